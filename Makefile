@@ -1,0 +1,62 @@
+# Everything a newcomer needs: `make demo` and `make test`.  Both install what they need, as root on Debian 12.
+SHELL := /bin/bash
+BIN := .venv/bin
+LAB := $(BIN)/multisite-lab
+INSIDE := $(LAB) exec --
+SUITE ?= recovery
+NAME ?= quiesce_window
+# pyenv and the like must not come between us and Debian's Python
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.PHONY: help demo demo-unfrozen test test-unit test-nova test-lab bench lab-up lab-down lint lock env
+
+help:
+	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
+	@echo 'make test                  everything CI runs: lint, unit tests, tests on real sites'
+	@echo 'make lint | test-unit      the fast checks (no lab)'
+	@echo 'make test-lab SUITE=name   tests on real sites; suites: recovery'
+	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery'
+	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
+	@echo 'make lock                  resolve requirements/*.in again'
+
+env:
+	@tools/bootstrap
+
+demo-unfrozen: env
+	@! $(BIN)/python -m demo --unfrozen
+
+demo: env
+	@$(BIN)/python -m demo
+
+test: lint test-unit test-nova
+	@$(MAKE) --no-print-directory test-lab SUITE=recovery
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_house.py
+
+test-unit: env
+	$(BIN)/pytest -q tests/unit tests/crash tests/contract
+
+# the plugin is tested inside the environment of the sites, where Nova is
+test-nova: env
+	@$(BIN)/python -m multisite_lab.install
+	PYTHONPATH=plugins/nova/src $$($(BIN)/python -c 'from multisite_lab import paths; print(paths.openstack_venv())')/bin/pytest -q -c plugins/nova/pytest.ini plugins/nova/tests
+
+test-lab: lab-up
+	$(INSIDE) $(BIN)/pytest -q -c tests/lab/pytest.ini tests/lab/$(SUITE)
+
+bench: lab-up
+	$(INSIDE) $(BIN)/python -m bench.$(NAME)
+
+lab-up: env
+	@$(LAB) up
+
+lab-down: env
+	@$(LAB) down
+
+lock: env
+	tools/lock

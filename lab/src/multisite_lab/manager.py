@@ -1,0 +1,180 @@
+"""Runs the Multisite service beside the sites, for the demo, the tests and the benchmarks.
+
+It lives in the core namespace, authenticates at site 2's Keystone (its home is the recovery site) and keeps everything
+in one folder, so that deleting the folder is losing the manager.  Only its programs are used, nothing is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from multisite_lab import paths, sites
+
+ADDRESS = "192.168.251.1"
+PORT = 8788
+BIN = Path(sys.executable).parent
+
+
+class CommandFailed(Exception):
+    """An ``openstack multisite`` command ended with another status than 0; carries its output."""
+
+    def __init__(self, argv: list[str], code: int, out: str, err: str) -> None:
+        super().__init__(f"{' '.join(argv)}: exit {code}\n{err.strip()}\n{out.strip()}")
+        self.code, self.out, self.err = code, out, err
+
+
+@dataclass
+class Manager:
+    """One Multisite service.  ``home`` is the site whose Keystone it trusts."""
+
+    folder: Path
+    home: str = "site2"
+    port: int = PORT
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://{ADDRESS}:{self.port}"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "multisite.conf"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "multisite.log"
+
+    def prepare(self) -> None:
+        """Write the configuration, make the database and mark the backup store (all idempotent)."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config.touch(mode=0o600)
+        self.config.write_text(self._configuration())
+        self._manage("db", "upgrade")
+        self._manage("store", "init")
+
+    def start(self, timeout: float = 60) -> None:
+        """Start the service and wait until it answers; raises RuntimeError with the end of its log otherwise."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*sites.core_prefix(), str(BIN / "multisite"), "serve", "--config-file", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        (self.folder / "manager.pid").write_text(str(self.process.pid))
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"multisite serve ended with {self.process.returncode}:\n{self.tail()}")
+            if self.answers():
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"multisite serve does not answer after {timeout:.0f} s:\n{self.tail()}")
+
+    def answers(self) -> bool:
+        """Whether the health check answers, asked from inside the core namespace."""
+        code = "import sys,urllib.request as u; sys.exit(u.urlopen(sys.argv[1], timeout=2).status != 200)"
+        done = subprocess.run(
+            [*sites.core_prefix(), sys.executable, "-c", code, f"{self.url}/healthcheck"], capture_output=True, check=False
+        )
+        return done.returncode == 0
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, timeout: float = 20) -> None:
+        """End the service and everything it started (its own process group); SIGKILL shows a crash."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, how)
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(timeout)
+        self.process = None
+
+    def kill(self) -> None:
+        """kill -9: the manager's own worst day."""
+        self.stop(signal.SIGKILL)
+
+    def tail(self, lines: int = 30) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def environment(self, cloud: str | None = None) -> dict[str, str]:
+        """Variables with which ``openstack multisite`` finds the clouds and this service."""
+        return os.environ | {
+            "OS_CLIENT_CONFIG_FILE": str(paths.state() / "clouds.yaml"),
+            "OS_CLOUD": cloud or self.home,
+            "OS_MULTISITE_ENDPOINT": f"{self.url}/v1",
+            "PYTHONWARNINGS": "ignore",
+        }
+
+    def argv(self, *words: str) -> list[str]:
+        return [*sites.core_prefix(), str(BIN / "openstack"), "multisite", *words]
+
+    def cli(self, *words: str, cloud: str | None = None, timeout: float = 900) -> Any:
+        """Run a command with ``-f json`` and return what it printed, parsed; raises CommandFailed."""
+        argv = self.argv(*words, "-f", "json")
+        done = subprocess.run(argv, env=self.environment(cloud), capture_output=True, text=True, timeout=timeout, check=False)
+        if done.returncode:
+            raise CommandFailed(list(words), done.returncode, done.stdout, done.stderr)
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def show(self, *words: str, cloud: str | None = None, check: bool = True) -> int:
+        """Run a command as an operator would, its output on our terminal; returns the exit status."""
+        done = subprocess.run(self.argv(*words), env=self.environment(cloud), check=False)
+        if check and done.returncode:
+            raise CommandFailed(list(words), done.returncode, "", "")
+        return done.returncode
+
+    def _manage(self, *words: str) -> None:
+        argv = [*sites.core_prefix(), str(BIN / "multisite-manage"), "--config-file", str(self.config), *words]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise CommandFailed(["multisite-manage", *words], done.returncode, done.stdout, done.stderr)
+
+    def _configuration(self) -> str:
+        cloud = yaml.safe_load((paths.state() / "clouds.yaml").read_text())["clouds"][f"{self.home}-multisite"]
+        auth = cloud["auth"]
+        return f"""[DEFAULT]
+listen = {ADDRESS}
+port = {self.port}
+state_path = {self.folder}
+[database]
+connection = sqlite:///{self.folder}/multisite.sqlite
+[backup_store]
+path = {paths.backup_store()}
+[clouds]
+config_file = {paths.state() / "clouds.yaml"}
+[keystone_authtoken]
+www_authenticate_uri = {auth["auth_url"]}
+auth_url = {auth["auth_url"]}
+auth_type = password
+username = {auth["username"]}
+password = {auth["password"]}
+project_name = {auth["project_name"]}
+user_domain_name = {auth.get("user_domain_name", "Default")}
+project_domain_name = {auth.get("project_domain_name", "Default")}
+region_name = {cloud["region_name"]}
+"""
+
+
+@contextlib.contextmanager
+def running(folder: Path, home: str = "site2", port: int = PORT) -> Iterator[Manager]:
+    """A prepared and started manager that is stopped at the end whatever happens."""
+    manager = Manager(folder, home, port)
+    manager.prepare()
+    manager.start()
+    try:
+        yield manager
+    finally:
+        manager.stop()

@@ -1,0 +1,1 @@
+"""Remote ports for Neutron (the seam; the driver is not written yet)."""

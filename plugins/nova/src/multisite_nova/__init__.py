@@ -1,0 +1,1 @@
+"""Quiesce filter for nova-api."""

@@ -1,0 +1,1 @@
+"""Multisite: telecom applications over many OpenStack sites."""

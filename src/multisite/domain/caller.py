@@ -1,0 +1,19 @@
+"""Who asks: taken from the Keystone token by the API, from the operating system by management commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Caller:
+    user_id: str
+    user_name: str
+    project_id: str
+    project_name: str
+    roles: frozenset[str]
+    request_id: str
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles

@@ -1,0 +1,267 @@
+"""The manifest of a restore point: everything needed to rebuild an application in another site.
+
+It is written beside the backups, so that a recovery needs neither the site that was lost nor Multisite's own database.
+Versioned JSON with a digest; the database only caches it.  Identifiers are those of the source site.
+
+Sources: Nova, Neutron, Cinder, Glance API references (the field names follow them); the backup record is Cinder's
+``GET /backups/{id}/export_record`` verbatim.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+FORMAT = "multisite.restore-point/1"
+
+
+@dataclass(frozen=True)
+class SourceSite:
+    """Where the application ran; informational once that site is gone."""
+
+    name: str
+    region: str
+    auth_url: str
+
+
+@dataclass(frozen=True)
+class BackupRecord:
+    """One Cinder backup of a chain.  ``record`` is the exported record to hand to ``import_record``."""
+
+    id: str
+    incremental: bool
+    created_at: datetime
+    size_gib: int
+    record: dict[str, str]
+
+
+@dataclass(frozen=True)
+class VolumeRecord:
+    """A volume of a server.  ``backups`` is the chain to restore from, oldest (full) first."""
+
+    id: str
+    name: str
+    size_gib: int
+    volume_type: str | None
+    bootable: bool
+    device: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    image_metadata: dict[str, str] = field(default_factory=dict)
+    delete_on_termination: bool = False
+    snapshot_id: str | None = None
+    backups: tuple[BackupRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class FixedAddress:
+    subnet_id: str
+    address: str
+
+
+@dataclass(frozen=True)
+class PortRecord:
+    id: str
+    name: str
+    network_id: str
+    mac_address: str
+    fixed_addresses: tuple[FixedAddress, ...]
+    security_group_ids: tuple[str, ...] = ()
+    port_security_enabled: bool = True
+    allowed_address_pairs: tuple[dict[str, str], ...] = ()
+    vnic_type: str = "normal"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class SubnetRecord:
+    id: str
+    network_id: str
+    name: str
+    cidr: str
+    ip_version: int
+    gateway_address: str | None
+    dhcp: bool
+    allocation_pools: tuple[dict[str, str], ...] = ()
+    dns_nameservers: tuple[str, ...] = ()
+    host_routes: tuple[dict[str, str], ...] = ()
+    ipv6_address_mode: str | None = None
+    ipv6_ra_mode: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    id: str
+    name: str
+    mtu: int | None = None
+    port_security_enabled: bool = True
+    description: str = ""
+    shared: bool = False
+    external: bool = False
+
+
+@dataclass(frozen=True)
+class SecurityGroupRule:
+    direction: str
+    ethertype: str
+    protocol: str | None = None
+    port_min: int | None = None
+    port_max: int | None = None
+    remote_address: str | None = None
+    remote_group_id: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class SecurityGroupRecord:
+    id: str
+    name: str
+    description: str = ""
+    stateful: bool = True
+    rules: tuple[SecurityGroupRule, ...] = ()
+
+
+@dataclass(frozen=True)
+class KeypairRecord:
+    name: str
+    public_key: str
+    type: str = "ssh"
+
+
+@dataclass(frozen=True)
+class FlavorRecord:
+    id: str
+    name: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    ephemeral_gib: int = 0
+    swap_mib: int = 0
+    extra_specs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ServerGroupRecord:
+    id: str
+    name: str
+    policy: str
+
+
+@dataclass(frozen=True)
+class ServerRecord:
+    """A server.  ``order`` starts at 1: lower boots first; freezing goes in this order, thawing in reverse."""
+
+    id: str
+    name: str
+    order: int
+    quiesce: bool
+    flavor: FlavorRecord
+    port_ids: tuple[str, ...]
+    volume_ids: tuple[str, ...]
+    metadata: dict[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    hostname: str | None = None
+    key_name: str | None = None
+    availability_zone: str | None = None
+    config_drive: bool = False
+    user_data: str | None = None
+    server_group_id: str | None = None
+
+
+@dataclass(frozen=True)
+class FrozenWindow:
+    """How long one server stood still: from asking for the freeze to the confirmed thaw, seconds."""
+
+    server_id: str
+    server_name: str
+    frozen_at: datetime
+    thawed_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a guest itself said at the consistency point (a line of its console); compared after a recovery or drill."""
+
+    server_id: str
+    server_name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A restore point.  ``consistent_at`` is the moment its data shows; RPO counts from there."""
+
+    id: str
+    application_id: str
+    application: str
+    project_id: str
+    source: SourceSite
+    method: str
+    created_at: datetime
+    consistent_at: datetime
+    servers: tuple[ServerRecord, ...]
+    volumes: tuple[VolumeRecord, ...]
+    ports: tuple[PortRecord, ...] = ()
+    networks: tuple[NetworkRecord, ...] = ()
+    subnets: tuple[SubnetRecord, ...] = ()
+    security_groups: tuple[SecurityGroupRecord, ...] = ()
+    keypairs: tuple[KeypairRecord, ...] = ()
+    server_groups: tuple[ServerGroupRecord, ...] = ()
+    frozen: tuple[FrozenWindow, ...] = ()
+    frozen_seconds: float = 0.0
+    marks: tuple[Mark, ...] = ()
+    quiesced: bool = True
+    incremental: bool = False
+    parent_id: str | None = None
+    notes: tuple[str, ...] = ()
+    format: str = FORMAT
+
+    def volume(self, volume_id: str) -> VolumeRecord:
+        """The volume record with this source id (KeyError when there is none)."""
+        return next(v for v in self.volumes if v.id == volume_id)
+
+
+class ManifestError(ValueError):
+    """The stored manifest cannot be trusted or read; the message says what is wrong with which field."""
+
+
+_ADAPTER: TypeAdapter[Manifest] = TypeAdapter(Manifest)
+
+
+def dump(manifest: Manifest) -> bytes:
+    """Canonical JSON (sorted keys, no spaces): equal manifests have equal bytes and so equal digests."""
+    data: Any = _ADAPTER.dump_python(manifest, mode="json")
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def load(data: bytes, digest: str | None = None) -> Manifest:
+    """Read a manifest; with ``digest`` (hex sha256) refuse one whose bytes have changed.
+
+    Raises ManifestError naming the field for damaged, foreign or newer formats.
+    """
+    if digest is not None and (found := digest_of(data)) != digest.strip():
+        raise ManifestError(f"manifest digest is {found}, expected {digest.strip()}: the file was changed or damaged")
+    try:
+        raw = json.loads(data)
+    except ValueError as error:
+        raise ManifestError(f"manifest is not JSON: {error}") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        found_format = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
+        raise ManifestError(f"format: {found_format!r} is not {FORMAT!r}: use the Multisite release that wrote it")
+    try:
+        return _ADAPTER.validate_python(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ManifestError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def digest_of(data: bytes) -> str:
+    """Hex sha256 of the canonical bytes."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,190 @@
+"""The things operators name: sites, applications, protections, restore points, recoveries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Site:
+    """``cloud`` names an entry of clouds.yaml: credentials are referred to, never stored."""
+
+    id: str
+    name: str
+    cloud: str
+    region: str
+    auth_url: str
+    description: str = ""
+    created_at: datetime | None = None
+
+
+class Known(StrEnum):
+    """A fact read from a site.  An unreachable site is "unknown", never "no"."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Capability:
+    """One thing a site can or cannot do; ``detail`` says what was seen and, for "no", what to do."""
+
+    name: str
+    present: Known
+    detail: str = ""
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class SiteCheck:
+    site: str
+    checked_at: datetime
+    reachable: bool
+    seconds: float
+    capabilities: tuple[Capability, ...]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """One server of an application, in boot order (1 first).  ``quiesce=False``: active member that must not be frozen."""
+
+    server_id: str
+    server_name: str
+    order: int
+    quiesce: bool = True
+
+
+@dataclass(frozen=True)
+class Application:
+    id: str
+    name: str
+    project_id: str
+    site: str
+    members: tuple[Member, ...]
+    metadata_tag: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Protection:
+    id: str
+    application_id: str
+    application: str
+    project_id: str
+    method: str
+    site: str
+    target_site: str | None
+    freeze_timeout: int
+    quiesce: bool = True
+    full_every: int = 7
+    console_mark: str | None = None
+    """Regular expression: the newest matching console line of each server after the freeze is kept as its mark."""
+    snapshot_gap_seconds: float = 0.0
+    """Wait between snapshots; only for showing what an unfrozen, spread-out backup is worth."""
+    created_at: datetime | None = None
+    last_restore_point: str | None = None
+
+
+class RestorePointState(StrEnum):
+    RUNNING = "running"  # not usable yet
+    AVAILABLE = "available"  # manifest and backups are complete and digested
+    FAILED = "failed"  # not usable; nothing of it is left in the site
+    MISSING = "missing"  # the database knows it, the backup store does not hold it any more
+
+
+@dataclass(frozen=True)
+class RestorePoint:
+    """The database's cache of a manifest; ``digest`` is the sha256 of its canonical bytes."""
+
+    id: str
+    application_id: str
+    application: str
+    project_id: str
+    protection_id: str | None
+    method: str
+    state: RestorePointState
+    incremental: bool
+    parent_id: str | None
+    created_at: datetime
+    consistent_at: datetime | None = None
+    frozen_seconds: float | None = None
+    frozen: tuple[dict[str, Any], ...] = ()
+    marks: tuple[dict[str, str], ...] = ()
+    quiesced: bool = True
+    size_gib: int | None = None
+    digest: str | None = None
+    job_id: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in the way of a recovery; ``blocking`` problems make start refuse before changing anything."""
+
+    subject: str
+    what: str
+    remedy: str
+    blocking: bool = True
+
+
+@dataclass(frozen=True)
+class PreviewItem:
+    """What a recovery will do with one resource: create it, use one that is there, or map it to another."""
+
+    kind: str
+    name: str
+    action: str
+    detail: str = ""
+    target_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Preview:
+    restore_point_id: str
+    application: str
+    target_site: str
+    made_at: datetime
+    consistent_at: datetime
+    data_age_seconds: float
+    items: tuple[PreviewItem, ...]
+    problems: tuple[Problem, ...]
+    source_state: str
+    predicted_rto_seconds: float | None = None
+
+    @property
+    def startable(self) -> bool:
+        return not any(p.blocking for p in self.problems)
+
+
+class RecoveryState(StrEnum):
+    RUNNING = "running"  # servers are being recreated at the target
+    DONE = "done"  # every server passed its readiness gate
+    PAUSED = "paused"  # a step failed; what was made is kept: resume or undo
+    UNDOING = "undoing"
+    UNDONE = "undone"  # nothing of it is left at the target
+    UNDO_FAILED = "undo_failed"  # something is left; the job's steps name it
+
+
+@dataclass(frozen=True)
+class Recovery:
+    id: str
+    application: str
+    project_id: str
+    restore_point_id: str
+    target_site: str
+    state: RecoveryState
+    job_id: str
+    requested_by: str
+    created_at: datetime
+    ended_at: datetime | None = None
+    consistent_at: datetime | None = None
+    rto_seconds: float | None = None
+    rpo_seconds: float | None = None
+    servers: tuple[dict[str, Any], ...] = ()
+    mapping: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None

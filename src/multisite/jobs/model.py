@@ -1,0 +1,102 @@
+"""What a job is made of: plain data and functions, no engine.
+
+A job is a kind plus parameters (JSON).  ``JobKind.build(params)`` returns its steps, always the same for the same
+parameters: the plan was decided before the job began and is part of the parameters.  Steps form a graph by ``needs``;
+steps whose needs are done run at the same time, bounded by named limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+Json = Any  # JSON-serialisable: None, bool, int, float, str, list, dict
+
+
+class JobState(StrEnum):
+    """Each with what an operator can rely on."""
+
+    QUEUED = "queued"  # accepted and durable; nothing was changed yet
+    RUNNING = "running"  # a worker owns it; steps are being carried out
+    PAUSED = "paused"  # a step failed; what was made is kept: resume or undo it
+    DONE = "done"  # every step succeeded
+    UNDOING = "undoing"  # what was made is being removed, last first
+    UNDONE = "undone"  # nothing the job made is left
+    UNDO_FAILED = "undo_failed"  # something is left; the steps say what; undo can be asked again
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # never started, because one it needs failed or the job was cancelled
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo_failed"
+
+
+class StepContext(Protocol):
+    """What a step may ask of the engine."""
+
+    job_id: str
+    step: str
+    token: str
+    """``multisite:<job id>:<step name>``: put on every resource the step makes and search for it first."""
+    attempt: int
+    """1 for the first run of this step."""
+    interrupted: bool
+    """True when an earlier run of this step began and its end is unknown (the worker died)."""
+
+    def result_of(self, step: str) -> Json:
+        """The stored result of a step this one needs."""
+
+    def progress(self, done: float, total: float | None = None, unit: str = "", detail: str = "") -> None:
+        """Tell operators how far it is (bytes, GiB, servers ...); cheap to call often."""
+
+    def event(self, message: str, **data: Json) -> None:
+        """Add a line to the job's journal (also the structured log).  Never a secret."""
+
+    def cancelled(self) -> bool:
+        """True once the operator asked to stop; long waits should look."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One durable unit of work.
+
+    ``run`` gets the context and returns JSON; it may run again after a crash, so it finds what it made before by
+    ``ctx.token``.  ``undo`` gets the stored result, or None when the end of ``run`` is unknown, must accept "never
+    happened", and raises if something is left.
+    """
+
+    name: str
+    title: str
+    run: Callable[[StepContext], Json]
+    undo: Callable[[StepContext, Json | None], None] | None = None
+    needs: tuple[str, ...] = ()
+    limit: str | None = None
+    site: str | None = None
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """A registered kind of job.
+
+    ``on_failure``: "undo" removes at once what was made (a protection leaves nothing behind), "pause" keeps it for the
+    operator to resume or undo (a half-done recovery is worth keeping).  ``limits`` maps a limit's name to how many
+    steps may hold it at the same time; unknown names mean 1.
+    ``finished`` is called once with the final state, durably, to update the object the job was about.
+    """
+
+    name: str
+    build: Callable[[Mapping[str, Json]], list[Step]]
+    on_failure: Literal["undo", "pause"]
+    limits: Mapping[str, int] = field(default_factory=dict)
+    finished: Callable[[str, JobState, Mapping[str, Json]], None] | None = None
+
+
+class StepFailed(Exception):
+    """A step failed for a reason an operator understands: the message names the thing, what is wrong and what to do."""

@@ -1,0 +1,1 @@
+"""Where things are kept: SQLAlchemy models, migrations, one repository per aggregate."""

@@ -1,0 +1,137 @@
+"""The database: sessions, durability settings, schema upgrades."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.orm import Session, sessionmaker
+
+from multisite.domain.errors import Invalid, MultisiteError
+
+BUSY_SECONDS = 30
+_READ_ONLY = "multisite_read_only"
+
+
+class Database:
+    """One database by SQLAlchemy URL (``sqlite:////var/lib/multisite/multisite.db``, ``postgresql+psycopg://...``).
+
+    A session opened while the same thread has one open joins it: verbs of several repositories become one transaction
+    by wrapping them in ``with database.session():``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url: URL = make_url(url)
+        self._local = threading.local()
+        self._engine = _sqlite_engine(self.url) if self.is_sqlite else create_engine(self.url, pool_pre_ping=True)
+        self._write = sessionmaker(self._engine, expire_on_commit=False)
+        self._read = sessionmaker(self._engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False)
+
+    def __repr__(self) -> str:
+        return f"Database({self.url.render_as_string(hide_password=True)!r})"
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; None for a database server."""
+        return Path(self.url.database).absolute() if self.is_sqlite and self.url.database else None
+
+    @contextmanager
+    def session(self, *, read_only: bool = False) -> Iterator[Session]:
+        """Commit at the end, roll back on an exception.  ``read_only`` never waits for a writer and keeps nothing."""
+        outer: Session | None = getattr(self._local, "session", None)
+        if outer is not None:
+            if self._local.read_only and not read_only:
+                raise RuntimeError("a writing session cannot join a read-only one")
+            yield outer
+            return
+        after: list[Callable[[], Any]] = []
+        with (self._read if read_only else self._write)() as session:
+            self._local.session, self._local.read_only, self._local.after = session, read_only, after
+            try:
+                yield session
+                if not read_only:
+                    session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+            finally:
+                self._local.session = None
+        for call in after:
+            call()
+
+    def after_commit(self, call: Callable[[], Any]) -> None:
+        """Run ``call`` once what this thread's open session wrote is durable: at once when there is no open session."""
+        if getattr(self._local, "session", None) is None:
+            call()
+        else:
+            self._local.after.append(call)
+
+    def upgrade(self) -> None:
+        """Bring the schema to the version of this release (alembic head); safe to call on every start."""
+        with self._engine.begin() as connection:
+            config = _alembic(connection)
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise MultisiteError(
+                    f"database {self!r} cannot be upgraded: {error}; was it written by a newer release?"
+                ) from error
+
+    def version(self) -> str | None:
+        """The schema's revision, None when nothing was created yet."""
+        with self._engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    def connect(self) -> Connection:
+        """A bare connection, for management commands and tests."""
+        return self._engine.connect()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        raise Invalid("database connection: SQLite in memory is not durable; name a file (sqlite:////path/multisite.db)")
+    Path(str(url.database)).absolute().parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, pool_size=16, max_overflow=64, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def settings(connection: Any, _record: Any) -> None:
+        # The driver must not begin transactions by itself: it would begin them late and without intent to write.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later cannot wait in WAL mode ("database is locked" at once),
+        # so writers say at the beginning that they will write and queue in busy_timeout.
+        read_only = connection.get_execution_options().get(_READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _alembic(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,193 @@
+"""The tables.  Only portable SQL: SQLite now, PostgreSQL when grown.
+
+Restore points and recoveries keep names and ids of things without foreign keys: they outlive applications, protections
+and even this database (a restore point is found again in the backup store).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from multisite.store.types import UtcDateTime
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        str: String(255),
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+    }
+
+
+class SiteRow(Base):
+    __tablename__ = "site"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    cloud: Mapped[str]
+    region: Mapped[str]
+    auth_url: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class ApplicationRow(Base):
+    __tablename__ = "application"
+    __table_args__ = (UniqueConstraint("project_id", "name", name="uq_application_name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    project_id: Mapped[str]
+    site: Mapped[str] = mapped_column(ForeignKey("site.name"))
+    metadata_tag: Mapped[str | None]
+    created_at: Mapped[datetime]
+    members: Mapped[list[MemberRow]] = relationship(
+        cascade="all, delete-orphan", order_by="MemberRow.order", lazy="selectin"
+    )
+
+
+class MemberRow(Base):
+    __tablename__ = "application_member"
+
+    application_id: Mapped[str] = mapped_column(ForeignKey("application.id", ondelete="CASCADE"), primary_key=True)
+    server_id: Mapped[str] = mapped_column(primary_key=True)
+    server_name: Mapped[str]
+    order: Mapped[int] = mapped_column("boot_order")
+    quiesce: Mapped[bool]
+
+
+class ProtectionRow(Base):
+    __tablename__ = "protection"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(ForeignKey("application.id"), index=True)
+    application: Mapped[str]
+    project_id: Mapped[str] = mapped_column(index=True)
+    method: Mapped[str]
+    site: Mapped[str]
+    target_site: Mapped[str | None]
+    freeze_timeout: Mapped[int]
+    quiesce: Mapped[bool]
+    full_every: Mapped[int]
+    created_at: Mapped[datetime]
+    last_restore_point: Mapped[str | None]
+
+
+class RestorePointRow(Base):
+    __tablename__ = "restore_point"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(index=True)
+    application: Mapped[str]
+    project_id: Mapped[str] = mapped_column(index=True)
+    protection_id: Mapped[str | None]
+    method: Mapped[str]
+    state: Mapped[str]
+    incremental: Mapped[bool]
+    parent_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    consistent_at: Mapped[datetime | None]
+    frozen_seconds: Mapped[float | None]
+    frozen: Mapped[list[Any]]
+    size_gib: Mapped[int | None]
+    digest: Mapped[str | None]
+    job_id: Mapped[str | None]
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class RecoveryRow(Base):
+    __tablename__ = "recovery"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    application: Mapped[str]
+    project_id: Mapped[str] = mapped_column(index=True)
+    restore_point_id: Mapped[str] = mapped_column(index=True)
+    target_site: Mapped[str]
+    state: Mapped[str]
+    job_id: Mapped[str] = mapped_column(index=True)
+    requested_by: Mapped[str]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    consistent_at: Mapped[datetime | None]
+    rto_seconds: Mapped[float | None]
+    rpo_seconds: Mapped[float | None]
+    servers: Mapped[list[Any]]
+    mapping: Mapped[dict[str, Any]]
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class JobRow(Base):
+    """A job.  ``epoch`` counts its owners: each accepted start, resume or undo is one more, and an older owner's writes are void."""
+
+    __tablename__ = "job"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    title: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(index=True)
+    project_id: Mapped[str | None] = mapped_column(index=True)
+    subject: Mapped[str | None] = mapped_column(index=True)
+    requested_by: Mapped[str]
+    request_id: Mapped[str | None]
+    params: Mapped[dict[str, Any]]
+    epoch: Mapped[int]
+    intent: Mapped[str]
+    cancel_requested: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class StepRow(Base):
+    """A step and its memo: the row says RUNNING before the effect, DONE with the result after."""
+
+    __tablename__ = "step"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    title: Mapped[str] = mapped_column(Text)
+    state: Mapped[str]
+    site: Mapped[str | None]
+    needs: Mapped[list[Any]]
+    attempt: Mapped[int]
+    undo_attempt: Mapped[int]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    done: Mapped[float | None]
+    total: Mapped[float | None]
+    unit: Mapped[str]
+    detail: Mapped[str] = mapped_column(Text)
+    result: Mapped[Any] = mapped_column(JSON, nullable=True)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class JournalRow(Base):
+    """What happened, in order.  Append-only: nothing updates or deletes a line."""
+
+    __tablename__ = "journal"
+    __table_args__ = (Index("ix_journal_job_id_id", "job_id", "id"),)
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
+    step: Mapped[str | None]
+    at: Mapped[datetime]
+    who: Mapped[str]
+    message: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]]

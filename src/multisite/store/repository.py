@@ -1,0 +1,120 @@
+"""What every repository does the same: dataclass in, dataclass out, errors that name the field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from multisite.domain.errors import Conflict, NotFound
+from multisite.store.database import Database
+from multisite.store.models import Base
+from multisite.store.types import now
+
+ItemT = TypeVar("ItemT")
+RowT = TypeVar("RowT", bound=Base)
+
+
+class Repository(Generic[ItemT, RowT]):
+    """Add, get, update, delete by id; subclasses name the row, the dataclass and how to list."""
+
+    row_type: ClassVar[type[Any]]
+    item_type: ClassVar[type[Any]]
+    noun: ClassVar[str]
+    used_by: ClassVar[str] = "other things"
+    states: ClassVar[Callable[[str], Any] | None] = None
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, item: ItemT) -> ItemT:
+        """Store a new one and return it as stored (``created_at`` filled in).  Conflict when it is already there."""
+        if getattr(item, "created_at", None) is None:
+            item = replace(item, created_at=now())  # type: ignore[type-var]
+        with self._database.session() as session:
+            self._refuse_taken(session, item)
+            self._write(session, item, lambda: session.add(self._new_row(item)))
+        return item
+
+    def get(self, id: str, project_id: str | None = None) -> ItemT:
+        """By id; with ``project_id`` one of another project is as good as not there.  NotFound otherwise."""
+        with self._database.session(read_only=True) as session:
+            row = self._row(session, id)
+            if project_id is not None and row.project_id != project_id:
+                raise self._missing(id)
+            return self._item(row)
+
+    def update(self, item: ItemT) -> ItemT:
+        """Replace the one with the same id.  NotFound, or Conflict when the new name is taken."""
+        with self._database.session() as session:
+            row = self._row(session, item.id)  # type: ignore[attr-defined]
+            self._refuse_taken(session, item)
+            self._write(session, item, lambda: self._fill(row, item))
+            return self._item(row)
+
+    def delete(self, id: str) -> None:
+        """NotFound when there is none; Conflict while something still needs it."""
+        with self._database.session() as session:
+            row = self._row(session, id)
+            try:
+                with session.begin_nested():
+                    session.delete(row)
+            except IntegrityError as error:
+                label = getattr(row, "name", id)
+                raise Conflict(
+                    f"{self.noun}: {label!r} is still used by {self.used_by}; delete those first"
+                ) from error
+
+    def _write(self, session: Session, item: ItemT, change: Callable[[], None]) -> None:
+        try:
+            with session.begin_nested():  # a refusal must not spoil a transaction this verb has joined
+                change()
+        except IntegrityError as error:
+            raise Conflict(self._refused(item)) from error
+
+    def _refuse_taken(self, session: Session, item: ItemT) -> None:
+        """Raise Conflict when another one already has what must be unique."""
+
+    def _refused(self, item: ItemT) -> str:
+        return f"id: a {self.noun} with id {item.id!r} already exists"  # type: ignore[attr-defined]
+
+    def _row(self, session: Session, id: str) -> RowT:
+        row: RowT | None = session.get(self.row_type, id)
+        if row is None:
+            raise self._missing(id)
+        return row
+
+    def _missing(self, key: str) -> NotFound:
+        return NotFound(f"{self.noun}: there is no {self.noun} {key!r}")
+
+    def _select(
+        self, *where: ColumnElement[bool], order_by: Any, limit: int | None = None
+    ) -> list[ItemT]:
+        statement = select(self.row_type).where(*where).order_by(*order_by).limit(limit)
+        with self._database.session(read_only=True) as session:
+            return [self._item(row) for row in session.scalars(statement)]
+
+    def _new_row(self, item: ItemT) -> RowT:
+        row: RowT = self.row_type()
+        self._fill(row, item)
+        return row
+
+    def _fill(self, row: RowT, item: ItemT) -> None:
+        for field in fields(item):  # type: ignore[arg-type]
+            value = getattr(item, field.name)
+            setattr(row, field.name, list(value) if isinstance(value, tuple) else value)
+
+    def _item(self, row: RowT) -> ItemT:
+        values = {field.name: getattr(row, field.name) for field in fields(self.item_type)}
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        item: ItemT = self.item_type(**values)
+        return item
+
+
+def equal(**wanted: tuple[Any, object]) -> list[ColumnElement[bool]]:
+    """Conditions for the filters that were given: ``equal(site=(Row.site, site))`` ignores None."""
+    return [column == value for column, value in wanted.values() if value is not None]
