@@ -16,25 +16,30 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session, sessionmaker
 
-from multisite.domain.errors import Invalid, MultisiteError
+from multisite.domain.errors import Conflict, Invalid, MultisiteError
 
 BUSY_SECONDS = 30
 _READ_ONLY = "multisite_read_only"
 
 
 class Database:
-    """One database by SQLAlchemy URL (``sqlite:////var/lib/multisite/multisite.db``, ``postgresql+psycopg://...``).
+    """One database by SQLAlchemy URL (``sqlite:////var/lib/multisite.db``, ``postgresql+psycopg://...``).
 
-    A session opened while the same thread has one open joins it: verbs of several repositories become one transaction
-    by wrapping them in ``with database.session():``.
+    A session opened while the same thread has one open joins it: verbs of several repositories become one
+    transaction by wrapping them in ``with database.session():``.
     """
 
     def __init__(self, url: str) -> None:
         self.url: URL = make_url(url)
         self._local = threading.local()
-        self._engine = _sqlite_engine(self.url) if self.is_sqlite else create_engine(self.url, pool_pre_ping=True)
+        self._writer = threading.Lock()
+        self._engine = (
+            _sqlite_engine(self.url) if self.is_sqlite else create_engine(self.url, pool_pre_ping=True)
+        )
         self._write = sessionmaker(self._engine, expire_on_commit=False)
-        self._read = sessionmaker(self._engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False)
+        self._read = sessionmaker(
+            self._engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False
+        )
 
     def __repr__(self) -> str:
         return f"Database({self.url.render_as_string(hide_password=True)!r})"
@@ -50,7 +55,7 @@ class Database:
 
     @contextmanager
     def session(self, *, read_only: bool = False) -> Iterator[Session]:
-        """Commit at the end, roll back on an exception.  ``read_only`` never waits for a writer and keeps nothing."""
+        """Commit at the end, roll back on an exception.  ``read_only`` waits for no writer, keeps nothing."""
         outer: Session | None = getattr(self._local, "session", None)
         if outer is not None:
             if self._local.read_only and not read_only:
@@ -58,7 +63,7 @@ class Database:
             yield outer
             return
         after: list[Callable[[], Any]] = []
-        with (self._read if read_only else self._write)() as session:
+        with self._turn(read_only), (self._read if read_only else self._write)() as session:
             self._local.session, self._local.read_only, self._local.after = session, read_only, after
             try:
                 yield session
@@ -72,8 +77,21 @@ class Database:
         for call in after:
             call()
 
+    @contextmanager
+    def _turn(self, read_only: bool) -> Iterator[None]:
+        # SQLite lets waiting writers poll for the lock, unfairly and with sleeps: threads queue here instead.
+        if read_only or not self.is_sqlite:
+            yield
+            return
+        if not self._writer.acquire(timeout=BUSY_SECONDS):
+            raise Conflict(f"database: busy for {BUSY_SECONDS} s; try again")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
     def after_commit(self, call: Callable[[], Any]) -> None:
-        """Run ``call`` once what this thread's open session wrote is durable: at once when there is no open session."""
+        """Run ``call`` once what this thread's open session wrote is durable; at once when none is open."""
         if getattr(self._local, "session", None) is None:
             call()
         else:
@@ -92,7 +110,7 @@ class Database:
 
     def version(self) -> str | None:
         """The schema's revision, None when nothing was created yet."""
-        with self._engine.connect() as connection:
+        with self._engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
     def connect(self) -> Connection:
@@ -105,13 +123,15 @@ class Database:
 
 def _sqlite_engine(url: URL) -> Engine:
     if url.database in (None, "", ":memory:"):
-        raise Invalid("database connection: SQLite in memory is not durable; name a file (sqlite:////path/multisite.db)")
+        raise Invalid(
+            "database connection: SQLite in memory is not durable; name a file (sqlite:////path/multisite.db)"
+        )
     Path(str(url.database)).absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, pool_size=16, max_overflow=64, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def settings(connection: Any, _record: Any) -> None:
-        # The driver must not begin transactions by itself: it would begin them late and without intent to write.
+        # The driver must not begin transactions by itself: it would begin them late, without intent to write.
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
@@ -122,8 +142,8 @@ def _sqlite_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later cannot wait in WAL mode ("database is locked" at once),
-        # so writers say at the beginning that they will write and queue in busy_timeout.
+        # A transaction that reads first and writes later cannot wait in WAL mode ("database is locked" at
+        # once), so writers say at the beginning that they will write and queue in busy_timeout.
         read_only = connection.get_execution_options().get(_READ_ONLY, False)
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 

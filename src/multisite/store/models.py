@@ -1,7 +1,7 @@
 """The tables.  Only portable SQL: SQLite now, PostgreSQL when grown.
 
-Restore points and recoveries keep names and ids of things without foreign keys: they outlive applications, protections
-and even this database (a restore point is found again in the backup store).
+Restore points and recoveries keep names and ids of things without foreign keys: they outlive applications,
+protections and even this database (a restore point is found again in the backup store).
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class ApplicationRow(Base):
 class MemberRow(Base):
     __tablename__ = "application_member"
 
-    application_id: Mapped[str] = mapped_column(ForeignKey("application.id", ondelete="CASCADE"), primary_key=True)
+    application_id: Mapped[str] = mapped_column(
+        ForeignKey("application.id", ondelete="CASCADE"), primary_key=True
+    )
     server_id: Mapped[str] = mapped_column(primary_key=True)
     server_name: Mapped[str]
     order: Mapped[int] = mapped_column("boot_order")
@@ -130,7 +132,8 @@ class RecoveryRow(Base):
 
 
 class JobRow(Base):
-    """A job.  ``epoch`` counts its owners: each accepted start, resume or undo is one more, and an older owner's writes are void."""
+    """A job.  ``run`` counts what operators asked (start, resume, undo), ``epoch`` its owners: writes of
+    an older epoch are void.  ``settled``: at rest, and its kind has been told so."""
 
     __tablename__ = "job"
 
@@ -143,13 +146,16 @@ class JobRow(Base):
     requested_by: Mapped[str]
     request_id: Mapped[str | None]
     params: Mapped[dict[str, Any]]
+    run: Mapped[int]
     epoch: Mapped[int]
     intent: Mapped[str]
     cancel_requested: Mapped[bool]
+    settled: Mapped[bool] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(index=True)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text)
+    undo_error: Mapped[str | None] = mapped_column(Text)
 
 
 class StepRow(Base):
@@ -165,6 +171,7 @@ class StepRow(Base):
     site: Mapped[str | None]
     needs: Mapped[list[Any]]
     attempt: Mapped[int]
+    interrupted: Mapped[bool]
     undo_attempt: Mapped[int]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any, ClassVar, Generic, TypeVar
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
@@ -15,7 +16,17 @@ from multisite.store.database import Database
 from multisite.store.models import Base
 from multisite.store.types import now
 
-ItemT = TypeVar("ItemT")
+
+class Identified(Protocol):
+    """A domain dataclass with an id."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def id(self) -> str: ...
+
+
+ItemT = TypeVar("ItemT", bound=Identified)
 RowT = TypeVar("RowT", bound=Base)
 
 
@@ -26,15 +37,14 @@ class Repository(Generic[ItemT, RowT]):
     item_type: ClassVar[type[Any]]
     noun: ClassVar[str]
     used_by: ClassVar[str] = "other things"
-    states: ClassVar[Callable[[str], Any] | None] = None
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, item: ItemT) -> ItemT:
-        """Store a new one and return it as stored (``created_at`` filled in).  Conflict when it is already there."""
+        """Store a new one; returns it as stored (``created_at`` filled in).  Conflict when already there."""
         if getattr(item, "created_at", None) is None:
-            item = replace(item, created_at=now())  # type: ignore[type-var]
+            item = replace(item, created_at=now())
         with self._database.session() as session:
             self._refuse_taken(session, item)
             self._write(session, item, lambda: session.add(self._new_row(item)))
@@ -44,14 +54,14 @@ class Repository(Generic[ItemT, RowT]):
         """By id; with ``project_id`` one of another project is as good as not there.  NotFound otherwise."""
         with self._database.session(read_only=True) as session:
             row = self._row(session, id)
-            if project_id is not None and row.project_id != project_id:
+            if project_id is not None and getattr(row, "project_id", None) != project_id:
                 raise self._missing(id)
             return self._item(row)
 
     def update(self, item: ItemT) -> ItemT:
         """Replace the one with the same id.  NotFound, or Conflict when the new name is taken."""
         with self._database.session() as session:
-            row = self._row(session, item.id)  # type: ignore[attr-defined]
+            row = self._row(session, item.id)
             self._refuse_taken(session, item)
             self._write(session, item, lambda: self._fill(row, item))
             return self._item(row)
@@ -80,7 +90,7 @@ class Repository(Generic[ItemT, RowT]):
         """Raise Conflict when another one already has what must be unique."""
 
     def _refused(self, item: ItemT) -> str:
-        return f"id: a {self.noun} with id {item.id!r} already exists"  # type: ignore[attr-defined]
+        return f"id: a {self.noun} with id {item.id!r} already exists"
 
     def _row(self, session: Session, id: str) -> RowT:
         row: RowT | None = session.get(self.row_type, id)
@@ -91,9 +101,7 @@ class Repository(Generic[ItemT, RowT]):
     def _missing(self, key: str) -> NotFound:
         return NotFound(f"{self.noun}: there is no {self.noun} {key!r}")
 
-    def _select(
-        self, *where: ColumnElement[bool], order_by: Any, limit: int | None = None
-    ) -> list[ItemT]:
+    def _select(self, *where: ColumnElement[bool], order_by: Any, limit: int | None = None) -> list[ItemT]:
         statement = select(self.row_type).where(*where).order_by(*order_by).limit(limit)
         with self._database.session(read_only=True) as session:
             return [self._item(row) for row in session.scalars(statement)]
@@ -104,9 +112,10 @@ class Repository(Generic[ItemT, RowT]):
         return row
 
     def _fill(self, row: RowT, item: ItemT) -> None:
-        for field in fields(item):  # type: ignore[arg-type]
+        for field in fields(item):
             value = getattr(item, field.name)
-            setattr(row, field.name, list(value) if isinstance(value, tuple) else value)
+            if field.name != "created_at" or value is not None:  # an update need not know when it was created
+                setattr(row, field.name, _plain(value))
 
     def _item(self, row: RowT) -> ItemT:
         values = {field.name: getattr(row, field.name) for field in fields(self.item_type)}
@@ -115,6 +124,12 @@ class Repository(Generic[ItemT, RowT]):
         return item
 
 
-def equal(**wanted: tuple[Any, object]) -> list[ColumnElement[bool]]:
-    """Conditions for the filters that were given: ``equal(site=(Row.site, site))`` ignores None."""
-    return [column == value for column, value in wanted.values() if value is not None]
+def equal(*wanted: tuple[Any, object]) -> list[ColumnElement[bool]]:
+    """Conditions for the filters that were given: ``equal((Row.name, None))`` asks nothing."""
+    return [column == value for column, value in wanted if value is not None]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, StrEnum) else value

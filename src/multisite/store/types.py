@@ -17,7 +17,7 @@ def now() -> datetime:
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime, stored as UTC.
 
-    SQLite forgets time zones, so values go in as UTC and come out marked UTC; a naive value is a bug and is refused.
+    SQLite forgets time zones, so values go in as UTC and come out marked UTC; naive values are refused.
     """
 
     impl = DateTime(timezone=True)

@@ -1,0 +1,163 @@
+"""The `multisite-lab` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from multisite_lab import health, lock, sites, up
+from multisite_lab.model import SITES, LabError, site_named
+
+_OUT = Console(highlight=False, soft_wrap=True)
+
+
+class _Group(click.Group):
+    """Turns refusals into one line and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LabError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group)
+def main() -> None:
+    """Two whole OpenStack sites on this machine, made to be lost."""
+
+
+def _some_sites(command: Callable[..., None]) -> Callable[..., None]:
+    return click.argument("names", metavar="[SITES]...", nargs=-1, type=click.Choice(list(SITES)))(command)
+
+
+def _one_site(command: Callable[..., None]) -> Callable[..., None]:
+    return click.argument("site", type=click.Choice(list(SITES)))(command)
+
+
+def _say(text: str) -> None:
+    _OUT.print(text, markup=False)
+
+
+@main.command("up")
+@_some_sites
+def up_command(names: tuple[str, ...]) -> None:
+    """Bring sites up (default: all); repairs what is half dead; safe to repeat."""
+    chosen = [site_named(name) for name in names] or list(SITES.values())
+    with lock.exclusive():
+        up.Up(chosen, _say).run()
+
+
+@main.command()
+@_some_sites
+@click.option("--wipe", is_flag=True, help="Also forget everything the sites have kept.")
+def down(names: tuple[str, ...], wipe: bool) -> None:
+    """Cut the power of sites (default: all)."""
+    with lock.exclusive():
+        up.down([site_named(name) for name in names] or list(SITES.values()), wipe, _say)
+
+
+@main.command()
+@_one_site
+def kill(site: str) -> None:
+    """Lose a site: every process of it ends at once."""
+    _say(f"{site}: every process gone after {sites.kill(site):.2f} s")
+
+
+@main.command()
+@_one_site
+@click.option("--no-wait", is_flag=True, help="Do not wait until it is ready.")
+def start(site: str, no_wait: bool) -> None:
+    """Start a lost site again with what it had on its disks."""
+    sites.start(site, wait=not no_wait)
+    _say(f"{site}: {'started' if no_wait else 'ready'}")
+
+
+@main.command()
+@_some_sites
+@click.option("--timeout", default=300.0, show_default=True)
+def ready(names: tuple[str, ...], timeout: float) -> None:
+    """Wait until sites are ready (default: all)."""
+    for name in names or SITES:
+        sites.wait_ready(name, timeout)
+        _say(f"{name}: ready")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Every service of every site: state, pid, version, memory, health."""
+    found = [row for site in SITES.values() for row in health.rows(site)]
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in found], indent=1))
+        return
+    table = Table("site", "service", "state", "pid", "version", "MiB", "health")
+    for row in found:
+        table.add_row(
+            row.site, row.service, row.state, str(row.pid or ""), row.version, str(row.memory or ""), row.health
+        )  # fmt: skip
+    table.add_row("", "total", "", "", "", str(sum(row.memory for row in found)), "")
+    _OUT.print(table)
+
+
+@main.command()
+@_one_site
+@click.argument("service")
+@click.option("-n", "lines", default=40, show_default=True, help="How many lines of each file.")
+@click.option("-f", "follow", is_flag=True, help="Go on as the service writes.")
+def logs(site: str, service: str, lines: int, follow: bool) -> None:
+    """What a service has written."""
+    files = health.log_files(site_named(site), service)
+    if not files:
+        raise LabError(f"{site}: {service} has written nothing in {site_named(site).log}")
+    command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
+    os.execvp(command[0], command)
+
+
+@main.command()
+@_one_site
+@click.argument("service")
+@click.argument("action", type=click.Choice(["start", "stop", "restart", "kill", "pause", "resume"]))
+def service(site: str, service: str, action: str) -> None:
+    """Do something to one service of a site."""
+    sites.service(site, service, action)
+
+
+@main.command()
+@_one_site
+@click.option("--as", "account", default="operator", type=click.Choice(["operator", "admin", "member", "other", "multisite"]))
+def env(site: str, account: str) -> None:
+    """Shell variables for OpenStack clients, which must run under `exec`."""
+    click.echo(f"export OS_CLIENT_CONFIG_FILE={sites.clouds_yaml()}")
+    click.echo(f"export OS_CLOUD={site}{'' if account == 'operator' else f'-{account}'}")
+
+
+@main.command("exec", context_settings={"ignore_unknown_options": True})
+@click.option("--site", type=click.Choice(list(SITES)), help="Inside this site; without it in the core's network.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_command(site: str | None, command: tuple[str, ...]) -> None:
+    """Run a command where the sites can be reached, with the operators' clouds.yaml."""
+    prefix = sites.site_prefix(site) if site else sites.core_prefix()
+    environment = {"OS_CLIENT_CONFIG_FILE": str(sites.clouds_yaml())} | dict(os.environ)
+    sys.exit(subprocess.run([*prefix, *command], env=environment).returncode)
+
+
+@main.command()
+def guest() -> None:
+    """Build the guest image unless it is in the cache; print where it is."""
+    image = up.guest_image(_say)
+    if image is None:
+        raise LabError("this lab cannot build a guest image")
+    click.echo(image)
+
+
+if __name__ == "__main__":
+    main()

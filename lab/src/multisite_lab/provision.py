@@ -1,0 +1,92 @@
+"""What a ready site is furnished with: volume types, a flavor, an image; all found before they are created."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from multisite_lab.model import Site, site_named
+from multisite_lab.ready import admin_session
+
+IMAGE = "guest"
+FLAVOR = "t128"
+VOLUME_TYPE = "rbd"
+GROUP_TYPE = "consistent"
+IMAGE_PROPERTIES = {
+    "hw_qemu_guest_agent": "yes",
+    "os_require_quiesce": "yes",
+    "hw_disk_bus": "virtio",
+    "hw_vif_model": "virtio",
+    "hw_rng_model": "virtio",
+}
+
+
+class Furniture:
+    """Creates what is missing in one site; must run where its APIs can be reached."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._session = admin_session(site)
+
+    def volume_types(self) -> None:
+        """The default volume type, without which no volume can be created, and a group type for group snapshots."""
+        self._type("types", "volume_type", VOLUME_TYPE, {"volume_backend_name": "rbd"}, {})
+        microversion = {"OpenStack-API-Version": "volume 3.11"}
+        self._type("group_types", "group_type", GROUP_TYPE, _CONSISTENT, microversion)
+
+    def flavor(self) -> None:
+        """One processor, 128 MiB, 1 GiB."""
+        url = self._site.url("nova")
+        if FLAVOR not in {f["name"] for f in self._get(f"{url}/flavors")["flavors"]}:
+            self._session.post(f"{url}/flavors", json={"flavor": {"name": FLAVOR, "vcpus": 1, "ram": 128, "disk": 1}})
+
+    def image(self, source: Path) -> None:
+        """Upload the guest image, readable by every project."""
+        url = f"{self._site.url('glance')}/v2/images"
+        found = self._get(f"{url}?name={IMAGE}")["images"]
+        if any(image["status"] == "active" for image in found):
+            return
+        for broken in found:
+            self._session.delete(f"{url}/{broken['id']}")
+        description = {"name": IMAGE, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+        limits = {"min_disk": 1, "min_ram": 96}
+        image = self._session.post(url, json=description | limits | IMAGE_PROPERTIES).json()
+        headers = {"Content-Type": "application/octet-stream"}
+        with source.open("rb") as data:
+            self._session.put(f"{url}/{image['id']}/file", data=data, headers=headers, timeout=300)
+
+    def _type(
+        self, path: str, key: str, name: str, specs: dict[str, str], headers: dict[str, str]
+    ) -> None:
+        url = f"{self._site.url('cinder')}/{path}"
+        found = {row["name"]: row["id"] for row in self._session.get(url, headers=headers).json()[f"{key}s"]}
+        if name in found:
+            return
+        body = {"name": name, "group_specs" if key == "group_type" else "extra_specs": specs}
+        self._session.post(url, json={key: body}, headers=headers)
+
+    def _get(self, url: str) -> Any:
+        return self._session.get(url, timeout=60).json()
+
+
+_CONSISTENT = {"consistent_group_snapshot_enabled": "<is> True"}
+
+
+def main() -> None:
+    """Furnish the site named on the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("site")
+    parser.add_argument("--flavor", action="store_true")
+    parser.add_argument("--image", type=Path)
+    options = parser.parse_args()
+    furniture = Furniture(site_named(options.site))
+    furniture.volume_types()
+    if options.flavor:
+        furniture.flavor()
+    if options.image:
+        furniture.image(options.image)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Configuration files of a site, from one small template each."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from cryptography.fernet import Fernet
+
+from multisite_lab import paths, plugins
+from multisite_lab.model import CORE_MANAGEMENT, PORTS, SITES, Site
+from multisite_lab.passwords import Passwords, write_private
+from multisite_lab.services import environment_line, lab_environment, services
+
+FILES = {
+    "keystone/keystone.conf": "keystone.conf",
+    "placement/placement.conf": "placement.conf",
+    "glance/glance-api.conf": "glance-api.conf",
+    "glance/glance-image-import.conf": "glance-image-import.conf",
+    "cinder/cinder.conf": "cinder.conf",
+    "nova/nova.conf": "nova.conf",
+    "nova/nova-compute.conf": "nova-compute.conf",
+    "neutron/neutron.conf": "neutron.conf",
+    "neutron/agent.conf": "neutron-agent.conf",
+    "neutron/dnsmasq.conf": "dnsmasq.conf",
+    "ceph/ceph.conf": "ceph.conf",
+    "rabbitmq/rabbitmq.conf": "rabbitmq.conf",
+    "rabbitmq/definitions.json": "rabbitmq-definitions.json",
+    "rabbitmq/advanced.config": "rabbitmq-empty.config",
+    "rabbitmq/enabled_plugins": "rabbitmq-empty.config",
+    "libvirt/qemu.conf": "qemu.conf",
+    "libvirt/libvirtd.conf": "libvirtd.conf",
+    "hosts": "hosts",
+    "bin/sudo": "sudo",
+    "supervisord.conf": "supervisord.conf",
+}
+"""File below a site's etc -> its template."""
+
+FOLDERS = (
+    "var/glance/store", "var/glance/staging", "var/glance/tasks", "var/glance/lock", "var/cinder/conversion",
+    "var/cinder/lock", "var/nova/instances", "var/nova/lock", "var/nova/quiesce", "var/neutron/lock",
+    "var/libvirt", "var/libvirt-cache", "var/ovs", "var/rabbitmq", "var/ceph/mon", "var/ceph/mgr", "var/ceph/osd",
+    "log/ovs", "log/rabbitmq", "run",
+)  # fmt: skip
+
+ACCOUNTS = (
+    ("", "operator", "vnf"),
+    ("-admin", "admin", "admin"),
+    ("-member", "member", "vnf"),
+    ("-other", "other", "other"),
+    ("-multisite", "multisite", "service"),
+)
+"""Entries of clouds.yaml for each site: suffix of the name, user, project."""
+
+
+def render_site(site: Site, passwords: Passwords, identity: str) -> bool:
+    """Write every file and folder of a site; say whether any file changed."""
+    site.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in FOLDERS:
+        (site.root / folder).mkdir(parents=True, exist_ok=True)
+    context = _context(site, passwords, identity)
+    changed = False
+    for file, template in FILES.items():
+        mode = 0o700 if file.startswith("bin/") else 0o600
+        changed |= write_private(site.etc / file, template_text(template, context), mode)
+    changed |= write_private(site.etc / "nova/api-paste.ini", _paste(plugins.filter_available()))
+    _keys(site.var / "keystone/fernet")
+    _keys(site.var / "keystone/credential")
+    return changed
+
+
+def render_clouds(members: dict[Site, Passwords]) -> None:
+    """Write clouds.yaml: every account at every site."""
+    rows = [(site, vars(passwords)) for site, passwords in members.items()]
+    text = template_text("clouds.yaml", {"members": rows, "accounts": ACCOUNTS})
+    write_private(paths.state() / "clouds.yaml", text)
+
+
+def template_text(name: str, context: dict[str, Any]) -> str:
+    """One template with its values; a name that is not given is an error, never an empty string."""
+    return _environment().get_template(f"{name}.j2").render(context)
+
+
+def _context(site: Site, passwords: Passwords, identity: str) -> dict[str, Any]:
+    return {
+        "site": site,
+        "sites": list(SITES.values()),
+        "passwords": passwords,
+        "identity": identity,
+        "ports": PORTS,
+        "core": CORE_MANAGEMENT,
+        "venv": paths.openstack_venv(),
+        "backup_store": paths.backup_store(),
+        "python": sys.executable,
+        "services": services(site),
+        "boot_environment": environment_line(lab_environment(site)),
+    }
+
+
+def _paste(with_quiesce: bool) -> str:
+    stock = (paths.openstack_venv() / "etc/nova/api-paste.ini").read_text()
+    if not with_quiesce:
+        return stock
+    text = stock.replace("keystonecontext osapi_compute_app_v21", "keystonecontext quiesce osapi_compute_app_v21")
+    return f"{text}\n[filter:quiesce]\nuse = egg:multisite-nova#quiesce\n"
+
+
+def _keys(folder: Path) -> None:
+    # What `keystone-manage fernet_setup` makes (0 is the next key, 1 the one in use), without its start-up time.
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in ("0", "1"):
+        if not (folder / name).exists():
+            write_private(folder / name, Fernet.generate_key().decode())
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(paths.DATA / "templates"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701 - INI files, not HTML
+    )

@@ -1,0 +1,213 @@
+"""The programs of a site, as data: command, environment, what each needs, how one sees that it is up."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from multisite_lab import paths
+from multisite_lab.mariadb import server_command
+from multisite_lab.model import PORTS, Site
+
+
+@dataclass(frozen=True)
+class Service:
+    """One program under the site's supervisor.
+
+    `needs` names services or boot tasks that must be ready before it is started; `probe` is `tcp:HOST:PORT` or
+    `unix:PATH`, and without one the program counts as ready as soon as it is started.  `package` tells its version:
+    a distribution in the OpenStack environment, or `deb:NAME`.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    probe: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    package: str = ""
+
+    @property
+    def command_line(self) -> str:
+        """For the supervisor's file, where a percent sign starts an expansion."""
+        return shlex.join(self.command).replace("%", "%%")
+
+    @property
+    def environment_line(self) -> str:
+        """For the supervisor's file."""
+        return environment_line(self.environment)
+
+
+def environment_line(environment: dict[str, str]) -> str:
+    """Variables in the supervisor's notation."""
+    return ",".join(f'{key}="{value}"' for key, value in environment.items()).replace("%", "%%")
+
+
+def services(site: Site) -> list[Service]:
+    """Every program of a site, in the order in which they should get the processors.
+
+    The order is how long each takes until others can use it; only volumes, compute and backup wait for Ceph, whose
+    first start is the longest chain.
+    """
+    return [*_storage(site), *_foundations(site), *_control(site), *_workers(site)]
+
+
+def base_environment(site: Site) -> dict[str, str]:
+    """What every program of a site gets."""
+    venv = paths.openstack_venv()
+    return {
+        "PATH": f"{site.etc}/bin:{venv}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONPATH": f"{paths.DATA}/ext:{site.root.parent}/bindings",
+        "PYTHONWARNINGS": "ignore",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "MULTISITE_LAB_STATE": str(site.root.parent),
+        "MULTISITE_CACHE": str(paths.cache()),
+    }
+
+
+def lab_environment(site: Site) -> dict[str, str]:
+    """For the lab's own programs: the interpreter and import path that run this."""
+    return base_environment(site) | {"PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+def _storage(site: Site) -> list[Service]:
+    environment = base_environment(site)
+    common = ("-f", "-c", "/etc/ceph/ceph.conf", "--setuser", "root", "--setgroup", "root")
+    return [
+        Service(
+            "ceph-mon", ("/usr/bin/ceph-mon", "-i", "a", *common), ("ceph-format",),
+            f"tcp:{site.management}:3300", environment, "deb:ceph-mon",
+        ),
+        Service("ceph-osd", ("/usr/bin/ceph-osd", "-i", "0", *common), ("ceph-disk",), "", environment, "deb:ceph-osd"),
+        Service("ceph-mgr", ("/usr/bin/ceph-mgr", "-i", "x", *common), ("ceph-mon",), "", environment, "deb:ceph-mgr"),
+    ]  # fmt: skip
+
+
+def _foundations(site: Site) -> list[Service]:
+    environment = base_environment(site)
+    quiet = ("-vsyslog:off", "-vconsole:off", "--log-file", "--pidfile")
+    return [
+        Service(
+            "mariadb", server_command(site.var / "mysql", site.run, site.log / "mariadb.log"), (),
+            "tcp:127.0.0.1:3306", environment, "deb:mariadb-server",
+        ),
+        Service(
+            "rabbitmq", ("/usr/lib/rabbitmq/bin/rabbitmq-server",), (),
+            "tcp:127.0.0.1:5672", environment | _rabbit(site), "deb:rabbitmq-server",
+        ),
+        Service(
+            "ovsdb-server",
+            ("/usr/sbin/ovsdb-server", "/etc/openvswitch/conf.db", "--remote=punix:/run/openvswitch/db.sock",
+             "--remote=ptcp:6640:127.0.0.1", *quiet),
+            ("ovs-database",), "unix:/run/openvswitch/db.sock", environment, "deb:openvswitch-switch",
+        ),
+        Service(
+            "ovs-vswitchd", ("/usr/sbin/ovs-vswitchd", "unix:/run/openvswitch/db.sock", *quiet),
+            ("ovsdb-server",), "", environment, "deb:openvswitch-switch",
+        ),
+        Service(
+            "libvirtd",
+            ("/usr/sbin/libvirtd", "--config", "/etc/libvirt/libvirtd.conf", "--pid-file", f"{site.run}/libvirtd.pid"),
+            (), "unix:/run/libvirt/libvirt-sock", environment, "deb:libvirt-daemon",
+        ),
+        Service("tap-guard", (sys.executable, "-m", "multisite_lab.tapguard"), (), "", lab_environment(site)),
+    ]  # fmt: skip
+
+
+def _control(site: Site) -> list[Service]:
+    etc, log = site.etc, site.log
+    queue = ("rabbitmq", "database")
+    plugin = os.pathsep.join((base_environment(site)["PYTHONPATH"], f"{site.root.parent}/plugins"))
+    return [
+        _api(site, "keystone", "keystone.wsgi.api", ("database",), {"OS_KEYSTONE_CONFIG_DIR": f"{etc}/keystone"}),
+        _api(site, "placement", "placement.wsgi.api", ("database",), {"OS_PLACEMENT_CONFIG_DIR": f"{etc}/placement"}),
+        _api(site, "glance", "glance.wsgi.api", ("database",), {"OS_GLANCE_CONFIG_DIR": f"{etc}/glance"}),
+        _daemon(site, "nova-conductor", f"{etc}/nova/nova.conf", queue),
+        _daemon(site, "neutron-rpc-server", f"{etc}/neutron/neutron.conf", queue, logged=True),
+        _api(
+            site, "neutron", "neutron.wsgi.api", queue,
+            {"OS_NEUTRON_CONFIG_DIR": f"{etc}/neutron", "OS_NEUTRON_CONFIG_FILES": "neutron.conf"},
+            f"--config-file {etc}/neutron/neutron.conf --log-file {log}/neutron-api.log",
+        ),
+        _daemon(
+            site, "neutron-openvswitch-agent", f"{etc}/neutron/agent.conf", ("rabbitmq", "ovs-bridges"), logged=True
+        ),
+        # The plugin's watchdog lives in threads of this process, hence threads and an application loaded late.
+        _api(
+            site, "nova", "nova.wsgi.osapi_compute", queue,
+            {"OS_NOVA_CONFIG_DIR": f"{etc}/nova", "PYTHONPATH": plugin}, f"--log-file {log}/nova-api.log",
+        ),
+        _api(
+            site, "cinder", "cinder.wsgi.api", queue, {},
+            f"--config-file {etc}/cinder/cinder.conf --log-file {log}/cinder-api.log",
+        ),
+    ]  # fmt: skip
+
+
+def _workers(site: Site) -> list[Service]:
+    etc = site.etc
+    queue = ("rabbitmq", "database")
+    stored = (*queue, "ceph-pool")
+    return [
+        _daemon(site, "nova-compute", f"{etc}/nova/nova-compute.conf", (*stored, "libvirtd", "ovs-bridges")),
+        _daemon(site, "cinder-volume", f"{etc}/cinder/cinder.conf", stored),
+        _daemon(site, "neutron-dhcp-agent", f"{etc}/neutron/agent.conf", (*queue, "ovs-bridges"), logged=True),
+        _daemon(site, "nova-scheduler", f"{etc}/nova/nova.conf", queue),
+        _daemon(site, "cinder-scheduler", f"{etc}/cinder/cinder.conf", queue),
+        _daemon(site, "cinder-backup", f"{etc}/cinder/cinder.conf", stored),
+        _daemon(site, "neutron-periodic-workers", f"{etc}/neutron/neutron.conf", queue, logged=True),
+    ]
+
+
+def _api(
+    site: Site, name: str, module: str, needs: tuple[str, ...], environment: dict[str, str], arguments: str = ""
+) -> Service:
+    venv = paths.openstack_venv()
+    address = f"{site.management}:{PORTS[name]}"
+    command = [
+        f"{venv}/bin/uwsgi", "--http-socket", address, "--module", f"{module}:application",
+        "--processes", "1", "--threads", "6", "--enable-threads", "--lazy-apps", "--need-app", "--die-on-term",
+        "--buffer-size", "65535", "--http-chunked-input", "--http-raw-body", "--chunked-input-timeout", "60",
+        "--socket-timeout", "60", "--so-keepalive", "--listen", "100", "--disable-logging", "--log-5xx",
+        "--add-header", "Connection: close", "--procname-prefix-spaced", name,
+    ]  # fmt: skip
+    if arguments:
+        command += ["--pyargv", arguments]
+    package = {"placement": "openstack-placement"}.get(name, name)
+    suffix = "" if name in ("keystone", "placement", "glance") else "-api"
+    return Service(
+        f"{name}{suffix}", tuple(command), needs, f"tcp:{address}", base_environment(site) | environment, package
+    )
+
+
+def _daemon(site: Site, name: str, config: str, needs: tuple[str, ...], logged: bool = False) -> Service:
+    command = [f"{paths.openstack_venv()}/bin/{name}", "--config-file", config]
+    if logged:
+        # Neutron names its log after the program only when told.
+        command += ["--log-file", f"{site.log}/{name}.log"]
+    return Service(name, tuple(command), needs, "", base_environment(site), name.partition("-")[0])
+
+
+def _rabbit(site: Site) -> dict[str, str]:
+    etc, home = site.etc / "rabbitmq", site.var / "rabbitmq"
+    return {
+        "HOME": str(home),
+        "RABBITMQ_NODENAME": "lab@localhost",
+        "RABBITMQ_CONFIG_FILE": f"{etc}/rabbitmq",
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "RABBITMQ_ADVANCED_CONFIG_FILE": f"{etc}/advanced.config",
+        "RABBITMQ_ENABLED_PLUGINS_FILE": f"{etc}/enabled_plugins",
+        "RABBITMQ_MNESIA_BASE": f"{home}/mnesia",
+        "RABBITMQ_LOG_BASE": f"{site.log}/rabbitmq",
+        "RABBITMQ_PID_FILE": f"{site.run}/rabbitmq.pid",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": "5672",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        # One scheduler that does not spin: the defaults would burn the lab's two cores while idle.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+            "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
+        ),
+    }

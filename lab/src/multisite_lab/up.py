@@ -1,0 +1,148 @@
+"""`up` and `down`: from nothing, or from any half of the lab, to ready sites and back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from multisite_lab import golden, lifecycle, netns, paths, plugins, process
+from multisite_lab.model import CORE_NAMESPACE, SITES, LabError, Site
+from multisite_lab.passwords import Passwords
+from multisite_lab.render import render_clouds
+from multisite_lab.supervise import Supervisor
+
+BOOT_TIMEOUT = 600.0
+
+Report = Callable[[str], None]
+
+
+class Up:
+    """One run of `up` for some sites; every step looks first whether it is needed."""
+
+    def __init__(self, sites: list[Site], report: Callable[[str], None]) -> None:
+        self._sites = sites
+        self._begun = time.monotonic()
+        self._report = report
+
+    def run(self) -> None:
+        """Bring the sites up and furnish them."""
+        os.umask(0o077)
+        check_machine()
+        self.say("checking installed software")
+        ensure_installed()
+        lifecycle.link_bindings()
+        golden_database = golden.ensure(self.say)
+        netns.ensure_core()
+        changed, warning = plugins.ensure()
+        if warning:
+            self.say(f"WARNING: {warning}")
+        for site in self._sites:
+            self._prepare(site, golden_database, changed)
+        write_clouds()
+        booting = [site for site in self._sites if lifecycle.ensure_started(site, self._of(site))]
+        lifecycle.follow_boot(booting, lambda site, text: self.say(f"{site.name}: {text}"), BOOT_TIMEOUT)
+        for site in self._sites:
+            self._verify(site)
+        self._furnish()
+        self.say("all ready")
+
+    def say(self, text: str) -> None:
+        """Report a step with the seconds since the beginning."""
+        self._report(f"{time.monotonic() - self._begun:6.1f} s  {text}")
+
+    def _of(self, site: Site) -> Report:
+        return lambda text: self.say(f"{site.name}: {text}")
+
+    def _prepare(self, site: Site, golden_database: Path, plugins_changed: bool) -> None:
+        changed = lifecycle.prepare(site, golden_database)
+        if not lifecycle.is_alive(site) or not Supervisor(site).answers():
+            return
+        if plugins_changed:
+            self.say(f"{site.name}: a plugin changed: restarting nova-api")
+            Supervisor(site).stop("nova-api")
+        elif changed:
+            self.say(f"{site.name}: WARNING: configuration changed; it is used after: multisite-lab kill {site.name}")
+
+    def _furnish(self) -> None:
+        for number, site in enumerate(self._sites):
+            stamp = site.var / "furnished"
+            first = site is SITES["site1"]
+            command = [sys.executable, "-m", "multisite_lab.provision", site.name]
+            if first:
+                image = guest_image(self.say)
+                command += ["--flavor", *(["--image", str(image)] if image else [])]
+                mark = str(image)
+            else:
+                mark = f"types only ({number})"
+            if stamp.exists() and stamp.read_text() == mark:
+                continue
+            self.say(f"{site.name}: volume types" + (", flavor, guest image" if first else ""))
+            done = subprocess.run([*netns.enter(CORE_NAMESPACE), *command], capture_output=True, text=True)
+            if done.returncode:
+                raise LabError(f"{site.name} cannot be furnished: {done.stderr.strip()[-600:]}")
+            stamp.write_text(mark)
+
+    def _verify(self, site: Site) -> None:
+        outside = Path("/proc/self/ns/net").readlink()
+        for pid in process.members(lifecycle.init_pid(site)).values():
+            try:
+                leaked = Path(f"/proc/{pid}/ns/net").readlink() == outside
+            except OSError:
+                continue
+            if leaked:
+                lifecycle.kill(site)
+                raise LabError(f"{site.name} ran a process in the machine's own network: stopped")
+
+
+def down(sites: list[Site], wipe: bool, report: Report) -> None:
+    """Cut the power of the sites; with all of them down the core goes too; `wipe` forgets what they kept."""
+    for site in sites:
+        seconds = lifecycle.kill(site)
+        report(f"{site.name}: down after {seconds:.2f} s")
+        if wipe:
+            lifecycle.wipe(site)
+    if any(lifecycle.is_alive(site) for site in SITES.values()):
+        return
+    netns.remove_core()
+    if wipe and set(sites) == set(SITES.values()):
+        subprocess.run(["rm", "-rf", "--", str(paths.backup_store()), str(paths.state() / "plugins")], check=True)
+        (paths.state() / "clouds.yaml").unlink(missing_ok=True)
+
+
+def write_clouds() -> None:
+    """clouds.yaml for every site that was ever made."""
+    made = {site: site.root / "passwords.json" for site in SITES.values()}
+    render_clouds({site: Passwords.load(path) for site, path in made.items() if path.exists()})
+
+
+def check_machine() -> None:
+    """Refuse where the lab could do harm or cannot work."""
+    if os.geteuid():
+        raise LabError("the lab makes namespaces and mounts: it must be run by root")
+    for name in (CORE_NAMESPACE, *(site.namespace for site in SITES.values())):
+        netns.require_ours(name)
+
+
+def ensure_installed() -> None:
+    """Install what the sites are made of, or say what is missing."""
+    try:
+        from multisite_lab import install
+    except ImportError:
+        if not (paths.openstack_venv() / "bin" / "nova-compute").exists():
+            raise LabError(f"OpenStack is not installed in {paths.openstack_venv()}") from None
+        return
+    install.ensure()
+
+
+def guest_image(report: Report) -> Path | None:
+    """The guest image, built on first use; None while this lab cannot build one."""
+    try:
+        from multisite_lab import guest
+    except ImportError:
+        report("WARNING: no guest image module: site1 gets no image")
+        return None
+    return Path(guest.image())

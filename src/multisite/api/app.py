@@ -1,0 +1,95 @@
+"""The application: pydantic at the edge, one blueprint per resource, errors in one format."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from apiflask import APIFlask
+from flask import Response, g, request
+from oslo_config.cfg import ConfigOpts
+from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
+
+from multisite.api import (
+    applications,
+    errors,
+    jobs,
+    microversion,
+    openapi,
+    protections,
+    recoveries,
+    restore_points,
+    sites,
+    versions,
+)
+from multisite.api.middleware import pipeline
+from multisite.api.policy import Policy
+from multisite.api.services import ServiceSet
+from multisite.api.state import KEY, State
+
+LOG = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 256 * 1024
+_BLUEPRINTS = (versions, sites, applications, protections, restore_points, recoveries, jobs)
+
+
+def create_app(services: ServiceSet, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:
+    """The WSGI application of ``/v1``, its middlewares around it.
+
+    ``auth=False`` leaves Keystone out and trusts ``X-User-Id`` and its companions: for tests, never for
+    serving.
+    """
+    app = APIFlask("multisite", title="Multisite", version=microversion.MAX_VERSION,
+                   docs_path=None, spec_path=openapi.PATH, json_errors=True)  # fmt: skip
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    openapi.configure(app)
+    app.extensions[KEY] = State(services, Policy(conf))
+    errors.install(app)
+    app.before_request(_begin)
+    app.before_request(microversion.check)
+    app.before_request(_only_json)
+    app.after_request(microversion.announce)
+    app.after_request(_log)
+    for module in _BLUEPRINTS:
+        app.register_blueprint(module.bp)
+    app.wsgi_app = pipeline(app.wsgi_app, conf, auth=auth)  # type: ignore[assignment, method-assign]
+    return app
+
+
+def _begin() -> None:
+    g.begun = time.monotonic()
+
+
+def _only_json() -> None:
+    """JSON in, JSON out; and no body that would only fail deep inside."""
+    if request.accept_mimetypes and not request.accept_mimetypes.best_match(["application/json"]):
+        raise NotAcceptable("Accept: this service answers application/json only")
+    if request.content_length in (None, 0) and "Transfer-Encoding" not in request.headers:
+        return
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("Content-Type: this service reads application/json only")
+    try:
+        request.get_json()  # kept by the request: validation reads the same object
+    except RecursionError as error:
+        raise BadRequest("body: nested too deeply") from error
+    except BadRequest as error:
+        raise BadRequest("body: not valid JSON") from error
+
+
+def _log(response: Response) -> Response:
+    """The audit trail: who asked for what, and what came of it."""
+    environ = request.environ
+    LOG.info(
+        "%s %s %s",
+        request.method,
+        request.path,
+        response.status_code,
+        extra={
+            "request_id": errors.request_id(),
+            "user_id": environ.get("HTTP_X_USER_ID"),
+            "project_id": environ.get("HTTP_X_PROJECT_ID"),
+            "remote": request.remote_addr,
+            "ms": round((time.monotonic() - g.begun) * 1000, 1) if "begun" in g else None,
+        },
+    )
+    return response

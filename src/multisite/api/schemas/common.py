@@ -1,0 +1,63 @@
+"""What all models share: strictness, names, references."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class In(BaseModel):
+    """A request body: exactly the fields we know, of exactly the types we say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Query(BaseModel):
+    """Parameters of a query string: text, so types are read from it; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Out(BaseModel):
+    """An answer, read from a dataclass of ``domain``."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Letters, digits, '.', '_' and '-', beginning with a letter or digit",
+    ),
+]
+Ref = Annotated[
+    str,
+    Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", description="A name or an id"),
+]
+Text = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+
+
+def _expression(value: str) -> str:
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+    return value
+
+
+Expression = Annotated[
+    str,
+    Field(min_length=1, max_length=256, description="A regular expression (Python's)"),
+    AfterValidator(_expression),
+]
+
+
+class JobStartedOut(Out):
+    """Work was accepted; watch the job."""
+
+    job_id: str

@@ -1,0 +1,119 @@
+"""Recoveries: the question, the preview, the record of what was done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from multisite.api.schemas.common import Expression, In, Name, Out, Ref
+from multisite.domain.model import RecoveryState
+
+Pairs = Annotated[dict[Ref, Ref], Field(max_length=100)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class MappingIn(In):
+    """The operator's rules: what is called otherwise at the target, and how to proceed there.
+
+    Maps go from a name or id of the source to a name or id of the target; ``network_names`` and
+    ``security_group_names`` make it under another name.
+    """
+
+    networks: Pairs = Field(default_factory=dict)
+    network_names: Pairs = Field(default_factory=dict)
+    flavors: Pairs = Field(default_factory=dict)
+    availability_zones: Pairs = Field(default_factory=dict)
+    volume_types: Pairs = Field(default_factory=dict)
+    keypairs: Pairs = Field(default_factory=dict)
+    security_groups: Pairs = Field(default_factory=dict)
+    security_group_names: Pairs = Field(default_factory=dict)
+    create_missing_flavors: Annotated[bool, Field(description="Make flavors the target lacks")] = False
+    keep_addresses: Annotated[
+        bool, Field(description="False: in mapped networks take any free address and MAC")
+    ] = True
+    source_is_fenced: Annotated[
+        bool, Field(description="The operator vouches that the source's servers cannot answer any more")
+    ] = False
+    parallel_boot: Annotated[bool, Field(description="Do not wait for one server before the next")] = False
+    ready_console: Annotated[
+        Expression | None, Field(description="A server is ready when its console shows this")
+    ] = None
+    ready_timeout: Seconds = 600.0
+    boot_timeout: Seconds = 600.0
+
+
+class PreviewIn(In):
+    restore_point: Ref
+    target_site: Name
+    mapping: MappingIn = Field(default_factory=MappingIn)
+
+    def rules(self) -> dict[str, Any]:
+        """The mapping, only what was said."""
+        return self.mapping.model_dump(exclude_unset=True)
+
+
+class StartIn(PreviewIn):
+    confirm: Annotated[Name, Field(description="The application's name, as a sign that this is meant")]
+
+
+class ProblemOut(Out):
+    subject: str
+    what: str
+    remedy: str
+    blocking: bool
+
+
+class PreviewItemOut(Out):
+    kind: str
+    name: str
+    action: str
+    detail: str
+    target_id: str | None
+
+
+class PreviewOut(Out):
+    """``startable`` is false while a problem blocks; ``data_age_seconds`` is what would be lost."""
+
+    restore_point_id: str
+    application: str
+    target_site: str
+    made_at: datetime
+    consistent_at: datetime
+    data_age_seconds: float
+    items: list[PreviewItemOut]
+    problems: list[ProblemOut]
+    source_state: str
+    predicted_rto_seconds: float | None
+    startable: bool
+
+
+class RecoveryOut(Out):
+    id: str
+    application: str
+    project_id: str
+    restore_point_id: str
+    target_site: str
+    state: RecoveryState
+    job_id: str
+    requested_by: str
+    created_at: datetime
+    ended_at: datetime | None
+    consistent_at: datetime | None
+    rto_seconds: float | None
+    rpo_seconds: float | None
+    servers: list[dict[str, Any]]
+    mapping: dict[str, Any]
+    error: str | None
+
+
+class RecoveriesOut(Out):
+    recoveries: list[RecoveryOut]
+
+
+class RecoveryStartedOut(Out):
+    """Work was accepted; watch the job."""
+
+    job_id: str
+    recovery: RecoveryOut

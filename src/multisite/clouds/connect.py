@@ -1,0 +1,315 @@
+"""Connections to sites: one per site, opened by the name of its clouds.yaml entry, shared by every thread.
+
+Nothing here waits for ever: connecting takes at most ``CONNECT_SECONDS`` per address, an answer
+``READ_SECONDS``.  The SDK's own retries are off (``call`` does it, knowing what is safe), and so are the
+``OS_*`` variables of whoever started us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import keystoneauth1.exceptions
+import openstack.exceptions
+import yaml
+from keystoneauth1.session import TCPKeepAliveAdapter
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
+
+from multisite.clouds.call import classify
+from multisite.clouds.errors import LoginRefused, SiteError, Unreachable, Unsupported
+from multisite.domain.errors import Invalid
+
+if TYPE_CHECKING:
+    from openstack.block_storage.v3._proxy import Proxy as Volume
+    from openstack.compute.v2._proxy import Proxy as Compute
+    from openstack.identity.v3._proxy import Proxy as Identity
+    from openstack.image.v2._proxy import Proxy as Image
+    from openstack.network.v2._proxy import Proxy as Network
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 60.0
+PROBE_SECONDS = 10.0
+"""How long a service may take to answer its version document when it is first used."""
+POOL_SIZE = 32
+"""Connections kept open per host: twice the sixteen threads that may work in one site at once."""
+
+
+@dataclass(frozen=True)
+class CloudEntry:
+    """What may be shown of a clouds.yaml entry; never its secrets."""
+
+    name: str
+    region: str
+    auth_url: str
+
+
+class CloudSite:
+    """A site and its connection.  Usable from many threads.
+
+    Take proxies from the properties (``site.compute`` ...), not from ``conn``: the first use of a service
+    logs in and discovers its version, and only the properties do that once, bounded in time, with errors
+    sorted into ``SiteError``. ``conn`` is there for what they do not offer.  ``login_refused`` is set by
+    ``call`` once Keystone refused our credentials.
+    """
+
+    def __init__(self, name: str, cloud: str, conn: Connection) -> None:
+        self.name = name
+        self.cloud = cloud
+        self.conn = conn
+        self.login_refused = False
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+        self._made: dict[str, Any] = {}
+        self._failed: dict[str, tuple[float, SiteError]] = {}
+
+    @property
+    def region(self) -> str:
+        return self.conn.config.get_region_name() or ""
+
+    @property
+    def project_id(self) -> str:
+        """Id of the project we are logged in to (logs in when needed)."""
+        self.login()
+        return self.conn.session.get_project_id() or ""
+
+    @property
+    def project_name(self) -> str:
+        """Name of that project."""
+        return str(self._access().project_name or "")
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Names of the roles our credentials have in that project (logs in when needed)."""
+        return frozenset(self._access().role_names)
+
+    @property
+    def compute(self) -> Compute:
+        return cast("Compute", self._service("compute"))
+
+    @property
+    def volume(self) -> Volume:
+        return cast("Volume", self._service("block-storage"))
+
+    @property
+    def network(self) -> Network:
+        return cast("Network", self._service("network"))
+
+    @property
+    def image(self) -> Image:
+        return cast("Image", self._service("image"))
+
+    @property
+    def identity(self) -> Identity:
+        return cast("Identity", self._service("identity"))
+
+    def login(self) -> None:
+        """Log in unless we are; raises LoginRefused or Unreachable."""
+        self._once("login", "log in", self._log_in)
+
+    def endpoint(self, service: str) -> str | None:
+        """URL of a service in our region, None when the catalog has none (logs in when needed)."""
+        self.login()
+        return self.conn.endpoint_for(service)
+
+    def _access(self) -> Any:
+        self.login()
+        session = self.conn.session
+        return cast("Any", session.auth).get_access(session)
+
+    def _log_in(self) -> bool:
+        auth_url = self.conn.config.get_auth_args().get("auth_url")
+        if auth_url:
+            self._probe(str(auth_url))
+        return bool(self.conn.session.get_token())
+
+    def _service(self, service: str) -> Any:
+        if (known := self._made.get(service)) is None:
+            what = f"reach the {service} service"
+            known = self._once(service, what, lambda: self._open_service(service, what))
+        return known
+
+    def _open_service(self, service: str, what: str) -> Any:
+        url = self.endpoint(service)
+        if url is None:
+            raise Unsupported(self.name, what, f"not in the catalog of region {self.region!r}")
+        self._probe(url)
+        return getattr(self.conn, service.replace("-", "_"))
+
+    def _probe(self, url: str) -> None:
+        """Fail at the first failure.  Version discovery swallows them and guesses on, a time limit for
+        each guess.
+        """
+        limits = (self.conn.session.timeout[0], PROBE_SECONDS)  # type: ignore[index]  # a pair: see open_site
+        answer = self.conn.session.get(url, authenticated=False, raise_exc=False, timeout=limits)
+        if answer.status_code in (502, 503, 504):
+            raise Unreachable(self.name, "ask for its versions", f"{url}: HTTP {answer.status_code}")
+
+    def _once(self, key: str, what: str, make: Callable[[], Any]) -> Any:
+        """Make something once for all threads; those that waited for a failed attempt share its failure."""
+        asked = time.monotonic()
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if (made := self._made.get(key)) is not None:
+                return made
+            failed_at, failure = self._failed.get(key, (0.0, None))
+            if failure is not None and failed_at >= asked:
+                raise failure
+            try:
+                made = make()
+            except Exception as error:
+                verdict = classify(error, self.name, what)
+                if verdict is None:
+                    raise
+                self.login_refused = self.login_refused or isinstance(verdict.error, LoginRefused)
+                self._failed[key] = (time.monotonic(), verdict.error)
+                if verdict.error is error:
+                    raise
+                raise verdict.error from error
+            self._made[key] = made
+            return made
+
+
+def open_site(
+    name: str,
+    cloud: str,
+    config_file: str | Path | None = None,
+    timeout: float = READ_SECONDS,
+    connect_timeout: float = CONNECT_SECONDS,
+) -> CloudSite:
+    """Open the site called ``name`` by the entry ``cloud`` of clouds.yaml.  Nothing is sent before it is
+    used.
+
+    ``config_file`` None means the SDK's usual places.  ``timeout`` and ``connect_timeout`` are seconds
+    for one answer and for one connection.  Raises Invalid naming the field when the entry is missing or
+    incomplete.
+    """
+    config = _config(config_file)
+    known = _names(config)
+    if cloud not in known:
+        listed = ", ".join(known) or "none"
+        raise Invalid(f"cloud: {cloud!r} is not an entry of {_file(config)}; it has: {listed}")
+    try:
+        region = config.get_one(cloud=cloud, connect_retries=0, status_code_retries=0)
+    except (openstack.exceptions.ConfigException, keystoneauth1.exceptions.ClientException) as error:
+        raise Invalid(f"cloud: entry {cloud!r} of {_file(config)} cannot be used: {error}") from error
+    conn = Connection(config=region)
+    session = conn.session
+    # keystoneauth wants one number but only hands it to requests, which takes (connect, read).
+    session.timeout = cast("float", (connect_timeout, timeout))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, TCPKeepAliveAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
+    return CloudSite(name, cloud, conn)
+
+
+def entries(config_file: str | Path | None = None) -> dict[str, CloudEntry]:
+    """The entries of clouds.yaml by name, without their secrets.  Raises Invalid when the file cannot be
+    read.
+    """
+    config = _config(config_file)
+    found = {}
+    for name in _names(config):
+        with contextlib.suppress(openstack.exceptions.ConfigException):
+            region = config.get_one(cloud=name, validate=False)
+            auth_url = str(region.config.get("auth", {}).get("auth_url") or "")
+            found[name] = CloudEntry(name, region.get_region_name() or "", auth_url)
+    return found
+
+
+class Sites:
+    """Open sites by name, one connection each.
+
+    ``cloud_of`` gives the clouds.yaml entry of a registered site (it raises NotFound for others); without
+    it names are entries.  A connection whose credentials were refused is opened anew, and so reads
+    clouds.yaml again.
+    """
+
+    def __init__(
+        self,
+        cloud_of: Callable[[str], str] | None = None,
+        *,
+        config_file: str | Path | None = None,
+        timeout: float = READ_SECONDS,
+        connect_timeout: float = CONNECT_SECONDS,
+    ) -> None:
+        self.config_file = config_file
+        self._cloud_of = cloud_of or (lambda name: name)
+        self._timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._lock = threading.Lock()
+        self._open: dict[str, CloudSite] = {}
+
+    def open(self, name: str) -> CloudSite:
+        """The connection of a site; nothing is sent.  Raises Invalid when its clouds.yaml entry cannot be
+        used.
+        """
+        cloud = self._cloud_of(name)
+        with self._lock:
+            known = self._open.get(name)
+            if known is not None and known.cloud == cloud and not known.login_refused:
+                return known
+            site = open_site(name, cloud, self.config_file, self._timeout, self._connect_timeout)
+            self._open[name] = site
+        return site
+
+    def drop(self, name: str) -> None:
+        """Forget a connection.  Threads that hold it may go on using it."""
+        with self._lock:
+            self._open.pop(name, None)
+
+    def entries(self) -> dict[str, CloudEntry]:
+        """The entries of clouds.yaml a site may be registered with."""
+        return entries(self.config_file)
+
+
+def _config(config_file: str | Path | None) -> OpenStackConfig:
+    files: list[list[str] | None] = [None, None, None]
+    if config_file is not None:
+        path = Path(config_file)
+        if not path.is_file():
+            raise Invalid(f"config_file: there is no clouds.yaml at {path}")
+        files = [
+            [str(path)],
+            [str(path.with_name("secure.yaml"))],
+            [str(path.with_name("clouds-public.yaml"))],
+        ]
+    try:
+        config = OpenStackConfig(
+            config_files=files[0],
+            secure_files=files[1],
+            vendor_files=files[2],
+            load_envvars=False,
+            app_name="multisite",
+            app_version=_version(),
+        )
+    except (openstack.exceptions.ConfigException, yaml.YAMLError) as error:
+        raise Invalid(f"config_file: clouds.yaml cannot be read: {error}") from error
+    if config_file is not None and config.config_filename is None:
+        # The SDK skips a file it cannot parse and goes on without any.
+        raise Invalid(f"config_file: {config_file} is not readable or not YAML")
+    return config
+
+
+def _names(config: OpenStackConfig) -> list[str]:
+    names = sorted(config.get_cloud_names())
+    # Without any entry the SDK makes up this one.
+    return [] if names == ["defaults"] else names
+
+
+def _file(config: OpenStackConfig) -> str:
+    return config.config_filename or "clouds.yaml (none found)"
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("multisite")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"

@@ -1,0 +1,335 @@
+"""Reading an application out of a site: everything a manifest must say so that it can be built again
+elsewhere.
+
+A dozen list calls for any number of servers (Nova, Cinder and Neutron API references; microversions
+pinned).  What cannot be read raises an error naming it; what is readable but cannot be carried over
+becomes a sentence in ``notes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from multisite.clouds import facts_network
+from multisite.clouds.call import call, read_all
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import Refused, SiteError, Unsupported
+from multisite.clouds.facts_network import Row
+from multisite.clouds.tokens import KEY as TOKEN_KEY
+from multisite.domain.manifest import (
+    FlavorRecord,
+    KeypairRecord,
+    NetworkRecord,
+    PortRecord,
+    SecurityGroupRecord,
+    ServerGroupRecord,
+    ServerRecord,
+    SubnetRecord,
+    VolumeRecord,
+)
+
+SERVERS = "2.90"
+"""Nova (Yoga): tags, description, the flavor as it was when the server was made, host name for everybody."""
+FLAVORS = "2.61"
+KEYPAIRS = "2.35"
+SERVER_GROUPS = "2.64"
+VOLUMES = "3.43"
+# Cinder mixes these into a volume's metadata for administrators; they are its own.
+_CINDERS_OWN = frozenset({"readonly", "attached_mode", TOKEN_KEY})
+
+
+@dataclass(frozen=True)
+class ApplicationFacts:
+    """``servers`` in the order asked for, ``volumes`` by server, root first, then by device; ids are the
+    site's.
+    """
+
+    project_id: str
+    servers: tuple[ServerRecord, ...]
+    volumes: tuple[VolumeRecord, ...]
+    ports: tuple[PortRecord, ...]
+    networks: tuple[NetworkRecord, ...]
+    subnets: tuple[SubnetRecord, ...]
+    security_groups: tuple[SecurityGroupRecord, ...]
+    keypairs: tuple[KeypairRecord, ...]
+    server_groups: tuple[ServerGroupRecord, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_application(
+    site: CloudSite, server_ids: Sequence[str], quiesce: Mapping[str, bool] | None = None
+) -> ApplicationFacts:
+    """Read the servers, in this order, and what they need.  ``quiesce`` by server id, True where it says
+    nothing.
+
+    Raises NotFoundInSite naming a server or volume that is not there, Unsupported for servers that do not
+    boot from a volume and for volumes attached more than once, and what ``call`` raises.
+    """
+    rows = read_servers(site, server_ids)
+    project = rows[0]["tenant_id"]
+    scope = _scope(site, project)
+    notes: list[str] = []
+    attached = _volumes(site, rows, scope, notes)
+    network = facts_network.read(site, rows, notes)
+    groups = _server_groups(site, rows, scope)
+    flavors = _flavors(site, rows, notes)
+    wanted = quiesce or {}
+    servers = []
+    for order, row in enumerate(rows, start=1):
+        servers.append(
+            _server(
+                row,
+                order,
+                quiesce=wanted.get(row["id"], True),
+                flavor=flavors[row["id"]],
+                port_ids=tuple(p.id for p in network.ports_of[row["id"]]),
+                volume_ids=tuple(v.id for v in attached[row["id"]]),
+                group=next((g["id"] for g in groups if row["id"] in g["members"]), None),
+                notes=notes,
+            )
+        )
+    return ApplicationFacts(
+        project_id=project,
+        servers=tuple(servers),
+        volumes=tuple(v for row in rows for v in attached[row["id"]]),
+        ports=tuple(p for row in rows for p in network.ports_of[row["id"]]),
+        networks=network.networks,
+        subnets=network.subnets,
+        security_groups=network.security_groups,
+        keypairs=_keypairs(site, rows, notes),
+        server_groups=tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
+    """The servers as Nova shows them, in this order; all must be of one project.
+
+    The first is read alone: it tells the project whose servers to list when there are more.
+    """
+    if not server_ids:
+        raise ValueError("no servers")
+    first = _server_row(site, server_ids[0])
+    found = {first["id"]: first}
+    if len(server_ids) > 1:
+        rows = read_all(
+            site,
+            "list servers",
+            lambda: site.compute,
+            "/servers/detail",
+            "servers",
+            microversion=SERVERS,
+            **_scope(site, first["tenant_id"]),
+        )
+        found |= {row["id"]: row for row in rows}
+    for server_id in server_ids:
+        if server_id not in found:
+            row = _server_row(site, server_id)
+            if row["tenant_id"] != first["tenant_id"]:
+                said = f"server {row['name']} is of another project than server {first['name']}"
+                raise Unsupported(site.name, "read the application", said)
+            found[server_id] = row
+    return [found[server_id] for server_id in server_ids]
+
+
+def _server_row(site: CloudSite, server_id: str) -> Row:
+    def read() -> Any:
+        return site.compute.get(f"/servers/{server_id}", microversion=SERVERS)
+
+    row: Row = call(site, f"read server {server_id}", read).json()["server"]
+    return row
+
+
+def _scope(site: CloudSite, project_id: str) -> dict[str, str]:
+    """Query of Nova's and Cinder's lists: those of our own project, or (administrators) of another one."""
+    return {} if project_id == site.project_id else {"all_tenants": "1", "project_id": project_id}
+
+
+def _server(
+    row: Row,
+    order: int,
+    *,
+    quiesce: bool,
+    flavor: FlavorRecord,
+    port_ids: tuple[str, ...],
+    volume_ids: tuple[str, ...],
+    group: str | None,
+    notes: list[str],
+) -> ServerRecord:
+    if "OS-EXT-SRV-ATTR:user_data" not in row:
+        notes.append(
+            f"user data of server {row['name']} cannot be read without the role admin: it is not carried over"
+        )
+    if any(a.get("OS-EXT-IPS:type") == "floating" for n in row["addresses"].values() for a in n):
+        notes.append(f"server {row['name']} has a floating address: it is not carried over")
+    return ServerRecord(
+        id=row["id"],
+        name=row["name"],
+        order=order,
+        quiesce=quiesce,
+        flavor=flavor,
+        port_ids=port_ids,
+        volume_ids=volume_ids,
+        metadata={k: v for k, v in row["metadata"].items() if k != TOKEN_KEY},
+        tags=tuple(row["tags"]),
+        description=row["description"],
+        hostname=row.get("OS-EXT-SRV-ATTR:hostname"),
+        key_name=row["key_name"],
+        availability_zone=row["OS-EXT-AZ:availability_zone"] or None,
+        config_drive=bool(row["config_drive"]),
+        user_data=row.get("OS-EXT-SRV-ATTR:user_data"),
+        server_group_id=group,
+    )
+
+
+def _volumes(
+    site: CloudSite, servers: list[Row], scope: Mapping[str, str], notes: list[str]
+) -> dict[str, list[VolumeRecord]]:
+    """Volumes by server id.  Nova says which, Cinder what they are and as which device."""
+    for server in servers:
+        if server["image"] or not server["os-extended-volumes:volumes_attached"]:
+            said = (
+                f"server {server['name']} does not boot from a volume: its disk cannot be backed up. "
+                "Recreate it with a boot volume, or protect it by the method instance-snapshot"
+            )
+            raise Unsupported(site.name, "read the application", said)
+    rows = read_all(
+        site,
+        "list volumes",
+        lambda: site.volume,
+        "/volumes/detail",
+        "volumes",
+        microversion=VOLUMES,
+        **scope,
+    )
+    by_id = {row["id"]: row for row in rows}
+    found: dict[str, list[VolumeRecord]] = {}
+    for server in servers:
+        root = server.get("OS-EXT-SRV-ATTR:root_device_name")
+        records = []
+        for attachment in server["os-extended-volumes:volumes_attached"]:
+            row = by_id.get(attachment["id"]) or _volume_row(site, server, attachment["id"])
+            records.append(_volume(site, server, row, attachment, notes))
+        # Device names count vda ... vdz, vdaa: the shorter come first.
+        found[server["id"]] = sorted(records, key=lambda v: (v.device != root, len(v.device), v.device))
+    return found
+
+
+def _volume_row(site: CloudSite, server: Row, volume_id: str) -> Row:
+    what = f"read volume {volume_id} of server {server['name']}"
+    row: Row = call(
+        site, what, lambda: site.volume.get(f"/volumes/{volume_id}", microversion=VOLUMES)
+    ).json()["volume"]
+    return row
+
+
+def _volume(site: CloudSite, server: Row, row: Row, attachment: Row, notes: list[str]) -> VolumeRecord:
+    shown = row["name"] or row["id"]
+    if len({a["server_id"] for a in row["attachments"]}) > 1:
+        said = f"volume {shown} is attached to more than one server: such volumes cannot be protected"
+        raise Unsupported(site.name, "read the application", said)
+    device = next((a["device"] for a in row["attachments"] if a["server_id"] == server["id"]), None)
+    if not device:
+        said = f"Cinder does not show on which device of server {server['name']} volume {shown} is"
+        raise SiteError(site.name, "read the application", said)
+    if row.get("encrypted"):
+        notes.append(f"volume {shown} is encrypted: its key must be known at the target site too")
+    return VolumeRecord(
+        id=row["id"],
+        name=row["name"] or "",
+        size_gib=row["size"],
+        volume_type=row["volume_type"],
+        bootable=row["bootable"] == "true",
+        device=device,
+        metadata={k: v for k, v in row["metadata"].items() if k not in _CINDERS_OWN},
+        image_metadata={k: str(v) for k, v in (row.get("volume_image_metadata") or {}).items()},
+        delete_on_termination=bool(attachment["delete_on_termination"]),
+    )
+
+
+def _flavors(site: CloudSite, servers: list[Row], notes: list[str]) -> dict[str, FlavorRecord]:
+    """Flavor records by server id, as each server was made; the id is looked up by name ("" when it is
+    gone).
+    """
+    rows = read_all(
+        site,
+        "list flavors",
+        lambda: site.compute,
+        "/flavors/detail",
+        "flavors",
+        microversion=FLAVORS,
+        is_public="None",
+    )
+    ids = {row["name"]: row["id"] for row in rows}
+    found = {}
+    for server in servers:
+        own = server["flavor"]
+        name = own["original_name"]
+        if "extra_specs" not in own:
+            raise SiteError(
+                site.name,
+                "read the application",
+                f"extra specs of flavor {name} are not shown to us: a role that may read them is needed",
+            )
+        if name not in ids:
+            notes.append(f"flavor {name} of server {server['name']} is not offered any more in this site")
+        found[server["id"]] = FlavorRecord(
+            id=ids.get(name, ""),
+            name=name,
+            vcpus=own["vcpus"],
+            memory_mib=own["ram"],
+            disk_gib=own["disk"],
+            ephemeral_gib=own["ephemeral"],
+            swap_mib=own["swap"],
+            extra_specs=dict(own["extra_specs"]),
+        )
+    return found
+
+
+def _keypairs(site: CloudSite, servers: list[Row], notes: list[str]) -> tuple[KeypairRecord, ...]:
+    """Key pairs by name.  They belong to users: those of others are readable for administrators only."""
+    wanted = {(server["user_id"], server["key_name"]) for server in servers if server["key_name"]}
+    found: dict[str, KeypairRecord] = {}
+    for user in sorted({user for user, _ in wanted}):
+        ours = user == site.conn.session.get_user_id()
+        try:
+            rows = read_all(
+                site,
+                "list key pairs",
+                lambda: site.compute,
+                "/os-keypairs",
+                "keypairs",
+                microversion=KEYPAIRS,
+                **({} if ours else {"user_id": user}),
+            )
+        except Refused as error:
+            if error.site_status != 403:
+                raise
+            rows = []
+        known = {row["keypair"]["name"]: row["keypair"] for row in rows}
+        for name in sorted(name for owner, name in wanted if owner == user):
+            if (pair := known.get(name)) is None:
+                notes.append(f"key pair {name} is gone or belongs to another user: it is not carried over")
+            elif name in found and found[name].public_key != pair["public_key"]:
+                notes.append(
+                    f"two users have a key pair {name} with different keys: only one is carried over"
+                )
+            else:
+                found[name] = KeypairRecord(name, pair["public_key"], pair["type"])
+    return tuple(found.values())
+
+
+def _server_groups(site: CloudSite, servers: list[Row], scope: Mapping[str, str]) -> list[Row]:
+    rows = read_all(
+        site,
+        "list server groups",
+        lambda: site.compute,
+        "/os-server-groups",
+        "server_groups",
+        microversion=SERVER_GROUPS,
+        **({"all_projects": "true"} if scope else {}),
+    )
+    ours = {server["id"] for server in servers}
+    return [row for row in rows if ours & set(row["members"])]

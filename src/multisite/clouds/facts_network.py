@@ -1,0 +1,206 @@
+"""The network side of ``facts``: ports in NIC order, their networks, subnets, and security groups with
+all they refer to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from multisite.clouds.call import call, read_all
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite, SiteError
+from multisite.domain.manifest import (
+    FixedAddress,
+    NetworkRecord,
+    PortRecord,
+    SecurityGroupRecord,
+    SecurityGroupRule,
+    SubnetRecord,
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """``ports_of``: the ports of each server id, first NIC first."""
+
+    ports_of: dict[str, list[PortRecord]]
+    networks: tuple[NetworkRecord, ...]
+    subnets: tuple[SubnetRecord, ...]
+    security_groups: tuple[SecurityGroupRecord, ...]
+
+
+def read(site: CloudSite, servers: list[Row], notes: list[str]) -> NetworkFacts:
+    """Read the ports of these servers (as Nova shows them) and what they need.  Raises what ``call``
+    raises.
+    """
+    rows = _rows(site, "ports", device_id=[server["id"] for server in servers])
+    ports_of: dict[str, list[PortRecord]] = {}
+    for server in servers:
+        own = [row for row in rows if row["device_id"] == server["id"]]
+        ports_of[server["id"]] = [_port(row, notes) for row in _in_nic_order(site, server, own, notes)]
+    network_ids = _distinct(row["network_id"] for row in rows)
+    networks = _rows(site, "networks", id=network_ids)
+    _complain_if_missing(site, "network", network_ids, networks)
+    subnets = _rows(site, "subnets", network_id=network_ids)
+    groups = _security_groups(site, _distinct(g for row in rows for g in row["security_groups"]), notes)
+    return NetworkFacts(
+        ports_of,
+        tuple(_network(row) for row in _by_id(network_ids, networks)),
+        tuple(_subnet(row) for row in subnets),
+        tuple(groups),
+    )
+
+
+def _rows(site: CloudSite, kind: str, **by: Any) -> list[Row]:
+    """A Neutron list limited to some ids; nothing is asked when there are none."""
+    if not all(by.values()):
+        return []
+    what = f"list {kind.replace('-', ' ')}"
+    return read_all(site, what, lambda: site.network, f"/{kind}", kind.replace("-", "_"), **by)
+
+
+def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: list[str]) -> list[Row]:
+    """Ports as the guest sees its NICs.
+
+    Neutron does not know that order.  Nova's ``addresses`` keeps it, but by network: with two ports on
+    one of several networks, or a port without an address, only the hypervisor's own list (diagnostics,
+    administrators) tells.
+    """
+    macs = _distinct(a["OS-EXT-IPS-MAC:mac_addr"] for net in server["addresses"].values() for a in net)
+    networks = [row["network_id"] for row in ports]
+    told = len(set(networks)) in (1, len(networks)) and len(macs) == len(ports)
+    if not told and len(ports) > 1:
+        seen = _macs_by_hypervisor(site, server["id"])
+        if len(seen) == len(ports):
+            macs = seen
+        else:
+            notes.append(
+                f"the order of the {len(ports)} NICs of server {server['name']} cannot be told for certain: "
+                "compare them in the preview of a recovery"
+            )
+    place = {mac: position for position, mac in enumerate(macs)}
+    return sorted(ports, key=lambda row: place.get(row["mac_address"], len(place)))
+
+
+def _macs_by_hypervisor(site: CloudSite, server_id: str) -> list[str]:
+    what = f"read diagnostics of server {server_id}"
+    try:
+        answer = call(
+            site, what, lambda: site.compute.get(f"/servers/{server_id}/diagnostics", microversion="2.48")
+        )
+    except (
+        SiteError
+    ):  # not an administrator, or the server is stopped: then the order stays unknown, and noted
+        return []
+    return [nic["mac_address"] for nic in answer.json()["nic_details"]]
+
+
+def _security_groups(site: CloudSite, ids: list[str], notes: list[str]) -> list[SecurityGroupRecord]:
+    """These groups and, one list call per step, those their rules refer to."""
+    found: dict[str, SecurityGroupRecord] = {}
+    wanted = ids
+    while wanted:
+        rows = _rows(site, "security-groups", id=wanted)
+        _complain_if_missing(site, "security group", wanted, rows)
+        for row in _by_id(wanted, rows):
+            found[row["id"]] = _security_group(row, notes)
+        remote = (r.remote_group_id for g in found.values() for r in g.rules if r.remote_group_id)
+        wanted = [group for group in _distinct(remote) if group not in found]
+    return list(found.values())
+
+
+def _complain_if_missing(site: CloudSite, kind: str, ids: Iterable[str], rows: list[Row]) -> None:
+    if missing := set(ids) - {row["id"] for row in rows}:
+        said = f"{kind} {', '.join(sorted(missing))} is in use but not visible to us"
+        raise NotFoundInSite(site.name, f"read {kind}s", said, site_status=404)
+
+
+def _port(row: Row, notes: list[str]) -> PortRecord:
+    if row.get("trunk_details"):
+        notes.append(
+            f"port {row['name'] or row['id']} is the parent of a trunk: its sub-ports are not carried over"
+        )
+    return PortRecord(
+        id=row["id"],
+        name=row["name"],
+        network_id=row["network_id"],
+        mac_address=row["mac_address"],
+        fixed_addresses=tuple(FixedAddress(a["subnet_id"], a["ip_address"]) for a in row["fixed_ips"]),
+        security_group_ids=tuple(row["security_groups"]),
+        port_security_enabled=row.get("port_security_enabled", True),
+        allowed_address_pairs=tuple(dict(pair) for pair in row.get("allowed_address_pairs", ())),
+        vnic_type=row.get("binding:vnic_type", "normal"),
+        description=row.get("description") or "",
+    )
+
+
+def _network(row: Row) -> NetworkRecord:
+    return NetworkRecord(
+        id=row["id"],
+        name=row["name"],
+        mtu=row.get("mtu"),
+        port_security_enabled=row.get("port_security_enabled", True),
+        description=row.get("description") or "",
+        shared=row["shared"],
+        external=row.get("router:external", False),
+    )
+
+
+def _subnet(row: Row) -> SubnetRecord:
+    return SubnetRecord(
+        id=row["id"],
+        network_id=row["network_id"],
+        name=row["name"],
+        cidr=row["cidr"],
+        ip_version=row["ip_version"],
+        gateway_address=row["gateway_ip"],
+        dhcp=row["enable_dhcp"],
+        allocation_pools=tuple(dict(pool) for pool in row["allocation_pools"]),
+        dns_nameservers=tuple(row["dns_nameservers"]),
+        host_routes=tuple(dict(route) for route in row["host_routes"]),
+        ipv6_address_mode=row.get("ipv6_address_mode"),
+        ipv6_ra_mode=row.get("ipv6_ra_mode"),
+        description=row.get("description") or "",
+    )
+
+
+def _security_group(row: Row, notes: list[str]) -> SecurityGroupRecord:
+    rules = []
+    for rule in row["security_group_rules"]:
+        if rule.get("remote_address_group_id"):
+            notes.append(
+                f"a rule of security group {row['name']} refers to an address group: it is not carried over"
+            )
+            continue
+        rules.append(
+            SecurityGroupRule(
+                direction=rule["direction"],
+                ethertype=rule["ethertype"],
+                protocol=rule["protocol"],
+                port_min=rule["port_range_min"],
+                port_max=rule["port_range_max"],
+                remote_address=rule["remote_ip_prefix"],
+                remote_group_id=rule["remote_group_id"],
+                description=rule.get("description") or "",
+            )
+        )
+    return SecurityGroupRecord(
+        id=row["id"],
+        name=row["name"],
+        description=row.get("description") or "",
+        stateful=row.get("stateful", True),
+        rules=tuple(rules),
+    )
+
+
+def _by_id(ids: list[str], rows: list[Row]) -> list[Row]:
+    known = {row["id"]: row for row in rows}
+    return [known[i] for i in ids]
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))

@@ -1,0 +1,150 @@
+"""Is the configuration usable?  Every finding names the option, what is wrong and what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from oslo_config import cfg
+
+from multisite.command import options
+from multisite.domain.errors import MultisiteError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``blocking``: the service would not start or not work."""
+
+    option: str
+    problem: str
+    blocking: bool = True
+
+    def __str__(self) -> str:
+        return f"{'error' if self.blocking else 'warning'}: {self.option}: {self.problem}"
+
+
+def static(conf: cfg.ConfigOpts) -> list[Finding]:
+    """What can be seen without connecting to anything; cheap enough for every start."""
+    return [finding for check in _STATIC for finding in check(conf)]
+
+
+def thorough(conf: cfg.ConfigOpts) -> list[Finding]:
+    """Also opens the database and logs in to Keystone as the service."""
+    found = static(conf)
+    if any(finding.blocking for finding in found):
+        return found
+    return found + [finding for check in (_database, _keystone) for finding in check(conf)]
+
+
+def _state_path(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    path = Path(conf.state_path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        yield Finding("[DEFAULT] state_path", f"{path} cannot be made: {error.strerror}")
+        return
+    if not os.access(path, os.W_OK | os.X_OK):
+        yield Finding("[DEFAULT] state_path", f"{path} is not writable for uid {os.getuid()}")
+
+
+def _backup_store(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    from multisite.recovery.manifests import ManifestStore
+
+    try:
+        if not conf.backup_store.path:
+            yield Finding("[backup_store] path", "not set: name the folder shared with cinder-backup")
+            return
+        ManifestStore(conf.backup_store.path).check()
+    except MultisiteError as error:
+        yield Finding("[backup_store] path", str(error))
+
+
+def _clouds(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    from multisite.clouds.connect import entries
+
+    option, path = "[clouds] config_file", Path(conf.clouds.config_file)
+    try:
+        if not entries(path):
+            yield Finding(option, f"{path} has no entry: sites are registered by the name of one")
+    except (MultisiteError, OSError) as error:
+        yield Finding(option, str(error))
+        return
+    if path.stat().st_mode & 0o007:
+        yield Finding(option, f"{path} holds passwords and is open to everybody: chmod 640", blocking=False)
+
+
+def _authtoken(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    _register_authtoken(conf)
+    section = conf.keystone_authtoken
+    if not section.auth_type and not section.auth_section:
+        yield Finding("[keystone_authtoken] auth_type", "not set: tokens cannot be checked; use password")
+    if not section.www_authenticate_uri:
+        yield Finding(
+            "[keystone_authtoken] www_authenticate_uri",
+            "not set: clients are not told where to log in",
+            blocking=False,
+        )
+    if not section.memcached_servers:
+        yield Finding(
+            "[keystone_authtoken] memcached_servers",
+            "not set: checked tokens are kept in this process's memory (fine for one service)",
+            blocking=False,
+        )
+
+
+def _policy(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    from multisite.api.policy import Policy
+
+    try:
+        Policy(conf)
+    except Exception as error:  # whatever a YAML file can be made to raise
+        yield Finding("[oslo_policy] policy_file", f"{conf.oslo_policy.policy_file}: {error}")
+
+
+def _database(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    from multisite.store.database import Database
+
+    try:
+        database = Database(options.database_url(conf))
+        version = database.version()
+        database.close()
+    except Exception as error:  # drivers raise what they like
+        yield Finding("[database] connection", f"cannot be opened: {error}")
+        return
+    if version is None:
+        yield Finding(
+            "[database] connection", "empty: run `multisite-manage db upgrade` (serve does too)", blocking=False
+        )
+
+
+def _keystone(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    from keystoneauth1 import loading
+    from keystoneauth1.exceptions import ClientException
+
+    group = conf.keystone_authtoken.auth_section or "keystone_authtoken"
+    try:
+        auth = loading.load_auth_from_conf_options(conf, group)
+        loading.load_session_from_conf_options(conf, group, auth=auth, timeout=10).get_token()
+    except (ClientException, cfg.Error) as error:
+        yield Finding(f"[{group}]", f"logging in to Keystone as the service failed: {error}")
+
+
+def _register_authtoken(conf: cfg.ConfigOpts) -> None:
+    from keystoneauth1 import loading
+    from keystonemiddleware.auth_token import list_opts
+
+    for group, opts in list_opts():
+        conf.register_opts(opts, group=group)
+    loading.register_session_conf_options(conf, "keystone_authtoken")
+    loading.register_auth_conf_options(conf, "keystone_authtoken")
+
+
+_STATIC: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
+    _state_path,
+    _backup_store,
+    _clouds,
+    _authtoken,
+    _policy,
+)

@@ -1,0 +1,71 @@
+"""``multisite``: serve the API and carry out jobs, check the configuration, print the OpenAPI document."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from multisite.command import arguments as common
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the program."""
+    parser = common.parser("multisite", __doc__)
+    commands = parser.add_subparsers(required=True, metavar="<command>")
+    common.command(commands, "serve", "serve the REST API and carry out jobs", _serve)
+    check = common.command(commands, "check", "check the configuration; exit 1 when the service would not work", _check)
+    check.add_argument("--offline", action="store_true", help="do not open the database, do not ask Keystone")
+    common.command(commands, "openapi", "print the OpenAPI document of the REST API", _openapi)
+    return common.run(parser, argv)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from multisite.command import checks
+    from multisite.command.serve import serve
+
+    conf = common.configuration(arguments)
+    blocking = [finding for finding in checks.static(conf) if finding.blocking]
+    if blocking:
+        raise common.ConfigurationWrong("; ".join(f"{f.option}: {f.problem}" for f in blocking))
+    return serve(conf)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from multisite.command import checks
+
+    conf = common.configuration(arguments)
+    findings = checks.static(conf) if arguments.offline else checks.thorough(conf)
+    for finding in findings:
+        sys.stdout.write(f"{finding}\n")
+    wrong = sum(finding.blocking for finding in findings)
+    sys.stdout.write(f"{wrong} errors, {len(findings) - wrong} warnings\n")
+    return common.EXIT_FAILED if wrong else 0
+
+
+def _openapi(arguments: argparse.Namespace) -> int:
+    from oslo_config import cfg
+
+    from multisite.api.app import create_app
+
+    conf = cfg.ConfigOpts()  # the document does not depend on the configuration
+    conf([], project="multisite", default_config_files=[], default_config_dirs=[])
+    app = create_app(_NO_SERVICES, conf, auth=False)
+    json.dump(app.spec, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+    return 0
+
+
+class _Nothing:
+    """Stands where services would be: describing routes calls none."""
+
+    def __getattr__(self, name: str) -> None:
+        raise AttributeError(name)
+
+
+_NO_SERVICES: object = _Nothing()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""``multisite-manage``: the database, the backup store, the catalog, a sample configuration."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from multisite.command import arguments as common
+from multisite.command import options
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the program."""
+    parser = common.parser("multisite-manage", __doc__)
+    groups = parser.add_subparsers(required=True, metavar="<group>")
+    database = common.command(groups, "db", "the database").add_subparsers(required=True)
+    common.command(database, "upgrade", "bring the schema to this release", _db_upgrade)
+    common.command(database, "version", "print the schema's version", _db_version)
+    store = common.command(groups, "store", "the backup store").add_subparsers(required=True)
+    common.command(store, "init", "mark the folder as a backup store", _store_init, ("initialise",))
+    common.command(store, "check", "is the store there, and what is in it?", _store_check)
+    _register_command(groups)
+    config = common.command(groups, "config", "the configuration").add_subparsers(required=True)
+    common.command(config, "sample", "print a sample with every option", _config_sample)
+    return common.run(parser, argv)
+
+
+def _register_command(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    help = "put service and endpoints into Keystone's catalog; safe to repeat"
+    register = common.command(groups, "register", help, _register)
+    register.add_argument("--cloud", required=True, metavar="<entry>", help="clouds.yaml entry of an administrator")
+    register.add_argument("--url", metavar="<url>", help="URL of the service (default: listen and port)")
+    register.add_argument("--region", metavar="<region>", help="region of the endpoints (default: the entry's)")
+    register.add_argument(
+        "--interface",
+        action="append",
+        choices=("public", "internal", "admin"),
+        help="endpoints to make (repeatable; default public and internal)",
+    )
+
+
+def _db_upgrade(arguments: argparse.Namespace) -> int:
+    database = _database(arguments)
+    database.upgrade()
+    sys.stdout.write(f"{database.version()}\n")
+    return 0
+
+
+def _db_version(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(f"{_database(arguments).version() or 'empty'}\n")
+    return 0
+
+
+def _database(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
+    from multisite.store.database import Database
+
+    return Database(options.database_url(common.configuration(arguments)))
+
+
+def _store_init(arguments: argparse.Namespace) -> int:
+    store = _store(arguments)
+    store.initialise()
+    sys.stdout.write(f"{store.path} is a backup store\n")
+    return 0
+
+
+def _store_check(arguments: argparse.Namespace) -> int:
+    store = _store(arguments)
+    contents = store.list()
+    for manifest in contents.manifests:
+        sys.stdout.write(f"{manifest.id}  {manifest.application}  {manifest.consistent_at.isoformat()}\n")
+    for damaged in contents.damaged:
+        sys.stdout.write(f"{damaged.id}  DAMAGED: {damaged.problem}\n")
+    sys.stdout.write(
+        f"{store.path}: {len(contents.manifests)} restore points, {len(contents.damaged)} damaged\n"
+    )
+    return common.EXIT_FAILED if contents.damaged else 0
+
+
+def _store(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
+    from multisite.recovery.manifests import ManifestStore
+
+    path = common.configuration(arguments).backup_store.path
+    return ManifestStore(path)
+
+
+def _register(arguments: argparse.Namespace) -> int:
+    from multisite.command.catalog import register
+
+    conf = common.configuration(arguments)
+    host = f"[{conf.listen}]" if ":" in conf.listen else conf.listen
+    url = arguments.url or f"http://{host}:{conf.port}/v1"
+    interfaces = tuple(arguments.interface or ("public", "internal"))
+    for line in register(conf.clouds.config_file, arguments.cloud, url, arguments.region, interfaces):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def _config_sample(_arguments: argparse.Namespace) -> int:
+    from multisite.command.sample import sample
+
+    sys.stdout.write(sample())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

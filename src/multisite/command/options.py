@@ -1,0 +1,86 @@
+"""Every option of ``multisite.conf``, in oslo.config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from oslo_config import cfg
+
+DEFAULT_FILE = Path("/etc/multisite/multisite.conf")
+
+_DEFAULT = (
+    cfg.HostAddressOpt("listen", default="127.0.0.1", help="Address the API listens on."),
+    cfg.PortOpt("port", default=8788, help="Port the API listens on."),
+    cfg.StrOpt(
+        "state_path",
+        default="/var/lib/multisite",
+        help="Folder of what belongs to this service alone; the lock that keeps a second one out lives here.",
+    ),
+    cfg.IntOpt("threads", default=16, min=2, max=256, help="Requests answered at the same time."),
+    cfg.IntOpt(
+        "graceful_timeout",
+        default=10,
+        min=0,
+        help="Seconds requests may still take when the service is told to stop; jobs go on at its next start.",
+    ),
+    cfg.StrOpt("pid_file", help="File to write the process id to (default: none)."),
+    cfg.StrOpt("log_file", help="File to append the log to, JSON lines (default: standard error)."),
+    cfg.StrOpt(
+        "log_level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="How much to log."
+    ),
+)
+_DATABASE = (
+    cfg.StrOpt(
+        "connection",
+        secret=True,
+        help="SQLAlchemy URL of the database (default: SQLite, multisite.sqlite in state_path).",
+    ),
+)
+_BACKUP_STORE = (
+    cfg.StrOpt(
+        "path",
+        required=True,
+        help="Folder shared with the sites' cinder-backup; mark it once with `multisite-manage store init`.",
+    ),
+)
+_CLOUDS = (
+    cfg.StrOpt("config_file", default="/etc/openstack/clouds.yaml", help="clouds.yaml with one entry per site."),
+)
+_LIMITS = (
+    cfg.IntOpt("backups_per_site", default=4, min=1, max=64, help="Backups a site makes at the same time."),
+    cfg.IntOpt("restores_per_site", default=4, min=1, max=64, help="Volumes a site restores at the same time."),
+    cfg.IntOpt("calls_per_site", default=8, min=1, max=64, help="Other steps in one site at the same time."),
+)
+GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
+    None: _DEFAULT,
+    "database": _DATABASE,
+    "backup_store": _BACKUP_STORE,
+    "clouds": _CLOUDS,
+    "limits": _LIMITS,
+}
+
+
+def list_opts() -> list[tuple[str | None, Sequence[cfg.Opt]]]:
+    """For ``oslo-config-generator`` (entry point ``oslo.config.opts``)."""
+    return list(GROUPS.items())
+
+
+def load(files: Iterable[str] = (), overrides: dict[tuple[str, str], str] | None = None) -> cfg.ConfigOpts:
+    """Read the configuration; without files, ``/etc/multisite/multisite.conf`` when it is there.
+
+    Raises oslo.config's errors, whose text names file, line or option.
+    """
+    conf = cfg.ConfigOpts()
+    for group, options in GROUPS.items():
+        conf.register_opts(options, group=group)
+    chosen = list(files) or ([str(DEFAULT_FILE)] if DEFAULT_FILE.exists() else [])
+    conf([], project="multisite", default_config_files=chosen, default_config_dirs=[])
+    for (group, name), value in (overrides or {}).items():
+        conf.set_override(name, value, group=None if group == "DEFAULT" else group)
+    return conf
+
+
+def database_url(conf: cfg.ConfigOpts) -> str:
+    """The configured database, or the SQLite file in ``state_path``."""
+    return conf.database.connection or f"sqlite:///{Path(conf.state_path).absolute() / 'multisite.sqlite'}"

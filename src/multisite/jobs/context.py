@@ -1,0 +1,139 @@
+"""What a running step sees of the engine, and the progress it reports."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import update
+
+from multisite.jobs.model import Json, StepState
+from multisite.jobs.records import Begun, Claim, Records
+from multisite.jobs.values import plain, text
+from multisite.store.database import Database
+from multisite.store.models import StepRow
+
+log = logging.getLogger("multisite.jobs")
+
+FLUSH_SECONDS = 0.25
+
+
+class ProgressBoard:
+    """The latest progress of each running step, written by one thread, four times a second.
+
+    Steps only touch memory: a slow disk or a busy database never slows the work that is being reported.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._fresh: dict[tuple[str, str], dict[str, Any]] = {}
+        self._dirty = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_for_ever, name="multisite-progress", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def report(self, job_id: str, step: str, **values: Any) -> None:
+        with self._lock:
+            self._fresh[job_id, step] = values
+        self._dirty.set()
+
+    def take(self, job_id: str, step: str) -> dict[str, Any] | None:
+        """The last report if it is not written yet: the step's end writes it."""
+        with self._lock:
+            return self._fresh.pop((job_id, step), None)
+
+    def close(self) -> None:
+        self._closed = True
+        self._dirty.set()
+        self._thread.join(5)
+
+    def _write_for_ever(self) -> None:
+        pause = threading.Event()
+        while not self._closed:
+            self._dirty.wait()
+            self._dirty.clear()
+            with self._lock:
+                fresh, self._fresh = self._fresh, {}
+            try:
+                self._write(fresh)
+            except Exception:
+                log.warning("progress of %d steps could not be written", len(fresh), exc_info=True)
+            pause.wait(0 if self._closed else FLUSH_SECONDS)
+
+    def _write(self, fresh: dict[tuple[str, str], dict[str, Any]]) -> None:
+        if not fresh:
+            return
+        with self._database.session() as session:
+            for (job_id, name), values in fresh.items():
+                running = StepRow.state.in_([StepState.RUNNING, StepState.UNDOING])
+                wanted = (StepRow.job_id == job_id, StepRow.name == name, running)
+                session.execute(update(StepRow).where(*wanted).values(**values))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the contexts of one run share."""
+
+    records: Records
+    board: ProgressBoard
+    claim: Claim
+    go_on: Callable[[], None]
+    """Raises Abandoned when the worker is stopping."""
+    cancel: threading.Event
+
+
+class Context:
+    """The engine's StepContext."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        step: str,
+        begun: Begun,
+        known: Callable[[], frozenset[str]],
+        *,
+        undoing: bool = False,
+    ) -> None:
+        self.job_id = around.claim.job_id
+        self.step = step
+        self.token = f"multisite:{self.job_id}:{step}"
+        self.attempt = begun.attempt
+        self.interrupted = begun.interrupted
+        self._around = around
+        self._known = known
+        self._undoing = undoing
+
+    def result_of(self, step: str) -> Json:
+        """Only of steps this one needs, directly or not: others may or may not have run."""
+        if step not in self._known():
+            raise LookupError(f"step {self.step!r} does not need {step!r}: its result is not available")
+        return self._around.records.result(self.job_id, step)
+
+    def progress(self, done: float, total: float | None = None, unit: str = "", detail: str = "") -> None:
+        self._around.go_on()
+        self._around.board.report(
+            self.job_id,
+            self.step,
+            done=float(done),
+            total=None if total is None else float(total),
+            unit=text(unit, "progress"),
+            detail=text(detail, "progress"),
+        )
+
+    def event(self, message: str, **data: Json) -> None:
+        message, data = text(message, "event"), plain(data, "event")
+        try:
+            self._around.records.note(self.job_id, self._around.claim.kind, message, self.step, data)
+        except Exception:  # a line that is lost must not fail the work it tells of
+            log.exception("job %s: step %s: journal line lost: %s", self.job_id, self.step, message)
+
+    def cancelled(self) -> bool:
+        """False while undoing: what is being undone must not stop half-way because the run was cancelled."""
+        self._around.go_on()
+        return not self._undoing and self._around.cancel.is_set()

@@ -1,0 +1,269 @@
+"""The job engine: what the services call.  See docs/architecture.md, "Jobs"."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.jobs import graph
+from multisite.jobs.context import ProgressBoard, Surroundings
+from multisite.jobs.durable import Durable
+from multisite.jobs.model import JobKind, JobState, Json
+from multisite.jobs.records import Abandoned, Claim, Records
+from multisite.jobs.runner import Runner
+from multisite.jobs.values import plain, text
+from multisite.jobs.view import Job
+from multisite.store.database import Database
+from multisite.store.models import JobRow
+from multisite.store.types import now
+
+log = logging.getLogger("multisite.jobs")
+
+T = TypeVar("T")
+STEPS_AT_ONCE = 64
+RETRY_SECONDS = (1.0, 60.0)
+
+
+class JobEngine:
+    """Accepts jobs, carries them out durably, answers about them.  One per process.
+
+    ``dbos_url``: where DBOS keeps its part; by default a file beside ours, or the same PostgreSQL database.
+    """
+
+    def __init__(
+        self, database: Database, dbos_url: str | None = None, *, executor_id: str = "multisite"
+    ) -> None:
+        self._records = Records(database)
+        self._database = database
+        self._durable = Durable(
+            dbos_url or _beside(database), lock_path=_lock_path(database.path), executor_id=executor_id
+        )
+        self._kinds: dict[str, JobKind] = {}
+        self._limits: dict[str, int] = {}
+        self._semaphores: dict[str, asyncio.Semaphore] = {}
+        self._cancels: dict[tuple[str, int], threading.Event] = {}
+        self._changed = threading.Condition()
+        self._state = "new"
+        self._busy = 0
+        self._settles = 0
+        self._steps = ThreadPoolExecutor(STEPS_AT_ONCE, "multisite-step")
+        self._bookkeeping = ThreadPoolExecutor(8, "multisite-record")
+        self._board = ProgressBoard(database)
+
+    # Life
+
+    def register(self, kind: JobKind) -> None:
+        """Make a kind of job known, before launch.  Limits of the same name are shared by all kinds."""
+        if kind.name in self._kinds:
+            raise Invalid(f"job kind {kind.name!r} is registered twice")
+        for name, count in kind.limits.items():
+            if self._limits.setdefault(name, count) != count or count < 1:
+                raise Invalid(
+                    f"limit {name!r} of job kind {kind.name!r}: {count} is below 1 or not what others say"
+                )
+        self._kinds[kind.name] = kind
+
+    def launch(self) -> None:
+        """Begin to work, first of all on what was left unfinished.  The database must be upgraded already."""
+        if self._state != "new":
+            raise Conflict("jobs: an engine is launched once; make a new one")
+        self._durable.launch(self._carry_out)
+        self._board.start()
+        self._state = "running"
+        for job_id, run in self._records.unsettled():
+            known = self._durable.knows(job_id, run)
+            wanted = self._records.next_run(job_id, run) if known == "ended" else run
+            if known != "alive" and wanted is not None:
+                log.info("job %s was accepted but nobody carries it out: starting it", job_id)
+                self._durable.start(job_id, wanted)
+
+    def shutdown(self, timeout: float = 10.0) -> None:
+        """Begin no more steps, let those running end or notice it, stop.  The next launch carries on."""
+        if self._state == "running":
+            self._state = "stopping"
+            deadline = time.monotonic() + timeout
+            with self._changed:
+                self._changed.wait_for(lambda: self._busy == 0, max(0.0, deadline - time.monotonic()))
+            self._durable.shutdown()
+            self._board.close()
+        self._state = "stopped"
+        self._steps.shutdown(wait=False, cancel_futures=True)
+        self._bookkeeping.shutdown(wait=False, cancel_futures=True)
+
+    # Verbs
+
+    def start(
+        self,
+        kind: str,
+        params: Mapping[str, Json],
+        *,
+        title: str,
+        project_id: str | None,
+        requested_by: str,
+        request_id: str | None = None,
+        subject: str | None = None,
+    ) -> str:
+        """Accept a job; it is durable when this returns.
+
+        Inside ``with database.session():`` it is accepted, and started, when that transaction commits: rows
+        that name the job can be written with it, all or nothing.
+        """
+        known = self._kind(kind)
+        kept: dict[str, Json] = plain(params, "params")
+        steps = known.build(kept)
+        graph.ordered(steps)
+        row = JobRow(
+            id=str(uuid.uuid4()), kind=kind, title=text(title, "title"), state=JobState.QUEUED, params=kept,
+            project_id=project_id, subject=subject, requested_by=requested_by, request_id=request_id,
+            run=1, epoch=0, intent="run", cancel_requested=False, settled=False, created_at=now(),
+        )  # fmt: skip
+        self._records.create(row, steps)
+        self._database.after_commit(partial(self._begin, row.id, 1))
+        return row.id
+
+    def resume(self, job_id: str, by: str) -> None:
+        """Run the steps of a paused job that are not done.  Conflict when it is not paused."""
+        run = self._records.resume(job_id, by)
+        self._database.after_commit(partial(self._begin, job_id, run))
+
+    def undo(self, job_id: str, by: str) -> None:
+        """Remove what the job made, last first.  Conflict while it runs, unless it was cancelled."""
+        run = self._records.undo(job_id, by)
+        if run is not None:
+            self._database.after_commit(partial(self._begin, job_id, run))
+
+    def cancel(self, job_id: str, by: str) -> None:
+        """Begin no more steps; running ones are told.  Then the kind's policy decides: undone, or paused."""
+        run = self._records.cancel(job_id, by)
+        self._database.after_commit(self._cancel_event(job_id, run).set)
+
+    def get(self, job_id: str, project_id: str | None = None) -> Job:
+        """With its journal.  With ``project_id`` a job of another project is as good as not there."""
+        job = self._records.get(job_id)
+        if project_id is not None and job.project_id != project_id:
+            raise NotFound(f"job: there is no job {job_id!r}")
+        return job
+
+    def list(
+        self, project_id: str | None = None, subject: str | None = None, limit: int | None = None
+    ) -> list[Job]:
+        """Newest first, without journals."""
+        return self._records.list(project_id, subject, limit)
+
+    def wait(self, job_id: str, timeout: float) -> Job:
+        """The job once it is settled, or as it is when the time is over: look at ``settled``."""
+        deadline = time.monotonic() + timeout
+        while True:
+            settles = self._settles
+            job = self._records.get(job_id)
+            left = deadline - time.monotonic()
+            if job.settled or left <= 0:
+                return job
+            with self._changed:
+                self._changed.wait_for(partial(self._settled_since, settles), min(left, 1.0))
+
+    # The runner's side (see runner.Worker)
+
+    async def work(self, call: Callable[..., T], *args: Any) -> T:
+        return await self.record(call, *args, pool=self._steps)
+
+    async def record(
+        self, call: Callable[..., T], *args: Any, pool: ThreadPoolExecutor | None = None, **kwargs: Any
+    ) -> T:
+        bound = partial(self._count, partial(call, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(pool or self._bookkeeping, bound)
+
+    def limit(self, name: str | None) -> AbstractAsyncContextManager[Any]:
+        if name is None:
+            return nullcontext()
+        return self._semaphores.setdefault(name, asyncio.Semaphore(self._limits.get(name, 1)))
+
+    async def _carry_out(self, job_id: str, run: int) -> None:
+        """One run of a job, until it is at rest.  Whatever goes wrong around the steps is tried again."""
+        pause = RETRY_SECONDS[0]
+        while True:
+            try:
+                claim = await self.record(self._records.claim, job_id, run)
+                if claim is not None:
+                    await self._runner(claim, run).carry_out()
+                break
+            except NotFound:
+                break  # not in this database
+            except Abandoned:
+                if self._state == "running":
+                    break  # somebody else carries it out
+                await (
+                    asyncio.Event().wait()
+                )  # never ends: the run stays pending, to be recovered by the next launch
+            except Exception:
+                log.exception("job %s: interrupted by the engine's own trouble; trying again", job_id)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_SECONDS[1])
+        self._cancels.pop((job_id, run), None)
+        with self._changed:
+            self._settles += 1
+            self._changed.notify_all()
+
+    def _runner(self, claim: Claim, run: int) -> Runner:
+        cancel = self._cancel_event(claim.job_id, run)
+        if claim.cancelled:
+            cancel.set()
+        around = Surroundings(self._records, self._board, claim, self._go_on, cancel)
+        return Runner(self, self._kinds.get(claim.kind) or _unknown(claim.kind), around)
+
+    def _begin(self, job_id: str, run: int) -> None:
+        if self._state == "running":  # else the next launch finds it
+            self._durable.start(job_id, run)
+
+    def _go_on(self) -> None:
+        if self._state in ("stopping", "stopped"):
+            raise Abandoned("the worker is stopping")
+
+    def _cancel_event(self, job_id: str, run: int) -> threading.Event:
+        return self._cancels.setdefault((job_id, run), threading.Event())
+
+    def _kind(self, name: str) -> JobKind:
+        if name not in self._kinds:
+            raise Invalid(f"kind: {name!r} is not a kind of job of this release")
+        return self._kinds[name]
+
+    def _settled_since(self, settles: int) -> bool:
+        return self._settles != settles
+
+    def _count(self, call: Callable[[], T]) -> T:
+        with self._changed:
+            self._busy += 1
+        try:
+            return call()
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+
+def _unknown(name: str) -> JobKind:
+    def build(_params: Mapping[str, Json]) -> Any:
+        raise Invalid(f"{name!r} is not a kind of job of this release")
+
+    return JobKind(name, build, on_failure="pause")
+
+
+def _beside(database: Database) -> str:
+    path = database.path
+    if path is None:
+        return database.url.render_as_string(hide_password=False)
+    return f"sqlite:///{path.with_name(path.stem + '-dbos.db')}"
+
+
+def _lock_path(path: Path | None) -> Path | None:
+    return path and path.with_name(path.name + ".lock")

@@ -1,0 +1,334 @@
+"""What the database knows of jobs, and every change of it: one transaction each, void for who lost the job.
+
+The step rows are the memo that makes work survive a crash: RUNNING is committed before the effect, DONE with
+the result after it, and a DONE step is never executed again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from multisite.domain.errors import Conflict
+from multisite.jobs.model import JobState, Json, Step, StepState
+from multisite.jobs.view import Job, job_view
+from multisite.store import jobs as rows
+from multisite.store.database import Database
+from multisite.store.models import JobRow, StepRow
+from multisite.store.types import now
+
+log = logging.getLogger("multisite.jobs")
+
+ENGINE = "multisite"  # who, in the journal, when it was no person
+INTERRUPTED = "interrupted: the worker stopped during this step and its end is unknown"
+Policy = Literal["undo", "pause"]
+Progress = Mapping[str, Any]
+
+
+class Abandoned(BaseException):
+    """This execution must not go on: the worker is stopping, or the job has a newer owner.
+
+    Not an Exception, so that no step takes it for a failure.  Nothing is recorded: it is found interrupted.
+    """
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to carry out one run of a job; ``epoch`` goes stale when somebody else claims it."""
+
+    job_id: str
+    epoch: int
+    kind: str
+    params: Mapping[str, Json]
+    state: JobState
+    cancelled: bool
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The answer to "may I begin this step": ``go``, or what is known of it already (``ok``)."""
+
+    go: bool
+    ok: bool = False
+    attempt: int = 0
+    interrupted: bool = False
+    result: Json = None
+
+
+class Records:
+    """Jobs in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # What operators ask
+
+    def create(self, row: JobRow, steps: Sequence[Step]) -> None:
+        """Accept a job: it is durable from here on."""
+        with self.database.session() as session:
+            session.add(row)
+            session.flush()
+            for position, step in enumerate(steps):
+                session.add(_step_row(row.id, position, step))
+            self._note(session, row.id, row.requested_by, f"accepted: {row.title}")
+
+    def resume(self, job_id: str, by: str) -> int:
+        """Begin a new run of a paused job; returns its number."""
+        with self.database.session() as session:
+            row = rows.job(session, job_id, lock=True)
+            _require(row, "resumed", JobState.PAUSED)
+            for step in rows.steps(session, [job_id])[job_id]:
+                if step.state in (StepState.FAILED, StepState.SKIPPED):
+                    step.state, step.error, step.started_at, step.ended_at = (
+                        StepState.WAITING,
+                        None,
+                        None,
+                        None,
+                    )
+            row.error = None
+            self._note(session, job_id, by, "resume requested")
+            return _again(row, JobState.RUNNING)
+
+    def undo(self, job_id: str, by: str) -> int | None:
+        """Begin undoing; returns the run's number, None when a run that is being cancelled will do it."""
+        with self.database.session() as session:
+            row = rows.job(session, job_id, lock=True)
+            if row.state == JobState.RUNNING and not row.cancel_requested:
+                raise Conflict(f"job: {job_id} is running; cancel it before undoing it")
+            _require(row, "undone", JobState.PAUSED, JobState.DONE, JobState.UNDO_FAILED, JobState.RUNNING)
+            self._note(session, job_id, by, "undo requested")
+            row.intent = "undo"
+            if row.state == JobState.RUNNING:
+                return None
+            row.undo_error = None
+            return _again(row, JobState.UNDOING)
+
+    def cancel(self, job_id: str, by: str) -> int:
+        """Ask the present run to stop; returns its number."""
+        with self.database.session() as session:
+            row = rows.job(session, job_id, lock=True)
+            _require(row, "cancelled", JobState.QUEUED, JobState.RUNNING)
+            if not row.cancel_requested:
+                row.cancel_requested = True
+                self._note(session, job_id, by, "cancel requested")
+            return row.run
+
+    # What the owner does
+
+    def claim(self, job_id: str, run: int) -> Claim | None:
+        """Become the owner; None when this run is over or a later one was asked for."""
+        with self.database.session() as session:
+            row = rows.job(session, job_id, lock=True)
+            if row.run != run or row.settled:
+                return None
+            row.epoch += 1
+            if row.state == JobState.QUEUED:
+                row.state = JobState.RUNNING
+            row.started_at = row.started_at or now()
+            return Claim(job_id, row.epoch, row.kind, row.params, JobState(row.state), row.cancel_requested)
+
+    def begin(self, claim: Claim, name: str, policy: Policy) -> Begun:
+        """STARTED, committed before the effect; or why this step is not to run (again)."""
+        with self._owned(claim) as (session, row):
+            step = rows.step(session, claim.job_id, name)
+            if step.state not in (StepState.WAITING, StepState.RUNNING):
+                return Begun(go=False, ok=step.state == StepState.DONE)
+            interrupted = step.state == StepState.RUNNING
+            if interrupted:
+                step.interrupted = True
+                self._note(session, claim.job_id, ENGINE, INTERRUPTED, step=name)
+            if row.cancel_requested or (
+                policy == "undo" and rows.any_in_state(session, claim.job_id, StepState.FAILED)
+            ):
+                step.state = StepState.FAILED if interrupted else StepState.SKIPPED
+                step.error = INTERRUPTED if interrupted else None
+                step.ended_at = now() if interrupted else None
+                return Begun(go=False)
+            _start(step, StepState.RUNNING)
+            step.attempt, step.result = step.attempt + 1, None
+            return Begun(go=True, attempt=step.attempt, interrupted=step.interrupted)
+
+    def begin_undo(self, claim: Claim, name: str, *, has_undo: bool) -> Begun:
+        """UNDOING, committed before the effect.  A step that never started needs no undo."""
+        with self._owned(claim) as (session, _):
+            step = rows.step(session, claim.job_id, name)
+            if step.attempt == 0 or step.state == StepState.UNDONE:
+                if step.state == StepState.WAITING:
+                    step.state = StepState.SKIPPED
+                return Begun(go=False, ok=True)
+            if not has_undo:
+                step.state, step.error = StepState.UNDONE, None
+                return Begun(go=False, ok=True)
+            interrupted = step.interrupted or step.state in (StepState.RUNNING, StepState.UNDOING)
+            _start(step, StepState.UNDOING)
+            step.undo_attempt += 1
+            return Begun(go=True, attempt=step.undo_attempt, interrupted=interrupted, result=step.result)
+
+    def end(
+        self,
+        claim: Claim,
+        name: str,
+        state: StepState,
+        *,
+        result: Json = None,
+        error: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """How the step ended, after the effect.  The result of a run is kept for its undo."""
+        with self._owned(claim) as (session, _):
+            step = rows.step(session, claim.job_id, name)
+            step.state, step.error, step.ended_at = state, error, now()
+            for field, value in (progress or {}).items():
+                setattr(step, field, value)
+            if state == StepState.DONE:
+                step.result = result
+            if error is not None:
+                what = "undo failed" if state == StepState.UNDO_FAILED else "failed"
+                self._note(session, claim.job_id, ENGINE, f"{step.title}: {what}: {error}", step=name)
+
+    def skip(self, claim: Claim, name: str) -> None:
+        """It will not start in this run."""
+        with self._owned(claim) as (session, _):
+            step = rows.step(session, claim.job_id, name)
+            if step.state == StepState.WAITING:
+                step.state = StepState.SKIPPED
+
+    def conclude(self, claim: Claim, policy: Policy) -> JobState:
+        """Every step of the run has ended: done, paused, or (by policy or the operator's wish) undoing."""
+        with self._owned(claim) as (session, row):
+            steps = rows.steps(session, [claim.job_id])[claim.job_id]
+            if all(step.state == StepState.DONE for step in steps) and row.intent != "undo":
+                return self._rest(session, row, JobState.DONE)
+            failed = [step for step in steps if step.state == StepState.FAILED]
+            errors = [f"{step.title}: {step.error}" for step in sorted(failed, key=_ended)]
+            if row.cancel_requested:
+                errors.insert(0, "cancelled by the operator")
+            row.error = "; ".join(errors) or row.error
+            if policy == "pause" and row.intent != "undo":
+                return self._rest(session, row, JobState.PAUSED)
+            row.state = JobState.UNDOING
+            self._note(session, row.id, ENGINE, "undoing what was made")
+            return JobState.UNDOING
+
+    def conclude_undo(self, claim: Claim) -> JobState:
+        """UNDONE only when no step that ever started is left."""
+        with self._owned(claim) as (session, row):
+            steps = rows.steps(session, [claim.job_id])[claim.job_id]
+            left = [step for step in steps if step.attempt > 0 and step.state != StepState.UNDONE]
+            if not left:
+                row.undo_error = None
+                return self._rest(session, row, JobState.UNDONE)
+            failed = [f"{step.title}: {step.error}" for step in left if step.state == StepState.UNDO_FAILED]
+            row.undo_error = f"{len(left)} steps are not undone: {'; '.join(failed)}"
+            return self._rest(session, row, JobState.UNDO_FAILED)
+
+    def give_up(self, claim: Claim, error: str) -> JobState:
+        """The plan cannot be rebuilt: nothing was tried, the operator has to look."""
+        with self._owned(claim) as (session, row):
+            row.error = error
+            undoing = row.state == JobState.UNDOING
+            return self._rest(session, row, JobState.UNDO_FAILED if undoing else JobState.PAUSED)
+
+    def settle(self, claim: Claim) -> None:
+        """The kind has been told; nobody has to carry on with this job."""
+        with self._owned(claim) as (_, row):
+            row.settled = True
+
+    def check(self, claim: Claim) -> None:
+        """Abandoned when the claim is stale."""
+        with self._owned(claim):
+            pass
+
+    def next_run(self, job_id: str, run: int) -> int | None:
+        """A new number for a run whose workflow ended without settling the job; None if it is settled."""
+        with self.database.session() as session:
+            row = rows.job(session, job_id, lock=True)
+            if row.settled or row.run != run:
+                return None
+            row.run += 1
+            return row.run
+
+    # Reading and the journal
+
+    def result(self, job_id: str, name: str) -> Json:
+        """The stored result of a step."""
+        with self.database.session(read_only=True) as session:
+            return rows.step(session, job_id, name).result
+
+    def note(self, job_id: str, who: str, message: str, step: str | None, data: Mapping[str, Json]) -> None:
+        """Add a line to the journal."""
+        with self.database.session() as session:
+            self._note(session, job_id, who, message, step, data)
+
+    def get(self, job_id: str) -> Job:
+        """With steps and journal.  NotFound."""
+        with self.database.session(read_only=True) as session:
+            row = rows.job(session, job_id)
+            return job_view(row, rows.steps(session, [job_id])[job_id], rows.journal(session, job_id))
+
+    def unsettled(self) -> list[tuple[str, int]]:
+        """Id and run of every job somebody has to carry on with."""
+        with self.database.session(read_only=True) as session:
+            return [(row.id, row.run) for row in rows.unsettled(session)]
+
+    def list(self, project_id: str | None, subject: str | None, limit: int | None) -> list[Job]:
+        """Newest first, without journals."""
+        with self.database.session(read_only=True) as session:
+            found = rows.jobs(session, project_id, subject, limit)
+            steps = rows.steps(session, [row.id for row in found])
+            return [job_view(row, steps[row.id]) for row in found]
+
+    @contextmanager
+    def _owned(self, claim: Claim) -> Iterator[tuple[Session, JobRow]]:
+        with self.database.session() as session:
+            row = rows.job(session, claim.job_id, lock=True)
+            if row.epoch != claim.epoch:
+                raise Abandoned(f"job {claim.job_id} has another owner")
+            yield session, row
+
+    def _rest(self, session: Session, row: JobRow, state: JobState) -> JobState:
+        row.state = state
+        row.ended_at = None if state == JobState.PAUSED else now()
+        self._note(session, row.id, ENGINE, f"{state}: {row.error}" if row.error else str(state))
+        return state
+
+    def _note(
+        self, session: Session, job_id: str, who: str, message: str,
+        step: str | None = None, data: Mapping[str, Json] | None = None,
+    ) -> None:  # fmt: skip
+        rows.note(session, job_id, who, message, step, data or {})
+        log.info("job %s: %s", job_id, message, extra={"job": job_id, "step": step, "who": who, "data": data})
+
+
+def _step_row(job_id: str, position: int, step: Step) -> StepRow:
+    return StepRow(
+        job_id=job_id, name=step.name, position=position, title=step.title, site=step.site,
+        needs=list(step.needs), state=StepState.WAITING, attempt=0, interrupted=False, undo_attempt=0,
+        unit="", detail="", result=None,
+    )  # fmt: skip
+
+
+def _start(step: StepRow, state: StepState) -> None:
+    step.state, step.error, step.started_at, step.ended_at = state, None, now(), None
+    step.done, step.total, step.unit, step.detail = None, None, "", ""
+
+
+def _again(row: JobRow, state: JobState) -> int:
+    row.state, row.settled, row.cancel_requested, row.ended_at = state, False, False, None
+    row.run += 1
+    return row.run
+
+
+def _require(row: JobRow, verb: str, *states: JobState) -> None:
+    if row.state not in states:
+        may = ", ".join(states)
+        raise Conflict(f"job: {row.id} is {row.state} and cannot be {verb}; only a job that is {may} can")
+
+
+def _ended(step: StepRow) -> Any:
+    return step.ended_at or now()

@@ -1,0 +1,179 @@
+"""Carrying out one run of a job: the steps forwards, backwards to undo them, then telling the job's kind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from multisite.domain.errors import MultisiteError
+from multisite.jobs import graph
+from multisite.jobs.context import Context, Surroundings
+from multisite.jobs.model import JobKind, JobState, Step, StepFailed, StepState
+from multisite.jobs.values import TEXT_LIMIT, plain
+
+log = logging.getLogger("multisite.jobs")
+
+T = TypeVar("T")
+TELL_PAUSE = 0.2
+TELL_PAUSE_MAX = 60.0
+
+
+class Worker(Protocol):
+    """What the runner needs of the engine."""
+
+    async def work(self, call: Callable[..., T], *args: Any) -> T:
+        """Run a step in the pool for steps."""
+
+    async def record(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run a short call in the pool for bookkeeping, so that long steps never hold it up."""
+
+    def limit(self, name: str | None) -> AbstractAsyncContextManager[Any]:
+        """Held while a step runs."""
+
+
+class Runner:
+    """One claimed run.  Everything it decides is in the records: another one can carry on from them."""
+
+    def __init__(self, worker: Worker, kind: JobKind, around: Surroundings) -> None:
+        self._worker = worker
+        self._kind = kind
+        self._around = around
+        self._claim = around.claim
+        self._records = around.records
+        self._steps: list[Step] = []
+
+    async def carry_out(self) -> None:
+        """Until the job is at rest and its kind has been told."""
+        state = self._claim.state
+        if state in (JobState.RUNNING, JobState.UNDOING):
+            problem = await self._worker.record(self._plan)
+            if problem:
+                state = await self._worker.record(self._records.give_up, self._claim, problem)
+        if state == JobState.RUNNING:
+            await self._walk(self._steps, {step.name: step.needs for step in self._steps}, self._run)
+            state = await self._worker.record(self._records.conclude, self._claim, self._kind.on_failure)
+        if state == JobState.UNDOING:
+            await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
+            state = await self._worker.record(self._records.conclude_undo, self._claim)
+        await self._tell(state)
+        await self._worker.record(self._records.settle, self._claim)
+
+    def _plan(self) -> str | None:
+        """Rebuild the steps; what is wrong when they are not those the job was accepted with."""
+        try:
+            self._steps = graph.ordered(self._kind.build(self._claim.params))
+        except Exception as error:
+            log.exception("job %s: the plan cannot be rebuilt", self._claim.job_id)
+            return f"the plan cannot be rebuilt: {describe(error)}"
+        accepted = {step.name: step.needs for step in self._records.get(self._claim.job_id).steps}
+        if accepted != {step.name: tuple(step.needs) for step in self._steps}:
+            return (
+                "this release plans other steps than the one that accepted the job: finish it with that one"
+            )
+        return None
+
+    async def _walk(
+        self,
+        steps: Sequence[Step],
+        after: Mapping[str, Sequence[str]],
+        act: Callable[[Step, bool], Awaitable[bool]],
+    ) -> None:
+        """Every step once, when those it comes after have ended; ``act`` learns whether they went well."""
+        tasks: dict[str, asyncio.Task[bool]] = {}
+
+        async def one(step: Step) -> bool:
+            ends = [await tasks[name] for name in after[step.name]]
+            return await act(step, all(ends))
+
+        for step in steps:
+            tasks[step.name] = asyncio.create_task(one(step))
+        if tasks:
+            await asyncio.wait(
+                tasks.values()
+            )  # all of them: nothing of this run is left behind when one is lost
+        for task in tasks.values():
+            task.result()
+
+    async def _run(self, step: Step, ready: bool) -> bool:
+        if not ready:
+            await self._worker.record(self._records.skip, self._claim, step.name)
+            return False
+        async with self._worker.limit(step.limit):
+            return await self._worker.work(self._run_now, step)
+
+    async def _undo(self, step: Step, ready: bool) -> bool:
+        if not ready:
+            return False  # something that needs it is left: removing it could only fail, or break that
+        async with self._worker.limit(step.limit):
+            return await self._worker.work(self._undo_now, step)
+
+    def _run_now(self, step: Step) -> bool:
+        self._around.go_on()
+        begun = self._records.begin(self._claim, step.name, self._kind.on_failure)
+        if not begun.go:
+            return begun.ok
+        context = Context(self._around, step.name, begun, partial(self._ancestors, step.name))
+        try:
+            result = plain(step.run(context), f"result of step {step.name}")
+        except Exception as error:
+            self._end(step, StepState.FAILED, error=self._failure(step, error))
+            return False
+        self._end(step, StepState.DONE, result=result)
+        return True
+
+    def _undo_now(self, step: Step) -> bool:
+        self._around.go_on()
+        begun = self._records.begin_undo(self._claim, step.name, has_undo=step.undo is not None)
+        if not begun.go or step.undo is None:
+            return begun.ok
+        known = partial(self._ancestors, step.name)
+        context = Context(self._around, step.name, begun, known, undoing=True)
+        try:
+            step.undo(context, begun.result)
+        except Exception as error:
+            self._end(step, StepState.UNDO_FAILED, error=self._failure(step, error))
+            return False
+        self._end(step, StepState.UNDONE)
+        return True
+
+    def _end(self, step: Step, state: StepState, **outcome: Any) -> None:
+        progress = self._around.board.take(self._claim.job_id, step.name)
+        self._records.end(self._claim, step.name, state, progress=progress, **outcome)
+
+    def _ancestors(self, name: str) -> frozenset[str]:
+        return graph.ancestors(name, {step.name: step.needs for step in self._steps})
+
+    def _failure(self, step: Step, error: Exception) -> str:
+        if not isinstance(error, StepFailed | MultisiteError):
+            log.error("job %s: step %s raised", self._claim.job_id, step.name, exc_info=error)
+        return describe(error)
+
+    async def _tell(self, state: JobState) -> None:
+        """At least once, and until it succeeds: the object the job was about must not stay behind."""
+        pause = TELL_PAUSE
+        while self._kind.finished is not None:
+            try:
+                await self._worker.record(self._kind.finished, self._claim.job_id, state, self._claim.params)
+                return
+            except Exception as error:
+                log.exception("job %s: its kind could not be told that it is %s", self._claim.job_id, state)
+                if pause == TELL_PAUSE:
+                    message = f"what the job was about could not be updated, trying again: {describe(error)}"
+                    await self._worker.record(
+                        self._records.note, self._claim.job_id, "multisite", message, None, {}
+                    )
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, TELL_PAUSE_MAX)
+            await self._worker.record(self._records.check, self._claim)
+
+
+def describe(error: BaseException) -> str:
+    """For operators: the message alone when it was written for them, else with the kind of exception."""
+    words = (
+        str(error) if isinstance(error, StepFailed | MultisiteError) else f"{type(error).__name__}: {error}"
+    )
+    return words[:TEXT_LIMIT] or type(error).__name__

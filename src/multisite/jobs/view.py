@@ -1,0 +1,109 @@
+"""A job as operators see it: read-only dataclasses, also as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from multisite.jobs.model import JobState, Json, StepState
+from multisite.store.models import JobRow, JournalRow, StepRow
+from multisite.store.types import now
+
+AT_REST = frozenset({JobState.PAUSED, JobState.DONE, JobState.UNDONE, JobState.UNDO_FAILED})
+
+
+@dataclass(frozen=True)
+class StepView:
+    """``started_at``, ``ended_at`` and ``elapsed`` are of what it did last: its run, or its undo."""
+
+    name: str
+    title: str
+    state: StepState
+    site: str | None
+    needs: tuple[str, ...]
+    attempt: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    elapsed: float | None
+    done: float | None
+    total: float | None
+    unit: str
+    detail: str
+    error: str | None
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    at: datetime
+    who: str
+    message: str
+    step: str | None
+    data: dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Job:
+    """``settled``: at rest (done, paused, undone or undo failed) and what it was about has been updated."""
+
+    id: str
+    kind: str
+    title: str
+    state: JobState
+    settled: bool
+    project_id: str | None
+    subject: str | None
+    requested_by: str
+    request_id: str | None
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    error: str | None
+    steps: tuple[StepView, ...] = ()
+    journal: tuple[JournalEntry, ...] = ()
+
+    def step(self, name: str) -> StepView:
+        """The step of that name (StopIteration when there is none)."""
+        return next(step for step in self.steps if step.name == name)
+
+    def to_json(self) -> dict[str, Json]:
+        """Plain JSON: times as ISO 8601 UTC."""
+        result: dict[str, Json] = _json(self)
+        return result
+
+
+ViewT = TypeVar("ViewT", Job, StepView, JournalEntry)
+
+
+def job_view(row: JobRow, steps: Sequence[StepRow], journal: Sequence[JournalRow] = ()) -> Job:
+    """Made from its rows."""
+    return _from_row(
+        Job,
+        row,
+        state=JobState(row.state),
+        error="; ".join(error for error in (row.error, row.undo_error) if error) or None,
+        steps=tuple(_step_view(step) for step in steps),
+        journal=tuple(_from_row(JournalEntry, line) for line in journal),
+    )
+
+
+def _step_view(row: StepRow) -> StepView:
+    elapsed = ((row.ended_at or now()) - row.started_at).total_seconds() if row.started_at else None
+    return _from_row(StepView, row, state=StepState(row.state), needs=tuple(row.needs), elapsed=elapsed)
+
+
+def _from_row(view: type[ViewT], row: object, **different: Any) -> ViewT:
+    same = {field.name: getattr(row, field.name) for field in fields(view) if field.name not in different}
+    return view(**same, **different)
+
+
+def _json(value: object) -> Json:
+    if is_dataclass(value):
+        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, JobState | StepState) else value

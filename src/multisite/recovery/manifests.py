@@ -1,0 +1,258 @@
+"""The restore points kept in the backup store: one directory each, beside the backups they describe.
+
+``<store>/multisite/restore-points/<id>/manifest.json`` with its hex sha256 in ``manifest.json.sha256``,
+written last: a manifest without its digest is unfinished.  The store outlives the sites and Multisite's
+database, so this is the truth and the database only a cache of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
+from multisite.domain.manifest import Manifest, ManifestError, digest_of, dump, load
+
+MARKER = ".multisite-store"
+MANIFEST = "manifest.json"
+DIGEST = "manifest.json.sha256"
+DRAFT = "draft.json"
+# Manifests hold user data of servers, which may hold secrets: for the service's own account only.
+_DIRECTORY_MODE = 0o700
+_FILE_MODE = 0o600
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+
+
+class StoreUnavailable(MultisiteError):
+    """The backup store cannot be read or written: which restore points there are is unknown."""
+
+    status = 503
+
+
+@dataclass(frozen=True)
+class DamagedRestorePoint:
+    """A restore point in the store that must not be used; ``problem`` says what is wrong with which file."""
+
+    id: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class StoreContents:
+    """What the store holds: ``manifests`` newest ``consistent_at`` first, ``damaged`` by id."""
+
+    manifests: tuple[Manifest, ...]
+    damaged: tuple[DamagedRestorePoint, ...]
+
+
+class ManifestStore:
+    """The restore points under one directory, usually a mount that managers and Cinder's backups share.
+
+    Every verb raises StoreUnavailable when the directory is absent or lacks the marker ``initialise``
+    makes: the empty mount point of a share that is not mounted must not pass for a store without
+    restore points.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def initialise(self) -> None:
+        """Declare the directory a backup store, once it is mounted; harmless when it is one already."""
+        if not self.path.is_dir():
+            raise StoreUnavailable(
+                f"backup store {self.path}: there is no such directory: create or mount it first"
+            )
+        marker = self.path / MARKER
+        if marker.is_file():
+            return
+        try:
+            _write_durably(marker, b"multisite.backup-store/1\n")
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+
+    def check(self) -> None:
+        """Raise StoreUnavailable with the remedy unless the store is there."""
+        try:
+            present = (self.path / MARKER).is_file()
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+        if present:
+            return
+        if not self.path.is_dir():
+            raise StoreUnavailable(f"backup store {self.path}: there is no such directory: is it mounted?")
+        raise StoreUnavailable(
+            f"backup store {self.path}: {MARKER} is not in it: it is not mounted, or not initialised yet"
+            " (multisite-manage store initialise)"
+        )
+
+    def write(self, manifest: Manifest) -> str:
+        """Store a manifest and return its digest (hex sha256 of the canonical bytes).
+
+        Writing the same manifest again is harmless.  Conflict when another one has this id; Invalid for
+        an id that cannot be a directory's name.
+        """
+        self.check()
+        data = dump(manifest)
+        digest = digest_of(data)
+        directory = self._directory(manifest.id)
+        stored = _read_text(directory / DIGEST)
+        if stored is not None and stored.strip() != digest:
+            raise Conflict(f"restore point {manifest.id}: the backup store holds another manifest of this id")
+        try:
+            for part in (directory.parent.parent, directory.parent, directory):
+                _make_durably(part)
+            _write_durably(directory / MANIFEST, data)
+            _write_durably(directory / DIGEST, f"{digest}\n".encode())
+            (directory / DRAFT).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+        return digest
+
+    def save_draft(self, manifest: Manifest) -> None:
+        """Keep what is known of a restore point that is being made: no verb but ``draft`` shows it.
+
+        It stays out of the job's records, because user data of servers may hold secrets.
+        """
+        self.check()
+        directory = self._directory(manifest.id)
+        try:
+            for part in (directory.parent.parent, directory.parent, directory):
+                _make_durably(part)
+            _write_durably(directory / DRAFT, dump(manifest))
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+
+    def draft(self, restore_point_id: str) -> Manifest:
+        """What ``save_draft`` kept; NotFound when there is none (or the restore point is finished)."""
+        self.check()
+        path = self._directory(restore_point_id) / DRAFT
+        try:
+            return load(path.read_bytes())
+        except FileNotFoundError:
+            raise NotFound(f"restore point: there is no draft of {restore_point_id} in {self.path}") from None
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+
+    def read(self, restore_point_id: str) -> Manifest:
+        """A manifest, its digest verified.
+
+        NotFound; ManifestError when it is unfinished, damaged or of another format.
+        """
+        self.check()
+        directory = self._directory(restore_point_id)
+        try:
+            data = (directory / MANIFEST).read_bytes()
+        except FileNotFoundError:
+            if directory.is_dir() and not (directory / DRAFT).is_file():
+                raise ManifestError(
+                    f"{directory / MANIFEST}: missing: it was never finished, or removed"
+                ) from None
+            raise NotFound(
+                f"restore point: {restore_point_id} is not in the backup store {self.path}"
+            ) from None
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+        digest = _read_text(directory / DIGEST)
+        if digest is None:
+            raise ManifestError(f"{directory / DIGEST}: missing: the restore point was never finished")
+        manifest = load(data, digest)
+        if manifest.id != restore_point_id:
+            raise ManifestError(
+                f"id: {directory / MANIFEST} is the manifest of {manifest.id}: it was copied here"
+            )
+        return manifest
+
+    def list(self) -> StoreContents:
+        """Every restore point of the store; unusable ones are reported, never left out."""
+        manifests: list[Manifest] = []
+        damaged: list[DamagedRestorePoint] = []
+        for restore_point_id in self.ids():
+            try:
+                manifests.append(self.read(restore_point_id))
+            except NotFound:
+                continue  # deleted since it was listed
+            except ManifestError as error:
+                damaged.append(DamagedRestorePoint(restore_point_id, str(error)))
+        manifests.sort(key=lambda m: m.consistent_at, reverse=True)
+        return StoreContents(tuple(manifests), tuple(damaged))
+
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all restore points there, usable or not, but for those being made; reads no manifest."""
+        self.check()
+        try:
+            return tuple(sorted(self._directories()))
+        except FileNotFoundError:
+            return ()  # initialised, and nothing was written yet
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+
+    def delete(self, restore_point_id: str) -> None:
+        """Remove a restore point's manifest; harmless when it is not there.  The backups are not touched."""
+        self.check()
+        directory = self._directory(restore_point_id)
+        try:
+            # The digest first: what a crash leaves half removed counts as unfinished, never as usable.
+            (directory / DIGEST).unlink(missing_ok=True)
+            if directory.is_dir():
+                shutil.rmtree(directory)
+                _sync_directory(directory.parent)
+        except OSError as error:
+            raise _unavailable(self.path, error) from error
+
+    def _directory(self, restore_point_id: str) -> Path:
+        if not _ID.fullmatch(restore_point_id):
+            raise Invalid(f"restore point: {restore_point_id!r} is not an id")
+        return self.path / "multisite" / "restore-points" / restore_point_id
+
+    def _directories(self) -> Iterator[str]:
+        for entry in (self.path / "multisite" / "restore-points").iterdir():
+            being_made = (entry / DRAFT).is_file() and not (entry / MANIFEST).is_file()
+            if entry.is_dir() and _ID.fullmatch(entry.name) and not being_made:
+                yield entry.name
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unavailable(path, error) from error
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """All of it or nothing, also when the machine dies: other name, fsync, rename, fsync of the directory."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def _make_durably(directory: Path) -> None:
+    if not directory.is_dir():
+        directory.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+        _sync_directory(directory.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unavailable(path: Path, error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"backup store {path}: {error.strerror or error}: is it mounted and writable?")

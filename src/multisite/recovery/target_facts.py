@@ -1,0 +1,308 @@
+"""What is at the target site now, read once with list calls, as plain values a plan can be made of.
+
+A part that could not be read is *unknown*: its name is in ``TargetFacts.unknown`` with the reason, and its value is
+empty.  Whoever decides by a part asks ``knows`` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from multisite.clouds.call import call, read_all
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite, SiteError
+from multisite.clouds.quotas import read_quotas
+from multisite.domain.manifest import FlavorRecord, KeypairRecord, SecurityGroupRule
+
+READERS = 6
+"""Parts read at the same time."""
+
+
+@dataclass(frozen=True)
+class TargetSubnet:
+    id: str
+    name: str
+    network_id: str
+    cidr: str
+    ip_version: int
+
+
+@dataclass(frozen=True)
+class TargetNetwork:
+    id: str
+    name: str
+    project_id: str
+    shared: bool = False
+    external: bool = False
+    subnets: tuple[TargetSubnet, ...] = ()
+
+
+@dataclass(frozen=True)
+class TargetPort:
+    """Addresses and MAC that are taken in a network."""
+
+    id: str
+    network_id: str
+    mac_address: str
+    addresses: tuple[str, ...]
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class TargetGroup:
+    """A security group; ``remote_group_id`` of its rules are ids of the target."""
+
+    id: str
+    name: str
+    project_id: str
+    rules: tuple[SecurityGroupRule, ...] = ()
+
+
+@dataclass(frozen=True)
+class TargetServerGroup:
+    id: str
+    name: str
+    policy: str
+
+
+@dataclass(frozen=True)
+class TargetVolumeType:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class TargetBackup:
+    id: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """``limit`` None means unlimited; ``used`` includes what is reserved.  GiB, MiB (ram) or counts."""
+
+    limit: int | None
+    used: int
+
+    @property
+    def free(self) -> int | None:
+        return None if self.limit is None else max(self.limit - self.used, 0)
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """``quotas`` by the services' own names (cores, ram, gigabytes, port ...); ``backup_services``: host -> "up",
+    "down" or "disabled"; ``ports`` only of the networks asked for; ``unknown``: part -> why it could not be read."""
+
+    site: str
+    project_id: str
+    read_at: datetime
+    networks: tuple[TargetNetwork, ...] = ()
+    ports: tuple[TargetPort, ...] = ()
+    security_groups: tuple[TargetGroup, ...] = ()
+    keypairs: tuple[KeypairRecord, ...] = ()
+    flavors: tuple[FlavorRecord, ...] = ()
+    volume_types: tuple[TargetVolumeType, ...] = ()
+    default_volume_type: str | None = None
+    availability_zones: tuple[str, ...] = ()
+    server_groups: tuple[TargetServerGroup, ...] = ()
+    backups: tuple[TargetBackup, ...] = ()
+    backup_services: Mapping[str, str] = field(default_factory=dict)
+    quotas: Mapping[str, Headroom] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    def knows(self, part: str) -> bool:
+        """Whether a part (the name of a field) was read."""
+        return part not in self.unknown
+
+
+def read_target(
+    site: CloudSite,
+    *,
+    ports_in: Collection[str] = (),
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> TargetFacts:
+    """Read everything a recovery needs to know of its target.
+
+    ``ports_in``: names or ids of the networks whose taken addresses matter (those the operator maps to).
+    Raises Unreachable or LoginRefused when the site as a whole cannot be read.
+    """
+    site.login()
+    read_at = now()
+    parts: dict[str, Callable[[], Any]] = {
+        "networks": lambda: _networks(site),
+        "ports": lambda: _ports(site, ports_in),
+        "security_groups": lambda: _groups(site),
+        "keypairs": lambda: _keypairs(site),
+        "flavors": lambda: _flavors(site),
+        "volume_types": lambda: _volume_types(site),
+        "default_volume_type": lambda: _default_type(site),
+        "availability_zones": lambda: _zones(site),
+        "server_groups": lambda: _server_groups(site),
+        "backups": lambda: _backups(site),
+        "backup_services": lambda: _backup_services(site),
+        "quotas": lambda: _quotas(site),
+    }
+    with ThreadPoolExecutor(READERS, thread_name_prefix="target-facts") as pool:
+        running = {name: pool.submit(_read, read) for name, read in parts.items()}
+        results = {name: future.result() for name, future in running.items()}
+    unknown = {name: str(value) for name, value in results.items() if isinstance(value, SiteError)}
+    known = {name: value for name, value in results.items() if name not in unknown}
+    return TargetFacts(site.name, site.project_id, read_at, **known, unknown=unknown)
+
+
+def _read(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except SiteError as error:
+        return error
+
+
+def _networks(site: CloudSite) -> tuple[TargetNetwork, ...]:
+    rows = read_all(site, "list subnets", lambda: site.network, "/subnets", "subnets")
+    subnets = [TargetSubnet(r["id"], r["name"], r["network_id"], r["cidr"], r["ip_version"]) for r in rows]
+    return tuple(
+        TargetNetwork(
+            id=row["id"],
+            name=row["name"],
+            project_id=row.get("project_id") or "",
+            shared=bool(row.get("shared")),
+            external=bool(row.get("router:external")),
+            subnets=tuple(s for s in subnets if s.network_id == row["id"]),
+        )
+        for row in read_all(site, "list networks", lambda: site.network, "/networks", "networks")
+    )
+
+
+def _ports(site: CloudSite, wanted: Collection[str]) -> tuple[TargetPort, ...]:
+    if not wanted:
+        return ()
+    networks = read_all(site, "list networks", lambda: site.network, "/networks", "networks")
+    found: list[TargetPort] = []
+    for network in networks:
+        if network["id"] not in wanted and network["name"] not in wanted:
+            continue
+        what = f"list ports of network {network['name']}"
+        rows = read_all(site, what, lambda: site.network, "/ports", "ports", network_id=network["id"])
+        found += [
+            TargetPort(
+                row["id"],
+                row["network_id"],
+                row["mac_address"],
+                tuple(ip["ip_address"] for ip in row.get("fixed_ips", ())),
+                row.get("device_owner") or "",
+            )
+            for row in rows
+        ]
+    return tuple(found)
+
+
+def _groups(site: CloudSite) -> tuple[TargetGroup, ...]:
+    what = "list security groups"
+    rows = read_all(
+        site, what, lambda: site.network, "/security-groups", "security_groups", project_id=site.project_id
+    )
+    return tuple(
+        TargetGroup(
+            row["id"],
+            row["name"],
+            row.get("project_id") or "",
+            tuple(_rule(r) for r in row["security_group_rules"]),
+        )
+        for row in rows
+    )
+
+
+def _rule(row: Mapping[str, Any]) -> SecurityGroupRule:
+    return SecurityGroupRule(
+        direction=row["direction"],
+        ethertype=row["ethertype"],
+        protocol=row.get("protocol"),
+        port_min=row.get("port_range_min"),
+        port_max=row.get("port_range_max"),
+        remote_address=row.get("remote_ip_prefix"),
+        remote_group_id=row.get("remote_group_id"),
+        description=row.get("description") or "",
+    )
+
+
+def _keypairs(site: CloudSite) -> tuple[KeypairRecord, ...]:
+    rows = read_all(
+        site, "list key pairs", lambda: site.compute, "/os-keypairs", "keypairs", microversion="2.35"
+    )
+    pairs = [row["keypair"] for row in rows]
+    return tuple(KeypairRecord(p["name"], p["public_key"], p.get("type") or "ssh") for p in pairs)
+
+
+def _flavors(site: CloudSite) -> tuple[FlavorRecord, ...]:
+    # is_public=None: private ones too; those who may not see them get the public ones.
+    rows = read_all(
+        site,
+        "list flavors",
+        lambda: site.compute,
+        "/flavors/detail",
+        "flavors",
+        microversion="2.61",
+        is_public="None",
+    )
+    return tuple(
+        FlavorRecord(
+            id=row["id"],
+            name=row["name"],
+            vcpus=row["vcpus"],
+            memory_mib=row["ram"],
+            disk_gib=row["disk"],
+            ephemeral_gib=row.get("OS-FLV-EXT-DATA:ephemeral") or 0,
+            swap_mib=row.get("swap") or 0,
+            extra_specs=row.get("extra_specs") or {},
+        )
+        for row in rows
+    )
+
+
+def _volume_types(site: CloudSite) -> tuple[TargetVolumeType, ...]:
+    rows = read_all(site, "list volume types", lambda: site.volume, "/types", "volume_types")
+    return tuple(TargetVolumeType(row["id"], row["name"]) for row in rows)
+
+
+def _default_type(site: CloudSite) -> str | None:
+    try:
+        answer = call(site, "read the default volume type", lambda: site.volume.get("/types/default"))
+    except NotFoundInSite:
+        return None
+    return str(answer.json()["volume_type"]["name"])
+
+
+def _zones(site: CloudSite) -> tuple[str, ...]:
+    what = "list availability zones"
+    rows = read_all(site, what, lambda: site.compute, "/os-availability-zone", "availabilityZoneInfo")
+    return tuple(row["zoneName"] for row in rows if row["zoneState"]["available"])
+
+
+def _server_groups(site: CloudSite) -> tuple[TargetServerGroup, ...]:
+    what = "list server groups"
+    rows = read_all(
+        site, what, lambda: site.compute, "/os-server-groups", "server_groups", microversion="2.64"
+    )
+    return tuple(TargetServerGroup(row["id"], row["name"], row["policy"]) for row in rows)
+
+
+def _backups(site: CloudSite) -> tuple[TargetBackup, ...]:
+    # Of every project: an id that another project imported cannot be imported again.
+    rows = read_all(site, "list backups", lambda: site.volume, "/backups/detail", "backups", all_tenants="1")
+    return tuple(TargetBackup(row["id"], row["status"]) for row in rows)
+
+
+def _backup_services(site: CloudSite) -> dict[str, str]:
+    what = "ask whether cinder-backup is up"
+    rows = read_all(site, what, lambda: site.volume, "/os-services", "services", binary="cinder-backup")
+    rows = [row for row in rows if row["binary"] == "cinder-backup"]
+    return {row["host"]: row["state"] if row["status"] == "enabled" else "disabled" for row in rows}
+
+
+def _quotas(site: CloudSite) -> dict[str, Headroom]:
+    return {q.resource: Headroom(None if q.limit < 0 else q.limit, q.used) for q in read_quotas(site)}

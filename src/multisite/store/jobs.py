@@ -1,0 +1,69 @@
+"""Rows of jobs, steps and the journal.  What they mean, and which change is allowed, ``jobs`` decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from multisite.domain.errors import NotFound
+from multisite.store.models import JobRow, JournalRow, StepRow
+from multisite.store.repository import equal
+from multisite.store.types import now
+
+
+def job(session: Session, job_id: str, *, lock: bool = False) -> JobRow:
+    """The row; with ``lock`` no other transaction can change it before this one ends.  NotFound without."""
+    row = session.get(JobRow, job_id, with_for_update=lock or None)
+    if row is None:
+        raise NotFound(f"job: there is no job {job_id!r}")
+    return row
+
+
+def jobs(
+    session: Session, project_id: str | None, subject: str | None, limit: int | None
+) -> Sequence[JobRow]:
+    """Newest first."""
+    where = equal((JobRow.project_id, project_id), (JobRow.subject, subject))
+    order = (JobRow.created_at.desc(), JobRow.id)
+    return session.scalars(select(JobRow).where(*where).order_by(*order).limit(limit)).all()
+
+
+def unsettled(session: Session) -> Sequence[JobRow]:
+    """Jobs somebody has to carry on with."""
+    return session.scalars(select(JobRow).where(JobRow.settled.is_(False)).order_by(JobRow.created_at)).all()
+
+
+def steps(session: Session, job_ids: Sequence[str]) -> dict[str, list[StepRow]]:
+    """By job, in the order the plan names them."""
+    found: dict[str, list[StepRow]] = {job_id: [] for job_id in job_ids}
+    wanted = select(StepRow).where(StepRow.job_id.in_(job_ids)).order_by(StepRow.job_id, StepRow.position)
+    for row in session.scalars(wanted):
+        found[row.job_id].append(row)
+    return found
+
+
+def step(session: Session, job_id: str, name: str) -> StepRow:
+    return session.get_one(StepRow, (job_id, name))
+
+
+def any_in_state(session: Session, job_id: str, state: str) -> bool:
+    """Whether a step of the job is in this state."""
+    wanted = select(StepRow.name).where(StepRow.job_id == job_id, StepRow.state == state).limit(1)
+    return session.scalar(wanted) is not None
+
+
+def journal(session: Session, job_id: str) -> Sequence[JournalRow]:
+    """Oldest first."""
+    return session.scalars(
+        select(JournalRow).where(JournalRow.job_id == job_id).order_by(JournalRow.id)
+    ).all()
+
+
+def note(
+    session: Session, job_id: str | None, who: str, message: str, step: str | None, data: Mapping[str, Any]
+) -> None:
+    """Append a line to the journal."""
+    session.add(JournalRow(job_id=job_id, step=step, at=now(), who=who, message=message, data=dict(data)))

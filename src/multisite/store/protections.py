@@ -1,0 +1,28 @@
+"""Protections: how applications are to be protected."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from multisite.domain.errors import NotFound
+from multisite.domain.model import Protection
+from multisite.store.models import ApplicationRow, ProtectionRow
+from multisite.store.repository import Repository, equal
+
+
+class ProtectionRepository(Repository[Protection, ProtectionRow]):
+    row_type, item_type, noun = ProtectionRow, Protection, "protection"
+
+    def list(self, project_id: str | None = None, application_id: str | None = None) -> list[Protection]:
+        """By application, oldest first."""
+        where = equal((ProtectionRow.project_id, project_id), (ProtectionRow.application_id, application_id))
+        return self._select(
+            *where, order_by=[ProtectionRow.application, ProtectionRow.created_at, ProtectionRow.id]
+        )
+
+    def _refuse_taken(self, session: Session, item: Protection) -> None:
+        if session.get(ApplicationRow, item.application_id) is None:
+            known = session.scalar(select(ApplicationRow.id).where(ApplicationRow.name == item.application))
+            hint = f" (an application of that name has id {known!r})" if known else ""
+            raise NotFound(f"application: there is no application {item.application_id!r}{hint}")

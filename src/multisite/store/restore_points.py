@@ -1,0 +1,45 @@
+"""Restore points: the cache of the manifests in the backup store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from multisite.domain.errors import NotFound
+from multisite.domain.model import RestorePoint, RestorePointState
+from multisite.store.models import RestorePointRow
+from multisite.store.repository import Repository, equal
+
+
+class RestorePointRepository(Repository[RestorePoint, RestorePointRow]):
+    row_type, item_type, noun = RestorePointRow, RestorePoint, "restore point"
+
+    def list(
+        self,
+        project_id: str | None = None,
+        application_id: str | None = None,
+        *,
+        application: str | None = None,
+        protection_id: str | None = None,
+        state: RestorePointState | None = None,
+    ) -> list[RestorePoint]:
+        """Newest first."""
+        where = equal(
+            (RestorePointRow.project_id, project_id),
+            (RestorePointRow.application_id, application_id),
+            (RestorePointRow.application, application),
+            (RestorePointRow.protection_id, protection_id),
+            (RestorePointRow.state, state),
+        )
+        return self._select(*where, order_by=[RestorePointRow.created_at.desc(), RestorePointRow.id])
+
+    def save(self, item: RestorePoint) -> RestorePoint:
+        """Add it or replace the one with its id: what a rescan of the backup store found."""
+        with self._database.session():
+            try:
+                return self.update(item)
+            except NotFound:
+                return self.add(item)
+
+    def _item(self, row: RestorePointRow) -> RestorePoint:
+        item = super()._item(row)
+        return replace(item, state=RestorePointState(item.state))

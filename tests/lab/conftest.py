@@ -1,0 +1,32 @@
+"""Fixtures over the real sites.  Everything here needs the lab up and runs inside the core namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from multisite_lab import sites, vnf
+from multisite_lab.manager import Manager, running
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    """A Multisite service with both sites registered."""
+    folder: Path = tmp_path_factory.mktemp("manager")
+    with running(folder) as manager:
+        for site in sites.SITES:
+            manager.cli("site", "register", site, "--cloud", site)
+        yield manager
+
+
+@pytest.fixture(scope="session")
+def application() -> Iterator[vnf.Vnf]:
+    """A real two-server VNF in site 1, removed from both sites at the end."""
+    name = "story"
+    for cloud in sites.SITES:
+        vnf.destroy(cloud, name)
+    yield vnf.deploy("site1", name, servers=2)
+    for cloud in sites.SITES:
+        if sites.is_alive(cloud):
+            vnf.destroy(cloud, name)

@@ -1,0 +1,44 @@
+"""The application over fake services, and clients that carry identity headers as keystonemiddleware would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from oslo_config import cfg
+
+from api.fakes import MINE, Services
+from multisite.api.app import create_app
+
+Persona = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def services() -> Services:
+    return Services()
+
+
+@pytest.fixture
+def conf() -> cfg.ConfigOpts:
+    found = cfg.ConfigOpts()
+    found([], default_config_files=[])
+    return found
+
+
+@pytest.fixture
+def client(services: Services, conf: cfg.ConfigOpts) -> FlaskClient:
+    return create_app(services, conf, auth=False).test_client()
+
+
+def persona(roles: str, project: str | None = MINE, user: str = "u-1") -> dict[str, str]:
+    headers = {"X-User-Id": user, "X-User-Name": "olga", "X-Roles": roles}
+    if project is not None:
+        headers |= {"X-Project-Id": project, "X-Project-Name": "vnf"}
+    return headers
+
+
+MEMBER = persona("member,reader")
+READER = persona("reader")
+ADMIN = persona("admin,member,reader")
+NOBODY = persona("")

@@ -1,0 +1,346 @@
+"""Services that remember instead of work: what the API and the commands are tested against."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.model import (
+    Application,
+    Capability,
+    Known,
+    Member,
+    Preview,
+    PreviewItem,
+    Problem,
+    Protection,
+    Recovery,
+    RecoveryState,
+    RestorePoint,
+    RestorePointState,
+    Site,
+    SiteCheck,
+)
+from multisite.jobs.model import JobState, StepState
+from multisite.jobs.view import Job, JournalEntry, StepView
+
+BEGAN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+MINE, FOREIGN = "p-mine", "p-foreign"
+_ids = itertools.count(1)
+
+
+def new_id() -> str:
+    return f"00000000-0000-4000-8000-{next(_ids):012d}"
+
+
+def application(name: str, project: str = MINE) -> Application:
+    members = (Member("s-1", f"{name}-db", 1), Member("s-2", f"{name}-lb", 2, quiesce=False))
+    return Application(new_id(), name, project, "paris", members, f"vnf={name}", BEGAN)
+
+
+def protection(app: Application, **options: Any) -> Protection:
+    values: dict[str, Any] = {
+        "method": "consistent-backup",
+        "target_site": "lyon",
+        "freeze_timeout": 60,
+    } | options
+    return Protection(new_id(), app.id, app.name, app.project_id, site=app.site, created_at=BEGAN, **values)
+
+
+def restore_point(app: Application, minutes: int = 0, **options: Any) -> RestorePoint:
+    made = BEGAN + timedelta(minutes=minutes)
+    values: dict[str, Any] = {
+        "state": RestorePointState.AVAILABLE,
+        "incremental": False,
+        "parent_id": None,
+    } | options
+    return RestorePoint(
+        new_id(), app.id, app.name, app.project_id, None, "consistent-backup", created_at=made,
+        consistent_at=made,
+        frozen_seconds=1.25, frozen=({"server_name": f"{app.name}-db", "seconds": 1.25},), size_gib=4,
+        digest="0" * 64, marks=({"server_name": f"{app.name}-db", "text": "record 7"},), **values,
+    )  # fmt: skip
+
+
+def step(name: str, state: StepState = StepState.DONE, **options: Any) -> StepView:
+    values: dict[str, Any] = {
+        "site": "paris", "needs": (), "attempt": 1, "started_at": BEGAN, "ended_at": None, "elapsed": 2.0,
+        "done": None, "total": None, "unit": "", "detail": "", "error": None,
+    } | options  # fmt: skip
+    return StepView(name, f"the step {name}", state, **values)
+
+
+def job(
+    subject: str | None = None, project: str | None = MINE, state: JobState = JobState.DONE, **more: Any
+) -> Job:
+    values: dict[str, Any] = {
+        "settled": state not in (JobState.QUEUED, JobState.RUNNING),
+        "request_id": "req-1", "cancel_requested": False,
+        "created_at": BEGAN, "started_at": BEGAN, "ended_at": BEGAN + timedelta(seconds=4), "error": None,
+        "steps": (step("snapshot"), step("backup", done=1.0, total=1.0, unit="GiB")),
+        "journal": (JournalEntry(BEGAN, "engine", "job began", None, {}),),
+    } | more  # fmt: skip
+    return Job(
+        id=new_id(), kind="protect", title="protect mme", state=state, project_id=project, subject=subject,
+        requested_by="olga", **values,
+    )  # fmt: skip
+
+
+@dataclass
+class Sites:
+    items: dict[str, Site] = field(default_factory=dict)
+    reachable: bool = True
+
+    def register(self, caller: Caller, name: str, cloud: str, description: str = "") -> Site:
+        if name in self.items:
+            raise Conflict(f"name: a site {name!r} is registered already")
+        self.items[name] = Site(new_id(), name, cloud, "RegionOne", "http://keystone", description, BEGAN)
+        return self.items[name]
+
+    def list(self, caller: Caller) -> list[Site]:
+        return list(self.items.values())
+
+    def get(self, caller: Caller, name: str) -> Site:
+        if name not in self.items:
+            raise NotFound(f"site: no site {name!r} is registered")
+        return self.items[name]
+
+    def unregister(self, caller: Caller, name: str) -> None:
+        self.get(caller, name)
+        del self.items[name]
+
+    def check(self, caller: Caller, name: str) -> SiteCheck:
+        self.get(caller, name)
+        if not self.reachable:
+            unknown = (Capability("quiesce", Known.UNKNOWN),)
+            return SiteCheck(name, BEGAN, False, 3.0, unknown, "connection refused")
+        known = (
+            Capability("quiesce", Known.YES, "multisite-nova answers", "0.1"),
+            Capability("backup", Known.NO, "install cinder-backup"),
+        )
+        return SiteCheck(name, BEGAN, True, 0.4, known)  # fmt: skip
+
+
+class Owned:
+    """Things of projects, by id; shown to their project and to administrators."""
+
+    noun = "thing"
+
+    def __init__(self) -> None:
+        self.items: dict[str, Any] = {}
+
+    def put(self, item: Any) -> Any:
+        self.items[item.id] = item
+        return item
+
+    def list(self, caller: Caller) -> list[Any]:
+        return [i for i in self.items.values() if i.project_id == caller.project_id]
+
+    def get(self, caller: Caller, id: str) -> Any:
+        # On purpose without looking at the project: the API itself must not show what is foreign.
+        if id not in self.items:
+            raise NotFound(f"{self.noun}: there is no {self.noun} {id!r}")
+        return self.items[id]
+
+    def delete(self, caller: Caller, id: str) -> None:
+        self.get(caller, id)
+        del self.items[id]
+
+
+class Applications(Owned):
+    noun = "application"
+
+    def create(
+        self, caller: Caller, name: str, site: str, servers: Sequence[Mapping[str, Any]] | None = None,
+        metadata_tag: str | None = None,
+    ) -> Application:  # fmt: skip
+        made = application(name, caller.project_id)
+        if servers is not None:
+            members = tuple(Member(s["id"], s["id"], n, s["quiesce"]) for n, s in enumerate(servers, 1))
+            made = replace(made, members=members, metadata_tag=None)
+        result: Application = self.put(replace(made, site=site))
+        return result
+
+
+class Protections(Owned):
+    noun = "protection"
+
+    def __init__(self, applications: Applications, jobs: Jobs) -> None:
+        super().__init__()
+        self.applications, self.jobs = applications, jobs
+        self.points: dict[str, RestorePoint] = {}
+        self.runs: list[tuple[str, bool | None]] = []
+
+    def create(self, caller: Caller, application: str, method: str, **options: Any) -> Protection:
+        for found in self.applications.list(caller):
+            if application in (found.id, found.name):
+                result: Protection = self.put(protection(found, method=method, **options))
+                return result
+        raise NotFound(f"application: there is no application {application!r}")
+
+    def run(self, caller: Caller, id: str, incremental: bool | None = None) -> str:
+        found = self.get(caller, id)
+        self.runs.append((id, incremental))
+        app = self.applications.items[found.application_id]
+        made = self.jobs.put(job(found.id, found.project_id))
+        point = restore_point(app, minutes=len(self.points) + 1, job_id=made.id, protection_id=id)
+        self.points[point.id] = point
+        return str(made.id)
+
+    def restore_points(self, caller: Caller, application: str | None = None) -> list[RestorePoint]:
+        mine = [p for p in self.points.values() if p.project_id == caller.project_id]
+        return [p for p in mine if application in (None, p.application, p.application_id)]
+
+    def restore_point(self, caller: Caller, id: str) -> RestorePoint:
+        if id not in self.points:
+            raise NotFound(f"restore point: there is no restore point {id!r}")
+        return self.points[id]
+
+    def rescan(self, caller: Caller) -> list[RestorePoint]:
+        return list(self.points.values())
+
+
+class Recoveries(Owned):
+    noun = "recovery"
+
+    def __init__(self, protections: Protections, jobs: Jobs) -> None:
+        super().__init__()
+        self.protections, self.jobs = protections, jobs
+        self.problems: tuple[Problem, ...] = ()
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.fails: str | None = None
+
+    def preview(
+        self, caller: Caller, restore_point: str, target_site: str, mapping: Mapping[str, Any]
+    ) -> Preview:
+        self.asked.append(("preview", mapping))
+        point = self.protections.restore_point(caller, restore_point)
+        if point.project_id != caller.project_id and not caller.is_admin:
+            raise NotFound(f"restore point: there is no restore point {restore_point!r}")
+        items = (
+            PreviewItem("network", "net0", "map", "to lan0", "n-1"),
+            PreviewItem("server", "mme-db", "create"),
+        )
+        return Preview(
+            point.id, point.application, target_site, BEGAN, point.consistent_at or BEGAN, 930.0, items,
+            self.problems, "unknown", 120.0,
+        )  # fmt: skip
+
+    def start(
+        self,
+        caller: Caller,
+        restore_point: str,
+        target_site: str,
+        mapping: Mapping[str, Any],
+        *,
+        confirm: str,
+    ) -> Recovery:
+        self.asked.append(("start", mapping))
+        point = self.protections.restore_point(caller, restore_point)
+        if confirm != point.application:
+            raise Invalid(f"confirm: {confirm!r} is not the application's name {point.application!r}")
+        if self.problems:
+            raise Conflict(f"{self.problems[0].subject}: {self.problems[0].what}")
+        state = JobState.PAUSED if self.fails else JobState.DONE
+        made = self.jobs.put(job(project=point.project_id, state=state, error=self.fails))
+        result: Recovery = self.put(
+            Recovery(
+                new_id(),
+                point.application,
+                point.project_id,
+                point.id,
+                target_site,
+                RecoveryState.PAUSED if self.fails else RecoveryState.DONE,
+                made.id,
+                caller.user_name,
+                BEGAN,
+                rto_seconds=42.0,
+                rpo_seconds=930.0,
+                servers=({"name": "mme-db", "id": "s-9"},),
+                mapping=dict(mapping),
+                error=self.fails,
+            )
+        )
+        return result
+
+    def resume(self, caller: Caller, id: str) -> Recovery:
+        return self._again(id, RecoveryState.DONE, JobState.DONE)
+
+    def undo(self, caller: Caller, id: str) -> Recovery:
+        return self._again(id, RecoveryState.UNDONE, JobState.UNDONE)
+
+    def _again(self, id: str, state: RecoveryState, job_state: JobState) -> Recovery:
+        found: Recovery = self.items[id]
+        if found.state is state:
+            raise Conflict(f"recovery: it is {state} already")
+        self.jobs.put(replace(self.jobs.items[found.job_id], state=job_state, error=None))
+        result: Recovery = self.put(replace(found, state=state, error=None))
+        return result
+
+
+class Jobs:
+    def __init__(self) -> None:
+        self.items: dict[str, Job] = {}
+        self.acts: list[tuple[str, str, str]] = []
+        self.script: dict[str, list[Job]] = {}
+        """Job id -> what ``get`` answers next, one after the other, before the item itself."""
+
+    def put(self, item: Job) -> Job:
+        self.items[item.id] = item
+        return item
+
+    def list(self, project_id: str | None = None, subject: str | None = None) -> list[Job]:
+        chosen = [j for j in self.items.values() if project_id in (None, j.project_id)]
+        return [j for j in chosen if subject in (None, j.subject)]
+
+    def get(self, job_id: str) -> Job:
+        if job_id not in self.items:
+            raise NotFound(f"job: there is no job {job_id!r}")
+        if self.script.get(job_id):
+            return self.script[job_id].pop(0)
+        return self.items[job_id]
+
+    def cancel(self, job_id: str, by: str) -> None:
+        self.acts.append(("cancel", job_id, by))
+
+    def resume(self, job_id: str, by: str) -> None:
+        self.acts.append(("resume", job_id, by))
+
+    def undo(self, job_id: str, by: str) -> None:
+        self.acts.append(("undo", job_id, by))
+
+
+class Services:
+    """One project with an application, its protection, two restore points; one foreign of each."""
+
+    def __init__(self) -> None:
+        self.sites = Sites()
+        self.jobs = Jobs()
+        self.applications = Applications()
+        self.protections = Protections(self.applications, self.jobs)
+        self.recoveries = Recoveries(self.protections, self.jobs)
+        for name in ("paris", "lyon"):
+            self.sites.items[name] = Site(new_id(), name, name, "RegionOne", "http://keystone", "", BEGAN)
+        for project in (MINE, FOREIGN):
+            self._fill(project)
+
+    def _fill(self, project: str) -> None:
+        app = self.applications.put(application("mme", project))
+        self.protections.put(protection(app))
+        for minutes in (0, 5):
+            point = restore_point(app, minutes)
+            self.protections.points[point.id] = point
+        made = self.jobs.put(job(app.id, project))
+        self.recoveries.put(
+            Recovery(new_id(), "mme", project, point.id, "lyon", RecoveryState.PAUSED, made.id, "olga", BEGAN)
+        )
+
+    def of(self, kind: str, project: str = MINE) -> Any:
+        """The first thing of a kind (``applications``, ``restore_points`` ...) in a project."""
+        items = self.protections.points if kind == "restore_points" else getattr(self, kind).items
+        return next(i for i in items.values() if i.project_id == project)

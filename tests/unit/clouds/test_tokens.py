@@ -1,0 +1,126 @@
+"""A token is found on every kind, by list calls only, and on nothing else."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import Unreachable
+from multisite.clouds.tokens import KINDS, Kind, checked, find_by_token, mark, named, seal, sweep
+
+from .conftest import FakeCloud
+
+TOKEN = "multisite:7c1a:restore:db-root"
+OTHER_STEP = "multisite:7c1a:boot"
+OTHER_JOB = "multisite:7c1a2:restore:db-root"
+
+PATHS = {
+    "server": ("compute", "/servers/detail", "servers"),
+    "volume": ("block-storage", "/volumes/detail", "volumes"),
+    "snapshot": ("block-storage", "/snapshots/detail", "snapshots"),
+    "backup": ("block-storage", "/backups/detail", "backups"),
+    "network": ("network", "/networks", "networks"),
+    "subnet": ("network", "/subnets", "subnets"),
+    "port": ("network", "/ports", "ports"),
+    "security_group": ("network", "/security-groups", "security_groups"),
+    "router": ("network", "/routers", "routers"),
+    "flavor": ("compute", "/flavors/detail", "flavors"),
+    "keypair": ("compute", "/os-keypairs", "keypairs"),
+    "server_group": ("compute", "/os-server-groups", "server_groups"),
+}
+
+
+def made(kind: Kind, token: str, number: int) -> dict[str, Any]:
+    """What the list shows of something that was created with ``mark`` (and, every other one, sealed)."""
+    row: dict[str, Any] = {"id": f"{kind}-{number}", "name": "db", "status": "ok", "metadata": {}, "tags": []}
+    row |= mark(kind, token, {"name": "db"})
+    if row.get("description") and number % 2 and kind != "flavor":
+        row |= {"tags": ["mine", token], "description": "for people"}
+    return row
+
+
+def listing(fake: FakeCloud, kind: Kind, rows: list[dict[str, Any]]) -> None:
+    service, path, key = PATHS[kind]
+    shown = [{"keypair": row} for row in rows] if kind == "keypair" else rows
+    fake.json("GET", service, path, {key: shown})
+
+
+def test_every_kind_is_listed() -> None:
+    assert set(PATHS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_find(fake: FakeCloud, site: CloudSite, kind: Kind) -> None:
+    rows = [made(kind, token, n) for n, token in enumerate([TOKEN, TOKEN, OTHER_STEP, OTHER_JOB])]
+    rows.append({"id": "x", "name": "people's", "description": None, "metadata": None, "tags": []})
+    listing(fake, kind, rows)
+    assert [f.id for f in find_by_token(site, kind, TOKEN)] == [f"{kind}-0", f"{kind}-1"]
+    assert len(fake.sent("GET", PATHS[kind][1])) <= 2
+
+
+def test_sweep(fake: FakeCloud, site: CloudSite) -> None:
+    for kind in KINDS:
+        listing(fake, kind, [made(kind, token, n) for n, token in enumerate([TOKEN, OTHER_STEP, OTHER_JOB])])
+    found = sweep(site, "7c1a")
+    assert sorted((f.kind, f.id) for f in found) == sorted((k, f"{k}-{n}") for k in KINDS for n in (0, 1))
+    assert {f.token for f in found if f.kind == "volume"} == {TOKEN, OTHER_STEP}
+    lists = [r for r in fake.mock.request_history if "/v2" in r.path or "/v3/p1" in r.path]
+    assert len(lists) < 2 * len(KINDS)
+
+
+def test_sweep_of_a_site_without_a_service(fake: FakeCloud, site: CloudSite) -> None:
+    fake.missing.add("block-storage")
+    for kind in KINDS:
+        listing(fake, kind, [])
+    assert sweep(site, "7c1a") == []
+
+
+def test_a_failure_is_not_nothing(fake: FakeCloud, site: CloudSite) -> None:
+    fake.json("GET", "block-storage", "/volumes/detail", {}, 503, headers={"x-openstack-request-id": "r"})
+    with pytest.raises(Unreachable):
+        find_by_token(site, "volume", TOKEN)
+
+
+def test_backups_marked_by_name_only(fake: FakeCloud, site: CloudSite) -> None:
+    listing(fake, "backup", [{"id": "b", "name": TOKEN, "metadata": {}}])
+    assert [f.id for f in find_by_token(site, "backup", TOKEN)] == ["b"]
+
+
+def test_seal_keeps_other_tags_and_gives_the_description(fake: FakeCloud, site: CloudSite) -> None:
+    shown = {"id": "n1", "tags": ["mine"], "description": TOKEN}
+    fake.json("GET", "network", "/networks/n1", {"network": shown})
+    fake.json("PUT", "network", "/networks/n1/tags", {"tags": []})
+    fake.json("PUT", "network", "/networks/n1", {"network": {}})
+    seal(site, "network", "n1", TOKEN, "office")
+    assert fake.sent("PUT", "/networks/n1/tags")[0].json() == {"tags": ["mine", TOKEN]}
+    assert fake.sent("PUT", "/networks/n1")[0].json() == {"network": {"description": "office"}}
+
+
+def test_seal_twice_changes_nothing(fake: FakeCloud, site: CloudSite) -> None:
+    shown = {"id": "g1", "tags": [TOKEN], "description": "office"}
+    fake.json("GET", "network", "/security-groups/g1", {"security_group": shown})
+    seal(site, "security_group", "g1", TOKEN, "office")
+    seal(site, "server", "s1", TOKEN)
+    assert not [r for r in fake.mock.request_history if r.method == "PUT"]
+
+
+def test_mark_keeps_what_is_there() -> None:
+    fields = {"name": "db", "metadata": {"role": "db"}}
+    assert mark("server", TOKEN, fields)["metadata"] == {"role": "db", "multisite_token": TOKEN}
+    assert fields["metadata"] == {"role": "db"}
+
+
+def test_names_suit_every_release_of_nova() -> None:
+    name = named("k" * 300, TOKEN)
+    assert len(name) == 255
+    assert re.fullmatch(r"[_\- a-zA-Z0-9]+", name)
+    assert named("a", TOKEN) != named("a", OTHER_STEP)
+
+
+@pytest.mark.parametrize("token", ["x:y:z", "multisite:j", "multisite:j:a,b", "multisite:j:" + "x" * 250, "multisite:j:\n"])
+def test_tokens_a_service_would_refuse(token: str) -> None:
+    with pytest.raises(ValueError, match="multisite:"):
+        checked(token)
