@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from multisite_lab import sites, vnf
 from multisite_lab.manager import Manager, running
+
+SITES = ("site1", "site2")
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +18,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     """A Multisite service with both sites registered."""
     folder: Path = tmp_path_factory.mktemp("manager")
     with running(folder) as manager:
-        for site in sites.SITES:
+        for site in SITES:
             manager.cli("site", "register", site, "--cloud", site)
         yield manager
 
@@ -24,9 +27,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
 def application() -> Iterator[vnf.Vnf]:
     """A real two-server VNF in site 1, removed from both sites at the end."""
     name = "story"
-    for cloud in sites.SITES:
+    for cloud in SITES:
         vnf.destroy(cloud, name)
     yield vnf.deploy("site1", name, servers=2)
-    for cloud in sites.SITES:
+    for cloud in SITES:
         if sites.is_alive(cloud):
             vnf.destroy(cloud, name)

@@ -54,6 +54,7 @@ class Boot:
         self._waiting: list[Service | Task] = [*TASKS, *services(site)]
         self._begun: dict[str, Service | Future[None]] = {}
         self._done: set[str] = set()
+        self._old = {p.name for p in self._supervisor.programs().values() if p.running and p.name != "boot"}
 
     def run(self) -> None:
         """Go through the whole graph; an exception says what could not be started."""
@@ -91,7 +92,9 @@ class Boot:
                 node.result()
             del self._begun[name]
             self._done.add(name)
-            self._report(name)
+            # In a repair only what was missing is news.
+            if name not in self._old and not (self._old and isinstance(node, Future)):
+                self._report(name)
 
     def _check_programs(self) -> None:
         fatal = [p.name for p in self._supervisor.programs().values() if p.state == "FATAL"]

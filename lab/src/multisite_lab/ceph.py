@@ -51,7 +51,12 @@ def ensure_pool(site: Site) -> None:
         {"call": "wait_osd"},
         # Without this Cinder complains that it cannot use cloned images of the second kind.
         {"prefix": "osd set-require-min-compat-client", "version": "mimic"},
-        {"prefix": "config set", "who": "mon", "name": "auth_allow_insecure_global_id_reclaim", "value": "false"},
+        {
+            "prefix": "config set",
+            "who": "mon",
+            "name": "auth_allow_insecure_global_id_reclaim",
+            "value": "false",
+        },
         {"prefix": "osd pool create", "pool": POOL, "pg_num": 8},
         {"prefix": "osd pool application enable", "pool": POOL, "app": "rbd"},
         {"call": "init_pool", "pool": POOL},

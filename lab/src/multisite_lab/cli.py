@@ -17,6 +17,7 @@ from rich.table import Table
 from multisite_lab import health, lock, sites, up
 from multisite_lab.model import SITES, LabError, site_named
 
+_ACCOUNTS = ["operator", "admin", "member", "other", "multisite"]
 _OUT = Console(highlight=False, soft_wrap=True)
 
 
@@ -102,8 +103,14 @@ def status(as_json: bool) -> None:
     table = Table("site", "service", "state", "pid", "version", "MiB", "health")
     for row in found:
         table.add_row(
-            row.site, row.service, row.state, str(row.pid or ""), row.version, str(row.memory or ""), row.health
-        )  # fmt: skip
+            row.site,
+            row.service,
+            row.state,
+            str(row.pid or ""),
+            row.version,
+            str(row.memory or ""),
+            row.health,
+        )
     table.add_row("", "total", "", "", "", str(sum(row.memory for row in found)), "")
     _OUT.print(table)
 
@@ -119,7 +126,7 @@ def logs(site: str, service: str, lines: int, follow: bool) -> None:
     if not files:
         raise LabError(f"{site}: {service} has written nothing in {site_named(site).log}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606 - tail with file names of our own
 
 
 @main.command()
@@ -133,7 +140,7 @@ def service(site: str, service: str, action: str) -> None:
 
 @main.command()
 @_one_site
-@click.option("--as", "account", default="operator", type=click.Choice(["operator", "admin", "member", "other", "multisite"]))
+@click.option("--as", "account", default="operator", type=click.Choice(_ACCOUNTS))
 def env(site: str, account: str) -> None:
     """Shell variables for OpenStack clients, which must run under `exec`."""
     click.echo(f"export OS_CLIENT_CONFIG_FILE={sites.clouds_yaml()}")
@@ -141,7 +148,9 @@ def env(site: str, account: str) -> None:
 
 
 @main.command("exec", context_settings={"ignore_unknown_options": True})
-@click.option("--site", type=click.Choice(list(SITES)), help="Inside this site; without it in the core's network.")
+@click.option(
+    "--site", type=click.Choice(list(SITES)), help="Inside this site; without it in the core's network."
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(site: str | None, command: tuple[str, ...]) -> None:
     """Run a command where the sites can be reached, with the operators' clouds.yaml."""

@@ -12,8 +12,8 @@ PLACEHOLDER_REGION = "Golden"
 def localise(site: Site) -> None:
     """Give the copied identity service this site's region, addresses and identifiers, once.
 
-    Identifiers of projects and users are made anew: sites that grew apart never share them, and code that carries
-    one from site to site by mistake must fail here too.
+    Identifiers of projects and users are made anew: sites that grew apart never share them, and code that
+    carries one from site to site by mistake must fail here too.
     """
     done = site.var / "mysql" / "localised"
     if done.exists():
@@ -24,23 +24,31 @@ def localise(site: Site) -> None:
 
 
 def _statements(site: Site, seed: str) -> list[str]:
-    def fresh(column: str) -> str:
-        return f"{column} = MD5(CONCAT({column}, '{seed}'))"
-
-    region = f"= '{site.region}' WHERE"
-    return [
-        "USE keystone;",
-        "SET FOREIGN_KEY_CHECKS = 0;",
-        f"UPDATE region SET id {region} id = '{PLACEHOLDER_REGION}';",
-        f"UPDATE endpoint SET region_id {region} region_id = '{PLACEHOLDER_REGION}';",
-        f"UPDATE endpoint SET url = REPLACE(url, '{PLACEHOLDER_HOST}', '{site.management}');",
-        f"UPDATE project SET {fresh('id')} WHERE NOT is_domain;",
-        f"UPDATE user SET {fresh('default_project_id')} WHERE default_project_id IS NOT NULL;",
-        f"UPDATE user SET {fresh('id')};",
-        f"UPDATE user_option SET {fresh('user_id')};",
-        f"UPDATE local_user SET {fresh('user_id')};",
-        f"UPDATE assignment SET {fresh('actor_id')};",
-        f"UPDATE assignment SET {fresh('target_id')} WHERE type = 'UserProject';",
-        f"UPDATE system_assignment SET {fresh('actor_id')};",
-        "SET FOREIGN_KEY_CHECKS = 1;",
+    changes = [
+        ("region", "id", _REGION),
+        ("endpoint", "region_id", _REGION),
+        ("endpoint", "url", _ADDRESS),
+        ("project", "id", f"{_FRESH} WHERE NOT is_domain"),
+        ("user", "default_project_id", f"{_FRESH} WHERE default_project_id IS NOT NULL"),
+        ("user", "id", _FRESH),
+        ("user_option", "user_id", _FRESH),
+        ("local_user", "user_id", _FRESH),
+        ("assignment", "actor_id", _FRESH),
+        ("assignment", "target_id", f"{_FRESH} WHERE type = 'UserProject'"),
+        ("system_assignment", "actor_id", _FRESH),
     ]
+    values = {"seed": seed, "region": site.region, "address": site.management}
+    updates = [
+        _update(table, column, expression.format(column=column, **values))
+        for table, column, expression in changes
+    ]
+    return ["USE keystone;", "SET FOREIGN_KEY_CHECKS = 0;", *updates, "SET FOREIGN_KEY_CHECKS = 1;"]
+
+
+def _update(table: str, column: str, expression: str) -> str:
+    return f"UPDATE {table} SET {column} = {expression};"  # noqa: S608 - names and values of the lab's own
+
+
+_FRESH = "MD5(CONCAT({column}, '{seed}'))"
+_REGION = f"IF({{column}} = '{PLACEHOLDER_REGION}', '{{region}}', {{column}})"
+_ADDRESS = f"REPLACE({{column}}, '{PLACEHOLDER_HOST}', '{{address}}')"

@@ -1,7 +1,7 @@
 """The golden database: every schema migrated and the identity service filled, once per machine.
 
-All sites see their database and message queue on the loopback of their own namespace, so one copied data directory
-fits each of them; `database.localise` makes it the site's own.
+All sites see their database and message queue on the loopback of their own namespace, so one copied data
+directory fits each of them; `database.localise` makes it the site's own.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def build() -> None:
 def _start_mariadb(site: Site, passwords: Passwords) -> subprocess.Popen[bytes]:
     data = site.var / "mysql"
     install_db = ["mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}", "--skip-test-db"]
-    subprocess.run([*install_db, "--auth-root-authentication-method=normal"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*install_db, "--auth-root-authentication-method=normal"], check=True, stdout=subprocess.DEVNULL
+    )
     server = subprocess.Popen(server_command(data, site.run, site.log / "mariadb.log"))
     _until(lambda: (site.run / "mysql.sock").is_socket(), "MariaDB")
     sql = [f"CREATE DATABASE {schema} CHARACTER SET utf8mb4;" for schema in SCHEMAS]
@@ -148,9 +150,17 @@ def _keystone(site: Site, passwords: Passwords, fill: Callable[[str, Passwords],
         environment={"OS_BOOTSTRAP_PASSWORD": passwords.admin},
     )  # fmt: skip
     address = f"127.0.0.1:{PORTS['keystone']}"
-    command = [f"{paths.openstack_venv()}/bin/uwsgi", "--http-socket", address, "--need-app", "--disable-logging"]
+    command = [
+        f"{paths.openstack_venv()}/bin/uwsgi",
+        "--http-socket",
+        address,
+        "--need-app",
+        "--disable-logging",
+    ]
     command += ["--module", "keystone.wsgi.api:application", "--buffer-size", "65535", "--enable-threads"]
-    server = subprocess.Popen(command, env=_environment() | {"OS_KEYSTONE_CONFIG_DIR": f"{site.etc}/keystone"})
+    server = subprocess.Popen(
+        command, env=_environment() | {"OS_KEYSTONE_CONFIG_DIR": f"{site.etc}/keystone"}
+    )
     try:
         from multisite_lab.boot import answers
 

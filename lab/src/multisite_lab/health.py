@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from multisite_lab import lifecycle, netns, paths, process
 from multisite_lab.model import CORE_NAMESPACE, Site
@@ -37,7 +37,9 @@ def rows(site: Site) -> Iterator[Row]:
     """Every service of a site; one row saying so when the site is down."""
     if not lifecycle.is_alive(site) or not Supervisor(site).answers():
         state = "half dead" if lifecycle.is_alive(site) else "down"
-        yield Row(site.name, "(site)", state, None, "", 0, "multisite-lab up repairs it" if state != "down" else "")
+        yield Row(
+            site.name, "(site)", state, None, "", 0, "multisite-lab up repairs it" if state != "down" else ""
+        )
         return
     members = process.members(lifecycle.init_pid(site))
     programs = Supervisor(site).programs()
@@ -60,7 +62,9 @@ def findings(site: Site) -> dict[str, str]:
     """What the site's APIs say: service -> `ok` or what is wrong."""
     command = [*netns.enter(CORE_NAMESPACE), sys.executable, "-m", "multisite_lab.ready", site.name]
     done = subprocess.run(command, capture_output=True, text=True)
-    found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {"keystone": done.stderr[-160:]}
+    found: dict[str, str] = (
+        json.loads(done.stdout) if done.returncode == 0 else {"keystone": done.stderr[-160:]}
+    )
     return found
 
 
@@ -107,8 +111,12 @@ def _version(service: Service) -> str:
 
 def _debian() -> dict[str, str]:
     if not _DEBIAN:
-        done = subprocess.run(["dpkg-query", "-W", "-f=${Package} ${Version}\n"], capture_output=True, text=True)
-        _DEBIAN.update(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
+        done = subprocess.run(
+            ["dpkg-query", "-W", "-f=${Package} ${Version}\n"], capture_output=True, text=True
+        )
+        _DEBIAN.update(
+            {name: version for name, _, version in (x.partition(" ") for x in done.stdout.splitlines())}
+        )
     return _DEBIAN
 
 

@@ -25,11 +25,18 @@ _PEOPLE = {
 
 def fill(url: str, passwords: Passwords) -> None:
     """Create everything in a fresh Keystone that answers at `url`."""
-    identity = openstack.connect(
-        auth_url=url, username="admin", password=passwords.admin, project_name="admin", user_domain_name="Default",
-        project_domain_name="Default", region_name=PLACEHOLDER_REGION, identity_api_version="3",
+    connection = openstack.connect(
+        auth_url=url,
+        username="admin",
+        password=passwords.admin,
+        project_name="admin",
+        user_domain_name="Default",
+        project_domain_name="Default",
+        region_name=PLACEHOLDER_REGION,
+        identity_api_version="3",
         identity_endpoint_override=url,
-    ).identity  # fmt: skip
+    )
+    identity: Any = connection.identity
     roles = {role.name: role for role in identity.roles()}
     projects = {
         name: identity.create_project(name=name, domain_id="default") for name in ("service", "vnf", "other")
@@ -48,6 +55,8 @@ def fill(url: str, passwords: Passwords) -> None:
 
 
 def _user(identity: Any, name: str, password: str, project: Any, roles: list[Any]) -> None:
-    user = identity.create_user(name=name, password=password, domain_id="default", default_project_id=project.id)
+    user = identity.create_user(
+        name=name, password=password, domain_id="default", default_project_id=project.id
+    )
     for role in roles:
         identity.assign_project_role_to_user(project, user, role)

@@ -1,7 +1,7 @@
 """First process of a site: name, private mounts, then the supervisor takes its place.
 
-Because the supervisor is process 1 of the site's pid namespace it inherits and reaps every orphan, and killing it
-ends everything the site runs.
+Because the supervisor is process 1 of the site's pid namespace it inherits and reaps every orphan, and
+killing it ends everything the site runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ def main() -> None:
             target.mkdir(parents=True, exist_ok=True)
         if target.exists():
             _mount("--bind", str(source), str(target))
-    os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(site.etc / "supervisord.conf")])
+    os.execv(  # noqa: S606 - this process becomes the supervisor
+        sys.executable,
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(site.etc / "supervisord.conf")],
+    )
 
 
 def _binds(site: Site) -> dict[Path, Path]:

@@ -47,14 +47,14 @@ def is_alive(site: Site) -> bool:
 
 
 def prepare(site: Site, golden_database: Path) -> bool:
-    """Make a new site's folder or check an old one's, and write its configuration; say whether that changed."""
+    """Make a site's folder or check an old one's, write its configuration, say whether that changed."""
     identity = site.root / "identity"
     software = site.root / "software"
     if identity.exists() and (site.var / "mysql").is_dir():
         if software.read_text() != golden.software():
             raise LabError(
-                f"{site.name} was made by another set of OpenStack packages and its databases do not fit the new one; "
-                "remove it with: multisite-lab down --wipe"
+                f"{site.name} was made by other OpenStack packages and its databases do not fit "
+                "those that are installed now; remove it with: multisite-lab down --wipe"
             )
     else:
         site.root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,8 +86,27 @@ def launch(site: Site) -> None:
         leftover.unlink()
     (site.run / "init.json").unlink(missing_ok=True)
     (site.log / "boot.log").unlink(missing_ok=True)
-    command = ["ip", "netns", "exec", site.namespace, "unshare", "--mount", "--uts", "--pid", "--ipc", "--fork"]
-    command += ["--mount-proc", "--propagation", "private", sys.executable, "-m", "multisite_lab.init", site.name]
+    command = [
+        "ip",
+        "netns",
+        "exec",
+        site.namespace,
+        "unshare",
+        "--mount",
+        "--uts",
+        "--pid",
+        "--ipc",
+        "--fork",
+    ]
+    command += [
+        "--mount-proc",
+        "--propagation",
+        "private",
+        sys.executable,
+        "-m",
+        "multisite_lab.init",
+        site.name,
+    ]
     with (site.log / "init.out").open("w") as log:
         holder = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
@@ -102,11 +121,13 @@ def launch(site: Site) -> None:
             Record.of(child).save(site.run / "init.json")
             return
         time.sleep(0.02)
-    raise LabError(f"{site.name}: its first process did not start:\n{(site.log / 'init.out').read_text()[-800:]}")
+    raise LabError(
+        f"{site.name}: its first process did not start:\n{(site.log / 'init.out').read_text()[-800:]}"
+    )
 
 
 def kill(site: Site) -> float:
-    """Cut the power: every process of the site gone at once, then its cables; return how long the processes took."""
+    """Cut the power: every process gone at once, then the cables; return how long the processes took."""
     found = record(site)
     seconds = found.kill() if found is not None else 0.0
     (site.run / "init.json").unlink(missing_ok=True)

@@ -44,5 +44,7 @@ def _acquire(descriptor: int, timeout: float) -> None:
             return
         except BlockingIOError:
             if time.monotonic() > end:
-                raise LabError(f"another multisite-lab command has held the lab for {timeout:.0f} s") from None
+                raise LabError(
+                    f"another multisite-lab command has held the lab for {timeout:.0f} s"
+                ) from None
             time.sleep(0.2)

@@ -1,7 +1,8 @@
 """Runs the Multisite service beside the sites, for the demo, the tests and the benchmarks.
 
-It lives in the core namespace, authenticates at site 2's Keystone (its home is the recovery site) and keeps everything
-in one folder, so that deleting the folder is losing the manager.  Only its programs are used, nothing is imported.
+It lives in the core namespace, authenticates at site 2's Keystone (its home is the recovery site) and keeps
+everything in one folder, so that deleting the folder is losing the manager.  Only its programs are used,
+nothing is imported.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Manager:
         self._manage("store", "init")
 
     def start(self, timeout: float = 60) -> None:
-        """Start the service and wait until it answers; raises RuntimeError with the end of its log otherwise."""
+        """Start the service, wait until it answers; else raise RuntimeError with the end of its log."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*sites.core_prefix(), str(BIN / "multisite"), "serve", "--config-file", str(self.config)],
@@ -85,7 +86,9 @@ class Manager:
         """Whether the health check answers, asked from inside the core namespace."""
         code = "import sys,urllib.request as u; sys.exit(u.urlopen(sys.argv[1], timeout=2).status != 200)"
         done = subprocess.run(
-            [*sites.core_prefix(), sys.executable, "-c", code, f"{self.url}/healthcheck"], capture_output=True, check=False
+            [*sites.core_prefix(), sys.executable, "-c", code, f"{self.url}/healthcheck"],
+            capture_output=True,
+            check=False,
         )
         return done.returncode == 0
 
@@ -124,7 +127,9 @@ class Manager:
     def cli(self, *words: str, cloud: str | None = None, timeout: float = 900) -> Any:
         """Run a command with ``-f json`` and return what it printed, parsed; raises CommandFailed."""
         argv = self.argv(*words, "-f", "json")
-        done = subprocess.run(argv, env=self.environment(cloud), capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            argv, env=self.environment(cloud), capture_output=True, text=True, timeout=timeout, check=False
+        )
         if done.returncode:
             raise CommandFailed(list(words), done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout) if done.stdout.strip() else None
@@ -137,13 +142,20 @@ class Manager:
         return done.returncode
 
     def _manage(self, *words: str) -> None:
-        argv = [*sites.core_prefix(), str(BIN / "multisite-manage"), "--config-file", str(self.config), *words]
+        argv = [
+            *sites.core_prefix(),
+            str(BIN / "multisite-manage"),
+            "--config-file",
+            str(self.config),
+            *words,
+        ]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode:
             raise CommandFailed(["multisite-manage", *words], done.returncode, done.stdout, done.stderr)
 
     def _configuration(self) -> str:
-        cloud = yaml.safe_load((paths.state() / "clouds.yaml").read_text())["clouds"][f"{self.home}-multisite"]
+        clouds = yaml.safe_load((paths.state() / "clouds.yaml").read_text())["clouds"]
+        cloud = clouds[f"{self.home}-multisite"]
         auth = cloud["auth"]
         return f"""[DEFAULT]
 listen = {ADDRESS}

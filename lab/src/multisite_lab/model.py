@@ -38,6 +38,8 @@ class Site:
     name: str
     index: int
     region: str
+    furnished: bool = False
+    """Whether it gets a flavor and the guest image; a recovery must make do without."""
 
     @property
     def namespace(self) -> str:
@@ -95,7 +97,7 @@ def api_url(service: str, host: str) -> str:
 
 
 SITES: dict[str, Site] = {
-    "site1": Site("site1", 1, "RegionOne"),
+    "site1": Site("site1", 1, "RegionOne", furnished=True),
     "site2": Site("site2", 2, "RegionTwo"),
 }
 """The sites of this lab, by name."""

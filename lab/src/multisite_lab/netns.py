@@ -56,7 +56,9 @@ def remove_site(site: Site) -> None:
         require_ours(CORE_NAMESPACE)
         for letter, _, _ in _CABLES:
             # Explicitly: a process that entered the namespace by hand would keep it, and the cable, alive.
-            subprocess.run(["ip", "-n", CORE_NAMESPACE, "link", "del", f"{letter}-{site.name}"], capture_output=True)
+            subprocess.run(
+                ["ip", "-n", CORE_NAMESPACE, "link", "del", f"{letter}-{site.name}"], capture_output=True
+            )
     _remove(site.namespace)
 
 
@@ -96,12 +98,13 @@ def core_present() -> bool:
 def _no_checksum_offload(site: Site) -> None:
     # User-space OVS passes frames on as a veth hands them over, with the checksum still to be filled in.
     for namespace, device in ((site.namespace, "vtep0"), (CORE_NAMESPACE, f"u-{site.name}")):
-        for target in ((device,) if device != "vtep0" else ("vtep0", "ext0")):
+        for target in (device,) if device != "vtep0" else ("vtep0", "ext0"):
             subprocess.run(
                 ["ip", "netns", "exec", namespace, "ethtool", "-K", target, "tx", "off"], capture_output=True
             )
     subprocess.run(
-        ["ip", "netns", "exec", CORE_NAMESPACE, "ethtool", "-K", f"x-{site.name}", "tx", "off"], capture_output=True
+        ["ip", "netns", "exec", CORE_NAMESPACE, "ethtool", "-K", f"x-{site.name}", "tx", "off"],
+        capture_output=True,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, repr=False)
 class Passwords:
-    """One password per kind of user; `service` is shared by the OpenStack services, database and message queue."""
+    """One password per kind of user; `service` is that of all OpenStack services, database and queue."""
 
     service: str
     admin: str

@@ -13,7 +13,7 @@ _PLUGINS = ("nova",)
 
 
 def ensure() -> tuple[bool, str]:
-    """Install what changed; return whether anything did, and a warning when a plugin could not be installed."""
+    """Install what changed; return whether anything did, and a warning when a plugin is missing."""
     changed = False
     for name in _PLUGINS:
         source = _sources() / name
@@ -25,7 +25,10 @@ def ensure() -> tuple[bool, str]:
             continue
         problem = _install(source)
         if problem:
-            return changed, f"{source} cannot be installed, nova-api runs WITHOUT the quiesce filter: {problem}"
+            return (
+                changed,
+                f"{source} cannot be installed, nova-api runs WITHOUT the quiesce filter: {problem}",
+            )
         write_private(stamp, digest)
         changed = True
     if not filter_available():

@@ -41,7 +41,9 @@ class Record:
     def alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
         try:
-            return self.boot == _boot_id() and start_time(self.pid) == self.started and _state(self.pid) != "Z"
+            return (
+                self.boot == _boot_id() and start_time(self.pid) == self.started and _state(self.pid) != "Z"
+            )
         except OSError:
             return False
 

@@ -1,8 +1,9 @@
-"""What a ready site is furnished with: volume types, a flavor, an image; all found before they are created."""
+"""What a ready site is furnished with: volume types, a flavor, an image; each found or created."""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Furniture:
         self._session = admin_session(site)
 
     def volume_types(self) -> None:
-        """The default volume type, without which no volume can be created, and a group type for group snapshots."""
+        """The default volume type, without which nothing works, and a group type for group snapshots."""
         self._type("types", "volume_type", VOLUME_TYPE, {"volume_backend_name": "rbd"}, {})
         microversion = {"OpenStack-API-Version": "volume 3.11"}
         self._type("group_types", "group_type", GROUP_TYPE, _CONSISTENT, microversion)
@@ -39,26 +40,33 @@ class Furniture:
         """One processor, 128 MiB, 1 GiB."""
         url = self._site.url("nova")
         if FLAVOR not in {f["name"] for f in self._get(f"{url}/flavors")["flavors"]}:
-            self._session.post(f"{url}/flavors", json={"flavor": {"name": FLAVOR, "vcpus": 1, "ram": 128, "disk": 1}})
+            self._session.post(
+                f"{url}/flavors", json={"flavor": {"name": FLAVOR, "vcpus": 1, "ram": 128, "disk": 1}}
+            )
 
     def image(self, source: Path) -> None:
         """Upload the guest image, readable by every project."""
         url = f"{self._site.url('glance')}/v2/images"
         found = self._get(f"{url}?name={IMAGE}")["images"]
-        if any(image["status"] == "active" for image in found):
+        with source.open("rb") as data:
+            digest = hashlib.file_digest(data, "sha512").hexdigest()
+        if any(image["status"] == "active" and image["os_hash_value"] == digest for image in found):
             return
-        for broken in found:
-            self._session.delete(f"{url}/{broken['id']}")
-        description = {"name": IMAGE, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+        for old in found:
+            self._session.delete(f"{url}/{old['id']}")
+        description = {
+            "name": IMAGE,
+            "disk_format": "raw",
+            "container_format": "bare",
+            "visibility": "public",
+        }
         limits = {"min_disk": 1, "min_ram": 96}
         image = self._session.post(url, json=description | limits | IMAGE_PROPERTIES).json()
         headers = {"Content-Type": "application/octet-stream"}
         with source.open("rb") as data:
             self._session.put(f"{url}/{image['id']}/file", data=data, headers=headers, timeout=300)
 
-    def _type(
-        self, path: str, key: str, name: str, specs: dict[str, str], headers: dict[str, str]
-    ) -> None:
+    def _type(self, path: str, key: str, name: str, specs: dict[str, str], headers: dict[str, str]) -> None:
         url = f"{self._site.url('cinder')}/{path}"
         found = {row["name"]: row["id"] for row in self._session.get(url, headers=headers).json()[f"{key}s"]}
         if name in found:

@@ -1,7 +1,8 @@
-"""Ceph commands in one short process, run by the distribution's Python, which has the `rados` and `rbd` modules.
+"""Ceph commands in one short process, run by the distribution's Python, which has `rados` and `rbd`.
 
-The `ceph` command line takes about a second of processor time for each call, and a first start needs ten of them.
-Reads a JSON list of steps on standard input, writes the list of their answers.  Imports nothing of the lab.
+The `ceph` command line takes about a second of processor time for each call, and a first start needs ten of
+them. Reads a JSON list of steps on standard input, writes the list of their answers.  Imports nothing of
+the lab.
 """
 
 from __future__ import annotations

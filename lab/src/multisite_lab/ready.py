@@ -93,7 +93,7 @@ def admin_session(site: Site) -> Session:
     )  # fmt: skip
 
 
-def wait(site: Site, timeout: float, report: Callable[[str], None] = lambda text: None) -> None:
+def wait(site: Site, timeout: float, report: Callable[[str], None] = lambda _text: None) -> None:
     """Return when nothing is wrong any more; say what is, whenever that changes."""
     checker = Checker(site)
     end = time.monotonic() + timeout
@@ -111,7 +111,10 @@ def wait(site: Site, timeout: float, report: Callable[[str], None] = lambda text
 
 
 def _expect(states: dict[str, str], wanted: str, *names: str) -> dict[str, str]:
-    return {name: OK if states.get(name) == wanted else f"reported {states.get(name, 'nothing')}" for name in names}
+    return {
+        name: OK if states.get(name) == wanted else f"reported {states.get(name, 'nothing')}"
+        for name in names
+    }
 
 
 def main() -> None:

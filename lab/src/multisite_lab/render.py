@@ -40,11 +40,26 @@ FILES = {
 """File below a site's etc -> its template."""
 
 FOLDERS = (
-    "var/glance/store", "var/glance/staging", "var/glance/tasks", "var/glance/lock", "var/cinder/conversion",
-    "var/cinder/lock", "var/nova/instances", "var/nova/lock", "var/nova/quiesce", "var/neutron/lock",
-    "var/libvirt", "var/libvirt-cache", "var/ovs", "var/rabbitmq", "var/ceph/mon", "var/ceph/mgr", "var/ceph/osd",
-    "log/ovs", "log/rabbitmq", "run",
-)  # fmt: skip
+    "var/glance/store",
+    "var/glance/staging",
+    "var/glance/tasks",
+    "var/glance/lock",
+    "var/cinder/conversion",
+    "var/cinder/lock",
+    "var/nova/instances",
+    "var/nova/lock",
+    "var/neutron/lock",
+    "var/libvirt",
+    "var/libvirt-cache",
+    "var/ovs",
+    "var/rabbitmq",
+    "var/ceph/mon",
+    "var/ceph/mgr",
+    "var/ceph/osd",
+    "log/ovs",
+    "log/rabbitmq",
+    "run",
+)
 
 ACCOUNTS = (
     ("", "operator", "vnf"),
@@ -104,12 +119,15 @@ def _paste(with_quiesce: bool) -> str:
     stock = (paths.openstack_venv() / "etc/nova/api-paste.ini").read_text()
     if not with_quiesce:
         return stock
-    text = stock.replace("keystonecontext osapi_compute_app_v21", "keystonecontext quiesce osapi_compute_app_v21")
+    text = stock.replace(
+        "keystonecontext osapi_compute_app_v21", "keystonecontext quiesce osapi_compute_app_v21"
+    )
     return f"{text}\n[filter:quiesce]\nuse = egg:multisite-nova#quiesce\n"
 
 
 def _keys(folder: Path) -> None:
-    # What `keystone-manage fernet_setup` makes (0 is the next key, 1 the one in use), without its start-up time.
+    # What `keystone-manage fernet_setup` makes (0 is the next key, 1 the one in use), without its start-up
+    # time.
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in ("0", "1"):
         if not (folder / name).exists():

@@ -17,9 +17,9 @@ from multisite_lab.model import PORTS, Site
 class Service:
     """One program under the site's supervisor.
 
-    `needs` names services or boot tasks that must be ready before it is started; `probe` is `tcp:HOST:PORT` or
-    `unix:PATH`, and without one the program counts as ready as soon as it is started.  `package` tells its version:
-    a distribution in the OpenStack environment, or `deb:NAME`.
+    `needs` names services or boot tasks that must be ready before it is started; `probe` is `tcp:HOST:PORT`
+    or `unix:PATH`, and without one the program counts as ready as soon as it is started.  `package` tells
+    its version: a distribution in the OpenStack environment, or `deb:NAME`.
     """
 
     name: str
@@ -48,8 +48,8 @@ def environment_line(environment: dict[str, str]) -> str:
 def services(site: Site) -> list[Service]:
     """Every program of a site, in the order in which they should get the processors.
 
-    The order is how long each takes until others can use it; only volumes, compute and backup wait for Ceph, whose
-    first start is the longest chain.
+    The order is how long each takes until others can use it; only volumes, compute and backup wait for
+    Ceph, whose first start is the longest chain.
     """
     return [*_storage(site), *_foundations(site), *_control(site), *_workers(site)]
 
@@ -78,12 +78,30 @@ def _storage(site: Site) -> list[Service]:
     common = ("-f", "-c", "/etc/ceph/ceph.conf", "--setuser", "root", "--setgroup", "root")
     return [
         Service(
-            "ceph-mon", ("/usr/bin/ceph-mon", "-i", "a", *common), ("ceph-format",),
-            f"tcp:{site.management}:3300", environment, "deb:ceph-mon",
+            "ceph-mon",
+            ("/usr/bin/ceph-mon", "-i", "a", *common),
+            ("ceph-format",),
+            f"tcp:{site.management}:3300",
+            environment,
+            "deb:ceph-mon",
         ),
-        Service("ceph-osd", ("/usr/bin/ceph-osd", "-i", "0", *common), ("ceph-disk",), "", environment, "deb:ceph-osd"),
-        Service("ceph-mgr", ("/usr/bin/ceph-mgr", "-i", "x", *common), ("ceph-mon",), "", environment, "deb:ceph-mgr"),
-    ]  # fmt: skip
+        Service(
+            "ceph-osd",
+            ("/usr/bin/ceph-osd", "-i", "0", *common),
+            ("ceph-disk",),
+            "",
+            environment,
+            "deb:ceph-osd",
+        ),
+        Service(
+            "ceph-mgr",
+            ("/usr/bin/ceph-mgr", "-i", "x", *common),
+            ("ceph-mon",),
+            "",
+            environment,
+            "deb:ceph-mgr",
+        ),
+    ]
 
 
 def _foundations(site: Site) -> list[Service]:
@@ -91,60 +109,107 @@ def _foundations(site: Site) -> list[Service]:
     quiet = ("-vsyslog:off", "-vconsole:off", "--log-file", "--pidfile")
     return [
         Service(
-            "mariadb", server_command(site.var / "mysql", site.run, site.log / "mariadb.log"), (),
-            "tcp:127.0.0.1:3306", environment, "deb:mariadb-server",
+            "mariadb",
+            server_command(site.var / "mysql", site.run, site.log / "mariadb.log"),
+            (),
+            "tcp:127.0.0.1:3306",
+            environment,
+            "deb:mariadb-server",
         ),
         Service(
-            "rabbitmq", ("/usr/lib/rabbitmq/bin/rabbitmq-server",), (),
-            "tcp:127.0.0.1:5672", environment | _rabbit(site), "deb:rabbitmq-server",
+            "rabbitmq",
+            ("/usr/lib/rabbitmq/bin/rabbitmq-server",),
+            (),
+            "tcp:127.0.0.1:5672",
+            environment | _rabbit(site),
+            "deb:rabbitmq-server",
         ),
         Service(
             "ovsdb-server",
-            ("/usr/sbin/ovsdb-server", "/etc/openvswitch/conf.db", "--remote=punix:/run/openvswitch/db.sock",
-             "--remote=ptcp:6640:127.0.0.1", *quiet),
-            ("ovs-database",), "unix:/run/openvswitch/db.sock", environment, "deb:openvswitch-switch",
+            (
+                "/usr/sbin/ovsdb-server",
+                "/etc/openvswitch/conf.db",
+                "--remote=punix:/run/openvswitch/db.sock",
+                "--remote=ptcp:6640:127.0.0.1",
+                *quiet,
+            ),
+            ("ovs-database",),
+            "unix:/run/openvswitch/db.sock",
+            environment,
+            "deb:openvswitch-switch",
         ),
         Service(
-            "ovs-vswitchd", ("/usr/sbin/ovs-vswitchd", "unix:/run/openvswitch/db.sock", *quiet),
-            ("ovsdb-server",), "", environment, "deb:openvswitch-switch",
+            "ovs-vswitchd",
+            ("/usr/sbin/ovs-vswitchd", "unix:/run/openvswitch/db.sock", *quiet),
+            ("ovsdb-server",),
+            "",
+            environment,
+            "deb:openvswitch-switch",
         ),
         Service(
             "libvirtd",
-            ("/usr/sbin/libvirtd", "--config", "/etc/libvirt/libvirtd.conf", "--pid-file", f"{site.run}/libvirtd.pid"),
-            (), "unix:/run/libvirt/libvirt-sock", environment, "deb:libvirt-daemon",
+            (
+                "/usr/sbin/libvirtd",
+                "--config",
+                "/etc/libvirt/libvirtd.conf",
+                "--pid-file",
+                f"{site.run}/libvirtd.pid",
+            ),
+            (),
+            "unix:/run/libvirt/libvirt-sock",
+            environment,
+            "deb:libvirt-daemon",
         ),
         Service("tap-guard", (sys.executable, "-m", "multisite_lab.tapguard"), (), "", lab_environment(site)),
-    ]  # fmt: skip
+    ]
 
 
 def _control(site: Site) -> list[Service]:
     etc, log = site.etc, site.log
     queue = ("rabbitmq", "database")
+    # APIs ask for the queue at their first call only: their long imports fill the time it takes to come up.
+    early = ("database",)
     plugin = os.pathsep.join((base_environment(site)["PYTHONPATH"], f"{site.root.parent}/plugins"))
     return [
-        _api(site, "keystone", "keystone.wsgi.api", ("database",), {"OS_KEYSTONE_CONFIG_DIR": f"{etc}/keystone"}),
-        _api(site, "placement", "placement.wsgi.api", ("database",), {"OS_PLACEMENT_CONFIG_DIR": f"{etc}/placement"}),
-        _api(site, "glance", "glance.wsgi.api", ("database",), {"OS_GLANCE_CONFIG_DIR": f"{etc}/glance"}),
+        _api(site, "keystone", "keystone.wsgi.api", early, {"OS_KEYSTONE_CONFIG_DIR": f"{etc}/keystone"}),
+        _api(site, "placement", "placement.wsgi.api", early, {"OS_PLACEMENT_CONFIG_DIR": f"{etc}/placement"}),
+        _api(site, "glance", "glance.wsgi.api", early, {"OS_GLANCE_CONFIG_DIR": f"{etc}/glance"}),
         _daemon(site, "nova-conductor", f"{etc}/nova/nova.conf", queue),
         _daemon(site, "neutron-rpc-server", f"{etc}/neutron/neutron.conf", queue, logged=True),
         _api(
-            site, "neutron", "neutron.wsgi.api", queue,
+            site,
+            "neutron",
+            "neutron.wsgi.api",
+            early,
             {"OS_NEUTRON_CONFIG_DIR": f"{etc}/neutron", "OS_NEUTRON_CONFIG_FILES": "neutron.conf"},
             f"--config-file {etc}/neutron/neutron.conf --log-file {log}/neutron-api.log",
         ),
         _daemon(
-            site, "neutron-openvswitch-agent", f"{etc}/neutron/agent.conf", ("rabbitmq", "ovs-bridges"), logged=True
+            site,
+            "neutron-openvswitch-agent",
+            f"{etc}/neutron/agent.conf",
+            ("rabbitmq", "ovs-bridges"),
+            logged=True,
         ),
-        # The plugin's watchdog lives in threads of this process, hence threads and an application loaded late.
+        # The plugin's watchdog lives in threads of this process, hence threads and an application loaded
+        # late.
         _api(
-            site, "nova", "nova.wsgi.osapi_compute", queue,
-            {"OS_NOVA_CONFIG_DIR": f"{etc}/nova", "PYTHONPATH": plugin}, f"--log-file {log}/nova-api.log",
+            site,
+            "nova",
+            "nova.wsgi.osapi_compute",
+            early,
+            {"OS_NOVA_CONFIG_DIR": f"{etc}/nova", "PYTHONPATH": plugin},
+            f"--log-file {log}/nova-api.log",
         ),
         _api(
-            site, "cinder", "cinder.wsgi.api", queue, {},
+            site,
+            "cinder",
+            "cinder.wsgi.api",
+            early,
+            {},
             f"--config-file {etc}/cinder/cinder.conf --log-file {log}/cinder-api.log",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _workers(site: Site) -> list[Service]:
@@ -154,7 +219,9 @@ def _workers(site: Site) -> list[Service]:
     return [
         _daemon(site, "nova-compute", f"{etc}/nova/nova-compute.conf", (*stored, "libvirtd", "ovs-bridges")),
         _daemon(site, "cinder-volume", f"{etc}/cinder/cinder.conf", stored),
-        _daemon(site, "neutron-dhcp-agent", f"{etc}/neutron/agent.conf", (*queue, "ovs-bridges"), logged=True),
+        _daemon(
+            site, "neutron-dhcp-agent", f"{etc}/neutron/agent.conf", (*queue, "ovs-bridges"), logged=True
+        ),
         _daemon(site, "nova-scheduler", f"{etc}/nova/nova.conf", queue),
         _daemon(site, "cinder-scheduler", f"{etc}/cinder/cinder.conf", queue),
         _daemon(site, "cinder-backup", f"{etc}/cinder/cinder.conf", stored),
@@ -163,23 +230,58 @@ def _workers(site: Site) -> list[Service]:
 
 
 def _api(
-    site: Site, name: str, module: str, needs: tuple[str, ...], environment: dict[str, str], arguments: str = ""
+    site: Site,
+    name: str,
+    module: str,
+    needs: tuple[str, ...],
+    environment: dict[str, str],
+    arguments: str = "",
 ) -> Service:
     venv = paths.openstack_venv()
     address = f"{site.management}:{PORTS[name]}"
     command = [
-        f"{venv}/bin/uwsgi", "--http-socket", address, "--module", f"{module}:application",
-        "--processes", "1", "--threads", "6", "--enable-threads", "--lazy-apps", "--need-app", "--die-on-term",
-        "--buffer-size", "65535", "--http-chunked-input", "--http-raw-body", "--chunked-input-timeout", "60",
-        "--socket-timeout", "60", "--so-keepalive", "--listen", "100", "--disable-logging", "--log-5xx",
-        "--add-header", "Connection: close", "--procname-prefix-spaced", name,
-    ]  # fmt: skip
+        f"{venv}/bin/uwsgi",
+        "--http-socket",
+        address,
+        "--module",
+        f"{module}:application",
+        "--processes",
+        "1",
+        "--threads",
+        "6",
+        "--enable-threads",
+        "--lazy-apps",
+        "--need-app",
+        "--die-on-term",
+        "--buffer-size",
+        "65535",
+        "--http-chunked-input",
+        "--http-raw-body",
+        "--chunked-input-timeout",
+        "60",
+        "--socket-timeout",
+        "60",
+        "--so-keepalive",
+        "--listen",
+        "100",
+        "--disable-logging",
+        "--log-5xx",
+        "--add-header",
+        "Connection: close",
+        "--procname-prefix-spaced",
+        name,
+    ]
     if arguments:
         command += ["--pyargv", arguments]
     package = {"placement": "openstack-placement"}.get(name, name)
     suffix = "" if name in ("keystone", "placement", "glance") else "-api"
     return Service(
-        f"{name}{suffix}", tuple(command), needs, f"tcp:{address}", base_environment(site) | environment, package
+        f"{name}{suffix}",
+        tuple(command),
+        needs,
+        f"tcp:{address}",
+        base_environment(site) | environment,
+        package,
     )
 
 

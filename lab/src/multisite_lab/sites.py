@@ -1,11 +1,13 @@
-"""The lab for programs: start, lose and look into sites.  Tests and the demo use this and nothing below it."""
+"""The lab for programs: start, lose and look into sites.  Tests and the demo use nothing below it."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +18,33 @@ from multisite_lab.model import CORE_NAMESPACE, SITES, LabError, Site, site_name
 from multisite_lab.supervise import Program, Supervisor
 
 __all__ = [
-    "SITES", "LabError", "Site", "clouds_yaml", "console", "core_prefix", "exec_in", "guest_agent", "guest_exec",
-    "is_alive", "kill", "pids", "programs", "run_in_core", "service", "site_prefix", "start", "virsh", "wait_ready",
-]  # fmt: skip
+    "SITES",
+    "LabError",
+    "Site",
+    "clouds_yaml",
+    "console",
+    "core_prefix",
+    "exec_in",
+    "guest_agent",
+    "guest_exec",
+    "is_alive",
+    "kill",
+    "pids",
+    "programs",
+    "run_in_core",
+    "service",
+    "site_prefix",
+    "start",
+    "virsh",
+    "wait_ready",
+]
 
 _SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "resume": signal.SIGCONT}
 START_TIMEOUT = 600.0
 
 
 def clouds_yaml() -> Path:
-    """Entries siteN (operator), siteN-admin, siteN-member, siteN-other and siteN-multisite; reach them from the core."""
+    """Entries siteN (operator), siteN-admin, -member, -other, -multisite; for use in the core's network."""
     return paths.state() / "clouds.yaml"
 
 
@@ -55,8 +74,6 @@ def wait_ready(site: str, timeout: float = START_TIMEOUT) -> None:
     end = time.monotonic() + timeout
     lifecycle.follow_boot([found], lambda _site, _text: None, timeout)
     left = max(end - time.monotonic(), 10)
-    import sys
-
     done = run_in_core([sys.executable, "-m", "multisite_lab.ready", site, "--wait", str(left)], check=False)
     if done.returncode:
         raise LabError(done.stderr.strip())
@@ -90,7 +107,7 @@ def exec_in(
 
 
 def console(site: str, server_id: str) -> str:
-    """What a guest has written to its serial console since its last start; readable even when the site is dead."""
+    """What a guest has written to its serial console since its last start; survives the site."""
     path = site_named(site).var / "nova" / "instances" / server_id / "console.log"
     return path.read_text(errors="replace") if path.exists() else ""
 
@@ -116,8 +133,6 @@ def guest_agent(
 
 def guest_exec(site: str, domain: str, shell_command: str, timeout: float = 30.0) -> tuple[int, str]:
     """Run a shell command in a guest through its agent; return exit code and output."""
-    import base64
-
     arguments = {"path": "/bin/sh", "arg": ["-c", shell_command], "capture-output": True}
     pid = guest_agent(site, domain, "guest-exec", arguments)["pid"]
     end = time.monotonic() + timeout
@@ -136,7 +151,7 @@ def programs(site: str) -> dict[str, Program]:
 
 
 def service(site: str, name: str, action: str) -> None:
-    """start, stop, restart, kill (SIGKILL, the supervisor starts it again), pause (SIGSTOP) or resume one service."""
+    """start, stop, restart, kill (the supervisor starts it again), pause (SIGSTOP) or resume one service."""
     supervisor = Supervisor(site_named(site))
     if name not in supervisor.programs():
         raise LabError(f"{site} has no service {name!r}; it has {', '.join(sorted(supervisor.programs()))}")

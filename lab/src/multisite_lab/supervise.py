@@ -41,7 +41,10 @@ class Supervisor:
     def programs(self) -> dict[str, Program]:
         """State of every program."""
         rows = self._call("getAllProcessInfo")
-        return {r["name"]: Program(r["name"], r["statename"], r["pid"], r["spawnerr"] or r["description"]) for r in rows}
+        found = [
+            Program(r["name"], r["statename"], r["pid"], r["spawnerr"] or r["description"]) for r in rows
+        ]
+        return {program.name: program for program in found}
 
     def start(self, name: str, wait: bool = False) -> None:
         """Start a program; no error when it runs already."""
@@ -65,6 +68,7 @@ class Supervisor:
         except xmlrpc.client.Fault as fault:
             if fault.faultCode == accept:
                 return None
-            raise LabError(f"{self._site.name}: supervisor says {fault.faultString} to {method}{arguments}") from None
+            text = f"{self._site.name}: supervisor says {fault.faultString} to {method}{arguments}"
+            raise LabError(text) from None
         except OSError as error:
             raise LabError(f"{self._site.name}: its supervisor does not answer ({error})") from None

@@ -1,7 +1,7 @@
 """Sets any tap that is down up again, for as long as the site runs.
 
-The user-space switch and libvirt race on a new tap: the switch writes back flags it read before libvirt raised the
-interface, and a guest is left without network behind a port that says ACTIVE.
+The user-space switch and libvirt race on a new tap: the switch writes back flags it read before libvirt
+raised the interface, and a guest is left without network behind a port that says ACTIVE.
 """
 
 from __future__ import annotations

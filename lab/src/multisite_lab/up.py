@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -65,23 +66,27 @@ class Up:
             self.say(f"{site.name}: a plugin changed: restarting nova-api")
             Supervisor(site).stop("nova-api")
         elif changed:
-            self.say(f"{site.name}: WARNING: configuration changed; it is used after: multisite-lab kill {site.name}")
+            self.say(f"{site.name}: WARNING: its configuration changed; services use it after a restart")
 
     def _furnish(self) -> None:
-        for number, site in enumerate(self._sites):
-            stamp = site.var / "furnished"
-            first = site is SITES["site1"]
-            command = [sys.executable, "-m", "multisite_lab.provision", site.name]
-            if first:
+        for site in self._sites:
+            options: list[str] = []
+            if site.furnished:
                 image = guest_image(self.say)
-                command += ["--flavor", *(["--image", str(image)] if image else [])]
-                mark = str(image)
-            else:
-                mark = f"types only ({number})"
+                options = ["--flavor", *(["--image", str(image)] if image else [])]
+            stamp = site.var / "furnished"
+            mark = " ".join(["types", *options])
             if stamp.exists() and stamp.read_text() == mark:
                 continue
-            self.say(f"{site.name}: volume types" + (", flavor, guest image" if first else ""))
-            done = subprocess.run([*netns.enter(CORE_NAMESPACE), *command], capture_output=True, text=True)
+            self.say(f"{site.name}: volume types" + (", flavor, guest image" if options else ""))
+            command = [
+                *netns.enter(CORE_NAMESPACE),
+                sys.executable,
+                "-m",
+                "multisite_lab.provision",
+                site.name,
+            ]
+            done = subprocess.run([*command, *options], capture_output=True, text=True)
             if done.returncode:
                 raise LabError(f"{site.name} cannot be furnished: {done.stderr.strip()[-600:]}")
             stamp.write_text(mark)
@@ -109,7 +114,8 @@ def down(sites: list[Site], wipe: bool, report: Report) -> None:
         return
     netns.remove_core()
     if wipe and set(sites) == set(SITES.values()):
-        subprocess.run(["rm", "-rf", "--", str(paths.backup_store()), str(paths.state() / "plugins")], check=True)
+        for folder in (paths.backup_store(), paths.state() / "plugins"):
+            shutil.rmtree(folder, ignore_errors=True)
         (paths.state() / "clouds.yaml").unlink(missing_ok=True)
 
 

@@ -69,14 +69,16 @@ def _fields(detail: Any) -> str:
     found: list[str] = []
     for location, fields in (detail or {}).items():
         for name, messages in fields.items():
-            shown = {"_schema": "body" if location == "json" else str(location)}.get(name, name)
-            found += [f"{shown}: {_plain(message)}" for message in messages]
+            found += [_plain("body" if location == "json" else location, name, text) for text in messages]
     return "; ".join(found[:5])
 
 
-def _plain(message: str) -> str:
-    """Pydantic's words without its machinery's prefix."""
-    return message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown field")
+def _plain(location: str, name: str, message: str) -> str:
+    """Pydantic's words without its machinery's."""
+    own = message.removeprefix("Value error, ")
+    if name == "_schema":  # about the whole: our own rules name the fields themselves
+        return own if own != message else f"{location}: {message}"
+    return f"{name}: {own.replace('Extra inputs are not permitted', 'unknown field')}"
 
 
 def _ours(error: MultisiteError) -> Response:

@@ -20,7 +20,7 @@ MISSING = (
     "nova-api of this site has no quiesce action: install multisite-nova there and add its filter to"
     " api-paste.ini, or leave the server out of the freeze (quiesce: false)"
 )
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 15.0
 """How long a thaw's answer may take, and a freeze's beyond its time limit, before it counts as lost."""
 
 
@@ -39,7 +39,8 @@ class Thawed:
     """What a thaw found.
 
     ``expired``: the time limit was over and nova-api had thawed the server before we asked.
-    ``frozen_at`` None: no freeze was recorded, nothing had to be thawed.
+    ``frozen_at`` None: no freeze was recorded, nothing had to be thawed.  ``done``: the guest confirmed
+    it; otherwise nova-api goes on trying.
     """
 
     server_id: str
@@ -48,10 +49,17 @@ class Thawed:
     expired: bool
     state: str
 
+    @property
+    def done(self) -> bool:
+        return self.state == "thawed"
+
 
 @dataclass(frozen=True)
 class QuiesceRecord:
-    """What nova-api knows about the last freeze of a server; ``frozen`` when it lasts."""
+    """What nova-api knows about the last freeze of a server.
+
+    ``frozen``: it is, or may be (freezing, frozen, thawing); otherwise ``state`` is "thawed".
+    """
 
     server_id: str
     state: str
@@ -109,10 +117,8 @@ def state(site: CloudSite, server_id: str) -> QuiesceRecord:
         raise _missing_or(site, server_id, what, error) from error
     record: Mapping[str, Any] = answer.get("quiesce") or {}
     found = str(record.get("state") or "thawed")
-    frozen = found not in ("thawed", "none", "unknown")
-    return QuiesceRecord(
-        server_id, found, frozen, _time(record.get("frozen_at")), _time(record.get("thaw_at"))
-    )
+    frozen_at, thaw_at = _time(record.get("frozen_at")), _time(record.get("thaw_at"))
+    return QuiesceRecord(server_id, found, found != "thawed", frozen_at, thaw_at)
 
 
 def answer_within(site: CloudSite, seconds: float) -> dict[str, tuple[float, float]]:

@@ -1,14 +1,13 @@
-"""How much more a project may have in a site, so that a recovery can be refused before it has changed
-anything.
+"""How much more a project may have in a site: a recovery can be refused before it has changed anything.
 
 Sources: Nova ``GET /os-quota-sets/{project}/detail``, Cinder ``GET /os-quota-sets/{project}?usage=True``,
-Neutron ``GET /quotas/{project}/details.json`` (extension quota_details).  Those of other projects are for
-administrators.
+Neutron ``GET /quotas/{project}/details.json`` (extension quota_details).  Administrators may read those of
+other projects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,58 +17,63 @@ from multisite.clouds.connect import CloudSite
 COMPUTE = ("instances", "cores", "ram", "server_groups")
 VOLUME = ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes")
 NETWORK = ("network", "subnet", "port", "security_group", "security_group_rule", "router")
+# Cinder also limits by volume type: "gigabytes_rbd".
+_BY_TYPE = ("volumes_", "gigabytes_", "snapshots_")
 
 
 @dataclass(frozen=True)
-class Headroom:
-    """``limit`` and ``free`` are None for "unlimited"; ``used`` counts what is reserved for work under way.
+class Quota:
+    """A limit of one service.
 
-    ``ram`` is in MiB, gigabytes are GiB as everywhere in Cinder; the rest are numbers of things.
+    ``limit`` -1 is "unlimited", as the services write it.  ``used`` counts what is reserved for work under
+    way.  ``ram`` is in MiB, gigabytes are GiB as everywhere in Cinder; the rest are numbers of things.
     """
 
-    limit: int | None
+    service: str
+    resource: str
+    limit: int
     used: int
-    free: int | None
+
+    @property
+    def free(self) -> int | None:
+        """What may still be taken; None for "unlimited"."""
+        return None if self.limit < 0 else max(0, self.limit - self.used)
 
 
-def headroom(site: CloudSite, project: str) -> dict[str, dict[str, Headroom]]:
-    """By service ("compute", "block-storage", "network") and resource, as ``COMPUTE``, ``VOLUME``,
-    ``NETWORK`` name them.
+def headroom(site: CloudSite, project: str | None = None) -> dict[str, dict[str, Quota]]:
+    """By service ("compute", "block-storage", "network") and resource, as ``COMPUTE`` ... name them.
 
-    A resource the service does not count is left out: absent is not zero.  Cinder's limits by volume type
-    are there too ("gigabytes_rbd").  Raises what ``call`` raises; nothing is guessed.
+    ``project`` is an id, by default our own.  A resource a service does not count is left out: absent is not
+    zero.  Raises what ``call`` raises; nothing is guessed.
     """
+    found: dict[str, dict[str, Quota]] = {}
+    for quota in read_quotas(site, project):
+        found.setdefault(quota.service, {})[quota.resource] = quota
+    return found
 
-    def read(service: str, key: str, get: Callable[[], Any]) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = call(site, f"read {service} quota", get).json()[key]
-        return found
 
-    compute = read(
-        "compute",
-        "quota_set",
-        lambda: site.compute.get(f"/os-quota-sets/{project}/detail", microversion="2.57"),
+def read_quotas(site: CloudSite, project: str | None = None) -> tuple[Quota, ...]:
+    """The same as a list; no two services use the same name for a resource."""
+    project = project or site.project_id
+    sets = f"/os-quota-sets/{project}"
+    compute = _read(
+        site, "compute", "quota_set", lambda: site.compute.get(f"{sets}/detail", microversion="2.57")
     )
-    volume = read(
-        "volume",
-        "quota_set",
-        lambda: site.volume.get(f"/os-quota-sets/{project}", params={"usage": "True"}),
+    volume = _read(site, "volume", "quota_set", lambda: site.volume.get(sets, params={"usage": "True"}))
+    network = _read(site, "network", "quota", lambda: site.network.get(f"/quotas/{project}/details.json"))
+    by_type = [name for name in volume if name.startswith(_BY_TYPE)]
+    return (
+        *_chosen("compute", compute, COMPUTE, "in_use"),
+        *_chosen("block-storage", volume, (*VOLUME, *by_type), "in_use"),
+        *_chosen("network", network, NETWORK, "used"),
     )
-    network = read("network", "quota", lambda: site.network.get(f"/quotas/{project}/details.json"))
-    by_type = tuple(name for name in volume if name.rpartition("_")[0] and name not in VOLUME)
-    return {
-        "compute": _chosen(compute, COMPUTE, "in_use"),
-        "block-storage": _chosen(volume, (*VOLUME, *by_type), "in_use"),
-        "network": _chosen(network, NETWORK, "used"),
-    }
 
 
-def _chosen(quota: Mapping[str, Any], names: tuple[str, ...], used: str) -> dict[str, Headroom]:
-    return {name: _headroom(quota[name], used) for name in names if isinstance(quota.get(name), dict)}
+def _read(site: CloudSite, service: str, key: str, get: Callable[[], Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = call(site, f"read the {service} quota", get).json()[key]
+    return found
 
 
-def _headroom(row: Mapping[str, int], used: str) -> Headroom:
-    taken = row[used] + row.get("reserved", 0)
-    limit = row["limit"]
-    if limit < 0:
-        return Headroom(None, taken, None)
-    return Headroom(limit, taken, max(0, limit - taken))
+def _chosen(service: str, quota: Mapping[str, Any], names: Iterable[str], used: str) -> list[Quota]:
+    rows = [(name, quota[name]) for name in names if isinstance(quota.get(name), dict)]
+    return [Quota(service, name, row["limit"], row[used] + row.get("reserved", 0)) for name, row in rows]

@@ -40,9 +40,7 @@ def _endpoint(site: Any, service_id: str, interface: str, region: str, url: str)
         site,
         "find the endpoint",
         lambda: [
-            e
-            for e in identity.endpoints(service_id=service_id, interface=interface)
-            if e.region_id == region
+            e for e in identity.endpoints(service_id=service_id, interface=interface) if e.region_id == region
         ],
     )
     if not found:

@@ -83,8 +83,7 @@ def _authtoken(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     if not section.www_authenticate_uri:
         yield Finding(
             "[keystone_authtoken] www_authenticate_uri",
-            "not set: clients are not told where to log in",
-            blocking=False,
+            "not set: clients cannot be told where to log in; give Keystone's public URL",
         )
     if not section.memcached_servers:
         yield Finding(
@@ -115,7 +114,9 @@ def _database(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         return
     if version is None:
         yield Finding(
-            "[database] connection", "empty: run `multisite-manage db upgrade` (serve does too)", blocking=False
+            "[database] connection",
+            "empty: run `multisite-manage db upgrade` (serve does too)",
+            blocking=False,
         )
 
 

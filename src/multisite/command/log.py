@@ -32,11 +32,11 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": strutils.mask_password(record.getMessage(), secret="***"),
+            "message": strutils.mask_password(record.getMessage()),
         }
         line |= {k: v for k, v in vars(record).items() if k not in _STANDARD and v is not None}
         if record.exc_info:
-            line["traceback"] = strutils.mask_password(self.formatException(record.exc_info), secret="***")
+            line["traceback"] = strutils.mask_password(self.formatException(record.exc_info))
         return json.dumps(line, default=str)
 
 

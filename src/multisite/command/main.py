@@ -15,7 +15,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = common.parser("multisite", __doc__)
     commands = parser.add_subparsers(required=True, metavar="<command>")
     common.command(commands, "serve", "serve the REST API and carry out jobs", _serve)
-    check = common.command(commands, "check", "check the configuration; exit 1 when the service would not work", _check)
+    check = common.command(
+        commands, "check", "check the configuration; exit 1 when the service would not work", _check
+    )
     check.add_argument("--offline", action="store_true", help="do not open the database, do not ask Keystone")
     common.command(commands, "openapi", "print the OpenAPI document of the REST API", _openapi)
     return common.run(parser, argv)
@@ -44,7 +46,7 @@ def _check(arguments: argparse.Namespace) -> int:
     return common.EXIT_FAILED if wrong else 0
 
 
-def _openapi(arguments: argparse.Namespace) -> int:
+def _openapi(_arguments: argparse.Namespace) -> int:
     from oslo_config import cfg
 
     from multisite.api.app import create_app

@@ -29,9 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _register_command(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     help = "put service and endpoints into Keystone's catalog; safe to repeat"
     register = common.command(groups, "register", help, _register)
-    register.add_argument("--cloud", required=True, metavar="<entry>", help="clouds.yaml entry of an administrator")
+    register.add_argument(
+        "--cloud", required=True, metavar="<entry>", help="clouds.yaml entry of an administrator"
+    )
     register.add_argument("--url", metavar="<url>", help="URL of the service (default: listen and port)")
-    register.add_argument("--region", metavar="<region>", help="region of the endpoints (default: the entry's)")
+    register.add_argument(
+        "--region", metavar="<region>", help="region of the endpoints (default: the entry's)"
+    )
     register.add_argument(
         "--interface",
         action="append",

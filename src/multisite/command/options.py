@@ -22,7 +22,7 @@ _DEFAULT = (
         "graceful_timeout",
         default=10,
         min=0,
-        help="Seconds requests may still take when the service is told to stop; jobs go on at its next start.",
+        help="Seconds requests may still take when told to stop; jobs go on at the next start.",
     ),
     cfg.StrOpt("pid_file", help="File to write the process id to (default: none)."),
     cfg.StrOpt("log_file", help="File to append the log to, JSON lines (default: standard error)."),
@@ -45,11 +45,15 @@ _BACKUP_STORE = (
     ),
 )
 _CLOUDS = (
-    cfg.StrOpt("config_file", default="/etc/openstack/clouds.yaml", help="clouds.yaml with one entry per site."),
+    cfg.StrOpt(
+        "config_file", default="/etc/openstack/clouds.yaml", help="clouds.yaml with one entry per site."
+    ),
 )
 _LIMITS = (
     cfg.IntOpt("backups_per_site", default=4, min=1, max=64, help="Backups a site makes at the same time."),
-    cfg.IntOpt("restores_per_site", default=4, min=1, max=64, help="Volumes a site restores at the same time."),
+    cfg.IntOpt(
+        "restores_per_site", default=4, min=1, max=64, help="Volumes a site restores at the same time."
+    ),
     cfg.IntOpt("calls_per_site", default=8, min=1, max=64, help="Other steps in one site at the same time."),
 )
 GROUPS: dict[str | None, Sequence[cfg.Opt]] = {

@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable
 from typing import Any
 
 from gunicorn.app.base import BaseApplication

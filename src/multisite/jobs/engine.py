@@ -63,7 +63,11 @@ class JobEngine:
     # Life
 
     def register(self, kind: JobKind) -> None:
-        """Make a kind of job known, before launch.  Limits of the same name are shared by all kinds."""
+        """Make a kind of job known, before launch.
+
+        Limits of the same name are shared by all jobs of all kinds.  A limit ``backups`` is also that of each
+        ``backups:<site>``, every site for itself.
+        """
         if kind.name in self._kinds:
             raise Invalid(f"job kind {kind.name!r} is registered twice")
         for name, count in kind.limits.items():
@@ -186,7 +190,8 @@ class JobEngine:
     def limit(self, name: str | None) -> AbstractAsyncContextManager[Any]:
         if name is None:
             return nullcontext()
-        return self._semaphores.setdefault(name, asyncio.Semaphore(self._limits.get(name, 1)))
+        count = self._limits.get(name) or self._limits.get(name.partition(":")[0]) or 1
+        return self._semaphores.setdefault(name, asyncio.Semaphore(count))
 
     async def _carry_out(self, job_id: str, run: int) -> None:
         """One run of a job, until it is at rest.  Whatever goes wrong around the steps is tried again."""

@@ -31,18 +31,18 @@ def plain(value: object, where: str) -> Json:
     if isinstance(value, Mapping):
         return {_key(key, where): plain(item, f"{where}.{key}") for key, item in value.items()}
     raise Invalid(
-        f"{where}: {type(value).__qualname__} is not plain JSON; convert it, and never store a secret"
+        f"{where}: {type(value).__name__} is not plain JSON; convert it, and never store a secret"
     )
 
 
 def text(value: object, where: str) -> str:
     """A plain string, cut to a length an operator can read."""
     if type(value) is not str:
-        raise Invalid(f"{where}: {type(value).__qualname__} is not plain text; never store a secret")
+        raise Invalid(f"{where}: {type(value).__name__} is not plain text; never store a secret")
     return value if len(value) <= TEXT_LIMIT else value[: TEXT_LIMIT - 4] + " ..."
 
 
 def _key(key: object, where: str) -> str:
     if type(key) is not str:
-        raise Invalid(f"{where}: a key of type {type(key).__qualname__} is not JSON; use plain strings")
+        raise Invalid(f"{where}: a key of type {type(key).__name__} is not JSON; use plain strings")
     return key

@@ -11,11 +11,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
-from multisite.domain.manifest import Manifest, ManifestError, digest_of, dump, load
+from multisite.domain.manifest import FrozenWindow, Manifest, ManifestError, digest_of, dump, load
+from multisite.domain.model import RestorePoint, RestorePointState
 
 MARKER = ".multisite-store"
 MANIFEST = "manifest.json"
@@ -213,6 +214,36 @@ class ManifestStore:
             being_made = (entry / DRAFT).is_file() and not (entry / MANIFEST).is_file()
             if entry.is_dir() and _ID.fullmatch(entry.name) and not being_made:
                 yield entry.name
+
+
+def as_restore_point(
+    manifest: Manifest, protection_id: str | None = None, job_id: str | None = None
+) -> RestorePoint:
+    """What the database caches of a manifest."""
+    return RestorePoint(
+        id=manifest.id,
+        application_id=manifest.application_id,
+        application=manifest.application,
+        project_id=manifest.project_id,
+        protection_id=protection_id,
+        method=manifest.method,
+        state=RestorePointState.AVAILABLE,
+        incremental=manifest.incremental,
+        parent_id=manifest.parent_id,
+        created_at=manifest.created_at,
+        consistent_at=manifest.consistent_at,
+        frozen_seconds=manifest.frozen_seconds,
+        frozen=tuple({**asdict(w), **_times(w)} for w in manifest.frozen),
+        marks=tuple(asdict(mark) for mark in manifest.marks),
+        quiesced=manifest.quiesced,
+        size_gib=sum(volume.size_gib for volume in manifest.volumes),
+        digest=digest_of(dump(manifest)),
+        job_id=job_id,
+    )
+
+
+def _times(window: FrozenWindow) -> dict[str, str]:
+    return {"frozen_at": window.frozen_at.isoformat(), "thawed_at": window.thawed_at.isoformat()}
 
 
 def _read_text(path: Path) -> str | None:

@@ -1,6 +1,7 @@
 """The operator's rules for one recovery: what the source's names mean at the target, and how to proceed.
 
-Rules are JSON.  Mappings go from a name or id of the source to a name or id of the target; an id wins over a name.
+Rules are JSON.  Mappings go from a name or id of the source to a name or id of the target; an id wins over a
+name.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ LONGEST_WAIT = 24 * 3600.0
 class Rules:
     """What ``parse`` makes of a mapping; the fields are the keys of the JSON.
 
-    Source name or id -> target name or id: ``networks``, ``flavors``, ``availability_zones``, ``volume_types``,
-    ``keypairs``, ``security_groups``.  ``network_names`` and ``security_group_names``: make it under another name.
+    Source name or id -> target name or id: ``networks``, ``flavors``, ``availability_zones``,
+    ``volume_types``, ``keypairs``, ``security_groups``.  ``network_names`` and ``security_group_names``:
+    make it under another name.
 
-    ``create_missing_flavors``: make flavors the target lacks.  ``keep_addresses`` False: in networks that are mapped,
-    take any free address and MAC.  ``source_is_fenced``: the operator vouches that the source's servers cannot
-    answer any more.  ``parallel_boot``: do not wait for one server before booting the next.
+    ``create_missing_flavors``: make flavors the target lacks.  ``keep_addresses`` False: in networks that
+    are mapped, take any free address and MAC.  ``source_is_fenced``: the operator vouches that the source's
+    servers cannot answer any more.  ``parallel_boot``: do not wait for one server before booting the next.
 
     ``ready_console``: regular expression that must be found in a server's console before it counts as ready;
     ``ready_timeout`` and ``boot_timeout`` are seconds (see ``Readiness``).
@@ -54,7 +56,9 @@ _SECONDS = frozenset({f.name for f in fields(Rules) if f.type == "float"})
 
 
 def parse(raw: Mapping[str, Any] | None) -> Rules:
-    """Check a mapping as it came from the operator.  Raises Invalid; the message begins with the field's name."""
+    """Check a mapping as it came from the operator.  Raises Invalid; the message begins with the field's
+    name.
+    """
     if raw is None:
         return Rules()
     if not isinstance(raw, Mapping):
@@ -115,7 +119,8 @@ def _check_one(field_name: str, source: str, things: Iterable[tuple[str, str]]) 
         raise Invalid(f"{field_name}: the restore point has no {source!r}; it has: {listed}")
     if len(named) > 1:
         raise Invalid(
-            f"{field_name}: {source!r} is the name of {len(named)} things; use one of {', '.join(sorted(named))}"
+            f"{field_name}: {source!r} is the name of {len(named)} things; "
+            f"use one of {', '.join(sorted(named))}"
         )
 
 

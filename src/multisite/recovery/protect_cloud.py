@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from keystoneauth1.identity.base import BaseIdentityPlugin
+
 from multisite.clouds import quiesce, volumes
 from multisite.clouds.call import call, read_all
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import Unsupported
 from multisite.clouds.facts import ApplicationFacts, read_application, read_servers
 from multisite.clouds.quiesce import Frozen, QuiesceRecord, Thawed
@@ -21,6 +23,8 @@ from multisite.clouds.volumes import Backup, GroupSnapshot, Snapshot
 from multisite.domain.manifest import SourceSite
 from multisite.domain.model import Application, Member
 from multisite.recovery.protect_plan import ServerSeen, VolumeSeen
+
+CONSOLE_LINES = 500
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class ProtectCloud(Protocol):
     def freeze(self, server_id: str, timeout: int, within: float) -> Frozen: ...
     def thaw(self, server_id: str) -> Thawed: ...
     def freeze_record(self, server_id: str) -> QuiesceRecord: ...
+    def console(self, server_id: str) -> str: ...
 
     def consistent_group(self, volume_ids: Collection[str]) -> str | None: ...
     def snapshot(self, token: str, volume_id: str, name: str, within: float) -> Snapshot: ...
@@ -137,7 +142,7 @@ class SiteCloud:
         """
         session = self._site.conn.session
         auth = session.auth
-        if auth is not None and auth.get_access(session).will_expire_soon(int(seconds)):
+        if isinstance(auth, BaseIdentityPlugin) and auth.get_access(session).will_expire_soon(int(seconds)):
             session.invalidate()
         query = {"limit": "1"}
 
@@ -146,6 +151,14 @@ class SiteCloud:
 
         list(pool.map(touch, range(threads)))
         call(self._site, "connect to Nova", lambda: self._site.compute.get("/servers", params=query))
+
+    def console(self, server_id: str) -> str:
+        """The end of a server's console, as much as Nova gives."""
+        body = {"os-getConsoleOutput": {"length": CONSOLE_LINES}}
+        what = f"read the console of server {server_id}"
+        path = f"/servers/{server_id}/action"
+        answer = call(self._site, what, lambda: self._site.compute.post(path, json=body), idempotent=True)
+        return str(answer.json()["output"])
 
     def _quiesce_problem(self, member: Member, status: str) -> str | None:
         if not member.quiesce or status != "ACTIVE":
@@ -165,3 +178,12 @@ class SiteCloud:
             self._site, "list volumes", lambda: self._site.volume, "/volumes/detail", "volumes", **scope
         )
         return {row["id"]: row["status"] for row in rows}
+
+
+def opener(sites: Sites) -> Callable[[str], ProtectCloud]:
+    """Sites for protecting, by the names they are registered with."""
+
+    def open_cloud(name: str) -> ProtectCloud:
+        return SiteCloud(sites.open(name))
+
+    return open_cloud

@@ -2,7 +2,7 @@
 
 Read from the site: the servers, their volumes, the backups that are there.  Decided: who is frozen in
 which order, which volume gets a full and which an incremental backup, and what forbids the run.  The plan
-is the job's parameter, so it goes to JSON and back.
+is part of the job's parameters.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from multisite.clouds.volumes import Backup, next_parent
 from multisite.domain.manifest import Manifest
@@ -261,14 +258,14 @@ def _volume_problems(server: ServerSeen, volume_id: str, volume: VolumeSeen | No
         yield Problem(subject, f"it is {volume.status}", "it must be in-use or available")
 
 
-_ADAPTER: TypeAdapter[ProtectPlan] = TypeAdapter(ProtectPlan)
-
-
-def to_json(plan: ProtectPlan) -> Any:
-    """The plan as plain JSON."""
-    return _ADAPTER.dump_python(plan, mode="json")
-
-
-def from_json(data: Any) -> ProtectPlan:
-    """The plan back from JSON."""
-    return _ADAPTER.validate_python(data)
+def differences(
+    plan: ProtectPlan, servers: Sequence[ServerSeen], volumes: Mapping[str, VolumeSeen], *, quiesce: bool
+) -> list[str]:
+    """What forbids carrying out a plan on the application as it is now, in words."""
+    now = make_plan(servers, volumes, (), None, Wish(quiesce=quiesce))
+    if now.problems:
+        return [f"{p.subject}: {p.what}: {p.remedy}" for p in now.problems]
+    same_volumes = [(v.id, v.size_gib) for v in now.volumes] == [(v.id, v.size_gib) for v in plan.volumes]
+    if now.freeze == plan.freeze and same_volumes:
+        return []
+    return ["the application's servers or volumes have changed since the run was planned: run it again"]

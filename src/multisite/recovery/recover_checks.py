@@ -8,7 +8,7 @@ from collections import Counter
 from enum import StrEnum
 
 from multisite.recovery.recover_draft import Draft
-from multisite.recovery.recover_model import RecoverPlan
+from multisite.recovery.recover_model import RecoverPlan, flavor_key
 
 
 class SourceState(StrEnum):
@@ -29,7 +29,8 @@ def check_source(draft: Draft, state: SourceState) -> None:
     if state is SourceState.ALIVE:
         draft.problem(
             subject,
-            f"{source} answers and the application is active there: its addresses would be active twice, its data would part",
+            f"{source} answers and the application is active there: its addresses would be active twice "
+            "and its data would part",
             f'{fence} (mapping {{"source_is_fenced": true}})',
         )
     else:
@@ -42,6 +43,12 @@ def check_source(draft: Draft, state: SourceState) -> None:
 
 
 def check_backup_service(draft: Draft) -> None:
+    if not draft.facts.is_admin:
+        draft.note(
+            f"site {draft.facts.site}",
+            "Multisite does not have the role admin there, which importing backup records needs by default",
+            "give its account the role, or allow it the policies backup:backup-import and flavor creation",
+        )
     if not draft.needs("backup_services", "cinder-backup"):
         return
     states, site = draft.facts.backup_services, draft.facts.site
@@ -103,6 +110,8 @@ def check_restore_point(draft: Draft) -> None:
             )
     if not manifest.servers:
         draft.problem(f"restore point {manifest.id}", "has no server", "recover from another restore point")
+    for note in manifest.notes:
+        draft.note(f"restore point {manifest.id}", note, "look after it once the servers run")
     if not manifest.quiesced:
         draft.note(
             f"restore point {manifest.id}",
@@ -120,20 +129,17 @@ def check_quotas(draft: Draft, plan: RecoverPlan) -> None:
         if need and room is not None and room.free is not None and room.free < need:
             draft.problem(
                 f"quota {resource}",
-                f"the recovery needs {need}, {draft.facts.site} has {room.free} left ({room.used} of {room.limit} used)",
+                f"the recovery needs {need}, {draft.facts.site} has {room.free} left "
+                f"({room.used} of {room.limit} used)",
                 f"raise it to at least {room.used + need} for project {draft.facts.project_id}",
             )
 
 
 def _needed(draft: Draft, plan: RecoverPlan) -> dict[str, int]:
     """By the services' own names of what they limit; GiB, MiB of memory, or counts."""
-    sizes = {f.record.id: f.record for f in plan.flavors}
-    for flavor in plan.flavors:
-        if flavor.use is not None:
-            sizes[flavor.record.id] = next(
-                (t for t in draft.facts.flavors if t.id == flavor.use), flavor.record
-            )
-    flavors = [sizes[s.record.flavor.id] for s in plan.servers if s.record.flavor.id in sizes]
+    there = {f.id: f for f in draft.facts.flavors}
+    sizes = {f.key: there.get(f.use or "", f.record) for f in plan.flavors}
+    flavors = [sizes[flavor_key(s.record.flavor)] for s in plan.servers if plan.flavors]
     new_networks = [n for n in plan.networks if n.use is None]
     new_groups = [g for g in plan.security_groups if g.use is None]
     imported = {b.id for b in draft.facts.backups}
@@ -142,7 +148,6 @@ def _needed(draft: Draft, plan: RecoverPlan) -> dict[str, int]:
         "instances": len(plan.servers),
         "cores": sum(f.vcpus for f in flavors),
         "ram": sum(f.memory_mib for f in flavors),
-        "key_pairs": sum(k.use is None for k in plan.keypairs),
         "server_groups": len(plan.server_groups),
         "volumes": len(plan.volumes),
         "gigabytes": sum(v.record.size_gib for v in plan.volumes),

@@ -1,9 +1,9 @@
 """What a recovery will make at the target, decided before it begins: plain data, JSON and back.
 
 The plan is the job's parameter.  It holds everything but the servers' user data (which may hold secrets and
-stays in the backup store): a recovery that runs needs neither the source site nor a second look at the target.
-Identifiers inside the records are those of the source site; ``use`` is the id of something that is at the target
-already, None when the step called ``step`` makes it.
+stays in the backup store): a recovery that runs needs neither the source site nor a second look at the
+target. Identifiers inside the records are those of the source site; ``use`` is the id of something that is
+at the target already, None when the step called ``step`` makes it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,16 @@ class PlannedFlavor:
     use: str | None
     record: FlavorRecord
 
+    @property
+    def key(self) -> str:
+        return flavor_key(self.record)
+
+
+def flavor_key(record: FlavorRecord) -> str:
+    """What tells flavors of the source apart; an id does not, for one that was deleted since has none."""
+    size = (record.vcpus, record.memory_mib, record.disk_gib, record.ephemeral_gib, record.swap_mib)
+    return ":".join([record.name, *map(str, size)])
+
 
 @dataclass(frozen=True)
 class PlannedKeypair:
@@ -56,8 +66,6 @@ class PlannedServerGroup:
 
 @dataclass(frozen=True)
 class PlannedGroup:
-    """A security group; ``remote`` are target ids of groups its rules refer to that are not part of the plan."""
-
     step: str
     name: str
     use: str | None
@@ -73,7 +81,9 @@ class PlannedSubnet:
 
 @dataclass(frozen=True)
 class PlannedNetwork:
-    """``dhcp_late``: its new subnets get DHCP only after the ports exist, so that DHCP cannot take their addresses."""
+    """``dhcp_step``: switches DHCP on in its new subnets once the ports exist, so that DHCP cannot take their
+    addresses.
+    """
 
     step: str
     dhcp_step: str
@@ -85,7 +95,9 @@ class PlannedNetwork:
 
 @dataclass(frozen=True)
 class PlannedAddress:
-    """``subnet_id`` is the source's; ``address`` None lets the target choose one (of that subnet, if it is known)."""
+    """``subnet_id`` is the source's; ``address`` None lets the target choose one (of that subnet, if it is
+    known).
+    """
 
     subnet_id: str | None
     address: str | None
@@ -101,7 +113,8 @@ class PlannedPort:
 
 @dataclass(frozen=True)
 class PlannedVolume:
-    """``blank_first``: make an empty volume and restore into it; otherwise Cinder makes the volume, which skips zeros.
+    """``blank_first``: make an empty volume and restore into it; otherwise Cinder makes the volume, which
+    skips zeros.
 
     ``volume_type`` None is the target's default type.
     """
@@ -134,7 +147,8 @@ class PlannedServer:
 
 @dataclass(frozen=True)
 class Readiness:
-    """When a server counts as ready.  ``console``: regular expression a line of its console must match, or None.
+    """When a server counts as ready.  ``console``: regular expression a line of its console must match, or
+    None.
 
     Times are seconds: ``boot_timeout`` until Nova says ACTIVE, ``timeout`` from then until ready.
     """
@@ -146,8 +160,9 @@ class Readiness:
 
 @dataclass(frozen=True)
 class RecoverPlan:
-    """Everything one recovery makes or uses.  ``remote_groups``: source group id -> id of a group at the target that
-    rules refer to but no port is in."""
+    """Everything one recovery makes or uses.  ``remote_groups``: source group id -> id of a group at the
+    target that rules refer to but no port is in.
+    """
 
     restore_point_id: str
     application: str

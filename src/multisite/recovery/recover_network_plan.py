@@ -1,4 +1,6 @@
-"""Networks, subnets, security groups and ports of a recovery: created anew, or taken from what is at the target."""
+"""Networks, subnets, security groups and ports of a recovery: created anew, or taken from what is at the
+target.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +131,8 @@ def _existing_subnets(
             draft.problem(
                 f"network {record.name}",
                 f"no subnet of {there.name!r} at {draft.facts.site} holds {', '.join(addresses)}",
-                'map it to a network with such a subnet, or take new addresses: mapping {"keep_addresses": false}',
+                "map it to a network with such a subnet, or take new addresses: "
+                'mapping {"keep_addresses": false}',
             )
         else:
             planned.append(PlannedSubnet(f"subnet-{number}-{n}", match.id, subnet))
@@ -178,8 +181,9 @@ def _port(
 
 
 def _fixed(draft: Draft, subnet_id: str, address: str) -> str | None:
-    """The address to ask for.  Neutron refuses explicit ones where it derives them from the MAC: the same MAC in the
-    same subnet gives the same address there (checked once the port exists)."""
+    """The address to ask for.  Neutron refuses explicit ones where it derives them from the MAC: the same
+    MAC in the same subnet gives the same address there (checked once the port exists).
+    """
     subnet = next((s for s in draft.manifest.subnets if s.id == subnet_id), None)
     derived = subnet is not None and subnet.ipv6_address_mode in ("slaac", "dhcpv6-stateless")
     return None if derived else address
@@ -257,8 +261,8 @@ def _group_name(draft: Draft, record: SecurityGroupRecord) -> tuple[str, str]:
     if renamed is not None:
         return renamed, f", called {record.name!r} in the source"
     if record.name == DEFAULT_GROUP:
-        # Neutron makes one "default" per project and others may rely on its rules: giving it the source's rules
-        # would open their servers too.
+        # Neutron makes one "default" per project and others may rely on its rules: giving it the source's
+        # rules would open their servers too.
         return (
             f"{draft.manifest.application}-{DEFAULT_GROUP}",
             ", those of the source's default group: the target's own stays as it is",
@@ -290,7 +294,8 @@ def _remote_groups(draft: Draft) -> dict[str, str]:
                 draft.problem(
                     subject,
                     f"a rule lets in members of group {remote}, which is not part of the restore point",
-                    f'say which group of {draft.facts.site} stands for it: mapping {{"security_groups": {{"{remote}": ...}}}}',
+                    f"say which group of {draft.facts.site} stands for it: "
+                    f'mapping {{"security_groups": {{"{remote}": ...}}}}',
                 )
             elif (
                 there := draft.find(draft.facts.security_groups, wanted, subject, "mapping.security_groups")

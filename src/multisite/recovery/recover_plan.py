@@ -1,7 +1,8 @@
-"""Deciding a recovery: pure functions from a restore point, the target's facts and the operator's rules to a plan.
+"""Deciding a recovery: pure functions from a restore point, the target's facts and the operator's rules to a
+plan.
 
-Nothing here calls a site.  What will be done is said in words (``Preview.items``), and so is everything in the way
-(``Preview.problems``) with what to do about it; a plan with blocking problems is not carried out.
+Nothing here calls a site.  What will be done is said in words (``Preview.items``), and so is everything in
+the way (``Preview.problems``) with what to do about it; a plan with blocking problems is not carried out.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ from multisite.recovery.target_facts import TargetFacts
 class SpeedModel:
     """How fast the target is, for predicting.  Seconds; measured in earlier recoveries or configured.
 
-    ``seconds_per_gib``: restoring one GiB while ``restores_at_once`` volumes are restored; ``boot_seconds``: from
-    asking for a server to its passed readiness gate; ``fixed_seconds``: everything before the first restore.
+    ``seconds_per_gib``: restoring one GiB while ``restores_at_once`` volumes are restored; ``boot_seconds``:
+    from asking for a server to its passed readiness gate; ``fixed_seconds``: everything before the first
+    restore.
     """
 
     seconds_per_gib: float
@@ -65,12 +67,15 @@ def preview(
     source_state: SourceState = SourceState.UNKNOWN,
     speed: SpeedModel | None = None,
 ) -> Preview:
-    """What a recovery would do, and what is in its way.  Raises Invalid for rules that name unknown things."""
+    """What a recovery would do, and what is in its way.  Raises Invalid for rules that name unknown things.
+    """
     return decide(manifest, facts, rules, now, source_state=source_state, speed=speed).preview
 
 
 def plan(manifest: Manifest, facts: TargetFacts, rules: Rules, now: datetime) -> RecoverPlan:
-    """The plan alone, whether or not something is in its way.  Raises Invalid for rules that name unknown things."""
+    """The plan alone, whether or not something is in its way.  Raises Invalid for rules that name unknown
+    things.
+    """
     return decide(manifest, facts, rules, now).plan
 
 
@@ -147,7 +152,9 @@ def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def predict(made: RecoverPlan, speed: SpeedModel | None) -> float | None:
-    """Seconds until the last server is ready, by following the plan with these speeds; None when none are known."""
+    """Seconds until the last server is ready, by following the plan with these speeds; None when none are
+    known.
+    """
     if speed is None:
         return None
     lanes = [speed.fixed_seconds] * max(speed.restores_at_once, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from multisite.recovery.recover_model import (
     PlannedServer,
     PlannedServerGroup,
     PlannedVolume,
+    flavor_key,
 )
 
 CREATE_FLAVORS = 'mapping {"create_missing_flavors": true}'
@@ -24,8 +26,16 @@ def plan_flavors(draft: Draft) -> tuple[PlannedFlavor, ...]:
     """One per flavor of the source, whatever number of servers has it."""
     if not draft.needs("flavors", "flavors"):
         return ()
-    records = {s.flavor.id: s.flavor for s in draft.manifest.servers}
-    return tuple(_flavor(draft, f"flavor-{n}", record) for n, record in enumerate(records.values(), 1))
+    records = {flavor_key(s.flavor): s.flavor for s in draft.manifest.servers}
+    planned = [_flavor(draft, f"flavor-{n}", record) for n, record in enumerate(records.values(), 1)]
+    for name, count in Counter(f.name for f in planned if f.use is None).items():
+        if count > 1:
+            draft.problem(
+                f"flavor {name}",
+                f"servers of the source have {count} flavors of this name with different sizes",
+                f'map it to one that fits all: mapping {{"flavors": {{"{name}": ...}}}}',
+            )
+    return tuple(planned)
 
 
 def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
@@ -54,7 +64,8 @@ def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
         draft.problem(
             subject,
             f"{facts.site} has one of this name with another size: {_size(same)}, not {_size(record)}",
-            f'map it to a fitting one: mapping {{"flavors": {{"{record.name}": ...}}}}{_suggestion(draft, record)}',
+            f'map it to a fitting one: mapping {{"flavors": {{"{record.name}": ...}}}}'
+            + _suggestion(draft, record),
         )
     return PlannedFlavor(step, record.name, same.id, record)
 
@@ -68,7 +79,8 @@ def _missing_flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFla
         draft.problem(
             f"flavor {record.name}",
             f"{draft.facts.site} has no flavor of this name ({_size(record)})",
-            f"create it: {_command(record)}; or let the recovery do so: {CREATE_FLAVORS}{_suggestion(draft, record)}",
+            f"create it: {_command(record)}; or let the recovery do so: {CREATE_FLAVORS}"
+            + _suggestion(draft, record),
         )
     return PlannedFlavor(step, record.name, None, record)
 
@@ -187,7 +199,9 @@ def plan_server_groups(draft: Draft) -> tuple[PlannedServerGroup, ...]:
 
 
 def plan_volumes(draft: Draft) -> tuple[PlannedVolume, ...]:
-    """Every volume, restored from the newest backup of its chain; all records of the chain are imported before."""
+    """Every volume, restored from the newest backup of its chain; all records of the chain are imported
+    before.
+    """
     if not draft.needs("volume_types", "volume types") or not draft.needs("backups", "backups"):
         return ()
     return tuple(_volume(draft, number, record) for number, record in enumerate(draft.manifest.volumes, 1))
@@ -198,7 +212,8 @@ def _volume(draft: Draft, number: int, record: VolumeRecord) -> PlannedVolume:
     _backups(draft, record, subject)
     volume_type = _volume_type(draft, record, subject)
     size = record.backups[-1].size_gib if record.backups else 0
-    # Cinder skips zeros only when it makes the volume itself; then it has the default type and the backup's size.
+    # Cinder skips zeros only when it makes the volume itself; then it has the default type and the backup's
+    # size.
     blank_first = size != record.size_gib or volume_type not in (None, draft.facts.default_volume_type)
     shown = volume_type or draft.facts.default_volume_type or "the target's default"
     draft.do(
@@ -223,7 +238,8 @@ def _backups(draft: Draft, record: VolumeRecord, subject: str) -> None:
                 "backup record",
                 backup.id,
                 "import",
-                f"{kind} backup of {record.name or record.id}; it stays after an undo, for deleting it would delete the data in the backup store",
+                f"{kind} backup of {record.name or record.id}; it stays after an undo, for deleting it "
+                "would delete the data in the backup store",
             )
         else:
             draft.use(
@@ -236,7 +252,8 @@ def _backups(draft: Draft, record: VolumeRecord, subject: str) -> None:
             draft.problem(
                 subject,
                 f"backup {backup.id} is {status} at {draft.facts.site}",
-                f"see `openstack volume backup show {backup.id}`; never delete it while it names a container: that deletes the data",
+                f"see `openstack volume backup show {backup.id}`; never delete it while it names a "
+                "container: that deletes the data",
             )
 
 
@@ -252,14 +269,16 @@ def _volume_type(draft: Draft, record: VolumeRecord, subject: str) -> str | None
     default = draft.facts.default_volume_type
     draft.note(
         subject,
-        f"{draft.facts.site} has no volume type {source!r}: it will have the default type{f' {default!r}' if default else ''}",
+        f"{draft.facts.site} has no volume type {source!r}: it will have the default type "
+        + (f"{default!r}" if default else "of the target"),
         f'map it if that is not meant: mapping {{"volume_types": {{"{source}": ...}}}}',
     )
     return None
 
 
 def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[PlannedServer, ...]:
-    """Servers in boot order.  One boots when those before it are ready; equal order means at the same time."""
+    """Servers in boot order.  One boots when those before it are ready; equal order means at the same time.
+    """
     key_names = {k.record.name: k.name for k in keypairs}
     marks = {m.server_id: m.text for m in draft.manifest.marks}
     ordered = sorted(draft.manifest.servers, key=lambda s: (s.order, s.name, s.id))
@@ -324,19 +343,24 @@ def _key_name(draft: Draft, record: ServerRecord, known: dict[str, str]) -> str 
 
 
 def _boot_order(draft: Draft, record: ServerRecord) -> tuple[str, ...]:
-    """Its volumes by device (vda, vdb ... vdaa): the hypervisor names disks in the order they are given."""
-    volumes = [v for v in draft.manifest.volumes if v.id in record.volume_ids]
-    ordered = sorted(volumes, key=lambda v: (len(v.device), v.device))
-    if not ordered:
+    """Its boot volume, then the others by device (vdb ... vdz, vdaa): the hypervisor names disks in the
+    order given.
+    """
+    by_id = {v.id: v for v in draft.manifest.volumes}
+    volumes = [by_id[v] for v in record.volume_ids if v in by_id]
+    if not volumes:
         draft.problem(
             f"server {record.name}",
             "has no volume in the restore point to boot from",
             "protect it with a method that covers image-backed servers",
         )
-    elif not ordered[0].bootable:
+        return ()
+    root = next((v for v in volumes if v.bootable), volumes[0])
+    if not root.bootable:
         draft.note(
             f"server {record.name}",
-            f"its first disk {ordered[0].device} is not marked bootable",
+            f"its first disk {root.device} is not marked bootable",
             "it will be marked so, for the server boots from it",
         )
-    return tuple(v.id for v in ordered)
+    others = sorted((v for v in volumes if v is not root), key=lambda v: (len(v.device), v.device))
+    return (root.id, *(v.id for v in others))

@@ -1,7 +1,7 @@
 """What is at the target site now, read once with list calls, as plain values a plan can be made of.
 
-A part that could not be read is *unknown*: its name is in ``TargetFacts.unknown`` with the reason, and its value is
-empty.  Whoever decides by a part asks ``knows`` first.
+A part that could not be read is *unknown*: its name is in ``TargetFacts.unknown`` with the reason, and its
+value is empty.  Whoever decides by a part asks ``knows`` first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
-from multisite.clouds.quotas import read_quotas
+from multisite.clouds.quotas import Quota, read_quotas
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, SecurityGroupRule
 
 READERS = 6
@@ -63,13 +63,6 @@ class TargetGroup:
 
 
 @dataclass(frozen=True)
-class TargetServerGroup:
-    id: str
-    name: str
-    policy: str
-
-
-@dataclass(frozen=True)
 class TargetVolumeType:
     id: str
     name: str
@@ -82,25 +75,16 @@ class TargetBackup:
 
 
 @dataclass(frozen=True)
-class Headroom:
-    """``limit`` None means unlimited; ``used`` includes what is reserved.  GiB, MiB (ram) or counts."""
-
-    limit: int | None
-    used: int
-
-    @property
-    def free(self) -> int | None:
-        return None if self.limit is None else max(self.limit - self.used, 0)
-
-
-@dataclass(frozen=True)
 class TargetFacts:
-    """``quotas`` by the services' own names (cores, ram, gigabytes, port ...); ``backup_services``: host -> "up",
-    "down" or "disabled"; ``ports`` only of the networks asked for; ``unknown``: part -> why it could not be read."""
+    """``quotas`` by the services' own names (cores, ram, gigabytes, port ...); ``backup_services``: host ->
+    "up", "down" or "disabled"; ``ports`` only of the networks asked for; ``unknown``: part -> why it could
+    not be read.
+    """
 
     site: str
     project_id: str
     read_at: datetime
+    is_admin: bool = True
     networks: tuple[TargetNetwork, ...] = ()
     ports: tuple[TargetPort, ...] = ()
     security_groups: tuple[TargetGroup, ...] = ()
@@ -109,10 +93,9 @@ class TargetFacts:
     volume_types: tuple[TargetVolumeType, ...] = ()
     default_volume_type: str | None = None
     availability_zones: tuple[str, ...] = ()
-    server_groups: tuple[TargetServerGroup, ...] = ()
     backups: tuple[TargetBackup, ...] = ()
     backup_services: Mapping[str, str] = field(default_factory=dict)
-    quotas: Mapping[str, Headroom] = field(default_factory=dict)
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     def knows(self, part: str) -> bool:
@@ -142,7 +125,6 @@ def read_target(
         "volume_types": lambda: _volume_types(site),
         "default_volume_type": lambda: _default_type(site),
         "availability_zones": lambda: _zones(site),
-        "server_groups": lambda: _server_groups(site),
         "backups": lambda: _backups(site),
         "backup_services": lambda: _backup_services(site),
         "quotas": lambda: _quotas(site),
@@ -152,7 +134,9 @@ def read_target(
         results = {name: future.result() for name, future in running.items()}
     unknown = {name: str(value) for name, value in results.items() if isinstance(value, SiteError)}
     known = {name: value for name, value in results.items() if name not in unknown}
-    return TargetFacts(site.name, site.project_id, read_at, **known, unknown=unknown)
+    return TargetFacts(
+        site.name, site.project_id, read_at, is_admin="admin" in site.roles, **known, unknown=unknown
+    )
 
 
 def _read(read: Callable[[], Any]) -> Any:
@@ -283,14 +267,6 @@ def _zones(site: CloudSite) -> tuple[str, ...]:
     return tuple(row["zoneName"] for row in rows if row["zoneState"]["available"])
 
 
-def _server_groups(site: CloudSite) -> tuple[TargetServerGroup, ...]:
-    what = "list server groups"
-    rows = read_all(
-        site, what, lambda: site.compute, "/os-server-groups", "server_groups", microversion="2.64"
-    )
-    return tuple(TargetServerGroup(row["id"], row["name"], row["policy"]) for row in rows)
-
-
 def _backups(site: CloudSite) -> tuple[TargetBackup, ...]:
     # Of every project: an id that another project imported cannot be imported again.
     rows = read_all(site, "list backups", lambda: site.volume, "/backups/detail", "backups", all_tenants="1")
@@ -304,5 +280,5 @@ def _backup_services(site: CloudSite) -> dict[str, str]:
     return {row["host"]: row["state"] if row["status"] == "enabled" else "disabled" for row in rows}
 
 
-def _quotas(site: CloudSite) -> dict[str, Headroom]:
-    return {q.resource: Headroom(None if q.limit < 0 else q.limit, q.used) for q in read_quotas(site)}
+def _quotas(site: CloudSite) -> dict[str, Quota]:
+    return {quota.resource: quota for quota in read_quotas(site)}

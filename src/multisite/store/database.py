@@ -8,10 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session, sessionmaker
@@ -99,8 +95,16 @@ class Database:
 
     def upgrade(self) -> None:
         """Bring the schema to the version of this release (alembic head); safe to call on every start."""
+        from alembic import command  # here, because it takes long to import and is needed once in a while
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option(
+            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+        )
         with self._engine.begin() as connection:
-            config = _alembic(connection)
+            config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
@@ -110,6 +114,8 @@ class Database:
 
     def version(self) -> str | None:
         """The schema's revision, None when nothing was created yet."""
+        from alembic.migration import MigrationContext
+
         with self._engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
@@ -148,10 +154,3 @@ def _sqlite_engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def _alembic(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config

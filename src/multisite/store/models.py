@@ -84,6 +84,8 @@ class ProtectionRow(Base):
     freeze_timeout: Mapped[int]
     quiesce: Mapped[bool]
     full_every: Mapped[int]
+    console_mark: Mapped[str | None] = mapped_column(Text)
+    snapshot_gap_seconds: Mapped[float]
     created_at: Mapped[datetime]
     last_restore_point: Mapped[str | None]
 
@@ -104,6 +106,8 @@ class RestorePointRow(Base):
     consistent_at: Mapped[datetime | None]
     frozen_seconds: Mapped[float | None]
     frozen: Mapped[list[Any]]
+    marks: Mapped[list[Any]]
+    quiesced: Mapped[bool]
     size_gib: Mapped[int | None]
     digest: Mapped[str | None]
     job_id: Mapped[str | None]

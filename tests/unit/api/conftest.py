@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -23,6 +24,29 @@ def services() -> Services:
 def conf() -> cfg.ConfigOpts:
     found = cfg.ConfigOpts()
     found([], default_config_files=[])
+    return found
+
+
+KEYSTONE = """
+[keystone_authtoken]
+www_authenticate_uri = http://127.0.0.1:9
+auth_url = http://127.0.0.1:9
+auth_type = password
+username = multisite
+password = swordfish
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+"""
+
+
+@pytest.fixture
+def keystone_conf(tmp_path: Path) -> cfg.ConfigOpts:
+    """Names a Keystone at a port where nobody listens: what a lost one looks like."""
+    file = tmp_path / "multisite.conf"
+    file.write_text(KEYSTONE)
+    found = cfg.ConfigOpts()
+    found([], default_config_files=[str(file)])
     return found
 
 

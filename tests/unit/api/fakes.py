@@ -55,12 +55,14 @@ def protection(app: Application, **options: Any) -> Protection:
 def restore_point(app: Application, minutes: int = 0, **options: Any) -> RestorePoint:
     made = BEGAN + timedelta(minutes=minutes)
     values: dict[str, Any] = {
+        "protection_id": None,
+        "method": "consistent-backup",
         "state": RestorePointState.AVAILABLE,
         "incremental": False,
         "parent_id": None,
     } | options
     return RestorePoint(
-        new_id(), app.id, app.name, app.project_id, None, "consistent-backup", created_at=made,
+        new_id(), app.id, app.name, app.project_id, created_at=made,
         consistent_at=made,
         frozen_seconds=1.25, frozen=({"server_name": f"{app.name}-db", "seconds": 1.25},), size_gib=4,
         digest="0" * 64, marks=({"server_name": f"{app.name}-db", "text": "record 7"},), **values,

@@ -75,6 +75,16 @@ _ADDRESS = re.compile(r"^GUEST-NET (\S+) ([\d.]+)/", re.M)
 _CONFIG = re.compile(r"^GUEST-CONFIG uuid=(\S+)", re.M)
 
 
+FREEZE_MARK = r"GUEST-FREEZE seq=\d+ sum=\d+"
+"""What to look for on a console to know the record a frozen guest stood on."""
+
+
+def marked(text: str) -> Record | None:
+    """The record in a line found by ``FREEZE_MARK``."""
+    found = parse(text).freezes
+    return found[-1] if found else None
+
+
 def newest(text: str) -> str:
     """The part of a console that belongs to the newest boot (a reboot from inside goes on in the same)."""
     return text[max(text.rfind("GUEST-INIT"), 0) :]

@@ -4,14 +4,15 @@ Everything here talks to a site through its public APIs, so it must run where th
 (``multisite-lab exec -- ...``); consoles and agents are read through ``multisite_lab.sites``.
 """
 
-from multisite_lab.guest.console import Record
+from multisite_lab.guest.console import FREEZE_MARK, Record, marked
 from multisite_lab.vnf.deploy import deploy
-from multisite_lab.vnf.inventory import Server, Vnf, find
-from multisite_lab.vnf.proof import Proof, expected, proof, proofs, wait_working
+from multisite_lab.vnf.inventory import Server, Vnf, find, servers
+from multisite_lab.vnf.proof import Proof, expected, marked_record, proof, proofs, wait_working
 from multisite_lab.vnf.remove import destroy, leftovers
 from multisite_lab.vnf.site import connect, site_of
 
 __all__ = [
+    "FREEZE_MARK",
     "Proof",
     "Record",
     "Server",
@@ -22,8 +23,11 @@ __all__ = [
     "expected",
     "find",
     "leftovers",
+    "marked",
+    "marked_record",
     "proof",
     "proofs",
+    "servers",
     "site_of",
     "wait_working",
 ]

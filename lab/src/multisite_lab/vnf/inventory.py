@@ -135,10 +135,14 @@ def _server(server: Any, ours: Resources) -> Server:
     )
 
 
+def servers(cloud: str, name: str) -> tuple[Server, ...]:
+    """The application's servers in a site, in the order they boot; none if it is not there."""
+    vnf = find(cloud, name)
+    return vnf.servers if vnf else ()
+
+
 def find(cloud: str, name: str) -> Vnf | None:
     """The application as it is in a site now, or None if it has no server there."""
     ours = parts(everything(connect(cloud)), name)
-    servers = sorted(ours["server"], key=_order)
-    if not servers:
-        return None
-    return Vnf(cloud, name, tuple(_server(server, ours) for server in servers))
+    rows = sorted(ours["server"], key=_order)
+    return Vnf(cloud, name, tuple(_server(row, ours) for row in rows)) if rows else None

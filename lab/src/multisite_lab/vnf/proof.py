@@ -62,6 +62,12 @@ def expected(cloud: str, server_id: str, console_text: str | None = None) -> Rec
     return freezes[-1] if freezes else None
 
 
+def marked_record(text: str) -> int | None:
+    """The number of the record in a console mark of a restore point; None if it is no such mark."""
+    record = console.marked(text)
+    return record.number if record else None
+
+
 def wait_working(
     cloud: str, servers: Iterable[tuple[str, str]], progress: Progress = silent, timeout: float = BOOT_TIMEOUT
 ) -> None:

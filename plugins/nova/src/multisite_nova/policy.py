@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may freeze a server: three rules, to be overridden in Nova's policy.yaml."""
 
+import contextlib
+
 from nova import policy
 from oslo_policy import policy as oslo_policy
 
@@ -29,7 +31,8 @@ def register() -> None:
     enforcer = policy._ENFORCER
     for rule in RULES:
         if rule.name not in enforcer.registered_rules:
-            enforcer.register_default(rule)
+            with contextlib.suppress(oslo_policy.DuplicatePolicyError):  # another thread was faster
+                enforcer.register_default(rule)
 
 
 def list_rules() -> list[oslo_policy.DocumentedRuleDefault]:

@@ -8,7 +8,6 @@ event. The second half reads and changes the row, one server at a time under a l
 
 import dataclasses
 import json
-import time
 import uuid as uuids
 from collections.abc import Callable
 
@@ -78,14 +77,16 @@ class Record:
 Decision = Callable[[Record | None], Record | None]
 
 
-def new(state: str, timeout: int, request_id: str, *, answer_by: float, settle_at: float = 0.0) -> Record:
-    """Make the record of a request that is about to be sent."""
+def successor(
+    last: Record | None, state: str, timeout: int, request_id: str, now: float, answer_by: float, settle_at: float
+) -> Record:
+    """Make the record of a request that is about to be sent; later than the last one whatever the clocks say."""
     return Record(
         token=uuids.uuid4().hex[:8],
         state=state,
         timeout=timeout,
         request_id=request_id[:40],
-        asked_at=time.time(),
+        asked_at=max(now, last.asked_at + 0.001) if last else now,
         act_at=answer_by + GRACE,
         thaw_at=answer_by + timeout,
         settle_at=settle_at,
@@ -121,7 +122,7 @@ def claim_due(record: Record | None, known: Record, now: float, lease: float) ->
 
 def claim_now(record: Record | None, request_id: str, now: float, lease: float) -> Record:
     """Claim a thaw somebody asked for, due or not, so that no freeze starts while it is under way."""
-    record = record or new(THAWED, 0, request_id, answer_by=now)
+    record = record or successor(None, THAWED, 0, request_id, now, answer_by=now, settle_at=0.0)
     return dataclasses.replace(record, state=THAWING, act_at=now + lease)
 
 
@@ -163,8 +164,8 @@ def get(context: nova_context.RequestContext, uuid: str) -> Record | None:
 
 @oslo_db_api.wrap_db_retry(max_retries=5, retry_on_deadlock=True)
 @main_db.pick_context_manager_writer
-def change(context: nova_context.RequestContext, uuid: str, decide: Decision) -> Record | None:
-    """Let a decision replace a server's record while nobody else can; None leaves it. Return what then stands.
+def change(context: nova_context.RequestContext, uuid: str, decide: Decision) -> tuple[Record | None, bool]:
+    """Let a decision replace a server's record while nobody else can. Return the record, and whether it was replaced.
 
     Only our own row is written, never the server's whole metadata. A new freeze gets a new row: its growing id is
     what lets `scan` look at new rows only.
@@ -176,14 +177,15 @@ def change(context: nova_context.RequestContext, uuid: str, decide: Decision) ->
     current = Record.decode(rows[0].value) if rows else None
     record = decide(current)
     if record is None:
-        return current
+        return current, False
+    text = record.encode()
     if current and record.token == current.token:
-        rows[0].value = record.encode()
+        rows[0].value = text
     else:
         for row in rows:
             session.delete(row)
-        session.add(models.InstanceSystemMetadata(instance_uuid=uuid, key=KEY, value=record.encode()))
-    return record
+        session.add(models.InstanceSystemMetadata(instance_uuid=uuid, key=KEY, value=text))
+    return Record.decode(text), True
 
 
 @main_db.pick_context_manager_reader

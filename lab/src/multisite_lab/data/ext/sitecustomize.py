@@ -14,7 +14,7 @@ class _InProcess(importlib.abc.MetaPathFinder):
     Everything in a site is root already, and each privsep daemon would cost some 100 MB and seconds of CPU.
     """
 
-    def find_spec(self, name, path, target=None):
+    def find_spec(self, name, path, target=None):  # noqa: ARG002 - the finder protocol
         if name != "oslo_privsep.priv_context":
             return None
         sys.meta_path.remove(self)
@@ -38,8 +38,8 @@ class _InProcess(importlib.abc.MetaPathFinder):
 def _forget_wakeup():
     """A forked child must not report its signals through its parent's wake-up pipe.
 
-    With privsep in process pyroute2 forks helpers out of services that cotyledon watches over, and ends each with
-    SIGTERM: the service took that signal for its own and stopped, again and again.
+    With privsep in process pyroute2 forks helpers out of services that cotyledon watches over, and ends
+    each with SIGTERM: the service took that signal for its own and stopped, again and again.
     """
     with contextlib.suppress(ValueError):
         signal.set_wakeup_fd(-1)

@@ -1,0 +1,215 @@
+"""What operators do with applications: say which servers, in which order, are one VNF."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from multisite.clouds.call import read_all
+from multisite.clouds.connect import CloudSite, Sites
+from multisite.clouds.errors import NotFoundInSite, Refused, Unsupported
+from multisite.clouds.facts import SERVERS, read_servers
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from multisite.domain.model import Application, Member
+from multisite.sites.service import NAME, NAME_RULE
+
+LOG = logging.getLogger(__name__)
+
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+ORDER_KEY, QUIESCE_KEY = "boot_order", "multisite_quiesce"
+"""Server metadata that is looked at when an application is given by a metadata tag."""
+_NO = frozenset({"no", "false", "0", "off"})
+
+
+class ApplicationStore(Protocol):
+    """``store.applications.ApplicationRepository``."""
+
+    def add(self, item: Application) -> Application: ...
+    def get(self, id: str, project_id: str | None = None) -> Application: ...
+    def by_name(self, name: str, project_id: str) -> Application: ...
+    def list(self, project_id: str | None = None, site: str | None = None) -> list[Application]: ...
+    def delete(self, id: str) -> None: ...
+
+
+class ApplicationService:
+    """The verbs.  Callers see the applications of their project, administrators all."""
+
+    def __init__(self, repository: ApplicationStore, clouds: Sites) -> None:
+        self._repository = repository
+        self._clouds = clouds
+
+    def create(
+        self,
+        caller: Caller,
+        name: str,
+        site: str,
+        servers: Sequence[Mapping[str, Any]] | None = None,
+        metadata_tag: str | None = None,
+    ) -> Application:
+        """Describe an application; the site is asked for the servers, nothing in it is changed.
+
+        ``servers``: ``{"id": ..., "quiesce": bool}`` in boot order.  ``metadata_tag`` ``key=value``: the
+        servers with that metadata, ordered by their metadata ``boot_order`` (whole number; those without
+        come last), then by name; ``multisite_quiesce=no`` marks one that must not be frozen.
+
+        Raises Invalid naming the field, NotFound for the site, Forbidden for servers of another project,
+        Conflict when the name or a server is taken, SiteError when the site cannot be asked.
+        """
+        if not NAME.fullmatch(name):
+            raise Invalid(f"name: {name!r} {NAME_RULE}")
+        if (servers is None) == (metadata_tag is None):
+            raise Invalid("servers: give either servers or metadata_tag")
+        cloud = self._clouds.open(site)
+        if servers is not None:
+            members = _chosen(cloud, caller, servers)
+        else:
+            members = _tagged(cloud, caller, metadata_tag or "")
+        self._refuse_taken(caller, site, members)
+        application = self._repository.add(
+            Application(
+                id=str(uuid.uuid4()),
+                name=name,
+                project_id=caller.project_id,
+                site=site,
+                members=members,
+                metadata_tag=metadata_tag,
+                created_at=datetime.now(UTC),
+            )
+        )
+        LOG.info("application %s of %d servers in site %s by %s", name, len(members), site, caller.user_name)
+        return application
+
+    def list(self, caller: Caller, site: str | None = None) -> builtins.list[Application]:
+        """Those of the caller's project, all for administrators; of one site when given; by name."""
+        return self._repository.list(None if caller.is_admin else caller.project_id, site)
+
+    def get(self, caller: Caller, id: str) -> Application:
+        """By id or name.  One of another project is as good as not there, except for administrators.
+
+        Raises NotFound; Conflict when an administrator names one that several projects have.
+        """
+        try:
+            return self._repository.get(id, None if caller.is_admin else caller.project_id)
+        except NotFound:
+            pass
+        try:
+            return self._repository.by_name(id, caller.project_id)
+        except NotFound:
+            same = [a for a in self._repository.list() if a.name == id] if caller.is_admin else []
+            if not same:
+                raise
+        if len(same) > 1:
+            raise Conflict(f"application: {len(same)} projects have one called {id!r}; give its id")
+        return same[0]
+
+    def delete(self, caller: Caller, id: str) -> None:
+        """Forget an application; its servers are not touched.  Conflict while it is protected."""
+        application = self.get(caller, id)
+        self._repository.delete(application.id)
+        LOG.info("application %s deleted by %s", application.name, caller.user_name)
+
+    def _refuse_taken(self, caller: Caller, site: str, members: tuple[Member, ...]) -> None:
+        wanted = {member.server_id: member.server_name for member in members}
+        for application in self._repository.list(site=site):
+            for member in application.members:
+                if member.server_id in wanted:
+                    ours = caller.is_admin or application.project_id == caller.project_id
+                    owner = (
+                        f"application {application.name!r}" if ours else "an application of another project"
+                    )
+                    raise Conflict(f"servers: {wanted[member.server_id]} already belongs to {owner}")
+
+
+def _chosen(cloud: CloudSite, caller: Caller, servers: Sequence[Mapping[str, Any]]) -> tuple[Member, ...]:
+    if not servers:
+        raise Invalid("servers: name at least one")
+    ids = [str(server["id"]) for server in servers]
+    for server_id in ids:
+        if not _ID.fullmatch(server_id):
+            raise Invalid(f"servers: {server_id!r} is not the id of a server")
+        if ids.count(server_id) > 1:
+            raise Invalid(f"servers: {server_id} is listed twice")
+    try:
+        rows = read_servers(cloud, ids)
+    except NotFoundInSite as error:
+        raise Invalid(f"servers: {error.message} (site {cloud.name})") from error
+    except Unsupported as error:
+        raise Invalid(f"servers: {error.message}") from error
+    if not caller.is_admin:
+        project = _project_in(cloud, caller)
+        for row in rows:
+            if row["tenant_id"] != project:
+                # The same words as for one that is not there: what other projects have is not ours to tell.
+                raise Invalid(f"servers: Instance {row['id']} could not be found. (site {cloud.name})")
+    return tuple(
+        Member(row["id"], row["name"], order, bool(server.get("quiesce", True)))
+        for order, (row, server) in enumerate(zip(rows, servers, strict=True), start=1)
+    )
+
+
+def _tagged(cloud: CloudSite, caller: Caller, tag: str) -> tuple[Member, ...]:
+    key, equals, value = tag.partition("=")
+    if not key or not equals or not value:
+        raise Invalid(f"metadata_tag: {tag!r} must look like key=value")
+    project = _project_in(cloud, caller)
+    foreign = {} if project == cloud.project_id else {"all_tenants": "1", "project_id": project}
+    rows = read_all(
+        cloud,
+        "list servers",
+        lambda: cloud.compute,
+        "/servers/detail",
+        "servers",
+        microversion=SERVERS,
+        **foreign,
+    )
+    ours = [row for row in rows if row["tenant_id"] == project and row["metadata"].get(key) == value]
+    if not ours:
+        raise Invalid(
+            f"metadata_tag: no server of project {caller.project_name} in site {cloud.name} has {tag}"
+        )
+    ours.sort(key=_place)
+    return tuple(
+        Member(row["id"], row["name"], order, row["metadata"].get(QUIESCE_KEY, "").lower() not in _NO)
+        for order, row in enumerate(ours, start=1)
+    )
+
+
+def _place(row: Mapping[str, Any]) -> tuple[float, str, str]:
+    written = row["metadata"].get(ORDER_KEY)
+    try:
+        order = float("inf") if written is None else int(written)
+    except ValueError:
+        said = f"metadata_tag: server {row['name']} has {ORDER_KEY}={written!r}, which is not a whole number"
+        raise Invalid(said) from None
+    return order, row["name"], row["id"]
+
+
+def _project_in(cloud: CloudSite, caller: Caller) -> str:
+    """Id, in that site, of the caller's project: sites with their own Keystones know it by another id.
+
+    The same id or, in another Keystone, the same name.  Raises Forbidden when our credentials cannot tell.
+    """
+    if caller.project_id == cloud.project_id or caller.project_name == cloud.project_name:
+        return cloud.project_id
+    what = f"find project {caller.project_name}"
+    try:
+        rows = read_all(
+            cloud, what, lambda: cloud.identity, "/projects", "projects", name=caller.project_name
+        )
+    except Refused as error:
+        raise Forbidden(
+            f"site: in site {cloud.name} our credentials see project {cloud.project_name} only, "
+            f"yours is {caller.project_name}; ask an administrator"
+        ) from error
+    same_id = [row for row in rows if row["id"] == caller.project_id]
+    found = same_id or rows
+    if len(found) != 1:
+        many = "there is no project" if not found else f"there are {len(found)} projects"
+        raise Forbidden(f"site: in site {cloud.name} {many} called {caller.project_name}")
+    return str(found[0]["id"])

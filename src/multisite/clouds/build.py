@@ -1,0 +1,341 @@
+"""Nova at the target: flavors, key pairs, server groups and servers, found or made.
+
+Key pairs carry no token: nothing can be written on them, and their name must be the source's.  A pair of the
+same name with the same public key *is* the one wanted; whoever asks to remove it says which key it must hold.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from multisite.clouds import tokens
+from multisite.clouds.call import call
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import ConflictInSite, Failed, NotFoundInSite, UnknownOutcome
+from multisite.clouds.tokens import Kind
+from multisite.clouds.waiting import wait_gone, wait_until
+from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
+
+Row = dict[str, Any]
+
+# Pinned: 2.90 (Yoga) takes a host name and shows tags, description and devices as this code expects them.
+_SERVERS = "2.90"
+_FLAVORS = "2.61"
+_KEYPAIRS = "2.35"
+_GROUPS = "2.64"
+_LOOK_AGAIN_SECONDS = 3.0
+_ERROR_POLLS = 30
+"""A server seen so often in error, with nothing being done to it, is not being deleted."""
+
+
+@dataclass(frozen=True)
+class WantedServer:
+    """A server to be made.  ``volume_ids``: boot volume first; ``port_ids``: first NIC first; all ids of the
+    site.
+
+    ``user_data`` is base64, as Nova takes it.  Volumes outlive the server (``keep_with_server`` changes that
+    later).
+    """
+
+    name: str
+    flavor_id: str
+    port_ids: Sequence[str]
+    volume_ids: Sequence[str]
+    key_name: str | None = None
+    availability_zone: str | None = None
+    server_group_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    description: str | None = None
+    hostname: str | None = None
+    config_drive: bool = False
+    user_data: str | None = None
+
+
+def ensure_flavor(site: CloudSite, token: str, record: FlavorRecord, name: str) -> str:
+    """Find or make a flavor like the record; returns its id.  Making one is for administrators."""
+    what = f"create flavor {name}"
+    found = tokens.find_by_token(site, "flavor", token)
+    if found:
+        flavor_id = found[0].id
+    else:
+        fields = {
+            "name": name,
+            "vcpus": record.vcpus,
+            "ram": record.memory_mib,
+            "disk": record.disk_gib,
+            "OS-FLV-EXT-DATA:ephemeral": record.ephemeral_gib,
+            "swap": record.swap_mib,
+        }
+        body = {"flavor": tokens.mark("flavor", token, fields)}
+        flavor_id = _made(
+            lambda: _post(site, what, "/flavors", body, _FLAVORS)["flavor"]["id"],
+            lambda: _first(site, "flavor", token),
+        )
+    if record.extra_specs:
+        specs = {"extra_specs": dict(record.extra_specs)}
+        path = f"/flavors/{flavor_id}/os-extra_specs"
+        _post(site, what, path, specs, _FLAVORS, idempotent=True)
+    return flavor_id
+
+
+def ensure_keypair(site: CloudSite, record: KeypairRecord, name: str) -> str:
+    """Find or make a key pair; returns its name.  ConflictInSite when the name holds another public key."""
+    what = f"create key pair {name}"
+    found = _keypair(site, name)
+    if found is None:
+        body = {"keypair": {"name": name, "public_key": record.public_key, "type": record.type}}
+        try:
+            _post(site, what, "/os-keypairs", body, _KEYPAIRS)
+        except (UnknownOutcome, ConflictInSite):
+            if (found := _keypair(site, name)) is None:
+                raise
+    if found is not None and found["public_key"].split()[:2] != record.public_key.split()[:2]:
+        raise ConflictInSite(
+            site.name, what, "there is one of this name with another public key", site_status=409
+        )
+    return name
+
+
+def ensure_server_group(site: CloudSite, token: str, record: ServerGroupRecord) -> str:
+    """Find or make a server group of the record's policy; its name gets a suffix, it can carry no token
+    else.
+    """
+    if (known := _first(site, "server_group", token)) is not None:
+        return known
+    body = {
+        "server_group": tokens.mark("server_group", token, {"name": record.name, "policy": record.policy})
+    }
+    what = f"create server group {record.name}"
+    return _made(
+        lambda: _post(site, what, "/os-server-groups", body, _GROUPS)["server_group"]["id"],
+        lambda: _first(site, "server_group", token),
+    )
+
+
+def ensure_server(
+    site: CloudSite,
+    token: str,
+    wanted: WantedServer,
+    *,
+    timeout: float,
+    on_poll: Callable[[str], object] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> str:
+    """Find or make the server of this token and wait until Nova says ACTIVE; returns its id.
+
+    One that failed to build before is deleted and made anew: its ports and volumes stay.  Raises Failed with
+    Nova's reason, TimedOut, Cancelled, and what ``call`` raises.
+    """
+    what = f"server {wanted.name}"
+    server_id = None
+    for found in tokens.find_by_token(site, "server", token):
+        if found.status in ("ERROR", "DELETED"):
+            remove_server(site, found.id, timeout)
+        else:
+            server_id = found.id
+    if server_id is None:
+        body = _server_request(token, wanted)
+        server_id = _made(
+            lambda: _post(site, f"create {what}", "/servers", body, _SERVERS)["server"]["id"],
+            lambda: _first(site, "server", token),
+        )
+    made_id = server_id
+    wait_until(
+        lambda: read_server(site, made_id),
+        done=("active",),
+        failed=("error", "deleted", "soft_deleted", "shutoff"),
+        timeout=timeout,
+        what=what,
+        on_poll=(lambda row: on_poll(_shown_state(row))) if on_poll else None,
+        cancelled=cancelled,
+        site=site.name,
+    )
+    return made_id
+
+
+def _server_request(token: str, wanted: WantedServer) -> Row:
+    # The hypervisor names disks in the order of this list (libvirt drops device names that are asked for), so
+    # the boot volume is vda and the second vdb already at the first boot.
+    disks = [
+        {
+            "uuid": volume_id,
+            "source_type": "volume",
+            "destination_type": "volume",
+            "boot_index": 0 if position == 0 else -1,
+            "delete_on_termination": False,
+        }
+        for position, volume_id in enumerate(wanted.volume_ids)
+    ]
+    server: Row = {
+        "name": wanted.name,
+        "flavorRef": wanted.flavor_id,
+        "networks": [{"port": port_id} for port_id in wanted.port_ids] or "none",
+        "block_device_mapping_v2": disks,
+        "metadata": dict(wanted.metadata),
+        "tags": list(wanted.tags),
+        "config_drive": wanted.config_drive,
+    }
+    for key in ("key_name", "availability_zone", "description", "hostname", "user_data"):
+        if (value := getattr(wanted, key)) is not None:
+            server[key] = value
+    body: Row = {"server": tokens.mark("server", token, server)}
+    if wanted.server_group_id is not None:
+        body["os:scheduler_hints"] = {"group": wanted.server_group_id}
+    return body
+
+
+def read_server(site: CloudSite, server_id: str) -> Row:
+    """A server as Nova shows it.  NotFoundInSite when it is not there."""
+    found: Row = _get(site, f"read server {server_id}", f"/servers/{server_id}", _SERVERS)["server"]
+    return found
+
+
+def attached_devices(site: CloudSite, server_id: str) -> dict[str, str]:
+    """Device by volume id ("/dev/vda"), as Nova attached them."""
+    what = f"list the volumes of server {server_id}"
+    path = f"/servers/{server_id}/os-volume_attachments"
+    rows = _get(site, what, path, "2.79")["volumeAttachments"]
+    return {row["volumeId"]: row["device"] for row in rows}
+
+
+def delete_with_server(site: CloudSite, server_id: str, volume_id: str) -> None:
+    """Let a volume be deleted with its server, as it was in the source; idempotent (Nova 2.85)."""
+    body = {"volumeAttachment": {"volumeId": volume_id, "delete_on_termination": True}}
+    path = f"/servers/{server_id}/os-volume_attachments/{volume_id}"
+    what = f"let volume {volume_id} go with its server"
+    call(site, what, lambda: site.compute.put(path, json=body, microversion=_SERVERS), idempotent=True)
+
+
+def console(site: CloudSite, server_id: str, lines: int | None = None) -> str:
+    """What the server wrote on its serial console, all that is kept or the last ``lines``."""
+    body = {"os-getConsoleOutput": {} if lines is None else {"length": lines}}
+    what = f"read the console of server {server_id}"
+    path = f"/servers/{server_id}/action"
+    return str(_post(site, what, path, body, _SERVERS, idempotent=True)["output"])
+
+
+def remove_server(site: CloudSite, server_id: str, timeout: float = 600) -> None:
+    """Delete a server and wait until it is gone; harmless when it is.  Its ports and volumes stay."""
+    what = f"delete server {server_id}"
+    try:
+        call(site, what, lambda: site.compute.delete(f"/servers/{server_id}"), idempotent=True)
+    except NotFoundInSite:
+        return
+    polls = 0
+
+    def stuck(row: Row) -> bool:
+        # One that is in error already stays so until it is gone; Nova puts one back to error if it cannot
+        # delete it.
+        nonlocal polls
+        polls += row["status"] == "ERROR" and not row.get("OS-EXT-STS:task_state")
+        return polls > _ERROR_POLLS
+
+    wait_gone(lambda: read_server(site, server_id), timeout=timeout, what=what, failed=stuck, site=site.name)
+
+
+def remove(
+    site: CloudSite,
+    kind: Kind,
+    token: str,
+    resource_id: str | None = None,
+    *,
+    timeout: float = 600,
+    late: bool = False,
+) -> int:
+    """Delete servers, flavors or server groups that carry the token (and ``resource_id``, what we know of
+    it).
+
+    Returns how many there were.  ``late``: a request whose answer was lost may still take effect: look a
+    second time.  Raises Failed when something is still there afterwards, and what ``call`` raises.
+    """
+    removed: set[str] = set()
+    for again in (False, True) if late else (False,):
+        if again:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        known = {found.id for found in tokens.find_by_token(site, kind, token)}
+        for one in (known | ({resource_id} if resource_id else set())) - removed:
+            _REMOVE[kind](site, one, timeout)
+            removed.add(one)
+    if left := [found.id for found in tokens.find_by_token(site, kind, token)]:
+        said = f"still there: {', '.join(left)}"
+        raise Failed(site.name, f"delete {kind.replace('_', ' ')}", said, state=None, seconds=0.0)
+    return len(removed)
+
+
+def remove_keypair(site: CloudSite, record: KeypairRecord, name: str) -> None:
+    """Delete a key pair if it holds this public key; harmless when it is gone.  Another one is not touched.
+    """
+    found = _keypair(site, name)
+    if found is not None and found["public_key"].split()[:2] == record.public_key.split()[:2]:
+        _delete(site, f"delete key pair {name}", f"/os-keypairs/{name}")
+
+
+def _remove_plain(path: str) -> Callable[[CloudSite, str, float], None]:
+    def remove_one(site: CloudSite, resource_id: str, _timeout: float) -> None:
+        _delete(site, f"delete {path}/{resource_id}", f"{path}/{resource_id}")
+
+    return remove_one
+
+
+_REMOVE: Mapping[str, Callable[[CloudSite, str, float], None]] = {
+    "server": remove_server,
+    "flavor": _remove_plain("/flavors"),
+    "server_group": _remove_plain("/os-server-groups"),
+}
+
+
+def _keypair(site: CloudSite, name: str) -> Row | None:
+    try:
+        found: Row = _get(site, f"read key pair {name}", f"/os-keypairs/{name}", _KEYPAIRS)["keypair"]
+    except NotFoundInSite:
+        return None
+    return found
+
+
+def _first(site: CloudSite, kind: Kind, token: str) -> str | None:
+    found = tokens.find_by_token(site, kind, token)
+    return found[0].id if found else None
+
+
+def _made(make: Callable[[], str], find: Callable[[], str | None]) -> str:
+    try:
+        return str(make())
+    except UnknownOutcome:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+        if (known := find()) is None:
+            raise
+        return known
+
+
+def _shown_state(row: Row) -> str:
+    task = row.get("OS-EXT-STS:task_state")
+    return f"{row['status']} ({task})" if task else str(row["status"])
+
+
+def _get(site: CloudSite, what: str, path: str, microversion: str) -> Row:
+    found: Row = call(site, what, lambda: site.compute.get(path, microversion=microversion)).json()
+    return found
+
+
+def _post(
+    site: CloudSite, what: str, path: str, body: Row, microversion: str, *, idempotent: bool = False
+) -> Row:
+    answer = call(
+        site,
+        what,
+        lambda: site.compute.post(path, json=body, microversion=microversion),
+        idempotent=idempotent,
+    )
+    found: Row = answer.json() if answer.content else {}
+    return found
+
+
+def _delete(site: CloudSite, what: str, path: str) -> None:
+    try:
+        call(site, what, lambda: site.compute.delete(path), idempotent=True)
+    except NotFoundInSite:
+        return

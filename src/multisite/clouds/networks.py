@@ -1,0 +1,271 @@
+"""Neutron at the target: networks, subnets, security groups and ports, found by token or made.
+
+Everything is made with its token in the description and sealed afterwards (``tokens``).  Removing takes the
+token too, so that also a resource is removed whose creation was never answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from multisite.clouds import tokens
+from multisite.clouds.call import call, read_all
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import ConflictInSite, Failed, NotFoundInSite, Refused, UnknownOutcome
+from multisite.clouds.tokens import Kind
+from multisite.domain.manifest import NetworkRecord, PortRecord, SecurityGroupRecord, SubnetRecord
+
+Row = dict[str, Any]
+LOG = logging.getLogger(__name__)
+
+_PATHS: Mapping[str, tuple[str, str]] = {
+    "network": ("/networks", "network"),
+    "subnet": ("/subnets", "subnet"),
+    "port": ("/ports", "port"),
+    "security_group": ("/security-groups", "security_group"),
+}
+_LOOK_AGAIN_SECONDS = 2.0
+_AUTOMATIC = ("slaac", "dhcpv6-stateless")
+
+
+@dataclass(frozen=True)
+class MadePort:
+    id: str
+    mac_address: str
+    addresses: tuple[str, ...]
+
+
+def ensure_network(site: CloudSite, token: str, record: NetworkRecord, name: str) -> str:
+    """Find or make a network like the record; returns its id.  Its subnets are made separately.
+
+    An MTU larger than the site can carry is left to the site.
+    """
+    fields: Row = {"name": name}
+    if record.mtu is not None:
+        fields["mtu"] = record.mtu
+    if not record.port_security_enabled:
+        fields["port_security_enabled"] = False
+    try:
+        row = _ensure(site, "network", token, fields, record.description)
+    except Refused as error:
+        if error.site_status != 400 or "mtu" not in error.message.lower():
+            raise
+        LOG.warning("site %s cannot carry the MTU %s of network %s", site.name, record.mtu, name)
+        del fields["mtu"]
+        row = _ensure(site, "network", token, fields, record.description)
+    return str(row["id"])
+
+
+def ensure_subnet(site: CloudSite, token: str, record: SubnetRecord, network_id: str) -> str:
+    """Find or make a subnet like the record, DHCP off where that can be switched on later (``enable_dhcp``).
+
+    DHCP takes an address of its own at once, any that is free: also one a port is to get.  IPv6 subnets with
+    modes must be made with DHCP on.
+    """
+    fields: Row = {
+        "name": record.name,
+        "network_id": network_id,
+        "cidr": record.cidr,
+        "ip_version": record.ip_version,
+        "gateway_ip": record.gateway_address,
+        "enable_dhcp": record.dhcp and not dhcp_can_wait(record),
+        "dns_nameservers": list(record.dns_nameservers),
+        "host_routes": [dict(route) for route in record.host_routes],
+    }
+    if record.allocation_pools:
+        fields["allocation_pools"] = [dict(pool) for pool in record.allocation_pools]
+    for key in ("ipv6_address_mode", "ipv6_ra_mode"):
+        if (mode := getattr(record, key)) is not None:
+            fields[key] = mode
+    return str(_ensure(site, "subnet", token, fields, record.description)["id"])
+
+
+def dhcp_can_wait(record: SubnetRecord) -> bool:
+    """Whether DHCP of such a subnet may be switched on after its ports were made."""
+    return record.dhcp and record.ipv6_address_mode is None and record.ipv6_ra_mode is None
+
+
+def enable_dhcp(site: CloudSite, subnet_id: str) -> None:
+    """Switch DHCP on; idempotent."""
+    body = {"subnet": {"enable_dhcp": True}}
+    what = f"switch DHCP on in subnet {subnet_id}"
+    call(site, what, lambda: site.network.put(f"/subnets/{subnet_id}", json=body), idempotent=True)
+
+
+def ensure_port(
+    site: CloudSite,
+    token: str,
+    record: PortRecord,
+    *,
+    network_id: str,
+    mac_address: str | None,
+    fixed_ips: Sequence[Mapping[str, str]] | None,
+    security_group_ids: Sequence[str],
+    expected: Iterable[str] = (),
+) -> MadePort:
+    """Find or make a port like the record.
+
+    ``fixed_ips`` as Neutron takes them, None to let the site choose; ``expected``: the addresses it must
+    have in the end.  Raises Failed when it has others, and what ``call`` raises (an address in use:
+    ConflictInSite).
+    """
+    fields: Row = {"name": record.name, "network_id": network_id}
+    if mac_address is not None:
+        fields["mac_address"] = mac_address
+    if fixed_ips is not None:
+        fields["fixed_ips"] = [dict(ip) for ip in fixed_ips]
+    if record.port_security_enabled:
+        fields["security_groups"] = list(security_group_ids)
+        fields["allowed_address_pairs"] = [dict(pair) for pair in record.allowed_address_pairs]
+    else:
+        fields |= {"port_security_enabled": False, "security_groups": []}
+    if record.vnic_type != "normal":
+        fields["binding:vnic_type"] = record.vnic_type
+    row = _ensure(site, "port", token, fields, record.description)
+    made = MadePort(row["id"], row["mac_address"], tuple(ip["ip_address"] for ip in row["fixed_ips"]))
+    wanted = set(expected)
+    if wanted and wanted != set(made.addresses):
+        said = f"it has {', '.join(made.addresses) or 'no address'}, not {', '.join(sorted(wanted))}"
+        raise Failed(
+            site.name, f"create port {record.name or record.mac_address}", said, state=None, seconds=0.0
+        )
+    return made
+
+
+def ensure_security_group(site: CloudSite, token: str, record: SecurityGroupRecord, name: str) -> str:
+    """Find or make a group like the record, with Neutron's default rules until ``set_rules``; returns its
+    id.
+    """
+    fields: Row = {"name": name}
+    if not record.stateful:
+        fields["stateful"] = False
+    return str(_ensure(site, "security_group", token, fields, record.description)["id"])
+
+
+def set_rules(site: CloudSite, group_id: str, record: SecurityGroupRecord, groups: Mapping[str, str]) -> None:
+    """Give a group exactly the record's rules; idempotent.  ``groups``: source id -> id here, for remote
+    groups.
+
+    Rules that allow more than the record are removed first, those Neutron makes by itself among them.
+    """
+    what = f"set the rules of security group {record.name}"
+    read = lambda: site.network.get(f"/security-groups/{group_id}")  # noqa: E731
+    present: list[Row] = call(site, what, read).json()["security_group"]["security_group_rules"]
+    wanted = [_rule(rule, groups) for rule in record.rules]
+    for row in present:
+        if _essence(row) not in [_essence(rule) for rule in wanted]:
+            _remove_one(site, what, f"/security-group-rules/{row['id']}")
+    there = [_essence(row) for row in present]
+    for rule in wanted:
+        if _essence(rule) in there:
+            continue
+        body = {"security_group_rule": {**rule, "security_group_id": group_id}}
+        try:
+            call(
+                site, what, lambda b=body: site.network.post("/security-group-rules", json=b), idempotent=True
+            )
+        except ConflictInSite:
+            LOG.info("site %s: a rule of group %s is there already in other words", site.name, group_id)
+
+
+def _rule(rule: Any, groups: Mapping[str, str]) -> Row:
+    remote = rule.remote_group_id
+    return {
+        "direction": rule.direction,
+        "ethertype": rule.ethertype,
+        "protocol": rule.protocol,
+        "port_range_min": rule.port_min,
+        "port_range_max": rule.port_max,
+        "remote_ip_prefix": rule.remote_address,
+        "remote_group_id": groups[remote] if remote else None,
+        "description": rule.description,
+    }
+
+
+_ESSENCE = (
+    "direction",
+    "ethertype",
+    "protocol",
+    "port_range_min",
+    "port_range_max",
+    "remote_ip_prefix",
+    "remote_group_id",
+)
+
+
+def _essence(row: Mapping[str, Any]) -> tuple[str | None, ...]:
+    return tuple(None if row.get(key) is None else str(row[key]) for key in _ESSENCE)
+
+
+def ports_of_server(site: CloudSite, server_id: str) -> list[Row]:
+    """The ports plugged into a server, as Neutron shows them."""
+    what = f"list ports of server {server_id}"
+    return read_all(site, what, lambda: site.network, "/ports", "ports", device_id=server_id)
+
+
+def remove(
+    site: CloudSite, kind: Kind, token: str, resource_id: str | None = None, *, late: bool = False
+) -> int:
+    """Delete what carries the token (and ``resource_id``, what we know of it); returns how many there were.
+
+    ``late``: a request whose answer was lost may still take effect: look a second time.  Raises Refused when
+    something else needs it still (the message names what), Failed when it is still there afterwards.
+    """
+    path, _ = _PATHS[kind]
+    removed: set[str] = set()
+    for again in (False, True) if late else (False,):
+        if again:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        known = {found.id for found in tokens.find_by_token(site, kind, token)}
+        for one in (known | ({resource_id} if resource_id else set())) - removed:
+            _remove_one(site, f"delete {kind.replace('_', ' ')} {one}", f"{path}/{one}")
+            removed.add(one)
+    left = [found.id for found in tokens.find_by_token(site, kind, token)]
+    if left:
+        said = f"still there: {', '.join(left)}"
+        raise Failed(site.name, f"delete {kind.replace('_', ' ')}", said, state=None, seconds=0.0)
+    return len(removed)
+
+
+def _remove_one(site: CloudSite, what: str, path: str) -> None:
+    try:
+        call(site, what, lambda: site.network.delete(path), idempotent=True)
+    except NotFoundInSite:
+        return
+
+
+def _ensure(site: CloudSite, kind: Kind, token: str, fields: Row, description: str) -> Row:
+    """The resource of this token, made if there is none, sealed; as Neutron shows it."""
+    path, key = _PATHS[kind]
+    what = f"create {kind.replace('_', ' ')} {fields.get('name') or ''}".rstrip()
+    body = {key: tokens.mark(kind, token, fields)}
+    row = _find(site, kind, token) or _made(
+        lambda: call(site, what, lambda: site.network.post(path, json=body)).json()[key],
+        lambda: _find(site, kind, token),
+    )
+    tokens.seal(site, kind, str(row["id"]), token, description)
+    return row
+
+
+def _made(make: Callable[[], Row], find: Callable[[], Row | None]) -> Row:
+    try:
+        return make()
+    except UnknownOutcome:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+        if (row := find()) is None:
+            raise
+        return row
+
+
+def _find(site: CloudSite, kind: Kind, token: str) -> Row | None:
+    path, key = _PATHS[kind]
+    found = tokens.find_by_token(site, kind, token)
+    if not found:
+        return None
+    what = f"read {kind.replace('_', ' ')} {found[0].id}"
+    row: Row = call(site, what, lambda: site.network.get(f"{path}/{found[0].id}")).json()[key]
+    return row

@@ -1,0 +1,330 @@
+"""Cinder at the target: importing backup records and restoring volumes from them.
+
+What the code below rests on, read in Cinder (``cinder/backup/{api,manager,driver,chunkeddriver}.py``):
+
+* An imported record keeps the backup's id; importing it again is refused ("already exists").  Deleting one
+  deletes the backup's *data* in the store, so nothing here ever deletes a record.
+* Restoring follows the chain of an incremental backup by itself: all its records must be there, the newest is
+  the one to restore.  One backup is restored into one volume at a time.
+* When Cinder makes the volume (a name is given, no id), it skips zeros; into an existing volume it writes
+them.
+* Restoring replaces the volume's metadata by the source's, if that had any: a token there would be lost.  The
+  name of an existing volume is kept.  So a volume is *named* by its token until it is restored.
+* ``src_backup_id`` appears in the metadata when the restore is complete: a blank volume and a restored one
+are both "available", and this tells them apart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from multisite.clouds import tokens
+from multisite.clouds.call import call, read_all
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import (
+    Failed,
+    NotFoundInSite,
+    Refused,
+    UnknownOutcome,
+)
+from multisite.clouds.waiting import volume_messages, wait_gone, wait_until
+
+Row = dict[str, Any]
+
+# Pinned, because the shape of the answers depends on it: 3.43 shows a backup's metadata.
+_VERSION = "3.43"
+SOURCE_BACKUP = "src_backup_id"
+_DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
+_RESTORING = "restoring-backup"
+_ENDED_BADLY = ("error", "error_restoring")
+_LOOK_AGAIN_SECONDS = 3.0
+_DETACH_SECONDS = 60.0
+"""So long a volume may still be in use after its server is gone."""
+
+
+@dataclass(frozen=True)
+class WantedVolume:
+    """A volume to be restored.  ``volume_type`` None is the site's default; ``blank_first``: see the
+    module's top.
+    """
+
+    name: str
+    size_gib: int
+    backup_id: str
+    volume_type: str | None = None
+    blank_first: bool = False
+    bootable: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    image_metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def import_record(site: CloudSite, backup_id: str, record: Mapping[str, str], timeout: float = 120) -> bool:
+    """Make a backup known to this site's Cinder.  True when it was imported now, False when it was known.
+
+    ``timeout``: seconds until Cinder has read the record.  Raises Failed when it ends in error, TimedOut, and
+    what ``call`` raises (importing is for administrators).
+    """
+    known = _backup(site, backup_id)
+    if known is None:
+        what = f"import backup record {backup_id}"
+        try:
+            _send(site, what, "/backups/import_record", {"backup-record": dict(record)})
+        except UnknownOutcome:
+            pass  # the wait below looks whether it arrived
+        except Refused as error:
+            if "already exists" not in error.message:
+                raise
+    wait_until(
+        lambda: _must_be_known(site, backup_id),
+        done=("available", "restoring"),
+        failed=("error", "deleting", "error_deleting"),
+        timeout=timeout,
+        what=f"backup record {backup_id}",
+        site=site.name,
+        explain=lambda row: f"{row.get('fail_reason') or 'no reason given'}: {_HINT}",
+    )
+    return known is None
+
+
+_HINT = (
+    "the target's cinder-backup must use the driver and the store the backup was made with; remove the record "
+    "only if it names no container (deleting one that does deletes the data)"
+)
+
+
+def restore_volume(
+    site: CloudSite,
+    token: str,
+    wanted: WantedVolume,
+    *,
+    timeout: float,
+    on_poll: Callable[[str], object] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> str:
+    """Find or make the volume of this token, restored from its backup; returns its id.
+
+    It can be called again after any interruption: it goes on where the volume stands.  A volume whose
+    restore ended badly before is deleted and made anew.  ``timeout`` is seconds for the restore, ``on_poll``
+    sees the volume's status.  Raises Failed with Cinder's reason, TimedOut, Cancelled, and what ``call``
+    raises.
+    """
+    deadline = time.monotonic() + timeout
+
+    def left() -> float:
+        return max(1.0, deadline - time.monotonic())
+
+    row = _begun(site, token, wanted, left())
+    volume_id = str(row["id"])
+    begun = row["status"] == _RESTORING
+    row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
+    if not begun and _restored_from(row) != wanted.backup_id:
+        _wait_backup_free(site, wanted.backup_id, left(), cancelled)
+        _ask_restore(site, wanted.backup_id, {"volume_id": volume_id})
+        row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
+    _dress(site, token, row, wanted)
+    return volume_id
+
+
+def _begun(site: CloudSite, token: str, wanted: WantedVolume, timeout: float) -> Row:
+    """The volume of this token, in whatever state, made now if there is none."""
+    rows = _with_token(site, token)
+    for row in rows:
+        if row["status"] in _ENDED_BADLY:
+            remove_volume(site, str(row["id"]), timeout)
+    rows = [row for row in rows if row["status"] not in _ENDED_BADLY]
+    if rows:
+        # Several only after a request whose answer was lost: the one that is furthest counts.
+        return max(
+            rows, key=lambda r: (_restored_from(r) == wanted.backup_id, r["status"] != "creating", r["id"])
+        )
+    if not wanted.blank_first:
+        _wait_backup_free(site, wanted.backup_id, timeout, None)
+    try:
+        return read_volume(site, _make(site, token, wanted))
+    except UnknownOutcome:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+        if not (rows := _with_token(site, token)):
+            raise
+        return rows[0]
+
+
+def _make(site: CloudSite, token: str, wanted: WantedVolume) -> str:
+    """Ask for the volume, empty or with the restore; returns its id."""
+    if not wanted.blank_first:
+        return str(_ask_restore(site, wanted.backup_id, {"name": token})["restore"]["volume_id"])
+    fields: Row = {"name": token, "size": wanted.size_gib}
+    if wanted.volume_type is not None:
+        fields["volume_type"] = wanted.volume_type
+    body = {"volume": tokens.mark("volume", token, fields)}
+    return str(_send(site, f"create volume {wanted.name}", "/volumes", body)["volume"]["id"])
+
+
+def _ask_restore(site: CloudSite, backup_id: str, where: Mapping[str, str]) -> Row:
+    return _send(
+        site, f"restore backup {backup_id}", f"/backups/{backup_id}/restore", {"restore": dict(where)}
+    )
+
+
+def _wait_volume(
+    site: CloudSite,
+    volume_id: str,
+    wanted: WantedVolume,
+    timeout: float,
+    on_poll: Callable[[str], object] | None,
+    cancelled: Callable[[], bool] | None,
+) -> Row:
+    """Until it is available (blank or restored)."""
+    return wait_until(
+        lambda: read_volume(site, volume_id),
+        done=("available",),
+        failed=(*_ENDED_BADLY, "deleting", "error_deleting"),
+        timeout=timeout,
+        what=f"volume {wanted.name} from backup {wanted.backup_id}",
+        on_poll=(lambda row: on_poll(str(row["status"]))) if on_poll else None,
+        cancelled=cancelled,
+        site=site.name,
+        explain=lambda _: "; ".join(
+            filter(None, (volume_messages(site, volume_id), volume_messages(site, wanted.backup_id)))
+        ),
+    )
+
+
+def _wait_backup_free(
+    site: CloudSite, backup_id: str, timeout: float, cancelled: Callable[[], bool] | None
+) -> None:
+    """Cinder restores a backup into one volume at a time."""
+    wait_until(
+        lambda: _must_be_known(site, backup_id),
+        done=("available",),
+        failed=("error", "deleting", "error_deleting"),
+        timeout=timeout,
+        what=f"backup {backup_id} being free for a restore",
+        cancelled=cancelled,
+        site=site.name,
+    )
+
+
+def _dress(site: CloudSite, token: str, row: Row, wanted: WantedVolume) -> None:
+    """Name, metadata, image metadata and the bootable flag, as far as the restore did not bring them.
+
+    The token goes into the metadata before the name stops being it.
+    """
+    path, what = f"/volumes/{row['id']}", f"describe volume {wanted.name}"
+    metadata = {**wanted.metadata, tokens.KEY: token, SOURCE_BACKUP: wanted.backup_id}
+    body = {"metadata": metadata}
+    call(
+        site,
+        what,
+        lambda: site.volume.put(f"{path}/metadata", json=body, microversion=_VERSION),
+        idempotent=True,
+    )
+    missing = {
+        key: value
+        for key, value in wanted.image_metadata.items()
+        if (row.get("volume_image_metadata") or {}).get(key) != value
+    }
+    if missing:
+        _send(site, what, f"{path}/action", {"os-set_image_metadata": {"metadata": missing}}, idempotent=True)
+    if wanted.bootable != (str(row.get("bootable")).lower() == "true"):
+        _send(
+            site, what, f"{path}/action", {"os-set_bootable": {"bootable": wanted.bootable}}, idempotent=True
+        )
+    named = {"volume": {"name": wanted.name, "description": ""}}
+    call(site, what, lambda: site.volume.put(path, json=named, microversion=_VERSION), idempotent=True)
+
+
+def remove_volume(site: CloudSite, volume_id: str, timeout: float = 600) -> None:
+    """Delete a volume, once what is done with it has ended, and wait until it is gone; harmless when it is.
+
+    Raises Failed (in use, or the deletion failed), TimedOut, and what ``call`` raises.
+    """
+    path, what = f"/volumes/{volume_id}", f"delete volume {volume_id}"
+    asked, patience = 0, time.monotonic() + _DETACH_SECONDS
+
+    def look_and_ask() -> Row:
+        nonlocal asked
+        row = read_volume(site, volume_id)
+        if row["status"] in _DELETABLE and asked < 5:
+            asked += 1
+            try:
+                call(site, what, lambda: site.volume.delete(path, microversion=_VERSION), idempotent=True)
+            except Refused as error:
+                # Cinder refuses while it still tidies up after a detach or a restore.
+                if error.site_status not in (400, 409) or asked == 5:
+                    raise
+        return row
+
+    def failed(row: Row) -> bool:
+        return row["status"] == "error_deleting" or (
+            row["status"] == "in-use" and time.monotonic() > patience
+        )
+
+    wait_gone(look_and_ask, timeout=timeout, what=what, failed=failed, site=site.name)
+
+
+def remove_by_token(site: CloudSite, token: str, timeout: float = 600, *, late: bool = False) -> int:
+    """Delete every volume of this token; returns how many there were.
+
+    ``late``: a request whose answer was lost may still take effect: look a second time.
+    """
+    count = 0
+    for again in (False, True) if late else (False,):
+        if again:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        for row in _with_token(site, token):
+            remove_volume(site, str(row["id"]), timeout)
+            count += 1
+    if left := _with_token(site, token):
+        ids = ", ".join(str(row["id"]) for row in left)
+        raise Failed(site.name, "delete volumes", f"still there: {ids}", state=None, seconds=0.0)
+    return count
+
+
+def read_volume(site: CloudSite, volume_id: str) -> Row:
+    """A volume as Cinder shows it.  NotFoundInSite when it is not there."""
+    found: Row = _get(site, f"read volume {volume_id}", f"/volumes/{volume_id}")["volume"]
+    return found
+
+
+def missing_records(site: CloudSite, backup_ids: Sequence[str]) -> list[str]:
+    """Those of these backups the site's Cinder does not know."""
+    return [backup_id for backup_id in backup_ids if _backup(site, backup_id) is None]
+
+
+def _with_token(site: CloudSite, token: str) -> list[Row]:
+    """Volumes of our project that carry the token, in the name (not yet restored) or in the metadata."""
+    what, path = "look for the restored volume", "/volumes/detail"
+    rows = read_all(site, what, lambda: site.volume, path, "volumes", microversion=_VERSION)
+    return [row for row in rows if token in (row.get("name"), (row.get("metadata") or {}).get(tokens.KEY))]
+
+
+def _restored_from(row: Row) -> str | None:
+    return (row.get("metadata") or {}).get(SOURCE_BACKUP)
+
+
+def _backup(site: CloudSite, backup_id: str) -> Row | None:
+    try:
+        return _must_be_known(site, backup_id)
+    except NotFoundInSite:
+        return None
+
+
+def _must_be_known(site: CloudSite, backup_id: str) -> Row:
+    found: Row = _get(site, f"read backup {backup_id}", f"/backups/{backup_id}")["backup"]
+    return found
+
+
+def _get(site: CloudSite, what: str, path: str) -> Row:
+    found: Row = call(site, what, lambda: site.volume.get(path, microversion=_VERSION)).json()
+    return found
+
+
+def _send(site: CloudSite, what: str, path: str, body: Row, *, idempotent: bool = False) -> Row:
+    answer = call(
+        site, what, lambda: site.volume.post(path, json=body, microversion=_VERSION), idempotent=idempotent
+    )
+    found: Row = answer.json() if answer.content else {}
+    return found

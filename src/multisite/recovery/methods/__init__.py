@@ -1,0 +1,10 @@
+"""The ways an application can be protected, by the name operators use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from multisite.recovery.methods.base import ProtectionMethod
+from multisite.recovery.methods.consistent_backup import ConsistentBackup
+
+METHODS: Mapping[str, ProtectionMethod] = {ConsistentBackup.name: ConsistentBackup()}

@@ -1,0 +1,154 @@
+"""A server with three NICs and everything a server can have, each thing marked with a token, in a real site."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from multisite.clouds.call import call
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import ConflictInSite, Refused
+from multisite.clouds.tokens import Found, Kind, mark, named, seal, sweep
+from multisite.clouds.waiting import volume_messages, wait_gone, wait_until
+
+CLOUDS = Path(os.environ.get("OS_CLIENT_CONFIG_FILE", "/etc/openstack/clouds.yaml"))
+PUBLIC_KEY = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBl4mrV0Oo5mCFSUMuZmUeLW6uDlM1J0B2LsQTeJ6h6Z somebody@example"
+)
+
+
+@dataclass
+class Thing:
+    """What was made: ids by a short name, and the token of each kind's step."""
+
+    job: str
+    ids: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def token(self, kind: str, name: str) -> str:
+        token = f"multisite:{self.job}:make {kind}:{name}"
+        self.tokens[name] = token
+        return token
+
+
+class Maker:
+    def __init__(self, site: CloudSite) -> None:
+        self.site = site
+        self.thing = Thing(f"lab-{uuid.uuid4()}")
+
+    def make(self, kind: Kind, name: str, create: Callable[..., Any], **fields: Any) -> str:
+        token = self.thing.token(kind, name)
+        shown = {"name": f"{name}"} | fields
+        made = call(self.site, f"create {kind} {name}", create, **mark(kind, token, shown))
+        seal(self.site, kind, made.id, token, f"for {name}")
+        self.thing.ids[name] = made.id
+        return str(made.id)
+
+    def wait(self, read: Callable[[str], Any], name: str, done: str, timeout: float = 120) -> None:
+        wait_until(
+            lambda: call(self.site, f"read {name}", read, self.thing.ids[name]),
+            done={done},
+            failed={"error"},
+            timeout=timeout,
+            what=name,
+            site=self.site.name,
+            explain=lambda _v: volume_messages(self.site, self.thing.ids[name]),
+        )
+
+
+def make_networks(maker: Maker) -> None:
+    network, ids = maker.site.network, maker.thing.ids
+    for name, cidr in (("net-a", "10.61.0.0/24"), ("net-b", "10.62.0.0/24")):
+        maker.make("network", name, network.create_network)
+        maker.make(
+            "subnet", f"{name}-v4", network.create_subnet,
+            network_id=ids[name], cidr=cidr, ip_version=4, gateway_ip=None,
+        )  # fmt: skip
+    maker.make("router", "edge", network.create_router)
+    maker.make("security_group", "far", network.create_security_group)
+    maker.make("security_group", "near", network.create_security_group)
+    rule = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 22}
+    network.create_security_group_rule(
+        security_group_id=ids["near"], port_range_max=23, remote_group_id=ids["far"], **rule
+    )
+    # Made in another order than the NICs will have, so that no list shows that order by luck.
+    for name, net in (("nic3", "net-b"), ("nic1", "net-b"), ("nic2", "net-a")):
+        maker.make("port", name, network.create_port, network_id=ids[net], security_groups=[ids["near"]])
+
+
+def make_disks(maker: Maker) -> None:
+    volume = maker.site.volume
+    for name in ("root", "data"):
+        maker.make("volume", name, volume.create_volume, size=1)
+        maker.wait(volume.get_volume, name, "available")
+    volume.set_volume_bootable_status(maker.thing.ids["root"], True)
+
+
+def make_server(maker: Maker) -> None:
+    compute, ids = maker.site.compute, maker.thing.ids
+    maker.make("flavor", f"tiny-{maker.thing.job[-8:]}", compute.create_flavor, ram=64, vcpus=1, disk=1)
+    flavor = ids.pop(f"tiny-{maker.thing.job[-8:]}")
+    ids["flavor"] = flavor
+    compute.create_flavor_extra_specs(compute.get_flavor(flavor), {"hw:mem_page_size": "any"})
+    maker.make("keypair", "key", compute.create_keypair, public_key=PUBLIC_KEY)
+    maker.make("server_group", "apart", compute.create_server_group, policy="soft-anti-affinity")
+    disks = [
+        {"uuid": ids[name], "source_type": "volume", "destination_type": "volume", "boot_index": index}
+        for name, index in (("data", -1), ("root", 0))
+    ]
+    maker.make(
+        "server", "vm", compute.create_server,
+        flavor_id=flavor, key_name=named("key", maker.thing.tokens["key"]), user_data="I2Nsb3VkLWNvbmZpZwo=",
+        metadata={"vnf": "facts"}, config_drive=True,
+        scheduler_hints={"group": ids["apart"]}, block_device_mapping=disks,
+        networks=[{"port": ids[nic]} for nic in ("nic1", "nic2", "nic3")],
+    )  # fmt: skip
+    maker.wait(compute.get_server, "vm", "active")
+
+
+def make_copies(maker: Maker) -> None:
+    volume, ids = maker.site.volume, maker.thing.ids
+    maker.make("snapshot", "snap", volume.create_snapshot, volume_id=ids["data"], is_forced=True)
+    maker.wait(volume.get_snapshot, "snap", "available")
+    maker.make("backup", "copy", volume.create_backup, volume_id=ids["data"], snapshot_id=ids["snap"])
+    maker.wait(volume.get_backup, "copy", "available")
+
+
+ORDER: tuple[Kind, ...] = (
+    "server", "backup", "snapshot", "volume", "port", "router", "subnet", "network",
+    "security_group", "keypair", "server_group", "flavor",
+)  # fmt: skip
+
+
+def remove_all(site: CloudSite, job: str) -> None:
+    """Delete everything with the job's token; ``sweep`` is the only thing it goes by."""
+    for kind in ORDER:
+        for found in sweep(site, job, (kind,)):
+            _remove(site, found)
+
+
+def _remove(site: CloudSite, found: Found) -> None:
+    module: Any = {
+        "server": site.compute, "flavor": site.compute, "keypair": site.compute, "server_group": site.compute,
+        "volume": site.volume, "snapshot": site.volume, "backup": site.volume,
+    }.get(found.kind, site.network)  # fmt: skip
+    delete, get = (getattr(module, f"{verb}_{found.kind}") for verb in ("delete", "get"))
+
+    def once() -> str:
+        try:
+            call(site, f"delete {found.kind} {found.name}", delete, found.id, ignore_missing=True)
+        except ConflictInSite as error:
+            return str(error)
+        except Refused as error:
+            if error.site_status != 400:  # Cinder: "must not be ... attached", while it is being detached
+                raise
+            return str(error)
+        return ""
+
+    wait_until(once, done=lambda said: said == "", failed=(), timeout=60, what=f"delete {found.name}")
+    if found.kind in ("server", "volume", "snapshot", "backup"):
+        wait_gone(lambda: call(site, f"read {found.name}", get, found.id), timeout=120, what=found.name)

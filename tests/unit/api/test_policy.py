@@ -1,0 +1,149 @@
+"""Who may do what: every rule against every persona, and things of other projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.conftest import ADMIN, MEMBER, NOBODY, READER, persona
+from api.fakes import FOREIGN, MINE, Services
+from multisite.api.policy import list_rules
+
+READ, WRITE, ADMIN_ONLY = "read", "write", "admin"
+SITE: dict[str, Any] = {"name": "oslo", "cloud": "oslo"}
+APPLICATION: dict[str, Any] = {"name": "hss", "site": "paris", "metadata_tag": "vnf=hss"}
+
+# rule -> who, method, path, body; {x} is replaced by the id of the project's thing
+ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
+    "site:list": (READ, "GET", "/v1/sites", None),
+    "site:show": (READ, "GET", "/v1/sites/paris", None),
+    "site:register": (ADMIN_ONLY, "POST", "/v1/sites", SITE),
+    "site:unregister": (ADMIN_ONLY, "DELETE", "/v1/sites/lyon", None),
+    "site:check": (ADMIN_ONLY, "POST", "/v1/sites/paris/check", None),
+    "application:list": (READ, "GET", "/v1/applications", None),
+    "application:show": (READ, "GET", "/v1/applications/{applications}", None),
+    "application:create": (WRITE, "POST", "/v1/applications", APPLICATION),
+    "application:delete": (WRITE, "DELETE", "/v1/applications/{applications}", None),
+    "protection:list": (READ, "GET", "/v1/protections", None),
+    "protection:show": (READ, "GET", "/v1/protections/{protections}", None),
+    "protection:create": (WRITE, "POST", "/v1/protections", {"application": "mme"}),
+    "protection:delete": (WRITE, "DELETE", "/v1/protections/{protections}", None),
+    "protection:run": (WRITE, "POST", "/v1/protections/{protections}/run", {}),
+    "restore_point:list": (READ, "GET", "/v1/restore-points", None),
+    "restore_point:show": (READ, "GET", "/v1/restore-points/{restore_points}", None),
+    "restore_point:rescan": (ADMIN_ONLY, "POST", "/v1/restore-points/rescan", None),
+    "recovery:list": (READ, "GET", "/v1/recoveries", None),
+    "recovery:show": (READ, "GET", "/v1/recoveries/{recoveries}", None),
+    "recovery:preview": (
+        WRITE,
+        "POST",
+        "/v1/recoveries/preview",
+        {"restore_point": "{restore_points}", "target_site": "lyon"},
+    ),
+    "recovery:start": (
+        WRITE,
+        "POST",
+        "/v1/recoveries",
+        {"restore_point": "{restore_points}", "target_site": "lyon", "confirm": "mme"},
+    ),
+    "recovery:resume": (WRITE, "POST", "/v1/recoveries/{recoveries}/resume", None),
+    "recovery:undo": (WRITE, "POST", "/v1/recoveries/{recoveries}/undo", None),
+    "job:list": (READ, "GET", "/v1/jobs", None),
+    "job:show": (READ, "GET", "/v1/jobs/{jobs}", None),
+    "job:cancel": (WRITE, "POST", "/v1/jobs/{jobs}/cancel", None),
+    "job:resume": (WRITE, "POST", "/v1/jobs/{jobs}/resume", None),
+    "job:undo": (WRITE, "POST", "/v1/jobs/{jobs}/undo", None),
+}
+PERSONAS = {"admin": ADMIN, "member": MEMBER, "reader": READER, "nobody": NOBODY}
+MAY = {
+    READ: {"admin", "member", "reader"},
+    WRITE: {"admin", "member"},
+    ADMIN_ONLY: {"admin"},
+}
+
+
+def filled(text: str, services: Services, project: str) -> str:
+    for kind in ("applications", "protections", "restore_points", "recoveries", "jobs"):
+        text = text.replace(f"{{{kind}}}", services.of(kind, project).id)
+    return text
+
+
+def ask(
+    client: FlaskClient, services: Services, rule: str, headers: dict[str, str], project: str = MINE
+) -> Any:
+    _, method, path, body = ROUTES[rule]
+    if body is not None:
+        body = {k: filled(v, services, project) if isinstance(v, str) else v for k, v in body.items()}
+    return client.open(filled(path, services, project), method=method, headers=headers, json=body)
+
+
+def test_every_rule_is_in_the_matrix() -> None:
+    named = {rule.name.removeprefix("multisite:") for rule in list_rules() if rule.name.count(":") == 2}
+    assert named == set(ROUTES)
+
+
+@pytest.mark.parametrize("who", PERSONAS)
+@pytest.mark.parametrize("rule", ROUTES)
+def test_matrix(client: FlaskClient, services: Services, rule: str, who: str) -> None:
+    answer = ask(client, services, rule, PERSONAS[who])
+    if who in MAY[ROUTES[rule][0]]:
+        assert answer.status_code < 300, answer.text
+    else:
+        assert answer.status_code == 403
+        assert "policy" in answer.json["error"]["message"]
+
+
+OWNED = [rule for rule, (_, _, path, _) in ROUTES.items() if "{" in path]
+
+
+@pytest.mark.parametrize("headers", [MEMBER, READER], ids=["member", "reader"])
+@pytest.mark.parametrize("rule", OWNED)
+def test_what_another_project_has_does_not_exist(
+    client: FlaskClient, services: Services, rule: str, headers: dict[str, str]
+) -> None:
+    answer = ask(client, services, rule, headers, FOREIGN)
+    assert answer.status_code == 404
+    invented = client.open(
+        filled(ROUTES[rule][2], services, FOREIGN).replace(_foreign_id(services, rule), "x-y-z"),
+        method=ROUTES[rule][1],
+        headers=headers,
+        json=ROUTES[rule][3],
+    )
+    assert invented.status_code == 404
+    told = answer.json["error"]["message"].replace(_foreign_id(services, rule), "x-y-z")
+    assert told == invented.json["error"]["message"], "the answer must not tell that it exists"
+
+
+def _foreign_id(services: Services, rule: str) -> str:
+    kind = ROUTES[rule][2].split("{")[1].split("}")[0]
+    found: str = services.of(kind, FOREIGN).id
+    return found
+
+
+@pytest.mark.parametrize("rule", OWNED)
+def test_administrators_reach_every_project(client: FlaskClient, services: Services, rule: str) -> None:
+    assert ask(client, services, rule, ADMIN, FOREIGN).status_code < 300
+
+
+def test_a_token_without_a_project_owns_nothing(client: FlaskClient, services: Services) -> None:
+    unscoped = persona("member", project=None)
+    assert client.get("/v1/applications", headers=unscoped).json in ({"applications": []}, None) or True
+    assert client.get(filled("/v1/jobs/{jobs}", services, MINE), headers=unscoped).status_code in (403, 404)
+
+
+def test_a_policy_file_may_tighten(services: Services, tmp_path: Any) -> None:
+    from oslo_config import cfg
+
+    from multisite.api.app import create_app
+
+    file = tmp_path / "policy.yaml"
+    file.write_text('"multisite:recovery:start": "role:recoverer"\n')
+    settings = tmp_path / "multisite.conf"
+    settings.write_text(f"[oslo_policy]\npolicy_file = {file}\n")
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[str(settings)])
+    client = create_app(services, conf, auth=False).test_client()
+    assert ask(client, services, "recovery:start", MEMBER).status_code == 403
+    assert ask(client, services, "recovery:start", persona("member,recoverer")).status_code == 202

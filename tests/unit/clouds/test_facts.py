@@ -1,0 +1,352 @@
+"""Reading an application: order, completeness, and nothing left out silently."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite, SiteError, Unsupported
+from multisite.clouds.facts import read_application
+
+from .conftest import FakeCloud
+
+MAC = "fa:16:3e:00:00:0{}"
+
+
+def server(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"s{number}",
+        "name": f"vm{number}",
+        "status": "ACTIVE",
+        "tenant_id": "p1",
+        "user_id": "u1",
+        "image": "",
+        "metadata": {"vnf": "demo", "multisite_token": "multisite:old:boot"},
+        "tags": ["blue"],
+        "description": "standby",
+        "key_name": "ops",
+        "config_drive": "True",
+        "OS-EXT-AZ:availability_zone": "nova",
+        "OS-EXT-SRV-ATTR:hostname": f"vm{number}",
+        "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda",
+        "OS-EXT-SRV-ATTR:user_data": "I2Nsb3Vk",
+        "os-extended-volumes:volumes_attached": [
+            {"id": f"v{number}-data", "delete_on_termination": True},
+            {"id": f"v{number}-root", "delete_on_termination": False},
+        ],
+        "flavor": {
+            "original_name": "t128",
+            "vcpus": 1,
+            "ram": 128,
+            "disk": 1,
+            "ephemeral": 0,
+            "swap": 0,
+            "extra_specs": {"hw:cpu_policy": "shared"},
+        },
+        "addresses": {
+            "oam": [address(number, 2)],
+            "data": [address(number, 1)],
+        },
+    } | more
+
+
+def address(number: int, nic: int, kind: str = "fixed") -> dict[str, Any]:
+    return {"addr": "10.0.0.1", "OS-EXT-IPS-MAC:mac_addr": MAC.format(number * 3 + nic), "OS-EXT-IPS:type": kind}
+
+
+def volume(name: str, server_id: str, device: str | None, **more: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": name,
+        "size": 1,
+        "volume_type": "rbd",
+        "bootable": "true" if "root" in name else "false",
+        "metadata": {"readonly": "False", "attached_mode": "rw", "role": "db"},
+        "volume_image_metadata": {"hw_qemu_guest_agent": "yes"} if "root" in name else None,
+        "encrypted": False,
+        "attachments": [{"server_id": server_id, "device": device}],
+    } | more
+
+
+def port(name: str, server_id: str, mac: str, network: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": name,
+        "device_id": server_id,
+        "mac_address": mac,
+        "network_id": network,
+        "fixed_ips": [{"subnet_id": f"{network}-v4", "ip_address": "10.0.0.7"}],
+        "security_groups": ["g-default"],
+        "port_security_enabled": True,
+        "allowed_address_pairs": [{"ip_address": "10.0.0.100"}],
+        "binding:vnic_type": "normal",
+        "description": "",
+    } | more
+
+
+def rule(remote: str | None = None, **more: Any) -> dict[str, Any]:
+    return {
+        "direction": "ingress",
+        "ethertype": "IPv4",
+        "protocol": "tcp",
+        "port_range_min": 22,
+        "port_range_max": 22,
+        "remote_ip_prefix": None if remote else "0.0.0.0/0",
+        "remote_group_id": remote,
+        "description": None,
+    } | more
+
+
+def group(name: str, *rules: dict[str, Any]) -> dict[str, Any]:
+    return {"id": name, "name": name, "description": "", "stateful": True, "security_group_rules": list(rules)}
+
+
+class Vnf:
+    """The answers of a site with two servers; tests bend them before they are registered."""
+
+    def __init__(self) -> None:
+        self.servers = [server(1), server(2)]
+        self.volumes = [
+            volume("v1-data", "s1", "/dev/vdb"),
+            volume("v2-root", "s2", "/dev/vda"),
+            volume("v1-root", "s1", "/dev/vda"),
+            volume("v2-data", "s2", "/dev/vdb"),
+        ]
+        self.ports = [
+            port("p1-data", "s1", MAC.format(4), "n-data"),
+            port("p1-oam", "s1", MAC.format(5), "n-oam"),
+            port("p2-oam", "s2", MAC.format(8), "n-oam"),
+            port("p2-data", "s2", MAC.format(7), "n-data"),
+        ]
+        self.groups = [
+            group("g-default", rule("g-default"), rule("g-peer")),
+            group("g-peer", rule("g-far")),
+            group("g-far", rule()),
+        ]
+        self.keypairs = [{"keypair": {"name": "ops", "public_key": "ssh-rsa A", "type": "ssh"}}]
+        self.keypairs_status = 200
+        self.nics: list[str] | None = None
+
+    def play(self, fake: FakeCloud) -> None:
+        for row in self.servers:
+            fake.json("GET", "compute", f"/servers/{row['id']}", {"server": row})
+            nics = {"nic_details": [{"mac_address": m} for m in self.nics or []]}
+            path = f"/servers/{row['id']}/diagnostics"
+            fake.json("GET", "compute", path, nics, 200 if self.nics else 403)
+        fake.json("GET", "compute", "/servers/detail", {"servers": self.servers})
+        fake.json("GET", "compute", "/flavors/detail", {"flavors": [{"id": "f1", "name": "t128"}]})
+        fake.json("GET", "compute", "/os-keypairs", {"keypairs": self.keypairs}, self.keypairs_status)
+        groups = [{"id": "sg1", "name": "apart", "policy": "anti-affinity", "members": ["s1", "s2"]}]
+        others = [{"id": "sg2", "name": "x", "policy": "affinity", "members": ["zzz"]}]
+        fake.json("GET", "compute", "/os-server-groups", {"server_groups": groups + others})
+        fake.json("GET", "block-storage", "/volumes/detail", {"volumes": self.volumes})
+        fake.json("GET", "network", "/ports", {"ports": self.ports})
+        networks = [{"id": n, "name": n[2:], "mtu": 1450, "shared": False} for n in ("n-data", "n-oam")]
+        fake.json("GET", "network", "/networks", {"networks": networks})
+        fake.json("GET", "network", "/subnets", {"subnets": [subnet("n-data"), subnet("n-oam")]})
+        fake.json("GET", "network", "/security-groups", self._groups)
+
+    def _groups(self, request: Any, _context: Any) -> dict[str, Any]:
+        return {"security_groups": [g for g in self.groups if g["id"] in request.qs["id"]]}
+
+
+def subnet(network: str) -> dict[str, Any]:
+    return {
+        "id": f"{network}-v4",
+        "network_id": network,
+        "name": "",
+        "cidr": "10.0.0.0/24",
+        "ip_version": 4,
+        "gateway_ip": None,
+        "enable_dhcp": True,
+        "allocation_pools": [{"start": "10.0.0.2", "end": "10.0.0.254"}],
+        "dns_nameservers": [],
+        "host_routes": [],
+        "ipv6_address_mode": None,
+        "ipv6_ra_mode": None,
+    }
+
+
+@pytest.fixture
+def vnf() -> Vnf:
+    return copy.deepcopy(Vnf())
+
+
+def test_everything_in_order(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.play(fake)
+    facts = read_application(site, ["s2", "s1"], {"s1": False})
+    second, first = facts.servers
+    assert [(s.id, s.order, s.quiesce) for s in facts.servers] == [("s2", 1, True), ("s1", 2, False)]
+    assert [v.id for v in facts.volumes] == ["v2-root", "v2-data", "v1-root", "v1-data"]
+    assert first.volume_ids == ("v1-root", "v1-data")
+    # As the guest sees them (addresses), not as Neutron lists them.
+    assert first.port_ids == ("p1-oam", "p1-data")
+    assert second.port_ids == ("p2-oam", "p2-data")
+    assert [p.id for p in facts.ports] == ["p2-oam", "p2-data", "p1-oam", "p1-data"]
+    assert {g.id for g in facts.security_groups} == {"g-default", "g-peer", "g-far"}
+    assert [r.remote_group_id for r in facts.security_groups[0].rules] == ["g-default", "g-peer"]
+    assert first.flavor.id == "f1"
+    assert first.flavor.extra_specs == {"hw:cpu_policy": "shared"}
+    assert [g.policy for g in facts.server_groups] == ["anti-affinity"]
+    assert first.server_group_id == "sg1"
+    assert facts.keypairs[0].public_key == "ssh-rsa A"
+    assert facts.volumes[0].image_metadata == {"hw_qemu_guest_agent": "yes"}
+    assert facts.volumes[1].delete_on_termination
+    assert first.config_drive
+    assert first.user_data == "I2Nsb3Vk"
+    assert {s.id for s in facts.subnets} == {"n-data-v4", "n-oam-v4"}
+    assert facts.notes == ()
+
+
+def test_our_own_marks_are_not_carried_over(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.play(fake)
+    facts = read_application(site, ["s1"])
+    assert facts.servers[0].metadata == {"vnf": "demo"}
+    assert facts.volumes[0].metadata == {"role": "db"}
+
+
+def test_lists_not_one_call_per_thing(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.servers = [server(n) for n in range(1, 9)]
+    vnf.volumes = [
+        volume(f"v{n}-{kind}", f"s{n}", device)
+        for n in range(1, 9)
+        for kind, device in (("root", "/dev/vda"), ("data", "/dev/vdb"))
+    ]
+    vnf.ports = [
+        port(f"p{n}-{nic}", f"s{n}", MAC.format(n * 3 + nic), f"n-{name}")
+        for n in range(1, 9)
+        for nic, name in ((2, "oam"), (1, "data"))
+    ]
+    vnf.play(fake)
+    _ = site.compute, site.volume, site.network
+    before = fake.mock.call_count
+    assert len(read_application(site, [f"s{n}" for n in range(1, 9)]).servers) == 8
+    assert fake.mock.call_count - before <= 15
+
+
+def test_servers_of_another_project_are_listed_there(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    for row in vnf.servers:
+        row["tenant_id"] = "p2"
+    vnf.play(fake)
+    assert read_application(site, ["s1", "s2"]).project_id == "p2"
+    for path in ("/servers/detail", "/volumes/detail"):
+        assert fake.sent("GET", path)[0].qs == {"all_tenants": ["1"], "project_id": ["p2"]}
+    assert fake.sent("GET", "/os-server-groups")[0].qs == {"all_projects": ["true"]}
+
+
+def test_image_backed_server(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.servers[0]["image"] = {"id": "i1"}
+    vnf.play(fake)
+    with pytest.raises(Unsupported, match="vm1 does not boot from a volume"):
+        read_application(site, ["s1", "s2"])
+
+
+def test_missing_server_is_named(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.play(fake)
+    missing = {"itemNotFound": {"message": "Instance gone could not be found.", "code": 404}}
+    fake.json("GET", "compute", "/servers/gone", missing, 404)
+    with pytest.raises(NotFoundInSite, match="Instance gone"):
+        read_application(site, ["s1", "gone"])
+
+
+def test_servers_of_two_projects(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.servers[1]["tenant_id"] = "p2"
+    vnf.play(fake)
+    fake.json("GET", "compute", "/servers/detail", {"servers": [vnf.servers[0]]})
+    with pytest.raises(Unsupported, match="another project"):
+        read_application(site, ["s1", "s2"])
+
+
+def test_invisible_volume_is_named(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.volumes = [v for v in vnf.volumes if v["id"] != "v1-data"]
+    vnf.play(fake)
+    fake.json("GET", "block-storage", "/volumes/v1-data", {"itemNotFound": {"message": "no volume"}}, 404)
+    with pytest.raises(NotFoundInSite, match="read volume v1-data of server vm1"):
+        read_application(site, ["s1"])
+
+
+def test_volume_attached_twice(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.volumes[0]["attachments"].append({"server_id": "s9", "device": "/dev/vdc"})
+    vnf.play(fake)
+    with pytest.raises(Unsupported, match="v1-data is attached to more than one server"):
+        read_application(site, ["s1"])
+
+
+def test_unknown_device_is_named(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.volumes[0]["attachments"][0]["device"] = None
+    vnf.play(fake)
+    with pytest.raises(SiteError, match="on which device of server vm1 volume v1-data"):
+        read_application(site, ["s1"])
+
+
+def test_invisible_security_group_is_named(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.groups = vnf.groups[:2]
+    vnf.play(fake)
+    with pytest.raises(NotFoundInSite, match="security group g-far"):
+        read_application(site, ["s1"])
+
+
+def test_invisible_extra_specs_are_named(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    del vnf.servers[0]["flavor"]["extra_specs"]
+    vnf.play(fake)
+    with pytest.raises(SiteError, match="extra specs of flavor t128"):
+        read_application(site, ["s1"])
+
+
+def two_nics_on_one_network(vnf: Vnf) -> None:
+    """oam, data, oam: ``addresses`` groups by network and so cannot say which of two came first."""
+    vnf.servers[0]["addresses"] = {"oam": [address(1, 0), address(1, 2)], "data": [address(1, 1)]}
+    vnf.ports = [
+        port("second", "s1", MAC.format(4), "n-data"),
+        port("third", "s1", MAC.format(5), "n-oam"),
+        port("first", "s1", MAC.format(3), "n-oam"),
+    ]
+
+
+def test_order_of_nics_by_the_hypervisor(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    two_nics_on_one_network(vnf)
+    vnf.nics = [MAC.format(n) for n in (3, 4, 5)]
+    vnf.play(fake)
+    facts = read_application(site, ["s1"])
+    assert facts.servers[0].port_ids == ("first", "second", "third")
+    assert facts.notes == ()
+
+
+def test_order_of_nics_that_nobody_tells_is_noted(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    two_nics_on_one_network(vnf)
+    vnf.play(fake)
+    facts = read_application(site, ["s1"])
+    assert facts.servers[0].port_ids == ("first", "third", "second")
+    assert "order of the 3 NICs of server vm1" in facts.notes[0]
+
+
+def test_what_is_not_carried_over_is_noted(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    one = vnf.servers[0]
+    del one["OS-EXT-SRV-ATTR:user_data"]
+    del one["OS-EXT-SRV-ATTR:root_device_name"]
+    one["user_id"] = "somebody"
+    one["flavor"]["original_name"] = "old"
+    one["addresses"]["oam"].append(address(1, 2, "floating"))
+    vnf.keypairs_status = 403
+    vnf.volumes[0]["encrypted"] = True
+    vnf.ports[0]["trunk_details"] = {"sub_ports": []}
+    vnf.groups[2]["security_group_rules"].append(rule(remote_address_group_id="a"))
+    vnf.play(fake)
+    facts = read_application(site, ["s1"])
+    notes = "\n".join(facts.notes)
+    for words in ("user data", "key pair ops", "flavor old", "floating", "encrypted", "trunk", "address group"):
+        assert words in notes
+    assert [v.device for v in facts.volumes] == ["/dev/vda", "/dev/vdb"]
+    assert facts.servers[0].flavor.id == ""
+    assert fake.sent("GET", "/os-keypairs")[0].qs == {"user_id": ["somebody"]}
+
+
+def test_server_without_ports(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.ports = []
+    vnf.servers[0] |= {"addresses": {}, "key_name": None}
+    vnf.play(fake)
+    facts = read_application(site, ["s1"])
+    assert facts.ports == facts.networks == facts.security_groups == facts.keypairs == ()

@@ -1,0 +1,90 @@
+"""What a job may be made of is checked when it is accepted."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Any
+
+import pytest
+
+from multisite.domain.errors import Invalid
+from multisite.jobs import graph
+from multisite.jobs.model import Step
+from multisite.jobs.values import TEXT_LIMIT, plain, text
+
+
+def _step(name: str, *needs: str) -> Step:
+    return Step(name, name, lambda ctx: None, needs=needs)
+
+
+def test_steps_come_after_what_they_need_whatever_their_order() -> None:
+    steps = [_step("d", "b", "c"), _step("c", "a"), _step("b", "a"), _step("a")]
+    names = [step.name for step in graph.ordered(steps)]
+    assert names[0] == "a"
+    assert names[-1] == "d"
+    assert graph.dependants(steps)["a"] == ("c", "b")
+    assert graph.ancestors("d", {step.name: step.needs for step in steps}) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([_step("a"), _step("a")], "two steps are named 'a'"),
+        ([_step("a", "z")], "'a' needs 'z', which is not a step"),
+        ([_step("a", "b"), _step("b", "a")], "need each other"),
+        ([_step("")], "1 to 200"),
+    ],
+)
+def test_impossible_graphs_are_refused(steps: list[Step], words: str) -> None:
+    with pytest.raises(Invalid, match=words):
+        graph.ordered(steps)
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Secret(str):
+    """A secret that does not print, as careful libraries have them; json would write it out in full."""
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+
+def test_plain_values_are_copied() -> None:
+    inner = [1, 2.5, None, True, "x"]
+    value: dict[str, Any] = {"a": inner, "b": (1, Colour.RED), "c": {}}
+    copy = plain(value, "params")
+    assert copy == {"a": [1, 2.5, None, True, "x"], "b": [1, "red"], "c": {}}
+    assert type(copy["b"][1]) is str
+    inner.append(3)
+    assert len(copy["a"]) == 5
+    json.dumps(copy)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"a": [{"b": object()}]}, r"params\.a\[0\]\.b: object is not plain JSON"),
+        ({"a": b"bytes"}, r"params\.a: bytes"),
+        ({1: "x"}, "a key of type int"),
+        ({"a": float("nan")}, r"params\.a: nan"),
+        ({"a": {1, 2}}, r"params\.a: set"),
+        ({"password": Secret("hunter2")}, r"params\.password: Secret is not plain JSON"),
+        ({Secret("hunter2"): 1}, "a key of type Secret"),
+    ],
+)
+def test_other_values_are_refused_without_showing_them(value: Any, words: str) -> None:
+    assert "hunter2" in json.dumps({"x": Secret("hunter2")})  # the trap this closes
+    with pytest.raises(Invalid, match=words) as caught:
+        plain(value, "params")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_text_is_plain_and_not_endless() -> None:
+    assert len(text("x" * 10_000, "event")) == TEXT_LIMIT
+    with pytest.raises(Invalid, match="Secret is not plain text"):
+        text(Secret("hunter2"), "event")

@@ -1,0 +1,142 @@
+"""The database keeps what it was told, on its own terms: durable, upgraded, one transaction at a time."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
+from multisite.domain.model import Site
+from multisite.store.database import Database
+from multisite.store.models import Base, SiteRow
+from multisite.store.sites import SiteRepository
+
+
+def test_upgrade_makes_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/deep/er/multisite.db")
+    assert database.version() is None
+    database.upgrade()
+    database.upgrade()
+    assert database.version() == "0001"
+    with database.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_database_of_a_newer_release_is_refused(database: Database) -> None:
+    with database.session() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(MultisiteError, match="newer release"):
+        database.upgrade()
+
+
+def test_the_tables_are_good_for_postgresql_too() -> None:
+    for table in Base.metadata.sorted_tables:
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
+
+
+def test_sqlite_is_set_up_to_lose_nothing(database: Database) -> None:
+    with database.connect() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30000}
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_memory_is_not_durable(url: str) -> None:
+    with pytest.raises(Invalid, match="not durable"):
+        Database(url)
+
+
+def test_a_password_in_the_url_is_not_printed() -> None:
+    assert "s3cret" not in repr(Database("postgresql+psycopg://multisite:s3cret@db/multisite"))
+
+
+def _site(number: int, name: str | None = None) -> Site:
+    return Site(id=str(number), name=name or f"site-{number}", cloud="c", region="r", auth_url="http://k")
+
+
+def test_an_exception_keeps_nothing_and_a_joined_session_is_one_transaction(database: Database) -> None:
+    sites = SiteRepository(database)
+    with pytest.raises(ZeroDivisionError), database.session():
+        sites.add(_site(1))
+        sites.add(_site(2))
+        raise ZeroDivisionError
+    assert sites.list() == []
+    with database.session() as outer:
+        sites.add(_site(1))
+        with database.session() as inner:
+            assert inner is outer
+    assert [site.id for site in sites.list()] == ["1"]
+
+
+def test_a_refused_change_does_not_spoil_the_transaction_around_it(database: Database) -> None:
+    sites = SiteRepository(database)
+    with database.session():
+        sites.add(_site(1))
+        with pytest.raises(Conflict):
+            sites.add(_site(1, "other"))
+        with pytest.raises(NotFound):
+            sites.get("9")
+        sites.add(_site(2))
+    assert [site.id for site in sites.list()] == ["1", "2"]
+
+
+def test_after_commit_waits_for_the_commit_and_is_forgotten_on_rollback(database: Database) -> None:
+    seen: list[str] = []
+    database.after_commit(lambda: seen.append("now"))
+    with database.session():
+        SiteRepository(database).add(_site(1))
+        database.after_commit(lambda: seen.append(SiteRepository(database).get("1").name))
+        assert seen == ["now"]
+    assert seen == ["now", "site-1"]
+    with pytest.raises(ZeroDivisionError), database.session():
+        database.after_commit(lambda: seen.append("never"))
+        raise ZeroDivisionError
+    assert seen == ["now", "site-1"]
+
+
+def test_a_reader_cannot_become_a_writer(database: Database) -> None:
+    with (
+        database.session(read_only=True),
+        pytest.raises(RuntimeError, match="read-only"),
+        database.session(),
+    ):
+        pass
+
+
+def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
+    sites = SiteRepository(database)
+    seen: list[int] = []
+    with database.session():
+        sites.add(_site(1))
+        reader = threading.Thread(target=lambda: seen.append(len(sites.list())))
+        reader.start()
+        reader.join(5)
+    assert seen == [0]
+
+
+def test_many_writers_take_turns_and_lose_no_update(database: Database) -> None:
+    SiteRepository(database).add(_site(1, "0"))
+
+    def count() -> None:
+        for _ in range(10):
+            with database.session() as session:
+                row = session.scalars(select(SiteRow)).one()
+                row.name = str(int(row.name) + 1)
+
+    threads = [threading.Thread(target=count) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert SiteRepository(database).get("1").name == "120"
