@@ -126,7 +126,7 @@ def logs(site: str, service: str, lines: int, follow: bool) -> None:
     if not files:
         raise LabError(f"{site}: {service} has written nothing in {site_named(site).log}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
-    os.execvp(command[0], command)  # noqa: S606 - tail with file names of our own
+    os.execvp(command[0], command)
 
 
 @main.command()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from multisite_lab import paths
+from multisite_lab import paths, uwsgi
 from multisite_lab.database import PLACEHOLDER_HOST, PLACEHOLDER_REGION
 from multisite_lab.mariadb import execute, server_command
 from multisite_lab.model import PORTS, LabError, Site, api_url
@@ -150,14 +150,7 @@ def _keystone(site: Site, passwords: Passwords, fill: Callable[[str, Passwords],
         environment={"OS_BOOTSTRAP_PASSWORD": passwords.admin},
     )  # fmt: skip
     address = f"127.0.0.1:{PORTS['keystone']}"
-    command = [
-        f"{paths.openstack_venv()}/bin/uwsgi",
-        "--http-socket",
-        address,
-        "--need-app",
-        "--disable-logging",
-    ]
-    command += ["--module", "keystone.wsgi.api:application", "--buffer-size", "65535", "--enable-threads"]
+    command = uwsgi.command("keystone", "keystone.wsgi.api", address)
     server = subprocess.Popen(
         command, env=_environment() | {"OS_KEYSTONE_CONFIG_DIR": f"{site.etc}/keystone"}
     )

@@ -30,7 +30,7 @@ def main() -> None:
             target.mkdir(parents=True, exist_ok=True)
         if target.exists():
             _mount("--bind", str(source), str(target))
-    os.execv(  # noqa: S606 - this process becomes the supervisor
+    os.execv(
         sys.executable,
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(site.etc / "supervisord.conf")],
     )

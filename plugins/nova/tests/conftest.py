@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small real Nova: its configuration, objects, two cells in SQLite files, and RPC to a fake compute host.
 
-Only the hypervisor is made up: `Guest` behaves as libvirt and the guest agent were measured to behave, above all that a
-freeze nobody waits for any more still happens when a hung agent comes back.
+Only the hypervisor is made up: `Guest` behaves as libvirt and the guest agent were measured to behave, above
+all that a freeze nobody waits for any more still happens when a hung agent comes back.
 """
+
+# ruff: noqa: E402 - Nova wants its threading mode chosen before anything else is imported
 
 import os
 
@@ -22,8 +24,6 @@ import oslo_messaging as messaging
 import pytest
 import sqlalchemy
 import webob
-from multisite_nova import filter as quiesce_filter
-from multisite_nova import options, records, thaw
 from nova import config, exception, objects, policy, rpc
 from nova import context as nova_context
 from nova.compute import api as compute_api
@@ -31,6 +31,9 @@ from nova.db.api import models as api_models
 from nova.db.main import models as main_models
 from nova.objects import base as objects_base
 from oslo_config import cfg
+
+from multisite_nova import filter as quiesce_filter
+from multisite_nova import options, records, thaw
 
 CONF = cfg.CONF
 PROJECT = uuids.uuid4().hex
@@ -151,7 +154,7 @@ class Cloud:
         from multisite_nova import policy as our_policy
 
         self.service.__dict__.update(
-            options=CONF.multisite_quiesce, servers=compute_api.API(), watcher=self.watcher,
+            limits=CONF.multisite_quiesce, servers=compute_api.API(), watcher=self.watcher,
             guest=guest, policy=our_policy, records=records, thaw=thaw,
         )  # fmt: skip
         self.filter = quiesce_filter.QuiesceFilter(self._downstream, self.service)
@@ -164,7 +167,12 @@ class Cloud:
     def context(self, **values):
         roles = values.pop("roles", self.roles)
         return nova_context.RequestContext(
-            user_id="u", project_id=self.project, roles=roles, is_admin="admin" in roles, overwrite=False, **values
+            user_id="u",
+            project_id=self.project,
+            roles=roles,
+            is_admin="admin" in roles,
+            overwrite=False,
+            **values,
         )
 
     def boot(self, cell="cell1", **values):
@@ -182,7 +190,8 @@ class Cloud:
             )  # fmt: skip
             fields = {"host": "host", "vm_state": "active", "task_state": None, **values}
             objects.Instance(
-                cctxt, uuid=uuid, project_id=PROJECT, user_id="u", flavor=flavor, new_flavor=None, old_flavor=None,
+                cctxt, uuid=uuid, project_id=PROJECT, user_id="u",
+                flavor=flavor, new_flavor=None, old_flavor=None,
                 system_metadata={"image_hw_qemu_guest_agent": "yes"}, **fields,
             ).create()  # fmt: skip
         guest = self.host.guests[uuid] = Guest()
@@ -251,6 +260,8 @@ def cloud(nova, monkeypatch):
     time.sleep(0.2)
     for name in ("cell1", "cell2"):
         with sqlalchemy.create_engine(nova.urls[name]).begin() as connection:
-            connection.execute(sqlalchemy.text("DELETE FROM instance_system_metadata WHERE key='multisite_quiesce'"))
+            connection.execute(
+                sqlalchemy.text("DELETE FROM instance_system_metadata WHERE key='multisite_quiesce'")
+            )
     nova.host.guests.clear()
     nova.host.contexts.clear()

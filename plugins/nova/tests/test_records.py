@@ -4,9 +4,10 @@
 import dataclasses
 
 import pytest
+from nova import exception, objects
+
 from multisite_nova import records
 from multisite_nova.records import FAILED, FREEZING, FROZEN, OK, REFUSED, THAWED, THAWING, UNKNOWN
-from nova import exception, objects
 
 NOW = 1_763_690_000.123
 LEASE, LATE = 45.0, 120.0
@@ -32,7 +33,9 @@ def test_the_longest_record_fits_and_is_read_back():
     assert records.Record.decode(record.encode()) == record
 
 
-@pytest.mark.parametrize("text", ["", "x", "{}", "[]", "[1]", '[2,"a"]', "[1,2,3,4,5,6,7,8,9,10,11,12,13]", "null", "7"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "{}", "[]", "[1]", '[2,"a"]', "[1,2,3,4,5,6,7,8,9,10,11,12,13]", "null", "7"]
+)
 def test_what_is_no_record_is_none(text):
     assert records.Record.decode(text) is None
 
@@ -44,7 +47,12 @@ def test_a_successor_is_later_than_the_last_whatever_the_clock_says():
 
 def test_the_limit_counts_from_the_confirmed_freeze():
     record = frozen()
-    assert (record.state, record.frozen_at, record.thaw_at, record.act_at) == (FROZEN, NOW + 1, NOW + 31, NOW + 31)
+    assert (record.state, record.frozen_at, record.thaw_at, record.act_at) == (
+        FROZEN,
+        NOW + 1,
+        NOW + 31,
+        NOW + 31,
+    )
     assert record.settle_at == 0
 
 

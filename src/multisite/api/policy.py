@@ -51,6 +51,7 @@ _RULES: dict[str, tuple[str, str, str, str]] = {
     "protection:run": (MEMBER, "Protect now", "POST", "/v1/protections/{id}/run"),
     "restore_point:list": (READER, "List restore points", "GET", "/v1/restore-points"),
     "restore_point:show": (READER, "Show a restore point", "GET", "/v1/restore-points/{id}"),
+    "restore_point:delete": (MEMBER, "Delete a restore point", "DELETE", "/v1/restore-points/{id}"),
     "restore_point:rescan": (ADMIN, "Read the backup store again", "POST", "/v1/restore-points/rescan"),
     "recovery:list": (READER, "List recoveries", "GET", "/v1/recoveries"),
     "recovery:show": (READER, "Show a recovery", "GET", "/v1/recoveries/{id}"),

@@ -19,7 +19,7 @@ class Proxy(proxy.Proxy):
 
     def sites(self) -> Iterator[Site]:
         """The registered sites."""
-        return self._list(Site)
+        return self._list(Site, paginated=False)
 
     def get_site(self, name: str) -> Site:
         return self._get(Site, name)
@@ -39,7 +39,7 @@ class Proxy(proxy.Proxy):
 
     def applications(self) -> Iterator[Application]:
         """The project's applications."""
-        return self._list(Application)
+        return self._list(Application, paginated=False)
 
     def get_application(self, id: str) -> Application:
         return self._get(Application, id)
@@ -55,7 +55,7 @@ class Proxy(proxy.Proxy):
 
     def protections(self) -> Iterator[Protection]:
         """The project's protections."""
-        return self._list(Protection)
+        return self._list(Protection, paginated=False)
 
     def get_protection(self, id: str) -> Protection:
         return self._get(Protection, id)
@@ -74,10 +74,17 @@ class Proxy(proxy.Proxy):
     def restore_points(self, application: str | None = None) -> Iterator[RestorePoint]:
         """The project's restore points, or those of one application."""
         query: dict[str, Any] = {} if application is None else {"application": application}
-        return self._list(RestorePoint, **query)
+        return self._list(RestorePoint, paginated=False, **query)
 
     def get_restore_point(self, id: str) -> RestorePoint:
         return self._get(RestorePoint, id)
+
+    def delete_restore_point(self, id: str) -> str | None:
+        """Delete one with its backups; returns the id of the job, None when nothing was left to do."""
+        answer = self.delete(f"/restore-points/{id}")
+        exceptions.raise_from_response(answer)
+        job_id: str | None = answer.json()["job_id"]
+        return job_id
 
     def rescan_restore_points(self) -> list[Json]:
         """Let the service read the backup store again."""
@@ -99,7 +106,7 @@ class Proxy(proxy.Proxy):
 
     def recoveries(self) -> Iterator[Recovery]:
         """The project's recoveries."""
-        return self._list(Recovery)
+        return self._list(Recovery, paginated=False)
 
     def get_recovery(self, id: str) -> Recovery:
         return self._get(Recovery, id)
@@ -116,7 +123,7 @@ class Proxy(proxy.Proxy):
 
     def jobs(self, **query: Any) -> Iterator[Job]:
         """The project's jobs, newest first (``subject``, ``state``, ``limit``)."""
-        return self._list(Job, **query)
+        return self._list(Job, paginated=False, **query)
 
     def get_job(self, id: str) -> Job:
         return self._get(Job, id)

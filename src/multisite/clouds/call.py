@@ -13,6 +13,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 from urllib.parse import parse_qs, urlsplit
@@ -113,23 +114,9 @@ def call(
     ``RETRY_SECONDS``) when the failure may pass; others only when the request provably never took effect.
 
     Raises ``Refused`` and its kinds, ``Unreachable``, ``UnknownOutcome`` (only for a non-idempotent
-    change whose answer was lost), ``Unsupported``; programming errors pass unchanged.
+    change whose answer was lost or is an internal error), ``Unsupported``; programming errors pass unchanged.
     """
     begun = time.monotonic()
-
-    def attempt() -> Any:
-        try:
-            return _finished(function(*args, **kwargs))
-        except Exception as error:
-            verdict = classify(error, site.name, what, idempotent=idempotent)
-            if verdict is None:
-                raise
-            if isinstance(verdict.error, LoginRefused):
-                site.login_refused = True
-            if verdict.transient and (idempotent or verdict.precedes_effect):
-                raise _TryAgain(verdict.error) from error
-            raise verdict.error from error
-
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(_TryAgain),
         stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_after_delay(RETRY_SECONDS),
@@ -138,11 +125,52 @@ def call(
         reraise=True,
     )
     try:
-        return retrying(attempt)
+        return retrying(_attempt, site, what, idempotent, partial(function, *args, **kwargs))
     except _TryAgain as last:
         raise last.error from last.__cause__
     finally:
         LOG.debug("site %s: %s: %.3f s", site.name, what, time.monotonic() - begun)
+
+
+def _attempt(site: CloudSite, what: str, idempotent: bool, act: Callable[[], Any]) -> Any:
+    try:
+        return _finished(act())
+    except Exception as error:
+        verdict = classify(error, site.name, what, idempotent=idempotent)
+        if verdict is None:
+            raise
+        if isinstance(verdict.error, LoginRefused):
+            site.login_refused = True
+        if verdict.transient and (idempotent or verdict.precedes_effect):
+            raise _TryAgain(verdict.error) from error
+        if verdict.error is error:
+            raise
+        raise verdict.error from error
+
+
+def read_one(
+    site: CloudSite,
+    what: str,
+    proxy: Callable[[], Any],
+    path: str,
+    key: str | None = None,
+    *,
+    microversion: str | None = None,
+    **params: Any,
+) -> Any:
+    """``GET path`` of a service; what its answer has under ``key``, or all of it.
+
+    ``proxy`` gives the service (``lambda: site.compute``), so that reaching it is part of the call.
+    ``microversion`` is pinned where the shape of the answer depends on it; a service that is too old
+    answers 406: ``Refused``.  Raises what ``call`` raises; SiteError for an answer that is not its JSON.
+    """
+    answer = call(site, what, lambda: proxy().get(path, params=params, microversion=microversion))
+    try:
+        body = answer.json()
+        return body if key is None else body[key]
+    except (ValueError, KeyError, TypeError) as error:
+        said = f"the answer of {answer.url} is not what the service answers: is something else in between?"
+        raise SiteError(site.name, what, said) from error
 
 
 def read_all(
@@ -157,15 +185,14 @@ def read_all(
 ) -> list[dict[str, Any]]:
     """``GET path`` of a service, every page, as the service sent it (``key`` names the list in the answer).
 
-    ``proxy`` gives the service (``lambda: site.compute``), so that reaching it is part of the call.
-    ``microversion`` is pinned where the shape of the answer depends on it; a service that is too old
-    answers 406: ``Refused``. Raises what ``call`` raises.
+    The rest is as in ``read_one``.
     """
     found: list[dict[str, Any]] = []
     query: dict[str, Any] = dict(params)
     while True:
-        answer = call(site, what, lambda q=query: proxy().get(path, params=q, microversion=microversion))
-        body = answer.json()
+        body = read_one(site, what, proxy, path, microversion=microversion, **query)
+        if not isinstance(body, dict) or not isinstance(body.get(key), list):
+            raise SiteError(site.name, what, f"the answer has no list {key!r}: is something else in between?")
         found.extend(body[key])
         following = next(
             (link["href"] for link in body.get(f"{key}_links", ()) if link["rel"] == "next"), None
@@ -196,9 +223,7 @@ def _finished(result: Any) -> Any:
 
 
 def classify(error: BaseException, site: str, what: str, *, idempotent: bool = False) -> Verdict | None:
-    """Sort an exception of openstacksdk, keystoneauth or requests; None when it is none of these (a bug
-    of ours).
-    """
+    """Sort an exception of openstacksdk, keystoneauth or requests; None for any other: a bug of ours."""
     if isinstance(error, SiteError):  # from a call within the call, which has done its own repeating
         return Verdict(error, precedes_effect=isinstance(error, Unreachable), transient=False)
     response = getattr(error, "response", None)
@@ -221,21 +246,20 @@ def classify(error: BaseException, site: str, what: str, *, idempotent: bool = F
 
 
 def _answered(response: requests.Response, site: str, what: str, idempotent: bool) -> Verdict:
-    status = response.status_code
-    headers = response.headers
+    status, headers = response.status_code, response.headers
     request_id = headers.get("x-openstack-request-id") or headers.get("x-compute-request-id")
     message = answer_words(response)
-    method = response.request.method if response.request is not None else None
-    harmless = method in _READS
-    if status == 503 or (status in (502, 504) and (harmless or idempotent)):
-        # Without a request id it was a proxy that found no server; with one the service gave up, who
-        # knows how far in.
+    harmless = _changes_nothing(response.request)
+    if status in (500, 502, 503, 504):
+        # A 503 without a request id is a proxy's that found no server.  In all the others a service was
+        # at work.
+        never_began = status == 503 and not request_id
         shown = f"{message} (HTTP {status}" + (f", {request_id})" if request_id else ")")
-        sure = harmless or (status == 503 and not request_id)
-        return Verdict(Unreachable(site, what, shown), precedes_effect=sure, transient=True)
-    if status in (502, 504):
-        lost = f"a proxy lost the answer (HTTP {status}): it may have taken effect, look before repeating it"
-        return Verdict(UnknownOutcome(site, what, lost), precedes_effect=False, transient=False)
+        if not (harmless or idempotent or never_began):
+            lost = f"{shown}: it may have taken effect, look before repeating it"
+            return Verdict(UnknownOutcome(site, what, lost), precedes_effect=False, transient=False)
+        if status != 500:
+            return Verdict(Unreachable(site, what, shown), harmless or never_began, transient=True)
     kind = _REFUSALS.get(status, Refused)
     if status in (403, 409, 413) and _QUOTA_WORDS.search(message):
         kind = OverQuota
@@ -245,14 +269,17 @@ def _answered(response: requests.Response, site: str, what: str, idempotent: boo
     return Verdict(refused, precedes_effect=harmless or status == 429, transient=status in (429, 500))
 
 
+def _changes_nothing(request: Any) -> bool:
+    """Reads, and logging in.  A request that is not known may change anything."""
+    return request is not None and (request.method in _READS or str(request.url).endswith("/auth/tokens"))
+
+
 def _unanswered(error: BaseException, site: str, what: str, idempotent: bool) -> Verdict:
     origin = _origin(error)
-    request = getattr(origin, "request", None)
-    harmless = request is not None and (request.method in _READS or str(request.url).endswith("/auth/tokens"))
+    harmless = _changes_nothing(getattr(origin, "request", None))
     never_sent = any(isinstance(e, _NEVER_SENT) for e in _within(origin))
     reason = _words_of(origin)
-    # Whoever waited a whole time limit has been patient enough; a refused connection may be a service
-    # restarting.
+    # Whoever waited a whole time limit has been patient enough; a refused connection may be a restart.
     transient = not isinstance(origin, requests.exceptions.Timeout | requests.exceptions.SSLError)
     if never_sent or harmless or idempotent:
         return Verdict(Unreachable(site, what, reason), never_sent or harmless, transient)

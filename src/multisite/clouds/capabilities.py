@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError, Unsupported
 from multisite.domain.model import Capability, Known
@@ -121,16 +121,19 @@ def _neutron_agents(site: CloudSite) -> list[tuple[str, bool]]:
 
 
 def _quiesce(site: CloudSite) -> Capability:
+    name, what = "quiesce", "ask for the quiesce filter"
     try:
-        answer = call(site, "ask for the quiesce filter", lambda: site.compute.get("/os-multisite-quiesce"))
+        document = read_one(site, what, lambda: site.compute, "/os-multisite-quiesce", "multisite_quiesce")
     except NotFoundInSite:
         missing = "nova-api has no quiesce filter: install multisite-nova there and add it to api-paste.ini"
-        return Capability("quiesce", Known.NO, missing)
-    document = answer.json().get("multisite_quiesce", {})
-    version = document.get("version")
-    return Capability(
-        "quiesce", Known.YES, "nova-api has the quiesce filter", str(version) if version else None
-    )
+        return Capability(name, Known.NO, missing)
+    version = str(document.get("version") or "") or None
+    if not document.get("supported", True):
+        ill = "the quiesce filter is there, but what thaws servers in time is not running: see nova-api's log"
+        return Capability(name, Known.NO, ill, version)
+    longest = document.get("max_timeout")
+    detail = f"freezes last at most {longest} s" if longest else "nova-api has the quiesce filter"
+    return Capability(name, Known.YES, detail, version)
 
 
 def _volume_types(site: CloudSite) -> list[dict[str, Any]]:
@@ -170,19 +173,17 @@ def _backup_driver(site: CloudSite) -> Capability:
     """The driver in an existing backup's exported record; all of a site's backups are taken by one driver."""
     name = "backup-driver"
     what = "look for a backup that tells its driver"
-    rows = call(
-        site,
-        what,
-        lambda: site.volume.get(
-            "/backups/detail", params={"limit": 20, "status": "available"}, microversion="3.43"
-        ),
-    ).json()["backups"]
+    # One page only: any backup will do.
+    rows = read_one(
+        site, what, lambda: site.volume, "/backups/detail", "backups",
+        microversion="3.43", limit=20, status="available",
+    )  # fmt: skip
     backup = next((row for row in rows if row["status"] == "available"), None)
     if backup is None:
         return Capability(name, Known.UNKNOWN, "no backup exists yet that could tell its driver")
-    record = call(site, what, lambda: site.volume.get(f"/backups/{backup['id']}/export_record")).json()
-    driver = record["backup-record"]["backup_service"]
-    return Capability(name, Known.YES, driver)
+    path = f"/backups/{backup['id']}/export_record"
+    record = read_one(site, what, lambda: site.volume, path, "backup-record")
+    return Capability(name, Known.YES, record["backup_service"])
 
 
 def _extension(name: str, alias: str, remedy: str) -> Callable[[CloudSite], Capability]:

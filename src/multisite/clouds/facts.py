@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from multisite.clouds import facts_network
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Refused, SiteError, Unsupported
 from multisite.clouds.facts_network import Row
@@ -68,39 +67,35 @@ def read_application(
     boot from a volume and for volumes attached more than once, and what ``call`` raises.
     """
     rows = read_servers(site, server_ids)
-    project = rows[0]["tenant_id"]
-    scope = _scope(site, project)
-    notes: list[str] = []
+    scope, notes = _scope(site, rows[0]["tenant_id"]), list[str]()
     attached = _volumes(site, rows, scope, notes)
     network = facts_network.read(site, rows, notes)
     groups = _server_groups(site, rows, scope)
     flavors = _flavors(site, rows, notes)
-    wanted = quiesce or {}
-    servers = []
-    for order, row in enumerate(rows, start=1):
-        servers.append(
-            _server(
-                row,
-                order,
-                quiesce=wanted.get(row["id"], True),
-                flavor=flavors[row["id"]],
-                port_ids=tuple(p.id for p in network.ports_of[row["id"]]),
-                volume_ids=tuple(v.id for v in attached[row["id"]]),
-                group=next((g["id"] for g in groups if row["id"] in g["members"]), None),
-                notes=notes,
-            )
+    servers = [
+        _server(
+            row,
+            order,
+            quiesce=(quiesce or {}).get(row["id"], True),
+            flavor=flavors[row["id"]],
+            port_ids=tuple(p.id for p in network.ports_of[row["id"]]),
+            volume_ids=tuple(v.id for v in attached[row["id"]]),
+            group=next((g["id"] for g in groups if row["id"] in g["members"]), None),
+            notes=notes,
         )
+        for order, row in enumerate(rows, start=1)
+    ]
     return ApplicationFacts(
-        project_id=project,
-        servers=tuple(servers),
-        volumes=tuple(v for row in rows for v in attached[row["id"]]),
-        ports=tuple(p for row in rows for p in network.ports_of[row["id"]]),
-        networks=network.networks,
-        subnets=network.subnets,
-        security_groups=network.security_groups,
-        keypairs=_keypairs(site, rows, notes),
-        server_groups=tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
-        notes=tuple(dict.fromkeys(notes)),
+        rows[0]["tenant_id"],
+        tuple(servers),
+        tuple(v for row in rows for v in attached[row["id"]]),
+        tuple(p for row in rows for p in network.ports_of[row["id"]]),
+        network.networks,
+        network.subnets,
+        network.security_groups,
+        _keypairs(site, rows, notes),
+        tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
+        tuple(dict.fromkeys(notes)),
     )
 
 
@@ -135,10 +130,8 @@ def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
 
 
 def _server_row(site: CloudSite, server_id: str) -> Row:
-    def read() -> Any:
-        return site.compute.get(f"/servers/{server_id}", microversion=SERVERS)
-
-    row: Row = call(site, f"read server {server_id}", read).json()["server"]
+    path, what = f"/servers/{server_id}", f"read server {server_id}"
+    row: Row = read_one(site, what, lambda: site.compute, path, "server", microversion=SERVERS)
     return row
 
 
@@ -218,10 +211,8 @@ def _volumes(
 
 
 def _volume_row(site: CloudSite, server: Row, volume_id: str) -> Row:
-    what = f"read volume {volume_id} of server {server['name']}"
-    row: Row = call(
-        site, what, lambda: site.volume.get(f"/volumes/{volume_id}", microversion=VOLUMES)
-    ).json()["volume"]
+    path, what = f"/volumes/{volume_id}", f"read volume {volume_id} of server {server['name']}"
+    row: Row = read_one(site, what, lambda: site.volume, path, "volume", microversion=VOLUMES)
     return row
 
 

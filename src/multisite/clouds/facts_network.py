@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.domain.manifest import (
@@ -88,15 +88,12 @@ def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: list[st
 
 def _macs_by_hypervisor(site: CloudSite, server_id: str) -> list[str]:
     what = f"read diagnostics of server {server_id}"
+    path = f"/servers/{server_id}/diagnostics"
     try:
-        answer = call(
-            site, what, lambda: site.compute.get(f"/servers/{server_id}/diagnostics", microversion="2.48")
-        )
-    except (
-        SiteError
-    ):  # not an administrator, or the server is stopped: then the order stays unknown, and noted
+        nics = read_one(site, what, lambda: site.compute, path, "nic_details", microversion="2.48")
+    except SiteError:  # not an administrator, or the server is stopped: then the order is unknown, and noted
         return []
-    return [nic["mac_address"] for nic in answer.json()["nic_details"]]
+    return [nic["mac_address"] for nic in nics]
 
 
 def _security_groups(site: CloudSite, ids: list[str], notes: list[str]) -> list[SecurityGroupRecord]:

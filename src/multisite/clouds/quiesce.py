@@ -58,12 +58,11 @@ class Thawed:
 class QuiesceRecord:
     """What nova-api knows about the last freeze of a server.
 
-    ``frozen``: it is, or may be (freezing, frozen, thawing); otherwise ``state`` is "thawed".
+    ``state``: freezing, frozen, thawing or thawed.  ``frozen_at`` None: the guest never confirmed it.
     """
 
     server_id: str
     state: str
-    frozen: bool
     frozen_at: datetime | None = None
     thaw_at: datetime | None = None
 
@@ -92,8 +91,9 @@ def freeze(site: CloudSite, server_id: str, timeout: int, within: float | None =
 def thaw(site: CloudSite, server_id: str) -> Thawed:
     """Thaw a server and say how its freeze ended; harmless when it is not frozen.
 
-    Raises Unsupported without the filter, NotFoundInSite when the server is gone, Unreachable; after
-    these only nova-api's own time limit thaws it.
+    Raises ConflictInSite when the guest does not confirm it: nova-api goes on trying.  Unsupported
+    without the filter, NotFoundInSite when the server is gone, Unreachable: after these only nova-api's
+    own time limit thaws it.
     """
     what = f"thaw server {server_id}"
     answer = _action(site, what, server_id, {"unquiesce": None}, ANSWER_SECONDS, idempotent=True)
@@ -116,9 +116,12 @@ def state(site: CloudSite, server_id: str) -> QuiesceRecord:
     except NotFoundInSite as error:
         raise _missing_or(site, server_id, what, error) from error
     record: Mapping[str, Any] = answer.get("quiesce") or {}
-    found = str(record.get("state") or "thawed")
-    frozen_at, thaw_at = _time(record.get("frozen_at")), _time(record.get("thaw_at"))
-    return QuiesceRecord(server_id, found, found != "thawed", frozen_at, thaw_at)
+    return QuiesceRecord(
+        server_id,
+        str(record.get("state") or "thawed"),
+        _time(record.get("frozen_at")),
+        _time(record.get("thaw_at")),
+    )
 
 
 def answer_within(site: CloudSite, seconds: float) -> dict[str, tuple[float, float]]:

@@ -7,11 +7,11 @@ other projects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multisite.clouds.call import call
+from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 
 COMPUTE = ("instances", "cores", "ram", "server_groups")
@@ -55,23 +55,17 @@ def headroom(site: CloudSite, project: str | None = None) -> dict[str, dict[str,
 def read_quotas(site: CloudSite, project: str | None = None) -> tuple[Quota, ...]:
     """The same as a list; no two services use the same name for a resource."""
     project = project or site.project_id
-    sets = f"/os-quota-sets/{project}"
-    compute = _read(
-        site, "compute", "quota_set", lambda: site.compute.get(f"{sets}/detail", microversion="2.57")
-    )
-    volume = _read(site, "volume", "quota_set", lambda: site.volume.get(sets, params={"usage": "True"}))
-    network = _read(site, "network", "quota", lambda: site.network.get(f"/quotas/{project}/details.json"))
+    sets, details = f"/os-quota-sets/{project}", f"/quotas/{project}/details.json"
+    what = "read the quota"
+    compute = read_one(site, what, lambda: site.compute, f"{sets}/detail", "quota_set", microversion="2.57")
+    volume = read_one(site, what, lambda: site.volume, sets, "quota_set", usage="True")
+    network = read_one(site, what, lambda: site.network, details, "quota")
     by_type = [name for name in volume if name.startswith(_BY_TYPE)]
     return (
         *_chosen("compute", compute, COMPUTE, "in_use"),
         *_chosen("block-storage", volume, (*VOLUME, *by_type), "in_use"),
         *_chosen("network", network, NETWORK, "used"),
     )
-
-
-def _read(site: CloudSite, service: str, key: str, get: Callable[[], Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = call(site, f"read the {service} quota", get).json()[key]
-    return found
 
 
 def _chosen(service: str, quota: Mapping[str, Any], names: Iterable[str], used: str) -> list[Quota]:

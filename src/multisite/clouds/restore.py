@@ -90,7 +90,7 @@ def import_record(site: CloudSite, backup_id: str, record: Mapping[str, str], ti
 
 
 _HINT = (
-    "the target's cinder-backup must use the driver and the store the backup was made with; remove the record "
+    "the cinder-backup there must use the driver and the store of the backup; remove the record "
     "only if it names no container (deleting one that does deletes the data)"
 )
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Unsupported
 
@@ -128,7 +128,7 @@ def seal(site: CloudSite, kind: Kind, resource_id: str, token: str, description:
     path = f"{_LISTINGS[kind].path}/{resource_id}"
     what = f"tag {kind.replace('_', ' ')} {resource_id}"
     key = kind
-    known = call(site, what, lambda: site.network.get(path)).json()[key]
+    known = read_one(site, what, lambda: site.network, path, key)
     tags = [*known.get("tags", ()), *([token] if token not in known.get("tags", ()) else [])]
     if tags != known.get("tags"):
         call(site, what, lambda: site.network.put(f"{path}/tags", json={"tags": tags}), idempotent=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite
@@ -43,8 +43,8 @@ def wait_until(
 
     ``done`` and ``failed`` are predicates or sets of states (``status``, compared without case).
     ``timeout`` and ``poll`` are seconds; ``what`` names the thing ("volume db-root").  ``on_poll`` sees
-    every value (progress).  ``explain`` gives the reason of a failure; by default what the thing itself
-    tells (``fault_of``).
+    every value (progress).  ``explain`` gives the reason of a failure; without it, or when it has none,
+    it is what the thing itself tells (``fault_of``).
 
     Raises Failed, TimedOut (both name the thing, its last state and the seconds), Cancelled when
     ``cancelled()``, and whatever ``read`` raises except Unreachable and server errors, which are borne
@@ -52,26 +52,17 @@ def wait_until(
     """
     begun = time.monotonic()
     seen: str | None = None
-    trouble: SiteError | None = None
     while True:
-        try:
-            value = read()
-            trouble = None
-        except (Unreachable, Refused) as error:
-            if isinstance(error, Refused) and error.site_status < 500:
-                raise
-            trouble = error
-        else:
-            seen = state_of(value)
+        value, trouble = _look(read)
+        if trouble is None:
+            value, seen = cast("T", value), state_of(value)
             if on_poll is not None:
                 on_poll(value)
             if _holds(done, value):
                 return value
             if _holds(failed, value):
-                reason = (explain or fault_of)(value) or "no reason given"
-                seconds = time.monotonic() - begun
-                said = f"ended as {seen} after {seconds:.1f} s: {reason}"
-                raise Failed(site, what, said, state=seen, seconds=seconds)
+                reason = (explain(value) if explain else "") or fault_of(value)
+                raise _failure(site, what, seen, time.monotonic() - begun, reason)
         if cancelled is not None and cancelled():
             raise Cancelled(site, what, f"stopped waiting on request; it was {seen or 'not seen yet'}")
         _pause(begun, timeout, poll, site=site, what=what, seen=seen, trouble=trouble)
@@ -153,6 +144,21 @@ def volume_messages(site: CloudSite, resource_id: str) -> str:
     except SiteError:
         return ""
     return "; ".join(dict.fromkeys(str(m["user_message"]) for m in found))
+
+
+def _look(read: Callable[[], T]) -> tuple[T | None, SiteError | None]:
+    """The value, or why it could not be read just now."""
+    try:
+        return read(), None
+    except (Unreachable, Refused) as error:
+        if isinstance(error, Refused) and error.site_status < 500:
+            raise
+        return None, error
+
+
+def _failure(site: str, what: str, seen: str | None, seconds: float, reason: str) -> Failed:
+    said = f"ended as {seen} after {seconds:.1f} s: {reason or 'no reason given'}"
+    return Failed(site, what, said, state=seen, seconds=seconds)
 
 
 def _holds(test: Collection[str] | Callable[[Any], object], value: object) -> bool:

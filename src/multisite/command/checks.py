@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +139,10 @@ def _register_authtoken(conf: cfg.ConfigOpts) -> None:
 
     for group, opts in list_opts():
         conf.register_opts(opts, group=group)
-    loading.register_session_conf_options(conf, "keystone_authtoken")
+    for opt in loading.get_session_conf_options():
+        # The middleware has its own cafile, certfile, keyfile and insecure.
+        with contextlib.suppress(cfg.DuplicateOptError):
+            conf.register_opt(opt, group="keystone_authtoken")
     loading.register_auth_conf_options(conf, "keystone_authtoken")
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from multisite.command import arguments as common
 
@@ -66,7 +67,7 @@ class _Nothing:
         raise AttributeError(name)
 
 
-_NO_SERVICES: object = _Nothing()
+_NO_SERVICES: Any = _Nothing()
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ class Durable:
             self.call(self._launch())
         except BaseException:
             self.shutdown()
+            self.unlock()
             raise
 
     async def _launch(self) -> None:
@@ -114,6 +115,9 @@ class Durable:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(10)
         _carry_out = None
+
+    def unlock(self) -> None:
+        """Let another engine work on this database: not before the last step of this one has ended."""
         if self._lock is not None:
             self._lock.close()
 

@@ -100,7 +100,14 @@ class JobEngine:
                 self._changed.wait_for(lambda: self._busy == 0, max(0.0, deadline - time.monotonic()))
             self._durable.shutdown()
             self._board.close()
-        self._state = "stopped"
+        with self._changed:
+            self._state = "stopped"
+            if self._busy:
+                log.warning(
+                    "%d steps are still running: the database stays locked until they end", self._busy
+                )
+            else:
+                self._durable.unlock()
         self._steps.shutdown(wait=False, cancel_futures=True)
         self._bookkeeping.shutdown(wait=False, cancel_futures=True)
 
@@ -253,6 +260,8 @@ class JobEngine:
         finally:
             with self._changed:
                 self._busy -= 1
+                if self._busy == 0 and self._state == "stopped":
+                    self._durable.unlock()
                 self._changed.notify_all()
 
 

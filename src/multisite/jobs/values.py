@@ -30,9 +30,7 @@ def plain(value: object, where: str) -> Json:
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, Mapping):
         return {_key(key, where): plain(item, f"{where}.{key}") for key, item in value.items()}
-    raise Invalid(
-        f"{where}: {type(value).__name__} is not plain JSON; convert it, and never store a secret"
-    )
+    raise Invalid(f"{where}: {type(value).__name__} is not plain JSON; convert it, and never store a secret")
 
 
 def text(value: object, where: str) -> str:

@@ -44,7 +44,7 @@ class Live:
         started = self._sight is not None
         self._sight = sight
         if not started:
-            self._live.start()
+            self._live.start(refresh=True)
 
     def close(self, sight: Sight) -> None:
         self._sight = sight

@@ -22,10 +22,7 @@ def make_client(instance: Any) -> Proxy:
     """A client for the endpoint the operator names, or else the catalog's; logs in, nothing more."""
     from multisite.client.proxy import Proxy
 
-    # The cloud's configuration holds our option too: osc-lib merges options into it.
-    endpoint = instance._cli_options.get_endpoint(SERVICE_TYPE) or instance.get_endpoint_for_service_type(
-        SERVICE_TYPE, region_name=instance.region_name, interface=instance.interface
-    )
+    endpoint = _endpoint(instance)
     if not endpoint:
         raise exceptions.CommandError(
             "multisite: the catalog of this cloud has no service 'multisite': log in to the site it lives in,"
@@ -37,6 +34,21 @@ def make_client(instance: Any) -> Proxy:
         endpoint_override=versioned(endpoint),
         default_microversion=MICROVERSION,
     )
+
+
+def _endpoint(instance: Any) -> str | None:
+    from keystoneauth1.exceptions import CatalogException
+
+    # The cloud's configuration holds our option too: osc-lib merges options into it.
+    if override := instance._cli_options.get_endpoint(SERVICE_TYPE):
+        return str(override)
+    try:
+        found: str | None = instance.get_endpoint_for_service_type(
+            SERVICE_TYPE, region_name=instance.region_name, interface=instance.interface
+        )
+    except CatalogException:
+        return None
+    return found
 
 
 def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

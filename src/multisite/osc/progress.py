@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -207,7 +207,10 @@ def _age(job: dict[str, Any], date: str | None) -> float:
     """Seconds since the job was accepted, by the service's clock: ours may be wrong."""
     if not date:
         return 0.0
-    age = (parsedate_to_datetime(date) - _moment(job["created_at"])).total_seconds()
+    told = parsedate_to_datetime(date)
+    if told.tzinfo is None:  # a header that passed a careless proxy; HTTP knows only UTC
+        told = told.replace(tzinfo=UTC)
+    age = (told - _moment(job["created_at"])).total_seconds()
     return max(0.0, age)
 
 

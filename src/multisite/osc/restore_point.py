@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from multisite.osc import refs
+from multisite.osc import progress, refs
 from multisite.osc.base import Lister, Row, ShowOne, Table, lines, seconds, shown, table
 
 _ORDER = (
@@ -53,6 +53,22 @@ class Show(ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         id = refs.restore_point(self.client, parsed_args.restore_point)
         return shown_point(self.client.get_restore_point(id))
+
+
+class Delete(ShowOne):
+    """Delete a restore point with its backups; refused while another one builds on it"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        # By id only: "the newest of this application" is not something to delete by accident.
+        parser.add_argument("restore_point", metavar="<restore point>", help="Restore point (id)")
+        return progress.add_options(parser)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        job_id = self.client.delete_restore_point(parsed_args.restore_point)
+        if parsed_args.no_wait or job_id is None:
+            return ("job_id",), (job_id,)
+        return progress.shown_job(progress.follow(self, job_id, parsed_args))
 
 
 class Rescan(Lister):

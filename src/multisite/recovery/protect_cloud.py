@@ -13,7 +13,7 @@ from typing import Protocol
 
 from keystoneauth1.identity.base import BaseIdentityPlugin
 
-from multisite.clouds import quiesce, volumes
+from multisite.clouds import build, quiesce, volumes
 from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import Unsupported
@@ -84,6 +84,7 @@ class SiteCloud:
         self.freeze = partial(quiesce.freeze, site)
         self.thaw = partial(quiesce.thaw, site)
         self.freeze_record = partial(quiesce.state, site)
+        self.console = partial(build.console, site, lines=CONSOLE_LINES)
         self.consistent_group = partial(volumes.consistent_group, site)
         self.snapshot = partial(volumes.create_snapshot, site)
         self.snapshot_group = partial(volumes.create_group_snapshot, site)
@@ -152,14 +153,6 @@ class SiteCloud:
         list(pool.map(touch, range(threads)))
         call(self._site, "connect to Nova", lambda: self._site.compute.get("/servers", params=query))
 
-    def console(self, server_id: str) -> str:
-        """The end of a server's console, as much as Nova gives."""
-        body = {"os-getConsoleOutput": {"length": CONSOLE_LINES}}
-        what = f"read the console of server {server_id}"
-        path = f"/servers/{server_id}/action"
-        answer = call(self._site, what, lambda: self._site.compute.post(path, json=body), idempotent=True)
-        return str(answer.json()["output"])
-
     def _quiesce_problem(self, member: Member, status: str) -> str | None:
         if not member.quiesce or status != "ACTIVE":
             return None
@@ -167,8 +160,8 @@ class SiteCloud:
             record = self.freeze_record(member.server_id)
         except Unsupported as error:
             return error.message
-        if record.frozen:
-            return f"it is frozen already, by somebody else, until {record.thaw_at} at the latest"
+        if record.state in ("freezing", "frozen"):
+            return f"it is {record.state} by somebody else, until {record.thaw_at} at the latest"
         return None
 
     def _volume_states(self, facts: ApplicationFacts) -> dict[str, str]:

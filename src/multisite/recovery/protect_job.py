@@ -218,7 +218,7 @@ def _marks(cloud: ProtectCloud, order: ProtectOrder, ctx: StepContext) -> list[d
 
 def _undo_capture(ports: ProtectPorts, order: ProtectOrder, ctx: StepContext, result: Json | None) -> None:
     cloud = ports.open(order.application.site)
-    undo_capture(cloud, order.plan, ctx.token, finished=result is not None)
+    undo_capture(cloud, order.plan, ctx, finished=result is not None)
 
 
 def _backup(ports: ProtectPorts, order: ProtectOrder, volume: PlannedVolume, ctx: StepContext) -> Json:

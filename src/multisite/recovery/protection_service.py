@@ -33,6 +33,7 @@ LOG = logging.getLogger(__name__)
 
 FREEZE_SECONDS = (5, 600)
 DEFAULT_FREEZE_SECONDS = 60
+MAX_GAP_SECONDS = 60
 _OPTIONS = frozenset(
     ("target_site", "freeze_timeout", "quiesce", "full_every", "console_mark", "snapshot_gap_seconds")
 )
@@ -211,7 +212,7 @@ class ProtectionService:
                 self._restore_points.save(as_restore_point(manifest, *known))
         problems = {d.id: d.problem for d in contents.damaged}
         for row in rows.values():
-            if row.state == RestorePointState.AVAILABLE or (row.id in problems and row.error is None):
+            if row.state == RestorePointState.AVAILABLE:
                 error = problems.get(row.id, _GONE)
                 self._restore_points.save(replace(row, state=RestorePointState.MISSING, error=error))
         nobodys = [_nobodys(d.id, d.problem) for d in contents.damaged if d.id not in rows]
@@ -231,6 +232,7 @@ class ProtectionService:
         with self._database.session():
             self._refuse_while_busy(point.application_id, point.application)
             if manifest is None:
+                self._refuse_half_deleted(point)
                 self._restore_points.delete(id)
                 return None
             title = f"Delete restore point {id} of {point.application}"
@@ -264,8 +266,9 @@ class ProtectionService:
             raise Invalid(f"freeze_timeout: {protection.freeze_timeout} is not {lowest} to {highest} seconds")
         if protection.full_every < 1:
             raise Invalid(f"full_every: {protection.full_every} is below 1")
-        if not 0 <= protection.snapshot_gap_seconds <= lowest:
-            raise Invalid(f"snapshot_gap_seconds: {protection.snapshot_gap_seconds} is not 0 to {lowest}")
+        if not 0 <= protection.snapshot_gap_seconds <= MAX_GAP_SECONDS:
+            gap = protection.snapshot_gap_seconds
+            raise Invalid(f"snapshot_gap_seconds: {gap} is not 0 to {MAX_GAP_SECONDS}")
         if protection.console_mark is not None:
             try:
                 re.compile(protection.console_mark)
@@ -293,6 +296,11 @@ class ProtectionService:
         for job in self._jobs.list(subject=application_id):
             if job.kind in (PROTECT, FORGET) and not job.settled:
                 raise Conflict(f"application: {name} is being worked on by job {job.id} ({job.title})")
+
+    def _refuse_half_deleted(self, point: RestorePoint) -> None:
+        job = self._jobs.get(point.job_id) if point.job_id else None
+        if job is not None and job.kind == FORGET:
+            raise Conflict(f"restore point: {point.id} is half deleted; resume job {job.id}")
 
     def _previous(self, application: Application) -> Manifest | None:
         """The newest restore point of the application, by its data."""

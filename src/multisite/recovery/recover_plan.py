@@ -67,8 +67,7 @@ def preview(
     source_state: SourceState = SourceState.UNKNOWN,
     speed: SpeedModel | None = None,
 ) -> Preview:
-    """What a recovery would do, and what is in its way.  Raises Invalid for rules that name unknown things.
-    """
+    """What a recovery would do and what is in its way.  Raises Invalid for rules that name unknown things."""
     return decide(manifest, facts, rules, now, source_state=source_state, speed=speed).preview
 
 

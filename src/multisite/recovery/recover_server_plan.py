@@ -277,8 +277,7 @@ def _volume_type(draft: Draft, record: VolumeRecord, subject: str) -> str | None
 
 
 def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[PlannedServer, ...]:
-    """Servers in boot order.  One boots when those before it are ready; equal order means at the same time.
-    """
+    """Servers in boot order.  One boots when those before it are ready; equal order: at the same time."""
     key_names = {k.record.name: k.name for k in keypairs}
     marks = {m.server_id: m.text for m in draft.manifest.marks}
     ordered = sorted(draft.manifest.servers, key=lambda s: (s.order, s.name, s.id))

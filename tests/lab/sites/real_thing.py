@@ -1,4 +1,4 @@
-"""A server with three NICs and everything a server can have, each thing marked with a token, in a real site."""
+"""A server with three NICs and all a server can have, each thing marked with a token, in a real site."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def make_server(maker: Maker) -> None:
     maker.make(
         "server", "vm", compute.create_server,
         flavor_id=flavor, key_name=named("key", maker.thing.tokens["key"]), user_data="I2Nsb3VkLWNvbmZpZwo=",
-        metadata={"vnf": "facts"}, config_drive=True,
+        metadata={"vnf": "facts"},
         scheduler_hints={"group": ids["apart"]}, block_device_mapping=disks,
         networks=[{"port": ids[nic]} for nic in ("nic1", "nic2", "nic3")],
     )  # fmt: skip

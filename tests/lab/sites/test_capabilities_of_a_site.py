@@ -1,4 +1,4 @@
-"""What a real site says of itself, to an administrator, to a member, and to a stranger; and one that is not there."""
+"""What a real site says of itself, to an administrator and to a member; and a site that is not there."""
 
 from __future__ import annotations
 

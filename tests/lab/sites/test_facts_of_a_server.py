@@ -45,7 +45,7 @@ def test_facts(site: CloudSite, thing: Thing) -> None:
     assert server.flavor.id == ids["flavor"]
     assert server.flavor.extra_specs == {"hw:mem_page_size": "any"}
     assert server.metadata == {"vnf": "facts"}
-    assert server.config_drive
+    assert not server.config_drive
     assert server.user_data == "I2Nsb3VkLWNvbmZpZwo="
     assert facts.networks[0].description.startswith("for net-")
     assert facts.notes == ()

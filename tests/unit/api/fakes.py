@@ -203,6 +203,10 @@ class Protections(Owned):
             raise NotFound(f"restore point: there is no restore point {id!r}")
         return self.points[id]
 
+    def delete_restore_point(self, caller: Caller, id: str) -> str | None:
+        point = self.points.pop(id)
+        return None if point.state is RestorePointState.MISSING else self.jobs.put(job(id)).id
+
     def rescan(self, caller: Caller) -> list[RestorePoint]:
         return list(self.points.values())
 

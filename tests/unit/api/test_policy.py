@@ -33,6 +33,7 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "protection:run": (WRITE, "POST", "/v1/protections/{protections}/run", {}),
     "restore_point:list": (READ, "GET", "/v1/restore-points", None),
     "restore_point:show": (READ, "GET", "/v1/restore-points/{restore_points}", None),
+    "restore_point:delete": (WRITE, "DELETE", "/v1/restore-points/{restore_points}", None),
     "restore_point:rescan": (ADMIN_ONLY, "POST", "/v1/restore-points/rescan", None),
     "recovery:list": (READ, "GET", "/v1/recoveries", None),
     "recovery:show": (READ, "GET", "/v1/recoveries/{recoveries}", None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -77,11 +77,11 @@ def sites(monkeypatch: pytest.MonkeyPatch) -> FakeSites:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path) -> Database:
     found = Database(f"sqlite:///{tmp_path / 'multisite.db'}")
     found.upgrade()
     SiteRepository(found).add(Site("i1", "paris", "paris-cloud", "Paris", "http://paris/v3"))
-    yield found
+    return found
 
 
 @pytest.fixture
@@ -134,7 +134,9 @@ def test_by_metadata(service: ApplicationService, sites: FakeSites) -> None:
         ({"metadata_tag": "vnf=odd"}, "^metadata_tag: server odd has boot_order='first'"),
     ],
 )
-def test_what_is_refused(service: ApplicationService, sites: FakeSites, arguments: dict[str, Any], words: str) -> None:
+def test_what_is_refused(
+    service: ApplicationService, sites: FakeSites, arguments: dict[str, Any], words: str
+) -> None:
     sites.add("s1")
     sites.add("foreign", project="p7")
     sites.add("odd", vnf="odd", boot_order="first")
@@ -154,7 +156,7 @@ def test_unknown_site_and_site_down(service: ApplicationService, sites: FakeSite
 def test_a_server_belongs_to_one_application(service: ApplicationService, sites: FakeSites) -> None:
     sites.add("s1", "db")
     service.create(MEMBER, "demo", "paris", [{"id": "s1"}])
-    with pytest.raises(Conflict, match="^servers: db already belongs to application 'demo'"):
+    with pytest.raises(Conflict, match=r"^servers: db already belongs to application 'demo'"):
         service.create(MEMBER, "second", "paris", [{"id": "s1"}])
     sites.projects = [{"id": "p1", "name": "other"}]
     with pytest.raises(Conflict, match="an application of another project"):
@@ -165,7 +167,7 @@ def test_taken_name(service: ApplicationService, sites: FakeSites) -> None:
     sites.add("s1")
     sites.add("s2")
     service.create(MEMBER, "demo", "paris", [{"id": "s1"}])
-    with pytest.raises(Conflict, match="^name: "):
+    with pytest.raises(Conflict, match=r"^name: "):
         service.create(MEMBER, "demo", "paris", [{"id": "s2"}])
 
 
@@ -220,7 +222,9 @@ def test_who_sees_what(service: ApplicationService, sites: FakeSites) -> None:
         service.get(ADMIN, "nothing")
 
 
-def test_an_administrator_may_take_any_projects_servers(service: ApplicationService, sites: FakeSites) -> None:
+def test_an_administrator_may_take_any_projects_servers(
+    service: ApplicationService, sites: FakeSites
+) -> None:
     sites.add("s2", project="p2")
     assert service.create(ADMIN, "demo", "paris", [{"id": "s2"}]).project_id == "p9"
 

@@ -56,7 +56,9 @@ class FakeCloud:
         self._versions("network", f"{HOST}/network", "v2.0")
         self._versions("image", f"{HOST}/image", "v2")
 
-    def json(self, method: str, service: str, path: str, body: Any = None, status: int = 200, **more: Any) -> Any:
+    def json(
+        self, method: str, service: str, path: str, body: Any = None, status: int = 200, **more: Any
+    ) -> Any:
         return self.mock.register_uri(
             method, f"{self.base(service)}{path}", json=body, status_code=status, **more
         )
@@ -95,7 +97,9 @@ class FakeCloud:
             {
                 "type": kind,
                 "name": kind,
-                "endpoints": [{"interface": "public", "region": "West", "region_id": "West", "url": url, "id": kind}],
+                "endpoints": [
+                    {"interface": "public", "region": "West", "region_id": "West", "url": url, "id": kind}
+                ],
             }
             for kind, (url, _low, _high) in SERVICES.items()
             if kind not in self.missing

@@ -142,7 +142,12 @@ def test_a_site_that_is_down(fake: FakeCloud, site: CloudSite) -> None:
 
 def test_headroom(fake: FakeCloud, site: CloudSite) -> None:
     compute = {"id": "p1", "cores": {"limit": 20, "in_use": 18, "reserved": 1}, "ram": row(-1, 512)}
-    volume = {"volumes": row(10, 12), "gigabytes": row(100, 0), "gigabytes_rbd": row(5, 1), "groups": row(1, 0)}
+    volume = {
+        "volumes": row(10, 12),
+        "gigabytes": row(100, 0),
+        "gigabytes_rbd": row(5, 1),
+        "groups": row(1, 0),
+    }
     network = {"port": {"limit": 500, "used": 2, "reserved": 0}}
     fake.json("GET", "compute", "/os-quota-sets/p1/detail", {"quota_set": compute})
     fake.json("GET", "block-storage", "/os-quota-sets/p1", {"quota_set": volume})

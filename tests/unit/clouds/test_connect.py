@@ -34,9 +34,7 @@ def test_user_agent_and_limits(fake: FakeCloud, site: CloudSite) -> None:
     assert site.project_id == "p1"
 
 
-def test_os_variables_of_the_caller_do_not_count(
-    clouds_yaml: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_os_variables_of_the_caller_do_not_count(clouds_yaml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OS_REGION_NAME", "Elsewhere")
     monkeypatch.setenv("OS_CLOUD", "broken")
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", "/nonexistent")
@@ -173,7 +171,7 @@ def test_refused_connection_is_unreachable(tmp_path: Path) -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     site = open_site("dead", "dead", write_entry(tmp_path, f"http://127.0.0.1:{port}/v3"))
-    with pytest.raises(Unreachable, match="site dead: log in: .*connection refused"):
+    with pytest.raises(Unreachable, match=r"site dead: log in: .*connection refused"):
         site.login()
 
 

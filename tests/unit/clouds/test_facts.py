@@ -54,7 +54,11 @@ def server(number: int, **more: Any) -> dict[str, Any]:
 
 
 def address(number: int, nic: int, kind: str = "fixed") -> dict[str, Any]:
-    return {"addr": "10.0.0.1", "OS-EXT-IPS-MAC:mac_addr": MAC.format(number * 3 + nic), "OS-EXT-IPS:type": kind}
+    return {
+        "addr": "10.0.0.1",
+        "OS-EXT-IPS-MAC:mac_addr": MAC.format(number * 3 + nic),
+        "OS-EXT-IPS:type": kind,
+    }
 
 
 def volume(name: str, server_id: str, device: str | None, **more: Any) -> dict[str, Any]:
@@ -101,7 +105,13 @@ def rule(remote: str | None = None, **more: Any) -> dict[str, Any]:
 
 
 def group(name: str, *rules: dict[str, Any]) -> dict[str, Any]:
-    return {"id": name, "name": name, "description": "", "stateful": True, "security_group_rules": list(rules)}
+    return {
+        "id": name,
+        "name": name,
+        "description": "",
+        "stateful": True,
+        "security_group_rules": list(rules),
+    }
 
 
 class Vnf:
@@ -337,7 +347,15 @@ def test_what_is_not_carried_over_is_noted(fake: FakeCloud, site: CloudSite, vnf
     vnf.play(fake)
     facts = read_application(site, ["s1"])
     notes = "\n".join(facts.notes)
-    for words in ("user data", "key pair ops", "flavor old", "floating", "encrypted", "trunk", "address group"):
+    for words in (
+        "user data",
+        "key pair ops",
+        "flavor old",
+        "floating",
+        "encrypted",
+        "trunk",
+        "address group",
+    ):
         assert words in notes
     assert [v.device for v in facts.volumes] == ["/dev/vda", "/dev/vdb"]
     assert facts.servers[0].flavor.id == ""

@@ -120,7 +120,9 @@ def test_names_suit_every_release_of_nova() -> None:
     assert named("a", TOKEN) != named("a", OTHER_STEP)
 
 
-@pytest.mark.parametrize("token", ["x:y:z", "multisite:j", "multisite:j:a,b", "multisite:j:" + "x" * 250, "multisite:j:\n"])
+@pytest.mark.parametrize(
+    "token", ["x:y:z", "multisite:j", "multisite:j:a,b", "multisite:j:" + "x" * 250, "multisite:j:\n"]
+)
 def test_tokens_a_service_would_refuse(token: str) -> None:
     with pytest.raises(ValueError, match="multisite:"):
         checked(token)

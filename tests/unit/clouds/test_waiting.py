@@ -67,8 +67,12 @@ def test_done_by_state_without_case_and_progress() -> None:
 
 def test_failed_says_novas_fault() -> None:
     server = {"status": "ERROR", "fault": {"message": "No valid host was found.", "code": 500}}
-    with pytest.raises(Failed, match=r"site west: server db: ended as ERROR after .* s: No valid host") as caught:
-        wait_until(reads(server), done={"active"}, failed={"error"}, timeout=60, what="server db", site="west")
+    with pytest.raises(
+        Failed, match=r"site west: server db: ended as ERROR after .* s: No valid host"
+    ) as caught:
+        wait_until(
+            reads(server), done={"active"}, failed={"error"}, timeout=60, what="server db", site="west"
+        )
     assert caught.value.state == "ERROR"
 
 
@@ -132,7 +136,10 @@ def test_gone() -> None:
 
 
 def test_cinder_messages(fake: FakeCloud, site: Any) -> None:
-    rows = [{"user_message": "create volume:Schedule failed"}, {"user_message": "create volume:Schedule failed"}]
+    rows = [
+        {"user_message": "create volume:Schedule failed"},
+        {"user_message": "create volume:Schedule failed"},
+    ]
     fake.json("GET", "block-storage", "/messages", {"messages": rows})
     assert volume_messages(site, "v1") == "create volume:Schedule failed"
     fake.json("GET", "block-storage", "/messages", {}, 403)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from jobs.conftest import Bench
 
+from jobs.conftest import Bench
 from multisite.domain.errors import Conflict
 from multisite.jobs.model import JobState, StepContext, StepFailed, StepState
 
@@ -186,7 +186,10 @@ def test_cancel_stops_and_the_policy_decides(bench: Bench, until: Until) -> None
 
 
 def test_a_cancelled_job_can_go_on(bench: Bench, gate: threading.Event, until: Until) -> None:
-    steps = [bench.step("a", run=lambda ctx: gate.wait(20)), bench.step("b", "a", run=lambda ctx: ctx.cancelled())]
+    steps = [
+        bench.step("a", run=lambda ctx: gate.wait(20)),
+        bench.step("b", "a", run=lambda ctx: ctx.cancelled()),
+    ]
     job_id = bench.start(steps, "pause")
     until(lambda: bench.log == ["a"])
     bench.engine.cancel(job_id, "op")
@@ -202,7 +205,9 @@ def test_a_cancelled_job_can_go_on(bench: Bench, gate: threading.Event, until: U
     assert bench.engine._records.result(job_id, "b") is False  # the new run was not cancelled
 
 
-def test_a_cancel_that_comes_too_late_changes_nothing(bench: Bench, gate: threading.Event, until: Until) -> None:
+def test_a_cancel_that_comes_too_late_changes_nothing(
+    bench: Bench, gate: threading.Event, until: Until
+) -> None:
     job_id = bench.start([bench.step("last", run=lambda ctx: gate.wait(20))])
     until(lambda: bench.log == ["last"])
     bench.engine.cancel(job_id, "op")
@@ -229,7 +234,9 @@ def test_undo_is_not_stopped_by_the_cancel_that_caused_it(
     bench: Bench, gate: threading.Event, until: Until
 ) -> None:
     seen: list[bool] = []
-    step = bench.step("a", run=lambda ctx: gate.wait(20), undo=lambda ctx, result: seen.append(ctx.cancelled()))
+    step = bench.step(
+        "a", run=lambda ctx: gate.wait(20), undo=lambda ctx, result: seen.append(ctx.cancelled())
+    )
     job_id = bench.start([step, bench.step("b", "a")])
     until(lambda: bench.log == ["a"])
     bench.engine.cancel(job_id, "op")
@@ -241,14 +248,21 @@ def test_undo_is_not_stopped_by_the_cancel_that_caused_it(
 def test_undo_policy_begins_nothing_new_after_a_failure(
     bench: Bench, gate: threading.Event, until: Until
 ) -> None:
+    others_run = threading.Event()
+
+    def fail_late(ctx: StepContext) -> None:
+        others_run.wait(20)
+        _fail(ctx)
+
     steps = [
-        bench.step("bad", run=_fail),
+        bench.step("bad", run=fail_late),
         bench.step("running", run=lambda ctx: gate.wait(20)),
         bench.step("queued1", run=lambda ctx: gate.wait(20), limit="one"),
         bench.step("queued2", run=lambda ctx: gate.wait(20), limit="one"),
     ]
     job_id = bench.start(steps)
     until(lambda: {"bad", "running"} <= set(bench.log) and bool({"queued1", "queued2"} & set(bench.log)))
+    others_run.set()
     until(lambda: bench.engine.get(job_id).step("bad").state == StepState.FAILED)
     gate.set()
     job = bench.wait(job_id)
@@ -257,9 +271,7 @@ def test_undo_policy_begins_nothing_new_after_a_failure(
     assert sorted(_states(job).values()) == ["skipped", "undone", "undone", "undone"]
 
 
-def test_a_plan_that_cannot_be_rebuilt_pauses_the_job(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plan_that_cannot_be_rebuilt_pauses_the_job(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     job = bench.run([bench.step("a"), bench.step("b", "a", run=_fail)], "pause")
     (plan,) = [plan for plan, steps in bench.plans.items() if len(steps) == 2 and steps[1].name == "b"][-1:]
     kept = bench.plans[plan]

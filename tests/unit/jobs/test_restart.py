@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jobs.conftest import Bench
 
+from jobs.conftest import Bench
 from multisite.domain.errors import Conflict
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState, StepContext, StepState
 from multisite.jobs.records import Abandoned, Records
-from multisite.store.database import Database
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -49,7 +50,11 @@ def test_stopping_lets_steps_end_or_notice_and_the_next_launch_goes_on(fresh: Be
         time.sleep(0.3)
         return "made"
 
-    steps = [fresh.step("quick", run=quick), fresh.step("patient", run=patient), fresh.step("b", "quick", "patient")]
+    steps = [
+        fresh.step("quick", run=quick),
+        fresh.step("patient", run=patient),
+        fresh.step("b", "quick", "patient"),
+    ]
     fresh.engine.launch()
     job_id = fresh.start(steps)
     until(lambda: {"quick", "patient"} <= set(fresh.log))
@@ -67,19 +72,22 @@ def test_stopping_lets_steps_end_or_notice_and_the_next_launch_goes_on(fresh: Be
     assert any("interrupted" in line.message and line.step == "patient" for line in job.journal)
 
 
-def test_a_step_that_outlives_its_engine_changes_nothing_any_more(fresh: Bench, until: Until) -> None:
-    """A zombie: its effect cannot be called back, but it neither records anything nor begins another step."""
+def test_nobody_takes_over_before_the_last_step_has_ended(
+    fresh: Bench, gate: threading.Event, until: Until
+) -> None:
     fresh.engine.launch()
-    naps = [1.5, 0.0]
-    job_id = fresh.start([fresh.step("slow", run=lambda ctx: time.sleep(naps.pop(0))), fresh.step("b", "slow")])
+    job_id = fresh.start([fresh.step("slow", run=lambda ctx: gate.wait(20)), fresh.step("b", "slow")])
     until(lambda: fresh.log == ["slow"])
     fresh.engine.shutdown(0.1)
     fresh.engine = fresh.new_engine()
+    with pytest.raises(Conflict, match="another process"):
+        fresh.engine.launch()
+    gate.set()
+    until(lambda: fresh.engine.get(job_id).step("slow").state == StepState.DONE)
+    assert fresh.log == ["slow"]
     fresh.engine.launch()
-    job = fresh.wait(job_id)
-    time.sleep(1.5)
-    assert fresh.engine.get(job_id) == job
-    assert fresh.log == ["slow", "slow", "b"]
+    assert fresh.wait(job_id).state == JobState.DONE
+    assert fresh.log == ["slow", "b"]
 
 
 def test_a_stale_claim_is_void(fresh: Bench) -> None:
@@ -111,22 +119,18 @@ def test_a_kind_that_is_gone_pauses_its_jobs(fresh: Bench) -> None:
     assert "not a kind of job of this release" in (job.error or "")
 
 
-def _launch_another(url: str, answer: Any) -> None:
-    try:
-        JobEngine(Database(url)).launch()
-        answer.send("launched")
-    except Conflict as error:
-        answer.send(str(error))
-
-
 def test_a_second_process_is_refused(fresh: Bench) -> None:
-    fresh.engine.launch()
-    spawn = multiprocessing.get_context("spawn")
-    receive, send = spawn.Pipe(duplex=False)
-    other = spawn.Process(target=_launch_another, args=(str(fresh.database.url), send))
-    other.start()
-    assert receive.poll(60)
-    words = receive.recv()
-    other.join(20)
-    assert "another process (pid " in words
-    assert "multisite.db.lock" in words
+    lock = Path(f"{fresh.database.path}.lock")
+    hold = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); input()"
+    command = [sys.executable, "-S", "-c", hold, str(lock)]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    other.stdout.readline()
+    lock.write_text(str(other.pid))
+    with pytest.raises(Conflict, match=rf"multisite.db.lock: another process \(pid {other.pid}\)"):
+        fresh.engine.launch()
+    other.kill()
+    other.communicate()
+    fresh.engine.launch()  # the lock went with the process, and a refused launch can be tried again
+    assert fresh.run([fresh.step("a")]).state == JobState.DONE
+    assert lock.read_text() == str(os.getpid())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +33,10 @@ clouds:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path) -> Database:
     found = Database(f"sqlite:///{tmp_path / 'multisite.db'}")
     found.upgrade()
-    yield found
+    return found
 
 
 @pytest.fixture
@@ -64,12 +63,14 @@ def test_register_keeps_no_secret(service: SiteService, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "x" * 65, "ü", "../x", "a\n"])
 def test_bad_names(service: SiteService, name: str) -> None:
-    with pytest.raises(Invalid, match="^name: "):
+    with pytest.raises(Invalid, match=r"^name: "):
         service.register(ADMIN, name, "paris-cloud")
 
 
 def test_unknown_cloud_lists_the_known_ones(service: SiteService) -> None:
-    with pytest.raises(Invalid, match=r"^cloud: 'lyon' is not an entry of clouds.yaml; it has: nowhere, paris-cloud"):
+    with pytest.raises(
+        Invalid, match=r"^cloud: 'lyon' is not an entry of clouds.yaml; it has: nowhere, paris-cloud"
+    ):
         service.register(ADMIN, "lyon", "lyon")
     with pytest.raises(Invalid, match="no auth_url"):
         service.register(ADMIN, "lyon", "nowhere")
@@ -77,7 +78,7 @@ def test_unknown_cloud_lists_the_known_ones(service: SiteService) -> None:
 
 def test_taken_name(service: SiteService) -> None:
     service.register(ADMIN, "paris", "paris-cloud")
-    with pytest.raises(Conflict, match="^name: "):
+    with pytest.raises(Conflict, match=r"^name: "):
         service.register(ADMIN, "paris", "paris-cloud")
 
 

@@ -67,10 +67,15 @@ def _site(number: int, name: str | None = None) -> Site:
 
 def test_an_exception_keeps_nothing_and_a_joined_session_is_one_transaction(database: Database) -> None:
     sites = SiteRepository(database)
-    with pytest.raises(ZeroDivisionError), database.session():
-        sites.add(_site(1))
-        sites.add(_site(2))
-        raise ZeroDivisionError
+
+    def add_and_fail() -> None:
+        with database.session():
+            sites.add(_site(1))
+            sites.add(_site(2))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        add_and_fail()
     assert sites.list() == []
     with database.session() as outer:
         sites.add(_site(1))
@@ -99,9 +104,14 @@ def test_after_commit_waits_for_the_commit_and_is_forgotten_on_rollback(database
         database.after_commit(lambda: seen.append(SiteRepository(database).get("1").name))
         assert seen == ["now"]
     assert seen == ["now", "site-1"]
-    with pytest.raises(ZeroDivisionError), database.session():
-        database.after_commit(lambda: seen.append("never"))
-        raise ZeroDivisionError
+
+    def promise_and_fail() -> None:
+        with database.session():
+            database.after_commit(lambda: seen.append("never"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        promise_and_fail()
     assert seen == ["now", "site-1"]
 
 

@@ -206,8 +206,14 @@ def test_created_at_is_filled_in(database: Database) -> None:
 
 @pytest.mark.parametrize(
     ("item", "row"),
-    [(Site, SiteRow), (Application, ApplicationRow), (Protection, ProtectionRow), (Member, MemberRow)]
-    + [(RestorePoint, RestorePointRow), (Recovery, RecoveryRow)],
+    [
+        (Site, SiteRow),
+        (Application, ApplicationRow),
+        (Member, MemberRow),
+        (Protection, ProtectionRow),
+        (RestorePoint, RestorePointRow),
+        (Recovery, RecoveryRow),
+    ],
 )
 def test_every_field_of_the_domain_has_a_column(item: type, row: type) -> None:
     missing = {field.name for field in fields(item)} - {name for name in dir(row) if name[0] != "_"}

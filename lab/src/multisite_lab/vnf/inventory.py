@@ -60,8 +60,7 @@ def _images(cloud: Any) -> list[Any]:
     return [image for image in own if image.visibility != "public"]
 
 
-# In the order in which an application can be taken apart.  Network listings are filtered, because an
-# administrator is shown every project's.
+# Network listings are filtered, because an administrator is shown every project's.
 LISTERS: dict[str, Callable[[Any], Iterable[Any]]] = {
     "server": lambda cloud: cloud.compute.servers(),
     "floating IP": lambda cloud: cloud.network.ips(project_id=cloud.current_project_id),

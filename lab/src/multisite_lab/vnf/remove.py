@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from openstack import exceptions
@@ -31,6 +32,14 @@ _DELETERS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+# What must go before what; the servers go before all of it.
+_CHAINS = (
+    ("port", "router", "network"),
+    ("group snapshot", "snapshot", "group", "volume"),
+    ("security group", "server group", "key pair", "image"),
+)
+
+
 def destroy(cloud: str, name: str, progress: Progress = silent, timeout: float = TIMEOUT) -> None:
     """Remove an application, original or recovered, with everything of it; return when nothing of it is left.
 
@@ -38,10 +47,17 @@ def destroy(cloud: str, name: str, progress: Progress = silent, timeout: float =
     """
     connection = connect(cloud)
     ours = inventory.parts(inventory.everything(connection), name)
-    for kind, resources in ours.items():
-        if resources:
-            _clear(connection, kind, {row.id for row in resources}, timeout)
-            progress(f"{cloud}: removed {len(resources)} {kind}{'s' if len(resources) > 1 else ''}")
+
+    def clear(kinds: Iterable[str]) -> None:
+        for kind in kinds:
+            if ours[kind]:
+                _clear(connection, kind, {row.id for row in ours[kind]}, timeout)
+                progress(f"{cloud}: removed {len(ours[kind])} {kind}{'s' if len(ours[kind]) > 1 else ''}")
+
+    clear(("floating IP", "server"))
+    with ThreadPoolExecutor(len(_CHAINS)) as pool:
+        # list() so that a failure in any chain is raised here.
+        list(pool.map(clear, _CHAINS))
 
 
 def _clear(connection: Any, kind: str, ids: set[str], timeout: float) -> None:

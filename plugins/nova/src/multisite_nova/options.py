@@ -5,37 +5,28 @@ from oslo_config import cfg
 
 GROUP = "multisite_quiesce"
 
-OPTIONS = [
-    cfg.IntOpt("default_timeout", default=30, min=1, help="Seconds a server stays frozen if the caller names no limit."),
-    cfg.IntOpt("max_timeout", default=600, min=1, help="The longest limit a caller may ask for, in seconds."),
-    cfg.IntOpt(
-        "freeze_timeout",
-        default=10,
-        min=1,
-        help="Seconds a caller of quiesce or unquiesce waits for the guest. A freeze not confirmed by then counts as "
-        "failed: the caller gets 409 and the guest is thawed.",
+_DEFAULTS_AND_HELP = {
+    "default_timeout": (30, "Seconds a server stays frozen if the caller names no limit."),
+    "max_timeout": (600, "The longest limit a caller may ask for, in seconds."),
+    "freeze_timeout": (
+        10,
+        "Seconds a caller of quiesce or unquiesce waits for the guest. A freeze not confirmed by then counts "
+        "as failed: the caller gets 409 and the guest is thawed.",
     ),
-    cfg.IntOpt(
-        "thaw_timeout",
-        default=40,
-        min=1,
-        help="Seconds one attempt to thaw waits for nova-compute. Keep it above 30, libvirt's own limit for a guest "
-        "agent that is busy, so that an attempt ends with an answer and not with silence.",
+    "thaw_timeout": (
+        40,
+        "Seconds an attempt to thaw waits for nova-compute. Above 30, libvirt's own limit for a guest agent "
+        "that is busy, it ends with an answer and not with silence.",
     ),
-    cfg.IntOpt(
-        "late_period",
-        default=120,
-        min=1,
-        help="Seconds for which a request nova-compute has not answered is expected to take effect after all. A guest "
-        "is thawed again and again until this time is over.",
+    "late_period": (
+        120,
+        "Seconds for which a request nova-compute has not answered may still take effect. Until then the "
+        "guest is thawed again and again, and not frozen anew.",
     ),
-    cfg.IntOpt(
-        "scan_interval",
-        default=10,
-        min=1,
-        help="Seconds between two looks for servers frozen through other nova-api processes.",
-    ),
-]
+    "scan_interval": (10, "Seconds between two looks for servers frozen through other nova-api processes."),
+}
+
+OPTIONS = [cfg.IntOpt(n, default=value, min=1, help=text) for n, (value, text) in _DEFAULTS_AND_HELP.items()]
 
 
 def register(conf: cfg.ConfigOpts) -> None:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Freeze a guest, and see to it that it is thawed: one watcher in every nova-api process.
 
-A freeze is written down before it is sent. From then on every process's watcher knows or finds the record, and when it
-is due the first to claim it sends the thaw, until the guest confirms one that nothing sent before can undo.
+A freeze is written down before it is sent. From then on every process's watcher knows the record or finds it,
+and when it is due the first to claim it sends the thaw, again and again until the guest confirms one that
+nothing sent earlier can undo.
 """
 
 import concurrent.futures
 import dataclasses
 import functools
 import os
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -27,28 +27,28 @@ CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
 
 TICK = 0.5
+COURTESY = 0.5  # how much later than the process that froze a server the others look at it
 OVERLAP = 60.0  # rows this young are looked at again: a transaction may commit after one that began later
 
 Answer = concurrent.futures.Future[Any]
-Target = tuple[nova_context.RequestContext, objects.Instance]
 
 
 class Conflict(Exception):
-    """The server cannot be frozen or thawed now; the text is the reason, for the caller."""
+    """The server cannot be frozen now; the text is the reason, for the caller."""
 
 
 @dataclasses.dataclass
 class Watched:
-    """A pending record in this process's memory; `due` is when this process looks at it, a little late if not its own."""
+    """A pending record in this process's memory, and when this process looks at it again."""
 
     record: Record
     due: float
-    busy: bool = False
-    target: Target | None = None
+    target: tuple[nova_context.RequestContext, objects.Instance] | None = None  # if frozen by this process
+    attempt: Answer | None = None
 
 
 def background(work: Callable[..., Any], *args: Any) -> Answer:
-    """Run something in a thread of its own: what waits for one guest must not hold up another's thaw."""
+    """Run something in a thread of its own: waiting for one guest must not hold up another's thaw."""
     answer: Answer = concurrent.futures.Future()
 
     def run() -> None:
@@ -77,10 +77,10 @@ class Watcher:
         self._scan_due = self._ticked = 0.0
         self._thread: threading.Thread | None = None
 
-    # -- life ----------------------------------------------------------------------------------------------
+    # -- keeping time --------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the thread, unless it runs; after a fork in the child too, where threads do not survive."""
+        """Start the thread unless it runs; in a forked child too, where threads do not survive."""
         if self._pid != os.getpid():
             self._reset()
         if self._thread is None or not self._thread.is_alive():
@@ -111,9 +111,8 @@ class Watcher:
             self._scanning = background(self._scan)
         now = time.time()
         for uuid, watched in list(self._watched.items()):
-            if not watched.busy and watched.due <= now:
-                watched.busy = True
-                background(self._thaw_due, uuid, watched)
+            if watched.due <= now and (watched.attempt is None or watched.attempt.done()):
+                watched.attempt = background(self._thaw_due, uuid, watched)
 
     def _scan(self) -> None:
         """Learn of servers frozen through other processes, or through this one before it was killed."""
@@ -126,72 +125,63 @@ class Watcher:
             LOG.exception("Cannot look for frozen servers")
 
     def _scan_cell(self, context: nova_context.RequestContext) -> None:
-        cell = context.cell_uuid
-        low, high, since = self._marks.get(cell, (0, 0, 0.0))
+        low, high, since = self._marks.get(context.cell_uuid, (0, 0, 0.0))
         newest, found = records.scan(context, low)
         for uuid, record in found:
             known = self._watched.get(uuid)
             if known is None or known.record.asked_at < record.asked_at:
                 LOG.info("Found server %s %s by request %s", uuid, record.state, record.request_id)
-                self._watch(uuid, record, delay=self._courtesy())
+                self._watch(uuid, record, COURTESY)
         if time.monotonic() - since > OVERLAP:
             low, high, since = high, newest, time.monotonic()
-        self._marks[cell] = (low, high, since)
+        self._marks[context.cell_uuid] = (low, high, since)
 
-    @staticmethod
-    def _courtesy() -> float:
-        """Let the process that froze a server be the first to thaw it."""
-        return random.uniform(0.2, 1.0)  # noqa: S311 - no secret
-
-    def _watch(self, uuid: str, record: Record | None, delay: float = 0.0, target: Target | None = None) -> None:
+    def _watch(self, uuid: str, record: Record | None, delay: float = 0.0) -> Watched | None:
         """Keep in mind what a record says now, or forget a server that is thawed. Older news is no news."""
         with self._lock:
             known = self._watched.get(uuid)
             if known and record and known.record.asked_at > record.asked_at:
-                return
+                return None
             if record is None or not record.pending:
-                self._watched.pop(uuid, None)
-            elif known is None or known.record.token != record.token:
-                self._watched[uuid] = Watched(record, record.act_at + delay, target=target)
-            else:
-                known.record, known.due = record, record.act_at + delay
+                return self._watched.pop(uuid, None)
+            if known is None or known.record.token != record.token:
+                known = self._watched[uuid] = Watched(record, 0.0)
+            known.record, known.due = record, record.act_at + delay
         self._wake.set()
+        return known
 
-    # -- freeze ----------------------------------------------------------------------------------------------
+    # -- freezing ------------------------------------------------------------------------------------------
 
     def freeze(self, server: objects.Instance, timeout: int, request_id: str) -> Record:
         """Freeze a guest for at most `timeout` seconds, or raise Conflict and have it thawed."""
-        options_, uuid = CONF.multisite_quiesce, server.uuid
+        uuid, limits = server.uuid, CONF.multisite_quiesce
         context = guest.cell_context(uuid, request_id)
-        self._finish_last(context, uuid, request_id)
+        last = records.get(context, uuid)
+        if last and last.state == records.THAWING:  # perhaps its thaw is all that is missing
+            last, error = self.thaw(uuid, request_id)
+            if last.pending:
+                raise Conflict(f"{self._taken(last)} {guest.reason_of(error) if error else ''}".strip())
         began = time.time()
 
         def begin(last: Record | None) -> Record:
             if last and last.pending:
                 raise Conflict(self._taken(last))
-            answer_by, settle_at = began + options_.freeze_timeout, began + options_.late_period
+            answer_by, settle_at = began + limits.freeze_timeout, began + limits.late_period
             return records.successor(last, records.FREEZING, timeout, request_id, began, answer_by, settle_at)
 
         record, _ = records.change(context, uuid, begin)
-        self._watch(uuid, record, target=(context, server))
-        answer = background(guest.send, context, server, "quiesce_instance", options_.late_period)
-        concurrent.futures.wait([answer], options_.freeze_timeout)
+        if watched := self._watch(uuid, record):
+            watched.target = (context, server)
+        answer = background(guest.send, context, server, "quiesce_instance", limits.late_period)
+        concurrent.futures.wait([answer], limits.freeze_timeout)
         if answer.done():
-            return self._freeze_answered(uuid, record, answer)
+            return self._frozen(uuid, record, answer)
         self._settle(uuid, record, UNKNOWN)
-        answer.add_done_callback(functools.partial(self._freeze_answered_late, uuid, record))
+        answer.add_done_callback(functools.partial(self._answered_late, uuid, record))
         raise Conflict(
-            f"The guest did not confirm the freeze within {options_.freeze_timeout} seconds: its agent or nova-compute "
-            "on its host does not answer. It is thawed as soon as it does."
+            f"The guest did not confirm the freeze within {limits.freeze_timeout} seconds: its agent or the "
+            "nova-compute of its host does not answer. It is thawed as soon as that is possible."
         )
-
-    def _finish_last(self, context: nova_context.RequestContext, uuid: str, request_id: str) -> None:
-        """Before a new freeze end the last one, if its thaw is all that is missing."""
-        last = records.get(context, uuid)
-        if last and last.state == records.THAWING:
-            record, error = self.thaw(uuid, request_id)
-            if record.pending:
-                raise Conflict(f"{self._taken(record)} {guest.reason_of(error) if error else ''}".strip())
 
     @staticmethod
     def _taken(record: Record) -> str:
@@ -200,46 +190,46 @@ class Watcher:
         return f"The server is {record.state} already, by request {record.request_id}."
 
     def _settle(self, uuid: str, record: Record, outcome: str) -> Record | None:
-        context = guest.cell_context(uuid, record.request_id)
-
-        def decide(current: Record | None) -> Record | None:
-            return current and records.freeze_answered(current, record.token, outcome, time.time())
-
-        after, _ = records.change(context, uuid, decide)
-        if after and after.token == record.token:
-            self._watch(uuid, after)
+        """Write down how a freeze ended; whatever is not simply frozen is then thawed at once."""
+        now, context = time.time(), guest.cell_context(uuid, record.request_id)
+        after, _ = records.change(
+            context, uuid, lambda r: r and records.freeze_answered(r, record.token, outcome, now)
+        )
+        self._watch(uuid, after)
         return after
 
-    def _freeze_answered(self, uuid: str, record: Record, answer: Answer) -> Record:
+    def _frozen(self, uuid: str, record: Record, answer: Answer) -> Record:
         error = answer.exception()
         after = self._settle(uuid, record, guest.outcome_of(error))
-        took = time.time() - record.asked_at
-        if error is None and after and after.token == record.token and after.state == records.FROZEN:
-            LOG.info("Froze server %s in %.2f s for request %s", uuid, took, record.request_id)
+        if error is None and after and (after.token, after.state) == (record.token, records.FROZEN):
+            took = after.frozen_at - record.asked_at
+            LOG.info("Froze server %s for request %s in %.2f s", uuid, record.request_id, took)
             return after
-        reason = guest.reason_of(error) if error else "The guest confirmed the freeze too late; it is being thawed."
-        LOG.warning("Freezing server %s for request %s: failed, %s", uuid, record.request_id, reason)
+        reason = guest.reason_of(error) if error else "The guest confirmed the freeze too late; it is thawed."
+        LOG.warning("Freezing server %s for request %s failed: %s", uuid, record.request_id, reason)
         raise Conflict(reason)
 
-    def _freeze_answered_late(self, uuid: str, record: Record, answer: Answer) -> None:
-        """Thaw at once when the answer nobody waits for any more arrives. Called in the thread that waited for it."""
-        outcome = guest.outcome_of(answer.exception())
-        took = time.time() - record.asked_at
-        LOG.warning("Freeze of server %s for request %s ended late (%.2f s): %s", uuid, record.request_id, took, outcome)
-        if outcome != UNKNOWN:
-            try:
-                self._settle(uuid, record, outcome)
-            except Exception:
-                LOG.exception("Cannot write down the late answer of server %s; its thaw goes on", uuid)
+    def _answered_late(self, uuid: str, record: Record, answer: Answer) -> None:
+        """Thaw as soon as the answer arrives that nobody waits for any more; runs in the thread that did."""
+        outcome, took = guest.outcome_of(answer.exception()), time.time() - record.asked_at
+        LOG.warning(
+            "Freezing server %s for request %s: %s, %.2f s late", uuid, record.request_id, outcome, took
+        )
+        try:
+            self._settle(uuid, record, outcome)
+        except Exception:
+            LOG.exception("Cannot write down the late answer of server %s; its thaw goes on", uuid)
 
-    # -- thaw ----------------------------------------------------------------------------------------------
+    # -- thawing -------------------------------------------------------------------------------------------
 
     def thaw(self, uuid: str, request_id: str) -> tuple[Record, BaseException | None]:
         """Thaw a guest because somebody asks for it. Return its record and what, if anything, went wrong."""
         context, patience = guest.cell_context(uuid, request_id), CONF.multisite_quiesce.freeze_timeout
-        last = records.get(context, uuid)
-        claimed, _ = records.change(context, uuid, lambda r: records.claim_now(r, request_id, time.time(), self._lease()))
-        answer = background(self._thaw_claimed, context, uuid, claimed, not (last and last.pending))
+        now, last = time.time(), records.get(context, uuid)
+        claimed, _ = records.change(
+            context, uuid, lambda r: records.claim_now(r, request_id, now, self._lease())
+        )
+        answer = background(self._thaw, context, uuid, claimed, not (last and last.pending))
         concurrent.futures.wait([answer], patience)
         if answer.done():
             return answer.result()
@@ -253,36 +243,29 @@ class Watcher:
     def _thaw_due(self, uuid: str, watched: Watched) -> None:
         """Make an attempt for a server whose time has come, if no other process does."""
         known = watched.record
+        watched.due = time.time() + records.RETRY  # should all else fail
         try:
             claim = functools.partial(records.claim_due, known=known, now=time.time(), lease=self._lease())
-            try:
-                context = guest.cell_context(uuid, known.request_id)
-                record, claimed = records.change(context, uuid, claim)
-            except (exception.InstanceNotFound, exception.InstanceMappingNotFound):
-                self._watch(uuid, None)
-            except Exception:
-                LOG.exception("Cannot read or change the quiesce record of server %s", uuid)
-                watched.due = time.time() + records.RETRY
-                self._thaw_blindly(uuid, watched)
+            context = guest.cell_context(uuid, known.request_id)
+            record, claimed = records.change(context, uuid, claim)
+            if claimed:
+                self._thaw(context, uuid, record)
             else:
-                if claimed:
-                    self._thaw_claimed(context, uuid, record)
-                else:
-                    self._watch(uuid, record, delay=self._courtesy())
+                self._watch(uuid, record, COURTESY)
+        except (exception.InstanceNotFound, exception.InstanceMappingNotFound):
+            self._watch(uuid, None)
         except Exception:
             LOG.exception("Cannot thaw server %s yet", uuid)
-        finally:
-            watched.due = max(watched.due, time.time() + TICK)
-            watched.busy = False
+            self._thaw_blindly(uuid, watched)
 
-    def _thaw_claimed(
+    def _thaw(
         self, context: nova_context.RequestContext, uuid: str, claimed: Record, idle: bool = False
     ) -> tuple[Record, BaseException | None]:
-        """Send the thaw and write down how it ended. `idle`: nothing was known to be frozen, so a failure is no harm."""
+        """Send the thaw and write down how it ended. `idle`: nothing is known to be frozen, it may fail."""
         error: BaseException | None = None
         try:
-            server = objects.Instance.get_by_uuid(context, uuid, expected_attrs=["system_metadata", "flavor"])
-            if server.host and server.vm_state not in guest.POWERED_OFF:
+            server = objects.Instance.get_by_uuid(context, uuid, ["system_metadata", "flavor"])
+            if server.host and server.vm_state not in guest.OFF:
                 guest.send(context, server, "unquiesce_instance", CONF.multisite_quiesce.thaw_timeout)
         except Exception as failure:
             error = failure
@@ -294,41 +277,33 @@ class Watcher:
             context, uuid, lambda r: r and records.thaw_answered(r, claimed, outcome, now, late)
         )
         self._watch(uuid, after)
-        self._report(uuid, after, error)
+        if error:
+            LOG.warning("Thawing server %s, request %s: %s", uuid, claimed.request_id, guest.reason_of(error))
+        else:
+            took = now - claimed.frozen_at if claimed.frozen_at else 0.0
+            how = "limit over, " if claimed.expired else ""
+            LOG.info("Thawed server %s, request %s, %sfrozen %.2f s", uuid, claimed.request_id, how, took)
         return after, error
 
     def _thaw_blindly(self, uuid: str, watched: Watched) -> None:
-        """Without the database a thaw can still be sent once, to where this process froze the server.
+        """Without the database the process that froze a server can still thaw it, where it then was.
 
-        Only once: the record stays as it is, and once it can be read again says what is left to do.
+        Only once: another nova-api may have the database and with it the say. The record is left as it is.
         """
         target, watched.target = watched.target, None
         if target:
             guest.send(*target, "unquiesce_instance", CONF.multisite_quiesce.thaw_timeout)
-            LOG.warning("Thawed server %s for request %s without the database", uuid, watched.record.request_id)
-
-    @staticmethod
-    def _report(uuid: str, record: Record, error: BaseException | None) -> None:
-        why = "its limit was over" if record.expired else "as asked"
-        frozen = record.thawed_at - record.frozen_at if record.frozen_at and record.thawed_at else 0.0
-        if not record.pending:
-            LOG.info("Thawed server %s of request %s (%s), frozen for %.2f s", uuid, record.request_id, why, frozen)
-        elif error:
-            LOG.warning("Thawing server %s of request %s: %s", uuid, record.request_id, guest.reason_of(error))
-        else:
-            LOG.info("Thawed server %s of request %s, not for the last time", uuid, record.request_id)
+            LOG.warning("Thawed server %s without a record, request %s", uuid, watched.record.request_id)
 
 
 def launch(watcher: Watcher) -> None:
-    """Start a watcher as the application is loaded, in uWSGI's workers rather than in the process they are forked from."""
+    """Start a watcher when the application is loaded, but in uWSGI's workers, not where they fork from."""
     try:
         import uwsgi
     except ImportError:
-        watcher.start()
-        return
+        return watcher.start()
     if uwsgi.worker_id():
-        watcher.start()
-        return
+        return watcher.start()
     earlier = getattr(uwsgi, "post_fork_hook", None)
 
     def forked() -> None:
@@ -337,3 +312,4 @@ def launch(watcher: Watcher) -> None:
         watcher.start()
 
     uwsgi.post_fork_hook = forked
+    return None

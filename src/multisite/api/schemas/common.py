@@ -61,3 +61,9 @@ class JobStartedOut(Out):
     """Work was accepted; watch the job."""
 
     job_id: str
+
+
+class MaybeJobOut(Out):
+    """As ``JobStartedOut``; null when there was nothing left to do."""
+
+    job_id: str | None

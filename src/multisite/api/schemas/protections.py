@@ -15,14 +15,14 @@ class ProtectionIn(In):
     method: Literal["consistent-backup"] = "consistent-backup"
     target_site: Name | None = None
     freeze_timeout: Annotated[
-        int, Field(ge=1, le=600, description="Seconds after which a site thaws a server by itself")
+        int, Field(ge=5, le=600, description="Seconds after which a site thaws a server by itself")
     ] = 60
     quiesce: Annotated[bool, Field(description="False: no server is frozen (crash-consistent only)")] = True
     full_every: Annotated[
         int, Field(ge=1, le=365, description="Every how many runs a full backup is made")
     ] = 7
     console_mark: Expression | None = None
-    snapshot_gap_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
+    snapshot_gap_seconds: Annotated[float, Field(ge=0, le=5)] = 0.0
 
 
 class ProtectionOut(Out):

@@ -1,0 +1,99 @@
+"""Builds the services once, from the configuration.  The only place that knows every constructor."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oslo_config import cfg
+
+from multisite.applications.service import ApplicationService
+from multisite.clouds.capabilities import discover
+from multisite.clouds.connect import Sites
+from multisite.command import options
+from multisite.domain.caller import Caller
+from multisite.domain.errors import MultisiteError
+from multisite.domain.model import Capability
+from multisite.jobs.engine import JobEngine
+from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.protect_cloud import opener
+from multisite.recovery.service import ProtectionService, RecoveryService
+from multisite.sites.service import SiteService
+from multisite.store.applications import ApplicationRepository
+from multisite.store.database import Database
+from multisite.store.sites import SiteRepository
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the API calls.  ``jobs`` works once it is launched; ``close`` ends it and the database."""
+
+    sites: SiteService
+    applications: ApplicationService
+    protections: ProtectionService
+    recoveries: RecoveryService
+    jobs: JobEngine
+    database: Database
+
+    def close(self) -> None:
+        self.jobs.shutdown()
+        self.database.close()
+
+
+def build(conf: cfg.ConfigOpts) -> Services:
+    """Open the database (upgrading it) and make every service.  No site is contacted."""
+    database = Database(options.database_url(conf))
+    database.upgrade()
+    site_rows = SiteRepository(database)
+    clouds = Sites(lambda name: site_rows.by_name(name).cloud, config_file=conf.clouds.config_file)
+    manifests = ManifestStore(conf.backup_store.path)
+    jobs = JobEngine(database)
+    sites = SiteService(site_rows, clouds)
+    applications = ApplicationService(ApplicationRepository(database), clouds)
+
+    def capabilities(name: str) -> Sequence[Capability]:
+        return discover(clouds.open(name))
+
+    protections = ProtectionService(
+        database,
+        applications,
+        sites,
+        manifests,
+        jobs,
+        opener(clouds),
+        backups_per_site=conf.limits.backups_per_site,
+        capabilities=capabilities,
+    )
+    recoveries = RecoveryService(
+        database,
+        manifests,
+        jobs,
+        clouds,
+        restores_per_site=conf.limits.restores_per_site,
+        calls_per_site=conf.limits.calls_per_site,
+    )
+    return Services(sites, applications, protections, recoveries, jobs, database)
+
+
+def rescan(services: Services) -> None:
+    """Bring the database in line with the backup store; a store that is away now is only logged."""
+    try:
+        found = services.protections.rescan(myself())
+    except MultisiteError as error:
+        LOG.warning("the backup store could not be read, restore points are as last known: %s", error)
+    else:
+        LOG.info("the backup store holds %d restore points", len(found))
+
+
+def myself() -> Caller:
+    """The service acting for itself: whoever runs the process, with every right."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return Caller(name, name, "", "", frozenset({"admin"}), "")

@@ -1,0 +1,111 @@
+"""A cloud of two services on loopback: a Keystone that knows one password, and Multisite's API over fakes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api.fakes import MINE, Services
+from flask import Flask, Response, request
+from oslo_config import cfg
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from multisite.api.app import create_app
+
+
+@dataclass
+class Cloud:
+    services: Services
+    port: int = 0
+    registered: bool = True
+    """Whether the catalog holds the service."""
+    requests: list[str] = field(default_factory=list)
+    """``METHOD path status`` of everything Multisite was asked."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def argv(self) -> list[str]:
+        """Options that log in."""
+        return [
+            "--os-auth-type", "password", "--os-auth-url", f"{self.url}/identity/v3", "--os-username", "olga",
+            "--os-password", "pw", "--os-project-name", "vnf", "--os-user-domain-name", "Default",
+            "--os-project-domain-name", "Default", "--os-region-name", "RegionOne",
+        ]  # fmt: skip
+
+
+def keystone(cloud: Cloud) -> Flask:
+    app = Flask("keystone")
+
+    @app.get("/v3")
+    def version() -> dict[str, Any]:
+        links = [{"rel": "self", "href": f"{cloud.url}/identity/v3/"}]
+        return {"version": {"id": "v3.14", "status": "stable", "links": links}}
+
+    @app.post("/v3/auth/tokens")
+    def token() -> Any:
+        end = datetime.now(UTC) + timedelta(hours=1)
+        endpoint = {"interface": "public", "region": "RegionOne", "region_id": "RegionOne", "id": "e"}
+        service = {"type": "multisite", "name": "multisite", "id": "s"}
+        catalog = [service | {"endpoints": [endpoint | {"url": f"{cloud.url}/multisite/v1"}]}]
+        body = {
+            "methods": ["password"], "issued_at": end.isoformat(), "expires_at": end.isoformat(),
+            "user": {"id": "u-1", "name": "olga", "domain": {"id": "default", "name": "Default"}},
+            "project": {"id": MINE, "name": "vnf", "domain": {"id": "default", "name": "Default"}},
+            "roles": [{"id": "r", "name": "admin"}], "catalog": catalog if cloud.registered else [],
+        }  # fmt: skip
+        return {"token": body}, 201, {"X-Subject-Token": "secret-token"}
+
+    return app
+
+
+def multisite(cloud: Cloud) -> Any:
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[])
+    app = create_app(cloud.services, conf, auth=False)
+
+    @app.after_request
+    def note(response: Response) -> Response:
+        cloud.requests.append(f"{request.method} {request.path} {response.status_code}")
+        return response
+
+    def authenticated(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("HTTP_X_AUTH_TOKEN") == "secret-token":
+            environ |= {
+                "HTTP_X_USER_ID": "u-1", "HTTP_X_USER_NAME": "olga", "HTTP_X_PROJECT_ID": MINE,
+                "HTTP_X_PROJECT_NAME": "vnf", "HTTP_X_ROLES": "admin",
+            }  # fmt: skip
+        return app(environ, start_response)
+
+    return authenticated
+
+
+class Silent(WSGIRequestHandler):
+    """Standard error belongs to the command that is tested."""
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def running(services: Services) -> Iterator[Cloud]:
+    cloud = Cloud(services)
+    application = DispatcherMiddleware(
+        Flask("nothing"), {"/identity": keystone(cloud), "/multisite": multisite(cloud)}
+    )
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Silent)
+    cloud.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield cloud
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,270 @@
+"""Every command, through the real shell, as people and as machines see it."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+import pytest
+from api.fakes import Services, restore_point
+
+from multisite.domain.model import Problem, RestorePointState
+from osc.cloud import Cloud
+from osc.conftest import Openstack
+
+START = ["mme", "--target-site", "lyon", "--yes-recover", "mme"]
+GRAMMAR = {
+    "site": ["register", "list", "show", "check", "unregister"],
+    "application": ["create", "list", "show", "delete"],
+    "protection": ["create", "list", "show", "run", "delete"],
+    "restore point": ["list", "show", "delete", "rescan"],
+    "recovery": ["preview", "start", "list", "show", "resume", "undo"],
+    "job": ["list", "show", "watch", "cancel", "resume", "undo"],
+}
+
+
+def test_the_grammar_is_installed_and_loads() -> None:
+    points = entry_points(group="openstack.multisite.v1")
+    wanted = {
+        f"multisite_{noun.replace(' ', '_')}_{verb}" for noun, verbs in GRAMMAR.items() for verb in verbs
+    }
+    assert {point.name for point in points} == wanted
+    assert all(point.load().__doc__ for point in points)
+
+
+def test_sites(openstack: Openstack, cloud: Cloud) -> None:
+    made = openstack("site", "register", "oslo", "--cloud", "oslo1", "--description", "north", "-f", "json")
+    assert made.code == 0
+    assert (made.json["name"], made.json["cloud"], made.json["description"]) == ("oslo", "oslo1", "north")
+    listed = openstack("site", "list", "-f", "json").json
+    assert [row["Name"] for row in listed] == ["paris", "lyon", "oslo"]
+    assert openstack("site", "show", made.json["id"], "-f", "json").json["name"] == "oslo"
+    assert openstack("site", "unregister", "oslo").code == 0
+    assert "oslo" not in cloud.services.sites.items
+
+
+def test_register_takes_the_name_for_the_entry(openstack: Openstack) -> None:
+    assert openstack("site", "register", "oslo", "-f", "json").json["cloud"] == "oslo"
+
+
+def test_check_shows_what_a_site_can_do(openstack: Openstack, cloud: Cloud) -> None:
+    for_people = openstack("site", "check", "paris")
+    assert for_people.code == 0
+    assert "yes      quiesce 0.1 multisite-nova answers" in for_people.out
+    assert "no       backup install cinder-backup" in for_people.out
+    cloud.services.sites.reachable = False
+    lost = openstack("site", "check", "paris", "-f", "json")
+    assert lost.code == 1
+    assert lost.json["reachable"] is False
+    assert lost.json["capabilities"][0]["present"] == "unknown"
+
+
+def test_applications(openstack: Openstack, cloud: Cloud) -> None:
+    servers = ["--server", "s-1", "--server", "s-2,no-quiesce"]
+    made = openstack("application", "create", "hss", "--site", "paris", *servers, "-f", "json").json
+    assert [(m["server_id"], m["quiesce"]) for m in made["members"]] == [("s-1", True), ("s-2", False)]
+    tagged = openstack("application", "create", "pcrf", "--site", "paris", "--metadata-tag", "vnf=pcrf")
+    assert tagged.code == 0
+    assert "1. pcrf-db" in tagged.out
+    assert {row["Name"] for row in openstack("application", "list", "-f", "json").json} == {
+        "mme",
+        "hss",
+        "pcrf",
+    }
+    assert openstack("application", "show", "hss", "-f", "value", "-c", "id").out.strip() == made["id"]
+    assert openstack("application", "delete", "hss").code == 0
+    assert made["id"] not in cloud.services.applications.items
+
+
+@pytest.mark.parametrize("words", [(), ("--server", "a", "--metadata-tag", "b=c"), ("--server", "a,never")])
+def test_an_application_needs_servers_said_once(openstack: Openstack, words: tuple[str, ...]) -> None:
+    answer = openstack("application", "create", "hss", "--site", "paris", *words)
+    assert answer.code == 1
+    assert "--server" in answer.err
+
+
+def test_protections(openstack: Openstack, cloud: Cloud) -> None:
+    options = ["--target-site", "lyon", "--no-quiesce", "--snapshot-gap", "1", "--console-mark", "^MARK"]
+    made = openstack("protection", "create", "mme", *options, "-f", "json").json
+    assert (made["quiesce"], made["snapshot_gap_seconds"], made["console_mark"]) == (False, 1.0, "^MARK")
+    assert openstack("protection", "delete", made["id"]).code == 0
+    assert openstack("protection", "show", "mme", "-f", "json").json["target_site"] == "lyon"
+    assert openstack("protection", "list", "-f", "json").json[0]["Application"] == "mme"
+
+
+@pytest.mark.parametrize(("flag", "asked"), [((), None), (("--full",), False), (("--incremental",), True)])
+def test_protecting_waits_and_shows_the_restore_point(
+    openstack: Openstack, cloud: Cloud, flag: tuple[str, ...], asked: bool | None
+) -> None:
+    done = openstack("protection", "run", "mme", *flag, "-f", "json")
+    assert done.code == 0
+    assert cloud.services.protections.runs[-1][1] is asked
+    assert done.json["state"] == "available"
+    assert done.json["frozen"] == [{"server_name": "mme-db", "seconds": 1.25}]
+    assert "the step backup" in done.err
+
+
+def test_no_wait_returns_the_job(openstack: Openstack, cloud: Cloud) -> None:
+    started = openstack("protection", "run", "mme", "--no-wait", "-f", "json")
+    assert started.json["job_id"] in cloud.services.jobs.items
+    assert not any("GET /v1/jobs" in line for line in cloud.requests)
+
+
+def test_restore_points(openstack: Openstack, cloud: Cloud) -> None:
+    listed = openstack("restore", "point", "list", "--application", "mme", "-f", "json").json
+    assert len(listed) == 2
+    assert {"ID", "Created at", "State"} <= set(listed[0])
+    newest = max(listed, key=lambda row: str(row["Created at"]))
+    by_name = openstack("restore", "point", "show", "mme", "-f", "json").json
+    assert by_name["id"] == newest["ID"]
+    assert by_name["frozen_seconds"] == 1.25
+    assert by_name["marks"][0]["text"] == "record 7"
+    assert "mme-db 1.25 s" in openstack("restore", "point", "show", newest["ID"]).out
+    assert openstack("restore", "point", "rescan", "-f", "json").code == 0
+    assert openstack("restore", "point", "delete", newest["ID"], "-f", "json").json["state"] == "done"
+
+
+def test_the_newest_usable_restore_point_is_meant(openstack: Openstack, cloud: Cloud) -> None:
+    app = cloud.services.of("applications")
+    broken = restore_point(app, 60, state=RestorePointState.FAILED)
+    cloud.services.protections.points[broken.id] = broken
+    assert openstack("restore", "point", "show", "mme", "-f", "json").json["state"] == "available"
+
+
+def test_a_preview_says_what_is_lost_and_done(openstack: Openstack) -> None:
+    shown = openstack("recovery", "preview", "mme", "--target-site", "lyon")
+    assert shown.code == 0
+    assert "work of the last 15 min 30 s is lost" in shown.out
+    assert "state of the source: unknown" in shown.out
+    assert "| map    | network | net0   | to lan0 |" in shown.out
+
+
+def test_a_preview_with_a_blocking_problem_ends_with_2(openstack: Openstack, cloud: Cloud) -> None:
+    cloud.services.recoveries.problems = (
+        Problem("flavor m1.vnf", "the target has none", "--create-missing-flavors"),
+        Problem("keypair", "differs", "map it", blocking=False),
+    )
+    shown = openstack("recovery", "preview", "mme", "--target-site", "lyon")
+    assert shown.code == 2
+    assert "BLOCKS: flavor m1.vnf: the target has none\n    remedy: --create-missing-flavors" in shown.out
+    assert openstack("recovery", "preview", "mme", "--target-site", "lyon", "-f", "json").code == 2
+    refused = openstack(
+        "recovery", "start", "mme", "--target-site", "lyon", "--yes-recover", "mme", "-f", "json"
+    )
+    assert refused.code == 2
+    assert refused.json["startable"] is False
+    assert [verb for verb, _ in cloud.services.recoveries.asked] == ["preview"] * 3
+
+
+def test_recovering(openstack: Openstack, cloud: Cloud) -> None:
+    rules = ["--map", "network:net0=lan0", "--map", "network:net1=lan1", "--map", "volume-type:fast=ssd"]
+    flags = [
+        "--create-missing-flavors",
+        "--source-is-fenced",
+        "--ready-console",
+        "READY",
+        "--ready-timeout",
+        "5",
+    ]
+    words = ["mme", "--target-site", "lyon", "--yes-recover", "mme", *rules, *flags]
+    done = openstack("recovery", "start", *words, "-f", "json")
+    assert done.code == 0, done.err
+    assert done.json["state"] == "done"
+    assert done.json["rto_seconds"] == 42.0
+    assert "work of the last 15 min 30 s is lost" in done.err
+    assert cloud.services.recoveries.asked[-1] == (
+        "start",
+        {
+            "networks": {"net0": "lan0", "net1": "lan1"},
+            "volume_types": {"fast": "ssd"},
+            "create_missing_flavors": True,
+            "source_is_fenced": True,
+            "ready_console": "READY",
+            "ready_timeout": 5.0,
+        },
+    )
+    assert openstack("recovery", "show", "mme", "-f", "json").json["id"]
+    assert openstack("recovery", "list", "-f", "json").json[-1]["State"] == "done"
+
+
+def test_the_name_must_be_said(openstack: Openstack, cloud: Cloud) -> None:
+    words = ["recovery", "start", "mme", "--target-site", "lyon"]
+    with pytest.raises(SystemExit) as silent:
+        openstack(*words)
+    assert silent.value.code == 2
+    wrong = openstack(*words, "--yes-recover", "hss")
+    assert wrong.code == 1
+    assert "this restore point is of 'mme'" in wrong.err
+    assert [verb for verb, _ in cloud.services.recoveries.asked] == ["preview"]
+
+
+@pytest.mark.parametrize("rule", ["network", "network:a", "colour:a=b", "network:=b", "network:a="])
+def test_maps_that_say_nothing(openstack: Openstack, rule: str) -> None:
+    answer = openstack("recovery", "preview", "mme", "--target-site", "lyon", "--map", rule)
+    assert answer.code == 1
+    assert "--map" in answer.err
+
+
+def test_a_recovery_that_fails_ends_with_1_and_can_be_resumed(openstack: Openstack, cloud: Cloud) -> None:
+    cloud.services.recoveries.fails = "server mme-db: not ready after 600 s"
+    failed = openstack(
+        "recovery", "start", "mme", "--target-site", "lyon", "--yes-recover", "mme", "-f", "json"
+    )
+    assert failed.code == 1
+    assert "not ready after 600 s" in failed.err
+    assert "openstack multisite job resume|undo" in failed.err
+    assert failed.json["state"] == "paused"
+    assert openstack("recovery", "resume", failed.json["id"], "-f", "json").json["state"] == "done"
+    assert openstack("recovery", "undo", failed.json["id"], "-f", "json").json["state"] == "undone"
+
+
+def test_errors_are_the_services_own_words(openstack: Openstack) -> None:
+    answer = openstack("site", "show", "atlantis")
+    assert answer.code == 1
+    assert answer.err.startswith("site: no site 'atlantis' is registered (HTTP 404, req-")
+    assert openstack("application", "show", "nobody").err.startswith("application: there is no application")
+
+
+def test_an_ambiguous_name_lists_the_choices(openstack: Openstack, cloud: Cloud) -> None:
+    openstack("protection", "create", "mme")
+    answer = openstack("protection", "show", "mme")
+    assert answer.code == 1
+    assert "2 fit 'mme'" in answer.err
+
+
+def test_the_endpoint_can_be_named(
+    openstack: Openstack, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.registered = False
+    missing = openstack("site", "list")
+    assert missing.code == 1
+    assert "--os-multisite-endpoint" in missing.err
+    for url in ("/multisite", "/multisite/", "/multisite/v1"):
+        monkeypatch.setenv("OS_MULTISITE_ENDPOINT", cloud.url + url)
+        assert openstack("site", "list").code == 0
+
+
+def test_one_request_per_simple_command(openstack: Openstack, cloud: Cloud) -> None:
+    cloud.requests.clear()
+    openstack("site", "show", "paris")
+    assert cloud.requests == ["GET /v1/sites/paris 200"]
+
+
+def test_the_sdk_finds_the_service(cloud: Cloud) -> None:
+    import openstack as sdk
+
+    import multisite.client
+
+    options = dict(zip(cloud.argv()[::2], cloud.argv()[1::2], strict=True))
+    conn = sdk.connect(
+        auth={
+            name.removeprefix("--os-").replace("-", "_"): value
+            for name, value in options.items()
+            if name not in ("--os-auth-type", "--os-region-name")
+        },
+        region_name="RegionOne",
+        load_yaml_config=False,
+        load_envvars=False,
+    )
+    conn.add_service(multisite.client.service())
+    assert {site.name for site in conn.multisite.sites()} == {"paris", "lyon"}
+    assert isinstance(cloud.services, Services)

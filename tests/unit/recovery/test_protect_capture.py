@@ -1,0 +1,379 @@
+"""The consistency point: what stands still while snapshots are taken, and that nothing stays frozen."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multisite.clouds.errors import ConflictInSite, Unreachable, UnknownOutcome
+from multisite.clouds.quiesce import Thawed
+from multisite.jobs.model import StepFailed
+from multisite.recovery import protect_capture, protect_window
+from multisite.recovery.protect_capture import CaptureSettings, capture, undo_capture
+from multisite.recovery.protect_plan import Wish, make_plan
+from tests.unit.recovery.protect_fakes import Context, FakeCloud, now, unreachable
+
+ALL = {"v1a", "v1b", "v2a", "v2b", "v3a", "v3b"}
+TOKEN = "multisite:job1:capture"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(protect_window, "GRACE", 0.05)
+    monkeypatch.setattr(protect_window, "AGAIN", 0.01)
+    monkeypatch.setattr(protect_capture, "THAW_SECONDS", 0.2)
+    monkeypatch.setattr(protect_capture, "POLL", 0.002)
+
+
+@pytest.fixture
+def cloud():
+    return FakeCloud.with_servers(3)
+
+
+def plan_of(cloud, **wish):
+    sight = cloud.look(cloud.application, quiesce=True)
+    cloud.log.clear()
+    return make_plan(sight.servers, sight.volumes, (), None, Wish(**wish))
+
+
+def take(cloud, timeout=5, gap=None, plan=None, **context):
+    ctx = Context("job1", "capture", {}, **context)
+    return capture(cloud, plan or plan_of(cloud), CaptureSettings("demo-1", timeout, gap), ctx)
+
+
+def test_everything_stands_still_when_the_snapshots_are_complete(cloud):
+    cloud.snapshot_seconds = 0.05
+    result = take(cloud)
+    assert set(result["snapshots"]) == ALL
+    assert {s.frozen for s in cloud.snapshots.values()} == {frozenset({"id1", "id2", "id3"})}
+    assert cloud.frozen == set()
+
+
+def test_freezing_goes_in_order_and_thawing_in_reverse(cloud):
+    take(cloud)
+    assert cloud.verbs("freeze", "thaw") == [
+        ("freeze", "id1"), ("freeze", "id2"), ("freeze", "id3"),
+        ("thaw", "id3"), ("thaw", "id2"), ("thaw", "id1"),
+    ]  # fmt: skip
+
+
+def test_nothing_is_done_in_the_window_that_could_be_done_before(cloud):
+    take(cloud)
+    verbs = [verb for verb, _ in cloud.log]
+    window = verbs[verbs.index("freeze") : len(verbs) - verbs[::-1].index("thaw")]
+    assert set(window) == {"freeze", "snapshot", "snapshots_named", "thaw"}
+    assert verbs.index("warm") < verbs.index("freeze")
+    assert window.count("snapshots_named") == 1
+
+
+def test_snapshots_are_asked_for_at_the_same_time(cloud):
+    together = threading.Barrier(6, timeout=5)
+    cloud.late = lambda verb, thing: together.wait() if verb == "snapshot" else None
+    take(cloud)
+
+
+def test_the_windows_are_measured_from_request_to_confirmation(cloud):
+    cloud.snapshot_seconds = 0.1
+    result = take(cloud)
+    assert [w["server_name"] for w in result["windows"]] == ["web1", "web2", "web3"]
+    first, second, third = (w["seconds"] for w in result["windows"])
+    assert first >= second >= third >= 0.1
+    assert result["frozen_seconds"] == pytest.approx(first, abs=0.02)
+    assert result["windows"][2]["frozen_at"] <= result["consistent_at"] <= result["windows"][0]["thawed_at"]
+
+
+def test_the_second_of_three_does_not_freeze(cloud):
+    def refuse(verb, thing):
+        if (verb, thing) == ("freeze", "id2"):
+            raise ConflictInSite("s1", "freeze", "QEMU guest agent is not connected", site_status=409)
+
+    cloud.trouble = refuse
+    with pytest.raises(StepFailed, match=r"web2 could not be frozen: QEMU guest agent is not connected"):
+        take(cloud)
+    assert cloud.verbs("freeze", "thaw") == [
+        ("freeze", "id1"), ("freeze", "id2"), ("thaw", "id2"), ("thaw", "id1"),
+    ]  # fmt: skip
+    assert cloud.frozen == set()
+    assert cloud.snapshots == {}
+
+
+def test_a_freeze_whose_answer_was_lost_is_thawed(cloud):
+    def lose(verb, thing):
+        if (verb, thing) == ("freeze", "id3"):
+            raise UnknownOutcome("s1", "freeze", "the answer was lost")
+
+    cloud.late = lose
+    with pytest.raises(StepFailed, match="web3"):
+        take(cloud)
+    assert cloud.frozen == set()
+
+
+def test_a_snapshot_that_fails_thaws_first_and_is_removed_by_undo(cloud):
+    def fail(verb, thing):
+        if (verb, thing) == ("snapshot", "v2b"):
+            raise Unreachable("s1", "snapshot", "no answer")
+
+    cloud.trouble = fail
+    plan = plan_of(cloud)
+    with pytest.raises(StepFailed, match="no answer"):
+        take(cloud, plan=plan)
+    assert cloud.frozen == set()
+    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=False)
+    assert cloud.snapshots == {}
+
+
+def test_a_snapshot_in_error_is_not_waited_for(cloud):
+    def break_it(verb, thing):
+        if verb == "snapshots_named":
+            next(s for s in cloud.snapshots.values() if s.volume_id == "v1a").status = "error"
+
+    cloud.trouble = break_it
+    cloud.snapshot_seconds = 60
+    with pytest.raises(StepFailed, match="v1a ended in error"):
+        take(cloud)
+    assert cloud.frozen == set()
+
+
+def test_a_thaw_that_fails_once_is_tried_again_after_the_others(cloud):
+    failures = ["id2"]
+
+    def fail(verb, thing):
+        if verb == "thaw" and thing in failures:
+            failures.remove(thing)
+            raise Unreachable("s1", "thaw", "no answer")
+
+    cloud.trouble = fail
+    take(cloud)
+    assert cloud.verbs("thaw") == [("thaw", "id3"), ("thaw", "id2"), ("thaw", "id1"), ("thaw", "id2")]
+    assert cloud.frozen == set()
+
+
+def test_a_thaw_that_never_works_is_named_and_the_others_are_thawed(cloud):
+    cloud.trouble = lambda verb, thing: unreachable() if (verb, thing) == ("thaw", "id2") else None
+    with pytest.raises(StepFailed, match=r"server web2 may still be frozen, nova-api goes on thawing it"):
+        take(cloud, timeout=0.3)
+    assert cloud.frozen <= {"id2"}
+    time.sleep(0.3)
+    assert cloud.frozen == set()  # the time limit in the site
+
+
+def dead_agent(verb, thing):
+    if verb in ("freeze", "thaw") and thing == "id2":
+        words = "QEMU guest agent is not connected" if verb == "freeze" else "Not thawed for certain yet"
+        raise ConflictInSite("s1", verb, words, site_status=409)
+
+
+def test_a_dead_agent_that_never_froze_is_left_to_nova_and_nobody_waits(cloud):
+    cloud.trouble = dead_agent
+    plan = plan_of(cloud)
+    begun = time.monotonic()
+    with pytest.raises(StepFailed, match="web2 could not be frozen: QEMU guest agent is not connected$"):
+        take(cloud, timeout=30, plan=plan)
+    ctx = Context("job1", "capture", {})
+    undo_capture(cloud, plan, ctx, finished=False)
+    assert time.monotonic() - begun < 1
+    assert ctx.events == [
+        "server web2 never confirmed its freeze and is left to nova-api: Not thawed for certain yet"
+    ]
+    assert cloud.frozen == set()
+
+
+def test_an_agent_that_dies_while_frozen_is_waited_for_and_named(cloud):
+    def die(verb, thing):
+        if (verb, thing) == ("thaw", "id2"):
+            raise ConflictInSite("s1", verb, "Not thawed for certain yet", site_status=409)
+
+    cloud.trouble = die
+    plan = plan_of(cloud)
+    with pytest.raises(StepFailed, match=r"web2 may still be frozen.*Not thawed for certain"):
+        take(cloud, timeout=1, plan=plan)
+    assert cloud.verbs("thaw").count(("thaw", "id1")) == 1
+    cloud.guests["id2"].limit = 60
+    with pytest.raises(StepFailed, match="web2 may still be frozen"):
+        undo_capture(cloud, plan, Context("job1", "capture", {}), finished=False)
+
+
+def test_a_thaw_that_is_not_confirmed_is_asked_for_again(cloud, monkeypatch):
+    thaw, answers = cloud.thaw, []
+
+    def slow(server_id):
+        found = thaw(server_id)
+        answers.append(server_id)
+        return found if answers.count(server_id) > 2 else Thawed(*_values(found), "thawing")
+
+    monkeypatch.setattr(cloud, "thaw", slow)
+    take(cloud)
+    assert answers.count("id1") == 3
+
+
+def _values(thawed):
+    return thawed.server_id, thawed.frozen_at or now(), None, thawed.expired
+
+
+def test_snapshots_later_than_the_time_limit_are_not_consistent(cloud):
+    cloud.snapshot_seconds = 60
+    with pytest.raises(StepFailed, match="raise freeze_timeout"):
+        take(cloud, timeout=0.2)
+    assert cloud.frozen == set()
+
+
+def test_freezing_that_uses_up_the_time_limit_stops(cloud):
+    cloud.late = lambda verb, thing: time.sleep(0.15) if verb == "freeze" else None
+    with pytest.raises(StepFailed, match=r"took longer than the freeze limit.*web3"):
+        take(cloud, timeout=0.25)
+    assert ("freeze", "id3") not in cloud.log
+    assert cloud.frozen == set()
+
+
+def test_a_server_thawed_by_its_time_limit_loses_the_consistency_point(cloud):
+    def expire(verb, thing):
+        if verb == "thaw" and thing == "id1":
+            cloud.guests["id1"].expire()
+
+    cloud.trouble = expire
+    with pytest.raises(StepFailed, match=r"web1 was thawed by nova-api after 5 s"):
+        take(cloud)
+
+
+def test_a_server_somebody_else_thawed_loses_it_too(cloud):
+    def meddle(verb, thing):
+        if verb == "snapshots_named":
+            cloud.guests["id2"].thawed_at = now()
+            time.sleep(0.15)
+
+    cloud.trouble = meddle
+    with pytest.raises(StepFailed, match=r"web2 was thawed by somebody else"):
+        take(cloud)
+
+
+def test_a_server_somebody_thawed_and_froze_again_loses_it_too(cloud):
+    def meddle(verb, thing):
+        if verb == "snapshots_named":
+            time.sleep(0.15)
+            cloud.guests["id2"].frozen_at = now()
+
+    cloud.trouble = meddle
+    with pytest.raises(StepFailed, match=r"web2 was thawed by somebody else"):
+        take(cloud)
+
+
+def test_an_interrupted_capture_thaws_and_does_not_go_on(cloud):
+    plan = plan_of(cloud)
+    for server in plan.freeze[:2]:
+        cloud.freeze(server.id, 60, 60)
+    cloud.snapshot(TOKEN, "v1a", "demo-1", 5)
+    with pytest.raises(StepFailed, match="interrupted while frozen: the consistency point is lost"):
+        take(cloud, plan=plan, interrupted=True, attempt=2)
+    assert cloud.frozen == set()
+    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=False)
+    assert cloud.snapshots == {}
+
+
+def test_a_stopping_worker_thaws_on_its_way_out(cloud):
+    class Abandoned(BaseException):
+        pass
+
+    def stop(verb, thing):
+        if verb == "snapshots_named":
+            raise Abandoned
+
+    cloud.trouble = stop
+    with pytest.raises(Abandoned):
+        take(cloud)
+    assert cloud.frozen == set()
+
+
+def test_members_that_must_not_be_frozen_are_snapshotted_running(cloud):
+    cloud.guests["id1"].quiesce = False
+    result = take(cloud)
+    assert set(result["snapshots"]) == ALL
+    assert ("freeze", "id1") not in cloud.log
+    assert {s.frozen for s in cloud.snapshots.values()} == {frozenset({"id2", "id3"})}
+
+
+def test_a_consistent_group_is_snapshotted_by_one_request(cloud):
+    cloud.group = "g1"
+    plan = plan_of(cloud)
+    result = take(cloud, plan=plan)
+    assert cloud.verbs("snapshot", "snapshot_group") == [("snapshot_group", "g1")]
+    assert set(result["snapshots"]) == ALL
+    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=True)
+    assert cloud.snapshots == cloud.groups == {}
+
+
+def test_the_negative_control_takes_them_one_after_the_other(cloud):
+    begun = time.monotonic()
+    result = take(cloud, gap=0.02, plan=plan_of(cloud, quiesce=False))
+    assert time.monotonic() - begun >= 6 * 0.02
+    assert result["windows"] == []
+    assert result["frozen_seconds"] == 0.0
+    assert cloud.verbs("freeze", "thaw", "snapshot_group") == []
+
+
+def test_undo_of_a_finished_capture_does_not_touch_servers(cloud):
+    plan = plan_of(cloud)
+    take(cloud, plan=plan)
+    cloud.log.clear()
+    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=True)
+    assert cloud.verbs("thaw") == []
+    assert cloud.snapshots == {}
+
+
+def test_undo_says_what_is_left(cloud):
+    plan = plan_of(cloud)
+    take(cloud, plan=plan)
+    victim = next(s.id for s in cloud.snapshots.values() if s.volume_id == "v2a")
+    cloud.trouble = lambda verb, thing: (
+        unreachable() if (verb, thing) == ("delete_snapshot", victim) else None
+    )
+    with pytest.raises(StepFailed, match=rf"snapshot {victim} of volume v2a is left"):
+        undo_capture(cloud, plan, Context("job1", "capture", {}), finished=True)
+    assert set(cloud.snapshots) == {victim}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    verb=st.sampled_from(["warm", "freeze", "snapshot", "snapshots_named", "thaw"]),
+    number=st.integers(0, 6),
+    before=st.booleans(),
+    kind=st.sampled_from([Unreachable, UnknownOutcome, ConflictInSite, RuntimeError, KeyboardInterrupt]),
+)
+def test_whatever_fails_once_nothing_stays_frozen_and_undo_leaves_nothing(verb, number, before, kind):
+    cloud = FakeCloud.with_servers(3)
+    seen: list[str] = []
+    lock = threading.Lock()
+
+    def fail(this, thing):
+        with lock:
+            hit = this == verb and len(seen) == number
+            if this == verb:
+                seen.append(thing)
+        if hit:
+            raise (
+                kind("s1", this, "trouble")
+                if kind not in (RuntimeError, KeyboardInterrupt)
+                else kind("trouble")
+            )
+
+    if before:
+        cloud.trouble = fail
+    else:
+        cloud.late = fail
+    plan = plan_of(cloud)
+    try:
+        result = take(cloud, plan=plan, timeout=2)
+    except (StepFailed, RuntimeError, KeyboardInterrupt, Unreachable, UnknownOutcome, ConflictInSite):
+        pass
+    else:
+        assert set(result["snapshots"]) == ALL
+        assert {s.frozen for s in cloud.snapshots.values()} == {frozenset({"id1", "id2", "id3"})}
+    if not (verb == "thaw" and kind is KeyboardInterrupt):
+        assert cloud.frozen == set()
+    cloud.trouble = cloud.late = lambda this, thing: None
+    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=False)
+    assert cloud.frozen == set()
+    assert cloud.snapshots == {}

@@ -1,0 +1,429 @@
+"""The job that makes a restore point: complete or nothing, chains that can be restored."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from multisite.clouds.errors import OverQuota, Refused, UnknownOutcome, Unreachable
+from multisite.domain.errors import NotFound
+from multisite.domain.model import Protection, RestorePoint, RestorePointState
+from multisite.jobs.model import JobState
+from multisite.recovery import protect_capture, protect_window
+from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.methods import METHODS
+from multisite.recovery.methods.base import RunRequest
+from multisite.recovery.protect_forget import forget_kind, forget_params
+from multisite.recovery.protect_job import ProtectPorts, protect_kind
+from tests.unit.recovery.protect_fakes import FakeCloud, carry_out, now, undo, unreachable
+
+
+class Rows:
+    """A repository in memory."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def get(self, id, project_id=None):
+        if id not in self.rows:
+            raise NotFound(f"no {id}")
+        return self.rows[id]
+
+    def list(self, project_id=None, application_id=None):
+        return [r for r in self.rows.values() if application_id in (None, r.application_id)]
+
+    def save(self, item):
+        self.rows[item.id] = item
+        return item
+
+    update = save
+
+    def delete(self, id):
+        self.get(id)
+        del self.rows[id]
+
+
+class Bench:
+    """An application with a protection, and everything a run touches."""
+
+    def __init__(self, path, servers=2, **options):
+        path.mkdir(parents=True, exist_ok=True)
+        self.cloud = FakeCloud.with_servers(servers)
+        self.store = ManifestStore(path)
+        self.store.initialise()
+        self.points, self.protections = Rows(), Rows()
+        self.errors = {}
+        self.ports = ProtectPorts(
+            lambda _: self.cloud, self.store, self.points, self.protections, self.errors.get
+        )
+        self.kind = protect_kind(self.ports)
+        self.protection = self.protections.save(
+            Protection(
+                "prot-1",
+                "app-1",
+                "demo",
+                "p1",
+                "consistent-backup",
+                "s1",
+                "s2",
+                5,
+                created_at=now(),
+                **options,
+            )
+        )
+        self.number = 0
+
+    def request(self, incremental=None):
+        self.number += 1
+        manifests = self.store.list().manifests
+        return RunRequest(
+            self.cloud.application, self.protection, manifests[0] if manifests else None, incremental,
+            f"rp-{self.number}", now() + timedelta(seconds=self.number),
+        )  # fmt: skip
+
+    def plan(self, incremental=None):
+        request = self.request(incremental)
+        planned = METHODS["consistent-backup"].plan(self.cloud, request)
+        self.points.save(
+            RestorePoint(
+                request.restore_point_id, "app-1", "demo", "p1", "prot-1", "consistent-backup",
+                RestorePointState.RUNNING, planned.incremental, planned.parent_id, request.created_at,
+                job_id=f"job{self.number}",
+            )
+        )  # fmt: skip
+        return planned
+
+    def run(self, incremental=None, **trouble):
+        planned = self.plan(incremental)
+        self.errors[f"job{self.number}"] = "it broke"
+        return carry_out(self.kind, planned.params, f"job{self.number}", **trouble)
+
+    @property
+    def last(self):
+        return self.points.get(f"rp-{self.number}")
+
+    def manifest(self):
+        return self.store.read(f"rp-{self.number}")
+
+    def things(self):
+        return set(self.cloud.snapshots), set(self.cloud.saved), set(self.cloud.groups)
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.setattr(protect_window, "AGAIN", 0.01)
+    monkeypatch.setattr(protect_capture, "THAW_SECONDS", 0.05)
+    monkeypatch.setattr(protect_capture, "POLL", 0.002)
+    return Bench(tmp_path)
+
+
+def chains(manifest):
+    return {v.id: [b.id for b in v.backups] for v in manifest.volumes}
+
+
+def test_a_full_run_leaves_a_manifest_and_the_backups_and_nothing_else(bench):
+    run = bench.run()
+    assert run.error is None
+    manifest = bench.manifest()
+    assert {v.id: len(v.backups) for v in manifest.volumes} == {"v1a": 1, "v1b": 1, "v2a": 1, "v2b": 1}
+    assert not manifest.incremental
+    assert manifest.parent_id is None
+    assert manifest.quiesced
+    assert [w.server_name for w in manifest.frozen] == ["web1", "web2"]
+    assert manifest.frozen[0].frozen_at <= manifest.consistent_at <= manifest.frozen[0].thawed_at
+    assert all(v.snapshot_id for v in manifest.volumes)
+    assert bench.cloud.snapshots == {}
+    assert {b for chain in chains(manifest).values() for b in chain} == set(bench.cloud.saved)
+    point = bench.last
+    assert point.state == RestorePointState.AVAILABLE
+    assert point.size_gib == 6
+    assert point.digest == run.results["manifest"]["digest"]
+    assert point.consistent_at == manifest.consistent_at
+    assert (point.protection_id, point.job_id) == ("prot-1", "job1")
+    json.dumps(point.frozen)
+    assert bench.protections.get("prot-1").last_restore_point == "rp-1"
+
+
+def test_the_second_run_is_incremental_with_the_whole_chain_in_its_manifest(bench):
+    bench.run()
+    first = chains(bench.manifest())
+    bench.run()
+    second = bench.manifest()
+    assert second.incremental
+    assert second.parent_id == "rp-1"
+    for volume in second.volumes:
+        assert [b.incremental for b in volume.backups] == [False, True]
+        assert volume.backups[0].id == first[volume.id][0]
+        assert volume.backups[0].record["backup_url"]
+        assert bench.cloud.saved[volume.backups[1].id].parent == volume.backups[0].id
+
+
+def test_a_resized_volume_starts_a_new_chain(bench):
+    bench.run()
+    bench.cloud.sizes["v1b"] = 7
+    bench.run()
+    assert {k: len(c) for k, c in chains(bench.manifest()).items()} == {
+        "v1a": 2,
+        "v1b": 1,
+        "v2a": 2,
+        "v2b": 2,
+    }
+
+
+def test_a_strangers_backup_that_came_in_between_gives_a_full_backup(bench):
+    bench.run()
+    planned = bench.plan()
+    stranger = bench.cloud.create_backup(
+        "other", volume_id="v1a", snapshot_id="x", name="x", incremental=False
+    )
+    bench.cloud.wait_backup(stranger.id, 1)
+    run = carry_out(bench.kind, planned.params, "job2")
+    assert run.error is None
+    assert {k: len(c) for k, c in chains(bench.manifest()).items()} == {
+        "v1a": 1,
+        "v1b": 2,
+        "v2a": 2,
+        "v2b": 2,
+    }
+    assert any("Cinder built on backup" in e for e in run.events)
+    left = [s for s in bench.cloud.saved.values() if s.parent == stranger.id]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Hash block size has changed. Do a full backup.", "No backups available to do an incremental backup."],
+)
+def test_a_refused_incremental_becomes_a_full_one(bench, words):
+    bench.run()
+    refused = []
+
+    def refuse(verb, thing):
+        if (verb, thing) == ("create_backup", "v2a") and not refused:
+            refused.append(1)
+            raise Refused("s1", "back up", words)
+
+    bench.cloud.trouble = refuse
+    run = bench.run()
+    assert run.error is None
+    assert len(chains(bench.manifest())["v2a"]) == 1
+    assert bench.manifest().incremental
+
+
+@pytest.mark.parametrize(
+    "error", [OverQuota("s1", "back up", "backup quota exceeded"), Unreachable("s1", "x", "no answer")]
+)
+def test_other_troubles_fail_the_run_and_leave_nothing(bench, error):
+    bench.run()
+    before = bench.things()
+
+    def refuse(verb, thing):
+        if (verb, thing) == ("create_backup", "v2a"):
+            raise error
+
+    bench.cloud.trouble = refuse
+    run = bench.run()
+    assert run.state == JobState.UNDONE
+    assert run.left == []
+    assert bench.things() == before
+    assert bench.last.state == RestorePointState.FAILED
+    assert bench.last.error == "it broke"
+    assert bench.store.ids() == ("rp-1",)
+    assert bench.protections.get("prot-1").last_restore_point == "rp-1"
+
+
+@pytest.mark.parametrize("step", ["check", "capture", "backup:web1:vda", "backup:web2:vdb", "manifest"])
+def test_a_failure_after_any_step_leaves_nothing(bench, step):
+    bench.run()
+    before = bench.things()
+    run = bench.run(fail_after=step)
+    assert run.state == JobState.UNDONE
+    assert run.left == []
+    assert bench.things() == before
+    assert bench.cloud.frozen == set()
+    assert bench.store.ids() == ("rp-1",)
+    assert not (bench.store.path / "multisite" / "restore-points" / "rp-2").exists()
+
+
+@pytest.mark.parametrize("step", ["check", "backup:web1:vda", "manifest", "cleanup"])
+def test_a_worker_that_dies_in_a_step_makes_nothing_twice(bench, step):
+    bench.run()
+    run = bench.run(interrupted=step)
+    assert run.error is None
+    assert len(bench.cloud.saved) == 8
+    assert {len(c) for c in chains(bench.manifest()).values()} == {2}
+    assert bench.cloud.snapshots == {}
+
+
+def test_a_worker_that_dies_in_the_capture_loses_the_consistency_point(bench):
+    run = bench.run(interrupted="capture")
+    assert "interrupted while frozen" in run.error
+    assert run.state == JobState.UNDONE
+    assert bench.things() == (set(), set(), set())
+    assert bench.cloud.frozen == set()
+
+
+def test_cleanup_that_fails_does_not_cost_the_restore_point_and_the_next_run_sweeps(bench):
+    bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "delete_snapshot" else None
+    run = bench.run()
+    assert run.error is None
+    assert len(run.results["cleanup"]["left"]) == 4
+    assert any("the next run tries again" in e for e in run.events)
+    assert bench.last.state == RestorePointState.AVAILABLE
+    bench.cloud.trouble = lambda verb, thing: None
+    bench.run()
+    assert bench.cloud.snapshots == {}
+
+
+def test_cleanup_leaves_the_snapshots_of_others_alone(bench):
+    bench.cloud.snapshot("multisite:other:capture", "v1a", "x", 1)
+    bench.run()
+    assert [s.token for s in bench.cloud.snapshots.values()] == ["multisite:other:capture"]
+
+
+def test_user_data_is_in_the_manifest_only(bench):
+    run = bench.run()
+    assert bench.manifest().servers[0].user_data == "c2VjcmV0"
+    assert "c2VjcmV0" not in json.dumps(run.results)
+    assert "c2VjcmV0" not in json.dumps(bench.plan().params)
+
+
+def test_an_application_that_changes_before_the_run_is_not_captured(bench):
+    planned = bench.plan()
+    bench.cloud.guests["id2"].status = "SHUTOFF"
+    run = carry_out(bench.kind, planned.params, "job1")
+    assert "have changed" in run.error
+    assert bench.cloud.verbs("freeze", "snapshot") == []
+
+
+def test_undoing_a_finished_run_spares_the_parent(bench):
+    bench.run()
+    planned = bench.plan()
+    run = carry_out(bench.kind, planned.params, "job2")
+    undo(run, bench.kind.build(planned.params))
+    assert run.left == []
+    assert len(bench.cloud.saved) == 4
+    assert bench.store.ids() == ("rp-1",)
+
+
+def test_undoing_a_run_others_build_on_is_refused_and_harms_nothing(bench):
+    planned = bench.plan()
+    run = carry_out(bench.kind, planned.params, "job1")
+    bench.run()
+    undo(run, bench.kind.build(planned.params))
+    assert re.search(r"restore points rp-2 build on it", run.left[0])
+    assert bench.store.ids() == ("rp-1", "rp-2")
+    assert len(bench.cloud.saved) == 8
+
+
+def test_marks_are_the_newest_matching_console_line_of_frozen_servers(tmp_path):
+    bench = Bench(tmp_path, console_mark="GUEST-FREEZE")
+    bench.cloud.consoles = {
+        "id1": "GUEST-FREEZE seq=1\nGUEST-FREEZE seq=7 sum=9\nGUEST-THAW seq=7\n",
+        "id2": "x\n",
+    }
+    run = bench.run()
+    assert [(m.server_name, m.text) for m in bench.manifest().marks] == [("web1", "GUEST-FREEZE seq=7 sum=9")]
+    assert any("web2 matches" in e for e in run.events)
+    assert bench.last.marks == (
+        {"server_id": "id1", "server_name": "web1", "text": "GUEST-FREEZE seq=7 sum=9"},
+    )
+    verbs = [verb for verb, _ in bench.cloud.log]
+    assert verbs.index("console") > len(verbs) - 1 - verbs[::-1].index("thaw")
+
+
+def test_a_console_that_cannot_be_read_costs_only_the_mark(tmp_path):
+    bench = Bench(tmp_path, console_mark="GUEST-FREEZE")
+    bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "console" else None
+    assert bench.run().error is None
+    assert bench.manifest().marks == ()
+
+
+def test_without_quiesce_it_says_crash_consistent(tmp_path):
+    bench = Bench(tmp_path, quiesce=False, snapshot_gap_seconds=0.01)
+    bench.run()
+    manifest = bench.manifest()
+    assert not manifest.quiesced
+    assert not bench.last.quiesced
+    assert manifest.frozen == ()
+    assert len([n for n in manifest.notes if "crash-consistent at best" in n]) == 2
+
+
+def test_progress_is_told_in_gib(bench):
+    from tests.unit.recovery.protect_fakes import Context
+
+    planned = bench.plan()
+    run = carry_out(bench.kind, planned.params, "job1")
+    step = next(s for s in bench.kind.build(planned.params) if s.name == "backup:web1:vdb")
+    context = Context("job1", step.name, run.results)
+    step.run(context)
+    assert context.steps[-1] == (2.0, 2.0, "GiB", "backup available")
+
+
+def test_at_most_so_many_backups_of_a_site_at_once(bench):
+    steps = bench.kind.build(bench.plan().params)
+    limits = [s.limit for s in steps if s.name.startswith("backup:")]
+    assert limits == ["backup:s1:0", "backup:s1:1", "backup:s1:0", "backup:s1:1"]
+    assert not {*limits} & set(bench.kind.limits)  # unknown limits mean one at a time
+
+
+def test_deleting_a_restore_point_removes_only_its_own_backups(bench):
+    bench.run()
+    bench.run()
+    kind = forget_kind(bench.ports)
+    run = carry_out(kind, forget_params(bench.manifest()), "job3")
+    assert run.error is None
+    assert bench.store.ids() == ("rp-1",)
+    assert {s.parent for s in bench.cloud.saved.values()} == {None}
+    assert "rp-2" not in bench.points.rows
+    carry_out(kind, forget_params(bench.store.read("rp-1")), "job4")
+    assert bench.cloud.saved == {}
+
+
+VERBS = [
+    "look", "warm", "freeze", "snapshot", "snapshots_named", "thaw", "create_backup", "wait_backup",
+    "export_record", "backups_by_token", "snapshots_by_token",
+]  # fmt: skip
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(verb=st.sampled_from(VERBS), number=st.integers(0, 7), before=st.booleans(), second=st.booleans())
+def test_whatever_call_fails_once_the_run_is_whole_or_nothing(tmp_path_factory, verb, number, before, second):
+    bench = Bench(tmp_path_factory.mktemp("bench"))
+    bench.cloud.snapshot_seconds = 0.0
+    if second:
+        bench.run()
+    earlier = bench.things()
+    planned = bench.plan()
+    seen = []
+
+    def fail(this, thing):
+        if this == verb:
+            seen.append(thing)
+            if len(seen) == number + 1:
+                raise UnknownOutcome("s1", this, "the answer was lost")
+
+    if before:
+        bench.cloud.trouble = fail
+    else:
+        bench.cloud.late = fail
+    run = carry_out(bench.kind, planned.params, f"job{bench.number}")
+    bench.cloud.trouble = bench.cloud.late = lambda this, thing: None
+    assert bench.cloud.frozen == set()
+    if run.state == JobState.DONE:
+        manifest = bench.manifest()
+        assert {b for c in chains(manifest).values() for b in c} == set(bench.cloud.saved)
+        for volume in manifest.volumes:
+            parents = [bench.cloud.saved[b.id].parent for b in volume.backups]
+            assert parents == [None, *(b.id for b in volume.backups[:-1])]
+    else:
+        if run.left:  # the undo met the failure: it is asked again
+            undo(replace(run, left=[]), bench.kind.build(planned.params))
+        assert bench.things() == earlier
+        assert bench.last.state == RestorePointState.FAILED

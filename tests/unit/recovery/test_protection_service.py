@@ -1,0 +1,409 @@
+"""The verbs operators use, on a real database and the real job engine, with a site in memory."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from multisite.clouds.errors import Unreachable, Unsupported
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.model import Capability, Known, RestorePointState, Site
+from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import JobState
+from multisite.recovery import protect_capture, protect_window
+from multisite.recovery.manifests import ManifestStore, StoreUnavailable
+from multisite.recovery.protection_service import ProtectionService
+from multisite.store.applications import ApplicationRepository
+from multisite.store.database import Database
+from multisite.store.sites import SiteRepository
+from tests.unit.recovery.protect_fakes import FakeCloud, unreachable
+
+ANN = Caller("u1", "ann", "p1", "vnf", frozenset({"member"}), "req-1")
+BOB = Caller("u2", "bob", "p2", "other", frozenset({"member"}), "req-2")
+ROOT = Caller("u0", "root", "p0", "admin", frozenset({"admin"}), "req-0")
+
+
+class Applications:
+    def __init__(self, repository):
+        self.repository = repository
+
+    def get(self, caller, id):
+        try:
+            return self.repository.get(id, None if caller.is_admin else caller.project_id)
+        except NotFound:
+            return self.repository.by_name(id, caller.project_id)
+
+
+class Sites:
+    def __init__(self, repository):
+        self.repository = repository
+
+    def get(self, caller, name):
+        return self.repository.by_name(name)
+
+
+class House:
+    def __init__(self, path, *, launch=False, **options):
+        self.path = path
+        self.database = Database(f"sqlite:///{path}/multisite.db")
+        self.database.upgrade()
+        self.engine = JobEngine(self.database)
+        store = path / "store"
+        store.mkdir(exist_ok=True)
+        self.store = ManifestStore(store)
+        self.store.initialise()
+        self.cloud = FakeCloud.with_servers(2)
+        sites, applications = SiteRepository(self.database), ApplicationRepository(self.database)
+        for name in ("s1", "s2"):
+            if name not in {s.name for s in sites.list()}:
+                sites.add(Site(name, name, name, "R", "http://keystone/v3"))
+        if not applications.list():
+            applications.add(self.cloud.application)
+        self.service = ProtectionService(
+            self.database, Applications(applications), Sites(sites), self.store, self.engine,
+            lambda _: self.cloud, **options,
+        )  # fmt: skip
+        if launch:
+            self.engine.launch()
+
+    def run(self, protection, caller=ANN, **wish):
+        job = self.engine.wait(self.service.run(caller, protection.id, **wish), 30)
+        assert job.settled
+        return job
+
+    def close(self):
+        self.engine.shutdown()
+        self.database.close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(protect_window, "AGAIN", 0.01)
+    monkeypatch.setattr(protect_window, "GRACE", 0.05)
+    monkeypatch.setattr(protect_capture, "POLL", 0.002)
+
+
+@pytest.fixture
+def house(tmp_path):
+    """Jobs are accepted but not carried out."""
+    house = House(tmp_path)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def working(tmp_path):
+    """Jobs are carried out."""
+    house = House(tmp_path, launch=True)
+    yield house
+    house.close()
+
+
+def test_create_remembers_the_decision(house):
+    made = house.service.create(
+        ANN, "demo", "consistent-backup", target_site="s2", freeze_timeout=30, full_every=3, console_mark="A.*"
+    )
+    assert (made.application_id, made.site, made.project_id) == ("app-1", "s1", "p1")
+    assert (made.quiesce, made.freeze_timeout, made.full_every) == (True, 30, 3)
+    assert house.service.get(ANN, made.id) == made
+    assert house.service.list(ANN) == [made]
+    assert house.service.list(BOB) == []
+    assert house.service.list(ROOT) == [made]
+    with pytest.raises(NotFound):
+        house.service.get(BOB, made.id)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"freeze_timeout": 4}, "freeze_timeout: 4 is not 5 to 600"),
+        ({"freeze_timeout": 601}, "freeze_timeout"),
+        ({"full_every": 0}, "full_every"),
+        ({"snapshot_gap_seconds": -1}, "snapshot_gap_seconds"),
+        ({"console_mark": "("}, "console_mark: not a regular expression"),
+        ({"target_site": "s1"}, "target_site: 's1' is the site the application runs in"),
+        ({"colour": "red"}, "colour: not a field"),
+        ({"method": "magic"}, "method: 'magic' is not known; there are: consistent-backup"),
+    ],
+)
+def test_create_names_the_wrong_field(house, options, words):
+    with pytest.raises(Invalid, match=words.replace("(", r"\(")):
+        house.service.create(ANN, "demo", options.pop("method", "consistent-backup"), **options)
+
+
+def test_create_needs_an_application_and_a_target_that_exist(house):
+    with pytest.raises(NotFound):
+        house.service.create(ANN, "absent")
+    with pytest.raises(NotFound):
+        house.service.create(BOB, "demo")
+    with pytest.raises(NotFound, match="s9"):
+        house.service.create(ANN, "demo", target_site="s9")
+
+
+def capability(name, present, detail="seen"):
+    return Capability(name, present, detail)
+
+
+def test_create_refuses_what_the_site_cannot_do(tmp_path):
+    asked = [capability("quiesce", Known.NO, "install multisite-nova"), capability("backup", Known.UNKNOWN)]
+    house = House(tmp_path, capabilities=lambda site: asked)
+    try:
+        with pytest.raises(Conflict, match="site s1: quiesce: install multisite-nova"):
+            house.service.create(ANN, "demo")
+        house.service.create(ANN, "demo", quiesce=False)  # needs no filter; unknown does not block
+    finally:
+        house.close()
+
+
+def test_create_does_not_need_the_site_to_answer(tmp_path):
+    house = House(tmp_path, capabilities=unreachable)
+    try:
+        house.service.create(ANN, "demo")
+    finally:
+        house.close()
+
+
+def test_run_accepts_a_job_and_a_restore_point_together(house):
+    protection = house.service.create(ANN, "demo")
+    job = house.engine.get(house.service.run(ANN, protection.id))
+    assert (job.kind, job.state, job.subject, job.project_id) == ("protect", JobState.QUEUED, "app-1", "p1")
+    assert job.title == "Protect demo: 4 full backups, 6 GiB"
+    assert [s.name for s in job.steps][:3] == ["check", "capture", "backup:web1:vda"]
+    (point,) = house.service.restore_points(ANN)
+    assert (point.state, point.job_id, point.application) == (RestorePointState.RUNNING, job.id, "demo")
+    assert point.protection_id == protection.id
+
+
+def test_a_second_run_at_the_same_time_is_refused_naming_the_job(house):
+    one, two = house.service.create(ANN, "demo"), house.service.create(ANN, "demo")
+    job_id = house.service.run(ANN, one.id)
+    for protection in (one, two):
+        with pytest.raises(Conflict, match=job_id):
+            house.service.run(ANN, protection.id)
+    with pytest.raises(Conflict, match=job_id):
+        house.service.delete(ANN, one.id)
+    assert len(house.service.restore_points(ANN)) == 1
+
+
+def test_a_run_that_is_forbidden_says_everything_that_is_wrong(house):
+    protection = house.service.create(ANN, "demo")
+    house.cloud.guests["id1"].status = "ERROR"
+    house.cloud.guests["id2"].status = "PAUSED"
+    with pytest.raises(Conflict, match=r"web1: it is ERROR.*web2: it is PAUSED"):
+        house.service.run(ANN, protection.id)
+    assert house.service.restore_points(ANN) == []
+    assert house.engine.list() == []
+
+
+def test_a_server_that_is_gone_or_boots_from_an_image_forbids_it(house):
+    protection = house.service.create(ANN, "demo")
+    gone = house.cloud.guests.pop("id2")
+    with pytest.raises(Conflict, match="application demo: no server id2"):
+        house.service.run(ANN, protection.id)
+    house.cloud.guests["id2"] = gone
+
+    def image(verb, thing):
+        raise Unsupported("s1", "look", "server web1 does not boot from a volume")
+
+    house.cloud.trouble = image
+    with pytest.raises(Conflict, match="does not boot from a volume"):
+        house.service.run(ANN, protection.id)
+
+
+def test_a_site_that_is_down_is_said_to_be(house):
+    protection = house.service.create(ANN, "demo")
+    house.cloud.trouble = lambda verb, thing: unreachable()
+    with pytest.raises(Unreachable):
+        house.service.run(ANN, protection.id)
+
+
+def test_without_the_backup_store_nothing_is_begun(house):
+    protection = house.service.create(ANN, "demo")
+    (house.store.path / ".multisite-store").unlink()
+    with pytest.raises(StoreUnavailable, match="not mounted"):
+        house.service.run(ANN, protection.id)
+    with pytest.raises(StoreUnavailable):
+        house.service.rescan(ANN)
+    assert house.service.restore_points(ANN) == []
+
+
+def test_runs_make_a_chain_of_restore_points(working):
+    protection = working.service.create(ANN, "demo", target_site="s2")
+    assert working.run(protection).state == JobState.DONE
+    second = working.run(protection)
+    assert second.state == JobState.DONE, second.error
+    newest, oldest = working.service.restore_points(ANN)
+    assert [p.state for p in (newest, oldest)] == [RestorePointState.AVAILABLE] * 2
+    assert (newest.incremental, newest.parent_id) == (True, oldest.id)
+    assert newest.digest
+    assert newest.quiesced
+    assert working.service.get(ANN, protection.id).last_restore_point == newest.id
+    step = second.step("backup:web1:vdb")
+    assert (step.done, step.total, step.unit) == (2.0, 2.0, "GiB")
+    assert working.service.restore_points(ANN, "demo") == [newest, oldest]
+    assert working.service.restore_points(ANN, "app-1") == [newest, oldest]
+    assert working.service.restore_points(ANN, "other") == []
+    assert working.service.restore_points(BOB) == []
+    assert working.service.restore_point(ANN, oldest.id) == oldest
+    with pytest.raises(NotFound):
+        working.service.restore_point(BOB, oldest.id)
+    full = working.run(protection, incremental=False)
+    assert "full backups" in full.title
+
+
+def test_a_failed_run_is_undone_and_says_why(working):
+    protection = working.service.create(ANN, "demo")
+    working.cloud.trouble = lambda verb, thing: unreachable() if verb == "snapshot" and thing == "v2a" else None
+    job = working.run(protection)
+    assert job.state == JobState.UNDONE
+    assert working.cloud.frozen == set()
+    assert working.cloud.snapshots == working.cloud.saved == {}
+    (point,) = working.service.restore_points(ANN)
+    assert point.state == RestorePointState.FAILED
+    assert "no answer in time" in point.error
+    assert working.service.get(ANN, protection.id).last_restore_point is None
+    working.cloud.trouble = lambda verb, thing: None
+    assert working.run(protection).state == JobState.DONE
+
+
+def test_the_store_outlives_the_database(tmp_path):
+    first = House(tmp_path, launch=True)
+    protection = first.service.create(ANN, "demo")
+    first.run(protection)
+    (point,) = first.service.restore_points(ANN)
+    first.close()
+    for file in tmp_path.glob("*.db*"):
+        file.unlink()
+    second = House(tmp_path)
+    try:
+        (found,) = second.service.restore_points(ANN)
+        assert (found.id, found.application, found.state) == (point.id, "demo", RestorePointState.AVAILABLE)
+        assert found.digest == point.digest
+        assert found.frozen == point.frozen
+        assert second.service.restore_points(BOB) == []
+        assert second.service.restore_point(ANN, point.id) == found
+        (kept,) = second.service.rescan(ANN)
+        assert kept == found
+        shutil.rmtree(second.store.path / "multisite")
+        (lost,) = second.service.restore_points(ANN)
+        assert lost.state == RestorePointState.MISSING
+    finally:
+        second.close()
+
+
+def test_rescan_reports_what_is_missing_damaged_and_back_again(working):
+    protection = working.service.create(ANN, "demo")
+    working.run(protection)
+    (point,) = working.service.restore_points(ANN)
+    folder = working.store.path / "multisite" / "restore-points"
+    manifest = folder / point.id / "manifest.json"
+    good = manifest.read_bytes()
+    manifest.write_bytes(good + b" ")
+    (damaged,) = working.service.rescan(ANN)
+    assert (damaged.state, "digest" in damaged.error) == (RestorePointState.MISSING, True)
+    manifest.write_bytes(good)
+    (back,) = working.service.rescan(ANN)
+    assert (back.state, back.job_id, back.protection_id) == (
+        RestorePointState.AVAILABLE, point.job_id, point.protection_id,
+    )  # fmt: skip
+    (folder / "strange").mkdir()
+    assert [p.id for p in working.service.rescan(ANN)] == [point.id]
+    assert [(p.id, p.state) for p in working.service.rescan(ROOT)] == [
+        (point.id, RestorePointState.AVAILABLE), ("strange", RestorePointState.FAILED),
+    ]  # fmt: skip
+
+
+def test_a_point_of_the_store_may_be_the_parent_after_the_database_was_lost(tmp_path):
+    first = House(tmp_path, launch=True)
+    first.run(first.service.create(ANN, "demo"))
+    (point,) = first.service.restore_points(ANN)
+    first.close()
+    for file in tmp_path.glob("*.db*"):
+        file.unlink()
+    second = House(tmp_path, launch=True)
+    second.cloud = first.cloud
+    try:
+        second.run(second.service.create(ANN, "demo"))
+        newest = second.service.restore_points(ANN)[0]
+        assert newest.parent_id == point.id
+    finally:
+        second.close()
+
+
+def test_deleting_goes_from_the_newest(working):
+    protection = working.service.create(ANN, "demo")
+    working.run(protection)
+    working.run(protection)
+    newest, oldest = working.service.restore_points(ANN)
+    with pytest.raises(Conflict, match=newest.id):
+        working.service.delete_restore_point(ANN, oldest.id)
+    with pytest.raises(NotFound):
+        working.service.delete_restore_point(BOB, newest.id)
+    for point in (newest, oldest):
+        job = working.engine.wait(working.service.delete_restore_point(ANN, point.id), 30)
+        assert job.state == JobState.DONE, job.error
+    assert working.service.restore_points(ANN) == []
+    assert working.cloud.saved == {}
+    assert working.store.ids() == ()
+
+
+def test_a_deletion_that_cannot_reach_the_site_can_be_resumed(working):
+    working.run(working.service.create(ANN, "demo"))
+    (point,) = working.service.restore_points(ANN)
+    working.cloud.trouble = lambda verb, thing: unreachable() if verb == "delete_backup" else None
+    job = working.engine.wait(working.service.delete_restore_point(ANN, point.id), 30)
+    assert job.state == JobState.PAUSED
+    (half,) = working.service.restore_points(ANN)
+    assert (half.state, half.error) == (RestorePointState.FAILED, "it is being deleted")
+    with pytest.raises(Conflict, match=f"resume job {job.id}"):
+        working.service.delete_restore_point(ANN, point.id)
+    working.cloud.trouble = lambda verb, thing: None
+    working.engine.resume(job.id, "ann")
+    assert working.engine.wait(job.id, 30).state == JobState.DONE
+    assert working.service.restore_points(ANN) == []
+
+
+def test_what_never_became_a_restore_point_is_just_forgotten(working):
+    protection = working.service.create(ANN, "demo")
+    working.cloud.trouble = lambda verb, thing: unreachable() if verb == "freeze" else None
+    working.run(protection)
+    (point,) = working.service.restore_points(ANN)
+    assert working.service.delete_restore_point(ANN, point.id) is None
+    assert working.service.restore_points(ANN) == []
+    working.service.delete(ANN, protection.id)
+    assert working.service.list(ANN) == []
+
+
+def test_cancelling_leaves_nothing(working):
+    protection = working.service.create(ANN, "demo")
+    started = []
+
+    def cancel(verb, thing):
+        if verb == "create_backup" and not started:
+            started.append(thing)
+            working.engine.cancel(working.engine.list()[0].id, "ann")
+
+    working.cloud.trouble = cancel
+    job = working.run(protection)
+    assert job.state == JobState.UNDONE
+    assert working.cloud.snapshots == working.cloud.saved == {}
+    (point,) = working.service.restore_points(ANN)
+    assert point.state == RestorePointState.FAILED
+    assert "cancelled" in point.error
+
+
+def test_undoing_a_finished_run_takes_its_restore_point_back(working):
+    protection = working.service.create(ANN, "demo")
+    first = working.run(protection)
+    second = working.run(protection)
+    working.engine.undo(first.id, "ann")
+    assert working.engine.wait(first.id, 30).state == JobState.UNDO_FAILED
+    assert len(working.store.ids()) == 2
+    working.engine.undo(second.id, "ann")
+    assert working.engine.wait(second.id, 30).state == JobState.UNDONE
+    states = {p.job_id: p.state for p in working.service.restore_points(ANN)}
+    assert states[second.id] == RestorePointState.FAILED
+    assert replace(protection, last_restore_point=None).id == protection.id
