@@ -149,15 +149,15 @@ class Cloud:
         self.watcher = thaw.Watcher()
         self.passed = []
         self.roles, self.project = ["admin"], PROJECT
-        self.service = object.__new__(quiesce_filter.Service)
+        self.actions = object.__new__(quiesce_filter.Actions)
         from multisite_nova import guest
         from multisite_nova import policy as our_policy
 
-        self.service.__dict__.update(
+        self.actions.__dict__.update(
             limits=CONF.multisite_quiesce, servers=compute_api.API(), watcher=self.watcher,
             guest=guest, policy=our_policy, records=records, thaw=thaw,
         )  # fmt: skip
-        self.filter = quiesce_filter.QuiesceFilter(self._downstream, self.service)
+        self.filter = quiesce_filter.QuiesceFilter(self._downstream, self.actions)
         self.watcher.start()
 
     def _downstream(self, environ, start_response):
@@ -226,7 +226,7 @@ class Cloud:
     def restart(self):
         """Start a new nova-api process."""
         self.kill()
-        self.watcher = self.service.watcher = thaw.Watcher()
+        self.watcher = self.actions.watcher = thaw.Watcher()
         self.watcher.start()
 
 

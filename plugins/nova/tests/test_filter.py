@@ -51,7 +51,7 @@ def test_an_error_of_the_application_is_its_own(cloud):
 
 
 def test_an_error_while_looking_at_a_request_passes_it_on(cloud, monkeypatch):
-    monkeypatch.setattr(cloud.filter, "_handler", lambda *_: 1 / 0)
+    monkeypatch.setattr(cloud.filter, "_asked", lambda *_: 1 / 0)
     assert cloud.call("POST", ACTION, {"reboot": {}})[0] == 202
 
 
@@ -178,7 +178,7 @@ class TestOutOfOrder:
 
     def test_without_a_service_only_ours_is_refused(self, cloud):
         guest = cloud.boot()
-        cloud.filter.service = None
+        cloud.filter.actions = None
         status, body = cloud.act(guest, "quiesce")
         assert (status, list(body)) == (503, ["serviceUnavailable"])
         assert cloud.call("GET", "/os-multisite-quiesce")[0] == 503
@@ -200,8 +200,8 @@ class TestOutOfOrder:
         assert not guest.frozen
 
     def test_the_factory_never_fails(self, nova, monkeypatch):
-        monkeypatch.setattr(quiesce_filter, "_service", [])
-        monkeypatch.setattr(quiesce_filter.Service, "__init__", lambda _self: 1 / 0)
+        monkeypatch.setattr(quiesce_filter, "_actions", [])
+        monkeypatch.setattr(quiesce_filter.Actions, "__init__", lambda _self: 1 / 0)
         made = quiesce_filter.factory({})(
             lambda environ, start_response: webob.Response("x")(environ, start_response)
         )
@@ -210,12 +210,12 @@ class TestOutOfOrder:
     def test_under_eventlet_it_declines(self, nova, monkeypatch):
         monkeypatch.setattr("nova.monkey_patch.is_patched", lambda: True)
         with pytest.raises(RuntimeError, match="eventlet"):
-            quiesce_filter.Service()
+            quiesce_filter.Actions()
 
 
 def test_paste_loads_it_and_the_watcher_starts_without_a_request(nova, monkeypatch, cloud):
     """Two pipelines, one watcher, and an orphan of an earlier process thawed before any request."""
-    monkeypatch.setattr(quiesce_filter, "_service", [])
+    monkeypatch.setattr(quiesce_filter, "_actions", [])
     guest = cloud.boot()
     cloud.act(guest, "quiesce", {"timeout": 1})
     cloud.kill()
@@ -227,7 +227,7 @@ def test_paste_loads_it_and_the_watcher_starts_without_a_request(nova, monkeypat
         "[app:app]\npaste.app_factory = nova.api.openstack.compute.versions:VersionsV2.factory\n"
     )
     app = deploy.loadapp(f"config:{paste}", name="main")
-    (service,) = quiesce_filter._service
+    (actions,) = quiesce_filter._actions
     try:
         assert eventually(lambda: not guest.frozen, 4)
         for version in ("/v2", "/v2.1"):
@@ -236,7 +236,7 @@ def test_paste_loads_it_and_the_watcher_starts_without_a_request(nova, monkeypat
             body = json.loads(request.get_response(app).body)
             assert (body["quiesce"]["state"], body["quiesce"]["expired"]) == ("thawed", True)
     finally:
-        service.watcher._reset()
+        actions.watcher._reset()
 
 
 def test_the_options_are_documented():

@@ -168,10 +168,8 @@ class TestKilled:
     def test_while_the_agent_hangs(self, cloud):
         guest = cloud.boot()
         guest.hang()
+        cloud.watcher._answered_late = lambda *_: None  # dies with the process
         assert cloud.act(guest, "quiesce")[0] == 409
-        cloud.watcher._freeze_answered_late = lambda *_: (
-            None
-        )  # the thread that waits for the answer dies as well
         cloud.restart()
         time.sleep(1)
         guest.wake()
@@ -199,7 +197,7 @@ class TestHungAgent:
 
     def test_without_the_thaw_of_a_late_freeze_the_guest_stays_frozen(self, cloud, monkeypatch):
         """The negative control: the fake does what the real guest does."""
-        monkeypatch.setattr(thaw.Watcher, "_freeze_answered_late", lambda *_: None)
+        monkeypatch.setattr(thaw.Watcher, "_answered_late", lambda *_: None)
         monkeypatch.setattr(thaw.Watcher, "_thaw_due", lambda *_: None)
         guest = cloud.boot()
         guest.hang()
@@ -235,8 +233,8 @@ class TestHungAgent:
         """nova-compute holds the freeze back while it thaws; the process that waited for it is gone."""
         guest = cloud.boot()
         cloud.host.stalled.clear()
+        cloud.watcher._answered_late = lambda *_: None  # dies with the process
         assert cloud.act(guest, "quiesce")[0] == 409
-        cloud.watcher._freeze_answered_late = lambda *_: None
         cloud.restart()
         assert eventually(lambda: len(guest.thaws) >= 3)
         assert cloud.state(guest)["state"] == "thawing"

@@ -137,10 +137,12 @@ def test_a_thaw_without_an_answer_may_come_late_too():
 
 
 def test_attempts_become_rarer_but_never_end():
-    record = thawing()
-    waits = [records.retry_after(record, record.thaw_at + seconds) for seconds in (-30, 0, 5, 50, 100, 10**6)]
+    record, waits = dataclasses.replace(thawing(), thaw_at=NOW), []
+    for now in (NOW + seconds for seconds in (-30, 0, 5, 50, 100, 10**6)):
+        after = records.thaw_answered(record, record, FAILED, now, LATE)
+        assert after.pending
+        waits.append(round(after.act_at - now, 3))
     assert waits == [2, 2, 2, 10, 20, 30]
-    assert records.thaw_answered(record, record, FAILED, record.thaw_at + 10**6, LATE).pending
 
 
 def test_a_thaw_of_an_older_freeze_changes_nothing():

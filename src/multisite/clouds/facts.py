@@ -60,13 +60,13 @@ class ApplicationFacts:
 def read_application(
     site: CloudSite, server_ids: Sequence[str], quiesce: Mapping[str, bool] | None = None
 ) -> ApplicationFacts:
-    """Read the servers, in this order, and what they need.  ``quiesce`` by server id, True where it says
-    nothing.
+    """Read the servers, in this order, and what they need; ``quiesce`` by server id, by default True.
 
     Raises NotFoundInSite naming a server or volume that is not there, Unsupported for servers that do not
-    boot from a volume and for volumes attached more than once, and what ``call`` raises.
+    boot from a volume or are being built and for volumes attached more than once, and what ``call`` raises.
     """
     rows = read_servers(site, server_ids)
+    _refuse_unfit(site, rows)
     scope, notes = _scope(site, rows[0]["tenant_id"]), list[str]()
     attached = _volumes(site, rows, scope, notes)
     network = facts_network.read(site, rows, notes)
@@ -177,17 +177,24 @@ def _server(
     )
 
 
-def _volumes(
-    site: CloudSite, servers: list[Row], scope: Mapping[str, str], notes: list[str]
-) -> dict[str, list[VolumeRecord]]:
-    """Volumes by server id.  Nova says which, Cinder what they are and as which device."""
+def _refuse_unfit(site: CloudSite, servers: list[Row]) -> None:
     for server in servers:
-        if server["image"] or not server["os-extended-volumes:volumes_attached"]:
+        said = None
+        if server["status"] == "BUILD":  # Nova shows no addresses yet
+            said = f"server {server['name']} is still being built: wait until it is active"
+        elif server["image"] or not server["os-extended-volumes:volumes_attached"]:
             said = (
                 f"server {server['name']} does not boot from a volume: its disk cannot be backed up. "
                 "Recreate it with a boot volume, or protect it by the method instance-snapshot"
             )
+        if said:
             raise Unsupported(site.name, "read the application", said)
+
+
+def _volumes(
+    site: CloudSite, servers: list[Row], scope: Mapping[str, str], notes: list[str]
+) -> dict[str, list[VolumeRecord]]:
+    """Volumes by server id.  Nova says which, Cinder what they are and as which device."""
     rows = read_all(
         site,
         "list volumes",

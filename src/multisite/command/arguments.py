@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -72,6 +73,9 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         return EXIT_CONFIGURATION
     except MultisiteError as error:
         say(f"{parser.prog}: {error}")
+        return EXIT_FAILED
+    except BrokenPipeError:  # a reader like `head` that has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
 
 

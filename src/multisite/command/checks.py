@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +39,13 @@ def thorough(conf: cfg.ConfigOpts) -> list[Finding]:
 
 
 def _state_path(conf: cfg.ConfigOpts) -> Iterator[Finding]:
-    path = Path(conf.state_path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        yield Finding("[DEFAULT] state_path", f"{path} cannot be made: {error.strerror}")
-        return
-    if not os.access(path, os.W_OK | os.X_OK):
-        yield Finding("[DEFAULT] state_path", f"{path} is not writable for uid {os.getuid()}")
+    option, path = "[DEFAULT] state_path", Path(conf.state_path)
+    # Looking makes nothing: what is not there yet is made by `serve`, in the nearest folder that is there.
+    there = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not there.is_dir():
+        yield Finding(option, f"{there} is not a folder")
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield Finding(option, f"{there} is not writable for uid {os.getuid()}")
 
 
 def _backup_store(conf: cfg.ConfigOpts) -> Iterator[Finding]:
@@ -122,28 +120,24 @@ def _database(conf: cfg.ConfigOpts) -> Iterator[Finding]:
 
 
 def _keystone(conf: cfg.ConfigOpts) -> Iterator[Finding]:
-    from keystoneauth1 import loading
+    from keystoneauth1 import loading, session
     from keystoneauth1.exceptions import ClientException
 
-    group = conf.keystone_authtoken.auth_section or "keystone_authtoken"
+    section = conf.keystone_authtoken
+    group = section.auth_section or "keystone_authtoken"
+    verify = (section.cafile or True) if not section.insecure else False
     try:
         auth = loading.load_auth_from_conf_options(conf, group)
-        loading.load_session_from_conf_options(conf, group, auth=auth, timeout=10).get_token()
+        session.Session(auth=auth, verify=verify, timeout=10).get_token()
     except (ClientException, cfg.Error) as error:
         yield Finding(f"[{group}]", f"logging in to Keystone as the service failed: {error}")
 
 
 def _register_authtoken(conf: cfg.ConfigOpts) -> None:
-    from keystoneauth1 import loading
     from keystonemiddleware.auth_token import list_opts
 
     for group, opts in list_opts():
         conf.register_opts(opts, group=group)
-    for opt in loading.get_session_conf_options():
-        # The middleware has its own cafile, certfile, keyfile and insecure.
-        with contextlib.suppress(cfg.DuplicateOptError):
-            conf.register_opt(opt, group="keystone_authtoken")
-    loading.register_auth_conf_options(conf, "keystone_authtoken")
 
 
 _STATIC: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (

@@ -7,6 +7,7 @@ import os
 import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from oslo_config import cfg
 
@@ -47,6 +48,7 @@ class Services:
 
 def build(conf: cfg.ConfigOpts) -> Services:
     """Open the database (upgrading it) and make every service.  No site is contacted."""
+    Path(conf.state_path).mkdir(parents=True, exist_ok=True)
     database = Database(options.database_url(conf))
     database.upgrade()
     site_rows = SiteRepository(database)

@@ -32,12 +32,15 @@ log = logging.getLogger("multisite.jobs")
 T = TypeVar("T")
 STEPS_AT_ONCE = 64
 RETRY_SECONDS = (1.0, 60.0)
+LIST_LIMIT = 1000
+_OVER = ("stopping", "stopped")
 
 
 class JobEngine:
     """Accepts jobs, carries them out durably, answers about them.  One per process.
 
     ``dbos_url``: where DBOS keeps its part; by default a file beside ours, or the same PostgreSQL database.
+    ``executor_id``: of this process; runs left by it are recovered by the next process that has the same.
     """
 
     def __init__(
@@ -72,15 +75,14 @@ class JobEngine:
             raise Invalid(f"job kind {kind.name!r} is registered twice")
         for name, count in kind.limits.items():
             if self._limits.setdefault(name, count) != count or count < 1:
-                raise Invalid(
-                    f"limit {name!r} of job kind {kind.name!r}: {count} is below 1 or not what others say"
-                )
+                raise Invalid(f"limit {name!r} of job kind {kind.name!r}: {count} is below 1 or disputed")
         self._kinds[kind.name] = kind
 
     def launch(self) -> None:
         """Begin to work, first of all on what was left unfinished.  The database must be upgraded already."""
         if self._state != "new":
             raise Conflict("jobs: an engine is launched once; make a new one")
+        self._records.unsettled()  # fails here, before anything runs, when the database was not upgraded
         self._durable.launch(self._carry_out)
         self._board.start()
         self._state = "running"
@@ -103,9 +105,7 @@ class JobEngine:
         with self._changed:
             self._state = "stopped"
             if self._busy:
-                log.warning(
-                    "%d steps are still running: the database stays locked until they end", self._busy
-                )
+                log.warning("%d steps still run: the database stays locked until they end", self._busy)
             else:
                 self._durable.unlock()
         self._steps.shutdown(wait=False, cancel_futures=True)
@@ -166,7 +166,7 @@ class JobEngine:
         return job
 
     def list(
-        self, project_id: str | None = None, subject: str | None = None, limit: int | None = None
+        self, project_id: str | None = None, subject: str | None = None, limit: int = LIST_LIMIT
     ) -> list[Job]:
         """Newest first, without journals."""
         return self._records.list(project_id, subject, limit)
@@ -212,11 +212,10 @@ class JobEngine:
             except NotFound:
                 break  # not in this database
             except Abandoned:
-                if self._state == "running":
+                if self._state not in _OVER:
                     break  # somebody else carries it out
-                await (
-                    asyncio.Event().wait()
-                )  # never ends: the run stays pending, to be recovered by the next launch
+                # Never ends, so that DBOS keeps the run as pending: the next launch recovers it.
+                await asyncio.Event().wait()
             except Exception:
                 log.exception("job %s: interrupted by the engine's own trouble; trying again", job_id)
                 await asyncio.sleep(pause)
@@ -238,7 +237,7 @@ class JobEngine:
             self._durable.start(job_id, run)
 
     def _go_on(self) -> None:
-        if self._state in ("stopping", "stopped"):
+        if self._state in _OVER:
             raise Abandoned("the worker is stopping")
 
     def _cancel_event(self, job_id: str, run: int) -> threading.Event:

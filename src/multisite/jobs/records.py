@@ -84,13 +84,9 @@ class Records:
             _require(row, "resumed", JobState.PAUSED)
             for step in rows.steps(session, [job_id])[job_id]:
                 if step.state in (StepState.FAILED, StepState.SKIPPED):
-                    step.state, step.error, step.started_at, step.ended_at = (
-                        StepState.WAITING,
-                        None,
-                        None,
-                        None,
-                    )
-            row.error = None
+                    step.state, step.error = StepState.WAITING, None
+                    step.started_at, step.ended_at = None, None
+            row.error, row.intent = None, "run"
             self._note(session, job_id, by, "resume requested")
             return _again(row, JobState.RUNNING)
 
@@ -224,7 +220,7 @@ class Records:
                 row.undo_error = None
                 return self._rest(session, row, JobState.UNDONE)
             failed = [f"{step.title}: {step.error}" for step in left if step.state == StepState.UNDO_FAILED]
-            row.undo_error = f"{len(left)} steps are not undone: {'; '.join(failed)}"
+            row.undo_error = f"not undone: {len(left)} of {len(steps)} steps: {'; '.join(failed)}"
             return self._rest(session, row, JobState.UNDO_FAILED)
 
     def give_up(self, claim: Claim, error: str) -> JobState:
@@ -276,7 +272,7 @@ class Records:
         with self.database.session(read_only=True) as session:
             return [(row.id, row.run) for row in rows.unsettled(session)]
 
-    def list(self, project_id: str | None, subject: str | None, limit: int | None) -> list[Job]:
+    def list(self, project_id: str | None, subject: str | None, limit: int) -> list[Job]:
         """Newest first, without journals."""
         with self.database.session(read_only=True) as session:
             found = rows.jobs(session, project_id, subject, limit)

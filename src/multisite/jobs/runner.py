@@ -71,9 +71,7 @@ class Runner:
             return f"the plan cannot be rebuilt: {describe(error)}"
         accepted = {step.name: step.needs for step in self._records.get(self._claim.job_id).steps}
         if accepted != {step.name: tuple(step.needs) for step in self._steps}:
-            return (
-                "this release plans other steps than the one that accepted the job: finish it with that one"
-            )
+            return "this release plans other steps than the one that accepted the job: use that one for it"
         return None
 
     async def _walk(
@@ -91,12 +89,11 @@ class Runner:
 
         for step in steps:
             tasks[step.name] = asyncio.create_task(one(step))
-        if tasks:
-            await asyncio.wait(
-                tasks.values()
-            )  # all of them: nothing of this run is left behind when one is lost
-        for task in tasks.values():
-            task.result()
+        # All of them, whatever happens: a step of this run must not be left behind when another one takes over.
+        ends = await asyncio.gather(*tasks.values(), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
     async def _run(self, step: Step, ready: bool) -> bool:
         if not ready:
@@ -173,7 +170,6 @@ class Runner:
 
 def describe(error: BaseException) -> str:
     """For operators: the message alone when it was written for them, else with the kind of exception."""
-    words = (
-        str(error) if isinstance(error, StepFailed | MultisiteError) else f"{type(error).__name__}: {error}"
-    )
-    return words[:TEXT_LIMIT] or type(error).__name__
+    kind = type(error).__name__
+    words = str(error) if isinstance(error, StepFailed | MultisiteError) else f"{kind}: {error}"
+    return words[:TEXT_LIMIT] or kind

@@ -65,8 +65,8 @@ class Job:
     journal: tuple[JournalEntry, ...] = ()
 
     def step(self, name: str) -> StepView:
-        """The step of that name (StopIteration when there is none)."""
-        return next(step for step in self.steps if step.name == name)
+        """The step of that name (KeyError when there is none)."""
+        return {step.name: step for step in self.steps}[name]
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON: times as ISO 8601 UTC."""

@@ -360,7 +360,8 @@ def _finished(ports: ProtectPorts, job_id: str, state: JobState, params: Mapping
         known = ports.restore_points.get(order.restore_point_id)
     except NotFound:
         return  # deleted meanwhile: nothing to tell
-    if state == JobState.DONE:
+    if state == JobState.DONE or order.restore_point_id in ports.manifests.ids():
+        # Also when an undo was refused because others build on it: it can still be recovered from.
         known = replace(known, state=RestorePointState.AVAILABLE, error=None)
     else:
         left = "" if state == JobState.UNDONE else "; not everything it made could be removed, see the job"

@@ -37,7 +37,7 @@ clouds:
 
 
 class FakeCloud:
-    """``json("GET", "compute", "/servers/detail", {...})`` adds an answer; ``mock`` is requests-mock itself."""
+    """``json("GET", "compute", "/servers", {...})`` adds an answer; ``mock`` is requests-mock itself."""
 
     def __init__(self, mock: requests_mock.Mocker) -> None:
         self.mock = mock

@@ -254,6 +254,13 @@ def test_image_backed_server(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None
         read_application(site, ["s1", "s2"])
 
 
+def test_server_that_is_being_built(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.servers[0] |= {"status": "BUILD", "addresses": {}}
+    vnf.play(fake)
+    with pytest.raises(Unsupported, match="vm1 is still being built"):
+        read_application(site, ["s1"])
+
+
 def test_missing_server_is_named(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
     vnf.play(fake)
     missing = {"itemNotFound": {"message": "Instance gone could not be found.", "code": 404}}

@@ -140,7 +140,7 @@ def test_a_failed_undo_is_said_and_can_be_asked_again(bench: Bench) -> None:
     assert _states(job) == {"a": "done", "apart": "undone", "b": "undo_failed", "c": "undone"}
     assert job.step("b").error == "server is still there"
     assert "quota" in (job.error or "")
-    assert "2 steps are not undone: make b: server is still there" in (job.error or "")
+    assert "not undone: 2 of 4 steps: make b: server is still there" in (job.error or "")
     bench.engine.undo(job.id, "op")
     assert bench.wait(job.id).state == JobState.UNDO_FAILED
     broken = False

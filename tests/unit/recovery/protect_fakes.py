@@ -348,7 +348,7 @@ def carry_out(
                 step.run(Context(job_id, step.name, results))  # its end was not recorded
             results[step.name] = plain(step.run(context), step.name)
             if step.name == fail_after:
-                raise RuntimeError("the next thing failed")
+                raise RuntimeError("the next thing failed")  # noqa: TRY301
         except Exception as failure:
             error = str(failure)
             break

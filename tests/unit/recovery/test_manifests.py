@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.manifest import Manifest, ManifestError, SourceSite, digest_of, dump
 from multisite.recovery.manifests import MARKER, ManifestStore, StoreUnavailable

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multisite.clouds.errors import ConflictInSite, Unreachable, UnknownOutcome
+from multisite.clouds.errors import ConflictInSite, UnknownOutcome, Unreachable
 from multisite.clouds.quiesce import Thawed
 from multisite.jobs.model import StepFailed
 from multisite.recovery import protect_capture, protect_window
@@ -171,7 +171,7 @@ def test_a_dead_agent_that_never_froze_is_left_to_nova_and_nobody_waits(cloud):
     cloud.trouble = dead_agent
     plan = plan_of(cloud)
     begun = time.monotonic()
-    with pytest.raises(StepFailed, match="web2 could not be frozen: QEMU guest agent is not connected$"):
+    with pytest.raises(StepFailed, match=r"web2 could not be frozen: QEMU guest agent is not connected$"):
         take(cloud, timeout=30, plan=plan)
     ctx = Context("job1", "capture", {})
     undo_capture(cloud, plan, ctx, finished=False)

@@ -34,6 +34,6 @@ def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(OPTIONS, group=GROUP)
 
 
-def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+def list_opts() -> list[tuple[str, list[cfg.IntOpt]]]:
     """Tell oslo-config-generator about the options."""
     return [(GROUP, OPTIONS)]

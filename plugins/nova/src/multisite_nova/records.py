@@ -10,6 +10,7 @@ import dataclasses
 import json
 import uuid as uuids
 from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy
 from nova import context as nova_context
@@ -142,7 +143,7 @@ def thaw_answered(record: Record, claimed: Record, outcome: str, now: float, lat
     return dataclasses.replace(record, settle_at=settle_at, act_at=now + RETRY)
 
 
-def _rows(context: nova_context.RequestContext, uuid: str) -> sqlalchemy.orm.Query:
+def _rows(context: nova_context.RequestContext, uuid: str) -> Any:
     model = models.InstanceSystemMetadata
     query = context.session.query(model).filter_by(instance_uuid=uuid, key=KEY, deleted=0)
     return query.order_by(model.id.desc())

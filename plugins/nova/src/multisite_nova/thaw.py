@@ -192,6 +192,7 @@ class Watcher:
     def _settle(self, uuid: str, record: Record, outcome: str) -> Record | None:
         """Write down how a freeze ended; whatever is not simply frozen is then thawed at once."""
         now, context = time.time(), guest.cell_context(uuid, record.request_id)
+        after: Record | None
         after, _ = records.change(
             context, uuid, lambda r: r and records.freeze_answered(r, record.token, outcome, now)
         )
@@ -232,13 +233,14 @@ class Watcher:
         answer = background(self._thaw, context, uuid, claimed, not (last and last.pending))
         concurrent.futures.wait([answer], patience)
         if answer.done():
-            return answer.result()
+            record, error = answer.result()
+            return record, error
         self._watch(uuid, claimed)
         return claimed, TimeoutError(f"The guest did not confirm the thaw within {patience} seconds.")
 
     @staticmethod
     def _lease() -> float:
-        return CONF.multisite_quiesce.thaw_timeout + records.GRACE
+        return float(CONF.multisite_quiesce.thaw_timeout + records.GRACE)
 
     def _thaw_due(self, uuid: str, watched: Watched) -> None:
         """Make an attempt for a server whose time has come, if no other process does."""
