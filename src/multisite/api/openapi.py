@@ -78,7 +78,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 def _codes(path: str, operation: dict[str, Any], *, public: bool) -> tuple[int, ...]:
     codes: tuple[int, ...] = _EVERYWHERE if public else _EVERYWHERE + _WITH_TOKEN + _WORK
-    if "{" in path:
+    if "{" in path or "requestBody" in operation:  # bodies name things too
         codes += (404,)
     return codes + (_WITH_BODY if "requestBody" in operation else ())
 

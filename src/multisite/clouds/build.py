@@ -2,6 +2,7 @@
 
 Key pairs carry no token: nothing can be written on them, and their name must be the source's.  A pair of the
 same name with the same public key *is* the one wanted; whoever asks to remove it says which key it must hold.
+``fresh`` says that nothing can carry the token yet, which saves looking.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds import tokens
-from multisite.clouds.call import call
+from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, Failed, NotFoundInSite, UnknownOutcome
 from multisite.clouds.tokens import Kind
@@ -27,6 +28,7 @@ _FLAVORS = "2.61"
 _KEYPAIRS = "2.35"
 _GROUPS = "2.64"
 _LOOK_AGAIN_SECONDS = 3.0
+_LIST_LAG_SECONDS = 20.0
 _ERROR_POLLS = 30
 """A server seen so often in error, with nothing being done to it, is not being deleted."""
 
@@ -55,12 +57,14 @@ class WantedServer:
     user_data: str | None = None
 
 
-def ensure_flavor(site: CloudSite, token: str, record: FlavorRecord, name: str) -> str:
+def ensure_flavor(
+    site: CloudSite, token: str, record: FlavorRecord, name: str, *, fresh: bool = False
+) -> str:
     """Find or make a flavor like the record; returns its id.  Making one is for administrators."""
     what = f"create flavor {name}"
-    found = tokens.find_by_token(site, "flavor", token)
-    if found:
-        flavor_id = found[0].id
+    known = None if fresh else _first(site, "flavor", token)
+    if known is not None:
+        flavor_id = known
     else:
         fields = {
             "name": name,
@@ -100,11 +104,13 @@ def ensure_keypair(site: CloudSite, record: KeypairRecord, name: str) -> str:
     return name
 
 
-def ensure_server_group(site: CloudSite, token: str, record: ServerGroupRecord) -> str:
+def ensure_server_group(
+    site: CloudSite, token: str, record: ServerGroupRecord, *, fresh: bool = False
+) -> str:
     """Find or make a server group of the record's policy; its name gets a suffix, it can carry no token
     else.
     """
-    if (known := _first(site, "server_group", token)) is not None:
+    if not fresh and (known := _first(site, "server_group", token)) is not None:
         return known
     body = {
         "server_group": tokens.mark("server_group", token, {"name": record.name, "policy": record.policy})
@@ -124,6 +130,7 @@ def ensure_server(
     timeout: float,
     on_poll: Callable[[str], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    fresh: bool = False,
 ) -> str:
     """Find or make the server of this token and wait until Nova says ACTIVE; returns its id.
 
@@ -132,7 +139,7 @@ def ensure_server(
     """
     what = f"server {wanted.name}"
     server_id = None
-    for found in tokens.find_by_token(site, "server", token):
+    for found in [] if fresh else tokens.find_by_token(site, "server", token):
         if found.status in ("ERROR", "DELETED"):
             remove_server(site, found.id, timeout)
         else:
@@ -260,15 +267,39 @@ def remove(
         for one in (known | ({resource_id} if resource_id else set())) - removed:
             _REMOVE[kind](site, one, timeout)
             removed.add(one)
-    if left := [found.id for found in tokens.find_by_token(site, kind, token)]:
-        said = f"still there: {', '.join(left)}"
-        raise Failed(site.name, f"delete {kind.replace('_', ' ')}", said, state=None, seconds=0.0)
+    _wait_none_left(site, kind, token)
     return len(removed)
 
 
+def _wait_none_left(site: CloudSite, kind: Kind, token: str) -> None:
+    # A busy Nova lists a server for seconds after it answered 404 for its id.
+    end = time.monotonic() + _LIST_LAG_SECONDS
+    while left := [found.id for found in tokens.find_by_token(site, kind, token)]:
+        if time.monotonic() > end:
+            said = f"still there: {', '.join(left)}"
+            raise Failed(
+                site.name, f"delete {kind.replace('_', ' ')}", said, state=None, seconds=_LIST_LAG_SECONDS
+            )
+        time.sleep(1)
+
+
+def flavor_users(site: CloudSite, flavor_id: str) -> list[str]:
+    """Names of the servers of all projects that have this flavor (for administrators)."""
+    rows = read_all(
+        site,
+        f"list servers of flavor {flavor_id}",
+        lambda: site.compute,
+        "/servers/detail",
+        "servers",
+        microversion="2.46",  # later ones do not show a flavor's id
+        all_tenants="1",
+        flavor=flavor_id,
+    )
+    return [row["name"] for row in rows if row["flavor"]["id"] == flavor_id]
+
+
 def remove_keypair(site: CloudSite, record: KeypairRecord, name: str) -> None:
-    """Delete a key pair if it holds this public key; harmless when it is gone.  Another one is not touched.
-    """
+    """Delete a key pair if it holds this public key; harmless when it is gone.  Another one is not touched."""
     found = _keypair(site, name)
     if found is not None and found["public_key"].split()[:2] == record.public_key.split()[:2]:
         _delete(site, f"delete key pair {name}", f"/os-keypairs/{name}")

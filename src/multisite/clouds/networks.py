@@ -1,7 +1,8 @@
 """Neutron at the target: networks, subnets, security groups and ports, found by token or made.
 
 Everything is made with its token in the description and sealed afterwards (``tokens``).  Removing takes the
-token too, so that also a resource is removed whose creation was never answered.
+token too, so that also a resource is removed whose creation was never answered.  ``fresh`` says that nothing
+can carry the token yet, which saves looking.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class MadePort:
     addresses: tuple[str, ...]
 
 
-def ensure_network(site: CloudSite, token: str, record: NetworkRecord, name: str) -> str:
+def ensure_network(
+    site: CloudSite, token: str, record: NetworkRecord, name: str, *, fresh: bool = False
+) -> str:
     """Find or make a network like the record; returns its id.  Its subnets are made separately.
 
     An MTU larger than the site can carry is left to the site.
@@ -50,17 +53,19 @@ def ensure_network(site: CloudSite, token: str, record: NetworkRecord, name: str
     if not record.port_security_enabled:
         fields["port_security_enabled"] = False
     try:
-        row = _ensure(site, "network", token, fields, record.description)
+        row = _ensure(site, "network", token, fields, record.description, fresh)
     except Refused as error:
         if error.site_status != 400 or "mtu" not in error.message.lower():
             raise
         LOG.warning("site %s cannot carry the MTU %s of network %s", site.name, record.mtu, name)
         del fields["mtu"]
-        row = _ensure(site, "network", token, fields, record.description)
+        row = _ensure(site, "network", token, fields, record.description, fresh)
     return str(row["id"])
 
 
-def ensure_subnet(site: CloudSite, token: str, record: SubnetRecord, network_id: str) -> str:
+def ensure_subnet(
+    site: CloudSite, token: str, record: SubnetRecord, network_id: str, *, fresh: bool = False
+) -> str:
     """Find or make a subnet like the record, DHCP off where that can be switched on later (``enable_dhcp``).
 
     DHCP takes an address of its own at once, any that is free: also one a port is to get.  IPv6 subnets with
@@ -81,7 +86,7 @@ def ensure_subnet(site: CloudSite, token: str, record: SubnetRecord, network_id:
     for key in ("ipv6_address_mode", "ipv6_ra_mode"):
         if (mode := getattr(record, key)) is not None:
             fields[key] = mode
-    return str(_ensure(site, "subnet", token, fields, record.description)["id"])
+    return str(_ensure(site, "subnet", token, fields, record.description, fresh)["id"])
 
 
 def dhcp_can_wait(record: SubnetRecord) -> bool:
@@ -106,6 +111,7 @@ def ensure_port(
     fixed_ips: Sequence[Mapping[str, str]] | None,
     security_group_ids: Sequence[str],
     expected: Iterable[str] = (),
+    fresh: bool = False,
 ) -> MadePort:
     """Find or make a port like the record.
 
@@ -125,7 +131,7 @@ def ensure_port(
         fields |= {"port_security_enabled": False, "security_groups": []}
     if record.vnic_type != "normal":
         fields["binding:vnic_type"] = record.vnic_type
-    row = _ensure(site, "port", token, fields, record.description)
+    row = _ensure(site, "port", token, fields, record.description, fresh)
     made = MadePort(row["id"], row["mac_address"], tuple(ip["ip_address"] for ip in row["fixed_ips"]))
     wanted = set(expected)
     if wanted and wanted != set(made.addresses):
@@ -136,14 +142,16 @@ def ensure_port(
     return made
 
 
-def ensure_security_group(site: CloudSite, token: str, record: SecurityGroupRecord, name: str) -> str:
+def ensure_security_group(
+    site: CloudSite, token: str, record: SecurityGroupRecord, name: str, *, fresh: bool = False
+) -> str:
     """Find or make a group like the record, with Neutron's default rules until ``set_rules``; returns its
     id.
     """
     fields: Row = {"name": name}
     if not record.stateful:
         fields["stateful"] = False
-    return str(_ensure(site, "security_group", token, fields, record.description)["id"])
+    return str(_ensure(site, "security_group", token, fields, record.description, fresh)["id"])
 
 
 def set_rules(site: CloudSite, group_id: str, record: SecurityGroupRecord, groups: Mapping[str, str]) -> None:
@@ -238,12 +246,12 @@ def _remove_one(site: CloudSite, what: str, path: str) -> None:
         return
 
 
-def _ensure(site: CloudSite, kind: Kind, token: str, fields: Row, description: str) -> Row:
+def _ensure(site: CloudSite, kind: Kind, token: str, fields: Row, description: str, fresh: bool) -> Row:
     """The resource of this token, made if there is none, sealed; as Neutron shows it."""
     path, key = _PATHS[kind]
     what = f"create {kind.replace('_', ' ')} {fields.get('name') or ''}".rstrip()
     body = {key: tokens.mark(kind, token, fields)}
-    row = _find(site, kind, token) or _made(
+    row = (None if fresh else _find(site, kind, token)) or _made(
         lambda: call(site, what, lambda: site.network.post(path, json=body)).json()[key],
         lambda: _find(site, kind, token),
     )

@@ -103,6 +103,7 @@ def restore_volume(
     timeout: float,
     on_poll: Callable[[str], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    fresh: bool = False,
 ) -> str:
     """Find or make the volume of this token, restored from its backup; returns its id.
 
@@ -116,7 +117,7 @@ def restore_volume(
     def left() -> float:
         return max(1.0, deadline - time.monotonic())
 
-    row = _begun(site, token, wanted, left())
+    row = _begun(site, token, wanted, left(), fresh)
     volume_id = str(row["id"])
     begun = row["status"] == _RESTORING
     row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
@@ -128,9 +129,9 @@ def restore_volume(
     return volume_id
 
 
-def _begun(site: CloudSite, token: str, wanted: WantedVolume, timeout: float) -> Row:
+def _begun(site: CloudSite, token: str, wanted: WantedVolume, timeout: float, fresh: bool) -> Row:
     """The volume of this token, in whatever state, made now if there is none."""
-    rows = _with_token(site, token)
+    rows = [] if fresh else _with_token(site, token)
     for row in rows:
         if row["status"] in _ENDED_BADLY:
             remove_volume(site, str(row["id"]), timeout)

@@ -86,6 +86,8 @@ def _store(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     from multisite.recovery.manifests import ManifestStore
 
     path = common.configuration(arguments).backup_store.path
+    if not path:
+        raise common.ConfigurationWrong("[backup_store] path: not set")
     return ManifestStore(path)
 
 

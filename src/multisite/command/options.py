@@ -40,7 +40,6 @@ _DATABASE = (
 _BACKUP_STORE = (
     cfg.StrOpt(
         "path",
-        required=True,
         help="Folder shared with the sites' cinder-backup; mark it once with `multisite-manage store init`.",
     ),
 )

@@ -12,6 +12,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -25,6 +26,7 @@ log = logging.getLogger("multisite.jobs")
 
 CarryOut = Callable[[str, int], Awaitable[None]]
 
+_SQLITE = sqlite3.sqlite_version_info
 _carry_out: CarryOut | None = None  # DBOS is one per process, and so is the engine it calls
 
 
@@ -52,6 +54,10 @@ class Durable:
             raise Invalid("DBOS__CLOUD is set: Multisite keeps its jobs to itself; unset it")
         if _carry_out is not None:
             raise Conflict("jobs: an engine is already running in this process")
+        if self._url.startswith("sqlite") and sys.version_info >= (3, 12) and _SQLITE < (3, 42):
+            raise Invalid(
+                f"SQLite {sqlite3.sqlite_version}: DBOS on Python 3.12 or newer needs 3.42 or newer"
+            )
         self._lock = _lock(self._lock_path)
         _carry_out = carry_out
         try:
@@ -95,7 +101,7 @@ class Durable:
                 await asyncio.sleep(5)
 
     def knows(self, job_id: str, run: int) -> str:
-        """ "alive" when DBOS carries on with this run by itself, "ended", or "unknown"."""
+        """Whether DBOS carries on with this run by itself: "alive", "ended" or "unknown"."""
         status = DBOS.get_workflow_status(f"{job_id}:{run}")
         if status is None:
             return "unknown"

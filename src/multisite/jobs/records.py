@@ -290,7 +290,8 @@ class Records:
     def _rest(self, session: Session, row: JobRow, state: JobState) -> JobState:
         row.state = state
         row.ended_at = None if state == JobState.PAUSED else now()
-        self._note(session, row.id, ENGINE, f"{state}: {row.error}" if row.error else str(state))
+        errors = [error for error in (row.error, row.undo_error) if error]
+        self._note(session, row.id, ENGINE, ": ".join([state.value, *errors]))
         return state
 
     def _note(

@@ -89,7 +89,7 @@ class Runner:
 
         for step in steps:
             tasks[step.name] = asyncio.create_task(one(step))
-        # All of them, whatever happens: a step of this run must not be left behind when another one takes over.
+        # All of them, whatever happens: no step of this run is left behind when another run takes over.
         ends = await asyncio.gather(*tasks.values(), return_exceptions=True)
         for end in ends:
             if isinstance(end, BaseException):

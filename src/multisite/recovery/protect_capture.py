@@ -151,10 +151,11 @@ class _Camera:
         if self._group is not None:
             self._cloud.snapshot_group(self._token, self._group, self._settings.name, _left(end))
         elif self._settings.gap is not None:
-            for volume in self._volumes:
+            for number, volume in enumerate(self._volumes):
+                if number:
+                    time.sleep(min(self._settings.gap, _left(end)))
                 self._one(volume, end)
                 self._wait([volume], end)
-                time.sleep(self._settings.gap)
         else:
             requests = [self._pool.submit(self._one, volume, end) for volume in self._volumes]
             done, waiting = wait(requests, timeout=_left(end), return_when=FIRST_EXCEPTION)

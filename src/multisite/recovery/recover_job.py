@@ -197,9 +197,9 @@ def _compute_steps(steps: Steps) -> list[Step]:
     made = []
     for flavor in plan.flavors:
         if flavor.use is None:
-            undo = steps.remove_compute_thing("flavor")
             title = f"create flavor {flavor.name}"
-            made.append(Step(flavor.step, title, steps.make_flavor(flavor), undo, (), CALLS, site))
+            run = steps.make_flavor(flavor)
+            made.append(Step(flavor.step, title, run, steps.remove_flavor, (), CALLS, site))
     for keypair in plan.keypairs:
         if keypair.use is None:
             undo = steps.remove_keypair(keypair)

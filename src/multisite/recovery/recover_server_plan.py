@@ -199,12 +199,15 @@ def plan_server_groups(draft: Draft) -> tuple[PlannedServerGroup, ...]:
 
 
 def plan_volumes(draft: Draft) -> tuple[PlannedVolume, ...]:
-    """Every volume, restored from the newest backup of its chain; all records of the chain are imported
-    before.
+    """Every volume, those of the first server to boot first: restores begin in this order.
+
+    A volume is restored from the newest backup of its chain; all records of the chain are imported before.
     """
     if not draft.needs("volume_types", "volume types") or not draft.needs("backups", "backups"):
         return ()
-    return tuple(_volume(draft, number, record) for number, record in enumerate(draft.manifest.volumes, 1))
+    turn = {v: s.order for s in draft.manifest.servers for v in s.volume_ids}
+    ordered = sorted(draft.manifest.volumes, key=lambda v: turn.get(v.id, len(turn)))
+    return tuple(_volume(draft, number, record) for number, record in enumerate(ordered, 1))
 
 
 def _volume(draft: Draft, number: int, record: VolumeRecord) -> PlannedVolume:

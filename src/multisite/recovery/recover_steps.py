@@ -104,7 +104,13 @@ class Steps:
                 ctx.progress(0, record.size_gib, "GiB", status)
 
             volume_id = restore.restore_volume(
-                self.site(), ctx.token, wanted, timeout=RESTORE_SECONDS, on_poll=told, cancelled=ctx.cancelled
+                self.site(),
+                ctx.token,
+                wanted,
+                timeout=RESTORE_SECONDS,
+                on_poll=told,
+                cancelled=ctx.cancelled,
+                fresh=_fresh(ctx),
             )
             ctx.progress(record.size_gib, record.size_gib, "GiB", "restored")
             return {"id": volume_id}
@@ -120,19 +126,26 @@ class Steps:
 
     def make_network(self, network: model.PlannedNetwork) -> Run:
         return lambda ctx: {
-            "id": networks.ensure_network(self.site(), ctx.token, network.record, network.name)
+            "id": networks.ensure_network(
+                self.site(), ctx.token, network.record, network.name, fresh=_fresh(ctx)
+            )
         }
 
     def make_subnet(self, network: model.PlannedNetwork, subnet: model.PlannedSubnet) -> Run:
         def run(ctx: StepContext) -> Json:
             network_id = self._id(ctx, network)
-            return {"id": networks.ensure_subnet(self.site(), ctx.token, subnet.record, network_id)}
+            made = networks.ensure_subnet(
+                self.site(), ctx.token, subnet.record, network_id, fresh=_fresh(ctx)
+            )
+            return {"id": made}
 
         return run
 
     def make_group(self, group: model.PlannedGroup) -> Run:
         return lambda ctx: {
-            "id": networks.ensure_security_group(self.site(), ctx.token, group.record, group.name)
+            "id": networks.ensure_security_group(
+                self.site(), ctx.token, group.record, group.name, fresh=_fresh(ctx)
+            )
         }
 
     def set_rules(self, ctx: StepContext) -> Json:
@@ -159,6 +172,7 @@ class Steps:
                 fixed_ips=self._fixed_ips(ctx, port) if kept else None,
                 security_group_ids=[self._id(ctx, self.groups[g]) for g in record.security_group_ids],
                 expected=[a.address for a in record.fixed_addresses] if kept else (),
+                fresh=_fresh(ctx),
             )
             return {"id": made.id, "mac_address": made.mac_address, "addresses": list(made.addresses)}
 
@@ -191,7 +205,19 @@ class Steps:
     # What servers need, and servers
 
     def make_flavor(self, flavor: model.PlannedFlavor) -> Run:
-        return lambda ctx: {"id": build.ensure_flavor(self.site(), ctx.token, flavor.record, flavor.name)}
+        return lambda ctx: {
+            "id": build.ensure_flavor(self.site(), ctx.token, flavor.record, flavor.name, fresh=_fresh(ctx))
+        }
+
+    def remove_flavor(self, ctx: StepContext, result: Json | None) -> None:
+        """Unless others have come to use it meanwhile: flavors are everybody's."""
+        users = build.flavor_users(self.site(), result["id"]) if result is not None else []
+        if users:
+            ctx.event(
+                f"flavor {result['id'] if result else ''} is kept: {', '.join(sorted(users)[:5])} use it"
+            )
+        else:
+            self.remove_compute_thing("flavor")(ctx, result)
 
     def make_keypair(self, keypair: model.PlannedKeypair) -> Run:
         return lambda _: {"id": build.ensure_keypair(self.site(), keypair.record, keypair.name)}
@@ -201,7 +227,9 @@ class Steps:
         return lambda _ctx, _result: build.remove_keypair(self.site(), keypair.record, keypair.name)
 
     def make_server_group(self, group: model.PlannedServerGroup) -> Run:
-        return lambda ctx: {"id": build.ensure_server_group(self.site(), ctx.token, group.record)}
+        return lambda ctx: {
+            "id": build.ensure_server_group(self.site(), ctx.token, group.record, fresh=_fresh(ctx))
+        }
 
     def remove_compute_thing(self, kind: Kind) -> Undo:
         def undo(ctx: StepContext, result: Json | None) -> None:
@@ -222,6 +250,7 @@ class Steps:
                 timeout=self.plan.readiness.boot_timeout,
                 on_poll=lambda state: ctx.progress(0, 1, "servers", state),
                 cancelled=ctx.cancelled,
+                fresh=_fresh(ctx),
             )
             devices = self._checked_devices(ctx, server, build.attached_devices(site, server_id))
             ctx.progress(1, 1, "servers", "ACTIVE")
@@ -321,3 +350,8 @@ class Steps:
         """Id at the target: of what was there, or of what its step made."""
         use: str | None = getattr(thing, "use", None)
         return use if use is not None else str(ctx.result_of(thing.step)["id"])
+
+
+def _fresh(ctx: StepContext) -> bool:
+    """Nothing can carry the step's token yet: its beginning is made durable before its effect."""
+    return ctx.attempt == 1 and not ctx.interrupted

@@ -22,9 +22,7 @@ def job(session: Session, job_id: str, *, lock: bool = False) -> JobRow:
     return row
 
 
-def jobs(
-    session: Session, project_id: str | None, subject: str | None, limit: int | None
-) -> Sequence[JobRow]:
+def jobs(session: Session, project_id: str | None, subject: str | None, limit: int) -> Sequence[JobRow]:
     """Newest first."""
     where = equal((JobRow.project_id, project_id), (JobRow.subject, subject))
     order = (JobRow.created_at.desc(), JobRow.id)

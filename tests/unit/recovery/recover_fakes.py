@@ -301,6 +301,7 @@ def _nova(fake: FakeTarget) -> list[tuple[str, str, Callable[..., Any]]]:
     def boot(body: Row, query: Row) -> Row:
         row = {"id": fake.new_id("server"), **body["server"], "status": fake.boot_status}
         row["os:scheduler_hints"] = body.get("os:scheduler_hints")
+        row["flavor"] = {"id": row["flavorRef"]}
         disks = row["block_device_mapping_v2"]
         row["devices"] = {d["uuid"]: f"/dev/vd{chr(97 + i)}" for i, d in enumerate(disks)}
         for disk in disks:

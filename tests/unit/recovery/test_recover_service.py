@@ -268,6 +268,19 @@ class TestUndo:
         assert recovery.state is RecoveryState.UNDONE
         assert world.target.left() == {}
 
+    def test_a_flavor_others_have_come_to_use_is_kept(self, world: World) -> None:
+        world.point("flavor")
+        recovery, _ = world.recovered("flavor")
+        flavor = row(world.target, "flavors", "t128")["id"]
+        world.target.rows["servers"]["other"] = {
+            "id": "other", "name": "other", "flavor": {"id": flavor}, "metadata": {}, "status": "ACTIVE",
+        }  # fmt: skip
+        world.service.undo(OPERATOR, recovery.id)
+        recovery, job = world.wait(recovery)
+        assert recovery.state is RecoveryState.UNDONE
+        assert world.target.left() == {"flavors": [flavor], "servers": ["other"]}
+        assert any("is kept: other use it" in entry.message for entry in job.journal)
+
     def test_a_key_pair_that_became_another_is_not_touched(self, world: World) -> None:
         world.point("key")
         recovery, _ = world.recovered("key")

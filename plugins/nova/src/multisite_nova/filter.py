@@ -67,9 +67,7 @@ class Actions:
         timeout = self._timeout(argument)
         server = self._server(context, uuid, "quiesce")
         if not self.watcher.healthy():
-            raise exc.HTTPServiceUnavailable(
-                explanation="This nova-api cannot keep the time limit of a freeze."
-            )
+            raise exc.HTTPServiceUnavailable(explanation="This nova-api cannot limit a freeze.")
         if server.vm_state != "active" or server.task_state or not server.host:
             state = ", ".join(filter(None, (server.vm_state, server.task_state)))
             raise exc.HTTPConflict(explanation=f"Cannot 'quiesce' server {uuid} while it is {state}")
@@ -178,9 +176,7 @@ class QuiesceFilter:
     def _context(self, environ: dict[str, Any], project: str | None) -> Any:
         context = environ.get("nova.context")
         if context is None or self.actions is None:
-            raise exc.HTTPServiceUnavailable(
-                explanation="The quiesce filter is out of order: see nova-api's log."
-            )
+            raise exc.HTTPServiceUnavailable(explanation="The quiesce filter does not work; see the log.")
         if project and project != context.project_id:
             text = f"Malformed request URL: URL's project_id '{project}' doesn't match Context's project_id "
             raise exc.HTTPBadRequest(explanation=text + f"'{context.project_id}'")

@@ -1,0 +1,64 @@
+"""A configuration that works, with a Keystone and a site nobody answers at."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SECRET = "swordfish-in-the-configuration"
+CLOUDS = """
+clouds:
+  paris:
+    region_name: RegionOne
+    auth: {auth_url: "http://127.0.0.1:9/v3", username: u, password: p, project_name: v,
+           user_domain_name: Default, project_domain_name: Default}
+"""
+
+
+@dataclass
+class Setup:
+    folder: Path
+    file: Path
+    port: int
+
+    def change(self, old: str, new: str) -> None:
+        text = self.file.read_text()
+        assert old in text
+        self.file.write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Setup:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = tmp_path / "store"
+    store.mkdir()
+    clouds = tmp_path / "clouds.yaml"
+    clouds.write_text(CLOUDS)
+    clouds.chmod(0o600)
+    file = tmp_path / "multisite.conf"
+    file.write_text(
+        f"""[DEFAULT]
+port = {port}
+state_path = {tmp_path / "state"}
+graceful_timeout = 1
+[backup_store]
+path = {store}
+[clouds]
+config_file = {clouds}
+[keystone_authtoken]
+www_authenticate_uri = http://127.0.0.1:9
+auth_url = http://127.0.0.1:9
+auth_type = password
+username = multisite
+password = {SECRET}
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+"""
+    )
+    return Setup(tmp_path, file, port)

@@ -1,0 +1,189 @@
+"""What is wrong is said in one line that names the option."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from oslo_config import cfg
+
+from command.conftest import SECRET, Setup
+from multisite.command import arguments, main, manage, options
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(program: Callable[[list[str]], int], *words: str) -> tuple[int, str, str]:
+        code = program(list(words))
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return call
+
+
+def ready(setup: Setup, run: Run) -> None:
+    assert run(manage.main, "--config-file", str(setup.file), "store", "init")[0] == 0
+
+
+def test_a_good_configuration(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    code, out, _ = run(main.main, "check", "--offline", "--config-file", str(setup.file))
+    assert code == 0, out
+    assert "0 errors" in out
+    assert not (setup.folder / "state").exists(), "checking makes nothing"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "option"),
+    [
+        ("auth_type = password", "", "[keystone_authtoken] auth_type"),
+        ("www_authenticate_uri = http://127.0.0.1:9", "", "[keystone_authtoken] www_authenticate_uri"),
+        ("clouds.yaml", "nothing.yaml", "[clouds] config_file"),
+        ("/store", "/elsewhere", "[backup_store] path"),
+        ("/state", "/multisite.conf", "[DEFAULT] state_path"),
+        (
+            "graceful_timeout = 1",
+            "[oslo_policy]\npolicy_file = {folder}/bad.yaml",
+            "[oslo_policy] policy_file",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(setup: Setup, run: Run, old: str, new: str, option: str) -> None:
+    ready(setup, run)
+    (setup.folder / "bad.yaml").write_text("a: [")
+    setup.change(old, new.format(folder=setup.folder))
+    code, out, _ = run(main.main, "check", "--offline", "--config-file", str(setup.file))
+    assert code == 1
+    assert f"error: {option}: " in out
+    code, _, err = run(main.main, "serve", "--config-file", str(setup.file))
+    assert code == arguments.EXIT_CONFIGURATION
+    assert option in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("port = ", "port = x", "port"),
+        ("[DEFAULT]", "[DEFAULT", "multisite.conf"),
+        ("graceful_timeout = 1", "threads = 1", "threads"),
+    ],
+)
+def test_values_that_cannot_be_read(setup: Setup, run: Run, old: str, new: str, words: str) -> None:
+    setup.change(old, new)
+    code, _, err = run(main.main, "serve", "--config-file", str(setup.file))
+    assert code == arguments.EXIT_CONFIGURATION
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_that_is_not_there(run: Run) -> None:
+    code, _, err = run(main.main, "check", "--config-file", "/nowhere.conf")
+    assert code == arguments.EXIT_CONFIGURATION
+    assert "/nowhere.conf" in err
+
+
+def test_asking_keystone_too(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    code, out, _ = run(main.main, "check", "--config-file", str(setup.file))
+    assert code == 1
+    assert "error: [keystone_authtoken]: logging in to Keystone as the service failed" in out
+    assert "empty: run `multisite-manage db upgrade`" in out
+    assert SECRET not in out
+
+
+def test_clouds_open_to_everybody_are_a_warning(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    (setup.folder / "clouds.yaml").chmod(0o644)
+    code, out, _ = run(main.main, "check", "--offline", "--config-file", str(setup.file))
+    assert code == 0
+    assert "warning: [clouds] config_file" in out
+
+
+def test_database(setup: Setup, run: Run) -> None:
+    file = str(setup.file)
+    (setup.folder / "state").mkdir()
+    assert run(manage.main, "db", "version", "--config-file", file)[1] == "empty\n"
+    upgraded = run(manage.main, "--config-file", file, "db", "upgrade")
+    assert upgraded[0] == 0
+    assert run(manage.main, "--config-file", file, "db", "version")[1] == upgraded[1]
+    assert (setup.folder / "state" / "multisite.sqlite").exists()
+
+
+def test_backup_store(setup: Setup, run: Run) -> None:
+    file = str(setup.file)
+    code, _, err = run(manage.main, "store", "check", "--config-file", file)
+    assert code == 1
+    assert "not initialised" in err
+    ready(setup, run)
+    ready(setup, run)
+    code, out, _ = run(manage.main, "store", "check", "--config-file", file)
+    assert (code, out) == (0, f"{setup.folder / 'store'}: 0 restore points, 0 damaged\n")
+    broken = setup.folder / "store" / "multisite" / "restore-points" / "rp-1"
+    broken.mkdir(parents=True)
+    (broken / "manifest.json").write_text("{}")
+    code, out, _ = run(manage.main, "store", "check", "--config-file", file)
+    assert code == 1
+    assert "rp-1  DAMAGED" in out
+
+
+def test_a_store_that_is_not_configured(setup: Setup, run: Run) -> None:
+    setup.change(f"path = {setup.folder / 'store'}", "")
+    code, _, err = run(manage.main, "store", "init", "--config-file", str(setup.file))
+    assert code == arguments.EXIT_CONFIGURATION
+    assert "[backup_store] path" in err
+
+
+def test_the_sample_has_every_option(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run(manage.main, "config", "sample")
+    assert code == 0
+    for group, opts in options.GROUPS.items():
+        assert f"[{group or 'DEFAULT'}]" in out
+        assert all(f"#{opt.name} = " in out for opt in opts)
+    assert "[keystone_authtoken]" in out
+    file = tmp_path / "sample.conf"
+    file.write_text(out)
+    assert options.load([str(file)]).port == 8788
+
+
+def test_the_shipped_sample_is_read_without_complaint() -> None:
+    conf = options.load([str(Path(__file__).parents[3] / "docs" / "multisite.conf.sample")])
+    assert conf.backup_store.path
+    assert conf.limits.backups_per_site == 4
+
+
+def test_the_document_can_be_printed(run: Run) -> None:
+    code, out, _ = run(main.main, "openapi")
+    assert code == 0
+    assert json.loads(out)["openapi"].startswith("3.1")
+
+
+def test_the_database_defaults_to_a_file_in_state_path(setup: Setup) -> None:
+    conf = options.load([str(setup.file)])
+    assert options.database_url(conf) == f"sqlite:///{setup.folder / 'state' / 'multisite.sqlite'}"
+    conf.set_override("connection", "postgresql+psycopg://db/multisite", group="database")
+    assert options.database_url(conf) == "postgresql+psycopg://db/multisite"
+
+
+def test_configurations_do_not_share_state() -> None:
+    assert options.load() is not options.load()
+    assert not isinstance(options.load(), type(None))
+    assert cfg.CONF is not options.load()
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    program = "import sys; from multisite.command.main import main; sys.exit(main(['openapi']))"
+    shown = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -c "{program}" | head -1'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.stdout == "{\n"
+    assert shown.stderr == ""
