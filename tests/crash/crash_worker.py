@@ -1,10 +1,10 @@
 """Runs a small job and kills its own process at one point after the other; started by test_crash.py.
 
-    python crash_worker.py DIRECTORY SCENARIO SLOT SLOTS
+    python crash_worker.py DIRECTORY
 
-A first life without a crash lists the points; then, for each point of this slot: a life that ends there by
+For each scenario a first life without a crash lists the points; then, for each point: a life that ends there by
 SIGKILL, and lives after it until the job is at rest.  Every life is a process of its own (a fork: imports
-take longer than the lives).  Prints one JSON line per point with what an outside observer saw.
+take longer than the lives).  Writes one JSON line per point with what an outside observer saw.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from multisite.store.database import Database
 
 NEEDS = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
 FROM = {"done": "create", "undone": "end-d-failed", "resumed": "conclude"}
+SLOTS = {"done": 2, "undone": 2, "resumed": 1}
 COMMITS = ("create", "resume", "claim", "begin", "begin_undo", "end", "conclude", "conclude_undo", "settle")
 
 
@@ -133,15 +134,14 @@ def in_flight(directory: Path) -> list[str]:
     return [row[0] for row in rows]
 
 
-def main(directory: Path, scenario: str, slot: int, slots: int) -> None:
+def explore(directory: Path, scenario: str, slot: int, slots: int) -> None:
+    """Every point of this slot, one after the other; what was seen goes to ``seen.jsonl``."""
     dry = directory / "dry"
-    dry.mkdir()
+    dry.mkdir(parents=True)
     assert fork(dry, scenario, "nowhere") == 0
     points = list(dict.fromkeys((dry / "points").read_text().split()))
     points = points[points.index(FROM[scenario]) :]  # what comes before is covered by another scenario
-    for number, point in enumerate(points):
-        if number % slots != slot:
-            continue
+    for point in points[slot::slots]:
         world = directory / point
         world.mkdir()
         ends = [fork(world, scenario, point)]
@@ -150,8 +150,22 @@ def main(directory: Path, scenario: str, slot: int, slots: int) -> None:
             ends.append(fork(world, scenario, point))
         job = json.loads((world / "job.json").read_text()) if (world / "job.json").exists() else None
         seen = {"point": point, "points": len(points), "ends": ends, "in_flight": lost, "job": job}
-        print(json.dumps({**seen, "log": World(world, "").log()}), flush=True)
+        with (directory / "seen.jsonl").open("a") as file:
+            file.write(json.dumps({**seen, "log": World(world, "").log()}) + "\n")
+
+
+def main(directory: Path) -> int:
+    """Slots of scenarios at the same time: a life mostly waits for DBOS to look for what it has to recover."""
+    children = []
+    for scenario, slots in SLOTS.items():
+        for slot in range(slots):
+            child = os.fork()
+            if child == 0:
+                explore(directory / f"{scenario}-{slot}", scenario, slot, slots)
+                os._exit(0)
+            children.append(child)
+    return max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    sys.exit(main(Path(sys.argv[1])))

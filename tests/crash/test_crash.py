@@ -16,30 +16,20 @@ import pytest
 
 NEEDS = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
 SCENARIOS = {"done": ("done", 17), "undone": ("undone", 17), "resumed": ("done", 5)}
-SLOTS = {"done": 2, "undone": 2, "resumed": 1}
-
-
-def _observe(directory: Path) -> dict[str, list[dict[str, Any]]]:
-    worker = Path(__file__).with_name("crash_worker.py")
-    running = []
-    for scenario in SCENARIOS:
-        for slot in range(SLOTS[scenario]):
-            place = directory / f"{scenario}{slot}"
-            place.mkdir()
-            command = [sys.executable, str(worker), str(place), scenario, str(slot), str(SLOTS[scenario])]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            running.append((scenario, process))
-    seen: dict[str, list[dict[str, Any]]] = {scenario: [] for scenario in SCENARIOS}
-    for scenario, process in running:
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        seen[scenario] += [json.loads(line) for line in out.splitlines()]
-    return seen
 
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    return _observe(tmp_path_factory.mktemp("crash"))
+    directory = tmp_path_factory.mktemp("crash")
+    command = [sys.executable, str(Path(__file__).with_name("crash_worker.py")), str(directory)]
+    worker = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert worker.returncode == 0, worker.stderr
+    return {
+        scenario: [
+            json.loads(line) for file in directory.glob(f"{scenario}-*/seen.jsonl") for line in file.open()
+        ]
+        for scenario in SCENARIOS
+    }
 
 
 def _problems(seen: dict[str, Any], state: str) -> list[str]:

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from conftest import eventually
+from conftest import CONF, eventually
 from nova import context as nova_context
 from nova import objects
 from oslo_db import exception as db_exception
@@ -49,9 +49,9 @@ def test_the_limit_thaws_and_a_later_unquiesce_says_so(cloud):
     cloud.act(guest, "quiesce", {"timeout": 1})
     time.sleep(0.8)
     assert guest.frozen
-    assert eventually(thawed(cloud, guest), 1.5)
+    assert eventually(thawed(cloud, guest))
     window = guest.thaws[0] - guest.freezes[0]
-    assert 1.0 <= window < 1.6
+    assert 1.0 <= window < 3.0
     assert len(guest.thaws) == 1
     status, body = cloud.act(guest, "unquiesce")
     assert (status, body["unquiesce"]["expired"], body["unquiesce"]["state"]) == (200, True, "thawed")
@@ -146,7 +146,7 @@ class TestKilled:
         cloud.act(guest, "quiesce", {"timeout": 2})
         cloud.kill()
         assert eventually(lambda: not guest.frozen, 4)
-        assert guest.thaws[0] - guest.freezes[0] < 3.2
+        assert guest.thaws[0] - guest.freezes[0] < 4
         other._reset()
 
     def test_before_the_answer_was_written_down(self, cloud):
@@ -231,6 +231,7 @@ class TestHungAgent:
 
     def test_nothing_is_promised_while_a_freeze_may_still_come(self, cloud):
         """nova-compute holds the freeze back while it thaws; the process that waited for it is gone."""
+        CONF.set_override("late_period", 60, "multisite_quiesce")
         guest = cloud.boot()
         cloud.host.stalled.clear()
         cloud.watcher._answered_late = lambda *_: None  # dies with the process
@@ -243,7 +244,8 @@ class TestHungAgent:
         assert "earlier freeze may still come" in body["conflictingRequest"]["message"]
         cloud.host.stalled.set()
         assert eventually(lambda: guest.freezes)
-        assert eventually(thawed(cloud, guest), 8)
+        assert eventually(lambda: not guest.frozen)
+        assert cloud.act(guest, "quiesce")[0] == 409
 
     def test_a_freeze_that_never_answers_is_given_up(self, cloud):
         guest = cloud.boot()
@@ -260,7 +262,7 @@ class TestDeadAgent:
         guest.agent = "dead"
         began = time.time()
         status, body = cloud.act(guest, "quiesce")
-        assert time.time() - began < 0.9
+        assert time.time() - began < 1.0  # not the time a hung one would take
         assert status == 409
         assert "the agent is not connected" in body["conflictingRequest"]["message"]
         assert "Traceback" not in body["conflictingRequest"]["message"]

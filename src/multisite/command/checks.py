@@ -98,7 +98,8 @@ def _policy(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     try:
         Policy(conf)
     except Exception as error:  # whatever a YAML file can be made to raise
-        yield Finding("[oslo_policy] policy_file", f"{conf.oslo_policy.policy_file}: {error}")
+        reason = " ".join(str(error).split())
+        yield Finding("[oslo_policy] policy_file", f"{conf.oslo_policy.policy_file}: {reason}")
 
 
 def _database(conf: cfg.ConfigOpts) -> Iterator[Finding]:

@@ -72,7 +72,7 @@ def list_opts() -> list[tuple[str | None, Sequence[cfg.Opt]]]:
 def load(files: Iterable[str] = (), overrides: dict[tuple[str, str], str] | None = None) -> cfg.ConfigOpts:
     """Read the configuration; without files, ``/etc/multisite/multisite.conf`` when it is there.
 
-    Raises oslo.config's errors, whose text names file, line or option.
+    Raises oslo.config's errors, whose text names file, line or option, for every value of ours.
     """
     conf = cfg.ConfigOpts()
     for group, options in GROUPS.items():
@@ -81,6 +81,9 @@ def load(files: Iterable[str] = (), overrides: dict[tuple[str, str], str] | None
     conf([], project="multisite", default_config_files=chosen, default_config_dirs=[])
     for (group, name), value in (overrides or {}).items():
         conf.set_override(name, value, group=None if group == "DEFAULT" else group)
+    for section, options in GROUPS.items():
+        for option in options:  # values are only looked at when they are read: do it now, not when serving
+            conf[option.name] if section is None else conf[section][option.name]
     return conf
 
 

@@ -20,8 +20,8 @@ from multisite.recovery import recover_model as model
 from multisite.recovery.readiness import wait_ready
 
 IMPORT_SECONDS = 300.0
-RESTORE_SECONDS = 6 * 3600.0
-"""Longest restore of one volume."""
+RESTORE_SECONDS, RESTORE_SECONDS_PER_GIB = 1800.0, 600.0
+"""How long restoring one volume may take: so many seconds, and so many more for each GiB."""
 UNDO_SECONDS = 1800.0
 
 Run = Callable[[StepContext], Json]
@@ -107,7 +107,7 @@ class Steps:
                 self.site(),
                 ctx.token,
                 wanted,
-                timeout=RESTORE_SECONDS,
+                timeout=RESTORE_SECONDS + RESTORE_SECONDS_PER_GIB * record.size_gib,
                 on_poll=told,
                 cancelled=ctx.cancelled,
                 fresh=_fresh(ctx),

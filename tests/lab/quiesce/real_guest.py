@@ -77,18 +77,32 @@ class Guest:
         return self.record()["state"] == "thawed" and not self.frozen()
 
 
-def remove(cloud: Any) -> None:
+def remove(cloud: Any, keep_working: bool = False) -> None:
     """Remove what a test made, also an earlier one that was killed."""
     for server in cloud.compute.servers(name=f"^{NAME}"):
-        cloud.compute.delete_server(server, force=True)
-        cloud.compute.wait_for_delete(server, wait=120)
+        if not keep_working or server.status == "ERROR":
+            cloud.compute.delete_server(server)
+            cloud.compute.wait_for_delete(server, wait=120)
     for volume in cloud.block_storage.volumes():
-        if volume.name == NAME:
+        if volume.name == NAME and not volume.attachments:
             cloud.block_storage.delete_volume(volume)
             cloud.block_storage.wait_for_delete(volume, wait=120)
 
 
-def boot(cloud: Any, image: bool) -> Any:
+def boot(cloud: Any, image: bool, attempts: int = 6) -> Any:
+    """Boot a server as soon as the site has room for it: others use it too."""
+    for attempt in range(attempts):
+        try:
+            return _boot(cloud, image)
+        except openstack.exceptions.ResourceFailure:
+            if attempt == attempts - 1:
+                raise
+            remove(cloud, keep_working=True)
+            time.sleep(20)
+    return None
+
+
+def _boot(cloud: Any, image: bool) -> Any:
     """Boot a server from a volume of its own, with a guest in it or nothing at all."""
     source = {"image_id": cloud.image.find_image("guest").id} if image else {}
     volume = cloud.block_storage.create_volume(name=NAME, size=1, **source)

@@ -14,6 +14,7 @@ from oslo_config import cfg
 from command.conftest import SECRET, Setup
 from multisite.command import arguments, main, manage, options
 
+POLICY = "[oslo_policy] policy_file"
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -47,11 +48,7 @@ def test_a_good_configuration(setup: Setup, run: Run) -> None:
         ("clouds.yaml", "nothing.yaml", "[clouds] config_file"),
         ("/store", "/elsewhere", "[backup_store] path"),
         ("/state", "/multisite.conf", "[DEFAULT] state_path"),
-        (
-            "graceful_timeout = 1",
-            "[oslo_policy]\npolicy_file = {folder}/bad.yaml",
-            "[oslo_policy] policy_file",
-        ),
+        ("[backup_store]", "[oslo_policy]\npolicy_file = {folder}/bad.yaml\n[backup_store]", POLICY),
     ],
 )
 def test_what_is_wrong_is_named(setup: Setup, run: Run, old: str, new: str, option: str) -> None:
@@ -179,11 +176,7 @@ def test_configurations_do_not_share_state() -> None:
 
 def test_a_reader_that_has_seen_enough() -> None:
     program = "import sys; from multisite.command.main import main; sys.exit(main(['openapi']))"
-    shown = subprocess.run(
-        ["bash", "-c", f'"{sys.executable}" -c "{program}" | head -1'],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ["bash", "-c", f'"{sys.executable}" -c "{program}" | head -1']
+    shown = subprocess.run(words, capture_output=True, text=True, check=False)
     assert shown.stdout == "{\n"
     assert shown.stderr == ""

@@ -25,12 +25,8 @@ MULTISITE = [sys.executable, "-c", "import sys; from multisite.command.main impo
 @contextmanager
 def served(setup: Setup) -> Iterator[subprocess.Popen[bytes]]:
     with (setup.folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            [*MULTISITE, "serve", "--config-file", str(setup.file)],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        argv = [*MULTISITE, "serve", "--config-file", str(setup.file)]
+        process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_for(lambda: status(setup, "/healthcheck") == 200, process)
         yield process

@@ -100,9 +100,9 @@ class FakeTarget:
         self.boot_status = "ACTIVE"
         self.restore_status = "available"
         self.source_metadata: Row = {}
-        self.network = Service(self, "network", _neutron(self))
-        self.volume = Service(self, "volume", _cinder(self))
-        self.compute = Service(self, "compute", _nova(self))
+        self.network = Service(self, "network", Neutron(self).routes())
+        self.volume = Service(self, "volume", Cinder(self).routes())
+        self.compute = Service(self, "compute", Nova(self).routes())
 
     def login(self) -> None:
         """Always."""
@@ -124,71 +124,76 @@ class FakeTarget:
         return self.rows[kind][id]
 
 
-def _neutron(fake: FakeTarget) -> list[tuple[str, str, Callable[..., Any]]]:
-    names = {"networks": "network", "subnets": "subnet", "ports": "port", "security-groups": "security_group"}
-    one, listed = (
-        r"/(networks|subnets|ports|security-groups)/([^/]+)",
-        r"/(networks|subnets|ports|security-groups)",
-    )
+NAMES = {"networks": "network", "subnets": "subnet", "ports": "port", "security-groups": "security_group"}
+ONE, LISTED = (
+    r"/(networks|subnets|ports|security-groups)/([^/]+)",
+    r"/(networks|subnets|ports|security-groups)",
+)
 
-    def index(kind: str, body: Any, query: Row) -> Row:
+
+class Neutron:
+    def __init__(self, fake: FakeTarget) -> None:
+        self.fake = fake
+
+    def index(self, kind: str, body: Any, query: Row) -> Row:
         def fits(row: Row) -> bool:
             return all(v in row["tags"] if k == "tags" else row.get(k) == v for k, v in query.items())
 
-        return {kind.replace("-", "_"): [r for r in fake.rows[kind].values() if fits(r)]}
+        return {kind.replace("-", "_"): [r for r in self.fake.rows[kind].values() if fits(r)]}
 
-    def create(kind: str, body: Row, query: Row) -> Row:
-        key = names[kind]
-        row = {"id": fake.new_id(key), "tags": [], "project_id": fake.project_id, **body[key]}
+    def create(self, kind: str, body: Row, query: Row) -> Row:
+        key = NAMES[kind]
+        row = {"id": self.fake.new_id(key), "tags": [], "project_id": self.fake.project_id, **body[key]}
         if kind == "ports":
-            _plug(fake, row)
+            _plug(self.fake, row)
         if kind == "security-groups":
             row["security_group_rules"] = [
-                {"id": fake.new_id("rule"), **{k: None for k in _RULE}, **rule} for rule in EGRESS
+                {"id": self.fake.new_id("rule"), **dict.fromkeys(_RULE), **rule} for rule in EGRESS
             ]
-        fake.rows[kind][row["id"]] = row
+        self.fake.rows[kind][row["id"]] = row
         return {key: row}
 
-    def delete(kind: str, id: str, body: Any, query: Row) -> None:
-        fake.get(kind, id)
-        children = [p["id"] for p in fake.rows["ports"].values() if p["network_id"] == id]
+    def delete(self, kind: str, id: str, body: Any, query: Row) -> None:
+        self.fake.get(kind, id)
+        children = [p["id"] for p in self.fake.rows["ports"].values() if p["network_id"] == id]
         if children:
             raise HttpError(409, f"network {id} is in use by ports {children}")
-        if kind == "ports" and fake.rows["ports"][id].get("device_id"):
+        if kind == "ports" and self.fake.rows["ports"][id].get("device_id"):
             raise HttpError(409, f"port {id} is in use")
-        del fake.rows[kind][id]
+        del self.fake.rows[kind][id]
 
-    def update(kind: str, id: str, body: Row, query: Row) -> Row:
-        row = fake.get(kind, id)
-        row.update(body[names[kind]])
-        return {names[kind]: row}
+    def update(self, kind: str, id: str, body: Row, query: Row) -> Row:
+        row = self.fake.get(kind, id)
+        row.update(body[NAMES[kind]])
+        return {NAMES[kind]: row}
 
-    def tags(kind: str, id: str, body: Row, query: Row) -> Row:
-        fake.get(kind, id)["tags"] = body["tags"]
+    def tags(self, kind: str, id: str, body: Row, query: Row) -> Row:
+        self.fake.get(kind, id)["tags"] = body["tags"]
         return body
 
-    def add_rule(body: Row, query: Row) -> Row:
+    def add_rule(self, body: Row, query: Row) -> Row:
         rule = body["security_group_rule"]
-        group = fake.get("security-groups", rule["security_group_id"])
+        group = self.fake.get("security-groups", rule["security_group_id"])
         if rule["remote_group_id"] is not None:
-            fake.get("security-groups", rule["remote_group_id"])
-        group["security_group_rules"].append({"id": fake.new_id("rule"), **rule})
+            self.fake.get("security-groups", rule["remote_group_id"])
+        group["security_group_rules"].append({"id": self.fake.new_id("rule"), **rule})
         return body
 
-    def drop_rule(id: str, body: Any, query: Row) -> None:
-        for group in fake.rows["security-groups"].values():
+    def drop_rule(self, id: str, body: Any, query: Row) -> None:
+        for group in self.fake.rows["security-groups"].values():
             group["security_group_rules"] = [r for r in group["security_group_rules"] if r["id"] != id]
 
-    return [
-        ("GET", listed, index),
-        ("POST", listed, create),
-        ("GET", one, lambda kind, id, body, query: {names[kind]: fake.get(kind, id)}),
-        ("PUT", one, update),
-        ("DELETE", one, delete),
-        ("PUT", one + "/tags", tags),
-        ("POST", "/security-group-rules", add_rule),
-        ("DELETE", "/security-group-rules/([^/]+)", drop_rule),
-    ]
+    def routes(self) -> list[tuple[str, str, Callable[..., Any]]]:
+        return [
+            ("GET", LISTED, self.index),
+            ("POST", LISTED, self.create),
+            ("GET", ONE, lambda kind, id, body, query: {NAMES[kind]: self.fake.get(kind, id)}),
+            ("PUT", ONE, self.update),
+            ("DELETE", ONE, self.delete),
+            ("PUT", ONE + "/tags", self.tags),
+            ("POST", "/security-group-rules", self.add_rule),
+            ("DELETE", "/security-group-rules/([^/]+)", self.drop_rule),
+        ]
 
 
 _RULE = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
@@ -212,148 +217,164 @@ def _plug(fake: FakeTarget, row: Row) -> None:
     row["status"] = "DOWN"
 
 
-def _cinder(fake: FakeTarget) -> list[tuple[str, str, Callable[..., Any]]]:
-    def create(body: Row, query: Row) -> Row:
+class Cinder:
+    def __init__(self, fake: FakeTarget) -> None:
+        self.fake = fake
+
+    def create(self, body: Row, query: Row) -> Row:
         wanted = body["volume"]
         row = {
-            "id": fake.new_id("volume"),
+            "id": self.fake.new_id("volume"),
             "bootable": "false",
             "metadata": {},
             **wanted,
             "status": "available",
         }
-        fake.rows["volumes"][row["id"]] = row
+        self.fake.rows["volumes"][row["id"]] = row
         return {"volume": row}
 
-    def do_import(body: Row, query: Row) -> Row:
+    def do_import(self, body: Row, query: Row) -> Row:
         _, _, id = body["backup-record"]["backup_url"].partition("url-")
-        if f"b-{id}" in fake.rows["backups"]:
+        if f"b-{id}" in self.fake.rows["backups"]:
             raise HttpError(400, "Invalid backup: Backup already exists in database.")
-        fake.rows["backups"][f"b-{id}"] = {"id": f"b-{id}", "status": "available"}
+        self.fake.rows["backups"][f"b-{id}"] = {"id": f"b-{id}", "status": "available"}
         return {"backup": {"id": f"b-{id}"}}
 
-    def restore(id: str, body: Row, query: Row) -> Row:
-        fake.get("backups", id)
+    def restore(self, id: str, body: Row, query: Row) -> Row:
+        self.fake.get("backups", id)
         wanted = body["restore"]
         if "volume_id" in wanted:
-            row = fake.get("volumes", wanted["volume_id"])
+            row = self.fake.get("volumes", wanted["volume_id"])
         else:
-            row = create({"volume": {"name": wanted["name"], "size": 1, "metadata": {}}}, {})["volume"]
+            row = self.create({"volume": {"name": wanted["name"], "size": 1, "metadata": {}}}, {})["volume"]
             row["made_by_restore"] = True
-        if fake.source_metadata:
-            row["metadata"] = dict(fake.source_metadata)
-        row["status"] = fake.restore_status
-        if fake.restore_status == "available":
+        if self.fake.source_metadata:
+            row["metadata"] = dict(self.fake.source_metadata)
+        row["status"] = self.fake.restore_status
+        if self.fake.restore_status == "available":
             row["metadata"] = {**row["metadata"], "src_backup_id": id}
         return {"restore": {"backup_id": id, "volume_id": row["id"]}}
 
-    def delete(id: str, body: Any, query: Row) -> None:
-        if fake.get("volumes", id)["status"] == "in-use":
+    def delete(self, id: str, body: Any, query: Row) -> None:
+        if self.fake.get("volumes", id)["status"] == "in-use":
             raise HttpError(400, "volume is in use")
-        del fake.rows["volumes"][id]
+        del self.fake.rows["volumes"][id]
 
-    def metadata(id: str, body: Row, query: Row) -> Row:
-        fake.get("volumes", id)["metadata"] = body["metadata"]
+    def metadata(self, id: str, body: Row, query: Row) -> Row:
+        self.fake.get("volumes", id)["metadata"] = body["metadata"]
         return body
 
-    def action(id: str, body: Row, query: Row) -> None:
-        row = fake.get("volumes", id)
+    def action(self, id: str, body: Row, query: Row) -> None:
+        row = self.fake.get("volumes", id)
         if "os-set_bootable" in body:
             row["bootable"] = str(body["os-set_bootable"]["bootable"]).lower()
         if "os-set_image_metadata" in body:
             row.setdefault("volume_image_metadata", {}).update(body["os-set_image_metadata"]["metadata"])
 
-    def update(id: str, body: Row, query: Row) -> Row:
-        fake.get("volumes", id).update(body["volume"])
-        return {"volume": fake.get("volumes", id)}
+    def update(self, id: str, body: Row, query: Row) -> Row:
+        self.fake.get("volumes", id).update(body["volume"])
+        return {"volume": self.fake.get("volumes", id)}
 
-    return [
-        ("GET", "/volumes/detail", lambda body, query: {"volumes": list(fake.rows["volumes"].values())}),
-        ("GET", "/messages", lambda body, query: {"messages": []}),
-        ("POST", "/volumes", create),
-        ("GET", "/volumes/([^/]+)", lambda id, body, query: {"volume": fake.get("volumes", id)}),
-        ("PUT", "/volumes/([^/]+)", update),
-        ("DELETE", "/volumes/([^/]+)", delete),
-        ("PUT", "/volumes/([^/]+)/metadata", metadata),
-        ("POST", "/volumes/([^/]+)/action", action),
-        ("POST", "/backups/import_record", do_import),
-        ("GET", "/backups/([^/]+)", lambda id, body, query: {"backup": fake.get("backups", id)}),
-        ("POST", "/backups/([^/]+)/restore", restore),
-    ]
+    def routes(self) -> list[tuple[str, str, Callable[..., Any]]]:
+        return [
+            (
+                "GET",
+                "/volumes/detail",
+                lambda body, query: {"volumes": list(self.fake.rows["volumes"].values())},
+            ),
+            ("GET", "/messages", lambda body, query: {"messages": []}),
+            ("POST", "/volumes", self.create),
+            ("GET", "/volumes/([^/]+)", lambda id, body, query: {"volume": self.fake.get("volumes", id)}),
+            ("PUT", "/volumes/([^/]+)", self.update),
+            ("DELETE", "/volumes/([^/]+)", self.delete),
+            ("PUT", "/volumes/([^/]+)/metadata", self.metadata),
+            ("POST", "/volumes/([^/]+)/action", self.action),
+            ("POST", "/backups/import_record", self.do_import),
+            ("GET", "/backups/([^/]+)", lambda id, body, query: {"backup": self.fake.get("backups", id)}),
+            ("POST", "/backups/([^/]+)/restore", self.restore),
+        ]
 
 
-def _nova(fake: FakeTarget) -> list[tuple[str, str, Callable[..., Any]]]:
-    def plain(kind: str, key: str) -> Callable[..., Row]:
+class Nova:
+    def __init__(self, fake: FakeTarget) -> None:
+        self.fake = fake
+
+    def plain(self, kind: str, key: str) -> Callable[..., Row]:
         def create(body: Row, query: Row) -> Row:
-            row = {"id": fake.new_id(key), **body[key]}
-            fake.rows[kind][row["id"]] = row
+            row = {"id": self.fake.new_id(key), **body[key]}
+            self.fake.rows[kind][row["id"]] = row
             return {key: row}
 
         return create
 
-    def keypair(body: Row, query: Row) -> Row:
+    def keypair(self, body: Row, query: Row) -> Row:
         row = body["keypair"]
-        if row["name"] in fake.rows["keypairs"]:
+        if row["name"] in self.fake.rows["keypairs"]:
             raise HttpError(409, "key pair exists")
-        fake.rows["keypairs"][row["name"]] = row
+        self.fake.rows["keypairs"][row["name"]] = row
         return body
 
-    def boot(body: Row, query: Row) -> Row:
-        row = {"id": fake.new_id("server"), **body["server"], "status": fake.boot_status}
+    def boot(self, body: Row, query: Row) -> Row:
+        row = {"id": self.fake.new_id("server"), **body["server"], "status": self.fake.boot_status}
         row["os:scheduler_hints"] = body.get("os:scheduler_hints")
         row["flavor"] = {"id": row["flavorRef"]}
         disks = row["block_device_mapping_v2"]
         row["devices"] = {d["uuid"]: f"/dev/vd{chr(97 + i)}" for i, d in enumerate(disks)}
         for disk in disks:
-            volume = fake.get("volumes", disk["uuid"])
+            volume = self.fake.get("volumes", disk["uuid"])
             if volume["status"] != "available":
                 raise HttpError(400, f"volume {volume['id']} is {volume['status']}")
             volume["status"] = "in-use"
         for port in row["networks"] if row["networks"] != "none" else ():
-            fake.get("ports", port["port"]).update(device_id=row["id"], status="ACTIVE")
-        fake.rows["servers"][row["id"]] = row
-        fake.boots.append(row["name"])
+            self.fake.get("ports", port["port"]).update(device_id=row["id"], status="ACTIVE")
+        self.fake.rows["servers"][row["id"]] = row
+        self.fake.boots.append(row["name"])
         return {"server": {"id": row["id"]}}
 
-    def delete(id: str, body: Any, query: Row) -> None:
-        row = fake.get("servers", id)
+    def delete(self, id: str, body: Any, query: Row) -> None:
+        row = self.fake.get("servers", id)
         for disk in row["block_device_mapping_v2"]:
-            fake.rows["volumes"][disk["uuid"]]["status"] = "available"
-        for port in fake.rows["ports"].values():
+            self.fake.rows["volumes"][disk["uuid"]]["status"] = "available"
+        for port in self.fake.rows["ports"].values():
             if port.get("device_id") == id:
                 port.update(device_id="", status="DOWN")
-        del fake.rows["servers"][id]
+        del self.fake.rows["servers"][id]
 
-    def attachments(id: str, body: Any, query: Row) -> Row:
-        devices = fake.get("servers", id)["devices"]
+    def attachments(self, id: str, body: Any, query: Row) -> Row:
+        devices = self.fake.get("servers", id)["devices"]
         return {"volumeAttachments": [{"volumeId": v, "device": d} for v, d in devices.items()]}
 
-    def drop(kind: str) -> Callable[..., None]:
+    def drop(self, kind: str) -> Callable[..., None]:
         def delete_one(id: str, body: Any, query: Row) -> None:
-            fake.get(kind, id)
-            del fake.rows[kind][id]
+            self.fake.get(kind, id)
+            del self.fake.rows[kind][id]
 
         return delete_one
 
-    def listed(kind: str) -> Callable[..., Row]:
-        return lambda body, query: {kind: list(fake.rows[kind].values())}
+    def listed(self, kind: str) -> Callable[..., Row]:
+        return lambda body, query: {kind: list(self.fake.rows[kind].values())}
 
-    return [
-        ("GET", "/servers/detail", listed("servers")),
-        ("POST", "/servers", boot),
-        ("GET", "/servers/([^/]+)", lambda id, body, query: {"server": fake.get("servers", id)}),
-        ("DELETE", "/servers/([^/]+)", delete),
-        ("GET", "/servers/([^/]+)/os-volume_attachments", attachments),
-        ("POST", "/servers/([^/]+)/action", lambda id, body, query: {"output": fake.console}),
-        ("PUT", "/servers/([^/]+)/os-volume_attachments/([^/]+)", lambda *_, body, query: {}),
-        ("GET", "/flavors/detail", listed("flavors")),
-        ("POST", "/flavors", plain("flavors", "flavor")),
-        ("POST", "/flavors/([^/]+)/os-extra_specs", lambda id, body, query: body),
-        ("DELETE", "/flavors/([^/]+)", drop("flavors")),
-        ("GET", "/os-keypairs/([^/]+)", lambda id, body, query: {"keypair": fake.get("keypairs", id)}),
-        ("POST", "/os-keypairs", keypair),
-        ("DELETE", "/os-keypairs/([^/]+)", drop("keypairs")),
-        ("GET", "/os-server-groups", listed("server_groups")),
-        ("POST", "/os-server-groups", plain("server_groups", "server_group")),
-        ("DELETE", "/os-server-groups/([^/]+)", drop("server_groups")),
-    ]
+    def routes(self) -> list[tuple[str, str, Callable[..., Any]]]:
+        return [
+            ("GET", "/servers/detail", self.listed("servers")),
+            ("POST", "/servers", self.boot),
+            ("GET", "/servers/([^/]+)", lambda id, body, query: {"server": self.fake.get("servers", id)}),
+            ("DELETE", "/servers/([^/]+)", self.delete),
+            ("GET", "/servers/([^/]+)/os-volume_attachments", self.attachments),
+            ("POST", "/servers/([^/]+)/action", lambda id, body, query: {"output": self.fake.console}),
+            ("PUT", "/servers/([^/]+)/os-volume_attachments/([^/]+)", lambda *_, body, query: {}),
+            ("GET", "/flavors/detail", self.listed("flavors")),
+            ("POST", "/flavors", self.plain("flavors", "flavor")),
+            ("POST", "/flavors/([^/]+)/os-extra_specs", lambda id, body, query: body),
+            ("DELETE", "/flavors/([^/]+)", self.drop("flavors")),
+            (
+                "GET",
+                "/os-keypairs/([^/]+)",
+                lambda id, body, query: {"keypair": self.fake.get("keypairs", id)},
+            ),
+            ("POST", "/os-keypairs", self.keypair),
+            ("DELETE", "/os-keypairs/([^/]+)", self.drop("keypairs")),
+            ("GET", "/os-server-groups", self.listed("server_groups")),
+            ("POST", "/os-server-groups", self.plain("server_groups", "server_group")),
+            ("DELETE", "/os-server-groups/([^/]+)", self.drop("server_groups")),
+        ]

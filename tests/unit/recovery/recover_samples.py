@@ -53,7 +53,7 @@ def volume(server: str, letter: str, *, size: int = 1, chain: int = 2, **more: A
 
 
 def manifest(servers: int = 2, *, disks: int = 2, planes: int = 2, **more: Any) -> Manifest:
-    """An application of ``servers``, each with ``disks`` volumes and a port in each of ``planes`` networks."""
+    """An application; each server has ``disks`` volumes and a port in each of ``planes`` networks."""
     names = [f"web{n}" for n in range(1, servers + 1)]
     letters = "abcdefgh"[:disks]
     networks = tuple(NetworkRecord(f"n{p}", f"plane{p}", 1500) for p in range(planes))

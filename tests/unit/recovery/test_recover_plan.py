@@ -228,8 +228,8 @@ class TestNetworks:
 
     def test_addresses_neutron_derives_are_not_asked_for(self) -> None:
         point = manifest(1, planes=1)
-        slaac = SubnetRecord("s0", "n0", "six", "2001:db8::/64", 6, None, dhcp=True, ipv6_address_mode="slaac",
-                             ipv6_ra_mode="slaac")  # fmt: skip
+        slaac = SubnetRecord("s0", "n0", "six", "2001:db8::/64", 6, None, dhcp=True)
+        slaac = replace(slaac, ipv6_address_mode="slaac", ipv6_ra_mode="slaac")
         port = replace(point.ports[0], fixed_addresses=(FixedAddress("s0", "2001:db8::f816:3eff:fe00:0"),))
         point = replace(point, subnets=(slaac,), ports=(port,))
         assert [a.address for a in made(point).ports[0].addresses] == [None]
@@ -345,8 +345,8 @@ class TestOtherThings:
     @pytest.mark.parametrize(
         ("resource", "need"),
         [
-            ("instances", 2), ("cores", 2), ("ram", 256), ("volumes", 4), ("gigabytes", 4), ("gigabytes_rbd", 4),
-            ("backups", 8), ("backup_gigabytes", 8), ("network", 2), ("subnet", 2), ("port", 6),
+            ("instances", 2), ("cores", 2), ("ram", 256), ("volumes", 4), ("gigabytes", 4),
+            ("gigabytes_rbd", 4), ("backups", 8), ("backup_gigabytes", 8), ("network", 2), ("subnet", 2), ("port", 6),
             ("security_group", 2), ("security_group_rule", 6), ("server_groups", 1),
         ],
     )  # fmt: skip

@@ -213,9 +213,7 @@ class Watcher:
     def _answered_late(self, uuid: str, record: Record, answer: Answer) -> None:
         """Thaw as soon as the answer arrives that nobody waits for any more; runs in the thread that did."""
         outcome, took = guest.outcome_of(answer.exception()), time.time() - record.asked_at
-        LOG.warning(
-            "Freezing server %s for request %s: %s, %.2f s late", uuid, record.request_id, outcome, took
-        )
+        LOG.warning("Late answer of server %s to %s: %s after %.2f s", uuid, record.request_id, outcome, took)
         try:
             self._settle(uuid, record, outcome)
         except Exception:
