@@ -230,7 +230,7 @@ class Cloud:
         self.watcher.start()
 
 
-def eventually(condition, limit=6.0):
+def eventually(condition, limit=20.0):
     """Wait until something is so."""
     end = time.time() + limit
     while time.time() < end:

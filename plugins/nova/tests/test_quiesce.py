@@ -68,7 +68,7 @@ def test_a_second_freeze_is_refused_and_the_first_stays_in_force(cloud):
     assert guest.frozen
     assert cloud.state(guest)["thaw_at"] == first["quiesce"]["thaw_at"]
     assert guest.asked == ["freeze"]
-    assert eventually(thawed(cloud, guest), 3)
+    assert eventually(thawed(cloud, guest))
 
 
 def test_of_many_at_once_one_freezes(cloud):
@@ -128,7 +128,7 @@ class TestKilled:
         cloud.restart()
         time.sleep(1.2)
         assert guest.frozen  # not earlier than promised
-        assert eventually(thawed(cloud, guest), 2.5)
+        assert eventually(thawed(cloud, guest))
 
     def test_a_process_started_after_the_limit_thaws_at_once(self, cloud):
         guest = cloud.boot()
@@ -137,7 +137,7 @@ class TestKilled:
         time.sleep(1.5)
         assert guest.frozen  # the negative control: nobody is there to thaw it
         cloud.restart()
-        assert eventually(thawed(cloud, guest), 1.5)
+        assert eventually(thawed(cloud, guest))
         assert cloud.state(guest)["expired"]
 
     def test_another_process_thaws(self, cloud):
@@ -145,7 +145,7 @@ class TestKilled:
         other.start()
         cloud.act(guest, "quiesce", {"timeout": 2})
         cloud.kill()
-        assert eventually(lambda: not guest.frozen, 4)
+        assert eventually(lambda: not guest.frozen)
         assert guest.thaws[0] - guest.freezes[0] < 4
         other._reset()
 
@@ -155,15 +155,15 @@ class TestKilled:
         now = time.time()
         records.change(
             cloud.cell(guest), guest.uuid,
-            lambda last: records.successor(last, "freezing", 600, "req-1", now, now + 1, now + 3),
+            lambda last: records.successor(last, "freezing", 600, "req-1", now, now + 1, now + 7),
         )  # fmt: skip
         guest.command("freeze")
         cloud.restart()
-        assert eventually(lambda: not guest.frozen, 4)
+        assert eventually(lambda: not guest.frozen)
         assert (
             cloud.state(guest)["state"] == "thawing"
         )  # the freeze may still be on its way, as far as is known
-        assert eventually(thawed(cloud, guest), 5)
+        assert eventually(thawed(cloud, guest))
 
     def test_while_the_agent_hangs(self, cloud):
         guest = cloud.boot()
@@ -174,7 +174,7 @@ class TestKilled:
         time.sleep(1)
         guest.wake()
         assert eventually(lambda: guest.freezes)
-        assert eventually(thawed(cloud, guest), 8)
+        assert eventually(thawed(cloud, guest))
 
 
 class TestHungAgent:
@@ -227,7 +227,7 @@ class TestHungAgent:
         assert "attempts go on" in body["conflictingRequest"]["message"]
         assert cloud.act(guest, "quiesce")[0] == 409
         guest.wake()
-        assert eventually(thawed(cloud, guest), 8)
+        assert eventually(thawed(cloud, guest))
 
     def test_nothing_is_promised_while_a_freeze_may_still_come(self, cloud):
         """nova-compute holds the freeze back while it thaws; the process that waited for it is gone."""
@@ -251,7 +251,7 @@ class TestHungAgent:
         guest = cloud.boot()
         cloud.host.stalled.clear()
         cloud.act(guest, "quiesce")
-        assert eventually(thawed(cloud, guest), 8)  # after late_period and one more thaw
+        assert eventually(thawed(cloud, guest))  # after late_period and one more thaw
 
 
 class TestDeadAgent:
@@ -380,7 +380,7 @@ class TestServerChanges:
         stale.system_metadata["password_0"] = "x"
         stale.save()
         assert records.get(context, guest.uuid) is None
-        assert eventually(lambda: not guest.frozen, 2)
+        assert eventually(lambda: not guest.frozen)
         assert eventually(thawed(cloud, guest))
 
 
@@ -402,7 +402,7 @@ class TestDatabaseGone:
         guest, change, scan = cloud.boot(), records.change, records.scan
         cloud.act(guest, "quiesce", {"timeout": 1})
         broken()
-        assert eventually(lambda: not guest.frozen, 2)
+        assert eventually(lambda: not guest.frozen)
         time.sleep(1)
         assert len(guest.thaws) == 1  # once
         monkeypatch.setattr(records, "change", change)
@@ -420,7 +420,7 @@ class TestDatabaseGone:
         monkeypatch.setattr(thaw.guest, "send", send_then_break)
         assert cloud.act(guest, "quiesce", {"timeout": 600})[0] == 500
         assert guest.freezes
-        assert eventually(lambda: not guest.frozen, 4)
+        assert eventually(lambda: not guest.frozen)
 
 
 class TestWatcher:

@@ -10,7 +10,7 @@ from multisite_nova import records
 from multisite_nova.records import FAILED, FREEZING, FROZEN, OK, REFUSED, THAWED, THAWING, UNKNOWN
 
 NOW = 1_763_690_000.123
-LEASE, LATE = 45.0, 120.0
+LEASE, LATE = records.LEASE, 120.0
 
 
 def freezing(last=None, timeout=30, now=NOW):
@@ -82,30 +82,30 @@ def test_an_answer_to_an_older_freeze_changes_nothing():
 
 def test_a_thaw_is_claimed_once_and_when_due():
     record = frozen()
-    assert records.claim_due(record, record, record.act_at - 0.1, LEASE) is None
-    claimed = records.claim_due(record, record, record.act_at, LEASE)
+    assert records.claim_due(record, record, record.act_at - 0.1) is None
+    claimed = records.claim_due(record, record, record.act_at)
     assert (claimed.state, claimed.expired) == (THAWING, True)
-    assert records.claim_due(claimed, record, record.act_at + LEASE - 1, LEASE) is None
-    assert records.claim_due(claimed, record, record.act_at + LEASE, LEASE)
+    assert records.claim_due(claimed, record, record.act_at + LEASE - 1) is None
+    assert records.claim_due(claimed, record, record.act_at + LEASE)
 
 
 def test_a_newer_freeze_is_not_claimed_for_an_older_deadline():
     old = frozen()
     newer = freezing(old)
-    assert records.claim_due(newer, old, old.act_at + 1000, LEASE) is None
+    assert records.claim_due(newer, old, old.act_at + 1000) is None
 
 
 @pytest.mark.parametrize("lost", [None, "older"])
 def test_a_record_that_was_lost_is_claimed_from_memory(lost):
     older = dataclasses.replace(freezing(now=NOW - 100), state=THAWED)
     known = frozen()
-    claimed = records.claim_due(older if lost else None, known, known.act_at, LEASE)
+    claimed = records.claim_due(older if lost else None, known, known.act_at)
     assert (claimed.token, claimed.state) == (known.token, THAWING)
 
 
 def test_a_thawed_server_is_not_claimed():
     record = dataclasses.replace(frozen(), state=THAWED)
-    assert records.claim_due(record, frozen(token=record.token), NOW + 1000, LEASE) is None
+    assert records.claim_due(record, frozen(token=record.token), NOW + 1000) is None
 
 
 def test_one_confirmed_thaw_is_enough_when_nothing_is_outstanding():

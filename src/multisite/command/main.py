@@ -32,7 +32,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     blocking = [finding for finding in checks.static(conf) if finding.blocking]
     if blocking:
         raise common.ConfigurationWrong("; ".join(f"{f.option}: {f.problem}" for f in blocking))
-    return serve(conf)
+    serve(conf)
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -97,14 +97,20 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.services.close()
 
 
-def serve(conf: cfg.ConfigOpts) -> int:
-    """Serve until told to stop (SIGTERM, SIGINT); returns the exit status."""
+def serve(conf: cfg.ConfigOpts) -> NoReturn:
+    """Serve until told to stop (SIGTERM, SIGINT); ends the process."""
     log.set_up(conf.log_level, conf.log_file)
+    status = 0
     try:
         Arbiter(Server(conf)).run()
-    except SystemExit as done:
-        return int(done.code or 0)
-    return 0
+    except SystemExit as done:  # how gunicorn's parent ends, and its worker, which has come back here
+        status = done.code if isinstance(done.code, int) else int(done.code is not None)
+    except BaseException:
+        LOG.exception("serving failed")
+        status = 1
+    logging.shutdown()
+    # Nothing is left to do, and taking the interpreter apart takes seconds that an operator waits for.
+    os._exit(status)
 
 
 def _give_up(error: Exception) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
-from multisite.clouds.errors import Failed, OverQuota, Refused, SiteError
+from multisite.clouds.errors import Failed, Refused, SiteError
 from multisite.clouds.volumes import Backup, parent_in
 from multisite.domain.errors import NotFound
 from multisite.domain.manifest import BackupRecord, FrozenWindow, Manifest, Mark
@@ -235,7 +235,7 @@ def _backup(ports: ProtectPorts, order: ProtectOrder, volume: PlannedVolume, ctx
                 return _result(made, record, incremental=parent is not None)
             why = f"Cinder built on backup {parent}, which is not of this chain"
         except (Failed, Refused) as error:
-            if isinstance(error, OverQuota) or not _ASKS_FOR_FULL.search(error.message):
+            if not _ASKS_FOR_FULL.search(error.message):
                 raise
             why = error.message
         ctx.event(

@@ -151,7 +151,7 @@ class TestHungAgent:
         until("the API is back", lambda: api_answers(guest), 120, 1.0)
         until("the agent is back", guest.agent, 90)
         back = time.time()
-        until("thawed", lambda: not guest.frozen(), 40)
+        until("thawed", lambda: not guest.frozen(), 15 + SLACK)
         print(f"thawed {time.time() - back:.1f} s after the agent was back")
         assert guest.record()["state"] in ("thawing", "thawed")
         until("thawed for certain", guest.settled, 180, 1.0)

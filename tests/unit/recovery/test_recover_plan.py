@@ -346,7 +346,8 @@ class TestOtherThings:
         ("resource", "need"),
         [
             ("instances", 2), ("cores", 2), ("ram", 256), ("volumes", 4), ("gigabytes", 4),
-            ("gigabytes_rbd", 4), ("backups", 8), ("backup_gigabytes", 8), ("network", 2), ("subnet", 2), ("port", 6),
+            ("gigabytes_rbd", 4), ("backups", 8),
+            ("backup_gigabytes", 8), ("network", 2), ("subnet", 2), ("port", 6),
             ("security_group", 2), ("security_group_rule", 6), ("server_groups", 1),
         ],
     )  # fmt: skip

@@ -345,8 +345,8 @@ class TestTrouble:
 
     @pytest.mark.parametrize(
         "path",
-        ["/networks", "/subnets", "/ports", "/security-groups", "/flavors", "/os-keypairs", "/os-server-groups",
-         "/servers", "/backups/import_record", "/backups/b-v-web1-a-1/restore"],
+        ["/networks", "/subnets", "/ports", "/security-groups", "/flavors", "/os-keypairs",
+         "/os-server-groups", "/servers", "/backups/import_record", "/backups/b-v-web1-a-1/restore"],
     )  # fmt: skip
     def test_a_lost_answer_makes_nothing_twice(self, world: World, path: str) -> None:
         world.point(f"lost{path.count('/')}{path[1:9]}", servers=1)

@@ -36,6 +36,9 @@ OK, FAILED, UNKNOWN, REFUSED = "ok", "failed", "unknown", "refused"
 RETRY = 2.0  # seconds between two attempts to thaw, at first
 RETRY_AT_MOST = 30.0
 GRACE = 5.0  # seconds a process may take to write down the answer it waited for
+LEASE = (
+    10.0  # seconds others leave to a process for its attempt; it may die in it, and two attempts do no harm
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +108,7 @@ def freeze_answered(record: Record, token: str, outcome: str, now: float) -> Rec
     return dataclasses.replace(record, state=THAWING, settle_at=settle_at, act_at=now)
 
 
-def claim_due(record: Record | None, known: Record, now: float, lease: float) -> Record | None:
+def claim_due(record: Record | None, known: Record, now: float) -> Record | None:
     """Claim a thaw for this process, or None if it is not due, or done, or meant for an earlier freeze.
 
     A record that is missing, or older than the one this process knows, was lost: some other part of Nova
@@ -116,13 +119,13 @@ def claim_due(record: Record | None, known: Record, now: float, lease: float) ->
     if record.token != known.token or not record.pending or record.act_at > now:
         return None
     expired = record.expired or record.state == FROZEN
-    return dataclasses.replace(record, state=THAWING, act_at=now + lease, expired=expired)
+    return dataclasses.replace(record, state=THAWING, act_at=now + LEASE, expired=expired)
 
 
-def claim_now(record: Record | None, request_id: str, now: float, lease: float) -> Record:
+def claim_now(record: Record | None, request_id: str, now: float) -> Record:
     """Claim a thaw somebody asked for, due or not, so that no freeze starts while it is under way."""
     record = record or successor(None, THAWED, 0, request_id, now, answer_by=now, settle_at=0.0)
-    return dataclasses.replace(record, state=THAWING, act_at=now + lease)
+    return dataclasses.replace(record, state=THAWING, act_at=now + LEASE)
 
 
 def thaw_answered(record: Record, claimed: Record, outcome: str, now: float, late: float) -> Record | None:

@@ -225,9 +225,7 @@ class Watcher:
         """Thaw a guest because somebody asks for it. Return its record and what, if anything, went wrong."""
         context, patience = guest.cell_context(uuid, request_id), CONF.multisite_quiesce.freeze_timeout
         now, last = time.time(), records.get(context, uuid)
-        claimed, _ = records.change(
-            context, uuid, lambda r: records.claim_now(r, request_id, now, self._lease())
-        )
+        claimed, _ = records.change(context, uuid, lambda r: records.claim_now(r, request_id, now))
         answer = background(self._thaw, context, uuid, claimed, not (last and last.pending))
         concurrent.futures.wait([answer], patience)
         if answer.done():
@@ -236,16 +234,12 @@ class Watcher:
         self._watch(uuid, claimed)
         return claimed, TimeoutError(f"The guest did not confirm the thaw within {patience} seconds.")
 
-    @staticmethod
-    def _lease() -> float:
-        return float(CONF.multisite_quiesce.thaw_timeout + records.GRACE)
-
     def _thaw_due(self, uuid: str, watched: Watched) -> None:
         """Make an attempt for a server whose time has come, if no other process does."""
         known = watched.record
         watched.due = time.time() + records.RETRY  # should all else fail
         try:
-            claim = functools.partial(records.claim_due, known=known, now=time.time(), lease=self._lease())
+            claim = functools.partial(records.claim_due, known=known, now=time.time())
             context = guest.cell_context(uuid, known.request_id)
             record, claimed = records.change(context, uuid, claim)
             if claimed:
