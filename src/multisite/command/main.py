@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from multisite.command import arguments as common
 
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return common.run(parser, argv)
 
 
-def _serve(arguments: argparse.Namespace) -> int:
+def _serve(arguments: argparse.Namespace) -> NoReturn:
     from multisite.command import checks
     from multisite.command.serve import serve
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 POLL = 0.5
 PATIENCE = 120.0
 """Seconds without an answer of the service before watching gives up (the job does not)."""
+FRESH = 5.0
+"""A job younger than this (seconds) is watched from its beginning."""
 LINE_EVERY = 1.0
 """Seconds between two lines about the same step while only its amount changes."""
 
@@ -144,8 +147,24 @@ class Lines:
     def update(self, sight: Sight) -> None:
         if sight.problem:
             self._once(sight, "problem", (sight.problem,), sight.problem)
+        if self._state is None:
+            self._arrive(sight)
+        self._state = sight.job["state"]
         for step in sight.job["steps"]:
             self._step(sight, step)
+
+    def _arrive(self, sight: Sight) -> None:
+        """What had ended long before anybody watched is worth one line, not one each."""
+        ended = [s for s in sight.job["steps"] if s["state"] not in ("waiting", "running", "undoing")]
+        if sight.total() < FRESH or not ended:
+            return
+        for step in ended:
+            facts = (step["state"], step["done"], step["total"], step["detail"])
+            self._said[step["name"]], self._when[step["name"]] = facts, time.monotonic()
+        counts = Counter(step["state"] for step in ended)
+        self._say(
+            sight, "so far: " + ", ".join(f"{number} steps {state}" for state, number in counts.items())
+        )
 
     def close(self, sight: Sight) -> None:
         self._say(sight, f"{sight.job['title']}: {sight.job['state']}")
