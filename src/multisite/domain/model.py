@@ -51,7 +51,7 @@ class SiteCheck:
 
 @dataclass(frozen=True)
 class Member:
-    """One server of an application, in boot order (1 first).  ``quiesce=False``: active member that must not be frozen."""
+    """One server of an application, in boot order (1 first); ``quiesce=False``: active member, never frozen."""
 
     server_id: str
     server_name: str

@@ -8,7 +8,7 @@ from typing import Any
 from osc_lib.exceptions import CommandError
 
 from multisite.osc import refs
-from multisite.osc.base import Command, Lister, Row, ShowOne, Table, lines, shown, table
+from multisite.osc.base import Command, Lister, Row, ShowOne, Table, attributes, lines, shown, table
 
 _ORDER = ("name", "id", "site", "members", "metadata_tag", "project_id", "created_at")
 
@@ -89,7 +89,8 @@ def _server(text: str) -> dict[str, Any]:
 
 
 def _shown(item: Any) -> Row:
-    return shown(item, _ORDER, {"members": lines(_member)})
+    fields = {k: v for k, v in attributes(item).items() if k != "servers"}  # only said when creating
+    return shown(fields, _ORDER, {"members": lines(_member)})
 
 
 def _member(member: dict[str, Any]) -> str:

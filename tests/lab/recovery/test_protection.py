@@ -6,6 +6,7 @@ and manifests, so they can run beside others.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -31,6 +32,8 @@ from multisite.store.database import Database
 from multisite.store.sites import SiteRepository
 from multisite_lab import sites, vnf
 
+SITE = os.environ.get("MULTISITE_TEST_SITE", "site1")
+TARGET = "site2" if SITE == "site1" else "site1"
 NAME = "prot"
 SERVERS = 2
 FREEZE_LIMIT = 30
@@ -61,7 +64,7 @@ class House:
             capabilities=lambda name: discover(self.clouds.open(name)),
         )
         self.jobs.launch()
-        project = self.clouds_of("site1").project_id if self._register() else ""
+        project = self.clouds_of(SITE).project_id if self._register() else ""
         self.caller = Caller("tester", "tester", project, "tester", frozenset({"admin"}), "req-test")
 
     def clouds_of(self, name: str) -> Any:
@@ -98,19 +101,19 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def application(house: House) -> Iterator[vnf.Vnf]:
-    vnf.destroy("site1", NAME)
+    vnf.destroy(SITE, NAME)
     try:
-        made = vnf.deploy("site1", NAME, servers=SERVERS)
-        house.applications.create(house.caller, NAME, "site1", [{"id": s.id} for s in made.servers])
+        made = vnf.deploy(SITE, NAME, servers=SERVERS)
+        house.applications.create(house.caller, NAME, SITE, [{"id": s.id} for s in made.servers])
         yield made
     finally:
-        vnf.destroy("site1", NAME)
+        vnf.destroy(SITE, NAME)
 
 
 @pytest.fixture(scope="module")
 def protection(house: House, application: vnf.Vnf) -> Protection:
     return house.protections.create(
-        house.caller, application.name, target_site="site2", freeze_timeout=FREEZE_LIMIT,
+        house.caller, application.name, target_site=TARGET, freeze_timeout=FREEZE_LIMIT,
         console_mark=vnf.FREEZE_MARK,
     )  # fmt: skip
 
@@ -126,13 +129,13 @@ def untouched(house: House, application: vnf.Vnf) -> Iterator[None]:
 
 def frozen(application: vnf.Vnf) -> list[bool]:
     """Asked of the guests themselves."""
-    asked = [sites.guest_agent("site1", s.domain, "guest-fsfreeze-status") for s in application.servers]
+    asked = [sites.guest_agent(SITE, s.domain, "guest-fsfreeze-status") for s in application.servers]
     return [answer == "frozen" for answer in asked]
 
 
 def in_cinder(house: House, application: vnf.Vnf) -> dict[str, set[str]]:
     """What Cinder holds of the application's volumes, by id."""
-    volume = house.clouds_of("site1").volume
+    volume = house.clouds_of(SITE).volume
     ours = {v for s in application.servers for v in (s.root, s.data)}
     return {
         "snapshots": {s.id for s in volume.snapshots() if s.volume_id in ours},
@@ -176,14 +179,14 @@ def test_full_then_incremental(house: House, application: vnf.Vnf, protection: P
         assert held["snapshots"] == set()
         assert held["backups"] == {b for backups in chain.values() for b in backups}
         assert not any(frozen(application))
-    newest = {b.id: b for b in house.clouds_of("site1").volume.backups()}
+    newest = {b.id: b for b in house.clouds_of(SITE).volume.backups()}
     assert all(newest[backups[1]].is_incremental for backups in chain.values())
 
 
 def test_marks_are_the_records_the_guests_stood_on(house: House, application: vnf.Vnf) -> None:
     point = house.protections.restore_points(house.caller)[0]
     marks = {m["server_id"]: vnf.marked(m["text"]) for m in point.marks}
-    assert marks == {s.id: vnf.expected("site1", s.id) for s in application.servers}
+    assert marks == {s.id: vnf.expected(SITE, s.id) for s in application.servers}
 
 
 def test_a_member_that_must_not_be_frozen(house: House, application: vnf.Vnf, untouched: None) -> None:
@@ -194,7 +197,7 @@ def test_a_member_that_must_not_be_frozen(house: House, application: vnf.Vnf, un
         type(m)(m.server_id, m.server_name, m.order, m.server_id != active.id) for m in record.members
     )
     repository.update(type(record)(**{**vars(record), "members": members}))
-    made = house.protections.create(house.caller, NAME, target_site="site2", freeze_timeout=FREEZE_LIMIT)
+    made = house.protections.create(house.caller, NAME, target_site=TARGET, freeze_timeout=FREEZE_LIMIT)
     try:
         job, point = house.run(made, incremental=False)
         tell("standby only", job, point)
@@ -211,15 +214,15 @@ def test_a_member_that_must_not_be_frozen(house: House, application: vnf.Vnf, un
 def test_snapshots_that_do_not_come_within_the_limit(
     house: House, application: vnf.Vnf, untouched: None
 ) -> None:
-    made = house.protections.create(house.caller, NAME, target_site="site2", freeze_timeout=5)
-    sites.service("site1", "cinder-volume", "pause")
+    made = house.protections.create(house.caller, NAME, target_site=TARGET, freeze_timeout=5)
+    sites.service(SITE, "cinder-volume", "pause")
     try:
         job_id = house.protections.run(house.caller, made.id)
         until(lambda: any(frozen(application)), 60, "a server is frozen")
         seconds = until(lambda: not any(frozen(application)), 30, "thawed")
         print(f"\nslow snapshots: thawed after {seconds:.1f} s")
     finally:
-        sites.service("site1", "cinder-volume", "resume")
+        sites.service(SITE, "cinder-volume", "resume")
     job = house.jobs.wait(job_id, 300)
     assert job.state == JobState.UNDONE, job.error
     assert "raise freeze_timeout" in str(job.error)
@@ -228,7 +231,7 @@ def test_snapshots_that_do_not_come_within_the_limit(
 def test_a_hung_agent(house: House, application: vnf.Vnf, protection: Protection, untouched: None) -> None:
     first, second = application.servers
     hang = "sleep 1; kill -STOP $(cat /run/qga.pid); sleep 45; kill -CONT $(cat /run/qga.pid)"
-    sites.guest_exec("site1", second.domain, f"({hang}) > /dev/null 2>&1 &")
+    sites.guest_exec(SITE, second.domain, f"({hang}) > /dev/null 2>&1 &")
     time.sleep(3)
     begun = time.monotonic()
     job, point = house.run(protection)
@@ -236,18 +239,18 @@ def test_a_hung_agent(house: House, application: vnf.Vnf, protection: Protection
     assert job.state == JobState.UNDONE, job.error
     assert f"server {second.name} could not be frozen" in str(job.error)
     assert took < FREEZE_ANSWER + FREEZE_LIMIT
-    assert sites.guest_agent("site1", first.domain, "guest-fsfreeze-status") == "thawed"
+    assert sites.guest_agent(SITE, first.domain, "guest-fsfreeze-status") == "thawed"
     print(f"\nhung agent: the run ended after {took:.1f} s: {job.error}")
     assert point.state == RestorePointState.FAILED
     settled = until(lambda: answers(second), 90, "the agent answers again")
-    cloud = house.clouds_of("site1")
+    cloud = house.clouds_of(SITE)
     thawed = until(lambda: quiesce.state(cloud, second.id).state == "thawed", 180, "nova-api thawed it")
     print(f"the agent came back after {settled:.1f} s, nova-api had it thawed {thawed:.1f} s later")
 
 
 def answers(server: vnf.Server) -> bool:
     try:
-        return bool(sites.guest_agent("site1", server.domain, "guest-fsfreeze-status", timeout=2))
+        return bool(sites.guest_agent(SITE, server.domain, "guest-fsfreeze-status", timeout=2))
     except sites.LabError:
         return False
 
@@ -265,7 +268,7 @@ def test_a_dead_agent(house: House, application: vnf.Vnf, protection: Protection
     """Last, because this guest's agent does not come back."""
     first, second = application.servers
     before = in_cinder(house, application)
-    sites.guest_exec("site1", second.domain, "(sleep 1; kill -9 $(cat /run/qga.pid)) > /dev/null 2>&1 &")
+    sites.guest_exec(SITE, second.domain, "(sleep 1; kill -9 $(cat /run/qga.pid)) > /dev/null 2>&1 &")
     until(lambda: not answers(second), 30, "the agent is dead")
     begun = time.monotonic()
     job, _ = house.run(protection)
@@ -273,5 +276,5 @@ def test_a_dead_agent(house: House, application: vnf.Vnf, protection: Protection
     assert job.state == JobState.UNDONE, job.error
     assert f"server {second.name} could not be frozen" in str(job.error)
     assert any("left to nova-api" in line.message for line in house.jobs.get(job.id).journal)
-    assert sites.guest_agent("site1", first.domain, "guest-fsfreeze-status") == "thawed"
+    assert sites.guest_agent(SITE, first.domain, "guest-fsfreeze-status") == "thawed"
     assert in_cinder(house, application) == before

@@ -1,191 +1,183 @@
 """Recovering in a real site, with the faults an operator meets: each test leaves the target as it found it.
 
-The services run inside this process, so that a test can stop them at a chosen moment.
+The application is one server of its own, and so is the manager: nothing here depends on other modules.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from multisite.applications.service import ApplicationService
 from multisite.clouds import build, tokens
-from multisite.clouds.connect import Sites
-from multisite.domain.caller import Caller
-from multisite.domain.errors import Conflict
+from multisite.clouds.connect import CloudSite, open_site
 from multisite.domain.manifest import Manifest
-from multisite.domain.model import Recovery, RecoveryState
-from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import StepState
-from multisite.jobs.view import Job
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.protect_cloud import opener
-from multisite.recovery.service import ProtectionService, RecoveryService
-from multisite.sites.service import SiteService
-from multisite.store.applications import ApplicationRepository
-from multisite.store.database import Database
-from multisite.store.sites import SiteRepository
-from multisite_lab import sites, vnf
+from multisite_lab import paths, sites, vnf
+from multisite_lab.manager import CommandFailed, Manager, running
 
 NAME = "rec"
-JOB_SECONDS = 800
-RULES = {"create_missing_flavors": True, "source_is_fenced": True, "ready_console": "GUEST-READY"}
-
-
-class Service:
-    """Multisite in this process; ``crash`` and ``start`` are its death and return, on the same database."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        target = vnf.connect("site2")
-        project, user = target.current_project_id, target.current_user_id
-        self.me = Caller(user, "operator", project, "vnf", frozenset({"admin"}), "req-test")
-        (folder / "store").mkdir()
-        self.manifests = ManifestStore(folder / "store")
-        self.manifests.initialise()
-        self.start()
-
-    def start(self) -> None:
-        self.database = Database(f"sqlite:///{self.folder}/multisite.db")
-        self.database.upgrade()
-        rows = SiteRepository(self.database)
-        self.clouds = Sites(lambda name: rows.by_name(name).cloud, config_file=sites.clouds_yaml())
-        self.sites = SiteService(rows, self.clouds)
-        self.applications = ApplicationService(ApplicationRepository(self.database), self.clouds)
-        self.jobs = JobEngine(self.database)
-        cloud = opener(self.clouds)
-        self.protections = ProtectionService(
-            self.database, self.applications, self.sites, self.manifests, self.jobs, cloud
-        )
-        self.recoveries = RecoveryService(self.database, self.manifests, self.jobs, self.clouds)
-        self.jobs.launch()
-
-    def crash(self) -> None:
-        """Running steps never learn how they ended; the threads they leave behind end with their waits."""
-        self.jobs.shutdown(timeout=0.0)
-
-    def start_recovery(self, point: Manifest, **rules: Any) -> Recovery:
-        return self.recoveries.start(self.me, point.id, "site2", RULES | rules, confirm=NAME)
-
-    def settled(self, recovery: Recovery) -> tuple[Recovery, Job]:
-        job = self.jobs.wait(recovery.job_id, JOB_SECONDS)
-        assert job.settled, [(s.name, s.state.value, s.detail) for s in job.steps]
-        return self.recoveries.get(self.me, recovery.id), job
-
-    def undone(self, recovery: Recovery) -> Job:
-        """Undo, and look that nothing it made is left at the target."""
-        self.recoveries.undo(self.me, recovery.id)
-        found, job = self.settled(recovery)
-        assert found.state is RecoveryState.UNDONE, job.error
-        assert tokens.sweep(self.clouds.open("site2"), recovery.job_id) == []
-        assert of_the_application() == []
-        return job
+PORT = 8798
+TARGET = ("--target-site", "site2", "--create-missing-flavors", "--source-is-fenced")
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    made = Service(tmp_path_factory.mktemp("recovery"))
-    for name in ("site1", "site2"):
-        made.sites.register(made.me, name, name)
-    yield made
-    made.jobs.shutdown()
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    with running(tmp_path_factory.mktemp("recovery"), port=PORT) as made:
+        for site in ("site1", "site2"):
+            made.cli("site", "register", site, "--cloud", site)
+        yield made
 
 
 @pytest.fixture(scope="module")
-def point(service: Service) -> Iterator[Manifest]:
-    """A restore point, full and incremental, of one server with two volumes and two ports."""
+def point(manager: Manager) -> Iterator[Manifest]:
+    """A restore point of one server with two volumes and two ports."""
     for cloud in ("site1", "site2"):
         vnf.destroy(cloud, NAME)
     vnf.deploy("site1", NAME, servers=1)
-    application = service.applications.create(service.me, NAME, "site1", metadata_tag=f"vnf={NAME}")
-    protection = service.protections.create(
-        service.me, application.id, target_site="site2", console_mark=vnf.FREEZE_MARK
+    manager.cli("application", "create", NAME, "--site", "site1", "--metadata-tag", f"vnf={NAME}")
+    made = manager.cli(
+        "protection", "create", NAME, "--target-site", "site2", "--console-mark", vnf.FREEZE_MARK
     )
-    for incremental in (False, True):
-        job = service.jobs.wait(service.protections.run(service.me, protection.id, incremental), JOB_SECONDS)
-        assert job.state == "done", job.error
-    yield service.manifests.list().manifests[0]
+    found = manager.cli("protection", "run", made["id"], "--full")
+    yield ManifestStore(paths.backup_store()).read(found["id"])
     for cloud in ("site1", "site2"):
         vnf.destroy(cloud, NAME)
+
+
+@pytest.fixture(scope="module")
+def target() -> CloudSite:
+    return open_site("site2", "site2", sites.clouds_yaml())
+
+
+def begin(manager: Manager, point: Manifest, *options: str) -> dict[str, Any]:
+    """Start a recovery and do not wait for it."""
+    words = ("recovery", "start", point.id, *TARGET, *options, "--yes-recover", NAME, "--no-wait")
+    started: dict[str, Any] = manager.cli(*words)
+    return started
+
+
+def job_of(manager: Manager, recovery: dict[str, Any]) -> dict[str, Any]:
+    job: dict[str, Any] = manager.cli("job", "show", recovery["job_id"])
+    return job
+
+
+def at_rest(manager: Manager, recovery: dict[str, Any]) -> dict[str, Any]:
+    """The recovery once its job is at rest."""
+    until(lambda: job_of(manager, recovery)["settled"], 800, "the job ends", pause=1.0)
+    found: dict[str, Any] = manager.cli("recovery", "show", recovery["id"])
+    return found
+
+
+def undo(manager: Manager, target: CloudSite, recovery: dict[str, Any]) -> None:
+    """Undo, and look that nothing it made is left at the target."""
+    begun = time.monotonic()
+    assert manager.cli("recovery", "undo", recovery["id"])["state"] == "undone"
+    print(f"undone in {time.monotonic() - begun:.1f} s")
+    assert [t for t in tokens.sweep(target, recovery["job_id"]) if not kept(target, t)] == []
+    assert of_the_application() == []
+
+
+def kept(target: CloudSite, thing: tokens.Found) -> bool:
+    """A flavor stays while others use it."""
+    return thing.kind == "flavor" and bool(build.flavor_users(target, thing.id))
 
 
 def of_the_application() -> list[str]:
     """What the target has of the application, but for backup records."""
     named = [thing for thing in vnf.leftovers("site2") if f" {NAME}" in thing]
-    return [thing for thing in named if not thing.startswith("backup")]
+    return sorted(thing for thing in named if not thing.startswith("backup"))
 
 
-def until(condition: Callable[[], object], seconds: float, what: str) -> None:
+def until(condition: Callable[[], object], seconds: float, what: str, pause: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
-def test_each_obstacle_is_named_and_nothing_is_changed(service: Service, point: Manifest) -> None:
-    target = vnf.connect("site2")
-    obstacle = target.network.create_network(name=f"{NAME}-data")
+def restoring(target: CloudSite, recovery: dict[str, Any]) -> bool:
+    """Whether Cinder is restoring volumes of this recovery, asked of Cinder."""
+    found = tokens.sweep(target, recovery["job_id"], ("volume",))
+    return any(volume.status == "restoring-backup" for volume in found)
+
+
+def test_each_obstacle_is_named_and_nothing_is_changed(manager: Manager, point: Manifest) -> None:
+    cloud = vnf.connect("site2")
+    obstacle = cloud.network.create_network(name=f"{NAME}-data")
     try:
-        before = sorted(of_the_application())
-        with pytest.raises(Conflict) as caught:
-            service.recoveries.start(service.me, point.id, "site2", {}, confirm=NAME)
-        assert sorted(of_the_application()) == before
+        before = of_the_application()
+        found = preview(manager, point)
+        with pytest.raises(CommandFailed):
+            manager.cli("recovery", "start", point.id, "--target-site", "site2", "--yes-recover", NAME)
+        assert of_the_application() == before
     finally:
-        target.network.delete_network(obstacle.id)
-    said = str(caught.value)
-    assert f"network {NAME}-data: a network of this name is at site2 already: {obstacle.id}" in said
-    assert "site1 answers and the application is active there" in said
-    if target.compute.find_flavor("t128") is None:  # site 2 has none, unless another recovery made it
-        assert "openstack flavor create t128 --vcpus 1 --ram 128 --disk 1" in said
+        cloud.network.delete_network(obstacle.id)
+    said = {p["subject"]: f"{p['what']}; {p['remedy']}" for p in found["problems"] if p["blocking"]}
+    assert obstacle.id in said[f"network {NAME}-data"]
+    assert "the application is active there" in said["site site1"]
+    if cloud.compute.find_flavor("t128", ignore_missing=True) is None:  # unless another recovery made it
+        assert "openstack flavor create t128 --vcpus 1 --ram 128 --disk 1" in said["flavor t128"]
+    assert manager.cli("recovery", "list") == []
 
 
-def restoring(service: Service, recovery: Recovery) -> bool:
-    steps = service.jobs.get(recovery.job_id).steps
-    return any(s.state is StepState.RUNNING and s.detail == "restoring-backup" for s in steps)
+def preview(manager: Manager, point: Manifest) -> dict[str, Any]:
+    """Whether startable (exit status 0) or not (2)."""
+    try:
+        found = manager.cli("recovery", "preview", point.id, "--target-site", "site2")
+    except CommandFailed as refused:
+        if refused.code != 2:
+            raise
+        found = json.loads(refused.out)
+    shown: dict[str, Any] = found
+    return shown
 
 
-def test_a_worker_that_dies_in_the_middle_and_the_work_that_goes_on(
-    service: Service, point: Manifest
+def test_a_manager_killed_while_restoring_goes_on_where_it_was(
+    manager: Manager, point: Manifest, target: CloudSite
 ) -> None:
-    recovery = service.start_recovery(point)
-    until(lambda: restoring(service, recovery), 300, "a volume is being restored")
-    service.crash()
-    service.start()
-    found, job = service.settled(recovery)
-    assert found.state is RecoveryState.DONE, job.error
-    assert any("interrupted" in entry.message for entry in job.journal)
-    print(f"RTO {found.rto_seconds:.1f} s, RPO {found.rpo_seconds:.1f} s, with a crash in between")
-    as_it_was(service, point, found)
-    undone_in = time.monotonic()
-    service.undone(recovery)
-    print(f"undone in {time.monotonic() - undone_in:.1f} s")
+    recovery = begin(manager, point, "--ready-console", "GUEST-READY")
+    until(lambda: restoring(target, recovery), 300, "a volume is being restored")
+    manager.kill()
+    manager.start()
+    found = at_rest(manager, recovery)
+    job = job_of(manager, recovery)
+    assert found["state"] == "done", found["error"]
+    assert any("interrupted" in entry["message"] for entry in job["journal"])
+    print(f"RTO {found['rto_seconds']:.1f} s, the manager's death included; RPO {found['rpo_seconds']:.1f} s")
+    for step in job["steps"]:
+        print(f"   {step['elapsed'] or 0:6.1f} s  {step['title']}")
+    as_it_was(target, point, found)
+    undo(manager, target, recovery)
 
 
-def as_it_was(service: Service, point: Manifest, found: Recovery) -> None:
+def as_it_was(target: CloudSite, point: Manifest, found: dict[str, Any]) -> None:
     """One of each, with the source's addresses, MACs, devices and rules, and the data of that moment."""
-    target, site = vnf.connect("site2"), service.clouds.open("site2")
-    kinds = [thing.kind for thing in tokens.sweep(site, found.job_id) if thing.kind != "flavor"]
+    cloud = vnf.connect("site2")
+    made = tokens.sweep(target, found["job_id"])
     twice = ("volume", "port", "network", "subnet", "security_group")
-    assert sorted(kinds) == sorted(["server", "server_group", *twice, *twice])
-    (server,) = found.servers
+    assert sorted(thing.kind for thing in made if thing.kind != "flavor") == sorted(
+        ["server", "server_group", *twice, *twice]
+    )
+    (server,) = found["servers"]
     assert server["devices"] == {v.id: v.device for v in point.volumes}
-    assert build.attached_devices(site, server["id"]).keys() == {
-        v.id for v in tokens.sweep(site, found.job_id, ("volume",))
-    }
-    ports = list(target.network.ports(device_id=server["id"]))
+    attached = build.attached_devices(target, server["id"])
+    assert attached.keys() == {thing.id for thing in made if thing.kind == "volume"}
+    assert set(attached.values()) == {"/dev/vda", "/dev/vdb"}
+    ports = list(cloud.network.ports(device_id=server["id"]))
     assert {(p.mac_address, p.fixed_ips[0]["ip_address"], p.status) for p in ports} == {
         (p.mac_address, p.fixed_addresses[0].address, "ACTIVE") for p in point.ports
     }
-    subnets = list(target.network.subnets(name=f"{NAME}-data"))
-    assert [(s.cidr, s.is_dhcp_enabled, s.gateway_ip) for s in subnets] == [("10.10.0.0/24", True, None)]
+    for record in point.subnets:
+        (subnet,) = cloud.network.subnets(name=record.name, project_id=cloud.current_project_id)
+        assert (subnet.cidr, subnet.is_dhcp_enabled, subnet.gateway_ip) == (record.cidr, True, None)
     for group in point.security_groups:
-        (made,) = target.network.security_groups(name=group.name, project_id=service.me.project_id)
-        assert len(made.security_group_rules) == len(group.rules)
-    row = build.read_server(site, server["id"])
+        (same,) = cloud.network.security_groups(name=group.name, project_id=cloud.current_project_id)
+        assert len(same.security_group_rules) == len(group.rules)
+    row = build.read_server(target, server["id"])
     assert row["key_name"] == NAME
     assert row["metadata"].items() >= point.servers[0].metadata.items()
     proof = vnf.proof("site2", server["id"], timeout=120)
@@ -194,26 +186,25 @@ def as_it_was(service: Service, point: Manifest, found: Recovery) -> None:
 
 
 def test_a_gate_that_is_not_passed_pauses_and_tells_what_the_console_said(
-    service: Service, point: Manifest
+    manager: Manager, point: Manifest, target: CloudSite
 ) -> None:
     # Another volume type: then the volume is made empty first and restored into.
-    recovery = service.start_recovery(
-        point, ready_console="NEVER-SAID", ready_timeout=45, volume_types={"rbd": "__DEFAULT__"}
-    )
-    found, job = service.settled(recovery)
-    assert found.state is RecoveryState.PAUSED
-    assert f"server {NAME}-1 at site2: not ready after 4" in (found.error or "")
-    assert "no console line matches 'NEVER-SAID'; last console lines: " in (found.error or "")
-    assert job.step("summary").state is StepState.SKIPPED
-    items = service.recoveries.preview(service.me, point.id, "site2", {}).items
-    assert {i.action for i in items if i.kind == "backup record"} == {"use"}
-    service.undone(recovery)
+    gate = ("--ready-console", "NEVER-SAID", "--ready-timeout", "45")
+    found = at_rest(manager, begin(manager, point, *gate, "--map", "volume-type:rbd=__DEFAULT__"))
+    assert found["state"] == "paused"
+    assert f"server {NAME}-1 at site2: not ready after 4" in found["error"]
+    assert "no console line matches 'NEVER-SAID'; last console lines: " in found["error"]
+    items = preview(manager, point)["items"]
+    assert {i["action"] for i in items if i["kind"] == "backup record"} == {"use"}
+    undo(manager, target, found)
 
 
-def test_cancelled_while_restoring_it_can_be_undone(service: Service, point: Manifest) -> None:
-    recovery = service.start_recovery(point)
-    until(lambda: restoring(service, recovery), 300, "a volume is being restored")
-    service.jobs.cancel(recovery.job_id, "operator")
-    found, _ = service.settled(recovery)
-    assert found.state is RecoveryState.PAUSED
-    service.undone(recovery)
+def test_cancelled_while_restoring_it_can_be_undone(
+    manager: Manager, point: Manifest, target: CloudSite
+) -> None:
+    recovery = begin(manager, point)
+    until(lambda: restoring(target, recovery), 300, "a volume is being restored")
+    manager.cli("job", "cancel", recovery["job_id"], "--no-wait")
+    found = at_rest(manager, recovery)
+    assert found["state"] == "paused"
+    undo(manager, target, found)

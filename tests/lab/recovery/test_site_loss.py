@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import pytest
+
 from multisite_lab import sites, vnf
 from multisite_lab.manager import CommandFailed, Manager
 
