@@ -32,7 +32,9 @@ def digest(*parts: Path | str | bytes) -> str:
     """Twelve hex digits over file contents and strings: the name of a cache entry."""
     total = hashlib.sha256()
     for part in parts:
-        data = part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
+        data = (
+            part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
+        )
         total.update(len(data).to_bytes(8, "big") + data)
     return total.hexdigest()[:12]
 

@@ -79,7 +79,8 @@ def _only_json() -> None:
 def _log(response: Response) -> Response:
     """The audit trail: who asked for what, and what came of it."""
     environ = request.environ
-    LOG.info(
+    LOG.log(
+        logging.DEBUG if response.status_code == 304 else logging.INFO,  # who watches asks twice a second
         "%s %s %s",
         request.method,
         request.path,

@@ -247,14 +247,18 @@ def load(data: bytes, digest: str | None = None) -> Manifest:
     Raises ManifestError naming the field for damaged, foreign or newer formats.
     """
     if digest is not None and (found := digest_of(data)) != digest.strip():
-        raise ManifestError(f"manifest digest is {found}, expected {digest.strip()}: the file was changed or damaged")
+        raise ManifestError(
+            f"manifest digest is {found}, expected {digest.strip()}: the file was changed or damaged"
+        )
     try:
         raw = json.loads(data)
     except ValueError as error:
         raise ManifestError(f"manifest is not JSON: {error}") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         found_format = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
-        raise ManifestError(f"format: {found_format!r} is not {FORMAT!r}: use the Multisite release that wrote it")
+        raise ManifestError(
+            f"format: {found_format!r} is not {FORMAT!r}: use the Multisite release that wrote it"
+        )
     try:
         return _ADAPTER.validate_python(raw)
     except ValidationError as error:

@@ -87,37 +87,33 @@ def _headline(sight: Sight) -> Text:
 
 
 def _steps(sight: Sight, steps: list[dict[str, Any]], spinner: Spinner | None) -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
-    for column in (
-        {"width": 1},
-        {"ratio": 3, "no_wrap": True},
-        {"width": 20},
-        {},
-        {"justify": "right"},
-        {"ratio": 2},
-    ):
-        table.add_column(**column)
+    """A line per step; without a spinner (at the end) reasons of failures are shown in full."""
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False, expand=True)
+    table.add_column(width=1)
+    table.add_column(ratio=5, no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(width=12)
+    table.add_column(ratio=4, no_wrap=spinner is not None)
     for step in steps:
         mark, style = _MARKS.get(step["state"], ("?", ""))
-        shown: Any = Text(mark, style)
-        if not mark:
-            shown = spinner or Text("…", style)
+        shown: Any = Text(mark, style) if mark else spinner or Text("…", style)
+        title = Text(step["title"], "dim" if step["state"] == "waiting" else "")
         elapsed = sight.elapsed(step)
         table.add_row(
-            shown,
-            Text(step["title"], "" if mark != "·" else "dim"),
-            _bar(step),
-            Text(amount(step), "dim"),
-            Text("" if elapsed is None else seconds(elapsed), style),
-            Text(
-                step["error"] or (step["detail"] if step["state"] == "running" else ""),
-                "red" if step["error"] else "dim",
-            ),
+            shown, title, Text("" if elapsed is None else seconds(elapsed), style), _bar(step), _note(step)
         )
     return table
+
+
+def _note(step: dict[str, Any]) -> Text:
+    if step["error"]:
+        return Text(step["error"], "red")
+    if step["state"] == "running":
+        return Text("  ".join(part for part in (amount(step), step["detail"]) if part), "dim")
+    return Text(amount(step), "dim")
 
 
 def _bar(step: dict[str, Any]) -> Any:
     if step["state"] != "running" or step["done"] is None or not step["total"]:
         return ""
-    return ProgressBar(total=float(step["total"]), completed=float(step["done"]), width=20)
+    return ProgressBar(total=float(step["total"]), completed=float(step["done"]), width=12)

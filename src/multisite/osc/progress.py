@@ -23,6 +23,8 @@ PATIENCE = 120.0
 """Seconds without an answer of the service before watching gives up (the job does not)."""
 FRESH = 5.0
 """A job younger than this (seconds) is watched from its beginning."""
+AWAY = (502, 503, 504)
+"""What a proxy says of a service that restarts, and the service of a Keystone that does not answer."""
 LINE_EVERY = 1.0
 """Seconds between two lines about the same step while only its amount changes."""
 
@@ -92,7 +94,8 @@ def follow(command: Any, job_id: str, parsed: argparse.Namespace, *wanted: str) 
 
 def sights(client: Proxy, job_id: str) -> Iterator[Sight]:
     """The job as often as it was asked for, until it is settled; rides out a service that restarts."""
-    from keystoneauth1.exceptions import ConnectFailure, ConnectTimeout
+    from keystoneauth1.exceptions import ConnectionError
+    from openstack.exceptions import HttpException
 
     etag: str | None = None
     sight: Sight | None = None
@@ -100,8 +103,9 @@ def sights(client: Proxy, job_id: str) -> Iterator[Sight]:
     while True:
         try:
             body, etag, date = client.job_if_changed(job_id, etag)
-        except (ConnectFailure, ConnectTimeout) as error:
-            if sight is None or time.monotonic() - answered > PATIENCE:
+        except (ConnectionError, HttpException) as error:
+            away = not isinstance(error, HttpException) or error.status_code in AWAY
+            if not away or sight is None or time.monotonic() - answered > PATIENCE:
                 raise
             sight.problem = f"the service does not answer, asking again: {error}"
         else:

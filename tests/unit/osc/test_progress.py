@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from api.fakes import job, step
 from keystoneauth1.exceptions import ConnectFailure
+from openstack.exceptions import HttpException
 
 from multisite.api.schemas.jobs import JobOut
 from multisite.jobs.model import JobState, StepState
@@ -126,6 +127,23 @@ def test_a_restart_of_the_service_is_ridden_out(monkeypatch: pytest.MonkeyPatch)
     assert [s.job["state"] for s in seen] == ["running"] * 4 + ["done"]
     with pytest.raises(ConnectFailure):
         list(progress.sights(Flaky([lost]), "j"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("status", "ridden_out"), [(503, True), (504, True), (500, False), (404, False)])
+def test_only_who_is_away_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, status: int, ridden_out: bool
+) -> None:
+    monkeypatch.setattr(progress, "POLL", 0.0)
+    running = told(job(state=JobState.RUNNING, ended_at=None))
+    watched = progress.sights(
+        Flaky([running, HttpException("no", http_status=status), told(job())]),  # type: ignore[arg-type]
+        "j",
+    )
+    if ridden_out:
+        assert [s.job["state"] for s in watched] == ["running", "running", "done"]
+    else:
+        with pytest.raises(HttpException):
+            list(watched)
 
 
 class Terminal(io.StringIO):
