@@ -189,6 +189,54 @@ def test_marks_are_the_records_the_guests_stood_on(house: House, application: vn
     assert marks == {s.id: vnf.expected(SITE, s.id) for s in application.servers}
 
 
+@pytest.fixture
+def group(house: House, application: vnf.Vnf) -> Iterator[str]:
+    """A Cinder group of exactly the application's volumes, of a type that promises consistent snapshots."""
+    volume = house.clouds_of(SITE).volume
+
+    def ask(method: str, path: str, body: Any = None) -> Any:
+        answer = volume.request(path, method, json=body, microversion="3.43", raise_exc=True)
+        return answer.json() if answer.content else None
+
+    def settled() -> bool:
+        return bool(ask("GET", f"/groups/{made}")["group"]["status"] == "available")
+
+    ours = ",".join(v for s in application.servers for v in (s.root, s.data))
+    specs = {"consistent_group_snapshot_enabled": "<is> True"}
+    kind = ask("POST", "/group_types", {"group_type": {"name": NAME, "group_specs": specs}})["group_type"][
+        "id"
+    ]
+    types = [t["id"] for t in ask("GET", "/types")["volume_types"] if t["name"] != "__DEFAULT__"]
+    body = {"group": {"name": NAME, "group_type": kind, "volume_types": types}}
+    made = ask("POST", "/groups", body)["group"]["id"]
+    try:
+        until(settled, 60, "the group is there")
+        ask("PUT", f"/groups/{made}", {"group": {"add_volumes": ours}})
+        until(settled, 60, "the volumes are in the group")
+        yield made
+    finally:
+        until(settled, 60, "the group is idle")
+        ask("PUT", f"/groups/{made}", {"group": {"remove_volumes": ours}})
+        until(settled, 60, "the group is empty")
+        ask("POST", f"/groups/{made}/action", {"delete": {"delete-volumes": False}})
+        until(lambda: made not in {g["id"] for g in ask("GET", "/groups")["groups"]}, 60, "the group is gone")
+        ask("DELETE", f"/group_types/{kind}")
+
+
+def test_a_group_is_snapshotted_as_one(
+    house: House, application: vnf.Vnf, protection: Protection, group: str
+) -> None:
+    before = in_cinder(house, application)
+    job, point = house.run(protection)
+    assert job.state == JobState.DONE, job.error
+    tell("group snapshot", job, point)
+    taken = next(line for line in house.jobs.get(job.id).journal if "consistency point taken" in line.message)
+    assert taken.data["group"] == group
+    assert point.incremental
+    assert in_cinder(house, application)["snapshots"] == before["snapshots"] == set()
+    assert list(house.clouds_of(SITE).volume.group_snapshots()) == []
+
+
 def test_a_member_that_must_not_be_frozen(house: House, application: vnf.Vnf, untouched: None) -> None:
     active, standby = application.servers
     record = house.applications.get(house.caller, NAME)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from openstack import exceptions
 
-from multisite_lab import vnf
+from multisite_lab import sites, vnf
 from multisite_lab.model import LabError
-from multisite_lab.vnf import inventory, proof, remove, site
+from multisite_lab.vnf import inventory, remove, site
 
 
 class Project:
@@ -83,7 +83,7 @@ def test_leftovers_are_what_belongs_to_nobody(project: Project) -> None:
 
 def test_a_refusing_guest_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "GUEST-INIT up=1\nGUEST-WORKLOAD refused\nGUEST-READY up=2\n"
-    monkeypatch.setattr(proof.sites, "console", lambda _site, _server: text)
+    monkeypatch.setattr(sites, "console", lambda _site, _server: text)
     with pytest.raises(LabError, match="do not fit together"):
         vnf.wait_working("site2-admin", [("id", "vnf-1")])
 
@@ -91,7 +91,7 @@ def test_a_refusing_guest_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -
 def test_a_working_guest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     text = "GUEST-INIT up=1\nGUEST-WORKLOAD pid=1 up=2\nGUEST-READY up=2.5\nGUEST-RECORD seq=3 sum=4\n"
-    monkeypatch.setattr(proof.sites, "console", lambda name, _server: asked.append(name) or text)
+    monkeypatch.setattr(sites, "console", lambda name, _server: asked.append(name) or text)
     told: list[str] = []
     vnf.wait_working("site2-admin", [("id", "vnf-1")], told.append)
     assert asked == ["site2"]
