@@ -3,6 +3,9 @@ SHELL := /bin/bash
 BIN := .venv/bin
 LAB := $(BIN)/multisite-lab
 INSIDE := $(LAB) exec --
+# what each suite of tests on real sites runs; site-loss is the part that every change must pass
+SUITE_site-loss := tests/lab/recovery/test_site_loss.py
+SUITE_recovery := tests/lab/sites tests/lab/quiesce tests/lab/recovery
 SUITE ?= recovery
 NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
@@ -14,7 +17,7 @@ help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
 	@echo 'make test                  everything CI runs: lint, unit tests, tests on real sites'
 	@echo 'make lint | test-unit      the fast checks (no lab)'
-	@echo 'make test-lab SUITE=name   tests on real sites; suites: recovery'
+	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all of them)'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
 	@echo 'make lock                  resolve requirements/*.in again'
@@ -29,7 +32,7 @@ demo: env
 	@$(BIN)/python -m demo
 
 test: lint test-unit test-nova
-	@$(MAKE) --no-print-directory test-lab SUITE=recovery
+	@$(MAKE) --no-print-directory test-lab SUITE=site-loss
 
 lint: env
 	$(BIN)/ruff check .
@@ -47,7 +50,7 @@ test-nova: env
 	PYTHONPATH=plugins/nova/src $$($(BIN)/python -c 'from multisite_lab import paths; print(paths.openstack_venv())')/bin/pytest -q -c plugins/nova/pytest.ini plugins/nova/tests
 
 test-lab: lab-up
-	$(INSIDE) $(BIN)/pytest -q -c tests/lab/pytest.ini tests/lab/$(SUITE)
+	$(INSIDE) $(BIN)/pytest -s -c tests/lab/pytest.ini --rootdir tests/lab $(SUITE_$(SUITE))
 
 bench: lab-up
 	$(INSIDE) $(BIN)/python -m bench.$(NAME)

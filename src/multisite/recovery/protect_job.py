@@ -123,20 +123,6 @@ def _steps(ports: ProtectPorts, order: ProtectOrder) -> list[Step]:
             site=site,
         ),
     ]
-    for number, volume in enumerate(plan.volumes):
-        steps.append(
-            Step(
-                volume.step,
-                f"Back up {volume.device} of server {volume.server} ({volume.size_gib} GiB, {volume.reason})",
-                partial(_backup, ports, order, volume),
-                partial(_undo_backup, ports, order, volume),
-                needs=("capture",),
-                # A limit of its own for each of the backups a site may make at a time: sites are not known
-                # when the engine is told its limits, and an unknown one means "one at a time".
-                limit=f"backup:{site}:{number % ports.backups_per_site}",
-                site=site,
-            )
-        )
     backups = tuple(volume.step for volume in plan.volumes)
     manifest = Step(
         "manifest",
@@ -148,7 +134,25 @@ def _steps(ports: ProtectPorts, order: ProtectOrder) -> list[Step]:
     cleanup = Step(
         "cleanup", "Delete the snapshots", partial(_cleanup, ports, order), needs=("manifest",), site=site
     )
-    return [*steps, manifest, cleanup]
+    return [*steps, *_backup_steps(ports, order), manifest, cleanup]
+
+
+def _backup_steps(ports: ProtectPorts, order: ProtectOrder) -> list[Step]:
+    site = order.application.site
+    return [
+        Step(
+            volume.step,
+            f"Back up {volume.device} of server {volume.server} ({volume.size_gib} GiB, {volume.reason})",
+            partial(_backup, ports, order, volume),
+            partial(_undo_backup, ports, order, volume),
+            needs=("capture",),
+            # A limit of its own for each of the backups a site may make at a time: sites are not known
+            # when the engine is told its limits, and an unknown one means "one at a time".
+            limit=f"backup:{site}:{number % ports.backups_per_site}",
+            site=site,
+        )
+        for number, volume in enumerate(order.plan.volumes)
+    ]
 
 
 def _check(ports: ProtectPorts, order: ProtectOrder, ctx: StepContext) -> Json:
