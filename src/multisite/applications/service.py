@@ -66,10 +66,11 @@ class ApplicationService:
         if (servers is None) == (metadata_tag is None):
             raise Invalid("servers: give either servers or metadata_tag")
         cloud = self._clouds.open(site)
-        if servers is not None:
-            members = _chosen(cloud, caller, servers)
-        else:
-            members = _tagged(cloud, caller, metadata_tag or "")
+        members = (
+            _chosen(cloud, caller, servers)
+            if servers is not None
+            else _tagged(cloud, caller, metadata_tag or "")
+        )
         self._refuse_taken(caller, site, members)
         application = self._repository.add(
             Application(
