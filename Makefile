@@ -26,7 +26,7 @@ env:
 	@tools/bootstrap
 
 demo-unfrozen: env
-	@! $(BIN)/python -m demo --unfrozen
+	@$(BIN)/python -m demo --unfrozen
 
 demo: env
 	@$(BIN)/python -m demo

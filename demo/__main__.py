@@ -132,6 +132,10 @@ def main() -> int:
         result.write(VAR / "result.json")
     result.show(console)
     console.print("The same as JSON: var/demo/result.json.  The sites still run: make lab-down")
+    if arguments.unfrozen:
+        torn = [guest.name for guest in result.guests if not guest.consistent]
+        console.print(f"Negative control: without quiescing, torn: {', '.join(torn) or 'none'}")
+        return 0 if torn else 1
     return 0 if result.held else 1
 
 
