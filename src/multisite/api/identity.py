@@ -31,4 +31,5 @@ def caller() -> Caller:
         project_name=request.environ.get("HTTP_X_PROJECT_NAME") or "",
         roles=frozenset(found.roles or ()),
         request_id=request_id(),
+        project_domain_name=request.environ.get("HTTP_X_PROJECT_DOMAIN_NAME") or "",
     )

@@ -86,6 +86,11 @@ class CloudSite:
         return str(self._access().project_name or "")
 
     @property
+    def project_domain_name(self) -> str:
+        """Name of the domain that project is in."""
+        return str(self._access().project_domain_name or "")
+
+    @property
     def roles(self) -> frozenset[str]:
         """Names of the roles our credentials have in that project (logs in when needed)."""
         return frozenset(self._access().role_names)

@@ -13,6 +13,8 @@ class Caller:
     project_name: str
     roles: frozenset[str]
     request_id: str
+    project_domain_name: str = ""
+    """Name of the domain the project is in; without it the project is known by its id only."""
 
     @property
     def is_admin(self) -> bool:

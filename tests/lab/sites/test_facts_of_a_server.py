@@ -132,14 +132,14 @@ def test_application(site: CloudSite, sites: Sites, thing: Thing, tmp_path: Path
     database.upgrade()
     SiteRepository(database).add(Site("i", "site2", "site2", "RegionTwo", "http://x"))
     verbs = ApplicationService(ApplicationRepository(database), sites)
-    ann = Caller("u", "ann", "known-here-by-another-id", "vnf", frozenset({"member"}), "r")
+    ann = Caller("u", "ann", "known-here-by-another-id", "vnf", frozenset({"member"}), "r", "Default")
     made = verbs.create(ann, "demo", "site2", [{"id": thing.ids["vm"], "quiesce": False}])
     assert [(m.server_name, m.quiesce) for m in made.members] == [("vm", False)]
     verbs.delete(ann, "demo")
     assert (
         verbs.create(ann, "tagged", "site2", metadata_tag="vnf=facts").members[0].server_id == thing.ids["vm"]
     )
-    bob = Caller("u", "bob", "elsewhere", "other", frozenset({"member"}), "r")
+    bob = Caller("u", "bob", "elsewhere", "other", frozenset({"member"}), "r", "Default")
     with pytest.raises(Invalid, match="could not be found"):
         verbs.create(bob, "mine", "site2", [{"id": thing.ids["vm"]}])
     with pytest.raises(Invalid, match="no server of project other"):

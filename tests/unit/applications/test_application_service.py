@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,18 +23,20 @@ from multisite.store.sites import SiteRepository
 
 
 def caller(project: str = "p1", name: str = "vnf", *roles: str) -> Caller:
-    return Caller("u1", "ann", project, name, frozenset(roles or ("member",)), "req-1")
+    return Caller("u1", "ann", project, name, frozenset(roles or ("member",)), "req-1", "Default")
 
 
+DOMAINS = [{"id": "default", "name": "Default"}, {"id": "d2", "name": "Guests"}]
 MEMBER, OTHER = caller(), caller("p2", "other")
 ADMIN = caller("p9", "admin", "admin")
 
 
 class FakeSites:
-    """A site whose servers are in ``servers``; our credentials are of project p1 "vnf" there."""
+    """A site whose servers are in ``servers``; our credentials are of project p1, Default's "vnf", there."""
 
     def __init__(self) -> None:
         self.cloud: Any = SimpleNamespace(name="paris", project_id="p1", project_name="vnf")
+        self.cloud.project_domain_name = "Default"
         self.down = False
         self.servers: list[dict[str, Any]] = []
         self.projects: list[dict[str, str]] | Exception = []
@@ -60,6 +63,8 @@ class FakeSites:
             if isinstance(self.projects, Exception):
                 raise self.projects
             return [p for p in self.projects if p["name"] == query["name"]]
+        if path == "/domains":
+            return [d for d in DOMAINS if d["name"] == query["name"]]
         project = query.get("project_id", "p1")
         return [row for row in self.servers if row["tenant_id"] == project]
 
@@ -158,7 +163,7 @@ def test_a_server_belongs_to_one_application(service: ApplicationService, sites:
     service.create(MEMBER, "demo", "paris", [{"id": "s1"}])
     with pytest.raises(Conflict, match=r"^servers: db already belongs to application 'demo'"):
         service.create(MEMBER, "second", "paris", [{"id": "s1"}])
-    sites.projects = [{"id": "p1", "name": "other"}]
+    sites.projects = [{"id": "p1", "name": "other", "domain_id": "default"}]
     with pytest.raises(Conflict, match="an application of another project"):
         service.create(OTHER, "second", "paris", [{"id": "s1"}])
 
@@ -174,7 +179,10 @@ def test_taken_name(service: ApplicationService, sites: FakeSites) -> None:
 def test_the_project_in_a_site_with_its_own_keystone(service: ApplicationService, sites: FakeSites) -> None:
     sites.add("s1", project="x-other")
     sites.add("s2", project="x-other", vnf="demo")
-    sites.projects = [{"id": "x-other", "name": "other"}]
+    sites.projects = [
+        {"id": "x-other", "name": "other", "domain_id": "default"},
+        {"id": "somebody-elses", "name": "other", "domain_id": "d2"},
+    ]
     assert service.create(OTHER, "one", "paris", [{"id": "s1"}]).project_id == "p2"
     assert service.create(OTHER, "two", "paris", metadata_tag="vnf=demo").members[0].server_id == "s2"
     same_name = caller("known-elsewhere-as-this", "vnf")
@@ -182,11 +190,22 @@ def test_the_project_in_a_site_with_its_own_keystone(service: ApplicationService
     assert service.create(same_name, "three", "paris", [{"id": "s3"}]).members
 
 
+def test_the_same_name_in_another_domain_is_another_project(
+    service: ApplicationService, sites: FakeSites
+) -> None:
+    sites.add("s1")
+    for domain in ("Guests", ""):
+        stranger = replace(caller("known-elsewhere-as-this", "vnf"), project_domain_name=domain)
+        sites.projects = [{"id": "p1", "name": "vnf", "domain_id": "default"}]
+        with pytest.raises(Forbidden, match=f"there is no project vnf in a domain {domain}"):
+            service.create(stranger, "demo", "paris", [{"id": "s1"}])
+
+
 @pytest.mark.parametrize(
     ("projects", "words"),
     [
-        ([], "there is no project called other"),
-        ([{"id": "a", "name": "other"}, {"id": "b", "name": "other"}], "there are 2 projects called other"),
+        ([], "there is no project other in a domain Default"),
+        ([{"id": "a", "name": "other", "domain_id": "d2"}], "there is no project other in a domain Default"),
         (Refused("paris", "find", "policy", site_status=403), "our credentials see project vnf only"),
     ],
 )
@@ -202,7 +221,7 @@ def test_a_project_that_cannot_be_told(
 def test_who_sees_what(service: ApplicationService, sites: FakeSites) -> None:
     sites.add("s1")
     sites.add("s2", project="p2")
-    sites.projects = [{"id": "p2", "name": "other"}]
+    sites.projects = [{"id": "p2", "name": "other", "domain_id": "d2"}]
     one = service.create(MEMBER, "demo", "paris", [{"id": "s1"}])
     two = service.create(OTHER, "demo", "paris", [{"id": "s2"}])
     assert service.list(MEMBER) == [one]
