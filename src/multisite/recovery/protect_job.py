@@ -142,7 +142,7 @@ def _backup_steps(ports: ProtectPorts, order: ProtectOrder) -> list[Step]:
     return [
         Step(
             volume.step,
-            f"Back up {volume.device} of server {volume.server} ({volume.size_gib} GiB, {volume.reason})",
+            f"Back up {volume.server} {volume.device} ({volume.size_gib} GiB, {volume.reason})",
             partial(_backup, ports, order, volume),
             partial(_undo_backup, ports, order, volume),
             needs=("capture",),

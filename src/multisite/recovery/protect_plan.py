@@ -209,7 +209,7 @@ def parent_of(
     if chosen is None or chosen.id != last:
         other = chosen.id if chosen is not None else "none"
         return None, f"full: Cinder would build on backup {other}, which is not of this chain"
-    return last, f"incremental on backup {last} of restore point {previous.id}"
+    return last, "incremental"
 
 
 def _step_name(server: str, device: str, taken: set[str]) -> str:

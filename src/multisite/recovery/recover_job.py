@@ -120,7 +120,7 @@ def recover_steps(steps: Steps, summary: Callable[[StepContext], Json]) -> list[
         *(step for server in plan.servers for step in _server_steps(steps, server.step)),
         Step(
             SUMMARY,
-            "write down what was recovered",
+            "Write down what was recovered",
             summary,
             needs=tuple(server.gate for server in plan.servers),
         ),
@@ -131,9 +131,9 @@ def _volume_steps(steps: Steps) -> list[Step]:
     made, site = [], steps.plan.target_site
     for volume in steps.plan.volumes:
         name = volume.record.name or volume.record.id
-        title = f"import {len(volume.record.backups)} backup records of volume {name}"
+        title = f"Import {len(volume.record.backups)} backup records of volume {name}"
         made.append(Step(volume.import_step, title, steps.import_records(volume), None, (), IMPORTS, site))
-        title = f"restore volume {name} ({volume.record.size_gib} GiB)"
+        title = f"Restore volume {name} ({volume.record.size_gib} GiB)"
         needs = (volume.import_step,)
         made.append(
             Step(volume.step, title, steps.restore(volume), steps.delete_volume, needs, RESTORES, site)
@@ -151,7 +151,7 @@ def _group_steps(steps: Steps) -> list[Step]:
     if new:
         needs = tuple(g.step for g in new)
         made.append(
-            Step(RULES, "set the rules of the security groups", steps.set_rules, None, needs, CALLS, site)
+            Step(RULES, "Set the rules of the security groups", steps.set_rules, None, needs, CALLS, site)
         )
     return made
 
@@ -162,16 +162,16 @@ def _network_steps(steps: Steps) -> list[Step]:
         if network.use is not None:
             continue
         undo = steps.remove_network_thing("network")
-        title = f"create network {network.name}"
+        title = f"Create network {network.name}"
         made.append(Step(network.step, title, steps.make_network(network), undo, (), CALLS, site))
         for subnet in network.subnets:
-            title = f"create subnet {subnet.record.name or subnet.record.cidr} in network {network.name}"
+            title = f"Create subnet {subnet.record.name or subnet.record.cidr} in network {network.name}"
             undo = steps.remove_network_thing("subnet")
             run = steps.make_subnet(network, subnet)
             made.append(Step(subnet.step, title, run, undo, (network.step,), CALLS, site))
         ports = tuple(p.step for p in steps.plan.ports if p.record.network_id == network.record.id)
         needs = (*(s.step for s in network.subnets), *ports)
-        title = f"switch DHCP on in network {network.name}"
+        title = f"Switch DHCP on in network {network.name}"
         made.append(Step(network.dhcp_step, title, steps.switch_dhcp_on(network), None, needs, CALLS, site))
     return made
 
@@ -186,7 +186,7 @@ def _port_steps(steps: Steps) -> list[Step]:
         if network.use is None:
             needs = (network.step, *(s.step for s in network.subnets))
         needs += rules if port.record.security_group_ids else ()
-        title = f"create port {port.record.name or port.record.mac_address} in network {network.name}"
+        title = f"Create port {port.record.name or port.record.mac_address} in network {network.name}"
         undo = steps.remove_network_thing("port")
         made.append(Step(port.step, title, steps.make_port(port), undo, needs, CALLS, site))
     return made
@@ -197,17 +197,17 @@ def _compute_steps(steps: Steps) -> list[Step]:
     made = []
     for flavor in plan.flavors:
         if flavor.use is None:
-            title = f"create flavor {flavor.name}"
+            title = f"Create flavor {flavor.name}"
             run = steps.make_flavor(flavor)
             made.append(Step(flavor.step, title, run, steps.remove_flavor, (), CALLS, site))
     for keypair in plan.keypairs:
         if keypair.use is None:
             undo = steps.remove_keypair(keypair)
-            title = f"create key pair {keypair.name}"
+            title = f"Create key pair {keypair.name}"
             made.append(Step(keypair.step, title, steps.make_keypair(keypair), undo, (), CALLS, site))
     for group in plan.server_groups:
         undo = steps.remove_compute_thing("server_group")
-        title = f"create server group {group.record.name}"
+        title = f"Create server group {group.record.name}"
         made.append(Step(group.step, title, steps.make_server_group(group), undo, (), CALLS, site))
     return made
 
@@ -217,7 +217,7 @@ def _server_steps(steps: Steps, name: str) -> list[Step]:
     record, site = server.record, steps.plan.target_site
     boot = Step(
         server.step,
-        f"boot server {record.name}",
+        f"Boot server {record.name}",
         steps.boot(server),
         steps.remove_compute_thing("server"),
         _needs_of_server(steps, name),
@@ -225,7 +225,7 @@ def _server_steps(steps: Steps, name: str) -> list[Step]:
         site,
     )
     needs = (server.step, *(steps.ports[p].step for p in record.port_ids))
-    title = f"wait until server {record.name} is ready"
+    title = f"Wait until server {record.name} is ready"
     gate = Step(server.gate, title, steps.pass_gate(server), None, needs, None, site)
     return [boot, gate]
 
