@@ -20,7 +20,9 @@ from multisite_lab import manager, sites, vnf
 
 VAR = Path.cwd() / "var" / "demo"
 NAME = "vnf"
-READY = r"GUEST-READY"
+READY = {True: "GUEST-READY", False: "GUEST-VERIFY"}
+"""What a guest's console says once it runs, by whether it was quiesced: on torn disks a guest refuses to work and
+says only what it found."""
 console = Console(highlight=False)
 
 
@@ -45,9 +47,13 @@ def set_up() -> float:
 
 
 def protect(service: manager.Manager, kind: str) -> dict[str, Any]:
-    """Run the protection on our terminal; returns the restore point it made."""
-    service.show("protection", "run", NAME, kind)
-    point: dict[str, Any] = service.cli("restore", "point", "show", NAME)
+    """Run the protection, its progress on our terminal; returns the restore point it made."""
+    point: dict[str, Any] = service.cli("protection", "run", NAME, kind, watch=True)
+    size, kind = point["size_gib"], "incremental" if point["incremental"] else "full"
+    stood = "; its servers stood still for" if point["frozen"] else "; no server was frozen"
+    console.print(f"restore point {point['id']}: {size} GiB, {kind}{stood}")
+    for window in point["frozen"]:
+        console.print(f"   {window['server_name']}  {float(window['seconds']):.2f} s")
     return point
 
 
@@ -83,7 +89,6 @@ def protect_and_lose(
     result.protect_incremental_s = taken["seconds"]
     for window in point["frozen"]:
         result.frozen_window_s[window["server_name"]] = float(window["seconds"])
-        console.print(f"   frozen: {window['server_name']} for {float(window['seconds']):.2f} s")
     result.frozen_all_s = float(point["frozen_seconds"] or 0)
     with chapter(6, "Site 1 is lost"):
         seconds = sites.kill("site1")
@@ -100,11 +105,11 @@ def recover_and_prove(
 ) -> None:
     with chapter(7, "The operator looks, decides and recovers in site 2"):
         options = [point["id"], "--target-site", "site2", "--create-missing-flavors"]
-        options += ["--ready-console", READY]
+        options += ["--ready-console", READY[result.quiesced]]
         # The operator vouches for what no program can see: the dead site will not answer again by itself.
         options.append("--source-is-fenced")
         service.show("recovery", "preview", *options)
-        service.show("recovery", "start", *options, "--yes-recover", NAME)
+        service.cli("recovery", "start", *options, "--yes-recover", NAME, watch=True)
         result.rto_s = (datetime.now(UTC) - lost_at).total_seconds()
     with chapter(8, "Proof: every recovered guest verifies its own disks"):
         expected = {mark["server_name"]: vnf.marked_record(mark["text"]) for mark in point["marks"]}

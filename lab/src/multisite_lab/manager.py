@@ -124,14 +124,17 @@ class Manager:
     def argv(self, *words: str) -> list[str]:
         return [*sites.core_prefix(), str(BIN / "openstack"), "multisite", *words]
 
-    def cli(self, *words: str, cloud: str | None = None, timeout: float = 900) -> Any:
-        """Run a command with ``-f json`` and return what it printed, parsed; raises CommandFailed."""
-        argv = self.argv(*words, "-f", "json")
+    def cli(self, *words: str, cloud: str | None = None, timeout: float = 900, watch: bool = False) -> Any:
+        """Run a command with ``-f json`` and return what it printed, parsed; raises CommandFailed.
+
+        With ``watch`` its progress is shown on our terminal.
+        """
         done = subprocess.run(
-            argv, env=self.environment(cloud), capture_output=True, text=True, timeout=timeout, check=False
-        )
+            self.argv(*words, "-f", "json"), env=self.environment(cloud), stdout=subprocess.PIPE,
+            stderr=None if watch else subprocess.PIPE, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
         if done.returncode:
-            raise CommandFailed(list(words), done.returncode, done.stdout, done.stderr)
+            raise CommandFailed(list(words), done.returncode, done.stdout, done.stderr or "")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     def show(self, *words: str, cloud: str | None = None, check: bool = True) -> int:

@@ -286,7 +286,7 @@ def test_a_hung_agent(house: House, application: vnf.Vnf, protection: Protection
     took = time.monotonic() - begun
     assert job.state == JobState.UNDONE, job.error
     assert f"server {second.name} could not be frozen" in str(job.error)
-    assert took < FREEZE_ANSWER + FREEZE_LIMIT
+    assert took < FREEZE_ANSWER + FREEZE_LIMIT + 15  # our own looking and tidying
     assert sites.guest_agent(SITE, first.domain, "guest-fsfreeze-status") == "thawed"
     print(f"\nhung agent: the run ended after {took:.1f} s: {job.error}")
     assert point.state == RestorePointState.FAILED
