@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB := $(BIN)/multisite-lab
 INSIDE := $(LAB) exec --
 # what each suite of tests on real sites runs; site-loss is the part that every change must pass
-SUITE_site-loss := tests/lab/recovery/test_site_loss.py
+SUITE_site-loss := tests/lab/recovery/test_access.py tests/lab/recovery/test_protection.py tests/lab/recovery/test_site_loss.py
 SUITE_recovery := tests/lab/sites tests/lab/quiesce tests/lab/recovery
 SUITE ?= recovery
 NAME ?= quiesce_window
