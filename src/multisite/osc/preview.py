@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
@@ -11,6 +12,10 @@ ORDER = (
     "application", "target_site", "restore_point_id", "consistent_at", "data_age_seconds", "source_state",
     "predicted_rto_seconds", "startable", "items", "problems", "made_at",
 )  # fmt: skip
+
+BESIDE_TABLE = tuple(name for name in ORDER if name not in ("items", "problems"))
+"""The fields worth a line of their own when ``write`` has shown everything."""
+WIDTH = 100
 
 
 def _count(items: list[dict[str, Any]]) -> str:
@@ -40,7 +45,8 @@ def summary(found: dict[str, Any]) -> str:
     if found.get("predicted_rto_seconds") is not None:
         text.append(f"  expected to take {seconds(found['predicted_rto_seconds'])}")
     blocking = [p for p in found["problems"] if p["blocking"]]
-    text.append(f"  {_count(found['items'])}; {len(blocking)} blocking problems")
+    what = f"{_count(found['items'])}; {len(blocking)} blocking problems"
+    text.append(textwrap.fill(what, WIDTH, initial_indent="  ", subsequent_indent="  "))
     return "\n".join(text)
 
 

@@ -39,6 +39,7 @@ class Preview(ShowOne):
         self.exit_status = 0 if found["startable"] else NOT_STARTABLE
         if parsed_args.formatter == "table":
             preview.write(found, self.app.stdout)
+            found = {name: found[name] for name in preview.BESIDE_TABLE if name in found}
         return shown(found, preview.ORDER, preview.FORMATS)
 
 

@@ -237,13 +237,9 @@ def _backups(draft: Draft, record: VolumeRecord, subject: str) -> None:
         status = there.get(backup.id)
         kind = "incremental" if backup.incremental else "full"
         if status is None:
-            draft.do(
-                "backup record",
-                backup.id,
-                "import",
-                f"{kind} backup of {record.name or record.id}; it stays after an undo, for deleting it "
-                "would delete the data in the backup store",
-            )
+            # An undo does not remove it: deleting a record deletes its data in the backup store.
+            detail = f"{kind} backup of {record.name or record.id}; it stays after an undo"
+            draft.do("backup record", backup.id, "import", detail)
         else:
             draft.use(
                 "backup record",

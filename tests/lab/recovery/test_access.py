@@ -47,8 +47,8 @@ def things(service: Manager, application: vnf.Vnf) -> Iterator[dict[str, str]]:
     }
     service.cli("recovery", "undo", recovery["id"])
     service.cli("restore", "point", "delete", point["id"])
-    service.cli("protection", "delete", protection["id"])
-    service.cli("application", "delete", made["id"])
+    service.show("protection", "delete", protection["id"])
+    service.show("application", "delete", made["id"])
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def job_of(manager: Manager, recovery: dict[str, Any]) -> dict[str, Any]:
 
 def at_rest(manager: Manager, recovery: dict[str, Any]) -> dict[str, Any]:
     """The recovery once its job is at rest."""
-    until(lambda: job_of(manager, recovery)["settled"], 800, "the job ends", pause=1.0)
+    manager.show("job", "watch", recovery["job_id"], check=False)
     found: dict[str, Any] = manager.cli("recovery", "show", recovery["id"])
     return found
 
