@@ -41,8 +41,9 @@ def set_up() -> float:
     """Two fresh sites: whatever an earlier demo left is wiped with its sites.  Returns seconds."""
     lab = str(manager.BIN / "multisite-lab")
     with chapter(1, "Two OpenStack sites on this machine") as taken:
-        subprocess.run([lab, "down", "--wipe"], check=True)
-        subprocess.run([lab, "up"], check=True)
+        for words in (("down", "--wipe"), ("up",)):
+            if subprocess.run([lab, *words], check=False).returncode:
+                sys.exit(f"multisite-lab {' '.join(words)} failed: there are no sites to show anything with")
     return taken["seconds"]
 
 
