@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from demo.result import Guest, Result
 from multisite_lab import manager, sites, vnf
@@ -68,7 +69,7 @@ def story(result: Result, *, quiesce: bool) -> None:
             application = vnf.deploy("site1", NAME, servers=3, progress=console.print)
         result.deploy_s = taken["seconds"]
         lost_at, point = protect_and_lose(service, application, result, quiesce=quiesce)
-        recover_and_prove(service, point, lost_at, result)
+        recover_and_prove(service, point, [s.name for s in application.servers], lost_at, result)
 
 
 def protect_and_lose(
@@ -102,7 +103,7 @@ def protect_and_lose(
 
 
 def recover_and_prove(
-    service: manager.Manager, point: dict[str, Any], lost_at: datetime, result: Result
+    service: manager.Manager, point: dict[str, Any], names: list[str], lost_at: datetime, result: Result
 ) -> None:
     with chapter(7, "The operator looks, decides and recovers in site 2"):
         options = [point["id"], "--target-site", "site2", "--create-missing-flavors"]
@@ -114,10 +115,14 @@ def recover_and_prove(
         result.rto_s = (datetime.now(UTC) - lost_at).total_seconds()
     with chapter(8, "Proof: every recovered guest verifies its own disks"):
         expected = {mark["server_name"]: vnf.marked_record(mark["text"]) for mark in point["marks"]}
-        for server in vnf.servers("site2", NAME):
-            proof = vnf.proof("site2", server.id)
-            record = expected.get(server.name)
-            result.guests.append(Guest(server.name, proof.consistent, proof.record, record, proof.journal))
+        there = {server.name: server.id for server in vnf.servers("site2", NAME)}
+        for name in names:
+            record = expected.get(name)
+            if name not in there:
+                result.guests.append(Guest(name, False, None, record, "not there"))
+                continue
+            proof = vnf.proof("site2", there[name])
+            result.guests.append(Guest(name, proof.consistent, proof.record, record, proof.journal))
 
 
 def main() -> int:
@@ -133,6 +138,9 @@ def main() -> int:
     begun = time.monotonic()
     try:
         story(result, quiesce=result.quiesced)
+    except (sites.LabError, manager.CommandFailed) as failed:
+        console.print(f"[bold red]The demo cannot go on:[/] {escape(str(failed))}")
+        return 1
     finally:
         result.total_s = result.setup_s + time.monotonic() - begun
         result.write(VAR / "result.json")

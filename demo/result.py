@@ -16,7 +16,7 @@ class Guest:
 
     name: str
     consistent: bool
-    record: int
+    record: int | None
     expected_record: int | None
     journal: str
 

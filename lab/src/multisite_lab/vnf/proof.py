@@ -78,7 +78,11 @@ def wait_working(
             boot = _boot(cloud, server_id, None)
             if boot.working is False:
                 raise LabError(f"{name}: its two disks do not fit together: {boot.verdict}")
-            return boot if boot.ready is not None and boot.records else None
+            if boot.ready is not None and boot.records:
+                return boot
+            if not sites.is_alive(site_of(cloud)):  # a console is a file that outlives its site
+                raise LabError(f"{name}: site {site_of(cloud)} is down")
+            return None
 
         boot = until(working, f"{name} writes no records", timeout)
         progress(f"{name}: works, ready {boot.ready} s after its power on, {boot.addresses}")
