@@ -22,6 +22,7 @@ class LittleCloud:
         self.servers: list[str] = []
         self.status = "BUILD"
         self.logins = 0
+        self.token_prefix = "token-"
         self.uploaded = b""
         self.asked: list[tuple[str, str]] = []
         self.peers: set[Any] = set()
@@ -71,7 +72,8 @@ def answers(cloud: LittleCloud, method: str, path: str, body: Any) -> tuple[int,
         return (201 if method == "POST" else 300 if path == "/compute" else 200), table[method, path]()
     if (method, path) == ("POST", "/compute/v2.1/servers"):
         cloud.servers.append(body["server"]["name"])
-        return 202, {"server": {"id": str(len(cloud.servers))}}
+        made = {"id": str(len(cloud.servers)), "adminPass": body["server"].get("adminPass")}
+        return 202, {"server": made}
     return 404, {"itemNotFound": {"code": 404, "message": f"nothing at {path}"}}
 
 
@@ -103,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Subject-Token", f"token-{cloud.logins}")
+        self.send_header("X-Subject-Token", f"{cloud.token_prefix}{cloud.logins}")
         self.send_header("x-openstack-request-id", f"req-{len(cloud.asked)}")
         self.end_headers()
         self.wfile.write(body)

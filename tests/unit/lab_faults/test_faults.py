@@ -37,7 +37,7 @@ def fault(kind: str, method: str = "POST", path: str = "/servers$", **more: Any)
 def test_without_rules_every_call_passes_through_the_proxy(
     cloud: LittleCloud, proxy: FaultProxy, site: CloudSite
 ) -> None:
-    assert create(site).json() == {"server": {"id": "1"}}
+    assert create(site).json()["server"]["id"] == "1"
     assert look(site)["status"] == "BUILD"
     # Each request the cloud saw came through the proxy, discovery and login too.
     assert len(cloud.asked) == len(proxy.requests) > 5
