@@ -53,6 +53,27 @@ class CloudEntry:
     auth_url: str
 
 
+class SiteSession(AuditedSession):
+    """Never waits for itself.
+
+    A Keystone (or what stands before it) that answers 401 to its version document makes keystoneauth's
+    discovery ask again with a token, while the plugin holds the lock under which it gets that token
+    (``discover.get_version_data``, ``identity.base.get_access``): the thread would wait for ever.
+    """
+
+    _asking = threading.local()
+
+    def get_auth_headers(self, auth: Any = None, **kwargs: Any) -> Any:
+        """As keystoneauth's; DiscoveryFailure when asked while this thread is getting a token already."""
+        if getattr(self._asking, "now", False):
+            raise keystoneauth1.exceptions.DiscoveryFailure("Keystone asks for a token before it gives one")
+        self._asking.now = True
+        try:
+            return super().get_auth_headers(auth, **kwargs)
+        finally:
+            self._asking.now = False
+
+
 class CloudSite:
     """A site and its connection.  Usable from many threads.
 
@@ -211,7 +232,7 @@ def open_site(
     except (openstack.exceptions.ConfigException, keystoneauth1.exceptions.ClientException) as error:
         raise Invalid(f"cloud: entry {cloud!r} of {_file(config)} cannot be used: {error}") from error
     conn = Connection(config=region)
-    session = cast("AuditedSession", conn.session)
+    session = cast("SiteSession", conn.session)
     session.audit_to(trail, name)
     # keystoneauth wants one number but only hands it to requests, which takes (connect, read).
     session.timeout = cast("float", (connect_timeout, timeout))
@@ -300,7 +321,7 @@ def _config(config_file: str | Path | None) -> OpenStackConfig:
             secure_files=files[1],
             vendor_files=files[2],
             load_envvars=False,
-            session_constructor=AuditedSession,
+            session_constructor=SiteSession,
             app_name="multisite",
             app_version=_version(),
         )

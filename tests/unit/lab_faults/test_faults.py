@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab_faults.conftest import CLOUDS
 from lab_faults.little_cloud import LittleCloud
 from multisite.clouds.call import call, read_one
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, open_site
 from multisite.clouds.errors import LoginRefused, NotFoundInSite, Refused, UnknownOutcome, Unreachable
 from multisite_lab.faults.rules import Rule
 from multisite_lab.faults.thread import FaultProxy
@@ -138,6 +140,21 @@ def test_an_expired_token_is_renewed_once(cloud: LittleCloud, proxy: FaultProxy,
     with pytest.raises(LoginRefused):
         create(site)
     assert cloud.servers == ["db"]
+
+
+@pytest.mark.timeout(60)
+def test_a_keystone_that_wants_a_token_for_its_versions_is_no_dead_end(
+    cloud: LittleCloud, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """keystoneauth would wait for its own lock for ever."""
+    file = tmp_path / "clouds.yaml"
+    file.write_text(CLOUDS.format(url=proxy.url("keystone")))
+    proxy.rules(Rule("unauthorized", service="keystone"))
+    with pytest.raises(Unreachable, match="asks for a token before it gives one"):
+        open_site("west", "west", file, timeout=1.0).login()
+    assert cloud.logins == 0
+    proxy.rules()
+    open_site("west", "west", file, timeout=1.0).login()
 
 
 def test_a_cut_site_refuses_or_hangs_and_comes_back(
