@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from multisite.api.schemas.common import Out, Query, Ref
 from multisite.domain.audit import AuditKind, AuditOutcome
+
+
+def _written_out(value: object) -> object:
+    """Pydantic would also take a number, as seconds since 1970: nobody means that in an address."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", value):
+        raise ValueError(f"{value!r} is not a time like 2026-01-31T12:00:00Z")
+    return value
 
 
 class AuditFilter(Query):
@@ -18,7 +26,9 @@ class AuditFilter(Query):
         Ref | None,
         Field(description="An application (id or name), protection, restore point, recovery or resource"),
     ] = None
-    since: Annotated[AwareDatetime | None, Field(description="ISO 8601 with time zone")] = None
+    since: Annotated[
+        AwareDatetime | None, BeforeValidator(_written_out), Field(description="ISO 8601 with time zone")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     marker: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="The last id of the page before")] = (
         None
