@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from multisite_lab import health, lock, sites, up
-from multisite_lab.model import SITES, LabError, site_named
+from multisite_lab.model import CORE_MANAGEMENT, SITES, LabError, site_named
 
 _ACCOUNTS = ["operator", "admin", "member", "other", "multisite"]
 _OUT = Console(highlight=False, soft_wrap=True)
@@ -157,6 +157,15 @@ def exec_command(site: str | None, command: tuple[str, ...]) -> None:
     prefix = sites.site_prefix(site) if site else sites.core_prefix()
     environment = {"OS_CLIENT_CONFIG_FILE": str(sites.clouds_yaml())} | dict(os.environ)
     sys.exit(subprocess.run([*prefix, *command], env=environment).returncode)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def faults(arguments: tuple[str, ...]) -> None:
+    """Run proxies that make calls of the manager fail, in the core's network (--folder is needed)."""
+    listen = [] if "--listen" in arguments else ["--listen", CORE_MANAGEMENT]
+    command = [*sites.core_prefix(), sys.executable, "-m", "multisite_lab.faults", *listen, *arguments]
+    os.execvp(command[0], command)
 
 
 @main.command()

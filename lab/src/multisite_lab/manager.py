@@ -38,11 +38,14 @@ class CommandFailed(Exception):
 
 @dataclass
 class Manager:
-    """One Multisite service.  ``home`` is the site whose Keystone it trusts."""
+    """One Multisite service.  ``home`` is the site whose Keystone it trusts; ``clouds`` its clouds.yaml when it
+    is not the lab's (one that leads through fault proxies).
+    """
 
     folder: Path
     home: str = "site2"
     port: int = PORT
+    clouds: Path | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -169,7 +172,7 @@ connection = sqlite:///{self.folder}/multisite.sqlite
 [backup_store]
 path = {paths.backup_store()}
 [clouds]
-config_file = {paths.state() / "clouds.yaml"}
+config_file = {self.clouds or paths.state() / "clouds.yaml"}
 [keystone_authtoken]
 www_authenticate_uri = {auth["auth_url"]}
 auth_url = {auth["auth_url"]}

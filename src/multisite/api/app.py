@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 
 from multisite.api import (
     applications,
+    audit,
     errors,
     jobs,
     microversion,
@@ -20,6 +21,7 @@ from multisite.api import (
     recoveries,
     restore_points,
     sites,
+    trail,
     versions,
 )
 from multisite.api.middleware import pipeline
@@ -30,7 +32,7 @@ from multisite.api.state import KEY, State
 LOG = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024
-_BLUEPRINTS = (versions, sites, applications, protections, restore_points, recoveries, jobs)
+_BLUEPRINTS = (versions, sites, applications, protections, restore_points, recoveries, jobs, audit)
 
 
 def create_app(services: ServiceSet, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:
@@ -48,8 +50,11 @@ def create_app(services: ServiceSet, conf: ConfigOpts, *, auth: bool = True) -> 
     app.before_request(_begin)
     app.before_request(microversion.check)
     app.before_request(_only_json)
+    app.before_request(trail.begin)
     app.after_request(microversion.announce)
     app.after_request(_log)
+    app.after_request(trail.finish)
+    app.teardown_request(trail.leave)
     for module in _BLUEPRINTS:
         app.register_blueprint(module.bp)
     app.wsgi_app = pipeline(app.wsgi_app, conf, auth=auth)  # type: ignore[assignment, method-assign]
@@ -77,7 +82,7 @@ def _only_json() -> None:
 
 
 def _log(response: Response) -> Response:
-    """The audit trail: who asked for what, and what came of it."""
+    """A line per request: who asked for what, and what came of it (changes: see ``trail``)."""
     environ = request.environ
     LOG.log(
         logging.DEBUG if response.status_code == 304 else logging.INFO,  # who watches asks twice a second

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from multisite.domain.audit import AuditRecord, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.model import (
     Application,
@@ -89,6 +90,14 @@ class JobVerbs(Protocol):
     def undo(self, job_id: str, by: str) -> None: ...
 
 
+class AuditVerbs(Protocol):
+    """``store.trail.AuditTrail``."""
+
+    def begin(self, intent: Intent) -> None: ...
+    def finish(self, ending: Ending) -> None: ...
+    def list(self, project_id: str | None = None, **filters: Any) -> Sequence[AuditRecord]: ...
+
+
 class ServiceSet(Protocol):
     """Everything the API needs (``command.wiring.Services``)."""
 
@@ -102,3 +111,5 @@ class ServiceSet(Protocol):
     def recoveries(self) -> RecoveryVerbs: ...
     @property
     def jobs(self) -> JobVerbs: ...
+    @property
+    def audit(self) -> AuditVerbs: ...

@@ -7,7 +7,16 @@ from typing import Any
 
 from openstack import exceptions, proxy
 
-from multisite.client.resources import Application, Job, Json, Protection, Recovery, RestorePoint, Site
+from multisite.client.resources import (
+    Application,
+    AuditRecord,
+    Job,
+    Json,
+    Protection,
+    Recovery,
+    RestorePoint,
+    Site,
+)
 
 
 class Proxy(proxy.Proxy):
@@ -147,6 +156,12 @@ class Proxy(proxy.Proxy):
     def undo_job(self, id: str) -> None:
         """Remove what it made."""
         self.act(f"/jobs/{id}/undo")
+
+    # Audit
+
+    def audit(self, **query: Any) -> Iterator[AuditRecord]:
+        """Who changed what, newest first (``job``, ``site``, ``subject``, ``since``, ``limit``, ``marker``)."""
+        return self._list(AuditRecord, paginated=False, **query)
 
     def act(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
         """POST, and the answer's body."""

@@ -125,4 +125,34 @@ class Job(resource.Resource):
     journal = Body("journal", type=list)
 
 
+class AuditRecord(resource.Resource):
+    resources_key = "audit"
+    base_path = "/audit"
+    allow_list = True
+    _query_mapping = resource.QueryParameters("job", "site", "subject", "since")
+
+    id = Body("id", type=int)
+    at = Body("at")
+    kind = Body("kind")
+    user = Body("user")
+    user_id = Body("user_id")
+    project_id = Body("project_id")
+    request_id = Body("request_id")
+    job_id = Body("job_id")
+    subject = Body("subject")
+    step = Body("step")
+    attempt = Body("attempt", type=int)
+    undoing = Body("undoing", type=bool)
+    site = Body("site")
+    service = Body("service")
+    method = Body("method")
+    path = Body("path")
+    action = Body("action")
+    resource_id = Body("resource_id")
+    outcome = Body("outcome")
+    status = Body("status", type=int)
+    cloud_request_id = Body("cloud_request_id")
+    seconds = Body("seconds", type=float)
+
+
 Json = dict[str, Any]

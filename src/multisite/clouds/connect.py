@@ -23,8 +23,10 @@ from keystoneauth1.session import TCPKeepAliveAdapter
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
+from multisite.clouds.audited import AuditedSession
 from multisite.clouds.call import classify
 from multisite.clouds.errors import LoginRefused, SiteError, Unreachable, Unsupported
+from multisite.domain.audit import Trail
 from multisite.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -49,6 +51,27 @@ class CloudEntry:
     name: str
     region: str
     auth_url: str
+
+
+class SiteSession(AuditedSession):
+    """Never waits for itself.
+
+    A Keystone (or what stands before it) that answers 401 to its version document makes keystoneauth's
+    discovery ask again with a token, while the plugin holds the lock under which it gets that token
+    (``discover.get_version_data``, ``identity.base.get_access``): the thread would wait for ever.
+    """
+
+    _asking = threading.local()
+
+    def get_auth_headers(self, auth: Any = None, **kwargs: Any) -> Any:
+        """As keystoneauth's; DiscoveryFailure when asked while this thread is getting a token already."""
+        if getattr(self._asking, "now", False):
+            raise keystoneauth1.exceptions.DiscoveryFailure("Keystone asks for a token before it gives one")
+        self._asking.now = True
+        try:
+            return super().get_auth_headers(auth, **kwargs)
+        finally:
+            self._asking.now = False
 
 
 class CloudSite:
@@ -189,13 +212,15 @@ def open_site(
     config_file: str | Path | None = None,
     timeout: float = READ_SECONDS,
     connect_timeout: float = CONNECT_SECONDS,
+    trail: Trail | None = None,
 ) -> CloudSite:
     """Open the site called ``name`` by the entry ``cloud`` of clouds.yaml.  Nothing is sent before it is
     used.
 
     ``config_file`` None means the SDK's usual places.  ``timeout`` and ``connect_timeout`` are seconds
-    for one answer and for one connection.  Raises Invalid naming the field when the entry is missing or
-    incomplete.
+    for one answer and for one connection.  Changes are recorded in ``trail``.
+
+    Raises Invalid naming the field when the entry is missing or incomplete.
     """
     config = _config(config_file)
     known = _names(config)
@@ -207,7 +232,8 @@ def open_site(
     except (openstack.exceptions.ConfigException, keystoneauth1.exceptions.ClientException) as error:
         raise Invalid(f"cloud: entry {cloud!r} of {_file(config)} cannot be used: {error}") from error
     conn = Connection(config=region)
-    session = conn.session
+    session = cast("SiteSession", conn.session)
+    session.audit_to(trail, name)
     # keystoneauth wants one number but only hands it to requests, which takes (connect, read).
     session.timeout = cast("float", (connect_timeout, timeout))
     for scheme in ("http://", "https://"):
@@ -234,7 +260,7 @@ class Sites:
 
     ``cloud_of`` gives the clouds.yaml entry of a registered site (it raises NotFound for others); without
     it names are entries.  A connection whose credentials were refused is opened anew, and so reads
-    clouds.yaml again.
+    clouds.yaml again.  Whatever is changed through them is recorded in ``trail``.
     """
 
     def __init__(
@@ -244,8 +270,10 @@ class Sites:
         config_file: str | Path | None = None,
         timeout: float = READ_SECONDS,
         connect_timeout: float = CONNECT_SECONDS,
+        trail: Trail | None = None,
     ) -> None:
         self.config_file = config_file
+        self._trail = trail
         self._cloud_of = cloud_of or (lambda name: name)
         self._timeout = timeout
         self._connect_timeout = connect_timeout
@@ -261,7 +289,8 @@ class Sites:
             known = self._open.get(name)
             if known is not None and known.cloud == cloud and not known.login_refused:
                 return known
-            site = open_site(name, cloud, self.config_file, self._timeout, self._connect_timeout)
+            limits = (self._timeout, self._connect_timeout)
+            site = open_site(name, cloud, self.config_file, *limits, trail=self._trail)
             self._open[name] = site
         return site
 
@@ -292,6 +321,7 @@ def _config(config_file: str | Path | None) -> OpenStackConfig:
             secure_files=files[1],
             vendor_files=files[2],
             load_envvars=False,
+            session_constructor=SiteSession,
             app_name="multisite",
             app_version=_version(),
         )

@@ -1,4 +1,8 @@
-"""Structured log: one JSON object per line, secrets masked."""
+"""Structured log: one JSON object per line, secrets masked, and whose work a line belongs to.
+
+Two formats: ours (``json``), and oslo.log's (``oslo``) for those whose collectors know that one already.  Both are
+given the same records by ``Whose``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oslo_utils import strutils
+
+from multisite.domain import work
 
 # Everything a LogRecord has by itself: what is not in here was given by ``extra``.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -22,6 +28,23 @@ _QUIET = {
     "sqlalchemy": logging.WARNING,
     "oslo_policy": logging.WARNING,
 }
+
+
+class Whose(logging.Filter):
+    """Adds job, step and request id of what the thread is doing (``domain.work``), and masks secrets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        doing = work.current()
+        for name, value in (("job", doing.job_id), ("step", doing.step), ("request_id", doing.request_id)):
+            if value is not None and getattr(record, name, None) is None:
+                setattr(record, name, value)
+        record.msg, record.args = strutils.mask_password(record.getMessage()), ()
+        for name, value in vars(record).items():
+            if name not in _STANDARD and isinstance(value, dict):
+                setattr(record, name, strutils.mask_dict_password(value))
+            elif name not in _STANDARD and isinstance(value, str):
+                setattr(record, name, strutils.mask_password(value))
+        return True
 
 
 class JsonLines(logging.Formatter):
@@ -40,10 +63,30 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def set_up(level: str, file: str | None) -> None:
-    """Send everything to ``file`` (appending) or standard error; replaces what was set up before."""
+def oslo_lines() -> logging.Formatter:
+    """oslo.log's JSONFormatter, with what the caller added under ``extra`` and secrets masked in tracebacks too."""
+    from oslo_log.formatters import JSONFormatter  # here, because few ask for it
+
+    class OsloLines(JSONFormatter):
+        def format(self, record: logging.LogRecord) -> str:
+            added = vars(record).keys() - _STANDARD
+            record.extra_keys = [name for name in added if getattr(record, name) is not None]
+            line = json.loads(super().format(record))
+            for name in ("traceback", "error_summary"):
+                line[name] = line[name] and strutils.mask_password(line[name])
+            return json.dumps(line)
+
+    return OsloLines()
+
+
+def set_up(level: str, file: str | None, form: str = "json") -> None:
+    """Send everything to ``file`` (appending) or standard error; replaces what was set up before.
+
+    ``form``: "json" or "oslo", see above.
+    """
     handler = logging.FileHandler(file) if file else logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.addFilter(Whose())
+    handler.setFormatter(oslo_lines() if form == "oslo" else JsonLines())
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)

@@ -27,6 +27,12 @@ _DEFAULT = (
     cfg.StrOpt("pid_file", help="File to write the process id to (default: none)."),
     cfg.StrOpt("log_file", help="File to append the log to, JSON lines (default: standard error)."),
     cfg.StrOpt(
+        "log_format",
+        default="json",
+        choices=("json", "oslo"),
+        help="JSON lines as ours, or as oslo.log's JSON formatter writes them.",
+    ),
+    cfg.StrOpt(
         "log_level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="How much to log."
     ),
 )

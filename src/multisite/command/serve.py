@@ -99,7 +99,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 def serve(conf: cfg.ConfigOpts) -> NoReturn:
     """Serve until told to stop (SIGTERM, SIGINT); ends the process."""
-    log.set_up(conf.log_level, conf.log_file)
+    log.set_up(conf.log_level, conf.log_file, conf.log_format)
     status = 0
     try:
         Arbiter(Server(conf)).run()

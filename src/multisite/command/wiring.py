@@ -26,6 +26,7 @@ from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from multisite.store.sites import SiteRepository
+from multisite.store.trail import AuditTrail
 
 LOG = logging.getLogger(__name__)
 
@@ -39,10 +40,12 @@ class Services:
     protections: ProtectionService
     recoveries: RecoveryService
     jobs: JobEngine
+    audit: AuditTrail
     database: Database
 
     def close(self) -> None:
         self.jobs.shutdown()
+        self.audit.close()
         self.database.close()
 
 
@@ -52,7 +55,10 @@ def build(conf: cfg.ConfigOpts) -> Services:
     database = Database(options.database_url(conf))
     database.upgrade()
     site_rows = SiteRepository(database)
-    clouds = Sites(lambda name: site_rows.by_name(name).cloud, config_file=conf.clouds.config_file)
+    audit = AuditTrail(database)
+    clouds = Sites(
+        lambda name: site_rows.by_name(name).cloud, config_file=conf.clouds.config_file, trail=audit
+    )
     manifests = ManifestStore(conf.backup_store.path)
     jobs = JobEngine(database)
     sites = SiteService(site_rows, clouds)
@@ -78,8 +84,9 @@ def build(conf: cfg.ConfigOpts) -> Services:
         clouds,
         restores_per_site=conf.limits.restores_per_site,
         calls_per_site=conf.limits.calls_per_site,
+        audit=audit,
     )
-    return Services(sites, applications, protections, recoveries, jobs, database)
+    return Services(sites, applications, protections, recoveries, jobs, audit, database)
 
 
 def rescan(services: Services) -> None:

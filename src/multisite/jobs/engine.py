@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 import time
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from multisite.domain import work
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.jobs import graph
 from multisite.jobs.context import ProgressBoard, Surroundings
@@ -192,7 +194,9 @@ class JobEngine:
         self, call: Callable[..., T], *args: Any, pool: ThreadPoolExecutor | None = None, **kwargs: Any
     ) -> T:
         bound = partial(self._count, partial(call, *args, **kwargs))
-        return await asyncio.get_running_loop().run_in_executor(pool or self._bookkeeping, bound)
+        # With this task's context: the log tells whose work a line belongs to, in the pools too.
+        there = partial(contextvars.copy_context().run, bound)
+        return await asyncio.get_running_loop().run_in_executor(pool or self._bookkeeping, there)
 
     def limit(self, name: str | None) -> AbstractAsyncContextManager[Any]:
         if name is None:
@@ -207,6 +211,7 @@ class JobEngine:
             try:
                 claim = await self.record(self._records.claim, job_id, run)
                 if claim is not None:
+                    work.begin(claim.work)  # this task is of this run alone
                     await self._runner(claim, run).carry_out()
                 break
             except NotFound:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict
+from multisite.domain.work import Work
 from multisite.jobs.model import JobState, Json, Step, StepState
 from multisite.jobs.view import Job, job_view
 from multisite.store import jobs as rows
@@ -47,6 +48,8 @@ class Claim:
     params: Mapping[str, Json]
     state: JobState
     cancelled: bool
+    work: Work = field(default_factory=Work)
+    """Who asked for this run, and what it is about: for the log and the audit trail."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Records:
                     step.state, step.error = StepState.WAITING, None
                     step.started_at, step.ended_at = None, None
             row.error, row.intent = None, "run"
-            self._note(session, job_id, by, "resume requested")
+            self._note(session, job_id, by, rows.RESUME)
             return _again(row, JobState.RUNNING)
 
     def undo(self, job_id: str, by: str) -> int | None:
@@ -97,7 +100,7 @@ class Records:
             if row.state == JobState.RUNNING and not row.cancel_requested:
                 raise Conflict(f"job: {job_id} is running; cancel it before undoing it")
             _require(row, "undone", JobState.PAUSED, JobState.DONE, JobState.UNDO_FAILED, JobState.RUNNING)
-            self._note(session, job_id, by, "undo requested")
+            self._note(session, job_id, by, rows.UNDO)
             row.intent = "undo"
             if row.state == JobState.RUNNING:
                 return None
@@ -111,7 +114,7 @@ class Records:
             _require(row, "cancelled", JobState.QUEUED, JobState.RUNNING)
             if not row.cancel_requested:
                 row.cancel_requested = True
-                self._note(session, job_id, by, "cancel requested")
+                self._note(session, job_id, by, rows.CANCEL)
             return row.run
 
     # What the owner does
@@ -126,7 +129,8 @@ class Records:
             if row.state == JobState.QUEUED:
                 row.state = JobState.RUNNING
             row.started_at = row.started_at or now()
-            return Claim(job_id, row.epoch, row.kind, row.params, JobState(row.state), row.cancel_requested)
+            state, work = JobState(row.state), _work(row, rows.asked_by(session, job_id) or row.requested_by)
+            return Claim(job_id, row.epoch, row.kind, row.params, state, row.cancel_requested, work)
 
     def begin(self, claim: Claim, name: str, policy: Policy) -> Begun:
         """STARTED, committed before the effect; or why this step is not to run (again)."""
@@ -300,6 +304,10 @@ class Records:
     ) -> None:  # fmt: skip
         rows.note(session, job_id, who, message, step, data or {})
         log.info("job %s: %s", job_id, message, extra={"job": job_id, "step": step, "who": who, "data": data})
+
+
+def _work(row: JobRow, user: str) -> Work:
+    return Work(user, row.project_id, row.request_id, row.id, row.subject)
 
 
 def _step_row(job_id: str, position: int, step: Step) -> StepRow:

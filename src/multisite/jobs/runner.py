@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from multisite.domain import work
 from multisite.domain.errors import MultisiteError
 from multisite.jobs import graph
 from multisite.jobs.context import Context, Surroundings
@@ -114,13 +116,14 @@ class Runner:
         if not begun.go:
             return begun.ok
         context = Context(self._around, step.name, begun, partial(self._ancestors, step.name))
-        try:
-            result = plain(step.run(context), f"result of step {step.name}")
-        except Exception as error:
-            self._end(step, StepState.FAILED, error=self._failure(step, error))
-            return False
-        self._end(step, StepState.DONE, result=result)
-        return True
+        with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt)):
+            try:
+                result = plain(step.run(context), f"result of step {step.name}")
+            except Exception as error:
+                self._end(step, StepState.FAILED, error=self._failure(step, error))
+                return False
+            self._end(step, StepState.DONE, result=result)
+            return True
 
     def _undo_now(self, step: Step) -> bool:
         self._around.go_on()
@@ -129,13 +132,14 @@ class Runner:
             return begun.ok
         known = partial(self._ancestors, step.name)
         context = Context(self._around, step.name, begun, known, undoing=True)
-        try:
-            step.undo(context, begun.result)
-        except Exception as error:
-            self._end(step, StepState.UNDO_FAILED, error=self._failure(step, error))
-            return False
-        self._end(step, StepState.UNDONE)
-        return True
+        with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt, undoing=True)):
+            try:
+                step.undo(context, begun.result)
+            except Exception as error:
+                self._end(step, StepState.UNDO_FAILED, error=self._failure(step, error))
+                return False
+            self._end(step, StepState.UNDONE)
+            return True
 
     def _end(self, step: Step, state: StepState, **outcome: Any) -> None:
         progress = self._around.board.take(self._claim.job_id, step.name)

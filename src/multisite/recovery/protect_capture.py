@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from multisite.clouds.errors import SiteError
+from multisite.domain import work
 from multisite.domain.errors import MultisiteError
 from multisite.jobs.model import Json, StepContext, StepFailed
 from multisite.recovery.protect_cloud import ProtectCloud
@@ -58,7 +59,8 @@ def capture(cloud: ProtectCloud, plan: ProtectPlan, settings: CaptureSettings, c
     window = Window(cloud, settings.timeout)
     trouble: list[str] = []
     # Leaving the pool waits for requests that are still out: only after thawing.
-    with ThreadPoolExecutor(threads, "snapshot") as pool:
+    inherit = work.inherit(hurry=True)  # what these threads change is changed within the window
+    with ThreadPoolExecutor(threads, "snapshot", inherit) as pool, work.in_a_hurry():
         cloud.warm(pool, threads, settings.timeout + 60.0)
         try:
             for server in plan.freeze:
@@ -92,7 +94,8 @@ def undo_capture(cloud: ProtectCloud, plan: ProtectPlan, ctx: StepContext, *, fi
 
 def _thaw_all(cloud: ProtectCloud, plan: ProtectPlan, ctx: StepContext) -> list[str]:
     window = Window(cloud, 0)
-    trouble = window.thaw_all(plan.freeze, THAW_SECONDS)
+    with work.in_a_hurry():
+        trouble = window.thaw_all(plan.freeze, THAW_SECONDS)
     window.tell(ctx)
     return trouble
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from multisite.clouds import build
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError, Unreachable
+from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.manifest import Manifest, ManifestError
@@ -52,6 +53,12 @@ class ReadsManifests(Protocol):
     def read(self, restore_point_id: str) -> Manifest: ...
 
 
+class RecordsApprovals(Protocol):
+    """``multisite.store.trail.AuditTrail``, as far as it is needed here."""
+
+    def record(self, intent: Intent, ending: Ending) -> None: ...
+
+
 class RecoveryService:
     """The verbs.  Callers see what is of their project, administrators everything.
 
@@ -70,6 +77,7 @@ class RecoveryService:
         imports_per_site: int = 4,
         calls_per_site: int = 8,
         speed: SpeedModel | None = None,
+        audit: RecordsApprovals | None = None,
         read_facts: Callable[..., TargetFacts] = read_target,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -80,6 +88,7 @@ class RecoveryService:
         self._clouds = clouds
         self._restores_per_site = restores_per_site
         self._speed = speed
+        self._audit = audit
         self._read_facts = read_facts
         self._now = now
         jobs.register(
@@ -209,6 +218,7 @@ class RecoveryService:
                 request_id=caller.request_id,
                 subject=recovery_id,
             )
+            self._approved(caller, manifest, recovery_id, target, job_id)
             return self._recoveries.add(
                 Recovery(
                     id=recovery_id,
@@ -224,6 +234,28 @@ class RecoveryService:
                     mapping=mapping,
                 )
             )
+
+    def _approved(
+        self, caller: Caller, manifest: Manifest, recovery_id: str, target: str, job_id: str
+    ) -> None:
+        """Who typed the application's name goes into the audit trail, with the recovery or not at all."""
+        if self._audit is None:
+            return
+        intent = Intent(
+            kind=AuditKind.APPROVAL,
+            user=caller.user_name,
+            user_id=caller.user_id,
+            project_id=manifest.project_id,
+            request_id=caller.request_id,
+            job_id=job_id,
+            subject=recovery_id,
+            site=target,
+            method="POST",
+            path="/v1/recoveries",
+            action="confirm",
+            resource_id=manifest.id,
+        )
+        self._audit.record(intent, Ending(intent.key, AuditOutcome.DONE))
 
     def _again(
         self, caller: Caller, id: str, state: RecoveryState, order: Callable[[str, str], None]

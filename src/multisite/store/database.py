@@ -86,6 +86,11 @@ class Database:
         finally:
             self._writer.release()
 
+    @property
+    def in_session(self) -> bool:
+        """Whether this thread has a session open, which a new one would join."""
+        return getattr(self._local, "session", None) is not None
+
     def after_commit(self, call: Callable[[], Any]) -> None:
         """Run ``call`` once what this thread's open session wrote is durable; at once when none is open."""
         if getattr(self._local, "session", None) is None:

@@ -13,6 +13,9 @@ from multisite.store.models import JobRow, JournalRow, StepRow
 from multisite.store.repository import equal
 from multisite.store.types import now
 
+RESUME, UNDO, CANCEL = "resume requested", "undo requested", "cancel requested"
+"""What the journal says of people's orders."""
+
 
 def job(session: Session, job_id: str, *, lock: bool = False) -> JobRow:
     """The row; with ``lock`` no other transaction can change it before this one ends.  NotFound without."""
@@ -58,6 +61,12 @@ def journal(session: Session, job_id: str) -> Sequence[JournalRow]:
     return session.scalars(
         select(JournalRow).where(JournalRow.job_id == job_id).order_by(JournalRow.id)
     ).all()
+
+
+def asked_by(session: Session, job_id: str) -> str | None:
+    """Who gave the last order about a job; None when nobody has since it was accepted."""
+    orders = (JournalRow.job_id == job_id, JournalRow.message.in_((RESUME, UNDO, CANCEL)))
+    return session.scalar(select(JournalRow.who).where(*orders).order_by(JournalRow.id.desc()).limit(1))
 
 
 def note(

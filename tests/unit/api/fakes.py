@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from multisite.domain.audit import AuditKind, AuditOutcome, AuditRecord, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import (
@@ -321,12 +322,44 @@ class Jobs:
         self.acts.append(("undo", job_id, by))
 
 
+class Audit:
+    """Intents and endings as they came; ``list`` joins them, newest first."""
+
+    def __init__(self) -> None:
+        self.intents: list[Intent] = []
+        self.endings: dict[str, Ending] = {}
+        self.asked: list[dict[str, Any]] = []
+
+    def begin(self, intent: Intent) -> None:
+        self.intents.append(intent)
+
+    def finish(self, ending: Ending) -> None:
+        self.endings[ending.key] = ending
+
+    def list(self, project_id: str | None = None, **filters: Any) -> list[AuditRecord]:
+        self.asked.append({"project_id": project_id, **filters})
+        found = [self._record(n, i) for n, i in enumerate(self.intents, 1)]
+        mine = [r for r in found if project_id in (None, r.project_id)]
+        return mine[::-1][: filters.get("limit")]
+
+    def _record(self, number: int, intent: Intent) -> AuditRecord:
+        end = self.endings.get(intent.key)
+        shared = {
+            name: getattr(intent, name) for name in AuditRecord.__dataclass_fields__ if hasattr(intent, name)
+        }
+        return AuditRecord(
+            id=number, outcome=end.outcome if end else AuditOutcome.INTENDED, status=end.status if end else None,
+            cloud_request_id=end.cloud_request_id if end else None, seconds=end.seconds if end else None, **shared,
+        )  # fmt: skip
+
+
 class Services:
     """One project with an application, its protection, two restore points; one foreign of each."""
 
     def __init__(self) -> None:
         self.sites = Sites()
         self.jobs = Jobs()
+        self.audit = Audit()
         self.applications = Applications()
         self.protections = Protections(self.applications, self.jobs)
         self.recoveries = Recoveries(self.protections, self.jobs)
@@ -334,6 +367,11 @@ class Services:
             self.sites.items[name] = Site(new_id(), name, name, "RegionOne", "http://keystone", "", BEGAN)
         for project in (MINE, FOREIGN):
             self._fill(project)
+            self.audit.begin(
+                Intent(
+                    AuditKind.CLOUD, "olga", "POST", "/servers", project_id=project, job_id="j", site="lyon"
+                )
+            )
 
     def _fill(self, project: str) -> None:
         app = self.applications.put(application("mme", project))

@@ -56,6 +56,7 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "job:cancel": (WRITE, "POST", "/v1/jobs/{jobs}/cancel", None),
     "job:resume": (WRITE, "POST", "/v1/jobs/{jobs}/resume", None),
     "job:undo": (WRITE, "POST", "/v1/jobs/{jobs}/undo", None),
+    "audit:list": (READ, "GET", "/v1/audit", None),
 }
 PERSONAS = {"admin": ADMIN, "member": MEMBER, "reader": READER, "nobody": NOBODY}
 MAY = {

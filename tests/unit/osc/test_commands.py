@@ -19,6 +19,7 @@ GRAMMAR = {
     "restore point": ["list", "show", "delete", "rescan"],
     "recovery": ["preview", "start", "list", "show", "resume", "undo"],
     "job": ["list", "show", "watch", "cancel", "resume", "undo"],
+    "audit": ("list",),
 }
 
 
@@ -268,3 +269,25 @@ def test_the_sdk_finds_the_service(cloud: Cloud) -> None:
     conn.add_service(multisite.client.service())
     assert {site.name for site in conn.multisite.sites()} == {"paris", "lyon"}
     assert isinstance(cloud.services, Services)
+
+
+def test_audit(openstack: Openstack, cloud: Cloud) -> None:
+    assert openstack("site", "register", "oslo", "--cloud", "oslo1").code == 0
+    row = openstack("audit", "list", "--long", "-f", "json").json[0]
+    assert (row["User"], row["Method"], row["Path"]) == ("olga", "POST", "/v1/sites")
+    assert (row["Site"], row["Outcome"], row["Status"]) == ("oslo", "done", 201)
+    words = (
+        "--job",
+        "j",
+        "--site",
+        "oslo",
+        "--since",
+        "2026-11-21T03:00:00Z",
+        "--limit",
+        "1",
+        "--marker",
+        "9",
+    )
+    assert openstack("audit", "list", *words).code == 0
+    asked = cloud.services.audit.asked[-1]
+    assert (asked["job"], asked["site"], asked["limit"], asked["marker"]) == ("j", "oslo", 1, 9)

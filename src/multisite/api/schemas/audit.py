@@ -1,0 +1,70 @@
+"""The audit trail."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BeforeValidator, Field
+
+from multisite.api.schemas.common import Out, Query, Ref
+from multisite.domain.audit import AuditKind, AuditOutcome
+
+
+def _written_out(value: object) -> object:
+    """Pydantic would also take a number, as seconds since 1970: nobody means that in an address."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", value):
+        raise ValueError(f"{value!r} is not a time like 2026-01-31T12:00:00Z")
+    return value
+
+
+class AuditFilter(Query):
+    job: Ref | None = None
+    site: Ref | None = None
+    subject: Annotated[
+        Ref | None,
+        Field(description="An application (id or name), protection, restore point, recovery or resource"),
+    ] = None
+    since: Annotated[
+        AwareDatetime | None, BeforeValidator(_written_out), Field(description="ISO 8601 with time zone")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    marker: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="The last id of the page before")] = (
+        None
+    )
+
+
+class AuditRecordOut(Out):
+    """A change and what came of it.
+
+    ``path`` is a template; ``attempt`` of the step, or of its undo when ``undoing``; ``cloud_request_id`` finds the
+    change in the site's own logs; ``seconds``: how long its answer took.
+    """
+
+    id: int
+    at: datetime
+    kind: AuditKind
+    user: str
+    user_id: str | None
+    project_id: str | None
+    request_id: str | None
+    job_id: str | None
+    subject: str | None
+    step: str | None
+    attempt: int | None
+    undoing: bool
+    site: str | None
+    service: str | None
+    method: str
+    path: str
+    action: str | None
+    resource_id: str | None
+    outcome: AuditOutcome
+    status: int | None
+    cloud_request_id: str | None
+    seconds: float | None
+
+
+class AuditOut(Out):
+    audit: list[AuditRecordOut]
