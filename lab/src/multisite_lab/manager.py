@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from multisite_lab import paths, sites
+from multisite_lab.process import Record
 
 ADDRESS = "192.168.251.1"
 PORT = 8788
@@ -69,13 +70,17 @@ class Manager:
         self._manage("store", "init")
 
     def start(self, timeout: float = 60) -> None:
-        """Start the service, wait until it answers; else raise RuntimeError with the end of its log."""
+        """Start the service, wait until it answers; else raise RuntimeError with the end of its log.
+
+        One that a run left behind because it was killed itself, and that holds our port, is ended first.
+        """
+        self._end_leftover()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*sites.core_prefix(), str(BIN / "multisite"), "serve", "--config-file", str(self.config)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        (self.folder / "manager.pid").write_text(str(self.process.pid))
+        Record.of(self.process.pid).save(self._record)
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -84,6 +89,16 @@ class Manager:
                 return
             time.sleep(0.2)
         raise RuntimeError(f"multisite serve does not answer after {timeout:.0f} s:\n{self.tail()}")
+
+    @property
+    def _record(self) -> Path:
+        return paths.state() / f"manager-{self.port}.json"
+
+    def _end_leftover(self) -> None:
+        left = Record.load(self._record)
+        if left is not None and left.alive():
+            os.killpg(left.pid, signal.SIGKILL)  # with its workers; it leads its own group
+            left.kill()
 
     def answers(self) -> bool:
         """Whether the health check answers, asked from inside the core namespace."""
