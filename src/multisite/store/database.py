@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session, sessionmaker
 
 from multisite.domain.errors import Conflict, Invalid, MultisiteError
 
 BUSY_SECONDS = 30
+IDLE_SECONDS = 4
+"""How long a transaction on a database server may stand still before the server ends it."""
 _READ_ONLY = "multisite_read_only"
 
 
@@ -29,9 +31,7 @@ class Database:
         self.url: URL = make_url(url)
         self._local = threading.local()
         self._writer = threading.Lock()
-        self._engine = (
-            _sqlite_engine(self.url) if self.is_sqlite else create_engine(self.url, pool_pre_ping=True)
-        )
+        self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
         self._write = sessionmaker(self._engine, expire_on_commit=False)
         self._read = sessionmaker(
             self._engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False
@@ -93,6 +93,15 @@ class Database:
         else:
             self._local.after.append(call)
 
+    def alone(self, what: str) -> None:
+        """Until the end of this thread's open session nobody else passes here with the same words.
+
+        SQLite has one writer at a time anyway; a server lets two transactions check the same rule at once.
+        """
+        if not self.is_sqlite:
+            session: Session = self._local.session
+            session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
+
     def upgrade(self) -> None:
         """Bring the schema to the version of this release (alembic head); safe to call on every start."""
         from alembic import command  # here, because it takes long to import and is needed once in a while
@@ -104,6 +113,8 @@ class Database:
             "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
         )
         with self._engine.begin() as connection:
+            if not self.is_sqlite:  # several processes start at once
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('multisite upgrade'))")
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
@@ -125,6 +136,26 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def _server_engine(url: URL) -> Engine:
+    if url.drivername != "postgresql+psycopg":
+        raise Invalid(
+            f"database connection: {url.drivername!r} is not supported; "
+            "use sqlite:////path/file or postgresql+psycopg://user:password@host/name"
+        )
+    settings = {
+        "connect_timeout": 5,
+        # A server that is cut off is noticed, instead of being waited for.
+        "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000,
+        # A process that is frozen or cut off within a transaction must not keep its locks: others have to take
+        # over what it had.  Ours never wait for anything outside within a transaction.
+        "options": f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}",
+    }  # fmt: skip
+    settings = {name: value for name, value in settings.items() if name not in url.query}
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=10, connect_args=settings
+    )
 
 
 def _sqlite_engine(url: URL) -> Engine:
