@@ -114,6 +114,7 @@ class Context:
         self.token = f"multisite:{self.job_id}:{step}"
         self.attempt = begun.attempt
         self.interrupted = begun.interrupted
+        self.epoch = around.claim.epoch
         self._around = around
         self._known = known
         self._undoing = undoing

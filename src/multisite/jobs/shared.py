@@ -34,6 +34,7 @@ class Sharing:
     """How a process shares work with others.  ``carry_out``: False for one that only accepts jobs."""
 
     name: str
+    """Shown to operators; need not be unique."""
     carry_out: bool = True
     lease_seconds: float = LEASE_SECONDS
     jobs: int = 100

@@ -98,12 +98,12 @@ def _waits(job: JobRow, step: StepRow, done: frozenset[str]) -> str:
     if step.state in (StepState.RUNNING, StepState.UNDOING):
         return step.waits
     if step.state == StepState.FAILED and job.state == JobState.PAUSED:
-        return "the operator: resume or undo the job"
+        return "the operator: resume or undo"
     if step.state != StepState.WAITING or job.state in AT_REST or job.state == JobState.UNDOING:
         return ""
     needs = [need for need in step.needs if need not in done]
     if needs:
-        return f"needs {', '.join(needs)}"
+        return f"steps {', '.join(needs)}"
     if job.worker is None:
         return "a worker"
     return f"limit {step.limit_name}" if step.limit_name else ""

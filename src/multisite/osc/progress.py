@@ -29,8 +29,8 @@ LINE_EVERY = 1.0
 """Seconds between two lines about the same step while only its amount changes."""
 
 _ORDER = (
-    "id", "title", "state", "error", "steps", "kind", "subject", "requested_by", "created_at", "started_at",
-    "ended_at",
+    "id", "title", "state", "error", "steps", "worker", "kind", "subject", "requested_by", "created_at",
+    "started_at", "ended_at",
 )  # fmt: skip
 
 
@@ -198,7 +198,7 @@ def line(sight: Sight, step: dict[str, Any]) -> str:
     """One step in one line."""
     parts = [step["title"]]
     if step["state"] == "running":
-        parts += [amount(step), step["detail"]]
+        parts += [amount(step), step["detail"], step.get("waits")]
     else:
         elapsed = sight.elapsed(step)
         parts += [step["state"] + (f" ({seconds(elapsed)})" if elapsed is not None else ""), step["error"]]
@@ -243,7 +243,8 @@ def _moment(text: str) -> datetime:
 
 def _step(step: dict[str, Any]) -> str:
     elapsed = "" if step["elapsed"] is None else f"  {seconds(step['elapsed'])}"
-    return f"{step['state']:<8} {step['title']}{elapsed}" + (f"  {step['error']}" if step["error"] else "")
+    text = f"{step['state']:<8} {step['title']}{elapsed}" + (f"  {step['error']}" if step["error"] else "")
+    return f"{text}  (waits for {step['waits']})" if step.get("waits") else text
 
 
 def _entry(entry: dict[str, Any]) -> str:

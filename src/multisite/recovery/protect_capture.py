@@ -17,6 +17,7 @@ from functools import partial
 
 from multisite.clouds.errors import SiteError
 from multisite.domain.errors import MultisiteError
+from multisite.domain.fence import FencedThreads
 from multisite.jobs.model import Json, StepContext, StepFailed
 from multisite.recovery.protect_cloud import ProtectCloud
 from multisite.recovery.protect_plan import ProtectPlan
@@ -58,7 +59,7 @@ def capture(cloud: ProtectCloud, plan: ProtectPlan, settings: CaptureSettings, c
     window = Window(cloud, settings.timeout)
     trouble: list[str] = []
     # Leaving the pool waits for requests that are still out: only after thawing.
-    with ThreadPoolExecutor(threads, "snapshot") as pool:
+    with FencedThreads(threads, "snapshot") as pool:
         cloud.warm(pool, threads, settings.timeout + 60.0)
         try:
             for server in plan.freeze:

@@ -97,9 +97,10 @@ class Database:
         """Until the end of this thread's open session nobody else passes here with the same words.
 
         SQLite has one writer at a time anyway; a server lets two transactions check the same rule at once.
+        Without an open session there is nothing to hold on to: a first look, to be repeated within one.
         """
-        if not self.is_sqlite:
-            session: Session = self._local.session
+        session: Session | None = getattr(self._local, "session", None)
+        if session is not None and not self.is_sqlite:
             session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
 
     def upgrade(self) -> None:

@@ -58,11 +58,19 @@ def take(session: Session, worker: str, count: int) -> bool:
     if session.scalar(alive) is None:
         return False
     free = select(JobRow.id).where(JobRow.settled.is_(False), JobRow.worker.is_(None))
+    count = min(count, _fair_share(session, worker))
     free = free.order_by(JobRow.created_at).limit(count).with_for_update(skip_locked=True)
     chosen = session.scalars(free).all()
     if chosen:
         session.execute(update(JobRow).where(JobRow.id.in_(chosen)).values(worker=worker))
     return True
+
+
+def _fair_share(session: Session, worker: str) -> int:
+    """How many more jobs make it as busy as the others; at least one: they may be full, or dying."""
+    owners = session.scalars(select(JobRow.worker).where(JobRow.settled.is_(False))).all()
+    alive = session.scalar(select(func.count()).select_from(WorkerRow)) or 1
+    return max(1, -(-len(owners) // alive) - owners.count(worker))
 
 
 def held(session: Session, worker: str) -> list[tuple[str, int]]:
@@ -92,7 +100,7 @@ def take_slot(session: Session, name: str, count: int, worker: str, job_id: str,
         if number not in taken:
             values = {"name": name, "number": number, "worker": worker, "job_id": job_id, "step": step}
             mine = insert_or(SlotRow).values(**values).on_conflict_do_nothing(constraint="pk_slot")
-            if _count(session, mine) == 1:
+            if session.scalar(mine.returning(SlotRow.number)) is not None:
                 return number
     return None
 
