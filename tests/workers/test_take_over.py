@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 from workers.conftest import Fleet, problems, until
@@ -24,7 +27,7 @@ def test_killed_twenty_times(fleet: Fleet) -> None:
         until(lambda: len(set(fleet.holders().values())) == 2, 30, "both workers have jobs")
         time.sleep(chance.uniform(0, 1.5))
         victim = chance.choice(sorted(fleet.nodes))
-        took += _taken_over(fleet, victim, lambda: fleet.kill(victim), f"kill {round + 1}")
+        took += _taken_over(fleet, victim, fleet.kill, f"kill {round + 1}")
         fleet.add()
     _all_done(fleet, jobs)
     _tell("kill -9", KILLS, took)
@@ -38,7 +41,7 @@ def test_frozen_longer_than_its_lease_ten_times(fleet: Fleet) -> None:
         until(lambda: len(set(fleet.holders().values())) == 2, 30, "both workers have jobs")
         time.sleep(chance.uniform(0, 1.5))
         victim = chance.choice(sorted(fleet.nodes))
-        took += _taken_over(fleet, victim, lambda: fleet.freeze(victim), f"freeze {round + 1}")
+        took += _taken_over(fleet, victim, fleet.freeze, f"freeze {round + 1}")
         fleet.thaw(victim)
         time.sleep(chance.uniform(0.5, 2))
     _all_done(fleet, jobs)
@@ -52,7 +55,7 @@ def test_without_the_fence_a_frozen_worker_acts_twice_and_that_is_seen(fleet: Fl
     until(lambda: len(set(fleet.holders().values())) == 2, 30, "both workers have jobs")
     time.sleep(1)
     victim = sorted(fleet.nodes)[0]
-    _taken_over(fleet, victim, lambda: fleet.freeze(victim), "freeze")
+    _taken_over(fleet, victim, fleet.freeze, "freeze")
     time.sleep(1)  # the new owner has looked for what was made, and prepares to make it
     fleet.thaw(victim)
     for job in jobs:
@@ -78,19 +81,21 @@ def test_the_database_is_restarted_three_times(fleet: Fleet) -> None:
         assert len(begun) == 8 * len(jobs)  # not even begun twice
 
 
-def _taken_over(fleet: Fleet, victim: str, lose: object, what: str) -> list[float]:
+def _taken_over(fleet: Fleet, victim: str, lose: Callable[[str], None], what: str) -> list[float]:
     """Lose the victim; seconds until each job it had was claimed by another worker."""
-    lose()  # type: ignore[operator]
+    lose(victim)
     begun = time.clock_gettime(time.CLOCK_BOOTTIME)
     had = [job for job, worker in fleet.holders().items() if worker == victim]
     took = []
     for job in had:
-        claim = until(
-            lambda: [e for e in fleet.claims(job) if e["at"] > begun and e["by"] != victim], 30, what
-        )
-        took.append(claim[0]["at"] - begun)
+        claim = until(partial(_claim_of_another, fleet, job, victim, begun), 30, what)
+        took.append(claim["at"] - begun)
     print(f"\n{what}: {victim} had {len(had)} jobs, taken over in {max(took, default=0):.1f} s", end="")
     return took
+
+
+def _claim_of_another(fleet: Fleet, job: str, victim: str, since: float) -> dict[str, Any] | None:
+    return next((e for e in fleet.claims(job) if e["at"] > since and e["by"] != victim), None)
 
 
 def _all_done(fleet: Fleet, jobs: list[str]) -> None:

@@ -81,7 +81,7 @@ class Postgres:
         return ["-h", "127.0.0.1", "-p", str(self.port), "-U", "multisite", "-d", database]
 
     def _answers(self) -> bool:
-        command = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command: list[str | Path] = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command).returncode == 0
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> str:

@@ -12,7 +12,7 @@ from oslo_config import cfg
 
 from multisite.command import log, wiring
 from multisite.command.arguments import say
-from multisite.domain.errors import MultisiteError
+from multisite.domain.errors import MultisiteError, Unavailable
 from multisite.store.trouble import passing, words
 
 LOG = logging.getLogger(__name__)
@@ -50,10 +50,10 @@ def _launched(conf: cfg.ConfigOpts) -> wiring.Services:
             services = wiring.build(conf)
             services.jobs.launch()
         except Exception as error:
-            if not passing(error):
+            if not (passing(error) or isinstance(error, Unavailable)):
                 raise
             if time.monotonic() > deadline:
-                raise MultisiteError(f"[database] connection: no answer: {words(error)}") from error
+                raise MultisiteError(f"[database] connection: {words(error)}") from error
             LOG.warning("the database does not answer yet: %s", words(error))
             time.sleep(1)
         else:

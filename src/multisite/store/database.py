@@ -10,9 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from multisite.domain.errors import Conflict, Invalid, MultisiteError
+from multisite.domain.errors import Conflict, Invalid, MultisiteError, Unavailable
+from multisite.store.trouble import passing, words
 
 BUSY_SECONDS = 30
 IDLE_SECONDS = 4
@@ -104,7 +106,10 @@ class Database:
             session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
 
     def upgrade(self) -> None:
-        """Bring the schema to the version of this release (alembic head); safe to call on every start."""
+        """Bring the schema to the version of this release (alembic head); safe to call on every start.
+
+        Unavailable when it cannot be used now; MultisiteError when a newer release wrote it.
+        """
         from alembic import command  # here, because it takes long to import and is needed once in a while
         from alembic.config import Config
         from alembic.util import CommandError
@@ -113,16 +118,22 @@ class Database:
         config.set_main_option(
             "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
         )
-        with self._engine.begin() as connection:
-            if not self.is_sqlite:  # several processes start at once
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('multisite upgrade'))")
-            config.attributes["connection"] = connection
-            try:
+        try:
+            with self._engine.begin() as connection:
+                if not self.is_sqlite:  # several processes start at once
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('multisite upgrade'))")
+                config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-            except CommandError as error:
-                raise MultisiteError(
-                    f"database {self!r} cannot be upgraded: {error}; was it written by a newer release?"
-                ) from error
+        except CommandError as error:
+            raise MultisiteError(
+                f"database {self!r} cannot be upgraded: {error}; was it written by a newer release?"
+            ) from error
+        except DBAPIError as error:
+            if not passing(error):
+                raise
+            raise Unavailable(
+                f"{self!r}: {words(error)}: is it there, writable, and is there space?"
+            ) from error
 
     def version(self) -> str | None:
         """The schema's revision, None when nothing was created yet."""
