@@ -23,7 +23,7 @@ def test_killed_twenty_times(fleet: Fleet) -> None:
     chance = random.Random(20)
     jobs, took = [], list[float]()
     for round in range(KILLS):
-        jobs += [fleet.start(steps=6, width=2, seconds=chance.uniform(0.3, 0.9)) for _ in range(4)]
+        jobs += [fleet.start(steps=8, width=2, seconds=chance.uniform(0.3, 0.9)) for _ in range(4)]
         until(lambda: len(set(fleet.holders().values())) == 2, 30, "both workers have jobs")
         time.sleep(chance.uniform(0, 1.5))
         victim = chance.choice(sorted(fleet.nodes))

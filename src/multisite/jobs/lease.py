@@ -26,6 +26,8 @@ HEARTBEAT = 1.0
 MARGIN = 1.0
 """Seconds the holder gives up earlier than the database: more than two clocks drift apart within a lease."""
 LEASE_SECONDS = 6.0
+LATE = 3.0
+"""Seconds between two renewals that an operator should know of: is the machine or the database overloaded?"""
 
 
 class Right(Protocol):
@@ -82,10 +84,10 @@ class Lease:
 
     @property
     def steady(self) -> bool:
-        """Renewed in time for a whole lease.  After an outage of the database everybody is late: until all
+        """Renewed in time for half a lease.  After an outage of the database everybody is late: until all
         had the time to renew, nobody is declared dead."""
         now = boot_clock()
-        return now < self._good_until and now - self._steady_since >= self._seconds
+        return now < self._good_until and now - self._steady_since >= self._seconds / 2
 
     def begin(self) -> None:
         """Enrol; raises what the database raises."""
@@ -137,8 +139,11 @@ class Lease:
 
     def _renewed(self, asked: float) -> None:
         with self._changed:
-            if asked - self._asked > self._seconds:
+            late = asked - self._asked
+            if late > self._seconds:
                 self._steady_since = asked
+            if self._asked and late > LATE:
+                log.warning("worker %s: its lease was renewed after %.1f s only", self.worker, late)
             self._asked = asked
             self._good_until = asked + self._seconds - MARGIN
             self._changed.notify_all()

@@ -165,6 +165,7 @@ class Runner:
         pause = TELL_PAUSE
         while self._kind.finished is not None:
             try:
+                await self._worker.record(self._around.right.check)  # or it tells what is no longer so
                 await self._worker.record(self._kind.finished, self._claim.job_id, state, self._claim.params)
                 return
             except Exception as error:

@@ -157,7 +157,7 @@ def _server_engine(url: URL) -> Engine:
             "use sqlite:////path/file or postgresql+psycopg://user:password@host/name"
         )
     settings = {
-        "connect_timeout": 5,
+        "connect_timeout": 3,
         # A server that is cut off is noticed, instead of being waited for.
         "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000,
         # A process that is frozen or cut off within a transaction must not keep its locks: others have to take
