@@ -47,15 +47,21 @@ class Fleet:
         self.nodes: dict[str, subprocess.Popen[bytes]] = {}
         self._lives = 0
 
-    def add(self, environment: dict[str, str] | None = None) -> str:
+    def add(self, *options: str) -> str:
         """One more worker; returns when it takes jobs."""
         self._lives += 1
         name = f"w{self._lives}"
-        command = [sys.executable, str(NODE), self.server.url, str(self.journal.path), name, *self.options]
+        command = [
+            sys.executable,
+            str(NODE),
+            self.server.url,
+            str(self.journal.path),
+            name,
+            *self.options,
+            *options,
+        ]
         with self.log.open("ab") as log:
-            self.nodes[name] = subprocess.Popen(
-                command, stdout=log, stderr=log, env=os.environ | (environment or {})
-            )
+            self.nodes[name] = subprocess.Popen(command, stdout=log, stderr=log)
         until(
             lambda: any(e["do"] == "up" and e["by"] == name for e in self.journal.lines()), 60, f"{name} up"
         )

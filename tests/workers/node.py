@@ -1,6 +1,9 @@
 """A worker process under test: carries out jobs of the kind "test", which act on a file outside.
 
-    python node.py URL JOURNAL NAME [--no-fence]
+    python node.py URL JOURNAL NAME [--no-fence] [--clock=FILE]
+
+``--no-fence`` takes away what keeps a worker without a lease from acting; ``--clock`` names a file with the
+seconds this host's clock is wrong by.
 
 The journal is the outside world: lines of JSON, appended (O_APPEND: whole, in one order for all processes).
 """
@@ -14,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from multisite.jobs.lease import Lease
 from multisite.jobs.model import JobKind, JobState, Step, StepContext, StepFailed
 from multisite.jobs.records import Claim, Records
 from multisite.jobs.shared import Sharing
+from multisite.store import types
 from multisite.store.database import Database
 
 LIMITS = {"backup": 2, "calls": 3}
@@ -58,7 +63,7 @@ def kind(journal: Journal) -> JobKind:
                 there = _there(journal, ctx, name) if ctx.interrupted else None
                 journal.write("enter", limit=params.get("limit"), **facts)
                 _work(ctx, params["seconds"])
-                if params.get("fail", {}).get(name, 0) >= ctx.attempt:
+                if do == "make" and params.get("fail", {}).get(name, 0) >= ctx.attempt:
                     raise StepFailed(f"{name} cannot be made")
                 wanted = "made" if do == "make" else "removed"
                 if there != wanted:
@@ -108,6 +113,19 @@ def tell_claims(journal: Journal) -> None:
     Records.claim = told  # type: ignore[method-assign]
 
 
+def set_clock(file: Path) -> None:
+    """The time of day is wrong from now on: for Python, and for all that asks the store's clock."""
+    right = time.time
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(seconds=float(file.read_text()))
+
+    time.time = lambda: right() + float(file.read_text())
+    types.datetime = Wrong  # type: ignore[attr-defined]
+
+
 def main(url: str, path: str, name: str, *options: str) -> int:
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(message)s")
     logging.getLogger("dbos").setLevel(logging.ERROR)
@@ -115,6 +133,9 @@ def main(url: str, path: str, name: str, *options: str) -> int:
         Lease.check = lambda self: None  # type: ignore[method-assign]
         Lease.lost = False  # type: ignore[assignment, misc]
         Lease.lose = lambda self: None  # type: ignore[method-assign]
+    for option in options:
+        if option.startswith("--clock="):
+            set_clock(Path(option.removeprefix("--clock=")))
     journal = Journal(Path(path), name)
     tell_claims(journal)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
