@@ -151,7 +151,11 @@ class JobEngine:
     def cancel(self, job_id: str, by: str) -> None:
         """Begin no more steps; running ones are told.  Then the kind's policy decides: undone, or paused."""
         run = self._records.cancel(job_id, by)
-        self._database.after_commit(self._cancel_event(job_id, run).set)
+        # Alone, it may be about to begin: then the event is there before it.  Among several, its worker is told.
+        alone = self._database.is_sqlite
+        self._database.after_commit(
+            self._cancel_event(job_id, run).set if alone else partial(self._stop_run, job_id, run)
+        )
 
     def get(self, job_id: str, project_id: str | None = None) -> Job:
         """With its journal.  With ``project_id`` a job of another project is as good as not there."""
