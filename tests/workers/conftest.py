@@ -54,7 +54,7 @@ class Fleet:
         command = [
             sys.executable,
             str(NODE),
-            self.server.url,
+            url,
             str(self.journal.path),
             name,
             *self.options,

@@ -93,7 +93,7 @@ class Lease:
         """Enrol; raises what the database raises."""
         asked = boot_clock()
         with self._database.session() as session:
-            workers.enrol(session, self.worker, self._seconds)
+            workers.enrol(session, self.worker, self._database.sessions, self._seconds)
         self._renewed(asked)
         self._thread.start()
 

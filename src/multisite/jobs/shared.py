@@ -148,8 +148,9 @@ class Shared:
 
     def _bury(self) -> None:
         with self._database.session(read_only=True) as session:
-            dead = list(workers.expired(session))
-        for worker in dead:
+            dead = workers.expired(session)
+        for worker, sessions in dead:
+            self._end_sessions(worker, sessions)
             with self._database.session() as session:
                 jobs = workers.retire(session, worker, only_expired=True)
                 for job_id in jobs or ():
@@ -163,6 +164,13 @@ class Shared:
                     )
             if jobs is not None:
                 log.warning("worker %s is gone; it had %d jobs", worker, len(jobs))
+
+    def _end_sessions(self, worker: str, sessions: str) -> None:
+        try:
+            with self._database.session() as session:
+                workers.end_sessions(session, sessions)
+        except Exception as error:  # no right to: then the server does it, when they have idled long enough
+            log.warning("the sessions of worker %s could not be ended: %s", worker, words(error))
 
 
 async def _cancel_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +32,11 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url: URL = make_url(url)
+        self.sessions = f"multisite-{uuid.uuid4().hex[:8]}"
+        """The name this process's sessions on a server go by; nobody else's do."""
         self._local = threading.local()
         self._writer = threading.Lock()
-        self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
+        self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url, self.sessions)
         self._write = sessionmaker(self._engine, expire_on_commit=False)
         self._read = sessionmaker(
             self._engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False
@@ -150,13 +153,14 @@ class Database:
         self._engine.dispose()
 
 
-def _server_engine(url: URL) -> Engine:
+def _server_engine(url: URL, name: str) -> Engine:
     if url.drivername != "postgresql+psycopg":
         raise Invalid(
             f"database connection: {url.drivername!r} is not supported; "
             "use sqlite:////path/file or postgresql+psycopg://user:password@host/name"
         )
     settings = {
+        "application_name": name,
         "connect_timeout": 3,
         # A server that is cut off is noticed, instead of being waited for.
         "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000,
@@ -164,7 +168,7 @@ def _server_engine(url: URL) -> Engine:
         # over what it had.  Ours never wait for anything outside within a transaction.
         "options": f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}",
     }  # fmt: skip
-    settings = {name: value for name, value in settings.items() if name not in url.query}
+    settings = {key: value for key, value in settings.items() if key not in url.query}
     return create_engine(
         url, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=10, connect_args=settings
     )

@@ -214,11 +214,13 @@ class JournalRow(Base):
 class WorkerRow(Base):
     """A life of a process that carries out jobs: its lease.  Times are the database's, never a host's.
 
-    Whoever finds the lease expired deletes the row: its slots go with it, its jobs become free."""
+    Whoever finds the lease expired deletes the row: its slots go with it, its jobs become free.  ``sessions``:
+    the name its sessions on the server go by."""
 
     __tablename__ = "worker"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    sessions: Mapped[str]
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)

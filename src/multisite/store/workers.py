@@ -8,17 +8,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Executable, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    table,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.orm import Session
 
 from multisite.store.models import JobRow, SlotRow, WorkerRow
 
 
-def enrol(session: Session, worker: str, lease: float) -> None:
+def enrol(session: Session, worker: str, sessions: str, lease: float) -> None:
     """A new life begins, with a lease of so many seconds."""
     now = func.clock_timestamp()
-    values = {"id": worker, "started_at": now, "seen_at": now, "expires_at": _in(lease)}
+    values = {
+        "id": worker, "sessions": sessions, "started_at": now, "seen_at": now, "expires_at": _in(lease)
+    }  # fmt: skip
     session.execute(insert(WorkerRow).values(**values))
 
 
@@ -31,9 +44,19 @@ def renew(session: Session, worker: str, lease: float) -> bool:
     return _count(session, update(WorkerRow).where(WorkerRow.id == worker).values(**seen)) == 1
 
 
-def expired(session: Session) -> Sequence[str]:
-    """Workers whose lease is over."""
-    return session.scalars(select(WorkerRow.id).where(WorkerRow.expires_at < func.clock_timestamp())).all()
+def expired(session: Session) -> list[tuple[str, str]]:
+    """Workers whose lease is over, and the name of their sessions."""
+    over = select(WorkerRow.id, WorkerRow.sessions).where(WorkerRow.expires_at < func.clock_timestamp())
+    return [(row.id, row.sessions) for row in session.execute(over)]
+
+
+def end_sessions(session: Session, sessions: str) -> None:
+    """End them on the server, with the locks they hold: of a frozen process one would wait for the other, and
+    whoever takes over for all of them.
+    """
+    activity = table("pg_stat_activity", column("pid"), column("application_name"))
+    mine = (activity.c.application_name == sessions, activity.c.pid != func.pg_backend_pid())
+    session.execute(select(func.pg_terminate_backend(activity.c.pid)).where(*mine)).all()
 
 
 def retire(session: Session, worker: str, *, only_expired: bool) -> Sequence[str] | None:

@@ -29,6 +29,7 @@ def _worker() -> None:
     op.create_table(
         "worker",
         sa.Column("id", sa.String(length=255), nullable=False),
+        sa.Column("sessions", sa.String(length=255), nullable=False),
         sa.Column("started_at", UtcDateTime(), nullable=False),
         sa.Column("seen_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
