@@ -47,10 +47,11 @@ class Fleet:
         self.nodes: dict[str, subprocess.Popen[bytes]] = {}
         self._lives = 0
 
-    def add(self, *options: str) -> str:
-        """One more worker; returns when it takes jobs."""
+    def add(self, *options: str, port: int | None = None) -> str:
+        """One more worker, at another port of the database if given; returns when it takes jobs."""
         self._lives += 1
         name = f"w{self._lives}"
+        url = self.server.url.replace(f":{self.server.port}/", f":{port or self.server.port}/")
         command = [
             sys.executable,
             str(NODE),

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from workers.conftest import Fleet, problems, until
+from workers.proxy import Wire
 
 from multisite.jobs.model import JobState
 
-KILLS, FREEZES, RESTARTS = 20, 10, 3
+KILLS, FREEZES, CUTS = 20, 10, 3
 TAKE_OVER = 10.0
 """Seconds within which another worker must have claimed what a dead one had."""
 
@@ -46,6 +47,25 @@ def test_frozen_longer_than_its_lease_ten_times(fleet: Fleet) -> None:
         time.sleep(chance.uniform(0.5, 2))
     _all_done(fleet, jobs)
     _tell("SIGSTOP", FREEZES, took)
+
+
+def test_cut_off_from_the_database(fleet: Fleet) -> None:
+    """Its wire keeps quiet: no connection is refused or reset."""
+    fleet.kill(sorted(fleet.nodes)[0])
+    wire = Wire(fleet.server.port)
+    victim = fleet.add(port=wire.port)
+    jobs, took = [], list[float]()
+    for round in range(CUTS):
+        jobs += [fleet.start(steps=8, width=4, seconds=1) for _ in range(4)]
+        until(lambda: len(set(fleet.holders().values())) == 2, 30, "both workers have jobs")
+        time.sleep(0.7 * round)
+        took += _taken_over(fleet, victim, lambda _: wire.cut(), f"cut {round + 1}")
+        time.sleep(2)
+        wire.mend()
+        time.sleep(2)
+    _all_done(fleet, jobs)
+    wire.close()
+    _tell("cut off", CUTS, took)
 
 
 @pytest.mark.parametrize("fleet", [("--no-fence",)], indirect=True)
