@@ -5,7 +5,6 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-import time
 
 
 class Wire:
@@ -44,12 +43,11 @@ class Wire:
             both.register(far, selectors.EVENT_READ, near)
             while True:
                 for key, _ in both.select():
-                    data = key.fileobj.recv(65536)  # type: ignore[union-attr]
-                    while not self._whole.is_set():
-                        time.sleep(0.05)
-                    if not data:
-                        return
                     try:
+                        data = key.fileobj.recv(65536)  # type: ignore[union-attr]
+                        self._whole.wait()
                         key.data.sendall(data)
                     except OSError:
+                        return
+                    if not data:
                         return
