@@ -108,7 +108,7 @@ class Database:
         if session is not None and not self.is_sqlite:
             session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
 
-    def upgrade(self) -> None:
+    def upgrade(self, revision: str = "head") -> None:
         """Bring the schema to the version of this release (alembic head); safe to call on every start.
 
         Unavailable when it cannot be used now; MultisiteError when a newer release wrote it.
@@ -126,7 +126,7 @@ class Database:
                 if not self.is_sqlite:  # several processes start at once
                     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('multisite upgrade'))")
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
         except CommandError as error:
             raise MultisiteError(
                 f"database {self!r} cannot be upgraded: {error}; was it written by a newer release?"

@@ -16,13 +16,12 @@ depends_on = None
 def upgrade() -> None:
     _worker()
     _slot()
-    with op.batch_alter_table("job") as job:
-        job.add_column(sa.Column("worker", sa.String(length=255), nullable=True))
-        job.create_index("ix_job_worker", ["worker"], unique=False)
-    with op.batch_alter_table("step") as step:
-        step.add_column(sa.Column("limit_name", sa.String(length=255), nullable=True))
-        step.add_column(sa.Column("epoch", sa.Integer(), nullable=False, server_default="0"))
-        step.add_column(sa.Column("waits", sa.Text(), nullable=False, server_default=""))
+    # Not in a batch: that may copy a table, and dropping the old one would take along what refers to it.
+    op.add_column("job", sa.Column("worker", sa.String(length=255), nullable=True))
+    op.create_index("ix_job_worker", "job", ["worker"], unique=False)
+    op.add_column("step", sa.Column("limit_name", sa.String(length=255), nullable=True))
+    op.add_column("step", sa.Column("epoch", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("step", sa.Column("waits", sa.Text(), nullable=False, server_default=""))
 
 
 def _worker() -> None:
