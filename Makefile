@@ -11,14 +11,15 @@ NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo demo-unfrozen test test-unit test-nova test-lab bench lab-up lab-down lint lock env
+.PHONY: help demo demo-unfrozen test test-workers test-unit test-nova test-lab bench lab-up lab-down lint lock env
 
 help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
 	@echo 'make test                  everything CI runs: lint, unit tests, tests on real sites'
 	@echo 'make lint | test-unit      the fast checks (no lab)'
+	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all of them)'
-	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery'
+	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
 	@echo 'make lock                  resolve requirements/*.in again'
 
@@ -52,8 +53,14 @@ test-nova: env
 test-lab: lab-up
 	$(INSIDE) $(BIN)/pytest -s -c tests/lab/pytest.ini --rootdir tests/lab $(SUITE_$(SUITE))
 
-bench: lab-up
-	$(INSIDE) $(BIN)/python -m bench.$(NAME)
+# killed, frozen and cut-off worker processes on a PostgreSQL server of the tests' own; as root, no lab
+test-workers: env
+	$(BIN)/pytest -s -c tests/workers/pytest.ini --rootdir tests/workers tests/workers
+
+# these measure no site
+ALONE := engine_overhead
+bench: $(if $(filter $(ALONE),$(NAME)),env,lab-up)
+	$(if $(filter $(ALONE),$(NAME)),,$(INSIDE)) $(BIN)/python -m bench.$(NAME)
 
 lab-up: env
 	@$(LAB) up

@@ -46,16 +46,25 @@ def _silent(line: str) -> None:
 def ensure(progress: Progress = _silent) -> None:
     """Install what is missing; raise LabError, in words for the user, where that is impossible."""
     check_memory()
-    if not _missing_packages() and _user_exists() and _is_complete(paths.openstack_venv()):
+    if not _missing_packages(wanted_packages()) and _user_exists() and _is_complete(paths.openstack_venv()):
         _touch(paths.openstack_venv())
         return
     check_machine()
     with _alone(progress):
         installation = _Installation(progress)
-        installation.packages()
+        installation.packages(wanted_packages())
         installation.user()
         installation.openstack()
         prune()
+
+
+def ensure_packages(*names: str, progress: Progress = _silent) -> None:
+    """Install Debian packages that are missing, without starting their services; raise LabError otherwise."""
+    if not _missing_packages(names):
+        return
+    check_machine()
+    with _alone(progress):
+        _Installation(progress).packages(names)
 
 
 def uv() -> Path:
@@ -120,9 +129,8 @@ def missing(status: str, wanted: Sequence[str]) -> list[str]:
     return [name for name in wanted if name not in installed]
 
 
-def _missing_packages() -> list[str]:
+def _missing_packages(wanted: Sequence[str]) -> list[str]:
     # Names dpkg has never heard of make it fail, after it has answered for the others.
-    wanted = wanted_packages()
     command = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n", *wanted]
     try:
         return missing(subprocess.run(command, capture_output=True, text=True).stdout, wanted)
@@ -202,9 +210,9 @@ class _Installation:
         self._begun = time.monotonic()
         self._log = paths.cache() / "install.log"
 
-    def packages(self) -> None:
+    def packages(self, wanted: Sequence[str]) -> None:
         """Debian packages."""
-        absent = _missing_packages()
+        absent = _missing_packages(wanted)
         if not absent:
             return
         with self._phase(f"{len(absent)} Debian packages"), _no_daemons():

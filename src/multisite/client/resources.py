@@ -117,6 +117,7 @@ class Job(resource.Resource):
     subject = Body("subject")
     requested_by = Body("requested_by")
     request_id = Body("request_id")
+    worker = Body("worker")
     created_at = Body("created_at")
     started_at = Body("started_at")
     ended_at = Body("ended_at")

@@ -17,7 +17,7 @@ import requests
 from keystoneauth1.session import Session
 
 from multisite.clouds.call import classify
-from multisite.domain import work
+from multisite.domain import fence, work
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent, Trail
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,6 +44,7 @@ class AuditedSession(Session):
         trail = self.trail
         if trail is None or method.upper() in _READS or urlsplit(url).path.endswith(_LOGIN):
             return super().request(url, method, *args, **kwargs)
+        fence.check()  # who has lost the right to act does not even intend
         intent = self._intent(url, method, kwargs)
         trail.begin(intent)
         begun = time.monotonic()

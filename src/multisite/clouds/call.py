@@ -35,6 +35,7 @@ from multisite.clouds.errors import (
     Unreachable,
     Unsupported,
 )
+from multisite.domain import fence
 
 if TYPE_CHECKING:
     from multisite.clouds.connect import CloudSite
@@ -121,11 +122,14 @@ def call(
         retry=tenacity.retry_if_exception_type(_TryAgain),
         stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_after_delay(RETRY_SECONDS),
         wait=tenacity.wait_random_exponential(multiplier=0.3, max=2),
-        before_sleep=lambda state: LOG.info("again (attempt %d): %s", state.attempt_number, _reason(state)),
+        before_sleep=_tell,
         reraise=True,
     )
     try:
-        return retrying(_attempt, site, what, idempotent, partial(function, *args, **kwargs))
+        answer = retrying(_attempt, site, what, idempotent, partial(function, *args, **kwargs))
+        if retrying.statistics.get("attempt_number", 1) > 1:
+            fence.waits("")
+        return answer
     except _TryAgain as last:
         raise last.error from last.__cause__
     finally:
@@ -207,6 +211,12 @@ class _TryAgain(Exception):
     def __init__(self, error: SiteError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+def _tell(state: tenacity.RetryCallState) -> None:
+    """Somebody may be watching the step that makes the call."""
+    LOG.info("again (attempt %d): %s", state.attempt_number, _reason(state))
+    fence.waits(f"attempt {state.attempt_number + 1}: {_reason(state)}")
 
 
 def _reason(state: tenacity.RetryCallState) -> str:

@@ -8,13 +8,12 @@ existing backup's exported record does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError, Unsupported
-from multisite.domain import work
+from multisite.domain.fence import FencedThreads
 from multisite.domain.model import Capability, Known
 
 NEEDED = {"compute": "2.90", "block-storage": "3.43"}
@@ -33,9 +32,7 @@ def discover(site: CloudSite) -> tuple[Capability, ...]:
     tell makes its capabilities unknown.  Services are asked at the same time, each in a few calls.
     """
     site.login()
-    with ThreadPoolExecutor(
-        max_workers=len(_PROBES), thread_name_prefix="discover", initializer=work.inherit()
-    ) as pool:
+    with FencedThreads(max_workers=len(_PROBES), thread_name_prefix="discover") as pool:
         lists = list(pool.map(lambda names: _group(site, names), _PROBES))
     found = {capability.name: capability for group in lists for capability in group}
     return tuple(found[name] for name in NAMES)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import keystoneauth1.exceptions
 import openstack.exceptions
+import requests
 import yaml
 from keystoneauth1.session import TCPKeepAliveAdapter
 from openstack.config import OpenStackConfig
@@ -26,6 +27,7 @@ from openstack.connection import Connection
 from multisite.clouds.audited import AuditedSession
 from multisite.clouds.call import classify
 from multisite.clouds.errors import LoginRefused, SiteError, Unreachable, Unsupported
+from multisite.domain import fence
 from multisite.domain.audit import Trail
 from multisite.domain.errors import Invalid
 
@@ -206,6 +208,14 @@ class CloudSite:
             return made
 
 
+class FencedAdapter(TCPKeepAliveAdapter):
+    """Every request passes here, right before it is sent: a worker that has lost its job stops."""
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        fence.check()
+        return super().send(*args, **kwargs)
+
+
 def open_site(
     name: str,
     cloud: str,
@@ -237,7 +247,7 @@ def open_site(
     # keystoneauth wants one number but only hands it to requests, which takes (connect, read).
     session.timeout = cast("float", (connect_timeout, timeout))
     for scheme in ("http://", "https://"):
-        session.mount(scheme, TCPKeepAliveAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
+        session.mount(scheme, FencedAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
     return CloudSite(name, cloud, conn)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oslo_config import cfg
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from multisite.command import options
 from multisite.domain.errors import MultisiteError
@@ -30,12 +32,48 @@ def static(conf: cfg.ConfigOpts) -> list[Finding]:
     return [finding for check in _STATIC for finding in check(conf)]
 
 
+def for_worker(conf: cfg.ConfigOpts) -> list[Finding]:
+    """The same for ``multisite worker``, which answers no requests."""
+    checks = (_shared_database, _state_path, _backup_store, _clouds, _connection)
+    return [finding for check in checks for finding in check(conf)]
+
+
 def thorough(conf: cfg.ConfigOpts) -> list[Finding]:
     """Also opens the database and logs in to Keystone as the service."""
     found = static(conf)
     if any(finding.blocking for finding in found):
         return found
     return found + [finding for check in (_database, _keystone) for finding in check(conf)]
+
+
+def _shared_database(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    if options.database_url(conf).startswith("sqlite"):
+        yield Finding(
+            "[database] connection",
+            "SQLite belongs to the process of `multisite serve` alone, which carries out the jobs too; to have "
+            "more workers, set postgresql+psycopg://user:password@host/name for all of them",
+        )
+
+
+def _connection(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    try:
+        driver = make_url(options.database_url(conf)).drivername
+    except ArgumentError:  # its text shows the URL, which may hold a password
+        yield Finding(
+            "[database] connection", "not a URL; it looks like postgresql+psycopg://user:password@host/name"
+        )
+        return
+    if driver not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        yield Finding(
+            "[database] connection",
+            f"{driver!r} is not supported: use postgresql+psycopg://user:password@host/name, or nothing for SQLite",
+        )
+    elif driver.startswith("sqlite") and not conf.jobs.carry_out:
+        yield Finding(
+            "[jobs] carry_out",
+            "false, but nobody else can carry out the jobs of a SQLite database: remove it, or set [database] "
+            "connection to a server",
+        )
 
 
 def _state_path(conf: cfg.ConfigOpts) -> Iterator[Finding]:
@@ -147,4 +185,5 @@ _STATIC: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
     _clouds,
     _authtoken,
     _policy,
+    _connection,
 )

@@ -1,4 +1,4 @@
-"""``multisite``: serve the API and carry out jobs, check the configuration, print the OpenAPI document."""
+"""``multisite``: serve the API, carry out jobs, check the configuration, print the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from multisite.command import arguments as common
+
+if TYPE_CHECKING:
+    from multisite.command.checks import Finding
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = common.parser("multisite", __doc__)
     commands = parser.add_subparsers(required=True, metavar="<command>")
     common.command(commands, "serve", "serve the REST API and carry out jobs", _serve)
+    common.command(commands, "worker", "carry out jobs only, beside others on a database server", _worker)
     check = common.command(
         commands, "check", "check the configuration; exit 1 when the service would not work", _check
     )
@@ -29,10 +33,23 @@ def _serve(arguments: argparse.Namespace) -> NoReturn:
     from multisite.command.serve import serve
 
     conf = common.configuration(arguments)
-    blocking = [finding for finding in checks.static(conf) if finding.blocking]
+    _refuse(checks.static(conf))
+    serve(conf)
+
+
+def _worker(arguments: argparse.Namespace) -> NoReturn:
+    from multisite.command import checks
+    from multisite.command.worker import work
+
+    conf = common.configuration(arguments)
+    _refuse(checks.for_worker(conf))
+    work(conf)
+
+
+def _refuse(findings: Sequence[Finding]) -> None:
+    blocking = [finding for finding in findings if finding.blocking]
     if blocking:
         raise common.ConfigurationWrong("; ".join(f"{f.option}: {f.problem}" for f in blocking))
-    serve(conf)
 
 
 def _check(arguments: argparse.Namespace) -> int:

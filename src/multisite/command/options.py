@@ -40,7 +40,8 @@ _DATABASE = (
     cfg.StrOpt(
         "connection",
         secret=True,
-        help="SQLAlchemy URL of the database (default: SQLite, multisite.sqlite in state_path).",
+        help="SQLAlchemy URL of the database (default: SQLite, multisite.sqlite in state_path); several "
+        "processes share postgresql+psycopg://user:password@host/name.",
     ),
 )
 _BACKUP_STORE = (
@@ -61,12 +62,29 @@ _LIMITS = (
     ),
     cfg.IntOpt("calls_per_site", default=8, min=1, max=64, help="Other steps in one site at the same time."),
 )
+_JOBS = (
+    cfg.BoolOpt(
+        "carry_out",
+        default=True,
+        help="Whether `serve` carries out jobs too; without, `multisite worker` has to (database server only).",
+    ),
+    cfg.StrOpt("worker_name", help="Shown as who carries out a job (default: host name and process id)."),
+    cfg.FloatOpt(
+        "lease_seconds",
+        default=6.0,
+        min=4.0,
+        max=60.0,
+        help="A worker not heard of for so long loses its jobs to others; the same everywhere, please.",
+    ),
+    cfg.IntOpt("at_once", default=100, min=1, max=1000, help="Jobs a worker carries out at the same time."),
+)
 GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
     None: _DEFAULT,
     "database": _DATABASE,
     "backup_store": _BACKUP_STORE,
     "clouds": _CLOUDS,
     "limits": _LIMITS,
+    "jobs": _JOBS,
 }
 
 

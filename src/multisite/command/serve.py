@@ -1,7 +1,8 @@
 """Serving: gunicorn with one worker process that answers requests in threads and carries out the jobs.
 
-One process on purpose: the job engine owns its database alone, and its threads share one connection per site.
-gunicorn's parent only restarts it should it die; unfinished jobs then go on where they were.
+One process on purpose: its threads share one connection per site, and on SQLite the job engine owns its database
+alone.  gunicorn's parent only restarts it should it die; unfinished jobs then go on where they were.  More
+processes, also on other machines, share a database server: each is a ``serve`` or a ``worker`` of its own.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         from multisite.api.app import create_app
 
         try:
-            self.services = wiring.build(self.conf)
+            self.services = wiring.build(self.conf, carry_out=self.conf.jobs.carry_out)
             wiring.rescan(self.services)
             return create_app(self.services, self.conf)
         except MultisiteError as error:

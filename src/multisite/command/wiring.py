@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pwd
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from multisite.domain.caller import Caller
 from multisite.domain.errors import MultisiteError
 from multisite.domain.model import Capability
 from multisite.jobs.engine import JobEngine
+from multisite.jobs.shared import Sharing
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.protect_cloud import opener
 from multisite.recovery.service import ProtectionService, RecoveryService
@@ -49,8 +51,11 @@ class Services:
         self.database.close()
 
 
-def build(conf: cfg.ConfigOpts) -> Services:
-    """Open the database (upgrading it) and make every service.  No site is contacted."""
+def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
+    """Open the database (upgrading it) and make every service.  No site is contacted.
+
+    ``carry_out``: whether jobs are carried out in this process, or only accepted for others.
+    """
     Path(conf.state_path).mkdir(parents=True, exist_ok=True)
     database = Database(options.database_url(conf))
     database.upgrade()
@@ -60,7 +65,7 @@ def build(conf: cfg.ConfigOpts) -> Services:
         lambda name: site_rows.by_name(name).cloud, config_file=conf.clouds.config_file, trail=audit
     )
     manifests = ManifestStore(conf.backup_store.path)
-    jobs = JobEngine(database)
+    jobs = JobEngine(database, sharing(conf, carry_out=carry_out))
     sites = SiteService(site_rows, clouds)
     applications = ApplicationService(ApplicationRepository(database), clouds)
 
@@ -87,6 +92,12 @@ def build(conf: cfg.ConfigOpts) -> Services:
         audit=audit,
     )
     return Services(sites, applications, protections, recoveries, jobs, audit, database)
+
+
+def sharing(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Sharing:
+    """How this process shares the jobs with others."""
+    name = conf.jobs.worker_name or f"{socket.gethostname()}-{os.getpid()}"
+    return Sharing(name[:200], carry_out, conf.jobs.lease_seconds, conf.jobs.at_once)
 
 
 def rescan(services: Services) -> None:

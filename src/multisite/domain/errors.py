@@ -25,5 +25,11 @@ class Conflict(MultisiteError):
     status = 409
 
 
+class Unavailable(MultisiteError):
+    """Something the service needs cannot be used now; nothing is wrong with the request."""
+
+    status = 503
+
+
 class Forbidden(MultisiteError):
     status = 403

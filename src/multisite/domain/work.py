@@ -1,13 +1,12 @@
 """On whose behalf, and for which step of which job, the present thread is at work.
 
 Whoever takes up work says so (the job runner for a step, the API for a request); whoever records or logs asks.
-The two need not know each other.  Threads do not inherit it by themselves: give ``inherit()`` to a pool as its
-initializer.
+The two need not know each other.  Threads do not inherit it by themselves: use ``fence.FencedThreads``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
@@ -73,14 +72,3 @@ def in_a_hurry() -> Iterator[None]:
 def hurried() -> bool:
     """Whether this thread is in a hurry."""
     return _hurried.get()
-
-
-def inherit(*, hurry: bool | None = None) -> Callable[[], None]:
-    """For the threads of a pool: they do what the present thread does (``hurry`` None: in as much of a hurry)."""
-    work, haste = current(), hurried() if hurry is None else hurry
-
-    def take_over() -> None:
-        _work.set(work)
-        _hurried.set(haste)
-
-    return take_over

@@ -6,18 +6,21 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import update
 
+from multisite.jobs.lease import Right
 from multisite.jobs.model import Json, StepState
 from multisite.jobs.records import Begun, Claim, Records
-from multisite.jobs.values import plain, text
+from multisite.jobs.riding import ride
+from multisite.jobs.values import TEXT_LIMIT, plain, text
 from multisite.store.database import Database
 from multisite.store.models import StepRow
 
 log = logging.getLogger("multisite.jobs")
 
+T = TypeVar("T")
 FLUSH_SECONDS = 0.25
 
 
@@ -30,7 +33,7 @@ class ProgressBoard:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._fresh: dict[tuple[str, str], dict[str, Any]] = {}
+        self._fresh: dict[tuple[str, str, int], dict[str, Any]] = {}
         self._dirty = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._write_for_ever, name="multisite-progress", daemon=True)
@@ -38,15 +41,15 @@ class ProgressBoard:
     def start(self) -> None:
         self._thread.start()
 
-    def report(self, job_id: str, step: str, **values: Any) -> None:
+    def report(self, claim: Claim, step: str, **values: Any) -> None:
         with self._lock:
-            self._fresh[job_id, step] = values
+            self._fresh.setdefault((claim.job_id, step, claim.epoch), {}).update(values)
         self._dirty.set()
 
-    def take(self, job_id: str, step: str) -> dict[str, Any] | None:
+    def take(self, claim: Claim, step: str) -> dict[str, Any] | None:
         """The last report if it is not written yet: the step's end writes it."""
         with self._lock:
-            return self._fresh.pop((job_id, step), None)
+            return self._fresh.pop((claim.job_id, step, claim.epoch), None)
 
     def close(self) -> None:
         self._closed = True
@@ -66,13 +69,14 @@ class ProgressBoard:
                 log.warning("progress of %d steps could not be written", len(fresh), exc_info=True)
             pause.wait(0 if self._closed else FLUSH_SECONDS)
 
-    def _write(self, fresh: dict[tuple[str, str], dict[str, Any]]) -> None:
+    def _write(self, fresh: dict[tuple[str, str, int], dict[str, Any]]) -> None:
         if not fresh:
             return
         with self._database.session() as session:
-            for (job_id, name), values in fresh.items():
+            for (job_id, name, epoch), values in fresh.items():
                 running = StepRow.state.in_([StepState.RUNNING, StepState.UNDOING])
-                wanted = (StepRow.job_id == job_id, StepRow.name == name, running)
+                # Of an owner who has lost the job it is void, as all he writes.
+                wanted = (StepRow.job_id == job_id, StepRow.name == name, StepRow.epoch == epoch, running)
                 session.execute(update(StepRow).where(*wanted).values(**values))
 
 
@@ -83,13 +87,18 @@ class Surroundings:
     records: Records
     board: ProgressBoard
     claim: Claim
+    right: Right
     go_on: Callable[[], None]
-    """Raises Abandoned when the worker is stopping."""
+    """Raises Abandoned when the worker is stopping or the right is lost."""
     cancel: threading.Event
+
+    def ride(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Call it until the database lets it through."""
+        return ride(self.go_on, call, *args, **kwargs)
 
 
 class Context:
-    """The engine's StepContext."""
+    """The engine's StepContext, and the fence around the step."""
 
     def __init__(
         self,
@@ -105,6 +114,7 @@ class Context:
         self.token = f"multisite:{self.job_id}:{step}"
         self.attempt = begun.attempt
         self.interrupted = begun.interrupted
+        self.epoch = around.claim.epoch
         self._around = around
         self._known = known
         self._undoing = undoing
@@ -113,13 +123,14 @@ class Context:
         """Only of steps this one needs, directly or not: others may or may not have run."""
         if step not in self._known():
             raise LookupError(f"step {self.step!r} does not need {step!r}: its result is not available")
-        return self._around.records.result(self.job_id, step)
+        return self._around.ride(self._around.records.result, self.job_id, step)
 
     def progress(self, done: float, total: float | None = None, unit: str = "", detail: str = "") -> None:
         self._around.go_on()
         self._around.board.report(
-            self.job_id,
+            self._around.claim,
             self.step,
+            waits="",
             done=float(done),
             total=None if total is None else float(total),
             unit=text(unit, "progress"),
@@ -129,7 +140,7 @@ class Context:
     def event(self, message: str, **data: Json) -> None:
         message, data = text(message, "event"), plain(data, "event")
         try:
-            self._around.records.note(self.job_id, self._around.claim.kind, message, self.step, data)
+            self._around.ride(self._around.records.event, self._around.claim, message, self.step, data)
         except Exception:  # a line that is lost must not fail the work it tells of
             log.exception("job %s: step %s: journal line lost: %s", self.job_id, self.step, message)
 
@@ -137,3 +148,11 @@ class Context:
         """False while undoing: what is being undone must not stop half-way because the run was cancelled."""
         self._around.go_on()
         return not self._undoing and self._around.cancel.is_set()
+
+    def check(self) -> None:
+        """Before an outside call: the worker still has the job.  See ``domain.fence``."""
+        self._around.right.check()
+
+    def waits(self, why: str) -> None:
+        """Shown to operators beside the step."""
+        self._around.board.report(self._around.claim, self.step, waits=why[:TEXT_LIMIT])

@@ -15,19 +15,21 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from multisite.domain.errors import Conflict, Invalid
+from multisite.jobs.lease import Sole
+from multisite.jobs.records import Records
+from multisite.jobs.shared import CarryOut
 
 log = logging.getLogger("multisite.jobs")
 
-CarryOut = Callable[[str, int], Awaitable[None]]
-
 _SQLITE = sqlite3.sqlite_version_info
-_carry_out: CarryOut | None = None  # DBOS is one per process, and so is the engine it calls
+_carry_out: Callable[[str, int], Awaitable[None]] | None = None  # DBOS is one per process: so is the engine
 
 
 @DBOS.workflow(name="multisite.job", max_recovery_attempts=None)
@@ -39,11 +41,12 @@ async def _job_run(job_id: str, run: int) -> None:
 class Durable:
     """DBOS with an event loop of its own; everything of the engine that is asynchronous runs in that loop."""
 
-    def __init__(self, url: str, *, lock_path: Path | None, executor_id: str) -> None:
+    def __init__(self, url: str, *, lock_path: Path | None, executor_id: str, worker: str) -> None:
         self._url = url
         self._lock_path = lock_path
         self._executor_id = executor_id
         self._lock: IO[str] | None = None
+        self._right = Sole(worker)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="multisite-jobs", daemon=True)
 
@@ -59,15 +62,20 @@ class Durable:
                 f"SQLite {sqlite3.sqlite_version}: DBOS on Python 3.12 or newer needs 3.42 or newer"
             )
         self._lock = _lock(self._lock_path)
-        _carry_out = carry_out
+        _carry_out = partial(self._one, carry_out)
         try:
             self._thread.start()
             # Launched inside our loop, DBOS adopts it for every workflow, new or recovered.
             self.call(self._launch())
         except BaseException:
-            self.shutdown()
+            self.shutdown(idle=True)
             self.unlock()
             raise
+
+    async def _one(self, carry_out: CarryOut, job_id: str, run: int) -> None:
+        """What is abandoned never ends, so that DBOS keeps the run as pending: the next launch recovers it."""
+        if not await carry_out(job_id, run, self._right):
+            await asyncio.Event().wait()
 
     async def _launch(self) -> None:
         logger = logging.getLogger("dbos")
@@ -100,7 +108,16 @@ class Durable:
                 log.exception("job %s is accepted but could not be started; trying again", job_id)
                 await asyncio.sleep(5)
 
-    def knows(self, job_id: str, run: int) -> str:
+    def recover(self, records: Records) -> None:
+        """Start every unsettled job that DBOS does not carry on with by itself."""
+        for job_id, run in records.unsettled():
+            known = self._knows(job_id, run)
+            wanted = records.next_run(job_id, run) if known == "ended" else run
+            if known != "alive" and wanted is not None:
+                log.info("job %s was accepted but nobody carries it out: starting it", job_id)
+                self.start(job_id, wanted)
+
+    def _knows(self, job_id: str, run: int) -> str:
         """Whether DBOS carries on with this run by itself: "alive", "ended" or "unknown"."""
         status = DBOS.get_workflow_status(f"{job_id}:{run}")
         if status is None:
@@ -110,7 +127,7 @@ class Durable:
     def call(self, coroutine: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
-    def shutdown(self) -> None:
+    def shutdown(self, *, idle: bool) -> None:  # noqa: ARG002 - the lock is kept until all steps have ended
         """Stop DBOS; runs that have not ended stay pending in its database: the next launch recovers them."""
         global _carry_out
         logging.getLogger("dbos").setLevel(logging.ERROR)  # it warns of every task it leaves for recovery

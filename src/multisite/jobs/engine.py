@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
+import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from multisite.domain import work
@@ -20,9 +21,13 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.jobs import graph
 from multisite.jobs.context import ProgressBoard, Surroundings
 from multisite.jobs.durable import Durable
+from multisite.jobs.lease import Right
+from multisite.jobs.limits import Counts, slot
 from multisite.jobs.model import JobKind, JobState, Json
 from multisite.jobs.records import Abandoned, Claim, Records
+from multisite.jobs.riding import ride
 from multisite.jobs.runner import Runner
+from multisite.jobs.shared import Shared, Sharing
 from multisite.jobs.values import plain, text
 from multisite.jobs.view import Job
 from multisite.store.database import Database
@@ -41,21 +46,16 @@ _OVER = ("stopping", "stopped")
 class JobEngine:
     """Accepts jobs, carries them out durably, answers about them.  One per process.
 
-    ``dbos_url``: where DBOS keeps its part; by default a file beside ours, or the same PostgreSQL database.
-    ``executor_id``: of this process; runs left by it are recovered by the next process that has the same.
+    On SQLite this process is the only one; on a database server it shares the jobs with others.  ``sharing``:
+    how it does that, and under which name operators see it.
     """
 
-    def __init__(
-        self, database: Database, dbos_url: str | None = None, *, executor_id: str = "multisite"
-    ) -> None:
+    def __init__(self, database: Database, sharing: Sharing | None = None) -> None:
         self._records = Records(database)
         self._database = database
-        self._durable = Durable(
-            dbos_url or _beside(database), lock_path=_lock_path(database.path), executor_id=executor_id
-        )
+        self._durable = self._carrier(sharing or Sharing(f"{socket.gethostname()}-{os.getpid()}"))
         self._kinds: dict[str, JobKind] = {}
-        self._limits: dict[str, int] = {}
-        self._semaphores: dict[str, asyncio.Semaphore] = {}
+        self._counts = Counts()
         self._cancels: dict[tuple[str, int], threading.Event] = {}
         self._changed = threading.Condition()
         self._state = "new"
@@ -76,7 +76,7 @@ class JobEngine:
         if kind.name in self._kinds:
             raise Invalid(f"job kind {kind.name!r} is registered twice")
         for name, count in kind.limits.items():
-            if self._limits.setdefault(name, count) != count or count < 1:
+            if not self._counts.set(name, count):
                 raise Invalid(f"limit {name!r} of job kind {kind.name!r}: {count} is below 1 or disputed")
         self._kinds[kind.name] = kind
 
@@ -88,12 +88,7 @@ class JobEngine:
         self._durable.launch(self._carry_out)
         self._board.start()
         self._state = "running"
-        for job_id, run in self._records.unsettled():
-            known = self._durable.knows(job_id, run)
-            wanted = self._records.next_run(job_id, run) if known == "ended" else run
-            if known != "alive" and wanted is not None:
-                log.info("job %s was accepted but nobody carries it out: starting it", job_id)
-                self._durable.start(job_id, wanted)
+        self._durable.recover(self._records)
 
     def shutdown(self, timeout: float = 10.0) -> None:
         """Begin no more steps, let those running end or notice it, stop.  The next launch carries on."""
@@ -102,7 +97,7 @@ class JobEngine:
             deadline = time.monotonic() + timeout
             with self._changed:
                 self._changed.wait_for(lambda: self._busy == 0, max(0.0, deadline - time.monotonic()))
-            self._durable.shutdown()
+            self._durable.shutdown(idle=self._busy == 0)
             self._board.close()
         with self._changed:
             self._state = "stopped"
@@ -158,7 +153,11 @@ class JobEngine:
     def cancel(self, job_id: str, by: str) -> None:
         """Begin no more steps; running ones are told.  Then the kind's policy decides: undone, or paused."""
         run = self._records.cancel(job_id, by)
-        self._database.after_commit(self._cancel_event(job_id, run).set)
+        # Alone, it may be about to begin: then the event is there before it.  Among several, its worker is told.
+        alone = self._database.is_sqlite
+        self._database.after_commit(
+            self._cancel_event(job_id, run).set if alone else partial(self._stop_run, job_id, run)
+        )
 
     def get(self, job_id: str, project_id: str | None = None) -> Job:
         """With its journal.  With ``project_id`` a job of another project is as good as not there."""
@@ -198,52 +197,89 @@ class JobEngine:
         there = partial(contextvars.copy_context().run, bound)
         return await asyncio.get_running_loop().run_in_executor(pool or self._bookkeeping, there)
 
-    def limit(self, name: str | None) -> AbstractAsyncContextManager[Any]:
+    @asynccontextmanager
+    async def limit(self, name: str | None, step: str, around: Surroundings) -> AsyncIterator[None]:
         if name is None:
-            return nullcontext()
-        count = self._limits.get(name) or self._limits.get(name.partition(":")[0]) or 1
-        return self._semaphores.setdefault(name, asyncio.Semaphore(count))
+            yield
+            return
+        async with self._counts.here(name):  # those of this process first, so that few ask the database
+            if self._database.is_sqlite:
+                yield
+                return
+            record = partial(self.record, around.ride)
+            job_id, right = around.claim.job_id, around.right
+            async with slot(self._database, name, self._counts.of(name), job_id, step, right, record):
+                yield
 
-    async def _carry_out(self, job_id: str, run: int) -> None:
-        """One run of a job, until it is at rest.  Whatever goes wrong around the steps is tried again."""
+    async def _carry_out(self, job_id: str, run: int, right: Right) -> bool:
+        """One run of a job, until it is at rest.  Whatever goes wrong around the steps is tried again.
+
+        False when the worker stops and somebody has to carry on.
+        """
         pause = RETRY_SECONDS[0]
+        go_on = partial(self._go_on, right)
+        taken = not self._database.is_sqlite
         while True:
             try:
-                claim = await self.record(self._records.claim, job_id, run)
+                claim = await self.record(
+                    ride, go_on, self._records.claim, job_id, run, right.worker, taken=taken
+                )
                 if claim is not None:
                     work.begin(claim.work)  # this task is of this run alone
-                    await self._runner(claim, run).carry_out()
+                    await self._runner(claim, run, right).carry_out()
                 break
             except NotFound:
                 break  # not in this database
             except Abandoned:
-                if self._state not in _OVER:
-                    break  # somebody else carries it out
-                # Never ends, so that DBOS keeps the run as pending: the next launch recovers it.
-                await asyncio.Event().wait()
+                if self._state in _OVER:
+                    return False
+                break  # somebody else carries it out
             except Exception:
                 log.exception("job %s: interrupted by the engine's own trouble; trying again", job_id)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_SECONDS[1])
-        self._cancels.pop((job_id, run), None)
+        if not right.lost:  # else a later life of this process may carry it out by now
+            self._cancels.pop((job_id, run), None)
         with self._changed:
             self._settles += 1
             self._changed.notify_all()
+        return True
 
-    def _runner(self, claim: Claim, run: int) -> Runner:
+    def _runner(self, claim: Claim, run: int, right: Right) -> Runner:
         cancel = self._cancel_event(claim.job_id, run)
         if claim.cancelled:
             cancel.set()
-        around = Surroundings(self._records, self._board, claim, self._go_on, cancel)
+        go_on = partial(self._go_on, right)
+        around = Surroundings(self._records, self._board, claim, right, go_on, cancel)
         return Runner(self, self._kinds.get(claim.kind) or _unknown(claim.kind), around)
 
     def _begin(self, job_id: str, run: int) -> None:
         if self._state == "running":  # else the next launch finds it
             self._durable.start(job_id, run)
 
-    def _go_on(self) -> None:
+    def _go_on(self, right: Right) -> None:
         if self._state in _OVER:
             raise Abandoned("the worker is stopping")
+        if right.lost:
+            raise Abandoned(f"worker {right.worker} has lost its lease")
+
+    def _carrier(self, sharing: Sharing) -> Durable | Shared:
+        path = self._database.path
+        if path is None:
+            return Shared(self._database, sharing, self._stop_run)
+        if not sharing.carry_out:
+            raise Invalid(
+                f"jobs: the database {path} is this process's alone: it has to carry out the jobs too"
+            )
+        lock = path.with_name(path.name + ".lock")
+        dbos = f"sqlite:///{path.with_name(path.stem + '-dbos.db')}"
+        return Durable(dbos, lock_path=lock, executor_id="multisite", worker=sharing.name)
+
+    def _stop_run(self, job_id: str, run: int) -> None:
+        """An operator wants it stopped, whichever process was asked; told every second until it has."""
+        event = self._cancels.get((job_id, run))
+        if event is not None:
+            event.set()
 
     def _cancel_event(self, job_id: str, run: int) -> threading.Event:
         return self._cancels.setdefault((job_id, run), threading.Event())
@@ -274,14 +310,3 @@ def _unknown(name: str) -> JobKind:
         raise Invalid(f"{name!r} is not a kind of job of this release")
 
     return JobKind(name, build, on_failure="pause")
-
-
-def _beside(database: Database) -> str:
-    path = database.path
-    if path is None:
-        return database.url.render_as_string(hide_password=False)
-    return f"sqlite:///{path.with_name(path.stem + '-dbos.db')}"
-
-
-def _lock_path(path: Path | None) -> Path | None:
-    return path and path.with_name(path.name + ".lock")

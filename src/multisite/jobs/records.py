@@ -119,12 +119,18 @@ class Records:
 
     # What the owner does
 
-    def claim(self, job_id: str, run: int) -> Claim | None:
-        """Become the owner; None when this run is over or a later one was asked for."""
+    def claim(self, job_id: str, run: int, worker: str | None = None, *, taken: bool = False) -> Claim | None:
+        """Become the owner; None when this run is over or a later one was asked for.
+
+        ``taken``: only if the row names the worker already, Abandoned otherwise.
+        """
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             if row.run != run or row.settled:
                 return None
+            if taken and row.worker != worker:
+                raise Abandoned(f"job {job_id} has another owner")
+            row.worker = worker
             row.epoch += 1
             if row.state == JobState.QUEUED:
                 row.state = JobState.RUNNING
@@ -139,6 +145,8 @@ class Records:
             if step.state not in (StepState.WAITING, StepState.RUNNING):
                 return Begun(go=False, ok=step.state == StepState.DONE)
             interrupted = step.state == StepState.RUNNING
+            if interrupted and step.epoch == claim.epoch:  # we did, and the answer to the commit was lost
+                return Begun(go=True, attempt=step.attempt, interrupted=step.interrupted)
             if interrupted:
                 step.interrupted = True
                 self._note(session, claim.job_id, ENGINE, INTERRUPTED, step=name)
@@ -149,7 +157,7 @@ class Records:
                 step.error = INTERRUPTED if interrupted else None
                 step.ended_at = now() if interrupted else None
                 return Begun(go=False)
-            _start(step, StepState.RUNNING)
+            _start(step, StepState.RUNNING, claim.epoch)
             step.attempt, step.result = step.attempt + 1, None
             return Begun(go=True, attempt=step.attempt, interrupted=step.interrupted)
 
@@ -165,8 +173,11 @@ class Records:
                 step.state, step.error = StepState.UNDONE, None
                 return Begun(go=False, ok=True)
             interrupted = step.interrupted or step.state in (StepState.RUNNING, StepState.UNDOING)
-            _start(step, StepState.UNDOING)
-            step.undo_attempt += 1
+            if step.state == StepState.UNDOING and step.epoch == claim.epoch:
+                interrupted = step.interrupted  # begun by us, the answer to the commit was lost
+            else:
+                _start(step, StepState.UNDOING, claim.epoch)
+                step.undo_attempt += 1
             return Begun(go=True, attempt=step.undo_attempt, interrupted=interrupted, result=step.result)
 
     def end(
@@ -182,7 +193,9 @@ class Records:
         """How the step ended, after the effect.  The result of a run is kept for its undo."""
         with self._owned(claim) as (session, _):
             step = rows.step(session, claim.job_id, name)
-            step.state, step.error, step.ended_at = state, error, now()
+            if step.state == state:
+                return  # written already, the answer to the commit was lost
+            step.state, step.error, step.ended_at, step.waits = state, error, now(), ""
             for field, value in (progress or {}).items():
                 setattr(step, field, value)
             if state == StepState.DONE:
@@ -260,6 +273,11 @@ class Records:
         with self.database.session(read_only=True) as session:
             return rows.step(session, job_id, name).result
 
+    def event(self, claim: Claim, message: str, step: str, data: Mapping[str, Json]) -> None:
+        """Add a line of a step to the journal, by the owner."""
+        with self._owned(claim) as (session, _):
+            self._note(session, claim.job_id, claim.kind, message, step, data)
+
     def note(self, job_id: str, who: str, message: str, step: str | None, data: Mapping[str, Json]) -> None:
         """Add a line to the journal."""
         with self.database.session() as session:
@@ -292,6 +310,8 @@ class Records:
             yield session, row
 
     def _rest(self, session: Session, row: JobRow, state: JobState) -> JobState:
+        if row.state == state:
+            return state  # written already, the answer to the commit was lost
         row.state = state
         row.ended_at = None if state == JobState.PAUSED else now()
         errors = [error for error in (row.error, row.undo_error) if error]
@@ -314,17 +334,19 @@ def _step_row(job_id: str, position: int, step: Step) -> StepRow:
     return StepRow(
         job_id=job_id, name=step.name, position=position, title=step.title, site=step.site,
         needs=list(step.needs), state=StepState.WAITING, attempt=0, interrupted=False, undo_attempt=0,
-        unit="", detail="", result=None,
+        unit="", detail="", waits="", result=None, limit_name=step.limit, epoch=0,
     )  # fmt: skip
 
 
-def _start(step: StepRow, state: StepState) -> None:
+def _start(step: StepRow, state: StepState, epoch: int) -> None:
     step.state, step.error, step.started_at, step.ended_at = state, None, now(), None
     step.done, step.total, step.unit, step.detail = None, None, "", ""
+    step.epoch, step.waits = epoch, ""
 
 
 def _again(row: JobRow, state: JobState) -> int:
     row.state, row.settled, row.cancel_requested, row.ended_at = state, False, False, None
+    row.worker = None  # whoever is free may take it
     row.run += 1
     return row.run
 

@@ -10,12 +10,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from multisite.domain import work
+from multisite.domain import fence, work
 from multisite.domain.errors import MultisiteError
 from multisite.jobs import graph
 from multisite.jobs.context import Context, Surroundings
 from multisite.jobs.model import JobKind, JobState, Step, StepFailed, StepState
 from multisite.jobs.values import TEXT_LIMIT, plain
+from multisite.store.trouble import passing
 
 log = logging.getLogger("multisite.jobs")
 
@@ -33,7 +34,7 @@ class Worker(Protocol):
     async def record(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a short call in the pool for bookkeeping, so that long steps never hold it up."""
 
-    def limit(self, name: str | None) -> AbstractAsyncContextManager[Any]:
+    def limit(self, name: str | None, step: str, around: Surroundings) -> AbstractAsyncContextManager[Any]:
         """Held while a step runs."""
 
 
@@ -46,23 +47,26 @@ class Runner:
         self._around = around
         self._claim = around.claim
         self._records = around.records
+        self._ride = around.ride
         self._steps: list[Step] = []
 
     async def carry_out(self) -> None:
         """Until the job is at rest and its kind has been told."""
         state = self._claim.state
         if state in (JobState.RUNNING, JobState.UNDOING):
-            problem = await self._worker.record(self._plan)
+            problem = await self._worker.record(self._ride, self._plan)
             if problem:
-                state = await self._worker.record(self._records.give_up, self._claim, problem)
+                state = await self._worker.record(self._ride, self._records.give_up, self._claim, problem)
         if state == JobState.RUNNING:
             await self._walk(self._steps, {step.name: step.needs for step in self._steps}, self._run)
-            state = await self._worker.record(self._records.conclude, self._claim, self._kind.on_failure)
+            state = await self._worker.record(
+                self._ride, self._records.conclude, self._claim, self._kind.on_failure
+            )
         if state == JobState.UNDOING:
             await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
-            state = await self._worker.record(self._records.conclude_undo, self._claim)
+            state = await self._worker.record(self._ride, self._records.conclude_undo, self._claim)
         await self._tell(state)
-        await self._worker.record(self._records.settle, self._claim)
+        await self._worker.record(self._ride, self._records.settle, self._claim)
 
     def _plan(self) -> str | None:
         """Rebuild the steps; what is wrong when they are not those the job was accepted with."""
@@ -99,27 +103,30 @@ class Runner:
 
     async def _run(self, step: Step, ready: bool) -> bool:
         if not ready:
-            await self._worker.record(self._records.skip, self._claim, step.name)
+            await self._worker.record(self._ride, self._records.skip, self._claim, step.name)
             return False
-        async with self._worker.limit(step.limit):
+        async with self._worker.limit(step.limit, step.name, self._around):
             return await self._worker.work(self._run_now, step)
 
     async def _undo(self, step: Step, ready: bool) -> bool:
         if not ready:
             return False  # something that needs it is left: removing it could only fail, or break that
-        async with self._worker.limit(step.limit):
+        async with self._worker.limit(step.limit, step.name, self._around):
             return await self._worker.work(self._undo_now, step)
 
     def _run_now(self, step: Step) -> bool:
         self._around.go_on()
-        begun = self._records.begin(self._claim, step.name, self._kind.on_failure)
+        begun = self._ride(self._records.begin, self._claim, step.name, self._kind.on_failure)
         if not begun.go:
             return begun.ok
         context = Context(self._around, step.name, begun, partial(self._ancestors, step.name))
         with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt)):
             try:
-                result = plain(step.run(context), f"result of step {step.name}")
+                with fence.around(context):
+                    result = plain(step.run(context), f"result of step {step.name}")
             except Exception as error:
+                if passing(error):  # no failure of the step: it runs again, and is told so
+                    raise
                 self._end(step, StepState.FAILED, error=self._failure(step, error))
                 return False
             self._end(step, StepState.DONE, result=result)
@@ -127,23 +134,26 @@ class Runner:
 
     def _undo_now(self, step: Step) -> bool:
         self._around.go_on()
-        begun = self._records.begin_undo(self._claim, step.name, has_undo=step.undo is not None)
+        begun = self._ride(self._records.begin_undo, self._claim, step.name, has_undo=step.undo is not None)
         if not begun.go or step.undo is None:
             return begun.ok
         known = partial(self._ancestors, step.name)
         context = Context(self._around, step.name, begun, known, undoing=True)
         with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt, undoing=True)):
             try:
-                step.undo(context, begun.result)
+                with fence.around(context):
+                    step.undo(context, begun.result)
             except Exception as error:
+                if passing(error):
+                    raise
                 self._end(step, StepState.UNDO_FAILED, error=self._failure(step, error))
                 return False
             self._end(step, StepState.UNDONE)
             return True
 
     def _end(self, step: Step, state: StepState, **outcome: Any) -> None:
-        progress = self._around.board.take(self._claim.job_id, step.name)
-        self._records.end(self._claim, step.name, state, progress=progress, **outcome)
+        progress = self._around.board.take(self._claim, step.name)
+        self._ride(self._records.end, self._claim, step.name, state, progress=progress, **outcome)
 
     def _ancestors(self, name: str) -> frozenset[str]:
         return graph.ancestors(name, {step.name: step.needs for step in self._steps})
@@ -158,6 +168,7 @@ class Runner:
         pause = TELL_PAUSE
         while self._kind.finished is not None:
             try:
+                await self._worker.record(self._around.right.check)  # or it tells what is no longer so
                 await self._worker.record(self._kind.finished, self._claim.job_id, state, self._claim.params)
                 return
             except Exception as error:
@@ -169,7 +180,7 @@ class Runner:
                     )
             await asyncio.sleep(pause)
             pause = min(pause * 2, TELL_PAUSE_MAX)
-            await self._worker.record(self._records.check, self._claim)
+            await self._worker.record(self._ride, self._records.check, self._claim)
 
 
 def describe(error: BaseException) -> str:

@@ -32,6 +32,8 @@ class StepView:
     unit: str
     detail: str
     error: str | None
+    waits: str = ""
+    """What it waits for, in an operator's words; "" when it does not wait."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Job:
     started_at: datetime | None
     ended_at: datetime | None
     error: str | None
+    worker: str | None = None
+    """The process that carries it out, or did last; None while nobody has taken it."""
     steps: tuple[StepView, ...] = ()
     journal: tuple[JournalEntry, ...] = ()
 
@@ -79,19 +83,37 @@ ViewT = TypeVar("ViewT", Job, StepView, JournalEntry)
 
 def job_view(row: JobRow, steps: Sequence[StepRow], journal: Sequence[JournalRow] = ()) -> Job:
     """Made from its rows."""
+    done = frozenset(step.name for step in steps if step.state == StepState.DONE)
     return _from_row(
         Job,
         row,
         state=JobState(row.state),
         error="; ".join(error for error in (row.error, row.undo_error) if error) or None,
-        steps=tuple(_step_view(step) for step in steps),
+        steps=tuple(_step_view(step, _waits(row, step, done)) for step in steps),
         journal=tuple(_from_row(JournalEntry, line) for line in journal),
     )
 
 
-def _step_view(row: StepRow) -> StepView:
+def _waits(job: JobRow, step: StepRow, done: frozenset[str]) -> str:
+    if step.state in (StepState.RUNNING, StepState.UNDOING):
+        return step.waits
+    if step.state == StepState.FAILED and job.state == JobState.PAUSED:
+        return "the operator: resume or undo"
+    if step.state != StepState.WAITING or job.state in AT_REST or job.state == JobState.UNDOING:
+        return ""
+    needs = [need for need in step.needs if need not in done]
+    if needs:
+        return f"steps {', '.join(needs)}"
+    if job.worker is None:
+        return "a worker"
+    return f"limit {step.limit_name}" if step.limit_name else ""
+
+
+def _step_view(row: StepRow, waits: str) -> StepView:
     elapsed = ((row.ended_at or now()) - row.started_at).total_seconds() if row.started_at else None
-    return _from_row(StepView, row, state=StepState(row.state), needs=tuple(row.needs), elapsed=elapsed)
+    return _from_row(
+        StepView, row, state=StepState(row.state), needs=tuple(row.needs), elapsed=elapsed, waits=waits
+    )
 
 
 def _from_row(view: type[ViewT], row: object, **different: Any) -> ViewT:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multisite.osc.base import seconds
-from multisite.osc.progress import Sight, amount
+from multisite.osc.progress import Sight, amount, waits
 
 _MARKS = {
     "waiting": ("·", "dim"),
@@ -109,8 +109,8 @@ def _note(step: dict[str, Any]) -> Text:
     if step["error"]:
         return Text(step["error"], "red")
     if step["state"] == "running":
-        return Text("  ".join(part for part in (amount(step), step["detail"]) if part), "dim")
-    return Text(amount(step), "dim")
+        return Text("  ".join(part for part in (amount(step), step["detail"], waits(step)) if part), "dim")
+    return Text(amount(step) or waits(step), "dim")
 
 
 def _bar(step: dict[str, Any]) -> Any:

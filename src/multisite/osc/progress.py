@@ -29,8 +29,8 @@ LINE_EVERY = 1.0
 """Seconds between two lines about the same step while only its amount changes."""
 
 _ORDER = (
-    "id", "title", "state", "error", "steps", "kind", "subject", "requested_by", "created_at", "started_at",
-    "ended_at",
+    "id", "title", "state", "error", "steps", "worker", "kind", "subject", "requested_by", "created_at",
+    "started_at", "ended_at",
 )  # fmt: skip
 
 
@@ -163,8 +163,7 @@ class Lines:
         if sight.total() < FRESH or not ended:
             return
         for step in ended:
-            facts = (step["state"], step["done"], step["total"], step["detail"])
-            self._said[step["name"]], self._when[step["name"]] = facts, time.monotonic()
+            self._said[step["name"]], self._when[step["name"]] = _facts(step), time.monotonic()
         counts = Counter(step["state"] for step in ended)
         self._say(
             sight, "so far: " + ", ".join(f"{number} steps {state}" for state, number in counts.items())
@@ -177,7 +176,7 @@ class Lines:
         if step["state"] == "waiting":
             return
         name, now = step["name"], time.monotonic()
-        facts = (step["state"], step["done"], step["total"], step["detail"])
+        facts = _facts(step)
         known = self._said.get(name)
         only_amount = known is not None and known[0] == facts[0]
         if only_amount and now - self._when[name] < LINE_EVERY:
@@ -198,11 +197,16 @@ def line(sight: Sight, step: dict[str, Any]) -> str:
     """One step in one line."""
     parts = [step["title"]]
     if step["state"] == "running":
-        parts += [amount(step), step["detail"]]
+        parts += [amount(step), step["detail"], waits(step)]
     else:
         elapsed = sight.elapsed(step)
         parts += [step["state"] + (f" ({seconds(elapsed)})" if elapsed is not None else ""), step["error"]]
     return "  ".join(part for part in parts if part)
+
+
+def waits(step: dict[str, Any]) -> str:
+    """``waits for limit backup:paris``, or nothing."""
+    return f"waits for {step['waits']}" if step.get("waits") else ""
 
 
 def amount(step: dict[str, Any]) -> str:
@@ -211,6 +215,11 @@ def amount(step: dict[str, Any]) -> str:
         return ""
     total = "" if step["total"] is None else f"/{_number(step['total'])}"
     return f"{_number(step['done'])}{total} {step['unit']}".rstrip()
+
+
+def _facts(step: dict[str, Any]) -> tuple[Any, ...]:
+    """What is worth a new line when it changes."""
+    return step["state"], step["done"], step["total"], step["detail"], step.get("waits")
 
 
 def _number(value: float) -> str:
@@ -243,7 +252,8 @@ def _moment(text: str) -> datetime:
 
 def _step(step: dict[str, Any]) -> str:
     elapsed = "" if step["elapsed"] is None else f"  {seconds(step['elapsed'])}"
-    return f"{step['state']:<8} {step['title']}{elapsed}" + (f"  {step['error']}" if step["error"] else "")
+    text = f"{step['state']:<8} {step['title']}{elapsed}" + (f"  {step['error']}" if step["error"] else "")
+    return f"{text}  {waits(step)}".rstrip()
 
 
 def _entry(entry: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from multisite.domain import fence
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.manifest import FrozenWindow, Manifest, ManifestError, digest_of, dump, load
 from multisite.domain.model import RestorePoint, RestorePointState
@@ -195,6 +196,7 @@ class ManifestStore:
         """Remove a restore point's manifest; harmless when it is not there.  The backups are not touched."""
         self.check()
         directory = self._directory(restore_point_id)
+        fence.check()
         try:
             # The digest first: what a crash leaves half removed counts as unfinished, never as usable.
             (directory / DIGEST).unlink(missing_ok=True)
@@ -257,6 +259,7 @@ def _read_text(path: Path) -> str | None:
 
 def _write_durably(path: Path, data: bytes) -> None:
     """All of it or nothing, also when the machine dies: other name, fsync, rename, fsync of the directory."""
+    fence.check()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE)
     try:

@@ -18,6 +18,7 @@ from functools import partial
 from multisite.clouds.errors import SiteError
 from multisite.domain import work
 from multisite.domain.errors import MultisiteError
+from multisite.domain.fence import FencedThreads
 from multisite.jobs.model import Json, StepContext, StepFailed
 from multisite.recovery.protect_cloud import ProtectCloud
 from multisite.recovery.protect_plan import ProtectPlan
@@ -59,8 +60,8 @@ def capture(cloud: ProtectCloud, plan: ProtectPlan, settings: CaptureSettings, c
     window = Window(cloud, settings.timeout)
     trouble: list[str] = []
     # Leaving the pool waits for requests that are still out: only after thawing.
-    inherit = work.inherit(hurry=True)  # what these threads change is changed within the window
-    with ThreadPoolExecutor(threads, "snapshot", inherit) as pool, work.in_a_hurry():
+    # What these threads change is changed within the window.
+    with FencedThreads(threads, "snapshot") as pool, work.in_a_hurry():
         cloud.warm(pool, threads, settings.timeout + 60.0)
         try:
             for server in plan.freeze:

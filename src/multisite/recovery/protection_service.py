@@ -293,6 +293,8 @@ class ProtectionService:
         return self._methods[protection.method].requirements(capabilities, protection)
 
     def _refuse_while_busy(self, application_id: str, name: str) -> None:
+        """Within a transaction: until its end no other process gets past here for this application."""
+        self._database.alone(f"application {application_id}")
         for job in self._jobs.list(subject=application_id):
             if job.kind in (PROTECT, FORGET) and not job.settled:
                 raise Conflict(f"application: {name} is being worked on by job {job.id} ({job.title})")

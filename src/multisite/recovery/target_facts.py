@@ -7,7 +7,6 @@ value is empty.  Whoever decides by a part asks ``knows`` first.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +15,7 @@ from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.quotas import Quota, read_quotas
-from multisite.domain import work
+from multisite.domain.fence import FencedThreads
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, SecurityGroupRule
 
 READERS = 6
@@ -130,7 +129,7 @@ def read_target(
         "backup_services": lambda: _backup_services(site),
         "quotas": lambda: _quotas(site),
     }
-    with ThreadPoolExecutor(READERS, thread_name_prefix="target-facts", initializer=work.inherit()) as pool:
+    with FencedThreads(READERS, thread_name_prefix="target-facts") as pool:
         running = {name: pool.submit(_read, read) for name, read in parts.items()}
         results = {name: future.result() for name, future in running.items()}
     unknown = {name: str(value) for name, value in results.items() if isinstance(value, SiteError)}

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from multisite.domain.errors import Conflict, Invalid, MultisiteError
+from multisite.domain.errors import Conflict, Invalid, MultisiteError, Unavailable
+from multisite.store.trouble import passing, words
 
 BUSY_SECONDS = 30
+IDLE_SECONDS = 4
+"""How long a transaction on a database server may stand still before the server ends it."""
 _READ_ONLY = "multisite_read_only"
 
 
@@ -27,11 +32,11 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url: URL = make_url(url)
+        self.sessions = f"multisite-{uuid.uuid4().hex[:8]}"
+        """The name this process's sessions on a server go by; nobody else's do."""
         self._local = threading.local()
         self._writer = threading.Lock()
-        self._engine = (
-            _sqlite_engine(self.url) if self.is_sqlite else create_engine(self.url, pool_pre_ping=True)
-        )
+        self._engine = _sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url, self.sessions)
         self._write = sessionmaker(self._engine, expire_on_commit=False)
         self._read = sessionmaker(
             self._engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False
@@ -98,8 +103,21 @@ class Database:
         else:
             self._local.after.append(call)
 
-    def upgrade(self) -> None:
-        """Bring the schema to the version of this release (alembic head); safe to call on every start."""
+    def alone(self, what: str) -> None:
+        """Until the end of this thread's open session nobody else passes here with the same words.
+
+        SQLite has one writer at a time anyway; a server lets two transactions check the same rule at once.
+        Without an open session there is nothing to hold on to: a first look, to be repeated within one.
+        """
+        session: Session | None = getattr(self._local, "session", None)
+        if session is not None and not self.is_sqlite:
+            session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the schema to the version of this release (alembic head); safe to call on every start.
+
+        Unavailable when it cannot be used now; MultisiteError when a newer release wrote it.
+        """
         from alembic import command  # here, because it takes long to import and is needed once in a while
         from alembic.config import Config
         from alembic.util import CommandError
@@ -108,14 +126,22 @@ class Database:
         config.set_main_option(
             "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
         )
-        with self._engine.begin() as connection:
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise MultisiteError(
-                    f"database {self!r} cannot be upgraded: {error}; was it written by a newer release?"
-                ) from error
+        try:
+            with self._engine.begin() as connection:
+                if not self.is_sqlite:  # several processes start at once
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('multisite upgrade'))")
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+        except CommandError as error:
+            raise MultisiteError(
+                f"database {self!r} cannot be upgraded: {error}; was it written by a newer release?"
+            ) from error
+        except DBAPIError as error:
+            if not passing(error):
+                raise
+            raise Unavailable(
+                f"{self!r}: {words(error)}: is it there, writable, and is there space?"
+            ) from error
 
     def version(self) -> str | None:
         """The schema's revision, None when nothing was created yet."""
@@ -130,6 +156,27 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def _server_engine(url: URL, name: str) -> Engine:
+    if url.drivername != "postgresql+psycopg":
+        raise Invalid(
+            f"database connection: {url.drivername!r} is not supported; "
+            "use sqlite:////path/file or postgresql+psycopg://user:password@host/name"
+        )
+    settings = {
+        "application_name": name,
+        "connect_timeout": 3,
+        # A server that is cut off is noticed, instead of being waited for.
+        "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000,
+        # A process that is frozen or cut off within a transaction must not keep its locks: others have to take
+        # over what it had.  Ours never wait for anything outside within a transaction.
+        "options": f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}",
+    }  # fmt: skip
+    settings = {key: value for key, value in settings.items() if key not in url.query}
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=10, connect_args=settings
+    )
 
 
 def _sqlite_engine(url: URL) -> Engine:

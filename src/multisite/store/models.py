@@ -137,7 +137,8 @@ class RecoveryRow(Base):
 
 class JobRow(Base):
     """A job.  ``run`` counts what operators asked (start, resume, undo), ``epoch`` its owners: writes of
-    an older epoch are void.  ``settled``: at rest, and its kind has been told so."""
+    an older epoch are void.  ``settled``: at rest, and its kind has been told so.  ``worker`` carries it out, or
+    did last; an unsettled job without one is free for any worker."""
 
     __tablename__ = "job"
 
@@ -155,6 +156,7 @@ class JobRow(Base):
     intent: Mapped[str]
     cancel_requested: Mapped[bool]
     settled: Mapped[bool] = mapped_column(index=True)
+    worker: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(index=True)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -163,7 +165,9 @@ class JobRow(Base):
 
 
 class StepRow(Base):
-    """A step and its memo: the row says RUNNING before the effect, DONE with the result after."""
+    """A step and its memo: the row says RUNNING before the effect, DONE with the result after.
+
+    ``epoch`` is that of the owner who began it last; ``waits``: what it waits for while it runs."""
 
     __tablename__ = "step"
 
@@ -174,6 +178,8 @@ class StepRow(Base):
     state: Mapped[str]
     site: Mapped[str | None]
     needs: Mapped[list[Any]]
+    limit_name: Mapped[str | None]
+    epoch: Mapped[int]
     attempt: Mapped[int]
     interrupted: Mapped[bool]
     undo_attempt: Mapped[int]
@@ -183,6 +189,7 @@ class StepRow(Base):
     total: Mapped[float | None]
     unit: Mapped[str]
     detail: Mapped[str] = mapped_column(Text)
+    waits: Mapped[str] = mapped_column(Text)
     result: Mapped[Any] = mapped_column(JSON, nullable=True)
     error: Mapped[str | None] = mapped_column(Text)
 
@@ -247,3 +254,30 @@ class AuditEndRow(Base):
     project_id: Mapped[str | None]
     seconds: Mapped[float]
     ended_at: Mapped[datetime]
+
+
+class WorkerRow(Base):
+    """A life of a process that carries out jobs: its lease.  Times are the database's, never a host's.
+
+    Whoever finds the lease expired deletes the row: its slots go with it, its jobs become free.  ``sessions``:
+    the name its sessions on the server go by."""
+
+    __tablename__ = "worker"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    sessions: Mapped[str]
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class SlotRow(Base):
+    """One of the steps that may hold a limit at the same time, over all workers."""
+
+    __tablename__ = "slot"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    worker: Mapped[str] = mapped_column(ForeignKey("worker.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str]
+    step: Mapped[str]

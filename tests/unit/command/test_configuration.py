@@ -65,6 +65,34 @@ def test_what_is_wrong_is_named(setup: Setup, run: Run, old: str, new: str, opti
 
 
 @pytest.mark.parametrize(
+    ("command", "new", "option", "words"),
+    [
+        ("worker", "", "[database] connection", "postgresql+psycopg://"),
+        (
+            "worker",
+            "[database]\nconnection = postgresql://u:{secret}@h/d",
+            "[database] connection",
+            "'postgresql'",
+        ),
+        ("serve", "[database]\nconnection = mysql://u:{secret}@h/d", "[database] connection", "'mysql'"),
+        ("serve", "[database]\nconnection = {secret}", "[database] connection", "not a URL"),
+        ("serve", "[jobs]\ncarry_out = false", "[jobs] carry_out", "nobody else can"),
+    ],
+)
+def test_who_carries_out_jobs(
+    setup: Setup, run: Run, command: str, new: str, option: str, words: str
+) -> None:
+    ready(setup, run)
+    setup.change("[backup_store]", f"{new.format(secret=SECRET)}\n[backup_store]")
+    code, _, err = run(main.main, command, "--config-file", str(setup.file))
+    assert code == arguments.EXIT_CONFIGURATION
+    assert option in err
+    assert words in err
+    assert SECRET not in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ("port = ", "port = x", "port"),

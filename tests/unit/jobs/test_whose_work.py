@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from jobs.conftest import Bench
 from multisite.command.log import Whose
 from multisite.domain import work
+from multisite.domain.fence import FencedThreads
 from multisite.domain.work import Work
 from multisite.jobs.model import Step, StepContext, StepFailed
 
@@ -20,7 +20,7 @@ def test_steps_work_for_who_asked(bench: Bench) -> None:
     seen: dict[str, Work] = {}
 
     def run(ctx: StepContext) -> Any:
-        with ThreadPoolExecutor(1, initializer=work.inherit()) as pool:
+        with FencedThreads(1) as pool:
             seen["pool"] = pool.submit(work.current).result()
         seen["run"] = work.current()
         raise StepFailed("no")

@@ -14,6 +14,7 @@ from sqlalchemy.schema import CreateTable
 
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.model import Site
+from multisite.jobs.records import Records
 from multisite.store.database import Database
 from multisite.store.models import Base, SiteRow
 from multisite.store.sites import SiteRepository
@@ -28,6 +29,32 @@ def test_upgrade_makes_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
     with database.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_jobs_of_the_release_before_are_kept(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/multisite.db")
+    database.upgrade("0001")
+    with database.session() as session:
+        session.execute(
+            text(
+                "INSERT INTO job (id, kind, title, state, requested_by, params, run, epoch, intent, cancel_requested,"
+                " settled, created_at) VALUES ('j', 'k', 't', 'running', 'me', '{}', 1, 3, 'run', 0, 0,"
+                " '2026-01-01 00:00:00')"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO step (job_id, name, position, title, state, needs, attempt, interrupted, undo_attempt,"
+                " unit, detail) VALUES ('j', 's', 0, 't', 'running', '[]', 1, 0, 0, '', '')"
+            )
+        )
+    database.upgrade()
+    records = Records(database)
+    assert records.unsettled() == [("j", 1)]
+    claim = records.claim("j", 1, "me")
+    assert claim is not None
+    begun = records.begin(claim, "s", "pause")
+    assert (begun.go, begun.attempt, begun.interrupted) == (True, 2, True)
 
 
 def test_a_database_of_a_newer_release_is_refused(database: Database) -> None:

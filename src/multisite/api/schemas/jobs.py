@@ -18,7 +18,10 @@ class JobFilter(Query):
 
 
 class StepOut(Out):
-    """``elapsed`` in seconds; ``done`` of ``total`` in ``unit`` where the step can tell."""
+    """``elapsed`` in seconds; ``done`` of ``total`` in ``unit`` where the step can tell.
+
+    ``waits``: what it waits for: steps it needs, a limit, a worker, the next attempt of a call; or empty.
+    """
 
     name: str
     title: str
@@ -32,6 +35,7 @@ class StepOut(Out):
     total: float | None
     unit: str
     detail: str
+    waits: str
     error: str | None
     needs: list[str]
 
@@ -45,7 +49,10 @@ class JournalLineOut(Out):
 
 
 class JobSummaryOut(Out):
-    """``settled``: at rest, and what it was about has been updated; a watcher waits for that."""
+    """``settled``: at rest, and what it was about has been updated; a watcher waits for that.
+
+    ``worker``: the process that carries it out, or did last.
+    """
 
     id: str
     kind: str
@@ -57,6 +64,7 @@ class JobSummaryOut(Out):
     project_id: str | None
     subject: str | None
     requested_by: str
+    worker: str | None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

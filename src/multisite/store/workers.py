@@ -1,0 +1,144 @@
+"""Rows of workers, their leases and slots, on a database server (PostgreSQL).  Every moment is the database's.
+
+An embedded database has one process and needs none of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    table,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.orm import Session
+
+from multisite.store.models import JobRow, SlotRow, WorkerRow
+
+
+def enrol(session: Session, worker: str, sessions: str, lease: float) -> None:
+    """A new life begins, with a lease of so many seconds."""
+    now = func.clock_timestamp()
+    values = {
+        "id": worker, "sessions": sessions, "started_at": now, "seen_at": now, "expires_at": _in(lease)
+    }  # fmt: skip
+    session.execute(insert(WorkerRow).values(**values))
+
+
+def renew(session: Session, worker: str, lease: float) -> bool:
+    """Lengthen the lease; False when somebody found it expired: what the worker had is gone.
+
+    A lease that has expired unnoticed is as good as before: nobody has taken anything from it.
+    """
+    seen = {"seen_at": func.clock_timestamp(), "expires_at": _in(lease)}
+    return _count(session, update(WorkerRow).where(WorkerRow.id == worker).values(**seen)) == 1
+
+
+def expired(session: Session) -> list[tuple[str, str]]:
+    """Workers whose lease is over, and the name of their sessions."""
+    over = select(WorkerRow.id, WorkerRow.sessions).where(WorkerRow.expires_at < func.clock_timestamp())
+    return [(row.id, row.sessions) for row in session.execute(over)]
+
+
+def end_sessions(session: Session, sessions: str) -> None:
+    """End them on the server, with the locks they hold: of a frozen process one would wait for the other, and
+    whoever takes over for all of them.
+    """
+    activity = table("pg_stat_activity", column("pid"), column("application_name"))
+    mine = (activity.c.application_name == sessions, activity.c.pid != func.pg_backend_pid())
+    session.execute(select(func.pg_terminate_backend(activity.c.pid)).where(*mine)).all()
+
+
+def retire(session: Session, worker: str, *, only_expired: bool) -> Sequence[str] | None:
+    """End a life: its slots and jobs are free, whatever it still writes is void.
+
+    Returns the ids of its jobs; None when the lease was renewed or somebody else was faster.
+    """
+    wanted = [WorkerRow.id == worker]
+    if only_expired:
+        wanted.append(WorkerRow.expires_at < func.clock_timestamp())
+    if _count(session, delete(WorkerRow).where(*wanted)) == 0:
+        return None
+    freed = update(JobRow).where(JobRow.worker == worker, JobRow.settled.is_(False))
+    freed = freed.values(worker=None, epoch=JobRow.epoch + 1)
+    return session.scalars(freed.returning(JobRow.id), execution_options={"synchronize_session": False}).all()
+
+
+def take(session: Session, worker: str, count: int) -> bool:
+    """Give the worker up to ``count`` free jobs, the oldest first; False when its lease is gone."""
+    # Held until the end of the transaction: nobody can end the lease while jobs are given to it.
+    alive = select(WorkerRow.id).where(WorkerRow.id == worker).with_for_update(read=True, key_share=True)
+    if session.scalar(alive) is None:
+        return False
+    free = select(JobRow.id).where(JobRow.settled.is_(False), JobRow.worker.is_(None))
+    count = min(count, _fair_share(session, worker))
+    free = free.order_by(JobRow.created_at).limit(count).with_for_update(skip_locked=True)
+    chosen = session.scalars(free).all()
+    if chosen:
+        session.execute(update(JobRow).where(JobRow.id.in_(chosen)).values(worker=worker))
+    return True
+
+
+def _fair_share(session: Session, worker: str) -> int:
+    """How many more jobs make it as busy as the others; at least one: they may be full, or dying."""
+    owners = session.scalars(select(JobRow.worker).where(JobRow.settled.is_(False))).all()
+    alive = session.scalar(select(func.count()).select_from(WorkerRow)) or 1
+    return max(1, -(-len(owners) // alive) - owners.count(worker))
+
+
+def held(session: Session, worker: str) -> list[tuple[str, int]]:
+    """Id and run of every job the worker has to carry on with."""
+    mine = select(JobRow.id, JobRow.run).where(JobRow.worker == worker, JobRow.settled.is_(False))
+    return [(row.id, row.run) for row in session.execute(mine.order_by(JobRow.created_at))]
+
+
+def cancelled(session: Session, worker: str) -> list[tuple[str, int]]:
+    """Those of them an operator wants stopped."""
+    mine = (JobRow.worker == worker, JobRow.settled.is_(False), JobRow.cancel_requested.is_(True))
+    return [(row.id, row.run) for row in session.execute(select(JobRow.id, JobRow.run).where(*mine))]
+
+
+def take_slot(session: Session, name: str, count: int, worker: str, job_id: str, step: str) -> int | None:
+    """Take one of ``count`` slots of a limit; its number, None when all are held.
+
+    IntegrityError when the worker's lease is gone.
+    """
+    holder = (SlotRow.worker, SlotRow.job_id, SlotRow.step)
+    rows = session.execute(select(SlotRow.number, *holder).where(SlotRow.name == name))
+    taken = {row.number: (row.worker, row.job_id, row.step) for row in rows}
+    for number in range(count):
+        if taken.get(number) == (worker, job_id, step):
+            return number  # taken by a transaction whose answer was lost
+    for number in range(count):
+        if number not in taken:
+            values = {"name": name, "number": number, "worker": worker, "job_id": job_id, "step": step}
+            mine = insert_or(SlotRow).values(**values).on_conflict_do_nothing(constraint="pk_slot")
+            if session.scalar(mine.returning(SlotRow.number)) is not None:
+                return number
+    return None
+
+
+def give_back(session: Session, name: str, number: int, worker: str) -> None:
+    """Let go of a slot; harmless when it is gone already."""
+    mine = (SlotRow.name == name, SlotRow.number == number, SlotRow.worker == worker)
+    session.execute(delete(SlotRow).where(*mine))
+
+
+def _in(seconds: float) -> ColumnElement[Any]:
+    return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def _count(session: Session, statement: Executable) -> int:
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    assert isinstance(result, CursorResult)
+    return result.rowcount
