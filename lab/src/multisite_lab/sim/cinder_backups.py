@@ -97,7 +97,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
     previous = volume.status
     if snapshot is None:
         volume.status = "backing-up"
-    sim.after(sim.settings.backup, lambda: _copied(sim, backup.id, previous))
+    sim.after(sim.settings.backup, lambda: _copied(sim, backup, previous))
     links = [{"rel": "self", "href": f"{ask.base}/backups/{backup.id}"}]
     return ok({"backup": {"id": backup.id, "name": backup.name, "links": links}}, 202)
 
@@ -142,15 +142,15 @@ def choose_parent(sim: Sim, volume: Volume, snapshot: Snapshot | None) -> Backup
     return latest
 
 
-def _copied(sim: Sim, backup_id: str, previous: str) -> None:
-    backup = sim.state.backups.get(backup_id)
-    volume = sim.state.volumes.get(backup.volume_id) if backup else None
-    snapshot = sim.state.snapshots.get(backup.snapshot_id or "") if backup else None
-    if snapshot is not None:
+def _copied(sim: Sim, backup: Backup, previous: str) -> None:
+    """What was read is free again, also when the backup was deleted meanwhile (manager.py, create_backup)."""
+    volume = sim.state.volumes.get(backup.volume_id)
+    snapshot = sim.state.snapshots.get(backup.snapshot_id or "")
+    if snapshot is not None and snapshot.status == "backing-up":
         snapshot.status = "available"
-    elif volume is not None and volume.status == "backing-up":
+    if volume is not None and volume.status == "backing-up":
         volume.status = previous
-    if backup is None or volume is None or backup.status != "creating":
+    if backup.id not in sim.state.backups or volume is None or backup.status != "creating":
         return
     guest.flush_volume(sim, volume)
     content = snapshot.content if snapshot else volume.content
