@@ -8,8 +8,9 @@ from multisite.clouds import build, quiesce, restore, tokens, volumes
 from multisite.clouds.errors import Failed
 from multisite.domain.manifest import FlavorRecord
 from multisite_lab.guest import console
-from tests.contract.sites.pair import CINDER, Check, Pair, ask, refused, send, until
+from tests.contract.sites.pair import Check, Pair, refused, send
 from tests.sim import deploy
+from tests.sim.deploy import CINDER, ask, until
 
 
 def an_incremental_needs_a_backup_before(pair: Pair) -> None:
@@ -30,7 +31,8 @@ def the_parent_is_the_newest_data_before_the_snapshot(pair: Pair) -> None:
     third = pair.backup(snapshots[2], incremental=False)
     second = pair.backup(snapshots[1], incremental=True)
     assert volumes.parent_in(volumes.export_record(pair.one, first.id)) is None
-    assert volumes.parent_in(volumes.export_record(pair.one, second.id)) == first.id
+    parent = volumes.parent_in(volumes.export_record(pair.one, second.id))
+    assert parent == first.id, f"the parent is {parent}, not {first.id}"
     assert (first.incremental, second.incremental, third.incremental) == (False, True, False)
     assert first.data_at < second.data_at < third.data_at
     assert volumes.get_backup(pair.one, first.id).has_dependants
@@ -156,8 +158,8 @@ def a_chain_brings_the_data_of_its_last_moment(pair: Pair) -> None:
     deploy.until(lambda: build.read_server(pair.two, booted)["status"] == "ACTIVE" or None, "active", 120)
     seen = lambda: console.parse(build.console(pair.two, booted)).verdict  # noqa: E731
     verdict = until(seen, "the guest's verdict", 180)
-    assert verdict.consistent
-    assert verdict.record == record
+    assert verdict.consistent, f"{verdict} is not of one moment"
+    assert verdict.record == record, f"{verdict.record} is not {record}"
 
 
 def a_backup_being_made_can_be_stopped(pair: Pair) -> None:

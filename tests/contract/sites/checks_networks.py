@@ -14,7 +14,8 @@ from multisite.domain.manifest import (
     SecurityGroupRule,
     SubnetRecord,
 )
-from tests.contract.sites.pair import Check, Pair, ask, refused, send
+from tests.contract.sites.pair import Check, Pair, refused, send
+from tests.sim.deploy import ask
 
 NOWHERE = "00000000-1111-2222-3333-444444444444"
 MAC = "fa:16:3e:77:00:01"

@@ -11,8 +11,8 @@ from multisite.clouds.errors import ConflictInSite, NotFoundInSite, OverQuota
 from multisite.clouds.quotas import headroom
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
 from multisite_lab.guest import console
-from tests.contract.sites.pair import NOVA, Check, Pair, refused, send
-from tests.sim.deploy import PUBLIC_KEY, flavor
+from tests.contract.sites.pair import Check, Pair, refused, send
+from tests.sim.deploy import NOVA, PUBLIC_KEY, flavor
 
 NOWHERE = "00000000-1111-2222-3333-444444444444"
 

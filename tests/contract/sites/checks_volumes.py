@@ -7,7 +7,8 @@ import pytest
 from multisite.clouds import restore, tokens, volumes
 from multisite.clouds.errors import NotFoundInSite, OverQuota
 from multisite.clouds.quotas import headroom
-from tests.contract.sites.pair import CINDER, Check, Pair, ask, refused, send
+from tests.contract.sites.pair import Check, Pair, refused, send
+from tests.sim.deploy import CINDER, ask
 
 NOWHERE = "00000000-1111-2222-3333-444444444444"
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import requests
 
-from multisite.clouds import build, networks, quiesce, restore, volumes
+from multisite.clouds import build, quiesce, restore, volumes
 from multisite.clouds.call import answer_words
 from multisite.clouds.connect import CloudSite, Sites
-from multisite.clouds.errors import SiteError
+from multisite.clouds.quotas import read_quotas
 from tests.sim import deploy
-from tests.sim.deploy import CINDER, NOVA, Deployed, ask, until
+from tests.sim.deploy import NOVA, Deployed, ask, until
 
 Check = Callable[["Pair"], None]
 
@@ -147,18 +147,12 @@ class Pair:
         proxy = {"compute": site.compute, "volume": site.volume, "network": site.network}[service]
         path = f"/quotas/{site.project_id}" if service == "network" else f"/os-quota-sets/{site.project_id}"
         key, version = ("quota", None) if service == "network" else ("quota_set", None)
-        before = {quota.resource: quota.limit for quota in build_quotas(site) if quota.resource in limits}
+        before = {quota.resource: quota.limit for quota in read_quotas(site) if quota.resource in limits}
         ask(proxy, "PUT", path, {key: limits}, version)
         try:
             yield
         finally:
             ask(proxy, "PUT", path, {key: before}, version)
-
-
-def build_quotas(site: CloudSite) -> Any:
-    from multisite.clouds.quotas import read_quotas
-
-    return read_quotas(site)
 
 
 def send(
@@ -199,6 +193,3 @@ def simulated(folder: Path) -> Pair:
 def real(clouds: Path) -> Pair:
     """MariaDB keeps Cinder's times to the second."""
     return Pair(Sites(config_file=clouds), tick=1.2)
-
-
-__all__ = ["CINDER", "NOVA", "Check", "Pair", "SiteError", "ask", "networks", "refused", "send", "until"]
