@@ -114,7 +114,11 @@ class House:
         found = [p for p in self.protections.list(self.caller) if p.application == name]
         if found and not options:
             return found[-1]
-        wanted = {"target_site": TARGET, "freeze_timeout": 30, "console_mark": FREEZE_MARK} | options
+        wanted: dict[str, Any] = {
+            "target_site": TARGET,
+            "freeze_timeout": 30,
+            "console_mark": FREEZE_MARK,
+        } | options
         return self.protections.create(self.caller, name, **wanted)
 
     def protect(self, name: str, incremental: bool | None = None, **options: Any) -> tuple[Job, RestorePoint]:

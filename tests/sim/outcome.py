@@ -30,7 +30,7 @@ def outcome(world: World, house: House) -> Outcome:
     """Look at everything there is now, sites that burned aside."""
     sims = {name: site.settle() for name, site in world.sites.items() if name not in world.lost}
     manifests = sorted(house.manifests.list().manifests, key=lambda m: m.consistent_at)
-    data = {}
+    data: dict[str, str] = {}
     for recovery in house.recoveries.list(house.caller):
         if recovery.state == "done":
             sim = world.sites[recovery.target_site].settle()

@@ -123,7 +123,7 @@ def an_incremental_without_its_parent_is_not_restored(pair: Pair) -> None:
     with pytest.raises(Failed) as failure:
         restore.restore_volume(pair.two, token, wanted, timeout=120)
     assert failure.value.state == "error_restoring"
-    assert volumes.get_backup(pair.two, child.id).status == "available"
+    assert volumes.wait_backup(pair.two, child.id, 60).status == "available", "it can be tried again"
 
 
 def a_chain_brings_the_data_of_its_last_moment(pair: Pair) -> None:

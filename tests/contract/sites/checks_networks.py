@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from multisite.clouds import networks, tokens
@@ -47,7 +49,7 @@ def a_network_is_made_once_and_removed_by_its_token(pair: Pair) -> None:
 def a_port_keeps_mac_and_address(pair: Pair) -> None:
     one, network_id, token = pair.one, pair.network(), pair.token("port")
     record = PortRecord("", pair.name("port"), network_id, MAC, (), (), True, (), "normal", "words")
-    asked = {
+    asked: dict[str, Any] = {
         "network_id": network_id,
         "mac_address": MAC,
         "fixed_ips": [{"ip_address": "10.77.0.50"}],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,8 @@ def a_freeze_ends_by_itself_and_says_so(pair: Pair) -> None:
 def a_freeze_of_nonsense_is_refused(pair: Pair) -> None:
     machine = pair.machine()
     path = f"/servers/{machine.id}/action"
-    for argument in ({"timeout": 0}, {"timeout": 100_000}, {"timeout": "30"}, {"unknown": 1}, []):
+    nonsense: tuple[Any, ...] = ({"timeout": 0}, {"timeout": 100_000}, {"timeout": "30"}, {"unknown": 1}, [])
+    for argument in nonsense:
         answer = send(pair.one.compute, "POST", path, {"quiesce": argument}, NOVA)
         refused(answer, 400, "Invalid input")
     refused(send(pair.member.compute, "POST", path, {"quiesce": None}, NOVA), 403)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -101,7 +102,7 @@ def missing_is_a_bad_request(patch: pytest.MonkeyPatch) -> None:
 
 
 def volumes_in_use_are_like_others(patch: pytest.MonkeyPatch) -> None:
-    honest = cinder_snapshots.find_volume
+    honest = cinder_volumes.find
 
     def find(sim: Sim, volume_id: str, ask: Ask) -> Volume:
         return replace(honest(sim, volume_id, ask), status="available")
@@ -111,8 +112,8 @@ def volumes_in_use_are_like_others(patch: pytest.MonkeyPatch) -> None:
 
 def a_freeze_has_no_limit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(nova_quiesce, "_limit", lambda *_: None)
-    honest = checks_servers.time.monotonic
-    patch.setattr(checks_servers.time, "monotonic", lambda: honest() * 20)  # do not wait for it for long
+    honest = time.monotonic
+    patch.setattr(time, "monotonic", lambda: honest() * 20)  # do not wait for it for long
 
 
 def a_frozen_guest_goes_on_writing(patch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ class Rule:
     | ``delay`` | effect and answer as usual, the answer ``seconds`` later |
 
     ``status`` None cuts the connection instead of answering.  ``service`` and ``method`` "" match any;
-    ``path`` is searched for in the path behind the service's version.
+    ``path`` is searched for in the path behind the service's version; actions are told apart by their name
+    behind it: ``/action#quiesce``.
     """
 
     kind: Kind
@@ -62,7 +63,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it was logged.  ``status`` None: the connection was cut; ``fault``: what struck it."""
+    """A request as it was logged, ids left out of its path.
+
+    ``status`` None: the connection was cut; ``fault``: what struck it; ``known`` False: the simulation does
+    not offer this call.
+    """
 
     service: str
     method: str
@@ -70,6 +75,7 @@ class Seen:
     status: int | None
     at: float
     fault: str | None = None
+    known: bool = True
 
     @property
     def call(self) -> tuple[str, str, str]:

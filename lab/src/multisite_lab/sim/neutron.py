@@ -229,8 +229,8 @@ def set_tags(sim: Sim, ask: Ask) -> Answer:
         "ports": sim.state.ports,
         "security-groups": sim.state.security_groups,
     }
-    kind, resource_id = ask.ids["kind"], ask.ids["id"]
-    row = holders.get(kind, {}).get(resource_id)
+    kind, resource_id = ask.path.split("/")[1], ask.ids["id"]
+    row = holders[kind].get(resource_id)
     if row is None or not visible(ask, row):
         said = f"Resource {kind.rstrip('s')} {resource_id} could not be found."
         raise neutron_error(404, "TagResourceNotFound", said)
@@ -266,7 +266,8 @@ ROUTES = (
     Route("GET", "/subnets/{id}", subnet),
     Route("PUT", "/subnets/{id}", update_subnet),
     Route("DELETE", "/subnets/{id}", delete_subnet),
-    Route("PUT", "/{kind}/{id}/tags", set_tags),
+    *(Route("PUT", f"/{kind}/{{id}}/tags", set_tags) for kind in ("networks", "subnets", "ports")),
+    Route("PUT", "/security-groups/{id}/tags", set_tags),
     Route("GET", "/extensions", extensions),
     Route("GET", "/agents", agents),
     Route("GET", "/routers", nothing),

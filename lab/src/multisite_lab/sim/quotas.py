@@ -50,8 +50,10 @@ def over(sim: Sim, project: str, **more: int) -> str | None:
 
 
 def refuse_nova(sim: Sim, ask: Ask, **more: int) -> None:
-    """403, TooManyInstances (nova/exception.py)."""
+    """403: TooManyInstances, KeypairLimitExceeded, ServerGroupLimitExceeded (nova/exception.py)."""
     if (name := over(sim, ask.account.project_id, **more)) is not None:
+        if name in ("key_pairs", "server_groups"):
+            raise fault(403, f"Quota exceeded, too many {name.replace('_', ' ')}.")
         now, limit = used(sim, ask.account.project_id)[name], sim.quotas[name]
         said = f"Requested {more[name]}, but already used {now} of {limit} {name}"
         raise fault(403, f"Quota exceeded for {name}: {said}")

@@ -139,7 +139,8 @@ class SimSite:
             return Reply(404, b"Not Found", {"Content-Type": "text/plain"})
         route, ids = _route(service, wire.method, path)
         request_id = f"req-{self.name}-{next(self._requests)}"
-        rule = self.script.struck_by(service.name, wire.method, path)
+        what = _action(wire)
+        rule = self.script.struck_by(service.name, wire.method, path + what)
         ask = Ask(
             wire.method,
             service.name,
@@ -153,9 +154,9 @@ class SimSite:
         with self._lock:
             self.sim.catch_up()
             reply = self._struck(rule, service, route, wire, ask)
-        template = route.template if route else path
-        kind = rule.kind if rule else None
-        seen = Seen(service.name, wire.method, template, reply.status, self.sim.clock.now(), kind)
+        template = (route.template if route else path) + what
+        kind, known = rule.kind if rule else None, route is not None or path == "/"
+        seen = Seen(service.name, wire.method, template, reply.status, self.sim.clock.now(), kind, known)
         self.script.note(seen)
         return reply
 
@@ -211,6 +212,17 @@ class SimSite:
         if wire.method != "GET" and any(r.kind == "stale" for r in self.script.rules):
             self._before = copy.deepcopy(self.sim.state)
         return route.handle(self.sim, ask)
+
+
+def _action(wire: Wire) -> str:
+    """``#quiesce`` for ``POST .../action {"quiesce": ...}``: one path, many calls."""
+    if wire.method != "POST" or not wire.path.endswith("/action"):
+        return ""
+    try:
+        body = json.loads(wire.content)
+    except ValueError:
+        return ""
+    return f"#{next(iter(body))}" if isinstance(body, dict) and body else ""
 
 
 def _service(path: str) -> tuple[Service | None, str]:
