@@ -87,7 +87,7 @@ class House:
         """Register the sites, unless they are, and begin to work."""
         known = {site.name for site in self.sites.list(self.caller)}
         for name in self.clouds.entries():
-            if "-" not in name and name not in known:
+            if not name.endswith(("-member", "-other")) and name not in known:
                 self.sites.register(self.caller, name, name)
         self.jobs.launch()
 

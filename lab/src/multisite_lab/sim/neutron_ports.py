@@ -121,8 +121,8 @@ def _subnet_of(sim: Sim, ask: Ask, network: Row, one: Row) -> Row:
 def _groups(sim: Sim, ask: Ask, fields: Row, protected: bool) -> list[str]:
     if not protected:
         if fields.get("security_groups"):
-            said = "Port Security must be enabled in order to have allowed address pairs on a port."
-            raise neutron_error(409, "PortSecurityAndIPRequiredForSecurityGroups", said)
+            said = "Port security must be enabled and port must have an IP address in order to use security groups."
+            raise neutron_error(400, "PortSecurityAndIPRequiredForSecurityGroups", said)
         return []
     groups: list[str] = [find_group(sim, ask, str(g))["id"] for g in fields.get("security_groups") or []]
     if "security_groups" in fields:

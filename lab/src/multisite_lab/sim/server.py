@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -32,7 +33,7 @@ def application(site: SimSite) -> Callable[[dict[str, Any], StartResponse], Iter
                 connection.shutdown(socket.SHUT_RDWR)
             raise ConnectionAbortedError("cut by a scripted fault")
         headers = [*reply.headers.items(), ("Content-Length", str(len(reply.content)))]
-        start_response(f"{reply.status} Answer", headers)
+        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
         return [reply.content]
 
     return app
