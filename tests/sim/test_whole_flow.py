@@ -85,6 +85,26 @@ def test_a_protection_that_fails_leaves_nothing(world: World, house: House, rule
     assert site_facts(world.sites[SITE].settle()) == before
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/action#quiesce$"), ("POST", "^/snapshots$"), ("POST", "^/backups$")]
+)
+def test_what_takes_effect_after_its_answer_was_lost_is_undone_too(
+    world: World, house: House, method: str, path: str
+) -> None:
+    """The proxy gives up on the request, and the service carries it out a second later."""
+    house.deploy("mme", servers=1)
+    before = site_facts(world.sites[SITE].settle())
+    rule = world.sites[SITE].strike(Rule("late", "", method, path, status=504, seconds=1.0))
+    job, _ = house.protect("mme")
+    assert rule.struck
+    assert wrong(world, house) == []
+    if job.state == JobState.UNDONE:
+        assert site_facts(world.sites[SITE].settle()) == before
+    else:
+        assert job.state == JobState.DONE, job.error
+    assert {s.freeze.state for s in world.sites[SITE].settle().state.servers.values()} == {"thawed"}
+
+
 def test_a_recovery_that_fails_pauses_and_is_undone(world: World, house: House) -> None:
     house.deploy("mme")
     _, point = house.protect("mme")
