@@ -43,7 +43,7 @@ lint: env
 	$(BIN)/python tools/check_house.py
 
 test-unit: env
-	$(BIN)/pytest -q tests/unit tests/crash tests/contract
+	$(BIN)/pytest -q tests/unit tests/crash tests/contract tests/sim
 
 # the plugin is tested inside the environment of the sites, where Nova is
 test-nova: env

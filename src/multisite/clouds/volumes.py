@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from multisite.clouds.waiting import volume_messages, wait_gone, wait_until
 # Pinned, because the shape of the answers depends on it: 3.43 shows a backup's metadata; snapshots of
 # attached volumes need "force", which 3.66 and later refuse.
 _VERSION = "3.43"
+_LOOK_AGAIN_SECONDS = 3.0
 _REFUSALS = 5
 """So often a deletion may come at a wrong moment before its refusal counts."""
 
@@ -228,7 +230,13 @@ def create_backup(
         "force": True,
     }
     what = f"back up volume {volume_id}"
-    made = _post(site, what, "/backups", {"backup": tokens.mark("backup", token, fields)})["backup"]
+    try:
+        made = _post(site, what, "/backups", {"backup": tokens.mark("backup", token, fields)})["backup"]
+    except UnknownOutcome:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+        if not (found := backups_by_token(site, token)):
+            raise
+        return found[0]
     return get_backup(site, made["id"])
 
 

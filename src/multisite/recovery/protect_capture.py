@@ -9,8 +9,9 @@ of the freeze's time limit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,12 +22,14 @@ from multisite.domain.errors import MultisiteError
 from multisite.domain.fence import FencedThreads
 from multisite.jobs.model import Json, StepContext, StepFailed
 from multisite.recovery.protect_cloud import ProtectCloud
-from multisite.recovery.protect_plan import ProtectPlan
+from multisite.recovery.protect_plan import ProtectPlan, ServerToFreeze
 from multisite.recovery.protect_window import THAW_SECONDS, Window
 
 THREADS = 16
 POLL = 0.06
 """Seconds between two looks at the snapshots while servers stand still."""
+LOOK_AGAIN_SECONDS = 3.0
+"""A request whose answer was lost may still take effect: an undo looks a second time, so much later."""
 LATE = "the snapshots were not complete within the freeze limit: raise freeze_timeout"
 SNAPSHOT_SECONDS = 300.0
 """How long snapshots may take when no server is frozen."""
@@ -53,7 +56,7 @@ def capture(cloud: ProtectCloud, plan: ProtectPlan, settings: CaptureSettings, c
     """
     if ctx.interrupted:
         said = "interrupted while frozen: the consistency point is lost, run the protection again"
-        raise StepFailed("; ".join([said, *_thaw_all(cloud, plan, ctx)]))
+        raise StepFailed("; ".join([said, *_thaw_all(cloud, plan.freeze, ctx)]))
     _refuse_leftovers(cloud, ctx.token)
     threads = max(1, min(THREADS, len(plan.volumes)))
     group = cloud.consistent_group([v.id for v in plan.volumes]) if settings.gap is None else None
@@ -83,20 +86,35 @@ def capture(cloud: ProtectCloud, plan: ProtectPlan, settings: CaptureSettings, c
 
 
 def undo_capture(cloud: ProtectCloud, plan: ProtectPlan, ctx: StepContext, *, finished: bool) -> None:
-    """Remove the snapshots; unless the capture is known to have ``finished``, thaw first.
+    """Remove the snapshots; unless the capture is known to have ``finished``, thaw first, and look for what
+    came late.
 
     Raises StepFailed naming what is left.
     """
-    trouble = [] if finished else _thaw_all(cloud, plan, ctx)
+    trouble = [] if finished else _thaw_all(cloud, plan.freeze, ctx)
     trouble.extend(remove_snapshots(cloud, {ctx.token}))
+    if not finished and not trouble:
+        time.sleep(LOOK_AGAIN_SECONDS)
+        trouble.extend(_thaw_all(cloud, _frozen_late(cloud, plan), ctx))
+        trouble.extend(remove_snapshots(cloud, {ctx.token}))
     if trouble:
         raise StepFailed("; ".join(trouble))
 
 
-def _thaw_all(cloud: ProtectCloud, plan: ProtectPlan, ctx: StepContext) -> list[str]:
+def _frozen_late(cloud: ProtectCloud, plan: ProtectPlan) -> list[ServerToFreeze]:
+    """Servers frozen although they were thawed; where nova-api does not tell, its own limit has to do."""
+    found = []
+    for server in plan.freeze:
+        with suppress(SiteError):
+            if cloud.freeze_record(server.id).state in ("freezing", "frozen"):
+                found.append(server)
+    return found
+
+
+def _thaw_all(cloud: ProtectCloud, servers: Sequence[ServerToFreeze], ctx: StepContext) -> list[str]:
     window = Window(cloud, 0)
     with work.in_a_hurry():
-        trouble = window.thaw_all(plan.freeze, THAW_SECONDS)
+        trouble = window.thaw_all(servers, THAW_SECONDS)
     window.tell(ctx)
     return trouble
 

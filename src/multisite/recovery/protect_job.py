@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +22,13 @@ from multisite.domain.manifest import BackupRecord, FrozenWindow, Manifest, Mark
 from multisite.domain.model import Application, Protection, RestorePoint, RestorePointState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.recovery.manifests import ManifestStore, as_restore_point
-from multisite.recovery.protect_capture import CaptureSettings, capture, remove_snapshots, undo_capture
+from multisite.recovery.protect_capture import (
+    LOOK_AGAIN_SECONDS,
+    CaptureSettings,
+    capture,
+    remove_snapshots,
+    undo_capture,
+)
 from multisite.recovery.protect_cloud import ProtectCloud
 from multisite.recovery.protect_plan import PlannedVolume, ProtectPlan, differences
 
@@ -289,8 +296,11 @@ def _remove_backups(cloud: ProtectCloud, volume: PlannedVolume, ctx: StepContext
 def _undo_backup(
     ports: ProtectPorts, order: ProtectOrder, volume: PlannedVolume, ctx: StepContext, result: Json | None
 ) -> None:  # the token finds it, whether the end of the step is known or not
-    del result
-    _remove_backups(ports.open(order.application.site), volume, ctx)
+    cloud = ports.open(order.application.site)
+    _remove_backups(cloud, volume, ctx)
+    if result is None:
+        time.sleep(LOOK_AGAIN_SECONDS)
+        _remove_backups(cloud, volume, ctx)
 
 
 def _manifest(ports: ProtectPorts, order: ProtectOrder, ctx: StepContext) -> Json:

@@ -26,6 +26,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(protect_window, "GRACE", 0.05)
     monkeypatch.setattr(protect_window, "AGAIN", 0.01)
     monkeypatch.setattr(protect_capture, "THAW_SECONDS", 0.2)
+    monkeypatch.setattr(protect_capture, "LOOK_AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(protect_capture, "POLL", 0.002)
 
 

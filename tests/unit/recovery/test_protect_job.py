@@ -15,7 +15,7 @@ from multisite.clouds.errors import OverQuota, Refused, UnknownOutcome, Unreacha
 from multisite.domain.errors import NotFound
 from multisite.domain.model import Protection, RestorePoint, RestorePointState
 from multisite.jobs.model import JobState
-from multisite.recovery import protect_capture, protect_window
+from multisite.recovery import protect_capture, protect_job, protect_window
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import RunRequest
@@ -113,6 +113,12 @@ class Bench:
 
     def things(self):
         return set(self.cloud.snapshots), set(self.cloud.saved), set(self.cloud.groups)
+
+
+@pytest.fixture(autouse=True)
+def look_again_at_once(monkeypatch):
+    for module in (protect_capture, protect_job):
+        monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)
 
 
 @pytest.fixture

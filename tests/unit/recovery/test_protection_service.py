@@ -12,7 +12,7 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import Capability, Known, RestorePointState, Site
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
-from multisite.recovery import protect_capture, protect_window
+from multisite.recovery import protect_capture, protect_job, protect_window
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable
 from multisite.recovery.protection_service import ProtectionService
 from multisite.store.applications import ApplicationRepository
@@ -83,6 +83,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(protect_window, "AGAIN", 0.01)
     monkeypatch.setattr(protect_window, "GRACE", 0.05)
     monkeypatch.setattr(protect_capture, "POLL", 0.002)
+    for module in (protect_capture, protect_job):
+        monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)
 
 
 @pytest.fixture

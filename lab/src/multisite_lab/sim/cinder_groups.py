@@ -1,0 +1,226 @@
+"""Cinder: volume types, groups and their snapshots, services, messages (Block Storage API reference v3)."""
+
+from __future__ import annotations
+
+from multisite_lab.sim import guest, quotas
+from multisite_lab.sim.cinder_snapshots import make as make_snapshot
+from multisite_lab.sim.cinder_volumes import find as find_volume
+from multisite_lab.sim.clock import cinder_time
+from multisite_lab.sim.model import Sim, new_id
+from multisite_lab.sim.wire import Answer, Ask, Route, Row, fault, ok, page, required
+
+SPEC = "consistent_group_snapshot_enabled"
+
+
+def types(sim: Sim, ask: Ask) -> Answer:
+    """Extra specs are shown to administrators; to others only a few harmless ones."""
+    rows = [{k: v for k, v in row.items() if k != "is_default"} for row in sim.state.volume_types.values()]
+    return page(ask, "volume_types", rows, sim.settings.page)
+
+
+def default_type(sim: Sim, _ask: Ask) -> Answer:
+    for row in sim.state.volume_types.values():
+        if row.get("is_default"):
+            return ok({"volume_type": {k: v for k, v in row.items() if k != "is_default"}})
+    raise fault(404, "Default volume type can not be found.")
+
+
+def services(sim: Sim, ask: Ask) -> Answer:
+    if not ask.account.is_admin:
+        raise fault(403, "Policy doesn't allow volume_extension:services:index to be performed.")
+    names = {"cinder-scheduler": sim.name, "cinder-volume": f"{sim.name}@rbd", "cinder-backup": sim.name}
+    rows = [
+        {"binary": binary, "host": host, "zone": "nova", "status": "enabled", "state": "up",
+         "updated_at": cinder_time(sim.now), "disabled_reason": None}
+        for binary, host in names.items()
+        if ask.one("binary") in (None, binary)
+    ]  # fmt: skip
+    return ok({"services": rows})
+
+
+def messages(sim: Sim, ask: Ask) -> Answer:
+    about = ask.one("resource_uuid")
+    return ok({"messages": [m for m in sim.state.messages if about in (None, m["resource_uuid"])]})
+
+
+def group_types(sim: Sim, ask: Ask) -> Answer:
+    return ok({"group_types": [_group_type(row, ask) for row in sim.state.group_types.values()]})
+
+
+def group_type(sim: Sim, ask: Ask) -> Answer:
+    row = sim.state.group_types.get(ask.ids["id"])
+    if row is None:
+        raise fault(404, f"Group type {ask.ids['id']} could not be found.")
+    return ok({"group_type": _group_type(row, ask)})
+
+
+def _group_type(row: Row, ask: Ask) -> Row:
+    """The specs are left out for all but administrators (cinder/api/v3/views/group_types.py)."""
+    return row if ask.account.is_admin else {k: v for k, v in row.items() if k != "group_specs"}
+
+
+def create_group_type(sim: Sim, ask: Ask) -> Answer:
+    if not ask.account.is_admin:
+        raise fault(403, "Policy doesn't allow group:group_types:create to be performed.")
+    wanted = required(ask.body, "group_type")
+    row = {"id": new_id(), "name": wanted["name"], "description": None, "is_public": True}
+    row["group_specs"] = dict(wanted.get("group_specs") or {})
+    sim.state.group_types[row["id"]] = row
+    return ok({"group_type": row}, 202)
+
+
+def delete_group_type(sim: Sim, ask: Ask) -> Answer:
+    if any(row["group_type"] == ask.ids["id"] for row in sim.state.groups.values()):
+        raise fault(
+            400, f"Target group type is still in use. Group type {ask.ids['id']} delete is not allowed"
+        )
+    sim.state.group_types.pop(ask.ids["id"], None)
+    return Answer(202)
+
+
+def groups(sim: Sim, ask: Ask) -> Answer:
+    return page(ask, "groups", sim.state.groups.values(), sim.settings.page)
+
+
+def _group(sim: Sim, group_id: str) -> Row:
+    row = sim.state.groups.get(group_id)
+    if row is None:
+        raise fault(404, f"Group {group_id} could not be found.")
+    return row
+
+
+def group(sim: Sim, ask: Ask) -> Answer:
+    return ok({"group": _group(sim, ask.ids["id"])})
+
+
+def create_group(sim: Sim, ask: Ask) -> Answer:
+    wanted = required(ask.body, "group")
+    row: Row = {
+        "id": new_id(),
+        "name": wanted.get("name"),
+        "description": wanted.get("description"),
+        "status": "creating",
+        "availability_zone": "nova",
+        "created_at": cinder_time(sim.now),
+        "group_type": wanted["group_type"],
+        "volume_types": wanted["volume_types"],
+        "group_snapshot_id": None,
+        "source_group_id": None,
+    }
+    sim.state.groups[row["id"]] = row
+    sim.after(sim.settings.create_volume, lambda: _set_available(sim, row["id"]))
+    return ok({"group": {"id": row["id"], "name": row["name"]}}, 202)
+
+
+def _set_available(sim: Sim, group_id: str) -> None:
+    if (row := sim.state.groups.get(group_id)) is not None:
+        row["status"] = "available"
+
+
+def update_group(sim: Sim, ask: Ask) -> Answer:
+    """``add_volumes`` and ``remove_volumes`` are ids with commas between them."""
+    row, wanted = _group(sim, ask.ids["id"]), required(ask.body, "group")
+    if row["status"] != "available":
+        raise fault(400, f"Invalid group: Update group status must be available, but it is {row['status']}.")
+    for key, group_id in (("add_volumes", row["id"]), ("remove_volumes", None)):
+        for volume_id in filter(None, (wanted.get(key) or "").split(",")):
+            find_volume(sim, volume_id, ask).group_id = group_id
+    row["status"] = "updating"
+    sim.after(sim.settings.create_volume, lambda: _set_available(sim, row["id"]))
+    return Answer(202)
+
+
+def group_action(sim: Sim, ask: Ask) -> Answer:
+    row = _group(sim, ask.ids["id"])
+    if not isinstance(ask.body, dict) or "delete" not in ask.body:
+        raise fault(400, "There is no such action.")
+    members = [v for v in sim.state.volumes.values() if v.group_id == row["id"]]
+    if members and not ask.body["delete"].get("delete-volumes"):
+        raise fault(
+            400, f"Invalid group: Group {row['id']} still contains volumes. Delete-volumes is required."
+        )
+    for volume in members:
+        del sim.state.volumes[volume.id]
+    row["status"] = "deleting"
+    sim.after(sim.settings.delete_volume, lambda: sim.state.groups.pop(row["id"], None))
+    return Answer(202)
+
+
+def group_snapshots(sim: Sim, ask: Ask) -> Answer:
+    return page(ask, "group_snapshots", sim.state.group_snapshots.values(), sim.settings.page)
+
+
+def group_snapshot(sim: Sim, ask: Ask) -> Answer:
+    return ok({"group_snapshot": _group_snapshot(sim, ask.ids["id"])})
+
+
+def _group_snapshot(sim: Sim, snapshot_id: str) -> Row:
+    row = sim.state.group_snapshots.get(snapshot_id)
+    if row is None:
+        raise fault(404, f"GroupSnapshot {snapshot_id} could not be found.")
+    return row
+
+
+def create_group_snapshot(sim: Sim, ask: Ask) -> Answer:
+    """All volumes of the group at one moment; its snapshots have its name (cinder/group/api.py)."""
+    wanted = required(ask.body, "group_snapshot")
+    row_of_group = _group(sim, str(wanted["group_id"]))
+    members = [v for v in sim.state.volumes.values() if v.group_id == row_of_group["id"]]
+    if not members:
+        raise fault(400, f"Invalid group: Group {row_of_group['id']} is empty.")
+    quotas.refuse_cinder(sim, ask, "snapshots", snapshots=len(members))
+    row: Row = {
+        "id": new_id(),
+        "group_id": row_of_group["id"],
+        "group_type_id": row_of_group["group_type"],
+        "name": wanted.get("name"),
+        "description": wanted.get("description"),
+        "status": "creating",
+        "created_at": cinder_time(sim.now),
+        "project_id": ask.account.project_id,
+    }
+    sim.state.group_snapshots[row["id"]] = row
+    for volume in members:
+        guest.flush_volume(sim, volume)
+        made = make_snapshot(sim, volume, str(row["name"]), row["description"])
+        made.group_snapshot_id = row["id"]
+    sim.after(sim.settings.snapshot, lambda: row.update(status="available"))
+    return ok({"group_snapshot": {"id": row["id"], "name": row["name"]}}, 202)
+
+
+def delete_group_snapshot(sim: Sim, ask: Ask) -> Answer:
+    row = _group_snapshot(sim, ask.ids["id"])
+    if row["status"] not in ("available", "error"):
+        raise fault(400, "Invalid group snapshot: GroupSnapshot status must be available or error")
+    row["status"] = "deleting"
+
+    def gone() -> None:
+        sim.state.group_snapshots.pop(row["id"], None)
+        for snapshot in [s for s in sim.state.snapshots.values() if s.group_snapshot_id == row["id"]]:
+            del sim.state.snapshots[snapshot.id]
+
+    sim.after(sim.settings.delete_snapshot, gone)
+    return Answer(202)
+
+
+ROUTES = (
+    Route("GET", "/types", types),
+    Route("GET", "/types/default", default_type),
+    Route("GET", "/os-services", services),
+    Route("GET", "/messages", messages),
+    Route("GET", "/group_types", group_types),
+    Route("POST", "/group_types", create_group_type),
+    Route("GET", "/group_types/{id}", group_type),
+    Route("DELETE", "/group_types/{id}", delete_group_type),
+    Route("GET", "/groups", groups),
+    Route("GET", "/groups/detail", groups),
+    Route("POST", "/groups", create_group),
+    Route("GET", "/groups/{id}", group),
+    Route("PUT", "/groups/{id}", update_group),
+    Route("POST", "/groups/{id}/action", group_action),
+    Route("GET", "/group_snapshots", group_snapshots),
+    Route("GET", "/group_snapshots/detail", group_snapshots),
+    Route("POST", "/group_snapshots", create_group_snapshot),
+    Route("GET", "/group_snapshots/{id}", group_snapshot),
+    Route("DELETE", "/group_snapshots/{id}", delete_group_snapshot),
+)

@@ -1,0 +1,238 @@
+"""What a simulated site holds: its resources as plain values, its settings, and what is still to happen."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from multisite_lab.sim.clock import Clock, WallClock
+from multisite_lab.sim.content import BackupStore, Content
+from multisite_lab.sim.wire import Account, Row
+
+Agent = Literal["ok", "dead", "hung", "absent"]
+
+
+@dataclass
+class Settings:
+    """Seconds each thing takes, and what the site is made of.
+
+    ``page``: rows a list gives at most at a time.  ``watcher``: whether nova-api keeps the limits of freezes.
+    """
+
+    create_volume: float = 0.02
+    delete_volume: float = 0.02
+    snapshot: float = 0.03
+    delete_snapshot: float = 0.02
+    backup: float = 0.05
+    delete_backup: float = 0.02
+    import_record: float = 0.02
+    restore: float = 0.05
+    build_server: float = 0.05
+    boot: float = 0.05
+    delete_server: float = 0.05
+    freeze: float = 0.01
+    freeze_timeout: float = 1.0
+    dhcp: float = 0.02
+    record_every: float = 0.01
+    page: int = 1000
+    longest_freeze: int = 600
+    watcher: bool = True
+    token_hours: float = 12.0
+
+
+@dataclass
+class Volume:
+    id: str
+    name: str
+    description: str | None
+    size: int
+    project_id: str
+    user_id: str
+    volume_type: str
+    created_at: float
+    status: str = "creating"
+    metadata: dict[str, str] = field(default_factory=dict)
+    image_metadata: dict[str, str] = field(default_factory=dict)
+    bootable: bool = False
+    group_id: str | None = None
+    snapshot_id: str | None = None
+    server_id: str | None = None
+    device: str | None = None
+    attachment_id: str | None = None
+    content: Content = field(default_factory=Content)
+
+
+@dataclass
+class Snapshot:
+    id: str
+    name: str
+    description: str | None
+    volume_id: str
+    size: int
+    project_id: str
+    created_at: float
+    status: str = "creating"
+    metadata: dict[str, str] = field(default_factory=dict)
+    group_snapshot_id: str | None = None
+    content: Content = field(default_factory=Content)
+
+
+@dataclass
+class Backup:
+    id: str
+    name: str | None
+    description: str | None
+    volume_id: str
+    size: int
+    project_id: str
+    created_at: float
+    data_timestamp: float
+    status: str = "creating"
+    snapshot_id: str | None = None
+    parent_id: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    fail_reason: str | None = None
+    container: str | None = None
+    service: str = ""
+    imported: bool = False
+
+
+@dataclass
+class Freeze:
+    """What the quiesce filter has written down about a server (plugins/nova, records.Record)."""
+
+    state: str = "thawed"
+    number: int = 0
+    timeout: int | None = None
+    frozen_at: float | None = None
+    thaw_at: float | None = None
+    thawed_at: float | None = None
+    expired: bool = False
+    request_id: str = ""
+
+
+@dataclass
+class Guest:
+    """The running guest: it writes a record every so often, first to its root disk, then to the data disk."""
+
+    seed: int
+    base: int
+    since: float
+    working: bool
+    lines: list[str] = field(default_factory=list)
+    parked: int | None = None
+    told: bool = False
+
+
+@dataclass
+class Disk:
+    volume_id: str
+    device: str
+    delete_on_termination: bool
+    attachment_id: str
+
+
+@dataclass
+class Server:
+    id: str
+    name: str
+    project_id: str
+    user_id: str
+    created_at: float
+    flavor: Row
+    metadata: dict[str, str]
+    tags: list[str]
+    description: str | None
+    hostname: str
+    key_name: str | None
+    user_data: str | None
+    availability_zone: str
+    config_drive: bool
+    disks: list[Disk]
+    ports: list[str]
+    group_id: str | None
+    status: str = "BUILD"
+    task_state: str | None = "scheduling"
+    fault: str | None = None
+    guest: Guest | None = None
+    freeze: Freeze = field(default_factory=Freeze)
+    agent: Agent = "ok"
+    console: list[str] = field(default_factory=list)
+
+
+@dataclass
+class State:
+    """Everything that is in the site now, by id; rows (``Row``) are as the API shows them."""
+
+    tokens: dict[str, tuple[Account, float]] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    backups: dict[str, Backup] = field(default_factory=dict)
+    groups: dict[str, Row] = field(default_factory=dict)
+    group_types: dict[str, Row] = field(default_factory=dict)
+    group_snapshots: dict[str, Row] = field(default_factory=dict)
+    volume_types: dict[str, Row] = field(default_factory=dict)
+    messages: list[Row] = field(default_factory=list)
+    servers: dict[str, Server] = field(default_factory=dict)
+    flavors: dict[str, Row] = field(default_factory=dict)
+    keypairs: dict[tuple[str, str], Row] = field(default_factory=dict)
+    server_groups: dict[str, Row] = field(default_factory=dict)
+    images: dict[str, Row] = field(default_factory=dict)
+    networks: dict[str, Row] = field(default_factory=dict)
+    subnets: dict[str, Row] = field(default_factory=dict)
+    ports: dict[str, Row] = field(default_factory=dict)
+    security_groups: dict[str, Row] = field(default_factory=dict)
+
+
+QUOTAS = {
+    "instances": 20, "cores": 40, "ram": 51200, "server_groups": 10, "key_pairs": 100,
+    "volumes": 50, "gigabytes": 1000, "snapshots": 50, "backups": 100, "backup_gigabytes": 1000,
+    "network": 100, "subnet": 100, "port": 500, "security_group": 50, "security_group_rule": 500, "router": 10,
+}  # fmt: skip
+
+
+@dataclass
+class Sim:
+    """One site.  Handlers change ``state`` and say with ``after`` what is to follow.
+
+    What follows happens lazily and in its order, before the next request is looked at: there is no thread.
+    """
+
+    name: str
+    region: str
+    store: BackupStore
+    accounts: tuple[Account, ...]
+    clock: Clock = field(default_factory=WallClock)
+    settings: Settings = field(default_factory=Settings)
+    quotas: dict[str, int] = field(default_factory=lambda: dict(QUOTAS))
+    state: State = field(default_factory=State)
+    _queue: list[tuple[float, int, Callable[[], object]]] = field(default_factory=list)
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _moment: float | None = None
+
+    @property
+    def now(self) -> float:
+        """The moment things happen at: what was due earlier happens at its own time."""
+        return self._moment if self._moment is not None else self.clock.now()
+
+    def after(self, seconds: float, act: Callable[[], object]) -> None:
+        heapq.heappush(self._queue, (self.now + seconds, next(self._numbers), act))
+
+    def catch_up(self) -> None:
+        """Let everything happen that is due."""
+        end = self.clock.now()
+        while self._queue and self._queue[0][0] <= end:
+            due, _, act = heapq.heappop(self._queue)
+            self._moment = due
+            try:
+                act()
+            finally:
+                self._moment = None
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())

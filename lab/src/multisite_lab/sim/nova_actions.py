@@ -1,0 +1,93 @@
+"""Nova: what is done with a server: its actions, its volumes, its diagnostics (Compute API reference)."""
+
+from __future__ import annotations
+
+from multisite_lab.sim import guest
+from multisite_lab.sim.model import Server, Sim
+from multisite_lab.sim.nova_quiesce import ACTIONS as QUIESCE
+from multisite_lab.sim.nova_servers import find, start, stop
+from multisite_lab.sim.wire import Answer, Ask, Route, Row, fault, ok, required
+
+
+def action(sim: Sim, ask: Ask) -> Answer:
+    """The filter looks first, as in nova-api's pipeline."""
+    body: Row = ask.body if isinstance(ask.body, dict) else {}
+    if ours := sorted(body.keys() & QUIESCE.keys()):
+        if len(body) > 1:
+            raise fault(400, f"Invalid input for field '{ours[0]}': must be the only action in the request")
+        return QUIESCE[ours[0]](sim, ask, body[ours[0]])
+    server = find(sim, ask.ids["id"], ask)
+    name = next(iter(body), "")
+    if name == "os-getConsoleOutput":
+        return console(sim, server, body[name] or {})
+    if name == "os-stop":
+        _refuse(server, "stop", "ACTIVE")
+        stop(sim, server)
+        return Answer(202)
+    if name == "os-start":
+        _refuse(server, "start", "SHUTOFF")
+        start(sim, server)
+        return Answer(202)
+    raise fault(400, f"There is no such action: {name}")
+
+
+def _refuse(server: Server, word: str, needed: str) -> None:
+    if server.status != needed:
+        said = f"Cannot '{word}' instance {server.id} while it is in vm_state {server.status.lower()}"
+        raise fault(409, said)
+
+
+def console(sim: Sim, server: Server, options: Row) -> Answer:
+    """409 before there is one (console_output.py: InstanceNotReady)."""
+    if server.status == "BUILD":
+        raise fault(409, f"Instance {server.id} is not ready")
+    guest.tell(sim, server)
+    lines, length = server.console, options.get("length")
+    shown = lines[-int(length) :] if length not in (None, -1) else lines
+    return ok({"output": "".join(f"{line}\n" for line in shown)})
+
+
+def attachments(sim: Sim, ask: Ask) -> Answer:
+    """From 2.79 with ``delete_on_termination``; 2.89 replaced ``id`` by ``attachment_id``."""
+    server = find(sim, ask.ids["id"], ask)
+    rows = []
+    for disk in server.disks:
+        row: Row = {"volumeId": disk.volume_id, "serverId": server.id, "device": disk.device, "tag": None}
+        if ask.version >= (2, 79):
+            row["delete_on_termination"] = disk.delete_on_termination
+        if ask.version >= (2, 89):
+            row |= {"attachment_id": disk.attachment_id, "bdm_uuid": disk.attachment_id}
+        else:
+            row["id"] = disk.volume_id
+        rows.append(row)
+    return ok({"volumeAttachments": rows})
+
+
+def update_attachment(sim: Sim, ask: Ask) -> Answer:
+    """2.85: whether the volume goes with its server.  To swap volumes is not offered here."""
+    server, wanted = find(sim, ask.ids["id"], ask), required(ask.body, "volumeAttachment")
+    for disk in server.disks:
+        if disk.volume_id == ask.ids["volume"]:
+            disk.delete_on_termination = bool(wanted.get("delete_on_termination"))
+            return Answer(202)
+    said = f"Instance {server.id} is not attached to volume {ask.ids['volume']}"
+    raise fault(404, said)
+
+
+def diagnostics(sim: Sim, ask: Ask) -> Answer:
+    """For administrators, of running servers; from 2.48 the same from all hypervisors."""
+    server = find(sim, ask.ids["id"], ask)
+    if not ask.account.is_admin:
+        raise fault(403, "Policy doesn't allow os_compute_api:os-server-diagnostics to be performed.")
+    if server.status != "ACTIVE":
+        raise fault(409, f"Cannot 'get_diagnostics' instance {server.id} while it is in power_state shutdown")
+    macs = [sim.state.ports[p]["mac_address"] for p in server.ports if p in sim.state.ports]
+    return ok({"state": "running", "nic_details": [{"mac_address": mac} for mac in macs]})
+
+
+ROUTES = (
+    Route("POST", "/servers/{id}/action", action),
+    Route("GET", "/servers/{id}/os-volume_attachments", attachments),
+    Route("PUT", "/servers/{id}/os-volume_attachments/{volume}", update_attachment),
+    Route("GET", "/servers/{id}/diagnostics", diagnostics),
+)

@@ -1,0 +1,222 @@
+"""Nova: servers, from request to running to gone (Compute API reference; nova/compute/api.py, manager.py)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from multisite_lab.sim import guest, nova_views, quotas
+from multisite_lab.sim.cinder_volumes import attach, detach
+from multisite_lab.sim.model import Disk, Server, Sim, new_id
+from multisite_lab.sim.wire import Answer, Ask, Route, Row, fault, ok, page, required
+
+STAGES = ("scheduling", "block_device_mapping", "networking", "spawning")
+
+
+def find(sim: Sim, server_id: str, ask: Ask) -> Server:
+    """404 also for one of another project, unless an administrator asks."""
+    server = sim.state.servers.get(server_id)
+    if server is None or not (ask.account.is_admin or server.project_id == ask.account.project_id):
+        raise fault(404, f"Instance {server_id} could not be found.")
+    return server
+
+
+def listing(sim: Sim, ask: Ask) -> Answer:
+    """``all_tenants``, ``project_id`` and ``flavor`` for administrators; ``name`` and ``status`` for all."""
+    rows = list(sim.state.servers.values())
+    every = ask.account.is_admin and ask.one("all_tenants") in ("1", "True", "true")
+    project = ask.one("project_id") if every else ask.account.project_id
+    rows = [s for s in rows if project in (None, s.project_id)]
+    if (name := ask.one("name")) is not None:
+        rows = [s for s in rows if name in s.name]
+    if (flavor := ask.one("flavor")) is not None:
+        rows = [s for s in rows if s.flavor["id"] == flavor]
+    if (status := ask.one("status")) is not None:
+        rows = [s for s in rows if s.status == status.upper()]
+    return page(ask, "servers", [nova_views.server(sim, s, ask) for s in rows], sim.settings.page)
+
+
+def show(sim: Sim, ask: Ask) -> Answer:
+    return ok({"server": nova_views.server(sim, find(sim, ask.ids["id"], ask), ask)})
+
+
+def create(sim: Sim, ask: Ask) -> Answer:
+    """202; all that can be refused at once is refused here, the rest ends as ERROR."""
+    wanted = required(ask.body, "server")
+    name = wanted.get("name")
+    if not isinstance(name, str) or not 1 <= len(name) <= 255:
+        raise fault(
+            400, f"Invalid input for field/attribute name. Value: {name}. '{name}' is too short or long"
+        )
+    flavor = sim.state.flavors.get(str(wanted.get("flavorRef")))
+    if flavor is None:
+        raise fault(400, f"Flavor {wanted.get('flavorRef')} could not be found.")
+    key = wanted.get("key_name")
+    if key is not None and (ask.account.user_id, key) not in sim.state.keypairs:
+        raise fault(400, "Invalid key_name provided.")
+    volumes = _volumes(sim, ask, wanted)
+    ports = _ports(sim, ask, wanted)
+    group_id = _group(sim, ask)
+    quotas.refuse_nova(sim, ask, instances=1, cores=flavor["vcpus"], ram=flavor["ram"])
+    server = Server(
+        id=new_id(),
+        name=name,
+        project_id=ask.account.project_id,
+        user_id=ask.account.user_id,
+        created_at=sim.now,
+        flavor=dict(flavor),
+        metadata=dict(wanted.get("metadata") or {}),
+        tags=list(wanted.get("tags") or []),
+        description=wanted.get("description"),
+        hostname=wanted.get("hostname") or name,
+        key_name=key,
+        user_data=wanted.get("user_data"),
+        availability_zone=wanted.get("availability_zone") or "nova",
+        config_drive=bool(wanted.get("config_drive")),
+        disks=volumes,
+        ports=ports,
+        group_id=group_id,
+    )
+    sim.state.servers[server.id] = server
+    _take(sim, server)
+    for number, stage in enumerate(STAGES[1:], start=1):
+        seconds = sim.settings.build_server * number / len(STAGES)
+        sim.after(seconds, partial(_stage, sim, server.id, stage))
+    sim.after(sim.settings.build_server, lambda: _built(sim, server.id))
+    shown = {"id": server.id, "links": [], "OS-DCF:diskConfig": "MANUAL", "security_groups": []}
+    return ok({"server": shown}, 202)
+
+
+def _volumes(sim: Sim, ask: Ask, wanted: Row) -> list[Disk]:
+    """Device names in the order of the list: libvirt drops names that are asked for."""
+    mappings = wanted.get("block_device_mapping_v2") or []
+    if not mappings:
+        raise fault(400, "Block Device Mapping is Invalid: here servers boot from volumes only.")
+    disks = []
+    for number, mapping in enumerate(sorted(mappings, key=lambda m: m.get("boot_index") != 0)):
+        volume_id = str(mapping.get("uuid"))
+        volume = sim.state.volumes.get(volume_id)
+        if volume is None or volume.project_id != ask.account.project_id:
+            raise fault(400, f"Block Device Mapping is Invalid: failed to get volume {volume_id}.")
+        if number == 0 and not volume.bootable:
+            raise fault(400, f"Block Device {volume_id} is not bootable.")
+        if volume.status != "available":
+            raise fault(
+                400,
+                f"Invalid volume: Volume {volume_id} status must be available or downloading to reserve, "
+                f"but the current status is {volume.status}.",
+            )
+        keep = not mapping.get("delete_on_termination")
+        disks.append(Disk(volume_id, f"/dev/vd{chr(ord('a') + number)}", not keep, new_id()))
+    return disks
+
+
+def _ports(sim: Sim, ask: Ask, wanted: Row) -> list[str]:
+    networks = wanted.get("networks")
+    if networks in (None, "auto", "none"):
+        return []
+    found = []
+    for one in networks or []:
+        port_id = str(one.get("port"))
+        port = sim.state.ports.get(port_id)
+        if port is None or port["project_id"] != ask.account.project_id:
+            raise fault(400, f"Port id {port_id} could not be found.")
+        if port["device_id"]:
+            raise fault(409, f"Port {port_id} is still in use.")
+        found.append(port_id)
+    return found
+
+
+def _group(sim: Sim, ask: Ask) -> str | None:
+    hints = ask.body.get("os:scheduler_hints") or ask.body.get("OS-SCH-HNT:scheduler_hints") or {}
+    group_id = hints.get("group")
+    if group_id is not None and group_id not in sim.state.server_groups:
+        raise fault(400, f"Instance group {group_id} could not be found.")
+    return None if group_id is None else str(group_id)
+
+
+def _take(sim: Sim, server: Server) -> None:
+    """Reserve its volumes and ports, join its group."""
+    for disk in server.disks:
+        attach(sim.state.volumes[disk.volume_id], server.id, disk.device, disk.attachment_id)
+    for port_id in server.ports:
+        port = sim.state.ports[port_id]
+        port |= {"device_id": server.id, "device_owner": "compute:nova", "status": "BUILD"}
+    if server.group_id is not None:
+        sim.state.server_groups[server.group_id]["members"].append(server.id)
+
+
+def _stage(sim: Sim, server_id: str, stage: str) -> None:
+    server = sim.state.servers.get(server_id)
+    if server is not None and server.status == "BUILD" and server.task_state != "deleting":
+        server.task_state = stage
+
+
+def _built(sim: Sim, server_id: str) -> None:
+    server = sim.state.servers.get(server_id)
+    if server is None or server.status != "BUILD" or server.task_state == "deleting":
+        return
+    lost = [d.volume_id for d in server.disks if d.volume_id not in sim.state.volumes]
+    lost += [p for p in server.ports if p not in sim.state.ports]
+    if lost:
+        server.status, server.task_state = "ERROR", None
+        server.fault = f"Build of instance {server_id} aborted: {lost[0]} could not be found."
+        return
+    for disk in server.disks:
+        sim.state.volumes[disk.volume_id].status = "in-use"
+    start(sim, server)
+
+
+def start(sim: Sim, server: Server) -> None:
+    """Power on: its ports come up with it, its guest a little later."""
+    server.status, server.task_state = "ACTIVE", None
+    for port_id in server.ports:
+        if (port := sim.state.ports.get(port_id)) is not None:
+            port |= {"status": "ACTIVE", "binding:host_id": sim.name}
+    sim.after(sim.settings.boot, lambda: guest.boot(sim, server))
+
+
+def stop(sim: Sim, server: Server) -> None:
+    guest.go_on(sim, server)
+    guest.flush(sim, server)
+    server.status, server.task_state, server.guest = "SHUTOFF", None, None
+    server.freeze.state = "thawed"
+    for port_id in server.ports:
+        if (port := sim.state.ports.get(port_id)) is not None:
+            port["status"] = "DOWN"
+
+
+def delete(sim: Sim, ask: Ask) -> Answer:
+    """204; it is there, "deleting", until it is gone."""
+    server = find(sim, ask.ids["id"], ask)
+    server.task_state = "deleting"
+    sim.after(sim.settings.delete_server, lambda: _deleted(sim, server.id))
+    return Answer(204)
+
+
+def _deleted(sim: Sim, server_id: str) -> None:
+    server = sim.state.servers.get(server_id)
+    if server is None:
+        return
+    guest.flush(sim, server)
+    del sim.state.servers[server_id]
+    for disk in server.disks:
+        volume = sim.state.volumes.get(disk.volume_id)
+        if volume is not None and volume.server_id == server_id:
+            detach(volume)
+            if disk.delete_on_termination:
+                del sim.state.volumes[volume.id]
+    for port_id in server.ports:
+        if (port := sim.state.ports.get(port_id)) is not None:
+            port |= {"device_id": "", "device_owner": "", "status": "DOWN", "binding:host_id": ""}
+    for group in sim.state.server_groups.values():
+        if server_id in group["members"]:
+            group["members"].remove(server_id)
+
+
+ROUTES = (
+    Route("GET", "/servers/detail", listing),
+    Route("GET", "/servers", listing),
+    Route("POST", "/servers", create),
+    Route("GET", "/servers/{id}", show),
+    Route("DELETE", "/servers/{id}", delete),
+)

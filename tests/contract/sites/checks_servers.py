@@ -1,0 +1,188 @@
+"""What Multisite relies on in Nova, its quiesce filter among it, and in Keystone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from multisite.clouds import build, quiesce, tokens
+from multisite.clouds.errors import ConflictInSite, NotFoundInSite, OverQuota
+from multisite.clouds.quotas import headroom
+from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
+from multisite_lab.guest import console
+from tests.contract.sites.pair import Check, Pair, refused, send
+from tests.sim.deploy import NOVA, PUBLIC_KEY, flavor
+
+NOWHERE = "00000000-1111-2222-3333-444444444444"
+
+
+def a_flavor_is_made_once(pair: Pair) -> None:
+    token, name = pair.token("flavor"), pair.name("flavor")
+    record = FlavorRecord("", name, 1, 64, 1, 0, 0, {"hw:cpu_policy": "shared"})
+    made = build.ensure_flavor(pair.one, token, record, name)
+    pair.later(build.remove, pair.one, "flavor", token)
+    assert build.ensure_flavor(pair.one, token, record, name) == made
+    body = {"flavor": {"name": name, "vcpus": 1, "ram": 64, "disk": 1}}
+    refused(send(pair.one.compute, "POST", "/flavors", body, NOVA), 409, "already exists")
+    refused(send(pair.member.compute, "POST", "/flavors", body, NOVA), 403)
+    row = send(pair.one.compute, "GET", f"/flavors/{made}", None, NOVA).json()["flavor"]
+    assert (row["extra_specs"], row["description"]) == ({"hw:cpu_policy": "shared"}, token)
+    assert build.remove(pair.one, "flavor", token) == 1
+    refused(send(pair.one.compute, "GET", f"/flavors/{made}", None, NOVA), 404, made)
+
+
+def a_key_pair_is_made_once(pair: Pair) -> None:
+    record = KeypairRecord(pair.name("key"), PUBLIC_KEY, "ssh")
+    build.ensure_keypair(pair.one, record, record.name)
+    pair.later(build.remove_keypair, pair.one, record, record.name)
+    build.ensure_keypair(pair.one, record, record.name)
+    body = {"keypair": {"name": record.name, "public_key": PUBLIC_KEY, "type": "ssh"}}
+    refused(send(pair.one.compute, "POST", "/os-keypairs", body, NOVA), 409, "already exists")
+    body["keypair"] |= {"name": pair.name("key"), "public_key": "no key"}
+    refused(send(pair.one.compute, "POST", "/os-keypairs", body, NOVA), 400)
+    missing = send(pair.one.compute, "GET", f"/os-keypairs/{pair.name('key')}", None, NOVA)
+    refused(missing, 404, "not found")
+
+
+def a_server_group_is_found_by_its_name(pair: Pair) -> None:
+    token = pair.token("group")
+    record = ServerGroupRecord("", pair.name("group"), "soft-anti-affinity")
+    made = build.ensure_server_group(pair.one, token, record)
+    pair.later(build.remove, pair.one, "server_group", token)
+    assert build.ensure_server_group(pair.one, token, record) == made
+    assert [f.id for f in tokens.find_by_token(pair.one, "server_group", token)] == [made]
+    assert build.remove(pair.one, "server_group", token) == 1
+    refused(send(pair.one.compute, "DELETE", f"/os-server-groups/{made}", None, NOVA), 404)
+
+
+def a_server_is_shown_with_what_a_manifest_needs(pair: Pair) -> None:
+    machine = pair.machine()
+    row = build.read_server(pair.one, machine.id)
+    assert (row["status"], row["OS-EXT-STS:task_state"], row["image"]) == ("ACTIVE", None, "")
+    assert row["flavor"]["original_name"] == "t128"
+    assert {"extra_specs", "vcpus", "ram", "disk", "ephemeral", "swap"} <= row["flavor"].keys()
+    assert (row["metadata"]["vnf"], row["key_name"], row["tags"]) == (pair.stem, pair.stem, [])
+    attached = {a["id"]: a["delete_on_termination"] for a in row["os-extended-volumes:volumes_attached"]}
+    assert attached == dict.fromkeys(machine.made.volumes, False)
+    assert build.attached_devices(pair.one, machine.id) == dict(
+        zip(machine.made.volumes, ("/dev/vda", "/dev/vdb"), strict=True)
+    )
+    macs = {a["OS-EXT-IPS-MAC:mac_addr"] for rows in row["addresses"].values() for a in rows}
+    assert len(macs) == 2
+    assert "OS-EXT-SRV-ATTR:user_data" not in build.read_server(pair.member, machine.id)
+
+
+def a_server_of_nonsense_is_refused(pair: Pair) -> None:
+    machine, small = pair.machine(), flavor(pair.one)
+    disk = {"source_type": "volume", "destination_type": "volume", "boot_index": 0}
+
+    def asked(status: int, *words: str, **fields: object) -> None:
+        wanted = {"name": pair.name("s"), "flavorRef": small, "networks": "none"} | fields
+        refused(send(pair.one.compute, "POST", "/servers", {"server": wanted}, NOVA), status, *words)
+
+    used = [disk | {"uuid": machine.made.volumes[0]}]
+    missing = [disk | {"uuid": NOWHERE}]
+    asked(400, "Flavor", flavorRef=NOWHERE, block_device_mapping_v2=missing)
+    asked(400, block_device_mapping_v2=missing)
+    asked(400, block_device_mapping_v2=used)
+    asked(400, "key_name", key_name=pair.name("key"), block_device_mapping_v2=missing)
+    refused(send(pair.one.compute, "GET", f"/servers/{NOWHERE}", None, NOVA), 404, "could not be found")
+    with pytest.raises(NotFoundInSite):
+        build.read_server(pair.one, NOWHERE)
+    path = f"/servers/{machine.id}/action"
+    refused(send(pair.one.compute, "POST", path, {"no-such-action": None}, NOVA), 400, "action")
+    refused(send(pair.one.compute, "GET", "/servers", None, "2.999"), 406, "not supported")
+
+
+def a_used_up_compute_quota_is_403(pair: Pair) -> None:
+    pair.machine()
+    used = headroom(pair.one)["compute"]["server_groups"].used
+    with pair.quota("compute", server_groups=used):
+        body = {"server_group": {"name": pair.name("group"), "policy": "affinity"}}
+        refused(send(pair.one.compute, "POST", "/os-server-groups", body, NOVA), 403, "quota exceeded")
+        record = ServerGroupRecord("", pair.name("group"), "affinity")
+        with pytest.raises(OverQuota):
+            build.ensure_server_group(pair.one, pair.token("g"), record)
+
+
+def a_volume_can_be_made_to_go_with_its_server(pair: Pair) -> None:
+    machine = pair.machine()
+    volume_id = machine.made.volumes[1]
+    path = f"/servers/{machine.id}/os-volume_attachments/{volume_id}"
+    body = {"volumeAttachment": {"volumeId": volume_id, "delete_on_termination": False}}
+    pair.later(send, pair.one.compute, "PUT", path, body, NOVA)
+    build.delete_with_server(pair.one, machine.id, volume_id)
+    rows = build.read_server(pair.one, machine.id)["os-extended-volumes:volumes_attached"]
+    assert {r["id"]: r["delete_on_termination"] for r in rows}[volume_id] is True
+
+
+def a_freeze_is_recorded_and_thawed(pair: Pair) -> None:
+    machine = pair.machine()
+    pair.later(quiesce.thaw, pair.one, machine.id)
+    before = len(console.parse(build.console(pair.one, machine.id)).freezes)
+    frozen = quiesce.freeze(pair.one, machine.id, 30)
+    assert frozen.frozen_at is not None
+    assert frozen.thaw_at is not None
+    assert round((frozen.thaw_at - frozen.frozen_at).total_seconds()) == 30
+    assert quiesce.state(pair.one, machine.id).state == "frozen"
+    with pytest.raises(ConflictInSite):
+        quiesce.freeze(pair.one, machine.id, 30)
+    assert quiesce.state(pair.one, machine.id).thaw_at == frozen.thaw_at, "the first freeze stays in force"
+    thawed = quiesce.thaw(pair.one, machine.id)
+    assert (thawed.done, thawed.expired, thawed.frozen_at) == (True, False, frozen.frozen_at)
+    assert quiesce.thaw(pair.one, machine.id).done, "thawing twice does no harm"
+    assert quiesce.state(pair.one, machine.id).state == "thawed"
+    assert len(console.parse(build.console(pair.one, machine.id)).freezes) == before + 1
+
+
+def a_freeze_ends_by_itself_and_says_so(pair: Pair) -> None:
+    machine = pair.machine()
+    pair.later(quiesce.thaw, pair.one, machine.id)
+    quiesce.freeze(pair.one, machine.id, 1)
+    deadline = time.monotonic() + 20
+    while quiesce.state(pair.one, machine.id).state != "thawed":
+        assert time.monotonic() < deadline, "it is frozen beyond its limit"
+        time.sleep(0.1)
+    assert quiesce.thaw(pair.one, machine.id).expired
+    quiesce.freeze(pair.one, machine.id, 30)
+    assert not quiesce.thaw(pair.one, machine.id).expired, "that was of the freeze before"
+
+
+def a_freeze_of_nonsense_is_refused(pair: Pair) -> None:
+    machine = pair.machine()
+    path = f"/servers/{machine.id}/action"
+    nonsense: tuple[Any, ...] = ({"timeout": 0}, {"timeout": 100_000}, {"timeout": "30"}, {"unknown": 1}, [])
+    for argument in nonsense:
+        answer = send(pair.one.compute, "POST", path, {"quiesce": argument}, NOVA)
+        refused(answer, 400, "Invalid input")
+    refused(send(pair.member.compute, "POST", path, {"quiesce": None}, NOVA), 403)
+    with pytest.raises(NotFoundInSite):
+        quiesce.thaw(pair.one, NOWHERE)
+    assert quiesce.state(pair.one, machine.id).state == "thawed"
+
+
+def a_token_that_is_none_is_refused(pair: Pair) -> None:
+    lists = {"compute": "/servers", "block-storage": "/volumes", "network": "/v2.0/ports"}
+    for service, path in lists.items():
+        url = str(pair.one.endpoint(service)).rstrip("/") + path
+        answer = pair.one.conn.session.get(
+            url, authenticated=False, headers={"X-Auth-Token": "nonsense"}, raise_exc=False
+        )
+        assert answer.status_code == 401
+
+
+CHECKS: tuple[Check, ...] = (
+    a_flavor_is_made_once,
+    a_key_pair_is_made_once,
+    a_server_group_is_found_by_its_name,
+    a_server_is_shown_with_what_a_manifest_needs,
+    a_server_of_nonsense_is_refused,
+    a_used_up_compute_quota_is_403,
+    a_volume_can_be_made_to_go_with_its_server,
+    a_freeze_is_recorded_and_thawed,
+    a_freeze_ends_by_itself_and_says_so,
+    a_freeze_of_nonsense_is_refused,
+    a_token_that_is_none_is_refused,
+)

@@ -1,0 +1,21 @@
+"""Every check, on every pair of sites there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.sites import checks_backups, checks_networks, checks_servers, checks_volumes
+from tests.contract.sites.pair import Check, Pair
+
+CHECKS = (
+    *checks_volumes.CHECKS,
+    *checks_backups.CHECKS,
+    *checks_servers.CHECKS,
+    *checks_networks.CHECKS,
+)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_site_behaves(pair: Pair, check: Check) -> None:
+    with pair.checking():
+        check(pair)

@@ -1,0 +1,189 @@
+"""A simulation that lies about a site fails the checks: each lie here is found by the check that names it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multisite.clouds.errors import SiteError
+from multisite_lab.sim import (
+    cinder_backups,
+    cinder_snapshots,
+    cinder_volumes,
+    guest,
+    neutron_ports,
+    nova_quiesce,
+    quotas,
+)
+from multisite_lab.sim.content import BackupStore, Content
+from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume
+from multisite_lab.sim.wire import ApiError, Ask, fault
+from multisite_lab.sim.world import make_world
+from tests.contract.sites import checks_backups, checks_networks, checks_servers, checks_volumes
+from tests.contract.sites.pair import Check, simulated
+
+Lie = Callable[[pytest.MonkeyPatch], None]
+
+
+def quota_is_403(patch: pytest.MonkeyPatch) -> None:
+    def refuse(sim: Sim, ask: Ask, kind: str, **more: int) -> None:
+        if quotas.over(sim, ask.account.project_id, **more):
+            raise fault(403, f"Maximum number of {kind} allowed exceeded")
+
+    patch.setattr(quotas, "refuse_cinder", refuse)
+
+
+def quotas_are_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quotas, "over", lambda *_args, **_more: None)
+
+
+def parent_is_of_the_same_snapshot(patch: pytest.MonkeyPatch) -> None:
+    def choose(sim: Sim, volume: Volume, snapshot: Snapshot | None) -> Backup:
+        own = [b for b in sim.state.backups.values() if snapshot and b.snapshot_id == snapshot.id]
+        if not own:
+            raise cinder_backups.invalid("No backups available to do an incremental backup.")
+        return own[-1]
+
+    patch.setattr(cinder_backups, "choose_parent", choose)
+
+
+def parent_is_the_newest_backup(patch: pytest.MonkeyPatch) -> None:
+    def choose(sim: Sim, volume: Volume, snapshot: Snapshot | None) -> Backup:
+        own = [b for b in sim.state.backups.values() if b.volume_id == volume.id]
+        if not own:
+            raise cinder_backups.invalid("No backups available to do an incremental backup.")
+        return max(own, key=lambda b: b.created_at)
+
+    patch.setattr(cinder_backups, "choose_parent", choose)
+
+
+def parents_may_be_deleted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cinder_backups, "children", lambda _sim, _id: [])
+
+
+def a_restore_takes_the_full_backup_only(patch: pytest.MonkeyPatch) -> None:
+    honest = BackupStore.content_of
+
+    def content_of(self: BackupStore, chain: list[str]) -> Content:
+        return honest(self, chain[:1])
+
+    patch.setattr(BackupStore, "content_of", content_of)
+
+
+def a_missing_parent_is_no_trouble(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cinder_backups, "chain", lambda _sim, backup_id: [backup_id])
+
+
+def a_mac_address_may_be_twice(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(neutron_ports, "refuse_taken_mac", lambda *_: None)
+
+
+def an_address_may_be_twice(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(neutron_ports, "refuse_taken_address", lambda *_: None)
+
+
+def missing_is_a_bad_request(patch: pytest.MonkeyPatch) -> None:
+    honest = cinder_volumes.find
+
+    def find(sim: Sim, volume_id: str, ask: Ask) -> Volume:
+        try:
+            return honest(sim, volume_id, ask)
+        except ApiError:
+            raise fault(400, f"Volume {volume_id} could not be found.") from None
+
+    patch.setattr(cinder_volumes, "find", find)
+
+
+def volumes_in_use_are_like_others(patch: pytest.MonkeyPatch) -> None:
+    honest = cinder_volumes.find
+
+    def find(sim: Sim, volume_id: str, ask: Ask) -> Volume:
+        return replace(honest(sim, volume_id, ask), status="available")
+
+    patch.setattr(cinder_snapshots, "find_volume", find)
+
+
+def a_freeze_has_no_limit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(nova_quiesce, "_limit", lambda *_: None)
+    honest = time.monotonic
+    patch.setattr(time, "monotonic", lambda: honest() * 20)  # do not wait for it for long
+
+
+def a_frozen_guest_goes_on_writing(patch: pytest.MonkeyPatch) -> None:
+    def park(sim: Sim, server: Any) -> None:
+        seq = guest.record(sim, server.guest)
+        server.console.append(guest._line("FREEZE", server.guest, seq))
+
+    patch.setattr(guest, "park", park)
+
+
+DATA = "is not record|of one moment"
+LIES: tuple[tuple[Lie, Check, str], ...] = (
+    (quota_is_403, checks_volumes.a_used_up_volume_quota_is_413, "403, not 413"),
+    (quotas_are_ignored, checks_volumes.a_used_up_volume_quota_is_413, "202, not 413"),
+    (quotas_are_ignored, checks_servers.a_used_up_compute_quota_is_403, "200, not 403"),
+    (quotas_are_ignored, checks_networks.a_used_up_network_quota_is_409, "201, not 409"),
+    (
+        parent_is_of_the_same_snapshot,
+        checks_backups.the_parent_is_the_newest_data_before_the_snapshot,
+        "No backups available",
+    ),
+    (
+        parent_is_the_newest_backup,
+        checks_backups.the_parent_is_the_newest_data_before_the_snapshot,
+        "the parent is",
+    ),
+    (parents_may_be_deleted, checks_backups.a_parent_is_not_deleted_before_its_child, "202, not 400"),
+    (
+        a_restore_takes_the_full_backup_only,
+        checks_backups.a_chain_brings_the_data_of_its_last_moment,
+        DATA,
+    ),
+    (
+        a_frozen_guest_goes_on_writing,
+        checks_backups.a_chain_brings_the_data_of_its_last_moment,
+        DATA,
+    ),
+    (
+        a_missing_parent_is_no_trouble,
+        checks_backups.an_incremental_without_its_parent_is_not_restored,
+        "DID NOT RAISE",
+    ),
+    (a_mac_address_may_be_twice, checks_networks.a_mac_address_is_in_a_network_once, "201, not 409"),
+    (an_address_may_be_twice, checks_networks.an_address_is_in_a_subnet_once, "201, not 409"),
+    (missing_is_a_bad_request, checks_volumes.a_volume_of_nonsense_is_refused, "400, not 404"),
+    (
+        volumes_in_use_are_like_others,
+        checks_volumes.a_volume_in_use_is_snapshotted_by_force_only,
+        "202, not 400",
+    ),
+    (a_freeze_has_no_limit, checks_servers.a_freeze_ends_by_itself_and_says_so, "frozen beyond its limit"),
+)
+
+
+@pytest.mark.parametrize(
+    ("lie", "check", "words"), LIES, ids=[f"{lie.__name__}-{check.__name__}" for lie, check, _ in LIES]
+)
+def test_a_lie_is_found_out(
+    lie: Lie, check: Check, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by any failure: by the very assertion that is about it."""
+    failures = (AssertionError, SiteError, pytest.fail.Exception)
+    with make_world() as world:
+        world.write_clouds(tmp_path / "clouds.yaml")
+        pair = simulated(tmp_path)
+        lie(monkeypatch)
+        found = ""
+        with suppress(*failures), pair.checking():  # tidying up may fail after a lie
+            try:
+                check(pair)
+            except failures as failure:
+                found = str(failure)
+    assert re.search(words, found), f"{check.__name__} says of {lie.__name__}: {found or 'nothing'}"

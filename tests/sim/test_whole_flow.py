@@ -1,0 +1,126 @@
+"""Protect, lose the site, recover, undo: the whole service over two simulated sites."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from multisite.jobs.model import JobState
+from multisite_lab.sim.faults import Rule
+from multisite_lab.sim.world import World
+from tests.sim.house import SITE, TARGET, House, wrong
+from tests.sim.outcome import compare_data, outcome, site_facts
+
+
+def test_lost_site_is_recovered_with_the_data_of_the_incremental(world: World, house: House) -> None:
+    begun = time.monotonic()
+    house.deploy("mme")
+    job, first = house.protect("mme")
+    assert (job.state, first.incremental) == (JobState.DONE, False), job.error
+    assert wrong(world, house) == []
+    job, second = house.protect("mme")
+    assert (job.state, second.incremental) == (JobState.DONE, True), job.error
+    assert wrong(world, house) == []
+    manifest = house.manifests.read(second.id)
+    assert {len(v.backups) for v in manifest.volumes} == {2}
+    world.lose(SITE)
+    job, recovery = house.recover(second.id)
+    assert job.state == JobState.DONE, job.error
+    sim = world.sites[TARGET].settle()
+    assert compare_data(sim, manifest) == {"mme-1": "as marked", "mme-2": "as marked"}
+    assert [s["console"] for s in recovery.servers if "GUEST-READY" in s["console"]]
+    assert wrong(world, house) == []
+    log = [seen for site in world.sites.values() for seen in site.script.log]
+    assert [seen.call for seen in log if not seen.known] == [], "the simulation lacks these calls"
+    print(f"\n{len(log)} requests in {time.monotonic() - begun:.1f} s")
+
+
+def test_undo_leaves_nothing_but_the_records(world: World, house: House) -> None:
+    house.deploy("mme")
+    before = site_facts(world.sites[TARGET].settle())
+    _, point = house.protect("mme")
+    world.lose(SITE)
+    _, recovery = house.recover(point.id)
+    job, recovery = house.undo(recovery.id)
+    assert job.state == JobState.UNDONE, job.error
+    after = site_facts(world.sites[TARGET].settle())
+    assert {status for status, *_ in after.pop("backups")} == {"available"}
+    before.pop("backups")
+    assert after == before
+    assert wrong(world, house) == []
+
+
+def test_unfrozen_the_disks_are_of_different_moments(world: World, house: House) -> None:
+    """The negative control: without quiescing the same proof fails."""
+    house.deploy("mme")
+    job, point = house.protect("mme", quiesce=False, snapshot_gap_seconds=0.3)
+    assert job.state == JobState.DONE, job.error
+    assert not point.quiesced
+    world.lose(SITE)
+    job, _ = house.recover(point.id)
+    assert job.state == JobState.DONE, job.error
+    found = compare_data(world.sites[TARGET].settle(), house.manifests.read(point.id))
+    assert set(found.values()) == {"its disks are of different moments"}
+    assert wrong(world, house) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("error", "volume", "POST", "^/backups$", nth=2, times=9, status=500),
+        Rule("error", "compute", "POST", "/action#quiesce$", nth=2, status=500),
+        Rule("error", "volume", "POST", "^/snapshots$", nth=3, status=500),
+    ],
+    ids=["backup", "freeze", "snapshot"],
+)
+def test_a_protection_that_fails_leaves_nothing(world: World, house: House, rule: Rule) -> None:
+    house.deploy("mme")
+    before = site_facts(world.sites[SITE].settle())
+    world.sites[SITE].strike(rule)
+    job, point = house.protect("mme")
+    assert rule.struck
+    assert (job.state, point.state) == (JobState.UNDONE, "failed"), job.error
+    assert wrong(world, house) == []
+    assert site_facts(world.sites[SITE].settle()) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/action#quiesce$"), ("POST", "^/snapshots$"), ("POST", "^/backups$")]
+)
+def test_what_takes_effect_after_its_answer_was_lost_is_undone_too(
+    world: World, house: House, method: str, path: str
+) -> None:
+    """The proxy gives up on the request, and the service carries it out a second later."""
+    house.deploy("mme", servers=1)
+    before = site_facts(world.sites[SITE].settle())
+    rule = world.sites[SITE].strike(Rule("late", "", method, path, status=504, seconds=1.0))
+    job, _ = house.protect("mme")
+    assert rule.struck
+    assert wrong(world, house) == []
+    if job.state == JobState.UNDONE:
+        assert site_facts(world.sites[SITE].settle()) == before
+    else:
+        assert job.state == JobState.DONE, job.error
+    assert {s.freeze.state for s in world.sites[SITE].settle().state.servers.values()} == {"thawed"}
+
+
+def test_a_recovery_that_fails_pauses_and_is_undone(world: World, house: House) -> None:
+    house.deploy("mme")
+    _, point = house.protect("mme")
+    world.lose(SITE)
+    rule = Rule("error", "compute", "POST", "^/servers$", nth=2, status=403)
+    world.sites[TARGET].strike(rule)
+    job, recovery = house.recover(point.id)
+    assert (job.state, recovery.state) == (JobState.PAUSED, "paused")
+    assert wrong(world, house) == []
+    job, recovery = house.undo(recovery.id)
+    assert job.state == JobState.UNDONE, job.error
+    assert wrong(world, house) == []
+    assert not world.sites[TARGET].settle().state.servers
+
+
+def test_outcomes_of_equal_runs_are_equal(world: World, house: House) -> None:
+    house.deploy("mme")
+    house.protect("mme")
+    assert outcome(world, house) == outcome(world, house)
