@@ -11,12 +11,12 @@ NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo demo-unfrozen test test-workers test-unit test-nova test-lab bench lab-up lab-down lint lock env
+.PHONY: help demo demo-unfrozen test test-workers test-unit test-flows test-nova test-lab bench lab-up lab-down lint lock env
 
 help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
 	@echo 'make test                  everything CI runs: lint, unit tests, tests on real sites'
-	@echo 'make lint | test-unit      the fast checks (no lab)'
+	@echo 'make lint | test-unit | test-flows   the checks that need no lab'
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all of them)'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead'
@@ -32,7 +32,9 @@ demo-unfrozen: env
 demo: env
 	@$(BIN)/python -m demo
 
-test: lint test-unit test-nova
+test: lint
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-unit test-flows
+	@$(MAKE) --no-print-directory test-nova
 	@$(MAKE) --no-print-directory test-lab SUITE=site-loss
 
 lint: env
@@ -43,7 +45,11 @@ lint: env
 	$(BIN)/python tools/check_house.py
 
 test-unit: env
-	$(BIN)/pytest -q tests/unit tests/crash tests/contract tests/sim
+	$(BIN)/pytest -q tests/unit
+
+# whole flows without a lab: crashes of the engine, the API against its document, the service over simulated sites
+test-flows: env
+	$(BIN)/pytest -q tests/crash tests/contract tests/sim
 
 # the plugin is tested inside the environment of the sites, where Nova is
 test-nova: env
