@@ -1,7 +1,8 @@
 """Several workers on one database server: each takes free jobs, and what a dead one leaves.
 
-Who owns a job is in its row and nowhere else.  (DBOS, which recovers the embedded engine's runs, hands runs of a
-dead process to nobody else without its own paid service; its state would be a second truth beside the leases.)
+Who owns a job is in its row and nowhere else.  (DBOS, which recovers the embedded engine's runs, carries on with
+those of another process when it is told which one is dead; to find that out, and to take its right away, is the
+work of the leases, and beside them its own state would be a second truth.)
 """
 
 from __future__ import annotations
