@@ -76,7 +76,7 @@ def routes(document: dict[str, Any], things: dict[str, str]) -> list[tuple[str, 
     for path, operations in document["paths"].items():
         for method in operations if path != "/" else ():
             collection = path.split("/")[2]
-            found.append((method.upper(), re.sub(r"{\w+}", things[collection], path)))
+            found.append((method.upper(), re.sub(r"{\w+}", things.get(collection, ""), path)))
     assert len(found) > 25
     return found
 
