@@ -6,6 +6,8 @@ INSIDE := $(LAB) exec --
 # what each suite of tests on real sites runs; site-loss is the part that every change must pass
 SUITE_site-loss := tests/lab/recovery/test_access.py tests/lab/recovery/test_protection.py tests/lab/recovery/test_site_loss.py
 SUITE_recovery := tests/lab/sites tests/lab/quiesce tests/lab/recovery
+# the simulated sites' checks, asked of the real ones
+SUITE_contract := tests/contract/sites/test_contract.py
 SUITE ?= recovery
 NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
@@ -18,7 +20,7 @@ help:
 	@echo 'make test                  everything CI runs: lint, unit tests, tests on real sites'
 	@echo 'make lint | test-unit | test-flows   the checks that need no lab'
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
-	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all of them)'
+	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
 	@echo 'make lock                  resolve requirements/*.in again'
@@ -57,7 +59,8 @@ test-nova: env
 	PYTHONPATH=plugins/nova/src $$($(BIN)/python -c 'from multisite_lab import paths; print(paths.openstack_venv())')/bin/pytest -q -c plugins/nova/pytest.ini plugins/nova/tests
 
 test-lab: lab-up
-	$(INSIDE) $(BIN)/pytest -s -c tests/lab/pytest.ini --rootdir tests/lab $(SUITE_$(SUITE))
+	MULTISITE_CONTRACT_CLOUDS=$$($(BIN)/python -c 'from multisite_lab import paths; print(paths.state() / "clouds.yaml")') \
+	PYTHONPATH=. $(INSIDE) $(BIN)/pytest -s -c tests/lab/pytest.ini --rootdir tests/lab $(SUITE_$(SUITE))
 
 # killed, frozen and cut-off worker processes on a PostgreSQL server of the tests' own; as root, no lab
 test-workers: env
