@@ -87,7 +87,8 @@ def a_server_of_nonsense_is_refused(pair: Pair) -> None:
     asked(400, "Flavor", flavorRef=NOWHERE, block_device_mapping_v2=missing)
     asked(400, block_device_mapping_v2=missing)
     asked(400, block_device_mapping_v2=used)
-    asked(400, "key_name", key_name=pair.name("key"), block_device_mapping_v2=missing)
+    # Disks are looked at before keys.
+    asked(400, "failed to get volume", key_name=pair.name("key"), block_device_mapping_v2=missing)
     refused(send(pair.one.compute, "GET", f"/servers/{NOWHERE}", None, NOVA), 404, "could not be found")
     with pytest.raises(NotFoundInSite):
         build.read_server(pair.one, NOWHERE)

@@ -50,10 +50,10 @@ def create(sim: Sim, ask: Ask) -> Answer:
     flavor = sim.state.flavors.get(str(wanted.get("flavorRef")))
     if flavor is None:
         raise fault(400, f"Flavor {wanted.get('flavorRef')} could not be found.")
+    volumes = _volumes(sim, ask, wanted)
     key = wanted.get("key_name")
     if key is not None and (ask.account.user_id, key) not in sim.state.keypairs:
         raise fault(400, "Invalid key_name provided.")
-    volumes = _volumes(sim, ask, wanted)
     ports = _ports(sim, ask, wanted)
     group_id = _group(sim, ask)
     quotas.refuse_nova(sim, ask, instances=1, cores=flavor["vcpus"], ram=flavor["ram"])
