@@ -59,9 +59,9 @@ MAPPING = {
 class House:
     """The services over a folder that holds ``clouds.yaml``; one process at a time may have it open."""
 
-    def __init__(self, folder: Path, answer_seconds: float = READ_SECONDS) -> None:
+    def __init__(self, folder: Path, answer_seconds: float = READ_SECONDS, patience: float = PATIENCE) -> None:
         (folder / STORE).mkdir(exist_ok=True)
-        self.folder = folder
+        self.folder, self.patience = folder, patience
         self.database = Database(f"sqlite:///{folder / DATABASE}")
         self.database.upgrade()
         rows = SiteRepository(self.database)
@@ -142,9 +142,9 @@ class House:
         recovery = self.recoveries.resume(self.caller, recovery_id)
         return self.rest(recovery.job_id), self.recoveries.get(self.caller, recovery_id)
 
-    def rest(self, job_id: str, seconds: float = PATIENCE) -> Job:
+    def rest(self, job_id: str) -> Job:
         """The job, settled."""
-        job = self.jobs.wait(job_id, seconds)
+        job = self.jobs.wait(job_id, self.patience)
         assert job.settled, f"{job.title} does not come to rest: {job.state}"
         return job
 
