@@ -24,7 +24,7 @@ from tests.matrix.fault_ground import SimGround
 from tests.matrix.fault_run import Result, run
 from tests.matrix.fault_table import as_json, failures, last_line, legend, table
 
-LAB_SAMPLE = 20
+LAB_SAMPLE = 20  # of fault_lab, which needs the lab
 _GROUND: SimGround | None = None
 """Of a process of the pool."""
 

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from multisite.domain.errors import MultisiteError
 from multisite.domain.model import RestorePoint
@@ -98,11 +99,12 @@ def said(job: Job) -> str:
     return "; ".join(dict.fromkeys(filter(None, [job.error, *steps])))
 
 
-def _protect(course: _Course) -> None:
+def _protect(course: _Course, phase: str) -> None:
     house, ground = course.house, course.ground
+    full = False if phase == "full" else None
     point: RestorePoint | None = None
     try:
-        job, point = house.protect(APPLICATION)
+        job, point = house.protect(APPLICATION, full)
     except MultisiteError as error:
         course.stopped("r", str(error))
     else:
@@ -116,7 +118,7 @@ def _protect(course: _Course) -> None:
             course.expect(job, JobState.DONE, "protect")
     ground.mend()
     if course.letter != "d":
-        job, point = house.protect(APPLICATION)
+        job, point = house.protect(APPLICATION, full)
         course.expect(job, JobState.DONE, "protect again")
     ground.rest()
     if point is not None and job.state == JobState.DONE:
@@ -157,8 +159,8 @@ def _undo(course: _Course) -> None:
 
 
 _PHASES: dict[str, Callable[[_Course], None]] = {
-    "full": _protect,
-    "incremental": _protect,
+    "full": partial(_protect, phase="full"),
+    "incremental": partial(_protect, phase="incremental"),
     "recover": _recover,
     "undo": _undo,
 }

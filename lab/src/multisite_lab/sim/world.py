@@ -88,7 +88,7 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for served in self.served.values():
-            served.cut()
+            served.close()
 
     def cut(self, name: str) -> None:
         """Nobody reaches the site; what runs there goes on."""
