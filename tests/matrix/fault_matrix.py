@@ -111,8 +111,7 @@ def main(words: Sequence[str] | None = None) -> int:
         results = on_lab(told, progress)
     else:
         results = simulated(told)
-    options = " --lab" if told.lab else ""
-    for line in (*table(results), *legend(results), *failures(results, options), "", last_line(results)):
+    for line in (*table(results), *legend(results), *failures(results, lab=told.lab), "", last_line(results)):
         print(line)
     if told.json is not None:
         told.json.write_text(json.dumps(as_json(results), indent=1))

@@ -44,21 +44,21 @@ def legend(results: Iterable[Result]) -> list[str]:
     ]
 
 
-def failures(results: Iterable[Result], options: str = "") -> list[str]:
+def failures(results: Iterable[Result], *, lab: bool = False) -> list[str]:
     """Each failure with what was wrong, and how to try just it."""
     lines: list[str] = []
     for result in results:
         if result.letter == "F":
             lines += ["", f"FAILED {result.case.name}", *(f"    {line}" for line in result.failed)]
             lines += [f"    | {line}" for line in result.story]
-            lines.append(f"  again: {again(result.case, options)}")
+            lines.append(f"  again: {again(result.case, lab=lab)}")
     return lines
 
 
-def again(case: Case, options: str = "") -> str:
+def again(case: Case, *, lab: bool = False) -> str:
     """A command for a shell."""
-    words = f"--only {shlex.quote(case.name)}{options}"
-    return f"make fault-matrix ARGS={shlex.quote(words)}"
+    target = "fault-matrix-lab" if lab else "fault-matrix"
+    return f"make {target} ARGS={shlex.quote(f'--only {shlex.quote(case.name)}')}"
 
 
 def last_line(results: Sequence[Result]) -> str:
