@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 PHASES = ("full", "incremental", "recover", "undo")
 """Protecting for the first time and again, recovering in the other site, undoing that."""
@@ -15,18 +16,20 @@ PHASES = ("full", "incremental", "recover", "undo")
 FAULTS = {
     "500": "error before the effect, by the service",
     "503": "error before the effect, by a proxy that found no server",
-    "reset": "connection reset before the effect",
+    "drop": "connection reset before the effect",
     "lost": "effect, then the connection is cut",
     "504": "effect, then a proxy that gave up waiting",
     "late": "a proxy gave up waiting, and the effect comes after that",
-    "stale": "a read shows the state before the last change",
-    "part": "a list lost its second half and does not say so",
+    "old": "a read shows the state before the last change",
+    "old+": "the same, of the last time the call is made",
+    "few": "a list lost its second half and does not say so",
+    "few+": "the same, of the last time it shows anything",
     "401": "the token is not valid any more",
     "slow": "effect, then an answer later than the time limit",
     "cut": "nobody reaches the site from this call on; mended later",
 }
 _CHANGES_ONLY = frozenset({"lost", "late"})
-_READS_ONLY = frozenset({"stale", "part"})
+_OLD, _FEW = ("old", "old+"), ("few", "few+")
 _READS_BY_POST = "#os-getConsoleOutput"
 
 
@@ -81,35 +84,36 @@ def _case(call: Call, fault: str, log: Sequence[Heard]) -> Case | None:
     """None when this cannot happen to the call, or would mean nothing."""
     read = call.method == "GET"
     discovery = call.path == "/" or call.service == "identity"  # these need no token and list nothing of ours
-    if (read and fault in _CHANGES_ONLY) or (not read and fault in _READS_ONLY):
+    if (read and fault in _CHANGES_ONLY) or (not read and fault in (*_OLD, *_FEW)):
         return None
-    if discovery and fault in ("stale", "part", "401"):
+    if discovery and fault in (*_OLD, *_FEW, "401"):
         return None
-    if fault == "stale":
-        nth = _first_after_a_change(call, log)
-        return Case(call, fault, nth) if nth else None
-    if fault == "part":
-        rows = [one.rows or 0 for one in log if one.call == call]
-        nth = next((number for number, count in enumerate(rows, start=1) if count), 0)
-        return Case(call, fault, nth, rows[nth - 1] // 2) if nth else None
-    return Case(call, fault)
+    if fault not in (*_OLD, *_FEW):
+        return Case(call, fault)
+    rows = [one.rows or 0 for one in log if one.call == call]
+    telling = _after_a_change(call, log) if fault in _OLD else [n for n, count in enumerate(rows, 1) if count]
+    if not telling or (fault.endswith("+") and len(telling) == 1):
+        return None
+    nth = telling[-1 if fault.endswith("+") else 0]
+    return Case(call, fault, nth, rows[nth - 1] // 2)
 
 
-def _first_after_a_change(call: Call, log: Sequence[Heard]) -> int:
-    """Before any change a stale read is as good as a fresh one; 0 when there is none after."""
+def _after_a_change(call: Call, log: Sequence[Heard]) -> list[int]:
+    """Which of the call's requests those are: before any change an old answer is as good as a new one."""
+    found: list[int] = []
     changed, nth = False, 0
     for one in log:
         changed = changed or one.call.changes
         nth += one.call == call
         if changed and one.call == call:
-            return nth
-    return 0
+            found.append(nth)
+    return found
 
 
 def chosen(
     cases: Sequence[Case], only: Iterable[str] = (), sample: int | None = None, seed: int = 0
 ) -> list[Case]:
-    """Those named (a name may end in ``*``), and of these a sample; ValueError for a name nothing has."""
+    """Those named (``*`` for any part of a name), and of these a sample; ValueError for what names nothing."""
     wanted = list(only)
     unknown = [name for name in wanted if not any(_named(case, name) for case in cases)]
     if unknown:
@@ -122,4 +126,4 @@ def chosen(
 
 
 def _named(case: Case, name: str) -> bool:
-    return case.name.startswith(name[:-1]) if name.endswith("*") else case.name == name
+    return fnmatchcase(case.name, name)

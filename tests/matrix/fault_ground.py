@@ -145,7 +145,10 @@ class SimGround:
         self.rest()
         site = self.world.sites[SITE_OF[phase]]
         self.heard += (_heard(phase, seen) for seen in site.script.log)
-        self._stages[phase] = Stage(saved, kept, site_facts(site.settle()))
+        facts = site_facts(site.settle())
+        if SITE_OF[phase] == SITE:
+            facts["manifest"] = shape(house.manifests.read(self._point))
+        self._stages[phase] = Stage(saved, kept, facts)
         self._leave()
 
     def _do(self, phase: str, house: House) -> None:
@@ -200,7 +203,7 @@ class SimGround:
             time.sleep(0.01)
 
     def protected(self, manifest: Manifest) -> list[str]:
-        facts = site_facts(self.world.sites[SITE].settle())
+        facts = site_facts(self.world.sites[SITE].settle()) | {"manifest": shape(manifest)}
         return [*self._differences(facts, "full"), *stored_wrongly(self.world, manifest)]
 
     def recovered(self, manifest: Manifest) -> list[str]:
@@ -233,19 +236,41 @@ def rule_of(case: Case) -> Rule:
     kinds: dict[str, dict[str, Any]] = {
         "500": {"kind": "error", "status": 500},
         "503": {"kind": "error", "status": 503},
-        "reset": {"kind": "error"},
+        "drop": {"kind": "error"},
         "lost": {"kind": "lost"},
         "504": {"kind": "lost", "status": 504},
         "late": {"kind": "late", "status": 504, "seconds": LATE_SECONDS},
-        "stale": {"kind": "stale"},
-        "part": {"kind": "partial", "keep": case.keep},
+        "old": {"kind": "stale"},
+        "few": {"kind": "partial", "keep": case.keep},
         "401": {"kind": "token"},
         "slow": {"kind": "delay", "seconds": ANSWER_SECONDS + 0.5},
         "cut": {"kind": "error", "times": 1_000_000},
     }
     return Rule(
-        service=call.service, method=call.method, template=call.path, nth=case.nth, **kinds[case.fault]
+        service=call.service,
+        method=call.method,
+        template=call.path,
+        nth=case.nth,
+        **kinds[case.fault.rstrip("+")],
     )
+
+
+def shape(manifest: Manifest) -> dict[str, Any]:
+    """What a restore point knows of the application, without ids."""
+    groups = {group.id: group.name for group in manifest.server_groups}
+    return {
+        "servers": [
+            (s.name, len(s.port_ids), len(s.volume_ids), s.key_name, groups.get(s.server_group_id or ""))
+            for s in manifest.servers
+        ],
+        "volumes": [(v.name, v.device, v.bootable) for v in manifest.volumes],
+        "ports": [(p.name, p.mac_address, len(p.security_group_ids)) for p in manifest.ports],
+        "networks": sorted(n.name for n in manifest.networks),
+        "subnets": sorted((s.name, s.cidr) for s in manifest.subnets),
+        "security groups": sorted((g.name, len(g.rules)) for g in manifest.security_groups),
+        "key pairs": sorted(k.name for k in manifest.keypairs),
+        "server groups": sorted(groups.values()),
+    }
 
 
 def stored_wrongly(world: World, manifest: Manifest) -> list[str]:

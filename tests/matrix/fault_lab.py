@@ -247,11 +247,11 @@ def rule_of(case: Case) -> Rule:
     kinds: dict[str, dict[str, Any]] = {
         "500": {"fault": "error", "status": 500, "request_id": True},
         "503": {"fault": "error", "status": 503},
-        "reset": {"fault": "drop"},
+        "drop": {"fault": "drop"},
         "lost": {"fault": "late-success", "answer": "cut"},
         "504": {"fault": "late-success", "answer": "504"},
         "late": {"fault": "late-effect", "seconds": LATE_SECONDS},
-        "stale": {"fault": "stale"},
+        "old": {"fault": "stale"},
         "401": {"fault": "unauthorized"},
         "slow": {"fault": "delay", "seconds": ANSWER_SECONDS + 2},
         "cut": {"fault": "drop"},
@@ -262,7 +262,7 @@ def rule_of(case: Case) -> Rule:
         method=call.method,
         path=pattern(call.path),
         nth=nth,
-        **kinds[case.fault],
+        **kinds[case.fault.rstrip("+")],
     )
 
 
@@ -296,7 +296,9 @@ class _Cut(threading.Thread):
         self.join()
 
 
-def on_lab(told: argparse.Namespace, progress: Progress) -> list[Result]:
+def on_lab(
+    told: argparse.Namespace, progress: Progress, collected: Callable[[Iterable[Result]], list[Result]]
+) -> list[Result]:
     """The cases that were asked for, a sample of at least ``SAMPLE`` otherwise, phase by phase."""
     for name in (SITE, TARGET):
         if not sites.is_alive(name):
@@ -305,4 +307,4 @@ def on_lab(told: argparse.Namespace, progress: Progress) -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="fault-matrix-") as folder, LabGround(Path(folder)) as ground:
         cases = chosen(cases_of(ground.heard), told.only, sample, told.seed)
         print(f"{len(ground.heard)} requests without faults; {len(cases)} cases", flush=True)
-        return list(progress((run(ground, case) for case in cases), len(cases)))
+        return collected(progress((run(ground, case) for case in cases), len(cases)))

@@ -10,6 +10,7 @@ import atexit
 import json
 import logging
 import multiprocessing
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ def quiet() -> None:
 def _prepare(servers: int) -> None:
     global _GROUND
     quiet()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which collects the results
     around = ExitStack()
     atexit.register(around.close)
     folder = around.enter_context(tempfile.TemporaryDirectory(prefix="fault-matrix-"))
@@ -63,12 +65,20 @@ def simulated(told: argparse.Namespace) -> list[Result]:
         calls = len({case.call for case in cases})
         print(f"{len(heard)} requests without faults; {len(cases)} cases of {calls} calls", flush=True)
         done = as_completed([pool.submit(_run, case) for case in cases])
-        return in_order(cases, progress((one.result() for one in done), len(cases)))
-
-
-def in_order(cases: Sequence[Case], results: Iterable[Result]) -> list[Result]:
+        results = collected(progress((one.result() for one in done), len(cases)))
+        pool.shutdown(cancel_futures=True)
     found = {result.case: result for result in results}
     return [found[case] for case in cases if case in found]
+
+
+def collected(results: Iterable[Result]) -> list[Result]:
+    """All of them, or those until somebody pressed Ctrl-C: hours of work are not thrown away."""
+    found: list[Result] = []
+    try:
+        found.extend(result for result in results)
+    except KeyboardInterrupt:
+        print("\ninterrupted: what follows is only what was tried until then", flush=True)
+    return found
 
 
 def progress(results: Iterable[Result], total: int) -> Iterator[Result]:
@@ -80,7 +90,9 @@ def progress(results: Iterable[Result], total: int) -> Iterator[Result]:
         left = passed / number * (total - number)
         line = f"{number}/{total}  failed {failed}  {passed:.0f} s, about {left:.0f} s more"
         if result.letter == "F":
-            print(f"{chr(13) if terminal else ''}FAILED {result.case.name}: {result.failed[0]}"[:240])
+            print(
+                f"{chr(13) if terminal else ''}FAILED {result.case.name}: {'; '.join(result.failed)}"[:1000]
+            )
         if terminal:
             print(f"\r{line}  {result.case.name}"[:118].ljust(118), end="", flush=True)
         elif number % 50 == 0 or number == total:
@@ -93,7 +105,7 @@ def progress(results: Iterable[Result], total: int) -> Iterator[Result]:
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fault-matrix", description=__doc__)
     parser.add_argument("--only", action="append", default=[], metavar="CASE",
-                        help="this case; with * at its end all that begin so; may be repeated")  # fmt: skip
+                        help="this case, * for any part of its name; may be repeated")  # fmt: skip
     parser.add_argument("--sample", type=int, metavar="N", help="N cases, the same ones for the same seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
@@ -105,10 +117,12 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(words: Sequence[str] | None = None) -> int:
     told = arguments(words)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell made its background jobs ignore them
+        signal.signal(number, signal.default_int_handler)
     if told.lab:
         from tests.matrix.fault_lab import on_lab  # needs the lab's own settings, so only when it is wanted
 
-        results = on_lab(told, progress)
+        results = on_lab(told, progress, collected)
     else:
         results = simulated(told)
     for line in (*table(results), *legend(results), *failures(results, lab=told.lab), "", last_line(results)):

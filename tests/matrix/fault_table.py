@@ -11,7 +11,7 @@ from typing import Any
 from tests.matrix.fault_cases import FAULTS, PHASES, Case
 from tests.matrix.fault_run import LETTERS, Result
 
-WIDTH, COLUMN = 58, 6
+WIDTH, COLUMN = 53, 5
 
 
 def table(results: Sequence[Result]) -> list[str]:

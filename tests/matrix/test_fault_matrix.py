@@ -64,7 +64,7 @@ def test_a_partial_list_taken_for_all_there_is_is_seen(
         return len(found)
 
     monkeypatch.setattr(networks, "remove", credulous)
-    result = only(ground, cases, "undo:network:GET:/ports:part")
+    result = only(ground, cases, "undo:network:GET:/ports:few")
     assert result.letter == "F"
     assert "orphan" in " ".join(result.failed), result.failed
 

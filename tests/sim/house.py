@@ -59,7 +59,9 @@ MAPPING = {
 class House:
     """The services over a folder that holds ``clouds.yaml``; one process at a time may have it open."""
 
-    def __init__(self, folder: Path, answer_seconds: float = READ_SECONDS, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, folder: Path, answer_seconds: float = READ_SECONDS, patience: float = PATIENCE
+    ) -> None:
         (folder / STORE).mkdir(exist_ok=True)
         self.folder, self.patience = folder, patience
         self.database = Database(f"sqlite:///{folder / DATABASE}")
