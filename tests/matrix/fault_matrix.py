@@ -77,6 +77,7 @@ def collected(results: Iterable[Result]) -> list[Result]:
     try:
         found.extend(result for result in results)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what comes now is the report
         print("\ninterrupted: what follows is only what was tried until then", flush=True)
     return found
 
