@@ -14,6 +14,7 @@ NAME ?= quiesce_window
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .PHONY: help demo demo-unfrozen test test-workers test-unit test-flows test-nova test-lab bench lab-up lab-down lint lock env
+.PHONY: fault-matrix fault-matrix-lab
 
 help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
@@ -22,6 +23,8 @@ help:
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead'
+	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
+	@echo 'make fault-matrix-lab      a sample of these on the real sites'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
 	@echo 'make lock                  resolve requirements/*.in again'
 
@@ -51,7 +54,14 @@ test-unit: env
 
 # whole flows without a lab: crashes of the engine, the API against its document, the service over simulated sites
 test-flows: env
-	$(BIN)/pytest -q tests/crash tests/contract tests/sim
+	$(BIN)/pytest -q tests/crash tests/contract tests/sim tests/matrix
+
+# ARGS: --only CASE, --sample N --seed S, --jobs N, --json FILE (tests/matrix/README.md)
+fault-matrix: env
+	@$(BIN)/python -m tests.matrix.fault_matrix $(ARGS)
+
+fault-matrix-lab: lab-up
+	@$(INSIDE) $(BIN)/python -m tests.matrix.fault_matrix --lab $(ARGS)
 
 # the plugin is tested inside the environment of the sites, where Nova is
 test-nova: env

@@ -26,7 +26,7 @@ from typing import Any
 
 from multisite.applications.service import ApplicationService
 from multisite.clouds.capabilities import discover
-from multisite.clouds.connect import CloudSite, Sites
+from multisite.clouds.connect import READ_SECONDS, CloudSite, Sites
 from multisite.domain.caller import Caller
 from multisite.domain.model import Application, Protection, Recovery, RestorePoint
 from multisite.jobs.engine import JobEngine
@@ -59,13 +59,17 @@ MAPPING = {
 class House:
     """The services over a folder that holds ``clouds.yaml``; one process at a time may have it open."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, answer_seconds: float = READ_SECONDS, patience: float = PATIENCE
+    ) -> None:
         (folder / STORE).mkdir(exist_ok=True)
-        self.folder = folder
+        self.folder, self.patience = folder, patience
         self.database = Database(f"sqlite:///{folder / DATABASE}")
         self.database.upgrade()
         rows = SiteRepository(self.database)
-        self.clouds = Sites(lambda name: rows.by_name(name).cloud, config_file=folder / CLOUDS)
+        self.clouds = Sites(
+            lambda name: rows.by_name(name).cloud, config_file=folder / CLOUDS, timeout=answer_seconds
+        )
         self.jobs = JobEngine(self.database)
         self.manifests = ManifestStore(folder / STORE)
         self.manifests.initialise()
@@ -140,9 +144,9 @@ class House:
         recovery = self.recoveries.resume(self.caller, recovery_id)
         return self.rest(recovery.job_id), self.recoveries.get(self.caller, recovery_id)
 
-    def rest(self, job_id: str, seconds: float = PATIENCE) -> Job:
+    def rest(self, job_id: str) -> Job:
         """The job, settled."""
-        job = self.jobs.wait(job_id, seconds)
+        job = self.jobs.wait(job_id, self.patience)
         assert job.settled, f"{job.title} does not come to rest: {job.state}"
         return job
 

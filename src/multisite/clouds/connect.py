@@ -20,6 +20,7 @@ import keystoneauth1.exceptions
 import openstack.exceptions
 import requests
 import yaml
+from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import TCPKeepAliveAdapter
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
@@ -65,15 +66,42 @@ class SiteSession(AuditedSession):
 
     _asking = threading.local()
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._renewing = threading.Lock()
+
     def get_auth_headers(self, auth: Any = None, **kwargs: Any) -> Any:
         """As keystoneauth's; DiscoveryFailure when asked while this thread is getting a token already."""
         if getattr(self._asking, "now", False):
             raise keystoneauth1.exceptions.DiscoveryFailure("Keystone asks for a token before it gives one")
         self._asking.now = True
         try:
-            return super().get_auth_headers(auth, **kwargs)
+            headers = super().get_auth_headers(auth, **kwargs)
         finally:
             self._asking.now = False
+        self._asking.handed = (self, (headers or {}).get("X-Auth-Token"))
+        return headers
+
+    def invalidate(self, auth: Any = None) -> bool:
+        """After a 401: log in again, once for all threads whose token is not valid any more.
+
+        keystoneauth only forgets the token.  Of several threads that are refused at the same time the second
+        then finds nothing to forget, and takes its 401 for a final one although the credentials are good; a
+        third finds no token where it must be one.  So here the old one stays until there is a new one.
+        """
+        plugin = auth or self.auth
+        if not isinstance(plugin, BaseIdentityPlugin):
+            return super().invalidate(auth)
+        whose, refused = getattr(self._asking, "handed", (None, None))
+        with self._renewing:
+            known = plugin.auth_ref
+            if known is None or whose is not self or known.auth_token == refused:
+                self._asking.now = True
+                try:
+                    plugin.auth_ref = plugin.get_auth_ref(self)
+                finally:
+                    self._asking.now = False
+        return True
 
 
 class CloudSite:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multisite.clouds import facts_network
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import Refused, SiteError, Unsupported
+from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
 from multisite.clouds.facts_network import Row
 from multisite.clouds.tokens import KEY as TOKEN_KEY
 from multisite.domain.manifest import (
@@ -291,7 +291,8 @@ def _keypairs(site: CloudSite, servers: list[Row], notes: list[str]) -> tuple[Ke
     wanted = {(server["user_id"], server["key_name"]) for server in servers if server["key_name"]}
     found: dict[str, KeypairRecord] = {}
     for user in sorted({user for user, _ in wanted}):
-        ours = user == site.conn.session.get_user_id()
+        owner = {} if user == site.conn.session.get_user_id() else {"user_id": user}
+        readable = True
         try:
             rows = read_all(
                 site,
@@ -300,15 +301,16 @@ def _keypairs(site: CloudSite, servers: list[Row], notes: list[str]) -> tuple[Ke
                 "/os-keypairs",
                 "keypairs",
                 microversion=KEYPAIRS,
-                **({} if ours else {"user_id": user}),
+                **owner,
             )
         except Refused as error:
             if error.site_status != 403:
                 raise
-            rows = []
+            rows, readable = [], False
         known = {row["keypair"]["name"]: row["keypair"] for row in rows}
-        for name in sorted(name for owner, name in wanted if owner == user):
-            if (pair := known.get(name)) is None:
+        for name in sorted(name for whose, name in wanted if whose == user):
+            pair = known.get(name) or (_keypair(site, name, owner) if readable else None)
+            if pair is None:
                 notes.append(f"key pair {name} is gone or belongs to another user: it is not carried over")
             elif name in found and found[name].public_key != pair["public_key"]:
                 notes.append(
@@ -319,15 +321,34 @@ def _keypairs(site: CloudSite, servers: list[Row], notes: list[str]) -> tuple[Ke
     return tuple(found.values())
 
 
+def _keypair(site: CloudSite, name: str, owner: Mapping[str, str]) -> Row | None:
+    """One that a list did not show; None when it is really gone."""
+    path, what = f"/os-keypairs/{name}", f"read key pair {name}"
+    try:
+        row: Row = read_one(site, what, lambda: site.compute, path, "keypair", microversion=KEYPAIRS, **owner)
+    except NotFoundInSite:
+        return None
+    return row
+
+
 def _server_groups(site: CloudSite, servers: list[Row], scope: Mapping[str, str]) -> list[Row]:
-    rows = read_all(
-        site,
-        "list server groups",
-        lambda: site.compute,
-        "/os-server-groups",
-        "server_groups",
-        microversion=SERVER_GROUPS,
-        **({"all_projects": "true"} if scope else {}),
-    )
-    ours = {server["id"] for server in servers}
-    return [row for row in rows if ours & set(row["members"])]
+    """Groups these servers are in.
+
+    Listed again when one is in none: a list may lose rows and not say so, lists of servers do not name their
+    groups, and servers that are kept apart must not come back on one host.
+    """
+    ours, found = {server["id"] for server in servers}, dict[str, Row]()
+    for _ in range(2):
+        rows = read_all(
+            site,
+            "list server groups",
+            lambda: site.compute,
+            "/os-server-groups",
+            "server_groups",
+            microversion=SERVER_GROUPS,
+            **({"all_projects": "true"} if scope else {}),
+        )
+        found |= {row["id"]: row for row in rows if ours & set(row["members"])}
+        if ours <= {member for row in found.values() for member in row["members"]}:
+            break
+    return list(found.values())

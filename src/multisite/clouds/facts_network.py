@@ -41,11 +41,13 @@ def read(site: CloudSite, servers: list[Row], notes: list[str]) -> NetworkFacts:
     ports_of: dict[str, list[PortRecord]] = {}
     for server in servers:
         own = [row for row in rows if row["device_id"] == server["id"]]
+        _complain_if_unplugged(site, server, own)
         ports_of[server["id"]] = [_port(row, notes) for row in _in_nic_order(site, server, own, notes)]
     network_ids = _distinct(row["network_id"] for row in rows)
     networks = _rows(site, "networks", id=network_ids)
     _complain_if_missing(site, "network", network_ids, networks)
     subnets = _rows(site, "subnets", network_id=network_ids)
+    _complain_if_missing(site, "subnet", _subnets_of(rows, networks), subnets)
     groups = _security_groups(site, _distinct(g for row in rows for g in row["security_groups"]), notes)
     return NetworkFacts(
         ports_of,
@@ -114,6 +116,25 @@ def _complain_if_missing(site: CloudSite, kind: str, ids: Iterable[str], rows: l
     if missing := set(ids) - {row["id"] for row in rows}:
         said = f"{kind} {', '.join(sorted(missing))} is in use but not visible to us"
         raise NotFoundInSite(site.name, f"read {kind}s", said, site_status=404)
+
+
+def _complain_if_unplugged(site: CloudSite, server: Row, ports: list[Row]) -> None:
+    """A list may lose rows and not say so, and a restore point without a NIC would be found out in the worst
+    hour.  Nova's own account of the server's addresses tells.
+    """
+    told = _distinct(a["OS-EXT-IPS-MAC:mac_addr"] for net in server["addresses"].values() for a in net)
+    if missing := set(told) - {row["mac_address"] for row in ports}:
+        said = (
+            f"server {server['name']} has NICs {', '.join(sorted(missing))}, and Neutron shows no ports of them:"
+            " try again, and look at its ports if that does not help"
+        )
+        raise SiteError(site.name, "read ports", said)
+
+
+def _subnets_of(ports: list[Row], networks: list[Row]) -> list[str]:
+    """Ids of the subnets there must be: those of the networks, and those that ports have addresses in."""
+    used = [address["subnet_id"] for row in ports for address in row["fixed_ips"]]
+    return _distinct([*used, *(subnet for row in networks for subnet in row.get("subnets", ()))])
 
 
 def _port(row: Row, notes: list[str]) -> PortRecord:

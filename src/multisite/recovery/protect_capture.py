@@ -9,7 +9,7 @@ of the freeze's time limit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -85,15 +85,17 @@ def capture(cloud: ProtectCloud, plan: ProtectPlan, settings: CaptureSettings, c
     return {"consistent_at": consistent_at.isoformat(), "snapshots": snapshots, **figures}
 
 
-def undo_capture(cloud: ProtectCloud, plan: ProtectPlan, ctx: StepContext, *, finished: bool) -> None:
-    """Remove the snapshots; unless the capture is known to have ``finished``, thaw first, and look for what
-    came late.
+def undo_capture(
+    cloud: ProtectCloud, plan: ProtectPlan, ctx: StepContext, taken: Collection[str] | None
+) -> None:
+    """Remove the snapshots: ``taken``, and those found.  None: it is not known how the capture ended, so thaw
+    first, and look for what came late.
 
     Raises StepFailed naming what is left.
     """
-    trouble = [] if finished else _thaw_all(cloud, plan.freeze, ctx)
-    trouble.extend(remove_snapshots(cloud, {ctx.token}))
-    if not finished and not trouble:
+    trouble = [] if taken is not None else _thaw_all(cloud, plan.freeze, ctx)
+    trouble.extend(remove_snapshots(cloud, {ctx.token}, taken or ()))
+    if taken is None and not trouble:
         time.sleep(LOOK_AGAIN_SECONDS)
         trouble.extend(_thaw_all(cloud, _frozen_late(cloud, plan), ctx))
         trouble.extend(remove_snapshots(cloud, {ctx.token}))
@@ -119,18 +121,25 @@ def _thaw_all(cloud: ProtectCloud, servers: Sequence[ServerToFreeze], ctx: StepC
     return trouble
 
 
-def remove_snapshots(cloud: ProtectCloud, tokens: set[str]) -> list[str]:
-    """Delete the snapshots that carry these tokens; returns what is left, in words."""
+def remove_snapshots(cloud: ProtectCloud, tokens: set[str], known: Collection[str] = ()) -> list[str]:
+    """Delete the snapshots that carry these tokens; returns what is left, in words.
+
+    ``known``: ids of some that are deleted too when the list, which may lose rows and not say so, lacks them.
+    """
     left: list[str] = []
+    listed: set[str] = set()
     deletions: list[tuple[str, Callable[[], None]]] = []
     try:
         for group in cloud.group_snapshots_by_token(tokens):
             deletions.append((f"group snapshot {group.id}", partial(cloud.delete_group_snapshot, group.id)))
         for found in cloud.snapshots_by_token(tokens):  # those of a group are gone with it by then
+            listed.add(found.id)
             what = f"snapshot {found.id} of volume {found.volume_id}"
             deletions.append((what, partial(cloud.delete_snapshot, found.id)))
     except SiteError as error:
         return [f"snapshots could not be looked for: {error}"]
+    for snapshot in sorted(set(known) - listed):
+        deletions.append((f"snapshot {snapshot}", partial(cloud.delete_snapshot, snapshot)))
     for what, delete in deletions:
         try:
             delete()

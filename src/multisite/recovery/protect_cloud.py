@@ -144,7 +144,7 @@ class SiteCloud:
         session = self._site.conn.session
         auth = session.auth
         if isinstance(auth, BaseIdentityPlugin) and auth.get_access(session).will_expire_soon(int(seconds)):
-            session.invalidate()
+            auth.invalidate()  # whoever asks next logs in, whichever token this thread was handed
         query = {"limit": "1"}
 
         def touch(_: int) -> None:

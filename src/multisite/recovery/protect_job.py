@@ -228,8 +228,8 @@ def _marks(cloud: ProtectCloud, order: ProtectOrder, ctx: StepContext) -> list[d
 
 
 def _undo_capture(ports: ProtectPorts, order: ProtectOrder, ctx: StepContext, result: Json | None) -> None:
-    cloud = ports.open(order.application.site)
-    undo_capture(cloud, order.plan, ctx, finished=result is not None)
+    known = None if result is None else result["snapshots"].values()
+    undo_capture(ports.open(order.application.site), order.plan, ctx, known)
 
 
 def _backup(ports: ProtectPorts, order: ProtectOrder, volume: PlannedVolume, ctx: StepContext) -> Json:
@@ -361,7 +361,8 @@ def _cleanup(ports: ProtectPorts, order: ProtectOrder, ctx: StepContext) -> Json
     earlier = ports.restore_points.list(application_id=order.application.id)
     jobs = {r.job_id for r in earlier if r.job_id and r.state != RestorePointState.RUNNING}
     tokens = {f"multisite:{job}:capture" for job in {*jobs, ctx.job_id}}
-    left = remove_snapshots(ports.open(order.application.site), tokens)
+    taken = ctx.result_of("capture")["snapshots"].values()
+    left = remove_snapshots(ports.open(order.application.site), tokens, taken)
     for line in left:
         ctx.event(f"{line}; the next run tries again")
     return {"left": left}

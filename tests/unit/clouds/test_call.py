@@ -169,7 +169,7 @@ def test_reads_are_repeated_and_given_up(fake: FakeCloud, site: CloudSite) -> No
 
 def test_a_timeout_while_logging_in_precedes_the_effect(fake: FakeCloud, site: CloudSite) -> None:
     compute = site.compute
-    site.conn.session.invalidate()
+    site.conn.session.auth.invalidate()  # the plugin forgets its token; the session would fetch another
     real = requests.Request("POST", f"{KEYSTONE}/v3/auth/tokens").prepare()
     fake.mock.post(f"{KEYSTONE}/v3/auth/tokens", exc=requests.exceptions.ReadTimeout("slow", request=real))
     with pytest.raises(Unreachable):

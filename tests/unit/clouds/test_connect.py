@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,29 @@ def test_one_login_for_many_threads(fake: FakeCloud, site: CloudSite) -> None:
         )
     assert names == ["db"] * 64
     assert len(fake.sent("POST", "/auth/tokens")) == 1
+
+
+def test_threads_refused_together_log_in_once_and_go_on(fake: FakeCloud, site: CloudSite) -> None:
+    """What keystoneauth does in each thread after a 401: it forgets the token, and asks for another."""
+    threads, session = 4, site.conn.session
+    together, granted = threading.Barrier(threads, timeout=10), list[str]()
+
+    def grant(_request: Any, context: Any) -> dict[str, Any]:
+        granted.append(f"token-{len(granted) + 1}")
+        context.headers["X-Subject-Token"] = granted[-1]
+        return fake._token()
+
+    def refused(_: int) -> tuple[str, bool, str]:
+        used = session.get_auth_headers()["X-Auth-Token"]
+        together.wait()
+        again = session.invalidate()
+        return used, again, session.get_auth_headers()["X-Auth-Token"]
+
+    fake.mock.post(f"{KEYSTONE}/v3/auth/tokens", json=grant, status_code=201)
+    site.login()
+    with ThreadPoolExecutor(threads) as pool:
+        assert list(pool.map(refused, range(threads))) == [("token-1", True, "token-2")] * threads
+    assert granted == ["token-1", "token-2"]
 
 
 def test_sites_cache_and_reopen_after_refused_login(fake: FakeCloud, clouds_yaml: Path) -> None:

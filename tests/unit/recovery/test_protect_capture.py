@@ -123,7 +123,7 @@ def test_a_snapshot_that_fails_thaws_first_and_is_removed_by_undo(cloud):
     with pytest.raises(StepFailed, match="no answer"):
         take(cloud, plan=plan)
     assert cloud.frozen == set()
-    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=False)
+    undo_capture(cloud, plan, Context("job1", "capture", {}), None)
     assert cloud.snapshots == {}
 
 
@@ -175,7 +175,7 @@ def test_a_dead_agent_that_never_froze_is_left_to_nova_and_nobody_waits(cloud):
     with pytest.raises(StepFailed, match=r"web2 could not be frozen: QEMU guest agent is not connected$"):
         take(cloud, timeout=30, plan=plan)
     ctx = Context("job1", "capture", {})
-    undo_capture(cloud, plan, ctx, finished=False)
+    undo_capture(cloud, plan, ctx, None)
     assert time.monotonic() - begun < 1
     assert ctx.events == [
         "server web2 never confirmed its freeze and is left to nova-api: Not thawed for certain yet"
@@ -195,7 +195,7 @@ def test_an_agent_that_dies_while_frozen_is_waited_for_and_named(cloud):
     assert cloud.verbs("thaw").count(("thaw", "id1")) == 1
     cloud.guests["id2"].limit = 60
     with pytest.raises(StepFailed, match="web2 may still be frozen"):
-        undo_capture(cloud, plan, Context("job1", "capture", {}), finished=False)
+        undo_capture(cloud, plan, Context("job1", "capture", {}), None)
 
 
 def test_a_thaw_that_is_not_confirmed_is_asked_for_again(cloud, monkeypatch):
@@ -276,7 +276,7 @@ def test_an_interrupted_capture_thaws_and_does_not_go_on(cloud):
     with pytest.raises(StepFailed, match="interrupted while frozen: the consistency point is lost"):
         take(cloud, plan=plan, interrupted=True, attempt=2)
     assert cloud.frozen == set()
-    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=False)
+    undo_capture(cloud, plan, Context("job1", "capture", {}), None)
     assert cloud.snapshots == {}
 
 
@@ -308,7 +308,7 @@ def test_a_consistent_group_is_snapshotted_by_one_request(cloud):
     result = take(cloud, plan=plan)
     assert cloud.verbs("snapshot", "snapshot_group") == [("snapshot_group", "g1")]
     assert set(result["snapshots"]) == ALL
-    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=True)
+    undo_capture(cloud, plan, Context("job1", "capture", {}), ())
     assert cloud.snapshots == cloud.groups == {}
 
 
@@ -325,7 +325,7 @@ def test_undo_of_a_finished_capture_does_not_touch_servers(cloud):
     plan = plan_of(cloud)
     take(cloud, plan=plan)
     cloud.log.clear()
-    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=True)
+    undo_capture(cloud, plan, Context("job1", "capture", {}), ())
     assert cloud.verbs("thaw") == []
     assert cloud.snapshots == {}
 
@@ -338,7 +338,7 @@ def test_undo_says_what_is_left(cloud):
         unreachable() if (verb, thing) == ("delete_snapshot", victim) else None
     )
     with pytest.raises(StepFailed, match=rf"snapshot {victim} of volume v2a is left"):
-        undo_capture(cloud, plan, Context("job1", "capture", {}), finished=True)
+        undo_capture(cloud, plan, Context("job1", "capture", {}), ())
     assert set(cloud.snapshots) == {victim}
 
 
@@ -381,6 +381,6 @@ def test_whatever_fails_once_nothing_stays_frozen_and_undo_leaves_nothing(verb, 
     if not (verb == "thaw" and kind is KeyboardInterrupt):
         assert cloud.frozen == set()
     cloud.trouble = cloud.late = lambda this, thing: None
-    undo_capture(cloud, plan, Context("job1", "capture", {}), finished=False)
+    undo_capture(cloud, plan, Context("job1", "capture", {}), None)
     assert cloud.frozen == set()
     assert cloud.snapshots == {}

@@ -287,6 +287,18 @@ def test_cleanup_that_fails_does_not_cost_the_restore_point_and_the_next_run_swe
     assert bench.cloud.snapshots == {}
 
 
+def test_a_list_that_lost_the_snapshots_does_not_keep_them(bench):
+    bench.cloud.snapshots_by_token = lambda tokens: []
+    planned = bench.plan()
+    run = carry_out(bench.kind, planned.params, "job1")
+    assert (bench.cloud.snapshots, run.results["cleanup"]) == ({}, {"left": []})
+    for volume in ("v1a", "v1b"):
+        bench.cloud.snapshot("multisite:job1:capture", volume, "x", 1)
+    run.results["capture"]["snapshots"] = {s.volume_id: k for k, s in bench.cloud.snapshots.items()}
+    undo(run, bench.kind.build(planned.params))
+    assert (bench.cloud.snapshots, run.left) == ({}, [])
+
+
 def test_cleanup_leaves_the_snapshots_of_others_alone(bench):
     bench.cloud.snapshot("multisite:other:capture", "v1a", "x", 1)
     bench.run()

@@ -27,13 +27,14 @@ class Rule:
 
     ``status`` None cuts the connection instead of answering.  ``service`` and ``method`` "" match any;
     ``path`` is searched for in the path behind the service's version; actions are told apart by their name
-    behind it: ``/action#quiesce``.
+    behind it: ``/action#quiesce``.  ``template`` is the whole path as the log has it (``/volumes/{id}``), "" any.
     """
 
     kind: Kind
     service: str = ""
     method: str = ""
     path: str = ""
+    template: str = ""
     nth: int = 1
     times: int = 1
     status: int | None = None
@@ -49,9 +50,11 @@ class Rule:
             raise ValueError("nth, times: begin with 1")
         re.compile(self.path)
 
-    def strikes(self, service: str, method: str, path: str) -> bool:
+    def strikes(self, service: str, method: str, path: str, template: str = "") -> bool:
         """Count the request if it matches; whether it is one of those that are struck."""
         if self.service not in ("", service) or self.method not in ("", method):
+            return False
+        if self.template not in ("", template):
             return False
         if not re.search(self.path, path):
             return False
@@ -66,7 +69,7 @@ class Seen:
     """A request as it was logged, ids left out of its path.
 
     ``status`` None: the connection was cut; ``fault``: what struck it; ``known`` False: the simulation does
-    not offer this call.
+    not offer this call.  ``rows``: how many a list showed, None when the answer was no list.
     """
 
     service: str
@@ -76,6 +79,7 @@ class Seen:
     at: float
     fault: str | None = None
     known: bool = True
+    rows: int | None = None
 
     @property
     def call(self) -> tuple[str, str, str]:
@@ -100,11 +104,17 @@ class Script:
         with self._lock:
             self.rules.clear()
 
-    def struck_by(self, service: str, method: str, path: str) -> Rule | None:
+    def struck_by(self, service: str, method: str, path: str, template: str = "") -> Rule | None:
         """The first rule that strikes this request; all that match count it."""
         with self._lock:
-            hits = [rule for rule in self.rules if rule.strikes(service, method, path)]
+            hits = [rule for rule in self.rules if rule.strikes(service, method, path, template)]
         return hits[0] if hits else None
+
+    def forget(self) -> None:
+        """Begin anew: no rules, and an empty log."""
+        with self._lock:
+            self.rules.clear()
+            self.log.clear()
 
     def note(self, seen: Seen) -> None:
         with self._lock:

@@ -210,7 +210,7 @@ class Sim:
     settings: Settings = field(default_factory=Settings)
     quotas: dict[str, int] = field(default_factory=lambda: dict(QUOTAS))
     state: State = field(default_factory=State)
-    _queue: list[tuple[float, int, Callable[[], object]]] = field(default_factory=list)
+    _queue: list[tuple[float, int, Callable[[], object], bool]] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _moment: float | None = None
 
@@ -219,14 +219,24 @@ class Sim:
         """The moment things happen at: what was due earlier happens at its own time."""
         return self._moment if self._moment is not None else self.clock.now()
 
-    def after(self, seconds: float, act: Callable[[], object]) -> None:
-        heapq.heappush(self._queue, (self.now + seconds, next(self._numbers), act))
+    def after(self, seconds: float, act: Callable[[], object], *, watch: bool = False) -> None:
+        """``watch``: it only looks whether something else has happened by then, which leaves the site at rest."""
+        heapq.heappush(self._queue, (self.now + seconds, next(self._numbers), act, watch))
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is still to happen, but for watches."""
+        return not all(watch for *_, watch in self._queue)
+
+    def forget_the_future(self) -> None:
+        """What was to happen does not: the state is about to be replaced."""
+        self._queue.clear()
 
     def catch_up(self) -> None:
         """Let everything happen that is due."""
         end = self.clock.now()
         while self._queue and self._queue[0][0] <= end:
-            due, _, act = heapq.heappop(self._queue)
+            due, _, act, _ = heapq.heappop(self._queue)
             self._moment = due
             try:
                 act()

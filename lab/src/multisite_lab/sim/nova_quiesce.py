@@ -91,7 +91,7 @@ def quiesce(sim: Sim, ask: Ask, argument: Any) -> Answer:
         return _not_confirmed(sim, server)
     guest.park(sim, server)
     freeze.frozen_at, freeze.thaw_at = sim.now, sim.now + timeout
-    sim.after(timeout, lambda: _limit(sim, server.id, freeze.number))
+    sim.after(timeout, lambda: _limit(sim, server.id, freeze.number), watch=True)
     row: Row = {"server_id": server.id, "timeout": timeout, **_times(freeze, "frozen_at", "thaw_at")}
     return ok({"quiesce": row}, seconds=sim.settings.freeze)
 

@@ -17,6 +17,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from multisite_lab.sim.site import SimSite, Wire
 
 HOST = "127.0.0.1"
+PORT_SECONDS = 5.0
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
@@ -69,7 +70,9 @@ class _Listener(ThreadedWSGIServer):
 
     def __init__(self, port: int, app: Any) -> None:
         self.open: set[socket.socket] = set()
-        super().__init__(HOST, port, app, _Handler)
+        with _bound(port) as taken:  # the server works on a copy of it
+            taken.listen(self.request_queue_size)
+            super().__init__(HOST, taken.getsockname()[1], app, _Handler, fd=taken.fileno())
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.open.add(request)
@@ -80,12 +83,32 @@ class _Listener(ThreadedWSGIServer):
         super().shutdown_request(request)
 
 
+def _bound(port: int) -> socket.socket:
+    """A socket at this port.  Somebody's outgoing connection may have it for a moment, if nobody kept it."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((HOST, port))
+            return made
+        except OSError:
+            made.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 class Served:
-    """A site on a port; ``cut`` makes it unreachable, ``mend`` reachable again at the same address."""
+    """A site on a port; ``cut`` makes it unreachable, ``mend`` reachable again at the same address.
+
+    While it is cut the port is kept by a socket that listens to nobody, which is what refuses.
+    """
 
     def __init__(self, site: SimSite) -> None:
         self.site = site
         self._listener: _Listener | None = None
+        self._kept: socket.socket | None = None
         self._port = 0
         self.mend()
 
@@ -96,6 +119,9 @@ class Served:
     def mend(self) -> None:
         if self._listener is not None:
             return
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
         self._listener = _Listener(self._port, application(self.site))
         self._port = int(self._listener.server_address[1])
         self.site.address = f"http://{HOST}:{self._port}"
@@ -104,6 +130,13 @@ class Served:
             name=f"sim-{self.site.name}", daemon=True,
         ).start()  # fmt: skip
 
+    def close(self) -> None:
+        """For good."""
+        self.cut()
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
     def cut(self) -> None:
         """Open connections end, new ones are refused.  The site itself goes on."""
         listener, self._listener = self._listener, None
@@ -111,6 +144,7 @@ class Served:
             return
         listener.shutdown()
         listener.server_close()
+        self._kept = _bound(self._port)
         for connection in list(listener.open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any
 import yaml
 
 from multisite_lab.sim.clock import Clock, WallClock
-from multisite_lab.sim.content import BackupStore
-from multisite_lab.sim.model import Settings, Sim, new_id
+from multisite_lab.sim.content import BackupStore, Stored
+from multisite_lab.sim.model import Settings, Sim, State, new_id
 from multisite_lab.sim.nova_things import make_flavor
 from multisite_lab.sim.problems import problems
 from multisite_lab.sim.server import Served
@@ -61,6 +62,15 @@ def make_site(
     return SimSite(sim)
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A world as it was at some moment."""
+
+    states: dict[str, State]
+    stored: dict[str, Stored]
+    lost: frozenset[str]
+
+
 @dataclass
 class World:
     """Sites by name.  Use it as a context manager: leaving it closes the ports."""
@@ -78,7 +88,7 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for served in self.served.values():
-            served.cut()
+            served.close()
 
     def cut(self, name: str) -> None:
         """Nobody reaches the site; what runs there goes on."""
@@ -93,6 +103,21 @@ class World:
         """It is reachable again at its old address."""
         self.lost.discard(name)
         self.served[name].mend()
+
+    def save(self) -> Saved:
+        """Everything as it is now, to go back to as often as you like; ValueError while a site is at work."""
+        states = {name: site.save() for name, site in self.sites.items()}
+        return Saved(states, copy.deepcopy(self.store.objects), frozenset(self.lost))
+
+    def go_back(self, saved: Saved) -> None:
+        """To what was saved, at the same addresses; rules and logs are forgotten."""
+        for name, site in self.sites.items():
+            site.go_back(saved.states[name])
+            if name in saved.lost:
+                self.lose(name)
+            else:
+                self.mend(name)
+        self.store.objects = copy.deepcopy(saved.stored)
 
     def write_clouds(self, path: Path) -> Path:
         """clouds.yaml: ``<site>`` (administrator and member of the project), ``<site>-member``,

@@ -1,0 +1,331 @@
+"""Where cases are tried: ``Ground`` is all a case knows of the sites, simulated (here) or real (``fault_lab``)."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from multisite.domain.manifest import Manifest
+from multisite.jobs.model import JobState
+from multisite_lab.guest.console import marked
+from multisite_lab.sim.content import Content
+from multisite_lab.sim.faults import Rule, Seen
+from multisite_lab.sim.model import Sim
+from multisite_lab.sim.world import Saved, World, make_world
+from tests.matrix.fault_cases import PHASES, Call, Case, Heard
+from tests.matrix.fault_haste import ANSWER_SECONDS, hurried
+from tests.sim.house import SITE, TARGET, House, prepare
+from tests.sim.outcome import compare_data, differences_of, site_facts
+
+APPLICATION = "mme"
+SITE_OF = {"full": SITE, "incremental": SITE, "recover": TARGET, "undo": TARGET}
+"""The site whose calls fail in each phase."""
+CUT_SECONDS = 2.0
+"""How long a cut lasts while a job does not come to rest: waits for a site's work outlast it."""
+LATE_SECONDS = 0.1
+"""Shorter than the service's pause before it looks again, as an effect that comes late is in a real site."""
+PATIENCE = 60.0
+
+
+class Ground(Protocol):
+    """``begin`` first; then ``strike``, whatever the case does, and ``mend`` before anything is judged."""
+
+    def begin(self, phase: str) -> House:
+        """Bring sites and service to where the phase begins; no faults."""
+
+    def point(self) -> str:
+        """Id of the restore point a recovery is of."""
+
+    def recovery(self) -> str:
+        """Id of the recovery an undo is of."""
+
+    def strike(self, case: Case) -> None:
+        """From now on the case's fault waits for its call."""
+
+    def struck(self) -> tuple[int, int]:
+        """How many requests it met, and how many of them it struck."""
+
+    def mend(self) -> None:
+        """No faults any more, every site reachable that was."""
+
+    def rest(self) -> None:
+        """Wait until nothing is under way in the sites, late effects too."""
+
+    def protected(self, manifest: Manifest) -> list[str]:
+        """What is wrong with the data of a restore point, and with the site it was taken in."""
+
+    def recovered(self, manifest: Manifest) -> list[str]:
+        """What is wrong with the recovered application, its data above all."""
+
+    def undone(self) -> list[str]:
+        """What a recovery that was undone left."""
+
+    def problems(self) -> list[str]:
+        """Frozen servers, orphans, duplicates."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a phase begins: the world, the service's folder; and what the sites were without faults after it."""
+
+    world: Saved
+    folder: Path
+    after: dict[str, Any]
+
+
+class SimGround:
+    """Two simulated sites, each phase's beginning prepared once.  Use it as a context manager.
+
+    Preparing is the run without faults: ``heard`` are its calls.
+    """
+
+    def __init__(self, folder: Path, servers: int = 2) -> None:
+        self._folder, self._servers = folder, servers
+        self._around = ExitStack()
+        self._stages: dict[str, Stage] = {}
+        self._house: House | None = None
+        self._rule: Rule | None = None
+        self._cut: _Cut | None = None
+        self._site = SITE
+        self._cases = 0
+        self._point = self._recovery = ""
+        self.heard: list[Heard] = []
+
+    def __enter__(self) -> SimGround:
+        self._around.enter_context(hurried())
+        self.world: World = self._around.enter_context(make_world())
+        home = self._folder / "prepared"
+        home.mkdir(parents=True)
+        prepare(home, self.world)
+        self._settle_in(home)
+        for phase in PHASES:
+            self._record(phase, home)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+        self._around.close()
+
+    def _open(self, folder: Path) -> House:
+        self._house = House(folder, answer_seconds=ANSWER_SECONDS, patience=PATIENCE)
+        self._house.open()
+        return self._house
+
+    def _leave(self) -> None:
+        self.mend()
+        house, self._house = self._house, None
+        if house is not None:
+            house.close()
+
+    def _settle_in(self, home: Path) -> None:
+        house = self._open(home)
+        house.deploy(APPLICATION, self._servers)
+        house.protection(APPLICATION, freeze_timeout=10)
+        self._leave()
+
+    def _record(self, phase: str, home: Path) -> None:
+        """Do the phase without faults, from where it begins, which is kept."""
+        if phase == "recover":
+            self.world.lose(SITE)
+        self.rest()
+        kept, saved = self._folder / phase, self.world.save()
+        shutil.copytree(home, kept)
+        for site in self.world.sites.values():
+            site.script.forget()
+        house = self._open(home)
+        self._do(phase, house)
+        self.rest()
+        site = self.world.sites[SITE_OF[phase]]
+        self.heard += (_heard(phase, seen) for seen in site.script.log)
+        facts = site_facts(site.settle())
+        if SITE_OF[phase] == SITE:
+            facts["manifest"] = shape(house.manifests.read(self._point))
+        self._stages[phase] = Stage(saved, kept, facts)
+        self._leave()
+
+    def _do(self, phase: str, house: House) -> None:
+        if phase in ("full", "incremental"):
+            job, point = house.protect(APPLICATION)
+            assert point.incremental is (phase == "incremental"), point
+            self._point = point.id
+        elif phase == "recover":
+            job, recovery = house.recover(self._point)
+            self._recovery = recovery.id
+        else:
+            job, _ = house.undo(self._recovery)
+        assert job.state in (JobState.DONE, JobState.UNDONE), f"without faults: {job.state}: {job.error}"
+
+    def begin(self, phase: str) -> House:
+        self._leave()
+        old = self._folder / f"case-{self._cases}"
+        shutil.rmtree(old, ignore_errors=True)
+        self._cases += 1
+        folder = self._folder / f"case-{self._cases}"
+        stage = self._stages[phase]
+        self.world.go_back(stage.world)
+        shutil.copytree(stage.folder, folder)
+        self._site = SITE_OF[phase]
+        return self._open(folder)
+
+    def point(self) -> str:
+        return self._point
+
+    def recovery(self) -> str:
+        return self._recovery
+
+    def strike(self, case: Case) -> None:
+        self._rule = self.world.sites[self._site].strike(rule_of(case))
+        if case.fault == "cut":
+            self._cut = _Cut(self.world, self._site, self._rule)
+
+    def struck(self) -> tuple[int, int]:
+        return (self._rule.seen, self._rule.struck) if self._rule else (0, 0)
+
+    def mend(self) -> None:
+        cut, self._cut = self._cut, None
+        if cut is not None:
+            cut.end()
+        for site in self.world.sites.values():
+            site.script.clear()
+
+    def rest(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while any(site.settle().busy for site in self.world.sites.values()):
+            assert time.monotonic() < deadline, "the sites do not come to rest"
+            time.sleep(0.01)
+
+    def protected(self, manifest: Manifest) -> list[str]:
+        facts = site_facts(self.world.sites[SITE].settle()) | {"manifest": shape(manifest)}
+        return [*self._differences(facts, "full"), *stored_wrongly(self.world, manifest)]
+
+    def recovered(self, manifest: Manifest) -> list[str]:
+        sim = self.world.sites[TARGET].settle()
+        wrong = [
+            f"server {name}: {found}"
+            for name, found in compare_data(sim, manifest).items()
+            if found != "as marked"
+        ]
+        return wrong + self._differences(site_facts(sim), "recover")
+
+    def undone(self) -> list[str]:
+        return self._differences(site_facts(self.world.sites[TARGET].settle()), "undo")
+
+    def _differences(self, facts: dict[str, Any], phase: str) -> list[str]:
+        """From the same run without faults; backups are judged by their content and their tokens."""
+        expected = self._stages[phase].after
+        without = ({k: v for k, v in one.items() if k != "backups"} for one in (facts, expected))
+        return [f"{SITE_OF[phase]}: {line}" for line in differences_of(*without)]
+
+    def problems(self) -> list[str]:
+        jobs = self._house.owners() if self._house else ()
+        sims = [site.settle() for name, site in self.world.sites.items() if name not in self.world.lost]
+        return [*self.world.problems(jobs), *(line for sim in sims for line in _still(sim))]
+
+
+def rule_of(case: Case) -> Rule:
+    """The case's fault as the simulated site knows it."""
+    call = case.call
+    kinds: dict[str, dict[str, Any]] = {
+        "500": {"kind": "error", "status": 500},
+        "503": {"kind": "error", "status": 503},
+        "drop": {"kind": "error"},
+        "lost": {"kind": "lost"},
+        "504": {"kind": "lost", "status": 504},
+        "late": {"kind": "late", "status": 504, "seconds": LATE_SECONDS},
+        "old": {"kind": "stale"},
+        "few": {"kind": "partial", "keep": case.keep},
+        "401": {"kind": "token"},
+        "slow": {"kind": "delay", "seconds": ANSWER_SECONDS + 0.5},
+        "cut": {"kind": "error", "times": 1_000_000},
+    }
+    return Rule(
+        service=call.service,
+        method=call.method,
+        template=call.path,
+        nth=case.nth,
+        **kinds[case.fault.rstrip("+")],
+    )
+
+
+def shape(manifest: Manifest) -> dict[str, Any]:
+    """What a restore point knows of the application, without ids."""
+    groups = {group.id: group.name for group in manifest.server_groups}
+    return {
+        "servers": [
+            (s.name, len(s.port_ids), len(s.volume_ids), s.key_name, groups.get(s.server_group_id or ""))
+            for s in manifest.servers
+        ],
+        "volumes": [(v.name, v.device, v.bootable) for v in manifest.volumes],
+        "ports": [(p.name, p.mac_address, len(p.security_group_ids)) for p in manifest.ports],
+        "networks": sorted(n.name for n in manifest.networks),
+        "subnets": sorted((s.name, s.cidr) for s in manifest.subnets),
+        "security groups": sorted((g.name, len(g.rules)) for g in manifest.security_groups),
+        "key pairs": sorted(k.name for k in manifest.keypairs),
+        "server groups": sorted(groups.values()),
+    }
+
+
+def stored_wrongly(world: World, manifest: Manifest) -> list[str]:
+    """What a recovery of it would find: each server's disks of one moment, and that the one marked."""
+    wrong: list[str] = []
+    found: dict[str, Content] = {}
+    for volume in manifest.volumes:
+        try:
+            found[volume.id] = world.store.content_of([backup.id for backup in volume.backups])
+        except (KeyError, TypeError) as error:
+            wrong.append(f"volume {volume.name}: its backups cannot be put together: {error!r}")
+    marks = {mark.server_id: marked(mark.text) for mark in manifest.marks}
+    for server in manifest.servers:
+        disks = [found[v] for v in server.volume_ids if v in found]
+        mark = marks.get(server.id)
+        moments = {(disk.seed, disk.seq) for disk in disks}
+        if len(moments) > 1:
+            wrong.append(f"server {server.name}: its backups are of different moments {sorted(moments)}")
+        elif mark is not None and disks and (disks[0].seq, disks[0].sum) != (mark.number, mark.sum):
+            wrong.append(f"server {server.name}: its backups are of record {disks[0].seq}, marked was {mark}")
+    return wrong
+
+
+def _still(sim: Sim) -> list[str]:
+    """With everything at rest nobody may stand still, also not within a time limit."""
+    return [
+        f"{sim.name}: server {server.name} is {server.freeze.state}"
+        for server in sim.state.servers.values()
+        if server.freeze.state != "thawed"
+    ]
+
+
+def _heard(phase: str, seen: Seen) -> Heard:
+    assert seen.known, f"the simulation lacks {seen.call}"
+    return Heard(Call(phase, seen.service, seen.method, seen.path), seen.rows)
+
+
+class _Cut(threading.Thread):
+    """Cuts a site once the rule has struck (until then only that call is reset), and mends it later."""
+
+    def __init__(self, world: World, site: str, rule: Rule) -> None:
+        super().__init__(name="cut", daemon=True)
+        self._world, self._site, self._rule = world, site, rule
+        self._over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._rule.struck and not self._over.wait(0.005):
+            pass
+        if self._rule.struck:
+            self._world.cut(self._site)
+            self._over.wait(CUT_SECONDS)
+            self._world.sites[self._site].script.clear()
+            self._world.mend(self._site)
+
+    def end(self) -> None:
+        self._over.set()
+        self.join()

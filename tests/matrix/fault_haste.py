@@ -1,0 +1,73 @@
+"""The service in a hurry: its pauses a tenth, its patience seconds, so that a case takes one or two.
+
+Simulated sites do in milliseconds what real ones do in seconds; the order of things stays as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import tenacity.nap
+
+from multisite.clouds import build, call, connect, networks, restore, volumes, waiting
+from multisite.recovery import (
+    protect_capture,
+    protect_job,
+    protect_window,
+    readiness,
+    recover_steps,
+)
+
+SHARE = 0.1
+"""Of each pause."""
+ANSWER_SECONDS = 1.5
+"""A site's answer may take so long; ``slow`` ones take longer."""
+PATIENCE = 20.0
+"""What may take minutes in a real site."""
+
+_SLEEPERS: tuple[Any, ...] = (
+    build,
+    networks,
+    protect_capture,
+    protect_job,
+    protect_window,
+    restore,
+    volumes,
+    waiting,
+    tenacity.nap,
+)
+_LIMITS: tuple[tuple[Any, str, float], ...] = (
+    (call, "RETRY_SECONDS", call.RETRY_SECONDS * SHARE),
+    (connect, "PROBE_SECONDS", ANSWER_SECONDS),
+    (protect_job, "BACKUP_SECONDS", PATIENCE),
+    (protect_job, "BACKUP_SECONDS_PER_GIB", 0.0),
+    (protect_capture, "SNAPSHOT_SECONDS", PATIENCE),
+    (protect_capture, "THAW_SECONDS", PATIENCE),
+    (recover_steps, "IMPORT_SECONDS", PATIENCE),
+    (recover_steps, "RESTORE_SECONDS", PATIENCE),
+    (recover_steps, "RESTORE_SECONDS_PER_GIB", 0.0),
+    (recover_steps, "UNDO_SECONDS", PATIENCE),
+)
+
+
+def _nap(seconds: float) -> None:
+    time.sleep(seconds * SHARE)
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """For as long as the block runs, in this process."""
+    clock = SimpleNamespace(sleep=_nap, monotonic=time.monotonic, time=time.time)
+    with ExitStack() as patches:
+        for module in _SLEEPERS:
+            patches.enter_context(patch.object(module, "time", clock))
+        for module, name, seconds in _LIMITS:
+            patches.enter_context(patch.object(module, name, seconds))
+        defaults = {**(readiness.wait_ready.__kwdefaults__ or {}), "pause": _nap}
+        patches.enter_context(patch.object(readiness.wait_ready, "__kwdefaults__", defaults))
+        yield

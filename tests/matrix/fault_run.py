@@ -1,0 +1,166 @@
+"""One case, from its beginning to the verdict."""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from multisite.domain.errors import MultisiteError
+from multisite.domain.model import RestorePoint
+from multisite.jobs.model import JobState
+from multisite.jobs.view import Job
+from tests.matrix.fault_cases import Case
+from tests.matrix.fault_ground import APPLICATION, Ground
+from tests.sim.house import House
+
+LETTERS = {
+    "d": "done, the fault made no difference",
+    "u": "undone, leaving nothing; repeated, done",
+    "p": "paused, saying why; resumed, done",
+    "r": "refused before anything began, saying why; repeated, done",
+    "o": "undo stopped, saying why; repeated, undone",
+    "-": "not struck: the call was not repeated as often this time",
+    "F": "FAILED",
+}
+_THINGS = re.compile(
+    r"server|volume|snapshot|backup|record|network|subnet|port|group|flavor|key pair|service|site|console"
+    r"|log in|quota|zone",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """``failed``: everything that is wrong; ``story``: what happened, in order."""
+
+    case: Case
+    letter: str
+    failed: tuple[str, ...] = ()
+    story: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass
+class _Course:
+    """How a case goes: its letter, what was wrong, what was said."""
+
+    ground: Ground
+    house: House
+    letter: str = "d"
+    failed: list[str] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
+
+    def stopped(self, letter: str, error: str | None) -> None:
+        """It stopped for the fault.  An operator must be told of what, and where."""
+        self.letter = letter
+        self.story.append(f"{letter}: {error}")
+        if not error or not _THINGS.search(error) or ":" not in error:
+            self.failed.append(f"it stopped with an error that names nothing: {error!r}")
+        self.ground.mend()
+
+    def expect(self, job: Job, state: JobState, what: str) -> None:
+        self.story.append(f"{what}: {job.state}")
+        if job.state != state:
+            self.failed.append(f"{what}: {job.state}, not {state}: {said(job)}")
+
+
+def run(ground: Ground, case: Case) -> Result:
+    """Try one case; whatever goes wrong is in the result."""
+    begun = time.monotonic()
+    course = _Course(ground, ground.begin(case.call.phase))
+    met, struck = 0, 0
+    try:
+        ground.strike(case)
+        _PHASES[case.call.phase](course)
+        met, struck = ground.struck()
+        ground.mend()
+        ground.rest()
+        course.failed += ground.problems()
+    except Exception as error:  # a verdict like any other: the other cases go on
+        course.failed.append(f"{type(error).__name__}: {error}")
+        course.story += traceback.format_exc().splitlines()[-12:]
+    if not struck and not course.failed:
+        if met or case.nth > 1:
+            course.letter = "-"
+        else:
+            course.failed.append("the fault did not strike: the call was not made")
+    letter = "F" if course.failed else course.letter
+    seconds = time.monotonic() - begun
+    return Result(case, letter, tuple(course.failed), tuple(course.story), seconds)
+
+
+def said(job: Job) -> str:
+    """Everything a job tells of its trouble."""
+    steps = [f"{step.name}: {step.error}" for step in job.steps if step.error]
+    return "; ".join(dict.fromkeys(filter(None, [job.error, *steps])))
+
+
+def _protect(course: _Course, phase: str) -> None:
+    house, ground = course.house, course.ground
+    full = False if phase == "full" else None
+    point: RestorePoint | None = None
+    try:
+        job, point = house.protect(APPLICATION, full)
+    except MultisiteError as error:
+        course.stopped("r", str(error))
+    else:
+        if job.state == JobState.UNDONE:
+            course.stopped("u", job.error)
+        elif job.state == JobState.UNDO_FAILED:
+            course.stopped("o", said(job))
+            house.jobs.undo(job.id, "tester")
+            course.expect(house.rest(job.id), JobState.UNDONE, "undo again")
+        else:
+            course.expect(job, JobState.DONE, "protect")
+    ground.mend()
+    if course.letter != "d":
+        job, point = house.protect(APPLICATION, full)
+        course.expect(job, JobState.DONE, "protect again")
+    ground.rest()
+    if point is not None and job.state == JobState.DONE:
+        course.failed += ground.protected(house.manifests.read(point.id))
+
+
+def _recover(course: _Course) -> None:
+    house, ground = course.house, course.ground
+    try:
+        job, recovery = house.recover(ground.point())
+    except MultisiteError as error:
+        course.stopped("r", str(error))
+        job, recovery = house.recover(ground.point())
+    if job.state == JobState.PAUSED:
+        course.stopped("p", job.error)
+        job, recovery = house.resume(recovery.id)
+    course.expect(job, JobState.DONE, "recover")
+    ground.mend()
+    ground.rest()
+    if job.state == JobState.DONE:
+        course.failed += ground.recovered(house.manifests.read(ground.point()))
+    job, _ = house.undo(recovery.id)
+    course.expect(job, JobState.UNDONE, "undo")
+    ground.rest()
+    course.failed += ground.undone()
+
+
+def _undo(course: _Course) -> None:
+    house, ground = course.house, course.ground
+    job, _ = house.undo(ground.recovery())
+    if job.state == JobState.UNDO_FAILED:
+        course.stopped("o", said(job))
+        job, _ = house.undo(ground.recovery())
+    course.expect(job, JobState.UNDONE, "undo")
+    ground.mend()
+    ground.rest()
+    course.failed += ground.undone()
+
+
+_PHASES: dict[str, Callable[[_Course], None]] = {
+    "full": partial(_protect, phase="full"),
+    "incremental": partial(_protect, phase="incremental"),
+    "recover": _recover,
+    "undo": _undo,
+}

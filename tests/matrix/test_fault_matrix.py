@@ -1,0 +1,101 @@
+"""A seeded sample of the fault matrix, and the proof that it would see what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from multisite.clouds import networks
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import UnknownOutcome
+from tests.matrix.fault_cases import FAULTS, PHASES, Case, cases_of, chosen
+from tests.matrix.fault_ground import SimGround
+from tests.matrix.fault_run import Result, run
+from tests.matrix.fault_table import again, failures, last_line, legend, table
+
+SAMPLE, SEED = 8, 20
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimGround]:
+    with SimGround(tmp_path_factory.mktemp("matrix"), servers=1) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cases(ground: SimGround) -> list[Case]:
+    return cases_of(ground.heard)
+
+
+def test_a_sample_of_the_matrix(ground: SimGround, cases: list[Case]) -> None:
+    results = [run(ground, case) for case in chosen(cases, sample=SAMPLE, seed=SEED)]
+    print("\n".join([*table(results), *failures(results)]))
+    assert last_line(results) == f"FAULT cases {SAMPLE} failed 0"
+
+
+def test_every_phase_and_every_way_to_fail_is_tried(cases: list[Case]) -> None:
+    assert {case.call.phase for case in cases} == set(PHASES)
+    assert {case.fault for case in cases} == set(FAULTS)
+    assert len({case.name for case in cases}) == len(cases) > 800
+
+
+def test_a_repeated_request_that_is_not_safe_to_repeat_is_seen(
+    ground: SimGround, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def careless(make: Callable[[], Any], find: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except UnknownOutcome:
+            return make()
+
+    monkeypatch.setattr(networks, "_made", careless)
+    result = only(ground, cases, "recover:network:POST:/networks:lost")
+    assert result.letter == "F"
+    assert "site2: /networks: [" in " ".join(result.failed), result.failed
+
+
+def test_a_partial_list_taken_for_all_there_is_is_seen(
+    ground: SimGround, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def credulous(site: CloudSite, kind: Any, token: str, *_: object, **__: object) -> int:
+        found = networks.tokens.find_by_token(site, kind, token)
+        for one in found:
+            networks._remove_one(site, "delete", f"{networks._PATHS[kind][0]}/{one.id}")
+        return len(found)
+
+    monkeypatch.setattr(networks, "remove", credulous)
+    result = only(ground, cases, "undo:network:GET:/networks:few")
+    assert result.letter == "F"
+    assert "orphan" in " ".join(result.failed), result.failed
+
+
+def test_a_fault_that_never_strikes_is_a_failure(ground: SimGround, cases: list[Case]) -> None:
+    some = next(case for case in cases if case.call.path == "/volumes/detail" and case.fault == "500")
+    call_of_nobody = type(some.call)("full", "volume", "GET", "/nothing")
+    result = run(ground, Case(call_of_nobody, "500"))
+    assert (result.letter, result.failed) == ("F", ("the fault did not strike: the call was not made",))
+
+
+def test_failures_say_how_to_repeat_them(cases: list[Case]) -> None:
+    case = next(case for case in cases if case.call.path.endswith("#quiesce") and case.fault == "lost")
+    result = Result(case, "F", ("wrong",), ("what happened",))
+    assert failures([result])[-1].endswith(again(case))
+    assert chosen(cases, [case.name]) == [case]
+    assert last_line([result]) == "FAULT cases 1 failed 1"
+    assert max(len(line) for line in [*table([result]), *legend([result])]) <= 120
+
+
+def test_a_sample_is_the_same_for_the_same_seed(cases: list[Case]) -> None:
+    assert (
+        chosen(cases, sample=5, seed=1) == chosen(cases, sample=5, seed=1) != chosen(cases, sample=5, seed=2)
+    )
+    with pytest.raises(ValueError, match="no case nothing"):
+        chosen(cases, ["nothing"])
+    assert {case.call.phase for case in chosen(cases, ["undo:*"])} == {"undo"}
+
+
+def only(ground: SimGround, cases: list[Case], name: str) -> Result:
+    (case,) = chosen(cases, [name])
+    return run(ground, case)
