@@ -42,8 +42,13 @@ def outcome(world: World, house: House) -> Outcome:
 
 def differences(one: Outcome, other: Outcome) -> list[str]:
     """Where two outcomes differ, in words; empty when they are equal."""
+    return compare(asdict(one), asdict(other))
+
+
+def compare(one: Facts, other: Facts) -> list[str]:
+    """The same of any facts."""
     found: list[str] = []
-    _compare("", asdict(one), asdict(other), found)
+    _compare("", one, other, found)
     return found
 
 

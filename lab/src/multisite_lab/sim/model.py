@@ -222,6 +222,11 @@ class Sim:
     def after(self, seconds: float, act: Callable[[], object]) -> None:
         heapq.heappush(self._queue, (self.now + seconds, next(self._numbers), act))
 
+    @property
+    def due(self) -> list[Callable[[], object]]:
+        """What is still to happen."""
+        return [act for _, _, act in self._queue]
+
     def catch_up(self) -> None:
         """Let everything happen that is due."""
         end = self.clock.now()

@@ -6,6 +6,8 @@ A guest's agent is "ok", "dead" (every attempt fails at once), "hung" (no attemp
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from multisite_lab.sim import guest
@@ -91,7 +93,7 @@ def quiesce(sim: Sim, ask: Ask, argument: Any) -> Answer:
         return _not_confirmed(sim, server)
     guest.park(sim, server)
     freeze.frozen_at, freeze.thaw_at = sim.now, sim.now + timeout
-    sim.after(timeout, lambda: _limit(sim, server.id, freeze.number))
+    sim.after(timeout, partial(_limit, sim, server.id, freeze.number))
     row: Row = {"server_id": server.id, "timeout": timeout, **_times(freeze, "frozen_at", "thaw_at")}
     return ok({"quiesce": row}, seconds=sim.settings.freeze)
 
@@ -130,6 +132,15 @@ def _limit(sim: Sim, server_id: str, number: int) -> None:
             _thawed(sim, server)
         else:
             server.freeze.state = "thawing"
+
+
+def is_over(act: Callable[[], object]) -> bool:
+    """Whether this is the limit of a freeze that has ended: nothing comes of it any more."""
+    if not isinstance(act, partial) or act.func is not _limit:
+        return False
+    sim, server_id, number = act.args
+    server = sim.state.servers.get(server_id)
+    return server is None or server.freeze.number != number or server.freeze.state == "thawed"
 
 
 def _thawed(sim: Sim, server: Server) -> None:
