@@ -11,13 +11,14 @@ NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo demo-unfrozen test test-workers test-unit test-flows test-nova test-lab bench lab-up lab-down lint lock env
+.PHONY: help demo demo-unfrozen test test-workers test-unit test-flows test-nova test-lab crash-matrix crash-matrix-lab bench lab-up lab-down lint lock env
 
 help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
 	@echo 'make test                  everything CI runs: lint, unit tests, tests on real sites'
 	@echo 'make lint | test-unit | test-flows   the checks that need no lab'
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
+	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all of them)'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
@@ -49,7 +50,7 @@ test-unit: env
 
 # whole flows without a lab: crashes of the engine, the API against its document, the service over simulated sites
 test-flows: env
-	$(BIN)/pytest -q tests/crash tests/contract tests/sim
+	$(BIN)/pytest -q tests/crash tests/contract tests/sim tests/matrix
 
 # the plugin is tested inside the environment of the sites, where Nova is
 test-nova: env
@@ -62,6 +63,14 @@ test-lab: lab-up
 # killed, frozen and cut-off worker processes on a PostgreSQL server of the tests' own; as root, no lab
 test-workers: env
 	$(BIN)/pytest -s -c tests/workers/pytest.ini --rootdir tests/workers tests/workers
+
+# every point of a process's death; OPTIONS: --only POINT, --sample N --seed S, --jobs 2, --json FILE, --minutes M, --list
+crash-matrix: env
+	@$(BIN)/python -W ignore -m tests.matrix $(OPTIONS)
+
+# the same on the lab's sites: all points around the freeze, a sample of the others
+crash-matrix-lab: lab-up
+	@$(INSIDE) $(BIN)/python -W ignore -m tests.matrix --lab $(OPTIONS)
 
 # these measure no site
 ALONE := engine_overhead

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.matrix.life import NAME, NOTES
+from tests.matrix.life import NOTES
 from tests.matrix.lives import KILLED, Ended, Lives
 from tests.matrix.points import Point, read_points
 from tests.matrix.scenarios import NAMED, Scenario
@@ -21,7 +21,6 @@ EQUAL, REPEATED, FAILED = "equal", "undone and repeated", "FAILED"
 WORST = (EQUAL, REPEATED, FAILED)
 OF_ATTEMPTS = ("jobs", "restore points")
 """What tells of a run that was undone, and may."""
-WORDS = {"name": NAME}
 LINE = 400
 _schema = threading.Lock()
 
@@ -62,7 +61,7 @@ def record(stage: Stage, lives: Lives, scenario: Scenario) -> Reference:
             place.lose_source()
         before = _facts(place)
         begun = time.monotonic()
-        ended = lives.live(place.folder, scenario.verb, WORDS, record=True)
+        ended = lives.live(place.folder, scenario.verb, stage.words, record=True)
         seconds = time.monotonic() - begun
         wrong = _misses(ended, (scenario.state,)) or _problems(place)
         if wrong:
@@ -77,26 +76,28 @@ def attempt(stage: Stage, lives: Lives, point: Point, reference: Reference) -> V
     begun = time.monotonic()
     try:
         with stage.at(NAMED[point.scenario].base, lives) as place:
-            outcome, failures = _attempt(place, lives, point, reference)
+            outcome, failures = _attempt(stage, place, lives, point, reference)
     except Exception as error:  # whoever reads the table has to learn of it
         outcome, failures = FAILED, [f"{type(error).__name__}: {error}"[:LINE]]
     return Verdict(point, FAILED if failures else outcome, time.monotonic() - begun, failures)
 
 
-def _attempt(place: Place, lives: Lives, point: Point, reference: Reference) -> tuple[str, list[str]]:
+def _attempt(
+    stage: Stage, place: Place, lives: Lives, point: Point, reference: Reference
+) -> tuple[str, list[str]]:
     scenario = NAMED[point.scenario]
     if scenario.lost:
         place.lose_source()
-    died = lives.live(place.folder, scenario.verb, WORDS, point.key)
+    died = lives.live(place.folder, scenario.verb, stage.words, point.key)
     if died.code != KILLED:
         return FAILED, [f"it did not die there: {died.words()}"]
-    rested = lives.live(place.folder, "rest", WORDS)
+    rested = lives.live(place.folder, "rest", stage.words)
     allowed = (scenario.state, "undone") if scenario.may_undo else (scenario.state,)
     failures = _misses(rested, allowed) + _problems(place)
     if failures or rested.told["state"] == scenario.state:
         return EQUAL, failures + _differs(reference.after, _facts(place))
     failures = [f"undone, but {line}" for line in _differs(reference.before, _facts(place), OF_ATTEMPTS)]
-    again = lives.live(place.folder, scenario.verb, WORDS)
+    again = lives.live(place.folder, scenario.verb, stage.words)
     failures += _misses(again, (scenario.state,)) + _problems(place)
     return REPEATED, failures + _differs(reference.after, _facts(place), OF_ATTEMPTS)
 

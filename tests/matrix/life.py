@@ -16,17 +16,17 @@ from multisite.jobs.view import Job
 from multisite.store.database import Database
 from tests.matrix.plants import PLANTS
 from tests.matrix.watch import Watch
-from tests.sim.house import PATIENCE, STORE, House
+from tests.sim.house import STORE, House
 
-NAME = "mme"
-"""Of the application everything is tried on."""
 LOG, TOLD, NOTES = "life.log", "told.json", "passed"
 FREEZE_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Order:
-    """``death``: the key of a point; ``record``: note the boundaries; ``plant``: a bug to have."""
+    """``words``: of the stage, ``name`` of the application among them.  ``death``: the key of a point;
+    ``record``: note the boundaries; ``plant``: a bug to have.
+    """
 
     folder: str
     verb: str
@@ -38,11 +38,9 @@ class Order:
 
 def _open(house: House, words: dict[str, Any]) -> Job | None:
     """Register the sites and decide how the application is protected, so that no other life has to."""
-    if words:
-        made = words["servers"]
-        owner = house.owner(words["site"])
-        house.applications.create(owner, words["name"], words["site"], [{"id": server} for server in made])
-        house.protection(words["name"], freeze_timeout=FREEZE_SECONDS)
+    members = [{"id": server} for server in words["servers"]]
+    house.applications.create(house.owner(words["site"]), words["name"], words["site"], members)
+    house.protection(words["name"], freeze_timeout=FREEZE_SECONDS)
     return None
 
 
@@ -52,7 +50,7 @@ def _protect(house: House, words: dict[str, Any]) -> Job:
 
 def _recover(house: House, words: dict[str, Any]) -> Job:
     newest = next(p for p in house.points() if p.state == "available")
-    return house.recover(newest.id)[0]
+    return house.recover(newest.id, **words.get("mapping", {}))[0]
 
 
 def _undo(house: House, words: dict[str, Any]) -> Job:
@@ -79,7 +77,7 @@ def _clear(house: House, words: dict[str, Any]) -> Job | None:
 
 def _rest(house: House, words: dict[str, Any]) -> Job | None:
     """Carry on with whatever an earlier life left, until every job is at rest."""
-    jobs = [house.rest(job.id, PATIENCE / 2) for job in house.jobs.list()]
+    jobs = [house.rest(job.id) for job in house.jobs.list()]
     return jobs[0] if jobs else None
 
 
@@ -106,6 +104,7 @@ def live(order: Order) -> int:
             PLANTS[order.plant]()
         Watch(folder / NOTES if order.record else None, order.death, str(folder / STORE)).install()
         house = House(folder)
+        house.patience = order.words.get("patience", house.patience)
         house.open()
         job = VERBS[order.verb](house, order.words)
         told = None if job is None else {"job": job.id, "state": job.state, "error": job.error}
@@ -121,5 +120,9 @@ def warm(folder: Path) -> None:
     database = Database(f"sqlite:///{folder / 'warm.sqlite'}")
     database.upgrade()
     database.close()
-    for name in ("dbos._sys_db_sqlite", "openstack.connection", "keystoneauth1.loading._plugins.identity.generic"):
+    for name in (
+        "dbos._sys_db_sqlite",
+        "openstack.connection",
+        "keystoneauth1.loading._plugins.identity.generic",
+    ):
         __import__(name)

@@ -27,7 +27,8 @@ class Point:
     | ``store`` | before a file of the backup store is renamed, made or removed |
     | ``effect`` | after the effect, before its end is committed |
     | ``done`` | right after that |
-    | ``claimed``, ``concluded``, ``told``, ``settled`` | after a commit for the job as a whole; ``told`` before the last |
+    | ``claimed``, ``concluded``, ``settled`` | after such a commit for the job as a whole |
+    | ``told`` | when its kind has been told, before the job is settled |
     """
 
     scenario: str

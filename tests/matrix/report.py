@@ -21,6 +21,8 @@ def progress(done: int, total: int, verdict: Verdict) -> None:
         sys.stderr.write(f"\r\033[K{line}" + ("\n" if failed else ""))
     elif failed or done % 25 == 0 or done == total:
         sys.stderr.write(line + "\n")
+    for words in verdict.failures[:3]:
+        sys.stderr.write(f"    {words}\n")
     sys.stderr.flush()
 
 
@@ -39,12 +41,16 @@ def table(verdicts: Sequence[Verdict]) -> list[str]:
     for verdict in verdicts:
         rows.setdefault((verdict.point.scenario, family(verdict.point.step)), []).append(verdict)
     width = max((len(step) for _, step in rows), default=4)
-    lines = [f"{'scenario':<16}  {'step':<{width}}  {'steps':>5}  {'points':>6}  {'seconds':>7}  worst outcome"]
+    lines = [
+        f"{'scenario':<16}  {'step':<{width}}  {'steps':>5}  {'points':>6}  {'seconds':>7}  worst outcome"
+    ]
     for (scenario, step), found in rows.items():
         worst = max((v.outcome for v in found), key=WORST.index)
         steps = len({v.point.step for v in found})
         seconds = sum(v.seconds for v in found)
-        lines.append(f"{scenario:<16}  {step:<{width}}  {steps:>5}  {len(found):>6}  {seconds:>7.1f}  {worst}")
+        lines.append(
+            f"{scenario:<16}  {step:<{width}}  {steps:>5}  {len(found):>6}  {seconds:>7.1f}  {worst}"
+        )
     return lines
 
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from multisite.clouds.connect import open_site
 from multisite.domain.manifest import Manifest
 from multisite_lab.guest.console import marked
 from multisite_lab.sim.keep import Kept, keep, take_up
 from multisite_lab.sim.world import World, make_world
-from tests.matrix.life import LOG, NAME, NOTES, TOLD
+from tests.matrix.life import LOG, NOTES, TOLD
 from tests.matrix.lives import Lives
 from tests.matrix.scenarios import DEPLOYED
 from tests.matrix.stage import Facts, common_facts
@@ -22,6 +23,7 @@ from tests.sim import deploy as template
 from tests.sim.house import CLOUDS, SITE, House, wrong
 from tests.sim.outcome import outcome
 
+NAME = "mme"
 OF_ONE_LIFE = (LOG, NOTES, TOLD)
 
 
@@ -33,6 +35,7 @@ class SimStage:
     servers: int = 2
     hurry: bool = True
     seconds: float = 60.0
+    words: dict[str, Any] = field(default_factory=lambda: {"name": NAME})
     _worlds: dict[str, Kept] = field(default_factory=dict)
 
     @contextmanager
@@ -60,7 +63,7 @@ class SimStage:
         with make_world() as world:
             world.write_clouds(first / CLOUDS)
             made = template.deploy(open_site(SITE, SITE, first / CLOUDS), NAME, self.servers)
-            words = {"name": NAME, "site": SITE, "servers": list(made.servers)}
+            words = self.words | {"site": SITE, "servers": list(made.servers)}
             ended = lives.live(first, "open", words)
             if ended.code:
                 raise RuntimeError(f"the application cannot be made known: {ended.words()}")

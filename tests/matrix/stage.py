@@ -39,6 +39,8 @@ class Stage(Protocol):
     """Whether the sites are much faster than real ones."""
     seconds: float
     """What one life may take."""
+    words: dict[str, Any]
+    """What every verb is told: ``name`` of the application, ``mapping`` of a recovery, ``patience`` in seconds."""
 
     def at(self, base: str, lives: Lives) -> AbstractContextManager[Place]:
         """A place where scenario ``base`` has just ended, for one point."""

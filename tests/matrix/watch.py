@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -27,6 +28,7 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 READING_ACTIONS = frozenset({"os-getConsoleOutput"})
 FILE_EVENTS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir"})
 Key = tuple[str, str, int]
+_OWN_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=\.)[0-9]+(?=\.tmp$)")
 
 
 @dataclass
@@ -64,9 +66,7 @@ class Watch:
             before=lambda args: self.passed(args[2], "effect"),
             after=lambda args, _: self.passed(args[2], "done"),
         )
-        self._wrap(
-            Records, "claim", after=lambda _, claim: claim is not None and self.passed(JOB, "claimed")
-        )
+        self._wrap(Records, "claim", after=lambda _, claim: claim is not None and self.passed(JOB, "claimed"))
         for name in ("conclude", "conclude_undo"):
             self._wrap(Records, name, after=lambda *_: self.passed(JOB, "concluded"))
         self._wrap(
@@ -102,7 +102,8 @@ class Watch:
         step, path = work.current().step, os.fsdecode(args[0])
         within = path.startswith(self.store) or (event != "os.mkdir" and args[-1] not in (-1, None))
         if step is not None and within:
-            self.passed(step, "store", f"{event.removeprefix('os.')} {Path(path).name}")
+            named = _OWN_NAME.sub("*", Path(path).name)
+            self.passed(step, "store", f"{event.removeprefix('os.')} {named}")
 
     @staticmethod
     def _wrap(

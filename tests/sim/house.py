@@ -62,6 +62,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         (folder / STORE).mkdir(exist_ok=True)
         self.folder = folder
+        self.patience = PATIENCE
         self.database = Database(f"sqlite:///{folder / DATABASE}")
         self.database.upgrade()
         rows = SiteRepository(self.database)
@@ -143,9 +144,9 @@ class House:
         recovery = self.recoveries.resume(self.caller, recovery_id)
         return self.rest(recovery.job_id), self.recoveries.get(self.caller, recovery_id)
 
-    def rest(self, job_id: str, seconds: float = PATIENCE) -> Job:
-        """The job, settled."""
-        job = self.jobs.wait(job_id, seconds)
+    def rest(self, job_id: str) -> Job:
+        """The job, settled; ``patience`` seconds at most."""
+        job = self.jobs.wait(job_id, self.patience)
         assert job.settled, f"{job.title} does not come to rest: {job.state}"
         return job
 
