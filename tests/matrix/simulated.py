@@ -34,7 +34,7 @@ class SimStage:
     folder: Path
     servers: int = 2
     hurry: bool = True
-    seconds: float = 60.0
+    seconds: float = 120.0
     words: dict[str, Any] = field(default_factory=lambda: {"name": NAME})
     _worlds: dict[str, Kept] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ must come first.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -64,7 +65,11 @@ def main() -> None:
         if pid == 0:
             os.dup2(nothing, 0)
             os._exit(life.live(life.Order(**fields)))
-        print(json.dumps({"code": follow(pid, seconds)}), flush=True)
+        code = follow(pid, seconds)
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # whoever asked has ended: so does the next look for orders
+            print(json.dumps({"code": code}), flush=True)
 
 
 if __name__ == "__main__":
