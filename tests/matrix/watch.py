@@ -66,7 +66,7 @@ class Watch:
             before=lambda args: self.passed(args[2], "effect"),
             after=lambda args, _: self.passed(args[2], "done"),
         )
-        self._wrap(Records, "claim", after=lambda _, claim: claim is not None and self.passed(JOB, "claimed"))
+        self._wrap(Records, "claim", after=self._claimed)
         for name in ("conclude", "conclude_undo"):
             self._wrap(Records, name, after=lambda *_: self.passed(JOB, "concluded"))
         self._wrap(
@@ -75,6 +75,10 @@ class Watch:
             before=lambda _: self.passed(JOB, "told"),
             after=lambda *_: self.passed(JOB, "settled"),
         )
+
+    def _claimed(self, _args: tuple[Any, ...], claim: Any) -> None:
+        if claim is not None:
+            self.passed(JOB, "claimed")
 
     def _begun(self, args: tuple[Any, ...], begun: Any) -> None:
         """Begun, or, for a step that has nothing to undo, undone with that."""

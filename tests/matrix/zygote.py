@@ -31,7 +31,11 @@ def hurry() -> None:
     Everything that waits between two looks does it with ``time.sleep``; what sites themselves wait for is in
     another process.
     """
-    time.sleep = lambda seconds: _sleep(seconds if seconds <= 0.02 else max(0.02, seconds / 10))  # type: ignore[assignment]
+
+    def sleep(seconds: Any) -> None:
+        _sleep(seconds if seconds <= 0.02 else max(0.02, seconds / 10))
+
+    time.sleep = sleep
 
 
 def follow(pid: int, seconds: float) -> int:
