@@ -14,7 +14,7 @@ NAME ?= quiesce_window
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .PHONY: help demo demo-unfrozen test test-workers test-unit test-flows test-nova test-lab bench lab-up lab-down lint lock env
-.PHONY: fault-matrix fault-matrix-lab
+.PHONY: crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab
 
 help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
@@ -22,6 +22,7 @@ help:
 	@echo 'make lint | test-unit | test-flows   the checks that need no lab'
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract'
+	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
 	@echo 'make fault-matrix-lab      a sample of these on the real sites'
@@ -75,6 +76,14 @@ test-lab: lab-up
 # killed, frozen and cut-off worker processes on a PostgreSQL server of the tests' own; as root, no lab
 test-workers: env
 	$(BIN)/pytest -s -c tests/workers/pytest.ini --rootdir tests/workers tests/workers
+
+# every point of a process's death; ARGS: --only POINT, --sample N --seed S, --jobs 2, --json FILE, --minutes M, --list
+crash-matrix: env
+	@$(BIN)/python -W ignore -m tests.matrix $(ARGS)
+
+# the same on the lab's sites: all points around the freeze, a sample of the others
+crash-matrix-lab: lab-up
+	@$(INSIDE) $(BIN)/python -W ignore -m tests.matrix --lab $(ARGS)
 
 # these measure no site
 ALONE := engine_overhead

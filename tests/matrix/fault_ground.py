@@ -21,7 +21,7 @@ from multisite_lab.sim.world import Saved, World, make_world
 from tests.matrix.fault_cases import PHASES, Call, Case, Heard
 from tests.matrix.fault_haste import ANSWER_SECONDS, hurried
 from tests.sim.house import SITE, TARGET, House, prepare
-from tests.sim.outcome import compare_data, differences_of, site_facts
+from tests.sim.outcome import compare, compare_data, site_facts
 
 APPLICATION = "mme"
 SITE_OF = {"full": SITE, "incremental": SITE, "recover": TARGET, "undo": TARGET}
@@ -222,7 +222,7 @@ class SimGround:
         """From the same run without faults; backups are judged by their content and their tokens."""
         expected = self._stages[phase].after
         without = ({k: v for k, v in one.items() if k != "backups"} for one in (facts, expected))
-        return [f"{SITE_OF[phase]}: {line}" for line in differences_of(*without)]
+        return [f"{SITE_OF[phase]}: {line}" for line in compare(*without)]
 
     def problems(self) -> list[str]:
         jobs = self._house.owners() if self._house else ()

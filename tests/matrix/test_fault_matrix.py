@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import networks
+from multisite.clouds import networks, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import UnknownOutcome
 from tests.matrix.fault_cases import FAULTS, PHASES, Case, cases_of, chosen
@@ -60,7 +60,7 @@ def test_a_partial_list_taken_for_all_there_is_is_seen(
     ground: SimGround, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def credulous(site: CloudSite, kind: Any, token: str, *_: object, **__: object) -> int:
-        found = networks.tokens.find_by_token(site, kind, token)
+        found = tokens.find_by_token(site, kind, token)
         for one in found:
             networks._remove_one(site, "delete", f"{networks._PATHS[kind][0]}/{one.id}")
         return len(found)

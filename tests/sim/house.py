@@ -104,11 +104,14 @@ class House:
 
     def deploy(self, name: str, servers: int = 2, site: str = SITE) -> template.Deployed:
         """An application that runs, and is known here."""
-        cloud = self.cloud(site)
-        made = template.deploy(cloud, name, servers)
-        owner = Caller("tester", "tester", cloud.project_id, "tester", frozenset({"admin"}), "req-test")
-        self.applications.create(owner, name, site, [{"id": s} for s in made.servers])
+        made = template.deploy(self.cloud(site), name, servers)
+        self.applications.create(self.owner(site), name, site, [{"id": s} for s in made.servers])
         return made
+
+    def owner(self, site: str = SITE) -> Caller:
+        """An administrator of the project applications are in there."""
+        project_id = self.cloud(site).project_id
+        return Caller("tester", "tester", project_id, "tester", frozenset({"admin"}), "req-test")
 
     def application(self, name: str) -> Application:
         return self.applications.get(self.caller, name)
@@ -145,7 +148,7 @@ class House:
         return self.rest(recovery.job_id), self.recoveries.get(self.caller, recovery_id)
 
     def rest(self, job_id: str) -> Job:
-        """The job, settled."""
+        """The job, settled; ``patience`` seconds at most."""
         job = self.jobs.wait(job_id, self.patience)
         assert job.settled, f"{job.title} does not come to rest: {job.state}"
         return job

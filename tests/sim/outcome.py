@@ -42,11 +42,11 @@ def outcome(world: World, house: House) -> Outcome:
 
 def differences(one: Outcome, other: Outcome) -> list[str]:
     """Where two outcomes differ, in words; empty when they are equal."""
-    return differences_of(asdict(one), asdict(other))
+    return compare(asdict(one), asdict(other))
 
 
-def differences_of(one: Facts, other: Facts) -> list[str]:
-    """Where two sets of facts differ, in words."""
+def compare(one: Facts, other: Facts) -> list[str]:
+    """The same of any facts."""
     found: list[str] = []
     _compare("", one, other, found)
     return found

@@ -109,7 +109,9 @@ class ManifestStore:
                 _make_durably(part)
             _write_durably(directory / MANIFEST, data)
             _write_durably(directory / DIGEST, f"{digest}\n".encode())
-            (directory / DRAFT).unlink(missing_ok=True)
+            # With it goes what a process that died while writing left; both may hold secrets of servers.
+            for left in (directory / DRAFT, *directory.glob(".*.tmp")):
+                left.unlink(missing_ok=True)
         except OSError as error:
             raise _unavailable(self.path, error) from error
         return digest

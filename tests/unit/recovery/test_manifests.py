@@ -179,6 +179,14 @@ def test_a_crash_before_the_rename_leaves_no_half_file(store, monkeypatch):
     assert not list(directory(store).iterdir())
 
 
+def test_what_a_crash_while_writing_left_goes_with_the_draft(store):
+    store.save_draft(manifest())
+    for name in (".draft.json.4711.tmp", ".manifest.json.4711.tmp"):
+        (directory(store) / name).write_text("half of it")
+    store.write(manifest())
+    assert {file.name for file in directory(store).iterdir()} == {"manifest.json", "manifest.json.sha256"}
+
+
 def test_trouble_with_the_disk_is_said_in_words(store, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")

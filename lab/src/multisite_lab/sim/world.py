@@ -82,6 +82,8 @@ class World:
 
     def __enter__(self) -> World:
         self.served = {name: Served(site) for name, site in self.sites.items()}
+        for name in self.lost:  # of a world that was put aside
+            self.cut(name)
         return self
 
     def __exit__(

@@ -1,0 +1,21 @@
+"""Bugs to plant, so that the matrix can be seen to find them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from multisite.clouds import build
+from multisite.recovery.protect_window import Window
+
+
+def _makes_a_second() -> None:
+    """A step that does not look for what it made before it was interrupted."""
+    build._first = lambda *_: None
+
+
+def _forgets_the_frozen() -> None:
+    """An interrupted capture that leaves servers frozen."""
+    Window.thaw_all = lambda *_: []  # type: ignore[method-assign]
+
+
+PLANTS: dict[str, Callable[[], None]] = {"second": _makes_a_second, "frozen": _forgets_the_frozen}

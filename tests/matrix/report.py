@@ -1,0 +1,85 @@
+"""What a person and a program read of a matrix."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.matrix.judge import FAILED, WORST, Reference, Verdict
+
+REPEAT = "make crash-matrix ARGS=\"--only '{}'\""
+
+
+def progress(done: int, total: int, verdict: Verdict) -> None:
+    """One line that is written over on a terminal; elsewhere every 25th, and every failure."""
+    line = f"[{done}/{total}] {verdict.point.id}: {verdict.outcome}, {verdict.seconds:.1f} s"
+    failed = verdict.outcome == FAILED
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{line}" + ("\n" if failed else ""))
+    elif failed or done % 25 == 0 or done == total:
+        sys.stderr.write(line + "\n")
+    for words in verdict.failures[:3]:
+        sys.stderr.write(f"    {words}\n")
+    sys.stderr.flush()
+
+
+def told(words: str) -> None:
+    sys.stderr.write(words + "\n")
+    sys.stderr.flush()
+
+
+def family(step: str) -> str:
+    """Steps that differ by what they are about share a line of the table: ``backup:mme-1:vda``, ``port-3``."""
+    return re.split(r"[:/]|-?\d", step)[0]
+
+
+def table(verdicts: Sequence[Verdict]) -> list[str]:
+    rows: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        rows.setdefault((verdict.point.scenario, family(verdict.point.step)), []).append(verdict)
+    width = max((len(step) for _, step in rows), default=4)
+    lines = [
+        f"{'scenario':<16}  {'step':<{width}}  {'steps':>5}  {'points':>6}  {'seconds':>7}  worst outcome"
+    ]
+    for (scenario, step), found in rows.items():
+        worst = max((v.outcome for v in found), key=WORST.index)
+        steps = len({v.point.step for v in found})
+        seconds = sum(v.seconds for v in found)
+        lines.append(
+            f"{scenario:<16}  {step:<{width}}  {steps:>5}  {len(found):>6}  {seconds:>7.1f}  {worst}"
+        )
+    return lines
+
+
+def failures(verdicts: Sequence[Verdict]) -> list[str]:
+    lines = []
+    for verdict in verdicts:
+        if verdict.outcome == FAILED:
+            lines.append(f"{verdict.point.id}  ({verdict.point.what or 'no request'})")
+            lines += [f"    {line}" for line in verdict.failures]
+            lines.append(f"    again: {REPEAT.format(verdict.point.id)}")
+    return lines
+
+
+def write_json(
+    path: Path, verdicts: Sequence[Verdict], references: dict[str, Reference], seconds: float
+) -> None:
+    content = {
+        "points": [
+            {
+                "id": v.point.id,
+                "what": v.point.what,
+                "outcome": v.outcome,
+                "seconds": round(v.seconds, 2),
+                "failures": v.failures,
+            }
+            for v in verdicts
+        ],
+        "undisturbed_seconds": {name: round(r.seconds, 2) for name, r in references.items()},
+        "failed": sum(v.outcome == FAILED for v in verdicts),
+        "seconds": round(seconds, 1),
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,127 @@
+"""Points tried on simulated sites: each on copies of its own, so several at a time and in any order."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from multisite.clouds.connect import open_site
+from multisite.domain.manifest import Manifest
+from multisite_lab.guest.console import marked
+from multisite_lab.sim.keep import Kept, keep, take_up
+from multisite_lab.sim.world import World, make_world
+from tests.matrix.life import LOG, NOTES, TOLD
+from tests.matrix.lives import Lives
+from tests.matrix.scenarios import DEPLOYED
+from tests.matrix.stage import Facts, common_facts
+from tests.sim import deploy as template
+from tests.sim.house import CLOUDS, SITE, House, wrong
+from tests.sim.outcome import outcome
+
+NAME = "mme"
+OF_ONE_LIFE = (LOG, NOTES, TOLD)
+
+
+@dataclass
+class SimStage:
+    """``folder``: where kept states are; ``servers``: how many the application has."""
+
+    folder: Path
+    servers: int = 2
+    hurry: bool = True
+    seconds: float = 120.0
+    words: dict[str, Any] = field(default_factory=lambda: {"name": NAME})
+    _worlds: dict[str, Kept] = field(default_factory=dict)
+
+    @contextmanager
+    def at(self, base: str, lives: Lives) -> Iterator[SimPlace]:
+        if base == DEPLOYED and base not in self._worlds:
+            self._deploy(lives)
+        with self._place(base) as place:
+            yield place
+
+    @contextmanager
+    def _place(self, base: str) -> Iterator[SimPlace]:
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        shutil.copytree(self.folder / base, folder, dirs_exist_ok=True)
+        try:
+            with take_up(self._worlds[base]) as world:
+                world.write_clouds(folder / CLOUDS)
+                yield SimPlace(folder, world, self)
+        finally:
+            shutil.rmtree(folder)
+
+    def _deploy(self, lives: Lives) -> None:
+        """The application, known to a service that has done nothing yet."""
+        first = self.folder / f"{DEPLOYED}-first"
+        first.mkdir()
+        with make_world() as world:
+            world.write_clouds(first / CLOUDS)
+            made = template.deploy(open_site(SITE, SITE, first / CLOUDS), NAME, self.servers)
+            words = self.words | {"site": SITE, "servers": list(made.servers)}
+            ended = lives.live(first, "open", words)
+            if ended.code:
+                raise RuntimeError(f"the application cannot be made known: {ended.words()}")
+            SimPlace(first, world, self).keep(DEPLOYED)
+
+    def store(self, name: str, folder: Path, world: World) -> None:
+        self._worlds[name] = keep(world)
+        shutil.copytree(folder, self.folder / name, ignore=shutil.ignore_patterns(*OF_ONE_LIFE))
+
+
+@dataclass
+class SimPlace:
+    folder: Path
+    world: World
+    stage: SimStage
+
+    def lose_source(self) -> None:
+        if SITE not in self.world.lost:
+            self.world.lose(SITE)
+
+    def facts(self, house: House) -> Facts:
+        seen = outcome(self.world, house)
+        manifests = sorted(house.manifests.list().manifests, key=lambda m: m.consistent_at)
+        return {
+            "sites": seen.sites,
+            "points": {str(number): point for number, point in enumerate(seen.points)},
+            "data in the store": {str(n): stored_data(self.world, m) for n, m in enumerate(manifests)},
+            "data recovered": seen.data,
+            **common_facts(house),
+        }
+
+    def problems(self, house: House) -> list[str]:
+        sims = [site.settle() for name, site in self.world.sites.items() if name not in self.world.lost]
+        frozen = [
+            f"{sim.name}: server {server.name} is {server.freeze.state}"
+            for sim in sims
+            for server in sim.state.servers.values()
+            if server.freeze.state != "thawed"
+        ]
+        manifests = house.manifests.list()
+        torn = [f"the data of {name} is not as marked" for m in manifests.manifests
+                for name, verdict in stored_data(self.world, m).items() if verdict != "as marked"]  # fmt: skip
+        damaged = [f"restore point {d.id}: {d.problem}" for d in manifests.damaged]
+        return [*wrong(self.world, house), *frozen, *torn, *damaged]
+
+    def keep(self, name: str) -> None:
+        self.stage.store(name, self.folder, self.world)
+
+
+def stored_data(world: World, manifest: Manifest) -> Facts:
+    """By server: "as marked" when the backups of its volumes hold the very record it was frozen on."""
+    marks = {mark.server_id: marked(mark.text) for mark in manifest.marks}
+    found = {}
+    for server in manifest.servers:
+        mark, verdicts = marks.get(server.id), []
+        for volume in (manifest.volume(volume_id) for volume_id in server.volume_ids):
+            content = world.store.content_of([backup.id for backup in volume.backups])
+            same = mark is not None and (content.seq, content.sum) == (mark.number, mark.sum)
+            verdicts.append("as marked" if same else f"{asdict(content)} is not {mark}")
+        found[server.name] = "; ".join(sorted(set(verdicts)))
+    return found

@@ -1,0 +1,58 @@
+"""The seam to what is outside the service: where a point is tried, simulated or real.
+
+``simulated.py`` gives each point sites of its own, in the state a scenario left them; ``real.py`` brings the lab's
+sites there by doing it again.  Everything else is the same for both.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.matrix.lives import Lives
+from tests.sim.house import House
+
+Facts = dict[str, Any]
+
+
+class Place(Protocol):
+    """Sites, and the folder of the service over them."""
+
+    folder: Path
+
+    def lose_source(self) -> None:
+        """Nobody reaches the source site from now on, if this can be had here."""
+
+    def facts(self, house: House) -> Facts:
+        """What there is, without ids and times: equal for two runs that came to the same."""
+
+    def problems(self, house: House) -> list[str]:
+        """What must never be there when everything is at rest, in words: orphans, duplicates, the frozen."""
+
+    def keep(self, name: str) -> None:
+        """The service has stopped; what there is now is the end of scenario ``name``."""
+
+
+class Stage(Protocol):
+    hurry: bool
+    """Whether the sites are much faster than real ones."""
+    seconds: float
+    """What one life may take."""
+    words: dict[str, Any]
+    """What every verb is told: ``name`` of the application, ``mapping`` of a recovery, ``patience`` in seconds."""
+
+    def at(self, base: str, lives: Lives) -> AbstractContextManager[Place]:
+        """A place where scenario ``base`` has just ended, for one point."""
+
+
+def common_facts(house: House) -> Facts:
+    """What the service itself says, and what is in its backup store."""
+    files = sorted(path.name for path in (house.folder / "store").rglob("*") if path.is_file())
+    recoveries = house.recoveries.list(house.caller)
+    return {
+        "jobs": sorted(f"{job.kind} {job.state}" for job in house.jobs.list()),
+        "restore points": sorted(point.state for point in house.points()),
+        "recoveries": sorted(recovery.state for recovery in recoveries),
+        "backup store": {name: files.count(name) for name in files},
+    }

@@ -1,0 +1,80 @@
+"""The process that lives are forked from, so that each begins with everything imported.
+
+    python -m tests.matrix.zygote [--hurry]
+
+Reads orders (``life.Order`` as JSON, with ``seconds`` it may take) from its standard input, a line each; answers each
+with a line ``{"code": -9}``, the exit status of that life.  It imports nothing before it has to: ``--hurry``
+must come first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+TOO_LONG = 124
+"""Exit status told of a life that had to be ended."""
+_sleep = time.sleep
+
+
+def hurry() -> None:
+    """Simulated sites are a hundred times as fast as real ones: look at them ten times as often.
+
+    Everything that waits between two looks does it with ``time.sleep``; what sites themselves wait for is in
+    another process.
+    """
+
+    def sleep(seconds: Any) -> None:
+        _sleep(seconds if seconds <= 0.02 else max(0.02, seconds / 10))
+
+    time.sleep = sleep
+
+
+def follow(pid: int, seconds: float) -> int:
+    """How the child ended; it is killed when its time is over."""
+    end = time.monotonic() + seconds
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return TOO_LONG
+        _sleep(0.01)
+
+
+def main() -> None:
+    if "--hurry" in sys.argv:
+        hurry()
+    life: Any = importlib.import_module("tests.matrix.life")
+    with tempfile.TemporaryDirectory() as folder:
+        life.warm(Path(folder))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        fields = json.loads(line)
+        seconds = fields.pop("seconds")
+        if fields["death"] is not None:
+            fields["death"] = tuple(fields["death"])
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(nothing, 0)
+            os._exit(life.live(life.Order(**fields)))
+        code = follow(pid, seconds)
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # whoever asked has ended: so does the next look for orders
+            print(json.dumps({"code": code}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
