@@ -41,6 +41,7 @@ demo: env
 test: lint
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-unit test-flows
 	@$(MAKE) --no-print-directory test-nova
+	@$(LAB) down --wipe  # sites that hold something of an earlier, killed run prove nothing
 	@$(MAKE) --no-print-directory test-lab SUITE=site-loss
 
 lint: env

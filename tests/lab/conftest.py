@@ -29,6 +29,12 @@ def application() -> Iterator[vnf.Vnf]:
     name = "story"
     for cloud in SITES:
         vnf.destroy(cloud, name)
+        if strangers := [thing for thing in vnf.leftovers(cloud) if thing.startswith(("server ", "volume "))]:
+            pytest.exit(
+                f"{cloud} holds things no test here made: {', '.join(strangers)}; remove them, or empty the sites "
+                "with `multisite-lab down --wipe`",
+                returncode=3,
+            )
     yield vnf.deploy("site1", name, servers=2)
     for cloud in SITES:
         if sites.is_alive(cloud):
