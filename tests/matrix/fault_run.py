@@ -23,9 +23,11 @@ LETTERS = {
     "p": "paused, saying why; resumed, done",
     "r": "refused before anything began, saying why; repeated, done",
     "o": "undo stopped, saying why; repeated, undone",
+    "s": "done, but snapshots could not be deleted, saying so; the next run deleted them",
     "-": "not struck: the call was not repeated as often this time",
     "F": "FAILED",
 }
+AGAIN = "the next run tries again"
 _THINGS = re.compile(
     r"server|volume|snapshot|backup|record|network|subnet|port|group|flavor|key pair|service|site|console"
     r"|log in|quota|zone",
@@ -116,6 +118,8 @@ def _protect(course: _Course, phase: str) -> None:
             course.expect(house.rest(job.id), JobState.UNDONE, "undo again")
         else:
             course.expect(job, JobState.DONE, "protect")
+            if told := [entry.message for entry in job.journal if AGAIN in entry.message]:
+                course.stopped("s", "; ".join(told))
     ground.mend()
     if course.letter != "d":
         job, point = house.protect(APPLICATION, full)
