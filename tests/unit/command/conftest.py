@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +32,18 @@ class Setup:
         self.file.write_text(text.replace(old, new))
 
 
+def free_port() -> int:
+    """One nobody listens on, below those the kernel hands out to whoever connects meanwhile."""
+    for port in random.sample(range(15_000, 30_000), 100):
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
 @pytest.fixture
 def setup(tmp_path: Path) -> Setup:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     store = tmp_path / "store"
     store.mkdir()
     clouds = tmp_path / "clouds.yaml"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from command.conftest import SECRET, Setup
+from command.conftest import SECRET, Setup, free_port
 from multisite.command import manage
 
 MULTISITE = [sys.executable, "-c", "import sys; from multisite.command.main import main; sys.exit(main())"]
@@ -90,7 +90,7 @@ def test_a_second_service_on_the_same_jobs_gives_up_in_one_line(
     prepared: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with served(prepared):
-        prepared.change(f"port = {prepared.port}", f"port = {prepared.port + 1}")
+        prepared.change(f"port = {prepared.port}", f"port = {free_port()}")
         program = (
             "import sys; from multisite.command import serve; serve.LOCK_PATIENCE = 0.5;"
             "from multisite.command.main import main; sys.exit(main())"
@@ -101,6 +101,6 @@ def test_a_second_service_on_the_same_jobs_gives_up_in_one_line(
         )  # fmt: skip
     assert second.returncode != 0
     plain = [line for line in second.stderr.splitlines() if not line.startswith("{")]
-    assert len(plain) == 1, plain
+    assert len(plain) == 1, second.stderr
     assert "another process" in plain[0]
     assert "Traceback" not in second.stderr
