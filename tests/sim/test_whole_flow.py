@@ -9,6 +9,7 @@ import pytest
 from multisite.jobs.model import JobState
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
+from tests.sim.deploy import until
 from tests.sim.house import SITE, TARGET, House, wrong
 from tests.sim.outcome import compare_data, outcome, site_facts
 
@@ -103,6 +104,22 @@ def test_what_takes_effect_after_its_answer_was_lost_is_undone_too(
     else:
         assert job.state == JobState.DONE, job.error
     assert {s.freeze.state for s in world.sites[SITE].settle().state.servers.values()} == {"thawed"}
+
+
+def test_a_snapshot_taken_after_the_undo_goes_with_the_next_run(
+    world: World, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup cannot come that late: its snapshot is gone by then, and Cinder refuses."""
+    monkeypatch.setattr("multisite.recovery.protect_capture.LOOK_AGAIN_SECONDS", 0.1)
+    house.deploy("mme", servers=1)
+    world.sites[SITE].strike(Rule("late", "", "POST", "^/snapshots$", status=504, seconds=3.0))
+    job, _ = house.protect("mme")
+    assert job.state == JobState.UNDONE, job.error
+    until(lambda: world.sites[SITE].settle().state.snapshots or None, "the late effect", 10)
+    assert wrong(world, house) != []
+    job, _ = house.protect("mme")
+    assert job.state == JobState.DONE, job.error
+    assert wrong(world, house) == []
 
 
 def test_a_recovery_that_fails_pauses_and_is_undone(world: World, house: House) -> None:

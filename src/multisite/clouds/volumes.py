@@ -201,6 +201,12 @@ def backups_by_token(site: CloudSite, token: str) -> list[Backup]:
     return [_backup(row) for row in _list(site, "backups") if _token(row) == token]
 
 
+def backups_of_jobs(site: CloudSite, jobs: Iterable[str]) -> list[Backup]:
+    """The backups that any step of these jobs asked for."""
+    prefixes = tuple(tokens.job_prefix(job) for job in jobs)
+    return [_backup(row) for row in _list(site, "backups") if (_token(row) or "").startswith(prefixes)]
+
+
 def next_parent(existing: Iterable[Backup], volume_id: str) -> Backup | None:
     """The backup Cinder takes as parent when an incremental of a new snapshot is asked for.
 

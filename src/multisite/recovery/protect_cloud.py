@@ -61,6 +61,7 @@ class ProtectCloud(Protocol):
 
     def backups(self) -> list[Backup]: ...
     def backups_by_token(self, token: str) -> list[Backup]: ...
+    def backups_of_jobs(self, jobs: Collection[str]) -> list[Backup]: ...
     def create_backup(
         self, token: str, *, volume_id: str, snapshot_id: str, name: str, incremental: bool
     ) -> Backup: ...
@@ -95,6 +96,7 @@ class SiteCloud:
         self.delete_group_snapshot = partial(volumes.delete_group_snapshot, site)
         self.backups = partial(volumes.backups, site)
         self.backups_by_token = partial(volumes.backups_by_token, site)
+        self.backups_of_jobs = partial(volumes.backups_of_jobs, site)
         self.create_backup = partial(volumes.create_backup, site)
         self.wait_backup = partial(volumes.wait_backup, site)
         self.export_record = partial(volumes.export_record, site)

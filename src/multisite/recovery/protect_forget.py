@@ -11,7 +11,7 @@ from typing import Any
 from multisite.domain.errors import NotFound
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
-from multisite.recovery.protect_job import BACKUP_SECONDS, BACKUP_SECONDS_PER_GIB, ProtectPorts
+from multisite.recovery.protect_order import ProtectPorts, backup_patience
 
 KIND = "delete-restore-point"
 
@@ -57,9 +57,7 @@ def _backups(ports: ProtectPorts, params: Mapping[str, Json], ctx: StepContext) 
     backups: list[dict[str, Any]] = params["backups"]
     for done, backup in enumerate(backups):
         ctx.progress(done, len(backups), "backups")
-        cloud.delete_backup(
-            backup["id"], timeout=BACKUP_SECONDS + BACKUP_SECONDS_PER_GIB * backup["size_gib"]
-        )
+        cloud.delete_backup(backup["id"], timeout=backup_patience(backup["size_gib"]))
     ctx.progress(len(backups), len(backups), "backups")
     return None
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -19,75 +19,23 @@ from multisite.clouds.errors import Failed, Refused, SiteError
 from multisite.clouds.volumes import Backup, parent_in
 from multisite.domain.errors import NotFound
 from multisite.domain.manifest import BackupRecord, FrozenWindow, Manifest, Mark
-from multisite.domain.model import Application, Protection, RestorePoint, RestorePointState
+from multisite.domain.model import RestorePointState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
-from multisite.recovery.manifests import ManifestStore, as_restore_point
+from multisite.recovery.manifests import as_restore_point
 from multisite.recovery.protect_capture import (
     LOOK_AGAIN_SECONDS,
     CaptureSettings,
     capture,
-    remove_snapshots,
     undo_capture,
 )
+from multisite.recovery.protect_clean import clean_up
 from multisite.recovery.protect_cloud import ProtectCloud
-from multisite.recovery.protect_plan import PlannedVolume, ProtectPlan, differences
+from multisite.recovery.protect_order import ProtectOrder, ProtectPorts, backup_patience
+from multisite.recovery.protect_plan import PlannedVolume, differences
 
 KIND = "protect"
-BACKUP_SECONDS, BACKUP_SECONDS_PER_GIB = 1800.0, 600.0
-"""How long one backup may take: so many seconds, and so many more for each GiB."""
 # Cinder's words when only the incremental backup is impossible (backup/api.py, backup/chunkeddriver.py).
 _ASKS_FOR_FULL = re.compile(r"full backup|incremental|parent", re.IGNORECASE)
-
-
-class RestorePoints(Protocol):
-    """``store.restore_points.RestorePointRepository``, as far as jobs need it."""
-
-    def get(self, id: str, project_id: str | None = None) -> RestorePoint: ...
-    def list(
-        self, project_id: str | None = None, application_id: str | None = None
-    ) -> list[RestorePoint]: ...
-    def save(self, item: RestorePoint) -> RestorePoint: ...
-    def delete(self, id: str) -> None: ...
-
-
-class Protections(Protocol):
-    """``store.protections.ProtectionRepository``, as far as jobs need it."""
-
-    def get(self, id: str, project_id: str | None = None) -> Protection: ...
-    def update(self, item: Protection) -> Protection: ...
-
-
-@dataclass(frozen=True)
-class ProtectPorts:
-    """What the job works with.  ``error_of`` gives a job's error, for the restore point it failed to make."""
-
-    open: Callable[[str], ProtectCloud]
-    manifests: ManifestStore
-    restore_points: RestorePoints
-    protections: Protections
-    error_of: Callable[[str], str | None]
-    backups_per_site: int = 2
-
-
-@dataclass(frozen=True)
-class ProtectOrder:
-    """The parameters of one run, decided before it begins."""
-
-    restore_point_id: str
-    protection_id: str
-    application: Application
-    method: str
-    freeze_timeout: int
-    quiesce: bool
-    snapshot_gap: float
-    console_mark: str | None
-    created_at: datetime
-    plan: ProtectPlan
-
-    @property
-    def label(self) -> str:
-        """Name of the snapshots and backups in the site."""
-        return f"{self.application.name}-{self.restore_point_id}"
 
 
 _ORDER: TypeAdapter[ProtectOrder] = TypeAdapter(ProtectOrder)
@@ -139,7 +87,7 @@ def _steps(ports: ProtectPorts, order: ProtectOrder) -> list[Step]:
         needs=("capture", *backups),
     )
     cleanup = Step(
-        "cleanup", "Delete the snapshots", partial(_cleanup, ports, order), needs=("manifest",), site=site
+        "cleanup", "Delete the snapshots", partial(clean_up, ports, order), needs=("manifest",), site=site
     )
     return [*steps, *_backup_steps(ports, order), manifest, cleanup]
 
@@ -237,7 +185,7 @@ def _backup(ports: ProtectPorts, order: ProtectOrder, volume: PlannedVolume, ctx
     cloud = ports.open(order.application.site)
     snapshot = ctx.result_of("capture")["snapshots"][volume.id]
     for broken in [b for b in cloud.backups_by_token(ctx.token) if b.status.startswith("error")]:
-        cloud.delete_backup(broken.id, _patience(volume))  # of an earlier attempt
+        cloud.delete_backup(broken.id, backup_patience(volume.size_gib))  # of an earlier attempt
     if volume.incremental:
         try:
             made, record = _make(cloud, order, volume, snapshot, ctx, incremental=True)
@@ -275,7 +223,9 @@ def _make(
         # Cinder tells no bytes: a volume counts when it is done.
         ctx.progress(size if seen.status == "available" else 0.0, size, "GiB", f"backup {seen.status}")
 
-    made = cloud.wait_backup(started.id, _patience(volume), on_poll=report, cancelled=ctx.cancelled)
+    made = cloud.wait_backup(
+        started.id, backup_patience(volume.size_gib), on_poll=report, cancelled=ctx.cancelled
+    )
     return made, cloud.export_record(made.id)
 
 
@@ -284,13 +234,9 @@ def _result(made: Backup, record: dict[str, str], *, incremental: bool) -> Json:
     return _BACKUP.dump_python(kept, mode="json")
 
 
-def _patience(volume: PlannedVolume) -> float:
-    return BACKUP_SECONDS + BACKUP_SECONDS_PER_GIB * volume.size_gib
-
-
 def _remove_backups(cloud: ProtectCloud, volume: PlannedVolume, ctx: StepContext) -> None:
     for made in cloud.backups_by_token(ctx.token):
-        cloud.delete_backup(made.id, _patience(volume))
+        cloud.delete_backup(made.id, backup_patience(volume.size_gib))
 
 
 def _undo_backup(
@@ -354,18 +300,6 @@ def _undo_manifest(ports: ProtectPorts, order: ProtectOrder, ctx: StepContext, r
     if children:
         raise StepFailed(f"restore points {', '.join(children)} build on it: delete those first")
     ports.manifests.delete(order.restore_point_id)
-
-
-def _cleanup(ports: ProtectPorts, order: ProtectOrder, ctx: StepContext) -> Json:
-    """Delete this run's snapshots, and what earlier runs had to leave.  Never costs the restore point."""
-    earlier = ports.restore_points.list(application_id=order.application.id)
-    jobs = {r.job_id for r in earlier if r.job_id and r.state != RestorePointState.RUNNING}
-    tokens = {f"multisite:{job}:capture" for job in {*jobs, ctx.job_id}}
-    taken = ctx.result_of("capture")["snapshots"].values()
-    left = remove_snapshots(ports.open(order.application.site), tokens, taken)
-    for line in left:
-        ctx.event(f"{line}; the next run tries again")
-    return {"left": left}
 
 
 def _finished(ports: ProtectPorts, job_id: str, state: JobState, params: Mapping[str, Json]) -> None:

@@ -24,7 +24,8 @@ from multisite.recovery.protect_cloud import ProtectCloud
 from multisite.recovery.protect_forget import KIND as FORGET
 from multisite.recovery.protect_forget import forget_kind, forget_params
 from multisite.recovery.protect_job import KIND as PROTECT
-from multisite.recovery.protect_job import ProtectPorts, protect_kind
+from multisite.recovery.protect_job import protect_kind
+from multisite.recovery.protect_order import ProtectPorts
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
 from multisite.store.restore_points import RestorePointRepository

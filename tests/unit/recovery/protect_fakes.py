@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -243,6 +243,11 @@ class FakeCloud:
     def backups_by_token(self, token: str) -> list[Backup]:
         self.asked("backups_by_token", token)
         return [s.backup for s in list(self.saved.values()) if s.token == token]
+
+    def backups_of_jobs(self, jobs: Collection[str]) -> list[Backup]:
+        self.asked("backups_of_jobs")
+        prefixes = tuple(f"multisite:{job}:" for job in jobs)
+        return [s.backup for s in list(self.saved.values()) if s.token.startswith(prefixes)]
 
     def create_backup(
         self, token: str, *, volume_id: str, snapshot_id: str, name: str, incremental: bool

@@ -20,7 +20,8 @@ from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import RunRequest
 from multisite.recovery.protect_forget import forget_kind, forget_params
-from multisite.recovery.protect_job import ProtectPorts, protect_kind
+from multisite.recovery.protect_job import protect_kind
+from multisite.recovery.protect_order import ProtectPorts
 from tests.unit.recovery.protect_fakes import FakeCloud, carry_out, now, undo, unreachable
 
 
@@ -303,6 +304,38 @@ def test_cleanup_leaves_the_snapshots_of_others_alone(bench):
     bench.cloud.snapshot("multisite:other:capture", "v1a", "x", 1)
     bench.run()
     assert [s.token for s in bench.cloud.snapshots.values()] == ["multisite:other:capture"]
+
+
+def test_a_backup_a_failed_run_left_goes_with_the_next_one(bench):
+    bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "export_record" else None
+    failed = bench.run()
+    assert (failed.state, bench.cloud.saved) == (JobState.UNDONE, {})
+    late = bench.cloud.create_backup(
+        f"multisite:{failed.job_id}:backup:late",
+        volume_id="v1a",
+        snapshot_id="s",
+        name="x",
+        incremental=False,
+    )
+    others = bench.cloud.create_backup(
+        "multisite:other:backup", volume_id="v1a", snapshot_id="s", name="x", incremental=False
+    )
+    bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "backups_of_jobs" else None
+    assert "could not be looked for" in bench.run().results["cleanup"]["left"][0]
+    assert late.id in bench.cloud.saved
+    bench.cloud.trouble = lambda verb, thing: None
+    assert bench.run().results["cleanup"] == {"left": []}
+    assert late.id not in bench.cloud.saved
+    assert others.id in bench.cloud.saved
+    assert {b.id for v in bench.manifest().volumes for b in v.backups} <= set(bench.cloud.saved)
+
+
+def test_a_backup_that_a_manifest_names_stays_whatever_it_carries(bench):
+    bench.run()
+    point = bench.last
+    bench.points.save(replace(point, state=RestorePointState.FAILED))
+    bench.run()
+    assert {b.id for v in bench.store.read(point.id).volumes for b in v.backups} <= set(bench.cloud.saved)
 
 
 def test_user_data_is_in_the_manifest_only(bench):

@@ -9,7 +9,8 @@ from multisite.domain.errors import Conflict
 from multisite.domain.model import Capability, Known, Problem, Protection
 from multisite.recovery.methods.base import PlannedRun, RunRequest
 from multisite.recovery.protect_cloud import ProtectCloud
-from multisite.recovery.protect_job import KIND, ProtectOrder, to_params
+from multisite.recovery.protect_job import KIND, to_params
+from multisite.recovery.protect_order import ProtectOrder
 from multisite.recovery.protect_plan import ProtectPlan, Wish, make_plan
 
 _NEEDS = ("compute", "block-storage", "backup", "admin")
