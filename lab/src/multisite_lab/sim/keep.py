@@ -11,19 +11,20 @@ import time
 from dataclasses import dataclass
 
 from multisite_lab.sim.content import BackupStore
-from multisite_lab.sim.model import Settings, Sim, State
+from multisite_lab.sim.model import Settings, Sim
 from multisite_lab.sim.site import SimSite
 from multisite_lab.sim.wire import Account
-from multisite_lab.sim.world import World
+from multisite_lab.sim.world import Saved, World
 
 
 @dataclass(frozen=True)
 class KeptSite:
+    """What of a site does not change."""
+
     region: str
     accounts: tuple[Account, ...]
     settings: Settings
     quotas: dict[str, int]
-    state: State
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ class Kept:
     """A world at rest; scripted faults and the log are not part of it."""
 
     sites: dict[str, KeptSite]
-    store: BackupStore
-    lost: set[str]
+    saved: Saved
 
 
 def keep(world: World, patience: float = 5.0) -> Kept:
@@ -42,23 +42,25 @@ def keep(world: World, patience: float = 5.0) -> Kept:
         if time.monotonic() > end:
             raise TimeoutError(f"something is still to happen after {patience:.0f} s")
         time.sleep(0.02)
-    sites = {}
-    for name, site in world.sites.items():
-        sim = site.sim
-        sites[name] = KeptSite(sim.region, sim.accounts, sim.settings, sim.quotas, sim.state)
-    return copy.deepcopy(Kept(sites, world.store, world.lost))
+    sims = {name: site.sim for name, site in world.sites.items()}
+    sites = {
+        name: KeptSite(sim.region, sim.accounts, copy.deepcopy(sim.settings), dict(sim.quotas))
+        for name, sim in sims.items()
+    }
+    return Kept(sites, world.save())
 
 
 def take_up(kept: Kept) -> World:
     """A world of its own in that state; serve it as any other."""
     mine = copy.deepcopy(kept)
+    store = BackupStore(mine.saved.stored)
     sites = {
         name: SimSite(
             Sim(
-                name, site.region, mine.store, site.accounts,
-                settings=site.settings, quotas=site.quotas, state=site.state,
+                name, site.region, store, site.accounts,
+                settings=site.settings, quotas=site.quotas, state=mine.saved.states[name],
             )
         )
         for name, site in mine.sites.items()
     }  # fmt: skip
-    return World(sites, mine.store, lost=mine.lost)
+    return World(sites, store, lost=set(mine.saved.lost))
