@@ -18,6 +18,7 @@ from multisite.clouds import build, call, connect, networks, restore, volumes, w
 from multisite.recovery import (
     protect_capture,
     protect_job,
+    protect_order,
     protect_window,
     readiness,
     recover_steps,
@@ -44,8 +45,8 @@ _SLEEPERS: tuple[Any, ...] = (
 _LIMITS: tuple[tuple[Any, str, float], ...] = (
     (call, "RETRY_SECONDS", call.RETRY_SECONDS * SHARE),
     (connect, "PROBE_SECONDS", ANSWER_SECONDS),
-    (protect_job, "BACKUP_SECONDS", PATIENCE),
-    (protect_job, "BACKUP_SECONDS_PER_GIB", 0.0),
+    (protect_order, "BACKUP_SECONDS", PATIENCE),
+    (protect_order, "BACKUP_SECONDS_PER_GIB", 0.0),
     (protect_capture, "SNAPSHOT_SECONDS", PATIENCE),
     (protect_capture, "THAW_SECONDS", PATIENCE),
     (recover_steps, "IMPORT_SECONDS", PATIENCE),

@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -43,7 +44,11 @@ def _prepare(servers: int) -> None:
     around = ExitStack()
     atexit.register(around.close)
     folder = around.enter_context(tempfile.TemporaryDirectory(prefix="fault-matrix-"))
-    _GROUND = around.enter_context(SimGround(Path(folder), servers))
+    try:
+        _GROUND = around.enter_context(SimGround(Path(folder), servers))
+    except Exception:
+        traceback.print_exc()  # the pool only logs it, and logging is off
+        raise
 
 
 def _heard() -> list[Heard]:
