@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from multisite.clouds import quiesce, tokens
+from multisite.clouds import quiesce, tokens, volumes
 from multisite.clouds.connect import CloudSite, open_site
 from multisite.domain.manifest import Manifest
 from multisite_lab import sites, vnf
@@ -77,6 +77,7 @@ class RealStage:
         finally:
             for verb in ("rest", "clear"):
                 self._carry_out(lives, folder, verb, self.words)
+            place.clear_imported()
             place.must_be_clear()
             shutil.rmtree(folder)
 
@@ -124,6 +125,15 @@ class RealPlace:
         # What backups hold is only seen by restoring them: a recovery that was done is asked for its data.
         data = self.facts(house)["data recovered"]
         return found + [f"{name}: {said}" for name, said in data.items() if said != "as marked"]
+
+    def clear_imported(self) -> None:
+        """Records of backups that a recovery imported stay, as deleting one deletes the data: now it is gone."""
+        target = self._site(TARGET)
+        house = House(self.folder)
+        left = volumes.backups_of_jobs(target, [job.id for job in house.jobs.list()])
+        house.close()
+        for backup in sorted(left, key=lambda b: b.data_at, reverse=True):
+            volumes.delete_backup(target, backup.id)
 
     def must_be_clear(self) -> None:
         """RuntimeError naming what is left of this point's service."""
