@@ -26,7 +26,7 @@ from multisite.recovery import (
 
 SHARE = 0.1
 """Of each pause."""
-ANSWER_SECONDS = 1.5
+ANSWER_SECONDS = 4.0
 """A site's answer may take so long; ``slow`` ones take longer."""
 PATIENCE = 20.0
 """What may take minutes in a real site."""
