@@ -132,7 +132,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str) or key in seen:
                 what = "is given twice" if key in seen else "is no name"
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} {what}", key_node.start_mark)

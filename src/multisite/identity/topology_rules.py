@@ -83,17 +83,29 @@ def _shape(topology: Topology) -> Iterator[Problem]:
     clients = [site for site in topology.sites if site.role == Role.CLIENT]
     form = topology.form
     if clients and form != Form.CENTRALISED:
-        yield Problem("sites", f"{clients[0].name} is a client: only the form centralised has sites without a Keystone")
+        yield Problem(
+            "sites", f"{clients[0].name} is a client: only the form centralised has sites without a Keystone"
+        )
     if replicas and form in (Form.CLUSTER, Form.CENTRALISED):
-        yield Problem("sites", f"{replicas[0].name} is a replica: the form {form} has none, use star or multi-cluster")
+        yield Problem(
+            "sites", f"{replicas[0].name} is a replica: the form {form} has none, use star or multi-cluster"
+        )
     if form == Form.STAR and len(masters) != 2:
-        yield Problem("sites", f"a star has exactly two master sites, not {len(masters)}: change roles or the form")
+        yield Problem(
+            "sites", f"a star has exactly two master sites, not {len(masters)}: change roles or the form"
+        )
     if form in (Form.MULTI_CLUSTER, Form.CENTRALISED) and len(masters) != 1:
-        yield Problem("sites", f"the form {form} has exactly one master site, not {len(masters)}: change roles")
+        yield Problem(
+            "sites", f"the form {form} has exactly one master site, not {len(masters)}: change roles"
+        )
     if form == Form.CLUSTER and len(masters) < 2:
-        yield Problem("sites", "a cluster over sites needs two or more master sites: use the form centralised for one")
+        yield Problem(
+            "sites", "a cluster over sites needs two or more master sites: use the form centralised for one"
+        )
     if form in (Form.STAR, Form.MULTI_CLUSTER) and not replicas:
-        yield Problem("sites", f"the form {form} has replica sites, there is none: use the form cluster or centralised")
+        yield Problem(
+            "sites", f"the form {form} has replica sites, there is none: use the form cluster or centralised"
+        )
 
 
 def _roles(topology: Topology) -> Iterator[Problem]:
@@ -110,7 +122,8 @@ def _roles(topology: Topology) -> Iterator[Problem]:
         if site.keys is not None:
             yield Problem(f"{path}.keys", "a client site has no Keystone and no keys: remove them")
         if site.url not in urls:
-            yield Problem(f"{path}.address", f"{site.address}:{site.port} is no Keystone of a master site, nor the entry:"
+            yield Problem(f"{path}.address", f"{site.address}:{site.port} is no Keystone of a master"
+                " site, nor the entry:"
                           " give the address its services shall ask")  # fmt: skip
 
 
@@ -122,12 +135,15 @@ def _databases(topology: Topology) -> Iterator[Problem]:
         if site.role == Role.REPLICA and database.follows is None:
             yield Problem(f"{path}.follows", "is missing: name the master site this replica copies")
         if database.follows is not None and database.follows not in masters:
-            yield Problem(f"{path}.follows", f"{database.follows!r} is no master site: name one of {_list(masters)}")
+            yield Problem(
+                f"{path}.follows", f"{database.follows!r} is no master site: name one of {_list(masters)}"
+            )
     if topology.form == Form.STAR:
         for path, site in _sites(topology):
             followed = {database.follows for database in site.databases}
             if site.role == Role.REPLICA and masters - followed:
-                yield Problem(f"{path}.databases", f"no replica follows {_list(masters - followed)}: in a star every other"
+                yield Problem(f"{path}.databases", f"no replica follows {_list(masters - followed)}: in"
+                    " a star every other"
                               " site has a replica of each master, add it")  # fmt: skip
 
 
@@ -150,23 +166,28 @@ def _home(path: str, home: KeyHome, provider: TokenProvider) -> Iterator[Problem
         for other, same in folders[:index]:
             # Receipts may live with the tokens' keys (Keystone's default): the same kind, rotated alike.
             if folder == same and {name, other} != {"fernet_tokens", "fernet_receipts"}:
-                yield Problem(f"{path}.{name}", f"{folder} is {other} already: keys of two kinds need two folders")
+                yield Problem(
+                    f"{path}.{name}", f"{folder} is {other} already: keys of two kinds need two folders"
+                )
 
 
 def _counts(topology: Topology) -> Iterator[Problem]:
     count = numbers.max_active_keys(topology.tokens)
     if topology.tokens.provider == TokenProvider.FERNET and count > MANY_KEYS:
-        yield Problem("tokens.rotation_interval", f"{topology.tokens.rotation_interval} s means {count} active keys, more than"
+        yield Problem("tokens.rotation_interval", f"{topology.tokens.rotation_interval} s means {count}"
+            " active keys, more than"
                       f" {MANY_KEYS}: rotate less often or shorten expiration and allow_expired_window")  # fmt: skip
     if not topology.token_cache_time + topology.cache_time < topology.tokens.expiration:
-        yield Problem("cache_time", f"cache_time and token_cache_time add up to {topology.revocation_bound} s, as long as a"
+        yield Problem("cache_time", "cache_time and token_cache_time add up to"
+            f" {topology.revocation_bound} s, as long as a"
                       " token lives: revoking would do nothing, make them shorter")  # fmt: skip
 
 
 def _owners(topology: Topology) -> Iterator[Problem]:
     owners = {site.owner for site in topology.sites if site.role != Role.CLIENT}
     if len(owners) > 1 and topology.tokens.provider == TokenProvider.FERNET:
-        yield Problem("sites", f"Keystones of different owners ({_list(owners)}) would share Fernet keys, each could make"
+        yield Problem("sites", f"Keystones of different owners ({_list(owners)}) would share Fernet"
+            " keys, each could make"
                       " tokens for all: federate them, or use the provider jws")  # fmt: skip
 
 
@@ -180,10 +201,12 @@ def _arbitrator(topology: Topology) -> Iterator[Problem]:
         yield Problem("arbitrator.address", f"{arbitrator.address} is a database's: its vote would die with that"
                       " database, put it on another machine in a third site")  # fmt: skip
     if arbitrator.site in masters and len(masters) > 1:
-        yield Problem("arbitrator.site", f"{arbitrator.site} is a master site: when it is lost, two of the votes go with it"
+        yield Problem("arbitrator.site", f"{arbitrator.site} is a master site: when it is lost, two of"
+            " the votes go with it"
                       " and the other sites stop writing too; put it in a third failure domain")  # fmt: skip
     if len(masters) == 1 and arbitrator.site and arbitrator.site not in masters:
-        yield Problem("arbitrator.site", f"{arbitrator.site} is not the site of the cluster: a cut between them would be"
+        yield Problem("arbitrator.site", f"{arbitrator.site} is not the site of the cluster: a cut"
+            " between them would be"
                       " a vote lost for nothing, put it there")  # fmt: skip
 
 
@@ -193,18 +216,22 @@ def _votes(topology: Topology) -> Iterator[Problem]:
     total = sum(nodes.values()) + (topology.arbitrator is not None)
     if total == 1:
         if topology.form != Form.CENTRALISED or len(topology.sites) > 1:
-            yield Problem("sites", "there is one database that takes writes: when it is lost nobody can change anything,"
+            yield Problem("sites", "there is one database that takes writes: when it is lost nobody can"
+                " change anything,"
                           " add databases to the master site")  # fmt: skip
         return
     if total % 2 == 0:
-        yield Problem("arbitrator", f"the cluster has {total} votes, an even number: when half of them are lost or cut off,"
+        yield Problem("arbitrator", f"the cluster has {total} votes, an even number: when half of them"
+            " are lost or cut off,"
                       " the rest stops too; add an arbitrator in a third failure domain")  # fmt: skip
     for name, count in nodes.items():
         if len(nodes) > 1 and count * 2 >= total and count > 1:
             yield Problem("sites", f"{name} has {count} of {total} votes: when it is lost no other site can write;"
                           " spread the databases evenly")  # fmt: skip
     if topology.arbitrator is not None and not topology.arbitrator.site:
-        yield Problem("arbitrator.site", "is not said: nobody can see whether it is outside the master sites, name it")
+        yield Problem(
+            "arbitrator.site", "is not said: nobody can see whether it is outside the master sites, name it"
+        )
 
 
 def _late(topology: Topology) -> Iterator[Problem]:

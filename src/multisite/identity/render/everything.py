@@ -11,7 +11,11 @@ from multisite.identity.topology import Role, Topology
 def files(topology: Topology, secrets: Secrets | None = None) -> tuple[File, ...]:
     """Every file of every node, sorted by name.  Without ``secrets``, words to replace stand for the passwords."""
     known = secrets or to_be_filled_in()
-    found = [*mariadb.arbitrator(topology), *services.catalog(topology), *runbook.files(topology, secrets is None)]
+    found = [
+        *mariadb.arbitrator(topology),
+        *services.catalog(topology),
+        *runbook.files(topology, secrets is None),
+    ]
     for site in topology.sites:
         found += services.authtoken(topology, site, known)
         if site.role != Role.CLIENT:

@@ -24,7 +24,7 @@ class Server:
 
 
 def entry(topology: Topology, site: IdentitySite) -> tuple[File, ...]:
-    """The entry's proxy, for the machine of a master site that carries its address; none when a Keystone is the entry."""
+    """The entry's proxy, for the machine of a master site that carries its address; none when a Keystone is it."""
     if site.role != Role.MASTER or topology_rules.entry_site(topology) is not None:
         return ()
     host, port, secure = topology_rules.entry_address(topology)
@@ -41,7 +41,7 @@ def entry(topology: Topology, site: IdentitySite) -> tuple[File, ...]:
 
 
 def site_doors(topology: Topology, site: IdentitySite) -> tuple[File, ...]:
-    """The proxy beside a site's Keystone: split by method at a read-only site, best database where there are several."""
+    """The proxy beside a site's Keystone: splits by method at a read-only site, finds the best of several databases."""
     if not names.has_proxy(site):
         return ()
     replica = site.role == Role.REPLICA

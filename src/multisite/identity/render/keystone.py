@@ -13,6 +13,10 @@ CONFIG_FOLDER = "etc/keystone/keystone.conf.d"
 """oslo.config reads ``*.conf`` in it after keystone.conf, without being told."""
 
 
+CATALOG_CACHE_TIME = 30
+"""Seconds; reading the catalog costs a query or two per region and process in that time."""
+
+
 def files(topology: Topology, site: IdentitySite, secrets: Secrets) -> tuple[File, ...]:
     """keystone.conf, keystone.conf.d/database.conf (secret) and the uWSGI configuration."""
     return (
@@ -30,6 +34,7 @@ def _config(topology: Topology, site: IdentitySite) -> str:
         "keystone.conf",
         topology=topology,
         site=site,
+        catalog_cache_time=CATALOG_CACHE_TIME,
         keys=site.keys,
         jws=topology.tokens.provider == TokenProvider.JWS,
         max_active_keys=numbers.max_active_keys(topology.tokens),

@@ -85,7 +85,8 @@ def _prepare(secrets: Secrets) -> str:
         "-- Not into the replica's own binary log: its GTIDs would then not be the masters'.",
         "SET SESSION sql_log_bin = 0;",
         f"DROP DATABASE IF EXISTS {names.SCHEMA};",
-        "-- Accounts are not replicated.  None of them has SUPER or READ ONLY ADMIN: these write in spite of read_only.",
+        "-- Accounts are not replicated.  None of them has SUPER or READ ONLY ADMIN: these write in"
+        " spite of read_only.",
         *_account(names.KEYSTONE_ACCOUNT, secrets.database, rights),
         *_watchers(secrets),
         "RESET MASTER;",

@@ -108,7 +108,9 @@ def _refuse_foreign(folder: Path, record: Digests, wanted: Mapping[str, File]) -
             if digest not in record.get(name, []) and not as_wanted:
                 foreign.append(f"{path}: {'was changed by hand' if name in record else 'is not ours'}")
     if foreign:
-        raise Conflict("\n".join([*foreign, "nothing was written: move these away, or render into another folder"]))
+        raise Conflict(
+            "\n".join([*foreign, "nothing was written: move these away, or render into another folder"])
+        )
 
 
 def _gone(folder: Path, record: Digests, wanted: Mapping[str, File]) -> list[str]:
@@ -128,14 +130,23 @@ def _remove(folder: Path, name: str) -> None:
 def _record(folder: Path) -> Digests:
     path = folder / RECORD
     try:
-        content: Any = json.loads(path.read_bytes())
-        if content["version"] != VERSION:
-            raise ValueError
-        return {str(name): [str(d) for d in digests] for name, digests in content["files"].items()}
+        found = _read_record(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Conflict(f"{path}: is no record of rendered files: render into another folder") from None
+    except ValueError:
+        found = None
+    if found is None:
+        raise Conflict(f"{path}: is no record of rendered files: render into another folder")
+    return found
+
+
+def _read_record(content: Any) -> Digests | None:
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        return None
+    files = content.get("files")
+    if not isinstance(files, dict) or not all(isinstance(digests, list) for digests in files.values()):
+        return None
+    return {str(name): [str(digest) for digest in digests] for name, digests in files.items()}
 
 
 def _note(folder: Path, digests: Digests) -> None:
