@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import requests
 from identity.ground import until
 from identity.stage import USER_PASSWORD, Stage, issue, revoke, validate
 
@@ -42,21 +45,35 @@ def test_read_only_site_through_its_proxy(star: Stage) -> None:
     print(f"revoked at every site after {time.monotonic() - began:.1f} s")
 
 
+def refused(request: Callable[[], Any]) -> bool:
+    """Whether Keystone failed with 500.  uWSGI then closes the connection without an answer (its log has the 500)."""
+    try:
+        answer = request()
+    except requests.ConnectionError:
+        return True
+    return (answer if isinstance(answer, int) else answer.status_code) == 500
+
+
 def test_without_the_proxy_it_answers_500(star: Stage) -> None:
     """The negative control: the same three at the site's Keystone itself."""
     star.user("direct")
     until(
         lambda: star.sql("site3", "SELECT name FROM keystone.local_user WHERE name = 'direct'"),
-        10,
+        60,
         "the copy",
     )
     admin = star.admin_token()
-    assert issue(LOCAL, "direct", USER_PASSWORD).status_code == 500
-    token = issue(star.topology.entry, "direct", USER_PASSWORD).headers["X-Subject-Token"]
-    assert issue(LOCAL, "direct", "wrong").status_code == 500
-    assert validate(LOCAL, token, admin) == 200
-    assert revoke(LOCAL, token, admin) == 500
-    assert validate(LOCAL, token, admin) == 200
+    log = star.node("site3", "keystone").folder / "log/keystone/keystone.log"
+    for request in (
+        lambda: issue(LOCAL, "direct", USER_PASSWORD),
+        lambda: issue(LOCAL, "admin", "wrong"),
+        lambda: revoke(LOCAL, admin, admin),
+    ):
+        before = log.read_text().count("(1290, ")
+        assert refused(request)
+        assert log.read_text().count("(1290, ") > before, "it failed for another reason than read_only"
+    assert validate(LOCAL, admin, admin) == 200
+    assert issue(star.topology.entry, "direct", USER_PASSWORD).status_code == 201
 
 
 @pytest.mark.parametrize("site", ["site1", "site3"])

@@ -38,7 +38,13 @@ def edited(stage: Stage, name: str, old: str, new: str) -> None:
 
 
 def edit(name: str, old: str, new: str) -> tuple[Callable[[Stage], None], Callable[[Stage], None]]:
-    return lambda stage: edited(stage, name, old, new), lambda stage: edited(stage, name, new, old)
+    before: dict[str, str] = {}
+
+    def plant(stage: Stage) -> None:
+        before[name] = (stage.tree / name).read_text()
+        edited(stage, name, old, new)
+
+    return plant, lambda stage: (((stage.tree / name).write_text(before[name])), None)[1]
 
 
 def sql(statement: str, back: str, place: int = 1) -> tuple[Callable[[Stage], None], Callable[[Stage], None]]:
