@@ -103,7 +103,7 @@ class Node:
         with (self.folder / f"log/{name}.out").open("ab") as log:
             process = subprocess.Popen(
                 self._enter(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env=self._environment(),
+                env=self._environment(), cwd=self.folder / "state",
             )  # fmt: skip
         self._running[name] = process
         self._guardian.watch(process.pid)
