@@ -47,11 +47,15 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Database:
-    """A MariaDB server.  ``follows``: the master site a replica copies; None for a master."""
+    """A MariaDB server.  ``follows``: the master site a replica copies; None for a master.
+
+    ``server_id``: of a replica; 0 means one made of its site's name and place (``numbers.server_id``).
+    """
 
     address: str
     port: int = 3306
     follows: str | None = None
+    server_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,12 @@ class KeyHome:
 
 @dataclass(frozen=True)
 class IdentitySite:
-    """``address``: where its services reach the site's Keystone, by region and internal endpoint."""
+    """``address``: where its services reach the site's Keystone, by region and internal endpoint.
+
+    ``local_port``: a replica site's Keystone itself, behind the site's proxy that splits by method at ``port``.
+    ``memcached``: the site's servers (``host:port``), for Keystone and for auth_token; without, each process
+    keeps what it knows to itself.
+    """
 
     name: str
     region: str
@@ -93,6 +102,8 @@ class IdentitySite:
     """Who runs it; sites of different owners do not share keys."""
     databases: tuple[Database, ...] = ()
     keys: KeyHome | None = None
+    local_port: int = 5001
+    memcached: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:

@@ -1,0 +1,1 @@
+"""A running deployment compared with its topology."""

@@ -1,0 +1,267 @@
+"""keystone.conf and [keystone_authtoken] against the topology: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from multisite.identity.check.facts import Options, Unseen
+from multisite.identity.check.findings import Finding, Severity, unknown
+from multisite.identity.render import names
+from multisite.identity.topology import IdentitySite, Topology
+
+SECTION = "keystone_authtoken"
+MIDDLEWARE_CACHE = 300
+"""auth_token's own token_cache_time."""
+_CONNECTION = ("database", "connection")
+
+# Keystone's own values of options that are not set (its configuration reference); cache_time without a value of its
+# own is [cache] expiration_time, 600.
+_DEFAULTS: Options = {
+    ("token", "provider"): "fernet",
+    ("token", "expiration"): "3600",
+    ("token", "allow_expired_window"): "172800",
+    ("token", "cache_time"): "600",
+    ("revoke", "cache_time"): "3600",
+    ("role", "cache_time"): "600",
+    ("identity", "cache_time"): "600",
+    ("catalog", "cache_time"): "600",
+    ("cache", "enabled"): "true",
+    ("fernet_tokens", "key_repository"): "/etc/keystone/fernet-keys/",
+    ("fernet_tokens", "max_active_keys"): "3",
+    ("fernet_receipts", "key_repository"): "/etc/keystone/fernet-keys/",
+    ("fernet_receipts", "max_active_keys"): "3",
+    ("credential", "key_repository"): "/etc/keystone/credential-keys/",
+    ("jwt_tokens", "jws_public_key_repository"): "/etc/keystone/jws-keys/public",
+    ("jwt_tokens", "jws_private_key_repository"): "/etc/keystone/jws-keys/private",
+    ("DEFAULT", "max_token_size"): "255",
+    ("oslo_middleware", "enable_proxy_headers_parsing"): "false",
+    ("database", "max_retries"): "10",
+    ("database", "retry_interval"): "10",
+}
+_LATE = {
+    "token": "a token revoked at another site",
+    "revoke": "a token revoked at another site",
+    "role": "a role taken away at another site",
+    "identity": "a user disabled at another site",
+}
+_UNDERSTOOD = "tokens of other sites are not understood at {site}, nor its own elsewhere: 401"
+
+
+@dataclass(frozen=True)
+class _Difference:
+    section: str
+    option: str
+    expected: str
+    found: str
+
+
+def keystone(
+    topology: Topology, site: IdentitySite, wanted: Options, found: Options | Unseen, place: str
+) -> list[Finding]:
+    """What differs in a site's keystone.conf from ``wanted`` (as rendered).  ``place``: the file that was read."""
+    if isinstance(found, Unseen):
+        return [unknown(site.name, place, "keystone.conf", found.reason, "can be read")]
+    results = []
+    for (section, option), value in wanted.items():
+        if (section, option) == _CONNECTION or option == "log_file":
+            continue
+        actual = found.get((section, option), _DEFAULTS.get((section, option)))
+        if actual is not None and _same(actual, value):
+            continue
+        shown = found.get((section, option))
+        said = shown if shown is not None else f"not set (Keystone's own: {actual or 'none'})"
+        difference = _Difference(section, option, value, said)
+        severity, consequence = _consequence(topology, site, difference, actual)
+        results.append(Finding(severity, site.name, place, f"[{section}] {option}", value, said, consequence))
+    return results + list(_connection(site, found, place))
+
+
+def _same(one: str, other: str) -> bool:
+    return _plain(one) == _plain(other)
+
+
+def _plain(value: str) -> str:
+    value = value.strip()
+    return {"1": "true", "yes": "true", "on": "true"}.get(value.lower(), value.rstrip("/"))
+
+
+def _consequence(
+    topology: Topology, site: IdentitySite, difference: _Difference, actual: str | None
+) -> tuple[Severity, str]:
+    name = site.name
+    if difference.section in _LATE and difference.option == "cache_time":
+        return _cache(topology, name, difference, actual)
+    if difference.option == "max_active_keys":
+        return _key_count(name, difference, actual)
+    known: dict[tuple[str, str], str] = {
+        ("token", "provider"): _UNDERSTOOD.format(site=name),
+        ("token", "expiration"): f"tokens issued at {name} live longer or shorter than the keys are kept for",
+        ("token", "allow_expired_window"): f"long operations of services at {name} fail earlier, or"
+            " tokens outlive their keys",
+        ("catalog", "cache_time"): f"a changed endpoint is seen at {name} later, or its catalog is read more often",
+        ("cache", "enabled"): f"every validation at {name} asks the database some 150 times: half a second each",
+        ("credential", "key_repository"): f"credentials stored at another site cannot be read at {name}",
+        ("DEFAULT", "max_token_size"): f"tokens are refused at {name} for their length: 401",
+        ("oslo_middleware", "enable_proxy_headers_parsing"): f"links in answers of {name} show its own"
+            " address to clients of the proxy",
+    }  # fmt: skip
+    if difference.option.endswith("key_repository"):
+        known.setdefault(
+            (difference.section, difference.option),
+            f"Keystone of {name} reads other keys than those that are distributed: after the next rotation 401",
+        )
+    if (difference.section, difference.option) in known:
+        return Severity.ERROR, known[difference.section, difference.option]
+    return Severity.WARNING, f"{name} does not run as rendered for this topology"
+
+
+def _cache(
+    topology: Topology, site: str, difference: _Difference, actual: str | None
+) -> tuple[Severity, str]:
+    who = _LATE[difference.section]
+    seconds = _number(actual)
+    if seconds is None:
+        return Severity.ERROR, f"Keystone of {site} may not start: this is no number"
+    bound = seconds + topology.token_cache_time
+    if seconds < topology.cache_time:
+        return Severity.WARNING, f"{site} asks its database more often than it needs to"
+    return (
+        Severity.ERROR,
+        f"{who} is still taken at {site} for up to {bound} s, not {topology.revocation_bound} s",
+    )
+
+
+def _key_count(site: str, difference: _Difference, actual: str | None) -> tuple[Severity, str]:
+    count, wanted = _number(actual), _number(difference.expected)
+    if count is not None and wanted is not None and count > wanted:
+        return Severity.WARNING, f"a rotation at {site} keeps keys longer than any token lives"
+    return (
+        Severity.ERROR,
+        f"a rotation at {site} throws keys away while tokens made with them live: these get 401 everywhere",
+    )
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        return int(text or "")
+    except ValueError:
+        return None
+
+
+def _connection(site: IdentitySite, found: Options, place: str) -> Iterator[Finding]:
+    """Where the database is; of the URL only account, host and port are looked at or shown."""
+    host, port = names.database_address(site)
+    wanted = f"{names.KEYSTONE_ACCOUNT}@{host}:{port}/{names.SCHEMA}"
+    value = found.get(_CONNECTION)
+    if value is None:
+        yield unknown(site.name, place, "[database] connection", "not in the files that were read", wanted)
+        return
+    try:
+        parts = urlsplit(value)
+        shown = f"{parts.username or ''}@{parts.hostname or ''}:{parts.port or 3306}{parts.path}"
+    except ValueError:
+        shown = "no URL"
+    if shown != wanted:
+        yield Finding(
+            Severity.ERROR, site.name, place, "[database] connection", wanted, shown,
+            f"Keystone of {site.name} does not work on its own site's database: it stops when another site is cut off,"
+            " or writes where it must not",
+        )  # fmt: skip
+
+
+def authtoken(topology: Topology, site: IdentitySite, found: Options | Unseen, place: str) -> list[Finding]:
+    """What differs in the [keystone_authtoken] of a service of a site."""
+    if isinstance(found, Unseen):
+        return [unknown(site.name, place, f"[{SECTION}]", found.reason, "can be read")]
+    own = {option: value for (section, option), value in found.items() if section == SECTION}
+    if not own:
+        return [
+            Finding(
+                Severity.ERROR, site.name, place, f"[{SECTION}]", "there", "not there",
+                "this service cannot validate any token",
+            )
+        ]  # fmt: skip
+
+    def wrong(option: str, expected: str, consequence: str, severity: Severity = Severity.ERROR) -> Finding:
+        return Finding(
+            severity, site.name, place, f"[{SECTION}] {option}", expected, own.get(option, "not set"), consequence
+        )  # fmt: skip
+
+    return [
+        *_region(site, own, wrong),
+        *_addresses(topology, site, own, wrong),
+        *_service_cache(topology, site, own, wrong),
+    ]
+
+
+_Wrong = Callable[..., Finding]
+
+
+def _region(site: IdentitySite, own: dict[str, str], wrong: _Wrong) -> Iterator[Finding]:
+    if own.get("region_name") != site.region:
+        which = (
+            "that region" if own.get("region_name") else "any region, whichever comes first in the catalog"
+        )
+        yield wrong(
+            "region_name", site.region, f"this service validates tokens at the Keystone of {which}:"
+            " every request crosses"
+            f" sites, and {site.name} stops serving when that one is cut off",
+        )  # fmt: skip
+    if own.get("interface", "internal").removesuffix("URL") != "internal":
+        yield wrong(
+            "interface", "internal", f"this service validates tokens at the entry, not at {site.name}:"
+            " it stops serving when"
+            " the entry is cut off",
+        )  # fmt: skip
+
+
+def _addresses(
+    topology: Topology, site: IdentitySite, own: dict[str, str], wrong: _Wrong
+) -> Iterator[Finding]:
+    url = _base(own.get("auth_url", ""))
+    if url == _base(topology.entry) and url != _base(site.url):
+        yield wrong(
+            "auth_url", site.url, "the service's own login needs the masters once per token's life,"
+            f" although {site.name} has"
+            " a Keystone", Severity.WARNING,
+        )  # fmt: skip
+    elif url != _base(site.url):
+        yield wrong(
+            "auth_url", site.url, "the service logs in at another site: it stops when that one is cut off"
+        )
+    if "www_authenticate_uri" in own and _base(own["www_authenticate_uri"]) not in (
+        _base(topology.entry),
+        _base(site.url),
+    ):
+        yield wrong(
+            "www_authenticate_uri",
+            topology.entry,
+            "clients that get 401 are sent elsewhere",
+            Severity.WARNING,
+        )
+    servers = ",".join(site.memcached)
+    if servers and "memcached_servers" not in own:
+        yield wrong(
+            "memcached_servers", servers, "each process of the service caches alone and asks Keystone for itself",
+            Severity.WARNING,
+        )  # fmt: skip
+
+
+def _service_cache(
+    topology: Topology, site: IdentitySite, own: dict[str, str], wrong: _Wrong
+) -> Iterator[Finding]:
+    seconds = _number(own.get("token_cache_time", str(MIDDLEWARE_CACHE)))
+    if seconds is None or seconds > topology.token_cache_time or seconds < 0:
+        bound = "ever" if seconds is None or seconds < 0 else f"up to {topology.cache_time + seconds} s"
+        default = "" if "token_cache_time" in own else f" (auth_token's own {MIDDLEWARE_CACHE} s)"
+        yield wrong(
+            "token_cache_time", str(topology.token_cache_time),
+            f"a revoked token is still taken by this service at {site.name} for {bound}{default},"
+            f" not {topology.revocation_bound} s",
+        )  # fmt: skip
+
+
+def _base(url: str) -> str:
+    return url.rstrip("/").removesuffix("/v3").rstrip("/")

@@ -1,0 +1,92 @@
+"""The other forms start from their rendered files too, issue tokens and validate them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from identity import ground
+from identity.stage import Stage, issue, revoke, validate
+
+CENTRALISED = """
+version: 1
+name: one
+form: centralised
+entry: http://10.92.1.10:5000/v3
+arbitrator: {address: 10.92.1.4, site: centre}
+sites:
+  - name: centre
+    region: Centre
+    role: master
+    address: 10.92.1.10
+    databases: [{address: 10.92.1.11}, {address: 10.92.1.12}]
+    keys: {transport: directory}
+  - {name: edge, region: Edge, role: client, address: 10.92.1.10}
+"""
+JWS = """
+version: 1
+name: signed
+form: multi-cluster
+entry: http://10.93.0.5:5000/v3
+tokens: {provider: jws}
+sites:
+  - name: west
+    region: West
+    role: master
+    address: 10.93.1.10
+    databases: [{address: 10.93.1.11}]
+    keys: &keys
+      transport: directory
+      jws_public: /etc/keystone/jws-keys/public
+      jws_private: /etc/keystone/jws-keys/private
+  - name: east
+    region: East
+    role: replica
+    address: 10.93.2.10
+    databases: [{address: 10.93.2.11, follows: west}]
+    keys: *keys
+"""
+
+
+@contextmanager
+def running(text: str, guardian: ground.Guardian) -> Iterator[Stage]:
+    folder = Path(tempfile.mkdtemp(prefix="ms-identity-", dir="/dev/shm"))
+    stage = Stage(folder, text, guardian)
+    try:
+        stage.deploy()
+        yield stage
+    finally:
+        stage.down()
+        ground.wipe(folder)
+
+
+def test_centralised(guardian: ground.Guardian) -> None:
+    """Its Keystone works through the door to its databases, and goes on when one of them dies."""
+    with running(CENTRALISED, guardian) as stage:
+        assert stage.check() == []
+        token = stage.admin_token()
+        assert validate(stage.topology.entry, token, token) == 200
+        stage.node("centre", "database-1").stop("mariadbd", crash=True)
+        ground.until(
+            lambda: issue(stage.topology.entry, "admin", stage.passwords["admin"]).status_code == 201,
+            60,
+            "a token",
+        )
+
+
+def test_jws(guardian: ground.Guardian) -> None:
+    with running(JWS, guardian) as stage:
+        assert stage.check() == []
+        west, east = (site.url for site in stage.topology.sites)
+        for url in (west, east):
+            token = issue(url, "admin", stage.passwords["admin"]).headers["X-Subject-Token"]
+            assert token.count(".") == 2
+            assert [validate(u, token, token) for u in (west, east)] == [200, 200]
+        assert revoke(east, token, token) == 204
+        (stage.tree / "east/keystone/etc/keystone/jws-keys/public/west.pem").unlink()
+        token = issue(west, "admin", stage.passwords["admin"]).headers["X-Subject-Token"]
+        assert validate("http://10.93.2.10:5001/v3", token, token) == 401, (
+            "the public key is not what lets it in"
+        )
