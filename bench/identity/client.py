@@ -51,7 +51,9 @@ class Inside:
         """Make users who may work in the project of the administrator; remember none of it."""
         role, project = self._role("member"), self._project("admin")
         for number in range(count):
-            user = self._make("users", "user", name=f"{prefix}{number}", domain_id="default", password=self._password)
+            user = self._make(
+                "users", "user", name=f"{prefix}{number}", domain_id="default", password=self._password
+            )
             self._admin.put(f"{self._url}/projects/{project}/users/{user}/roles/{role}")
         return {}
 
@@ -70,9 +72,14 @@ class Inside:
             for service in ids:
                 if (region, service) not in have:
                     for interface in ("public", "internal", "admin"):
-                        url = f"https://{interface}.{region.lower()}.example.net:9000/v3"
+                        url = f"http://10.77.{number:02d}.1:9000/"
                         self._make(
-                            "endpoints", "endpoint", service_id=service, region_id=region, interface=interface, url=url
+                            "endpoints",
+                            "endpoint",
+                            service_id=service,
+                            region_id=region,
+                            interface=interface,
+                            url=url,
                         )
         self._services.clear()
         return self.begin(self._url, self._password)
@@ -99,18 +106,20 @@ class Inside:
         token = self._admin.get_token()
         query = "" if catalog else "?nocatalog"
         answer = self._admin.get(f"{self._url}/auth/tokens{query}", headers={"X-Subject-Token": token})
-        return {"body_bytes": len(answer.content), "token_bytes": len(token), "text": answer.text}
+        services = answer.json()["token"].get("catalog", [])
+        urls = [endpoint["url"] for service in services for endpoint in service["endpoints"]]
+        mean = sum(map(len, urls)) / len(urls) if urls else 0.0
+        return {"body_bytes": len(answer.content), "token_bytes": len(token), "url_bytes": mean}
 
     def role(self, count: int, pause: float = 0.0) -> dict[str, Any]:
         """``count`` changes: a role is given, then taken, and so on, of one user after the other."""
         role, project = self._role("reader"), self._project("admin")
         users = [user["id"] for user in self._list("users") if user["name"] != "admin"]
-        before = len(self._counted)
         for number in range(count):
             url = f"{self._url}/projects/{project}/users/{users[number // 2 % len(users)]}/roles/{role}"
             (self._admin.delete if number % 2 else self._admin.put)(url)
             time.sleep(pause)
-        return {"asked_first": before}
+        return {}
 
     def revoke(self, count: int, pause: float = 0.0) -> dict[str, Any]:
         """Revoke the tokens that were given first."""
@@ -128,7 +137,7 @@ class Inside:
     # -- how it talks -------------------------------------------------------------------------------------------
 
     @property
-    def _counted(self) -> dict[str, Any]:
+    def _known(self) -> dict[str, Any]:
         return self.__dict__.setdefault("_memory", {})
 
     def _session(self, user: str, project: str) -> Any:
@@ -152,9 +161,9 @@ class Inside:
             raise RuntimeError(f"a valid token was refused: {said}")
 
     def _list(self, what: str) -> list[dict[str, Any]]:
-        if what not in self._counted:
-            self._counted[what] = self._admin.get(f"{self._url}/{what}").json()[what]
-        found: list[dict[str, Any]] = self._counted[what]
+        if what not in self._known:
+            self._known[what] = self._admin.get(f"{self._url}/{what}").json()[what]
+        found: list[dict[str, Any]] = self._known[what]
         return found
 
     def _role(self, name: str) -> str:
@@ -164,7 +173,7 @@ class Inside:
         return next(str(p["id"]) for p in self._list("projects") if p["name"] == name)
 
     def _make(self, plural: str, singular: str, **fields: Any) -> str:
-        self._counted.pop(plural, None)
+        self._known.pop(plural, None)
         made = self._admin.post(f"{self._url}/{plural}", json={singular: fields})
         return str(made.json()[singular]["id"])
 
@@ -195,7 +204,12 @@ def client(ground: Ground, site: str, url: str, password: str) -> Iterator[Clien
     command = [*ground.inside(site), sys.executable, "-W", "ignore", "-m", "bench.identity.client"]
     with (ground.folder / f"client-{site}.err").open("a") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
         )
     if process.stdin is None or process.stdout is None:
         raise GroundError("a client without pipes")

@@ -23,7 +23,10 @@ class GroundError(Exception):
 
 
 def checked(
-    command: Sequence[str], text: str | None = None, env: dict[str, str] | None = None, cwd: Path | None = None
+    command: Sequence[str],
+    text: str | None = None,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> str:
     """Run to the end; its output; raise GroundError with what it said when it fails."""
     done = subprocess.run(
@@ -133,7 +136,9 @@ class Ground:
     def _wire(self) -> None:
         hub = self._namespace("hub")
         checked(["ip", "netns", "add", hub])
-        checked(["ip", "-n", hub, "-batch", "-"], "link add name switch type bridge\nlink set dev switch up\n")
+        checked(
+            ["ip", "-n", hub, "-batch", "-"], "link add name switch type bridge\nlink set dev switch up\n"
+        )
         self._quiet(hub)
         for site in self.sites:
             name = self._namespace(site)

@@ -63,7 +63,10 @@ class Node:
             "--wsrep-gtid-mode=ON", "--wsrep-gtid-domain-id=10", f"--wsrep-provider-options={provider}",
             *(("--wsrep-new-cluster",) if first else ()),
         )  # fmt: skip
-        wait_for(f"{self.name} synced", lambda: "Synced" in self.sql("SHOW STATUS LIKE 'wsrep_local_state_comment'"))
+        wait_for(
+            f"{self.name} synced",
+            lambda: "Synced" in self.sql("SHOW STATUS LIKE 'wsrep_local_state_comment'"),
+        )
 
     def follow(self, master: Node) -> None:
         """Copy the master's Keystone database and follow it asynchronously, by GTID."""
@@ -180,15 +183,26 @@ class Keystone:
         probe = [*self.ground.inside(self.site), "curl", "-sf", "-m", "5", "-o", "/dev/null", self.url]
         wait_for(
             "keystone",
-            lambda: self.ground.require("keystone") and subprocess.run(probe, capture_output=True).returncode == 0,
+            lambda: (
+                self.ground.require("keystone") and subprocess.run(probe, capture_output=True).returncode == 0
+            ),
         )
 
     def stop(self) -> None:
         self.ground.stop("keystone")
 
     def _manage(self, *words: str, **env: str) -> None:
-        command = (f"{paths.openstack_venv()}/bin/keystone-manage", "--config-file", str(self._folder / "keystone.conf"), *words)
-        checked([*self.ground.inside(self.site), *command], env=env | {"PYTHONWARNINGS": "ignore"}, cwd=self._folder)
+        command = (
+            f"{paths.openstack_venv()}/bin/keystone-manage",
+            "--config-file",
+            str(self._folder / "keystone.conf"),
+            *words,
+        )
+        checked(
+            [*self.ground.inside(self.site), *command],
+            env=env | {"PYTHONWARNINGS": "ignore"},
+            cwd=self._folder,
+        )
 
 
 def password() -> str:

@@ -5,7 +5,7 @@ A flow is both directions of a conversation, named after who began it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import exp
@@ -126,19 +126,22 @@ def _cluster(asked: Question, cluster: tuple[str, ...]) -> Iterator[Flow]:
     first = cluster == asked.places.writers
     members = asked.places.votes if first else cluster
     written = _origins(asked, cluster) if first else {cluster[0]: dict(_written(asked))}
-    total = sum(sum(rates.values()) for rates in written.values())
+    sets = {site: _sum(rates, c.GALERA_SETS) for site, rates in written.items()}
     rows = _token_rows(asked) if first else 0.0
+    idle = c.GALERA_IDLE.value + (len(members) - 1) * c.GALERA_IDLE_REPLY.value
     for one in members:
-        here = written.get(one, {})
-        sets = sum(rate * c.GALERA_WRITE[kind].value for kind, rate in here.items())
-        acknowledged = (total - sum(here.values())) * c.GALERA_ACK.value
+        acknowledged = (sum(sets.values()) - sets.get(one, 0.0)) * c.GALERA_ACK.value
+        replicated = _sum(written.get(one, {}), c.GALERA_WRITE) + acknowledged
         own_rows = rows * _login_share(asked, one) if rows else 0.0
         for other in members:
-            if other == one:
-                continue
-            yield Flow(Cause.REPLICATION, one, other, sets + acknowledged)
-            yield Flow(Cause.TOKEN_ROWS, one, other, own_rows)
-            yield Flow(Cause.IDLE, one, other, c.GALERA_IDLE.value)
+            if other != one:
+                yield Flow(Cause.REPLICATION, one, other, replicated)
+                yield Flow(Cause.TOKEN_ROWS, one, other, own_rows)
+                yield Flow(Cause.IDLE, one, other, idle)
+
+
+def _sum(rates: Mapping[Write, float], each: Mapping[Write, c.Constant]) -> float:
+    return sum(rate * each[kind].value for kind, rate in rates.items())
 
 
 def _origins(asked: Question, cluster: tuple[str, ...]) -> dict[str, dict[Write, float]]:
@@ -157,7 +160,7 @@ def _token_rows(asked: Question) -> float:
         return 0.0
     logins = sum(demand.logins + demand.local_logins for demand in asked.demands.values())
     row = sizes.token_row(asked.inputs, asked.regions)
-    return logins * 2 * (c.GALERA_WRITE[Write.REVOCATION].value + sizes.payload(row))
+    return logins * 2 * (c.GALERA_WRITE[Write.FIRST_LOGIN].value + sizes.payload(row))
 
 
 def _login_share(asked: Question, site: str) -> float:
@@ -167,7 +170,7 @@ def _login_share(asked: Question, site: str) -> float:
 
 
 def _replicated(written: tuple[tuple[Write, float], ...]) -> float:
-    return sum(rate * c.ASYNC_WRITE[kind].value for kind, rate in written)
+    return _sum(dict(written), c.ASYNC_WRITE)
 
 
 def _heartbeats(written: float) -> float:

@@ -98,12 +98,17 @@ class Inputs(_Checked):
         names = [site.name for site in self.sites]
         for name in sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(f"sites: {name!r} is there more than once; give every site its own name")
-        for field, chosen in (("masters", self.masters), ("central", (self.central,) if self.central else ())):
+        for field, chosen in (
+            ("masters", self.masters),
+            ("central", (self.central,) if self.central else ()),
+        ):
             _known(field, chosen, names)
         if self.masters and len(set(self.masters)) != min(2, len(names)):
             raise ValueError("masters: the master cluster is two different sites; name two or leave it out")
         if len({site.owner for site in self.sites}) > 1 and (self.masters or self.central):
-            raise ValueError("masters: cannot be chosen for sites of several owners; plan each owner's sites alone")
+            raise ValueError(
+                "masters: cannot be chosen for sites of several owners; plan each owner's sites alone"
+            )
         _check_links(self.links, names)
         return self
 
@@ -120,9 +125,13 @@ def _check_links(links: Links, names: list[str]) -> None:
         _known(f"links.between[{number}].sites", link.sites, names)
         pair = frozenset(link.sites)
         if len(pair) != 2:
-            raise ValueError(f"links.between[{number}].sites: a link joins two different sites")
+            raise ValueError(
+                f"links.between[{number}].sites: a link joins two different sites; name the other one"
+            )
         if pair in pairs:
-            raise ValueError(f"links.between[{number}].sites: {' and '.join(sorted(pair))} are there more than once")
+            raise ValueError(
+                f"links.between[{number}].sites: {' and '.join(sorted(pair))} are there more than once; keep one"
+            )
         pairs.add(pair)
     if links.default is None:
         for one, other in combinations(sorted(names), 2):
@@ -150,14 +159,14 @@ def checked(document: Mapping[str, Any]) -> Inputs:
     try:
         return Inputs.model_validate(document)
     except ValidationError as error:
-        problems = [_said(document, dict(problem)) for problem in error.errors(include_url=False)]
+        found = [dict(problem) for problem in error.errors(include_url=False)]
+        # a list none of whose items is right is also too short: no news
+        problems = [_said(document, each) for each in found if each["type"] != "too_short" or len(found) == 1]
         more = f"; and {len(problems) - _SHOWN_ERRORS} more" if len(problems) > _SHOWN_ERRORS else ""
         raise Invalid("; ".join(problems[:_SHOWN_ERRORS]) + more) from None
 
 
-def uniform(
-    sites: int, *, users: int, logins: float, requests: float, link: Link, **settings: Any
-) -> Inputs:
+def uniform(sites: int, *, users: int, logins: float, requests: float, link: Link, **settings: Any) -> Inputs:
     """``sites`` equal sites that share ``users``, ``logins`` and ``requests`` per second (totals) evenly.
 
     ``settings`` are further fields of Inputs.  Raise Invalid as ``load`` does.

@@ -111,7 +111,9 @@ def _title(inputs: Inputs) -> str:
     known = len(inputs.sites)
     logins = sum(site.logins_per_second for site in inputs.sites) / known
     requests = sum(site.requests_per_second for site in inputs.sites) / known
-    return f"Identity traffic between sites, each with {logins:.3g} logins/s and {requests:.3g} API requests/s"
+    return (
+        f"Identity traffic between sites, each with {logins:.3g} logins/s and {requests:.3g} API requests/s"
+    )
 
 
 def _label(members: tuple[Candidate, ...]) -> str:

@@ -37,7 +37,9 @@ class Places:
 
 def by_load(inputs: Inputs) -> list[Site]:
     """Busiest first: what happens there crosses no site border."""
-    return sorted(inputs.sites, key=lambda s: (-s.requests_per_second, -s.logins_per_second, -s.users, s.name))
+    return sorted(
+        inputs.sites, key=lambda s: (-s.requests_per_second, -s.logins_per_second, -s.users, s.name)
+    )
 
 
 def places(candidate: Candidate, inputs: Inputs) -> Places:

@@ -97,7 +97,7 @@ def _for_owner(inputs: Inputs, owner: str) -> Recommended:
 def _shape(inputs: Inputs) -> tuple[Shape, tuple[Reason, ...]]:
     sites = len(inputs.sites)
     if sites == 1:
-        return Shape.CENTRALISED, (Reason("one site: its Keystone is all there is to run", 1, "sites"),)
+        return Shape.CENTRALISED, (Reason("1 site: its Keystone is all there is to run", 1, "sites"),)
     limit = c.CLUSTER_SITES.value
     if sites > limit:
         stall = c.STALL_SECONDS.value
@@ -121,7 +121,12 @@ def _shape(inputs: Inputs) -> tuple[Shape, tuple[Reason, ...]]:
         f"{sites} sites: few enough for one synchronous cluster, known to work over {limit:.0f} ({c.CLUSTER_SITES.source});"
         " every site writes, nothing is ever stale and nothing has to be re-pointed"
     )
-    return Shape.CLUSTER, (Reason(text, sites, "sites", limit), farthest, _quorum(votes))
+    price = Reason(
+        f"its price: each of the {sites} sites, once cut off from the quorum, answers nothing, not even validations (a star's"
+        f" copies would), and every site's writes wait {c.STALL_SECONDS.value} s when one is lost",
+        sites, "sites",
+    )  # fmt: skip
+    return Shape.CLUSTER, (Reason(text, sites, "sites", limit), farthest, _quorum(votes), price)
 
 
 def _farthest(inputs: Inputs, shape: Shape) -> Reason:

@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from multisite.identity.plan.candidates import Candidate, Format, Shape
 from multisite.identity.plan.inputs import Inputs
-from multisite.identity.plan.places import Places, by_load
+from multisite.identity.plan.places import ARBITRATOR, Places, by_load
 
 Part = frozenset[str]
 
@@ -36,7 +36,9 @@ class Abilities:
     def __str__(self) -> str:
         """``IVW``: a letter per ability; in brackets when partly, a dash when not."""
         values = zip("IVW", (self.issue, self.validate, self.write), strict=True)
-        return "".join({Works.NO: "-", Works.PARTLY: f"({letter})", Works.YES: letter}[w] for letter, w in values)
+        return "".join(
+            {Works.NO: "-", Works.PARTLY: f"({letter})", Works.YES: letter}[w] for letter, w in values
+        )
 
 
 ALL = Abilities(Works.YES, Works.YES, Works.YES)
@@ -72,7 +74,7 @@ def cuts(candidate: Candidate, inputs: Inputs, places: Places) -> tuple[Cut, ...
     found = []
     for name in sorted(everyone):
         rest = everyone - {name}
-        works = abilities(candidate, places, (frozenset({name}), rest))
+        works = abilities(candidate, places, (rest, frozenset({name})) if rest else (everyone,))
         elsewhere = worst(works[other] for other in rest) if rest else None
         found.append(Cut(name, works[name], elsewhere))
     return tuple(found)
@@ -95,8 +97,7 @@ def splits(candidate: Candidate, inputs: Inputs, places: Places) -> tuple[Split,
 
 
 def abilities(candidate: Candidate, places: Places, parts: tuple[Part, ...]) -> dict[str, Abilities]:
-    """Of every site when the parts do not reach each other.  An arbitrator of its own is with the largest part."""
-    largest = max(parts, key=lambda part: (len(part), sorted(part)))
+    """Of every site when the parts do not reach each other.  An arbitrator outside all sites is with the first."""
     found: dict[str, Abilities] = {}
     for part in parts:
         if candidate.shape == Shape.FEDERATION:
@@ -105,7 +106,8 @@ def abilities(candidate: Candidate, places: Places, parts: tuple[Part, ...]) -> 
             cut_off = LISTED if candidate.format == Format.PKI else NOTHING
             found |= dict.fromkeys(part, ALL if places.central in part else cut_off)
         else:
-            reached = part | {places.arbitrator} if part == largest else part
+            outside = places.arbitrator == ARBITRATOR and part == parts[0]
+            reached = part | {ARBITRATOR} if outside else part
             found |= _distributed(places, part, reached)
     return found
 
@@ -130,6 +132,4 @@ def _has_quorum(votes: tuple[str, ...], reached: Part) -> bool:
 def worst(several: Iterable[Abilities]) -> Abilities:
     """The least of each ability."""
     known = list(several)
-    return Abilities(
-        min(a.issue for a in known), min(a.validate for a in known), min(a.write for a in known)
-    )
+    return Abilities(min(a.issue for a in known), min(a.validate for a in known), min(a.write for a in known))

@@ -60,7 +60,10 @@ def _verdict(found: Assessment, inputs: Inputs, recommendation: Recommendation) 
     if len(inputs.sites) == 1:
         return Verdict.POSSIBLE, "1 site: nothing crosses, whatever is chosen"
     if not inputs.secrets_may_travel and candidate.format == Format.FERNET and found.burden.secrets_per_day:
-        return Verdict.RULED_OUT, f"{found.burden.secrets_per_day:.0f} secret keys a day would travel, which they may not"
+        return (
+            Verdict.RULED_OUT,
+            f"{found.burden.secrets_per_day:.0f} secret keys a day would travel, which they may not",
+        )
     return _of_one_owner(found, inputs, chosen)
 
 
@@ -68,16 +71,22 @@ def _of_one_owner(found: Assessment, inputs: Inputs, chosen: Assessment) -> tupl
     shape, load = found.candidate.shape, found.burden
     if shape == Shape.CENTRALISED:
         text = (
-            f"{_times(found, chosen)} of the traffic of {chosen.candidate.name}; {load.validation_ms:g} ms more for every"
+            f"{_times(found, chosen)} the traffic of {chosen.candidate.name}; {load.validation_ms:g} ms more for every"
             " validation; nothing works in a site that is cut off, and nothing anywhere without the central one"
         )
         return Verdict.ADVISED_AGAINST, text
     if shape == Shape.FEDERATION:
-        return Verdict.ADVISED_AGAINST, f"one owner needs no borders: {load.mappings} mappings to keep for nothing"
+        return (
+            Verdict.ADVISED_AGAINST,
+            f"one owner needs no borders: {load.mappings} mappings to keep for nothing",
+        )
     if shape == Shape.MULTI_CLUSTER:
         lost = inputs.sites_per_cluster
-        where = "one site" if lost == 1 else f"the {lost} sites of the first cluster"
-        return Verdict.POSSIBLE, f"nothing can be written anywhere while {where} is lost; a star survives either master"
+        where = f"1 site, {found.places.writers[0]}," if lost == 1 else f"most of {lost} sites"
+        return (
+            Verdict.POSSIBLE,
+            f"nothing can be written anywhere while {where} is lost; a star survives either master",
+        )
     if shape == Shape.CLUSTER and chosen.candidate.shape != Shape.CLUSTER:
         text = (
             f"{load.votes} votes: {load.votes * (load.votes - 1)} conversations that never rest, {load.write_ms:g} ms per write,"
@@ -123,4 +132,4 @@ def _cost_of_removed(found: Assessment, inputs: Inputs) -> str:
 def _times(found: Assessment, chosen: Assessment) -> str:
     if not chosen.traffic.per_second:
         return f"{found.traffic.per_second:,.0f} bytes/s instead"
-    return f"{found.traffic.per_second / chosen.traffic.per_second:,.0f} times"
+    return f"{found.traffic.per_second / chosen.traffic.per_second:,.1f} times"
