@@ -1,7 +1,7 @@
-"""The planner's constants, measured on real Keystone, MariaDB and Galera in network namespaces; its predictions, checked.
+"""The planner's constants, measured on real Keystone, MariaDB and Galera in namespaces; its predictions, checked.
 
-Needs root, Debian 12 and the sites' software (which it installs), but none of the lab's sites.  Prints a table and, with
-``--json FILE``, writes the same.  The last line says how far off the worst prediction was.
+Needs root, Debian 12 and the sites' software (which it installs), but none of the lab's sites.  Prints a table and,
+with ``--json FILE``, writes the same.  The last line says how far off the worst prediction was.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CHECKED_SIZE = 3
 
 @contextmanager
 def ground(kept: bool) -> Iterator[Ground]:
-    folder = Path(tempfile.mkdtemp(prefix="multisite-bench-", dir="/var/tmp"))  # noqa: S108 - its own, not guessable
+    folder = Path(tempfile.mkdtemp(prefix="multisite-bench-", dir="/var/tmp"))
     try:
         with Ground(folder, SITES) as made:
             yield made
@@ -42,7 +42,7 @@ def ground(kept: bool) -> Iterator[Ground]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def copies(rounds: int, findings: measure.Findings, kept: bool) -> list[check.Checked]:
+def copies(rounds: int, findings: measure.Findings, checked: list[check.Checked], kept: bool) -> None:
     """One server with a replica: bodies, requests from another site, asynchronous replication."""
     with ground(kept) as here:
         master, replica = measure.nodes(here, "a", "b")
@@ -52,16 +52,16 @@ def copies(rounds: int, findings: measure.Findings, kept: bool) -> list[check.Ch
         keystone.install()
         jws.start()
         measure.furnish(jws)
-        measure.bodies(jws, measure_of_jws := measure.Findings())
-        findings.add("TOKEN_JWS", measure_of_jws.medians["TOKEN_JWS"])
+        measure.tokens(jws, "TOKEN_JWS", findings)
         jws.stop()
         keystone.start()
+        measure.tokens(keystone, "TOKEN_FERNET", findings)
         measure.bodies(keystone, findings)
         said("bodies")
         measure.requests(here, keystone, "c", findings, rounds)
         said("requests")
         crowd = measure.Crowd()
-        found = [check.centralised(here, keystone, "c", crowd, REGIONS)]
+        checked.append(check.centralised(here, keystone, "c", crowd, REGIONS))
         said("centralised checked")
         replica.start()
         replica.follow(master)
@@ -69,12 +69,11 @@ def copies(rounds: int, findings: measure.Findings, kept: bool) -> list[check.Ch
         removed.rows(here, master, "b", findings, rounds)
         removed.signature(here.folder, findings)
         said("asynchronous replication")
-        found.append(check.star(here, keystone, "b", crowd))
+        checked.append(check.star(here, keystone, "b", crowd))
         said("star checked")
-    return found
 
 
-def clusters(rounds: int, findings: measure.Findings, kept: bool) -> list[check.Checked]:
+def clusters(rounds: int, findings: measure.Findings, checked: list[check.Checked], kept: bool) -> None:
     """Two servers and arbitrators as one Galera cluster of growing size."""
     with ground(kept) as here:
         first, second = measure.nodes(here, "a", "b")
@@ -87,7 +86,6 @@ def clusters(rounds: int, findings: measure.Findings, kept: bool) -> list[check.
         grow = measure.joiner(here, second, ("a", "b"), ("c", "d", "e"))
         crowd = measure.Crowd()
         found: dict[int, dict[str, float]] = {}
-        checked = []
         for size in SIZES:
             found |= measure.synchronous(here, first, keystone, grow, crowd, rounds, (size,))
             said(
@@ -97,7 +95,6 @@ def clusters(rounds: int, findings: measure.Findings, kept: bool) -> list[check.
             if size >= CHECKED_SIZE:
                 checked.append(check.cluster(here, keystone, size, crowd))
         measure.fit(found, findings)
-    return checked
 
 
 def report(findings: measure.Findings, checked: list[check.Checked]) -> dict[str, object]:
@@ -107,7 +104,8 @@ def report(findings: measure.Findings, checked: list[check.Checked]) -> dict[str
     for name, values in sorted(findings.values.items()):
         used = known[name]
         print(
-            f"{name:40} {findings.medians[name]:10.4g} {min(values):10.4g} {max(values):10.4g} {used.value:10.4g}  {used.unit}"
+            f"{name:40} {findings.medians[name]:10.4g} {min(values):10.4g} {max(values):10.4g}"
+            f" {used.value:10.4g}  {used.unit}"
         )
     for note in findings.notes:
         print(f"  {note}")
@@ -142,13 +140,15 @@ def main() -> int:
     install.ensure_packages(*PACKAGES, progress=said)
     findings = measure.Findings()
     checked: list[check.Checked] = []
-    if told.only != "clusters":
-        checked += copies(told.rounds, findings, told.keep)
-    if told.only != "copies":
-        checked += clusters(told.rounds, findings, told.keep)
-    figures = report(findings, checked)
-    if told.json:
-        told.json.write_text(json.dumps(figures, indent=1) + "\n")
+    try:
+        if told.only != "clusters":
+            copies(told.rounds, findings, checked, told.keep)
+        if told.only != "copies":
+            clusters(told.rounds, findings, checked, told.keep)
+    finally:  # what was taken before something broke is worth telling
+        figures = report(findings, checked)
+        if told.json:
+            told.json.write_text(json.dumps(figures, indent=1) + "\n")
     return ratio("identity_prediction_error", max(abs(c.ratio - 1) for c in checked), "<=", check.TOLERANCE)
 
 

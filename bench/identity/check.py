@@ -1,7 +1,7 @@
 """The planner's predictions against bytes counted under a mixed workload, for three candidates.
 
-The workloads are not those the constants were taken from: operations of all kinds in changing order and pace, with pauses.  The
-planner is asked for sites with exactly the rates that were run.
+The workloads are not those the constants were taken from: operations of all kinds in changing order and pace, with
+pauses.  The planner is asked for sites with exactly the rates that were run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Users and services of a site: a process in its namespace, told what to do line by line.
 
-Services validate with the real keystonemiddleware (its cache off), users log in with the real keystoneauth as the command line
-does (a new connection, discovery, then the login), administrators keep their connection.  One JSON object per line in and out.
+Services validate with the real keystonemiddleware (its cache off), users log in with the real keystoneauth as the
+command line does (a new connection, discovery, then the login), administrators keep their connection.  One JSON
+object per line in and out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import IO, Any
 
 from bench.identity.ground import Ground, GroundError
 
@@ -23,6 +24,7 @@ class Inside:
     def __init__(self) -> None:
         self._services: dict[bool, Any] = {}
         self._admin: Any = None
+        self._memory: dict[str, Any] = {}
         self._url = self._password = ""
         self.tokens: list[str] = []
 
@@ -138,7 +140,7 @@ class Inside:
 
     @property
     def _known(self) -> dict[str, Any]:
-        return self.__dict__.setdefault("_memory", {})
+        return self._memory
 
     def _session(self, user: str, project: str) -> Any:
         from keystoneauth1 import session
@@ -186,7 +188,7 @@ def _accept(_environ: Any, start: Any) -> list[bytes]:
 class Client:
     """Talks to an ``Inside``; its methods are called by name: ``client("login", prefix="a", first=0, count=3)``."""
 
-    def __init__(self, process: subprocess.Popen[str], stdin: TextIO, stdout: TextIO) -> None:
+    def __init__(self, process: subprocess.Popen[str], stdin: IO[str], stdout: IO[str]) -> None:
         self._process, self._stdin, self._stdout = process, stdin, stdout
 
     def __call__(self, verb: str, **arguments: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Sites as network namespaces on one switch; every byte that enters or leaves a site is counted.
 
-The interface counters are of whole Ethernet frames.  Segmentation offload is off, so frames are those a real network card would
-send (at most 1514 bytes) and not the 64 KiB the kernel likes to hand over inside one machine.
+The interface counters are of whole Ethernet frames.  Segmentation offload is off, so frames are those a real
+network card would send (at most 1514 bytes) and not the 64 KiB the kernel likes to hand over inside one machine.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ class Ground:
             self._quiet(name)
             checked(
                 ["ip", "-n", hub, "-batch", "-"],
-                f"link add name to-{site} type veth peer name wan netns {name}\nlink set dev to-{site} master switch up\n",
+                f"link add name to-{site} type veth peer name wan netns {name}\n"
+                f"link set dev to-{site} master switch up\n",
             )
             checked(
                 ["ip", "-n", name, "-batch", "-"],

@@ -1,7 +1,7 @@
 """The figures of ``multisite.identity.plan.constants`` that are measured, taken from real servers.
 
-Every byte figure is the difference of interface counters around a number of equal operations, less what an idle time of the same
-length costs, per operation; the median of several rounds.
+Every byte figure is the difference of interface counters around a number of equal operations, less what an idle
+time of the same length costs, per operation; the median of several rounds.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench.identity.client import Client, client
 from bench.identity.ground import Counted, Ground
@@ -63,32 +64,36 @@ def idle(ground: Ground, of: Sum, seconds: float = IDLE_SECONDS) -> float:
 
 
 def furnish(keystone: Keystone) -> None:
-    """Users, and a catalog of the first region."""
+    """Users."""
     with client(keystone.ground, keystone.site, keystone.url, password()) as inside:
         inside("people", prefix="u", count=PEOPLE)
-        inside("regions", wanted=1, services=SERVICES)
+
+
+def tokens(keystone: Keystone, name: str, findings: Findings) -> None:
+    """Bytes of a token."""
+    with client(keystone.ground, keystone.site, keystone.url, password()) as inside:
+        findings.add(name, inside("body", catalog=False)["token_bytes"])
 
 
 def bodies(keystone: Keystone, findings: Findings) -> None:
     """Answers and tokens, by the number of regions, read where they are made."""
-    found: dict[int, int] = {}
+    found: dict[int, float] = {}
     with client(keystone.ground, keystone.site, keystone.url, password()) as inside:
         bare = inside("body", catalog=False)
         urls = 0.0
         for regions in _REGIONS:
             inside("regions", wanted=regions, services=SERVICES)
             answer = inside("body")
-            found[regions] = int(answer["body_bytes"])
+            found[regions] = answer["body_bytes"]
             urls = float(answer["url_bytes"])
     few, _, many = _REGIONS
     per_region = (found[many] - found[few]) / (many - few)
     endpoints = SERVICES * PER_SERVICE
-    findings.add("TOKEN_FERNET" if keystone.provider == "fernet" else "TOKEN_JWS", bare["token_bytes"])
     findings.add("BODY", bare["body_bytes"])
     findings.add("BODY_ENDPOINT", per_region / endpoints - urls)
     findings.add("BODY_SERVICE", (found[few] - bare["body_bytes"] - few * per_region) / SERVICES)
     findings.notes.append(
-        f"{keystone.provider}: body of {_REGIONS} regions {found}, {per_region:.0f} bytes per region, URLs of {urls:.0f} bytes"
+        f"{keystone.provider}: bodies by regions {found}, {per_region:.0f} bytes per region, URLs of {urls:.0f}"
     )
 
 
@@ -161,7 +166,7 @@ def asynchronous(
             findings.add("ASYNC_HEARTBEAT", quiet * HEARTBEAT_SECONDS)
             for kind, verb, count in WRITES:
                 # writes follow each other faster than heartbeats: none is sent in between
-                taken, _ = spent(ground, of, lambda verb=verb, count=count: act(talk, crowd, verb, count))  # type: ignore[misc]
+                taken, _ = spent(ground, of, partial(act, talk, crowd, verb, count))
                 findings.add(f"ASYNC_WRITE {kind}", taken / count)
 
 
@@ -186,9 +191,7 @@ def synchronous(
                 several.setdefault("idle", []).append(quiet)
                 for kind, verb, count in WRITES:
                     sets = _replicated(node)
-                    taken, length = spent(
-                        ground, total, lambda verb=verb, count=count: act(talk, crowd, verb, count, 0.2)
-                    )  # type: ignore[misc]
+                    taken, length = spent(ground, total, partial(act, talk, crowd, verb, count, 0.2))
                     several.setdefault(kind, []).append((taken - quiet * length) / count)
                     several.setdefault(f"sets {kind}", []).append((_replicated(node) - sets) / count)
             found[members] = {name: statistics.median(values) for name, values in several.items()}
@@ -209,7 +212,7 @@ def fit(found: dict[int, dict[str, float]], findings: Findings) -> None:
     findings.add("GALERA_IDLE_REPLY", b)
     replies = []
     for kind, _, _ in WRITES:
-        sets = round(statistics.median(row[f"sets {kind}"] for row in found.values()))
+        sets = float(round(statistics.median(row[f"sets {kind}"] for row in found.values())))
         findings.add(f"GALERA_SETS {kind}", sets)
         _, reply = _two([(n - 1, sets * (n - 1) ** 2, row[kind]) for n, row in found.items()])
         replies.append(reply)

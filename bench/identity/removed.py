@@ -1,4 +1,4 @@
-"""What the formats removed upstream would cost: a CMS signature by openssl, and rows of the old token table through a replica."""
+"""What the formats removed upstream would cost: a CMS signature by openssl, rows of its token table to a replica."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from bench.identity.measure import Findings, spent
 from bench.identity.servers import Node
 
 _TABLE = (
-    "CREATE TABLE keystone.token (id VARCHAR(64) PRIMARY KEY, expires DATETIME, extra TEXT, valid TINYINT(1) NOT NULL,"
-    " trust_id VARCHAR(64), user_id VARCHAR(64), INDEX (expires), INDEX (expires, valid), INDEX (user_id), INDEX (trust_id))"
+    "CREATE TABLE keystone.token_of_pike (id VARCHAR(64) PRIMARY KEY, expires DATETIME, extra TEXT,"
+    " valid TINYINT(1) NOT NULL, trust_id VARCHAR(64), user_id VARCHAR(64),"
+    " INDEX (expires), INDEX (expires, valid), INDEX (user_id), INDEX (trust_id))"
 )
 """As of Keystone 12 (Pike), the last release with UUID tokens."""
 _ROWS = 20
@@ -54,9 +55,8 @@ def rows(ground: Ground, master: Node, replica: str, findings: Findings, rounds:
 
 
 def _insert(master: Node, number: int, extra: int) -> Callable[[], object]:
+    values = f"UTC_TIMESTAMP(), REPEAT('x', {extra}), 1, NULL, MD5('somebody')"
     lines = [
-        f"INSERT INTO keystone.token VALUES (MD5('{number}-{row}'), UTC_TIMESTAMP(), REPEAT('x', {extra}), 1, NULL,"
-        " MD5('somebody'));"
-        for row in range(_ROWS)
+        f"INSERT INTO keystone.token_of_pike VALUES (MD5('{number}-{row}'), {values});" for row in range(_ROWS)
     ]
     return lambda: master.sql("\n".join(lines))

@@ -101,7 +101,7 @@ class Node:
 
 
 def initialise(nodes: list[Node]) -> None:
-    """Empty data folders, made once and copied; they and their folder are the server's user's, as state transfer needs."""
+    """Empty data folders, made once and copied; its user owns them and their folder, as state transfer needs."""
     first, *others = nodes
     first.ground.folder.chmod(0o755)
     shutil.chown(first.ground.folder, "mysql", "mysql")

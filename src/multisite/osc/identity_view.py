@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from multisite.identity.plan.verdict import Judged, Plan
     from multisite.osc.base import Row
 
-_WIDEST, _WIDE = 120, 110
+_WIDEST, _WIDE = 120, 106
 _LEGEND = (
     "What works when a site or its link is cut, in that site and, at worst, in the others: I issue tokens, V validate,"
     " W write; (I) for a part of the users or of the time; - not at all. 3x: so many of the sites, cut one at a time."
@@ -132,7 +132,7 @@ def _table(candidates: Iterable[Judged], columns: int) -> str:
     rows = [_cells(judged) for judged in candidates]
     titles = list(rows[0])
     if columns < _WIDE:
-        titles = [title for title in titles if title not in ("per day", "write", "keys/day")]
+        titles = [title for title in titles if title not in ("per day", "token", "write", "keys/day")]
     made = PrettyTable(titles, align="l")
     made.add_rows([[row[title] for title in titles] for row in rows])
     for title in ("per second", "per day", "token", "write", "keys/day"):

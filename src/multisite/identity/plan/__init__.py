@@ -1,1 +1,1 @@
-"""Which identity topology for which sites: every candidate's cost and what it survives, computed, and a recommendation."""
+"""Which identity topology for which sites: what every candidate costs and survives, and a recommendation."""

@@ -65,13 +65,14 @@ def operation(candidate: Candidate, inputs: Inputs, asked: Burden) -> str:
         return f"one Keystone and its database to run; every other site depends on the way to it; {keys}"
     if candidate.shape == Shape.CLUSTER:
         return (
-            f"one Galera cluster of {asked.votes} votes, {asked.votes * (asked.votes - 1) // 2} connections, its timeouts"
-            f" tuned for the WAN; an upgrade or a slow node anywhere is felt in every site; {keys}"
+            f"one Galera cluster of {asked.votes} votes, {asked.votes * (asked.votes - 1) // 2} connections,"
+            f" its timeouts tuned for the WAN; an upgrade or a slow node anywhere is felt in every site; {keys}"
         )
     if candidate.shape == Shape.STAR:
         return (
-            f"a Galera cluster of {min(2, sites)} sites with an arbitrator, {2 * max(0, sites - 2)} replicas that know nothing of"
-            f" each other, a proxy that sends writes to the masters, replicas to re-point when a master dies; {keys}"
+            f"a Galera cluster of {min(2, sites)} sites with an arbitrator, {2 * max(0, sites - 2)} replicas that"
+            " know nothing of each other, a proxy that sends writes to the masters, replicas to re-point when a"
+            f" master dies; {keys}"
         )
     return (
         f"one cluster per {inputs.sites_per_cluster} sites, an asynchronous link to each, a proxy that sends writes to"
@@ -83,7 +84,8 @@ def _keys(candidate: Candidate, asked: Burden) -> str:
     if candidate.format == Format.PKI:
         return "signing certificates to every service, and lists of revoked tokens to poll"
     if candidate.format == Format.JWS and asked.public_keys_per_day:
-        return f"{asked.public_keys_per_day:.0f} public token keys and {asked.secrets_per_day:.0f} receipt keys a day to copy"
+        public, receipts = asked.public_keys_per_day, asked.secrets_per_day
+        return f"{public:.0f} public token keys and {receipts:.0f} receipt keys a day to copy"
     if asked.secrets_per_day:
         return f"{asked.secrets_per_day:.0f} secret keys a day to copy, in step with the rotation"
     return "no keys between sites"

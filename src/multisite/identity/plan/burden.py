@@ -60,7 +60,7 @@ def max_active_keys(inputs: Inputs) -> int:
 
 
 def _keys(candidate: Candidate, inputs: Inputs) -> tuple[float, float]:
-    """Each rotation makes one new token key and one new receipt key for every other site; JWS sites exchange public ones."""
+    """A rotation makes a new token key and a new receipt key for every other site; JWS sites exchange public ones."""
     others = len(inputs.sites) - 1
     if candidate.shape in (Shape.FEDERATION, Shape.CENTRALISED):
         return 0.0, 0.0

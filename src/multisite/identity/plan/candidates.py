@@ -1,4 +1,4 @@
-"""What is compared: the candidates of the OPNFV Multisite documents (multisite-identity-service-management), and JWS."""
+"""What is compared: the candidates of OPNFV's document multisite-identity-service-management, and JWS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """``name``: the one on the command line.  ``form``: what ``multisite.identity.topology`` calls it, if it can run."""
+    """``name``: on the command line.  ``form``: what ``multisite.identity.topology`` calls it, if it can run."""
 
     shape: Shape
     format: Format
@@ -60,7 +60,7 @@ REMOVED = {
     Format.PKI: "removed upstream in Ocata (2017)",
     Format.UUID: "removed upstream in Rocky (2018)",
 }
-"""Keystone release notes of Ocata ("PKI and PKIz token formats have been removed") and Rocky (uuid provider, sql persistence)."""
+"""Keystone's release notes of Ocata (PKI and PKIZ providers) and of Rocky (uuid provider, sql persistence)."""
 
 _WORDS = {Format.FERNET: "Fernet", Format.JWS: "JWS", Format.UUID: "UUID", Format.PKI: "PKI"}
 _TITLES = {

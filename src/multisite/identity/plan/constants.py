@@ -1,7 +1,7 @@
-"""Every figure of the model with its source.  ``bench/identity_constants.py`` measures those marked so, and prints this table anew.
+"""Every figure of the model with its source.  ``bench/identity_constants.py`` measures those marked so.
 
-Bytes on the wire are whole Ethernet frames of both directions over plain HTTP and MariaDB protocols; TLS adds some 30 bytes per
-record, and a handshake of some 4 kB per connection.
+Bytes on the wire are whole Ethernet frames of both directions over plain HTTP and MariaDB protocols; TLS adds some
+30 bytes per record, and a handshake of some 4 kB per connection.
 """
 
 from __future__ import annotations

@@ -173,6 +173,9 @@ def uniform(sites: int, *, users: int, logins: float, requests: float, link: Lin
     """
     if not 1 <= sites <= MAX_SITES:
         raise Invalid(f"sites: {sites} is not between 1 and {MAX_SITES}; give the number of sites")
+    for name, value in (("users", users), ("logins", logins), ("requests", requests)):
+        if not value >= 0:
+            raise Invalid(f"{name}: {value} is less than 0 or no number; give that of all sites together")
     made = [
         {"name": f"site{number:03d}", "users": users // sites + (number <= users % sites),
          "logins_per_second": logins / sites, "requests_per_second": requests / sites}

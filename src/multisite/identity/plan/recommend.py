@@ -102,9 +102,9 @@ def _shape(inputs: Inputs) -> tuple[Shape, tuple[Reason, ...]]:
     if sites > limit:
         stall = c.STALL_SECONDS.value
         text = (
-            f"{sites} sites: a synchronous cluster is known to work over {limit:.0f} ({c.CLUSTER_SITES.source}); over {sites},"
-            f" {sites * (sites - 1) // 2} connections and the loss of any of {sites} sites stalls every site's writes"
-            f" {stall} s; a star keeps the cluster to 2 sites and copies to {sites - 2}"
+            f"{sites} sites: a synchronous cluster is known to work over {limit:.0f} ({c.CLUSTER_SITES.source});"
+            f" over {sites}, {sites * (sites - 1) // 2} connections and the loss of any of {sites} sites stalls every"
+            f" site's writes {stall} s; a star keeps the cluster to 2 sites and copies to {sites - 2}"
         )
         return Shape.STAR, (Reason(text, sites, "sites", limit), _farthest(inputs, Shape.STAR))
     farthest = _farthest(inputs, Shape.CLUSTER)
@@ -118,12 +118,12 @@ def _shape(inputs: Inputs) -> tuple[Shape, tuple[Reason, ...]]:
         return shape, (Reason(text, farthest.number, "ms", c.CLUSTER_ROUND_TRIP_MS.value),)
     votes = places(Candidate(Shape.CLUSTER, Format.FERNET), inputs)
     text = (
-        f"{sites} sites: few enough for one synchronous cluster, known to work over {limit:.0f} ({c.CLUSTER_SITES.source});"
-        " every site writes, nothing is ever stale and nothing has to be re-pointed"
+        f"{sites} sites: few enough for one synchronous cluster, known to work over {limit:.0f}"
+        f" ({c.CLUSTER_SITES.source}); every site writes, nothing is ever stale and nothing has to be re-pointed"
     )
     price = Reason(
-        f"its price: each of the {sites} sites, once cut off from the quorum, answers nothing, not even validations (a star's"
-        f" copies would), and every site's writes wait {c.STALL_SECONDS.value} s when one is lost",
+        f"its price: each of the {sites} sites, once cut off from the quorum, answers nothing, not even validations"
+        f" (a star's copies would), and every site's writes wait {c.STALL_SECONDS.value} s when one is lost",
         sites, "sites",
     )  # fmt: skip
     return Shape.CLUSTER, (Reason(text, sites, "sites", limit), farthest, _quorum(votes), price)
@@ -163,9 +163,9 @@ def _format_reasons(inputs: Inputs, chosen: Assessment) -> tuple[Reason, ...]:
     load = chosen.burden
     if chosen.candidate.format == Format.JWS:
         text = (
-            f"secret keys may not travel: JWS moves {load.public_keys_per_day:.0f} public keys a day and no token key; its tokens are"
-            f" {chosen.token_bytes:.0f} bytes instead of {c.TOKEN_FERNET.value:.0f}; receipt keys (multi-factor logins) and"
-            " credential keys stay symmetric: without either feature they need not travel"
+            f"secret keys may not travel: JWS moves {load.public_keys_per_day:.0f} public keys a day and no token key;"
+            f" its tokens are {chosen.token_bytes:.0f} bytes instead of {c.TOKEN_FERNET.value:.0f}; receipt keys"
+            " (multi-factor logins) and credential keys stay symmetric: without either feature they need not travel"
         )
         return (Reason(text, load.public_keys_per_day, "public keys a day"),)
     text = (

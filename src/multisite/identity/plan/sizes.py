@@ -47,7 +47,7 @@ def write_request(inputs: Inputs, format_: Format, regions: int) -> float:
 
 
 def federated_login(inputs: Inputs, partners: int) -> float:
-    """An assertion of the own Keystone presented in another site, and a scoped token for it (its catalog, its partners)."""
+    """An assertion of the own Keystone presented elsewhere, and a scoped token (that site's catalog, its partners)."""
     answer = body(inputs, 1) + partners * c.SERVICE_PROVIDER.value
     token_bytes = c.TOKEN_FERNET.value
     return c.FEDERATED_LOGIN.value + payload(c.ASSERTION.value + 2 * token_bytes + answer)

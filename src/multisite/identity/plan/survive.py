@@ -1,7 +1,8 @@
 """What still works where, once sites no longer reach each other.
 
-Facts from running systems (lab, Keystone 30, Galera 26.4): a node without quorum answers nothing, so that its Keystone fails even
-to validate; a site of read-only copies validates and lets in who has logged in that day or uses an application credential.
+Facts from running systems (lab, Keystone 30, Galera 26.4): a node without quorum answers nothing, so that its Keystone
+fails even to validate; a site of read-only copies validates and lets in who has logged in that day or uses an
+application credential.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ LISTED = Abilities(Works.NO, Works.PARTLY, Works.NO)
 
 @dataclass(frozen=True)
 class Cut:
-    """One site, or the link to it, is cut.  ``there``: in the site itself, if it lives; ``elsewhere``: the worst of the others
-    (None when there are none)."""
+    """One site, or the link to it, is cut.  ``there``: in the site itself, if it lives; ``elsewhere``: the worst of the
+    others (None when there are none)."""
 
     site: str
     there: Abilities
@@ -81,7 +82,7 @@ def cuts(candidate: Candidate, inputs: Inputs, places: Places) -> tuple[Cut, ...
 
 
 def splits(candidate: Candidate, inputs: Inputs, places: Places) -> tuple[Split, ...]:
-    """Majority against minority: once with the busiest sites (masters among them) in the majority, once in the minority."""
+    """Majority against minority: once with the masters and the busiest in the majority, once in the minority."""
     names = [site.name for site in by_load(inputs)]
     first = [name for name in places.writers if name in names]
     names = [*first, *(name for name in names if name not in first)]

@@ -89,14 +89,15 @@ def _of_one_owner(found: Assessment, inputs: Inputs, chosen: Assessment) -> tupl
         )
     if shape == Shape.CLUSTER and chosen.candidate.shape != Shape.CLUSTER:
         text = (
-            f"{load.votes} votes: {load.votes * (load.votes - 1)} conversations that never rest, {load.write_ms:g} ms per write,"
-            f" {c.STALL_SECONDS.value} s without writes at the loss of any site; known to work over {c.CLUSTER_SITES.value:.0f}"
+            f"{load.votes} votes: {load.votes * (load.votes - 1)} conversations that never rest,"
+            f" {load.write_ms:g} ms per write, {c.STALL_SECONDS.value} s without writes at the loss of any site;"
+            f" known to work over {c.CLUSTER_SITES.value:.0f}"
         )
         return Verdict.ADVISED_AGAINST, text
     if shape == Shape.STAR and chosen.candidate.shape != Shape.STAR:
         text = (
-            f"works; {load.crossing_writes_per_day:.0f} writes a day go through two masters ({load.write_ms:g} ms in the worst site)"
-            " and copies may be stale: not needed for so few sites"
+            f"works; {load.crossing_writes_per_day:.0f} writes a day go through two masters ({load.write_ms:g} ms in"
+            " the worst site) and copies may be stale: not needed for so few sites"
         )
         return Verdict.POSSIBLE, text
     return Verdict.POSSIBLE, _other_format(found)
@@ -126,7 +127,10 @@ def _cost_of_removed(found: Assessment, inputs: Inputs) -> str:
         return f"{rows:,.0f} writes a day would wait for another site, for every login is one"
     if found.token_bytes > c.HEADER_LIMIT.value:
         return f"a token of {found.token_bytes:,.0f} bytes fits no header ({c.HEADER_LIMIT.value:.0f})"
-    return f"a token of {found.token_bytes:,.0f} bytes in every request, growing with each of {len(inputs.sites)} regions"
+    regions = len(inputs.sites)
+    return (
+        f"a token of {found.token_bytes:,.0f} bytes in every request, growing with each of {regions} regions"
+    )
 
 
 def _times(found: Assessment, chosen: Assessment) -> str:

@@ -97,7 +97,7 @@ def test_a_pair_without_a_link_is_named() -> None:
     text = GOOD.replace("  default: {round_trip_ms: 20, bandwidth_mbit: 1000}\n", "")
     assert load(text)
     more = text.replace("links:", "  - {name: rome}\nlinks:")
-    with pytest.raises(Invalid, match="nothing about lyon and rome; add the pair, or links.default"):
+    with pytest.raises(Invalid, match=r"nothing about lyon and rome; add the pair, or links\.default"):
         load(more)
 
 
