@@ -17,7 +17,6 @@ from bench.identity.ground import Counted, Ground
 from bench.identity.servers import HEARTBEAT_SECONDS, Keystone, Node, initialise, password, start_garbd
 
 SERVICES, PER_SERVICE = 6, 3
-PEOPLE = 220
 _USED = 20
 """Those that have logged in before writes are counted."""
 SETTLE_SECONDS = 1.0
@@ -63,10 +62,10 @@ def idle(ground: Ground, of: Sum, seconds: float = IDLE_SECONDS) -> float:
     return taken / length
 
 
-def furnish(keystone: Keystone) -> None:
-    """Users."""
+def furnish(keystone: Keystone, people: int) -> None:
+    """So many users."""
     with client(keystone.ground, keystone.site, keystone.url, password()) as inside:
-        inside("people", prefix="u", count=PEOPLE)
+        inside("people", prefix="u", count=people)
 
 
 def tokens(keystone: Keystone, name: str, findings: Findings) -> None:
@@ -132,15 +131,15 @@ WRITES: tuple[tuple[str, str, int], ...] = (
 
 
 class Crowd:
-    """Hands out users who have not logged in yet."""
+    """Hands out users who have not logged in yet, of ``people``."""
 
-    def __init__(self) -> None:
-        self._next = _USED
+    def __init__(self, people: int) -> None:
+        self._next, self._people = _USED, people
 
     def fresh(self, count: int) -> int:
         first = self._next
         self._next += count
-        if self._next > PEOPLE:
+        if self._next > self._people:
             raise RuntimeError("all users have logged in today; make more of them")
         return first
 

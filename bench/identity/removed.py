@@ -57,6 +57,7 @@ def rows(ground: Ground, master: Node, replica: str, findings: Findings, rounds:
 def _insert(master: Node, number: int, extra: int) -> Callable[[], object]:
     values = f"UTC_TIMESTAMP(), REPEAT('x', {extra}), 1, NULL, MD5('somebody')"
     lines = [
-        f"INSERT INTO keystone.token_of_pike VALUES (MD5('{number}-{row}'), {values});" for row in range(_ROWS)
+        f"INSERT INTO keystone.token_of_pike VALUES (MD5('{number}-{row}'), {values});"
+        for row in range(_ROWS)
     ]
     return lambda: master.sql("\n".join(lines))

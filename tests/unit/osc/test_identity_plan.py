@@ -100,7 +100,10 @@ def test_the_picture(run: Run, tmp_path: Path) -> None:
         (("plan.yaml", "--sites", "5"), "and not both"),
         (("plan.yaml", "--users", "5"), "--users goes with --sites"),
         (("none.yaml",), "cannot read none.yaml"),
-        (("bad.yaml",), "sites[0] (paris).users: Input should be greater than or equal to 0, not -1; correct it"),
+        (
+            ("bad.yaml",),
+            "sites[0] (paris).users: Input should be greater than or equal to 0, not -1; correct it",
+        ),
         (("--sites", "0"), "sites: 0 is not between 1 and 500"),
         (("--sites", "5", "--users", "-1"), "users: "),
         (("--sites", "5", "--round-trip", "-1"), "links.default.round_trip_ms: "),

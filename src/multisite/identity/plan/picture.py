@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from multisite.identity.plan import candidates
 from multisite.identity.plan.candidates import Candidate
+from multisite.identity.plan.constants import GALERA_MEASURED
 from multisite.identity.plan.flows import flows, question
 from multisite.identity.plan.inputs import Inputs, Link, uniform
 from multisite.identity.plan.places import places
@@ -80,12 +81,13 @@ def svg(inputs: Inputs) -> str:
         background="white", plot_background="white", colors=tuple(next(gone if off else running) for off in removed),
         font_family="sans-serif", title_font_size=18, legend_font_size=14, label_font_size=12,
         major_label_font_size=12, guide_stroke_color="#e6e6e6", major_guide_stroke_color="#cccccc",
-        guide_stroke_dasharray="1,0", major_guide_stroke_dasharray="1,0", stroke_opacity=1, foreground_subtle="#888888",
+        guide_stroke_dasharray="1,0", major_guide_stroke_dasharray="1,0", stroke_opacity=1,
+        stroke_width="2.5", foreground_subtle="#888888",
     )  # fmt: skip
     chart = pygal.XY(
         style=style, js=[], logarithmic=True, width=1200, height=760, legend_at_bottom=True,
-        legend_at_bottom_columns=3, truncate_legend=-1, dots_size=3, show_x_guides=False, margin=24,
-        title=_title(inputs), x_title="sites", y_title="between sites, per second",
+        legend_at_bottom_columns=3, truncate_legend=-1, dots_size=3, show_x_guides=False, margin=24, margin_bottom=44,
+        title=_title(inputs), x_title=f"sites (clusters of more than {GALERA_MEASURED.value:.0f} are extrapolated)", y_title="between sites, per second",
         x_value_formatter=lambda value: f"{value:.0f}", value_formatter=size, pretty_print=True,
     )  # fmt: skip
     chart.x_labels = list(SITES)
@@ -93,8 +95,8 @@ def svg(inputs: Inputs) -> str:
     highest = max((value for _, curve in groups for _, value in curve), default=10.0)
     chart.y_labels = [10.0**power for power in range(len(str(int(lowest))) - 1, len(str(int(highest))) + 1)]
     for (members, curve), off in zip(groups, removed, strict=True):
-        dashes = {"width": 2, "dasharray": "7, 5"} if off else {"width": 3}
-        chart.add(_label(members), [point for point in curve if point[1] > 0], stroke_style=dashes)
+        dashes = {"dasharray": "7, 5"} if off else {}
+        chart.add(_label(members), [point for point in curve if point[1] > 0], stroke_style=dashes or None)
     return str(chart.render(is_unicode=True))
 
 
