@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -62,7 +63,7 @@ def copies(rounds: int, findings: measure.Findings, checked: list[check.Checked]
         said("requests")
         crowd = measure.Crowd(people)
         checked.append(check.centralised(here, keystone, "c", crowd, REGIONS))
-        said("centralised checked")
+        said(f"centralised checked: predicted / counted {checked[-1].ratio:.3f}")
         replica.start()
         replica.follow(master)
         measure.asynchronous(here, keystone, "b", crowd, findings, rounds)
@@ -70,7 +71,7 @@ def copies(rounds: int, findings: measure.Findings, checked: list[check.Checked]
         removed.signature(here.folder, findings)
         said("asynchronous replication")
         checked.append(check.star(here, keystone, "b", crowd))
-        said("star checked")
+        said(f"star checked: predicted / counted {checked[-1].ratio:.3f}")
 
 
 def clusters(rounds: int, findings: measure.Findings, checked: list[check.Checked], kept: bool) -> None:
@@ -94,6 +95,7 @@ def clusters(rounds: int, findings: measure.Findings, checked: list[check.Checke
             )
             if size >= CHECKED_SIZE:
                 checked.append(check.cluster(here, keystone, size, crowd))
+                said(f"cluster of {size} checked: predicted / counted {checked[-1].ratio:.3f}")
         measure.fit(found, findings)
 
 
@@ -137,6 +139,8 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the servers' folders and logs")
     parser.add_argument("--only", choices=("copies", "clusters"), help="one half of it")
     told = parser.parse_args()
+    # a run that is stopped takes its servers and namespaces with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     install.ensure_packages(*PACKAGES, progress=said)
     findings = measure.Findings()
     checked: list[check.Checked] = []

@@ -87,7 +87,8 @@ def svg(inputs: Inputs) -> str:
     chart = pygal.XY(
         style=style, js=[], logarithmic=True, width=1200, height=760, legend_at_bottom=True,
         legend_at_bottom_columns=3, truncate_legend=-1, dots_size=3, show_x_guides=False, margin=24, margin_bottom=44,
-        title=_title(inputs), x_title=f"sites (clusters of more than {GALERA_MEASURED.value:.0f} are extrapolated)", y_title="between sites, per second",
+        title=_title(inputs), x_title=f"sites (clusters of more than {GALERA_MEASURED.value:.0f} are extrapolated)",
+        y_title="between sites, per second",
         x_value_formatter=lambda value: f"{value:.0f}", value_formatter=size, pretty_print=True,
     )  # fmt: skip
     chart.x_labels = list(SITES)
