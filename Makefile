@@ -24,7 +24,7 @@ help:
 	@echo 'make test-identity         rendered identity of three sites, run and checked: MariaDB, Galera, HAProxy, Keystone (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract'
 	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
-	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead'
+	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
 	@echo 'make fault-matrix-lab      a sample of these on the real sites'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
@@ -92,7 +92,7 @@ crash-matrix-lab: lab-up
 	@$(INSIDE) $(BIN)/python -W ignore -m tests.matrix --lab $(ARGS)
 
 # these measure no site
-ALONE := engine_overhead
+ALONE := engine_overhead identity_constants
 bench: $(if $(filter $(ALONE),$(NAME)),env,lab-up)
 	$(if $(filter $(ALONE),$(NAME)),,$(INSIDE)) $(BIN)/python -m bench.$(NAME)
 
