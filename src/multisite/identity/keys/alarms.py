@@ -42,6 +42,7 @@ def alarms(state: State, names: Collection[str], tokens: Tokens, now: float) -> 
         *_emergency(state, names, now),
         *_foreign(state),
         *_held(state, names, tokens, now),
+        *_held_jws(state, names),
         *_sites(state, names, tokens, now),
         *_credentials(state),
     ]
@@ -143,6 +144,25 @@ def _held(state: State, names: Collection[str], tokens: Tokens, now: float) -> I
                     if line.startswith(kind)
                 )
             yield Alarm(Level.CRITICAL, "rotation-held", refusal.site, kind, text)
+
+
+def _held_jws(state: State, names: Collection[str]) -> Iterator[Alarm]:
+    if state.jws is None or not state.jws.rotating:
+        return
+    if state.held:
+        yield Alarm(
+            Level.CRITICAL,
+            "rotation-held",
+            "",
+            "jws",
+            f"new JWS pairs wait: held by the operator: {state.held}",
+        )
+    for name in sorted(set(names) - state.excluded):
+        if error := state.site(name).error:
+            text = f"new JWS pairs wait until site {name} has their public halves: {error}. Nothing fails meanwhile."
+            yield Alarm(
+                Level.CRITICAL, "rotation-held", name, "jws", f"{text} Going on without it, tokens fail there"
+            )
 
 
 def _sites(state: State, names: Collection[str], tokens: Tokens, now: float) -> Iterator[Alarm]:
