@@ -136,7 +136,8 @@ class KeyService:
 
     async def _read(self, site: IdentitySite, files: SiteFiles) -> SiteLook:
         home = home_of(site)
-        kinds = {kind: await site_keys.look(files, home, kind, self.now) for kind in self.kinds}
+        seen = await asyncio.gather(*(site_keys.look(files, home, kind, self.now) for kind in self.kinds))
+        kinds = dict(zip(self.kinds, seen, strict=True))
         return SiteLook(kinds, await site_jws.look(files, home, self.now) if self.jws else None)
 
     async def _install(

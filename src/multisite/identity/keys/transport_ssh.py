@@ -76,6 +76,7 @@ class Ssh:
     def __init__(self, connection: asyncssh.SSHClientConnection, sftp: asyncssh.SFTPClient) -> None:
         self._connection = connection
         self._sftp = sftp
+        self._tables: dict[str, dict[str, int]] = {}
 
     async def names(self, folder: str) -> dict[str, Facts] | None:
         found = {}
@@ -157,6 +158,11 @@ class Ssh:
         return done.stdout
 
     async def _numbers(self, path: str) -> dict[str, int]:
+        if path not in self._tables:
+            self._tables[path] = await self._read_numbers(path)
+        return self._tables[path]
+
+    async def _read_numbers(self, path: str) -> dict[str, int]:
         lines = (await self.read(path)).decode(errors="replace").splitlines()
         fields = (line.split(":") for line in lines)
         return {f[0]: int(f[2]) for f in fields if len(f) > 2 and f[2].isdigit()}
