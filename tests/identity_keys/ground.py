@@ -49,7 +49,15 @@ class Ground:
                 recorded = folder / "wire" / name if record else None
                 self.sshd[name] = Sshd(folder / "sshd" / name, recorded)
                 self.sshd[name].start()
-            sites.append({"name": name, "region": name, "role": "master", "address": "127.0.0.1", "keys": self.home(name)})
+            sites.append(
+                {
+                    "name": name,
+                    "region": name,
+                    "role": "master",
+                    "address": "127.0.0.1",
+                    "keys": self.home(name),
+                }
+            )
         topology = {"name": "europe", "form": "cluster", "entry": "http://127.0.0.1:5000/v3", "sites": sites}
         (folder / "topology.json").write_text(json.dumps(topology | {"tokens": tokens or {}}))
         self.config = folder / "multisite.conf"
@@ -190,7 +198,9 @@ class Load:
             if not mine:
                 continue
             turn += 1
-            at, site, token = mine[-1 - turn % min(3, len(mine))] if turn % 2 else mine[turn * 7919 % len(mine)]
+            at, site, token = (
+                mine[-1 - turn % min(3, len(mine))] if turn % 2 else mine[turn * 7919 % len(mine)]
+            )
             if time.monotonic() - at > self.life - 0.5:
                 continue
             answer = self.ground.keystones[name].validate(token)

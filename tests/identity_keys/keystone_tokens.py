@@ -34,7 +34,7 @@ def model():
     token = token_model.TokenModel()
     token.user_id, token.project_id = "a" * 32, "b" * 32
     token.methods, token.audit_id = ["password"], "c" * 22
-    end = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) + datetime.timedelta(hours=1)
+    end = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) + datetime.timedelta(hours=1)
     token.expires_at = utils.isotime(end, subsecond=True)
     return token
 

@@ -50,7 +50,12 @@ class Secrets:
         return sorted({pid for text, pid in self.processes.items() if self.found_in(text)})
 
     def in_files(self, folders: Iterable[Path], but: Path | None = None) -> list[Path]:
-        files = [p for folder in folders for p in ([folder] if folder.is_file() else folder.rglob("*")) if p.is_file()]
+        files = [
+            p
+            for folder in folders
+            for p in ([folder] if folder.is_file() else folder.rglob("*"))
+            if p.is_file()
+        ]
         kept = [p for p in files if but is None or but not in p.parents]
         return sorted(p for p in kept if self.found_in(p.read_bytes()))
 

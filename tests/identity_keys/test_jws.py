@@ -24,7 +24,9 @@ def test_private_keys_never_leave_their_site(make: Callable[..., Ground]) -> Non
         assert not set(before.values()) & set(_signing(ground).values()), "every site signs with a new key"
     load.stop()
     secrets.stop()
-    print(f"\njws: 3 rotations, {load.issued} issued, {load.validated} validations, {len(load.failures)} failures")
+    print(
+        f"\njws: 3 rotations, {load.issued} issued, {load.validated} validations, {len(load.failures)} failures"
+    )
     assert load.failures == []
     assert load.validated > 100
     private = [key for key in secrets.keys if b"PRIVATE KEY" in key]
@@ -35,8 +37,12 @@ def test_private_keys_never_leave_their_site(make: Callable[..., Ground]) -> Non
     for name in ground.names:
         mine = [k for k in private if _at(ground, name, k)]
         assert mine
-        assert _found(mine, [ground.folder / "sites" / other for other in ground.names if other != name]) == []
-    print(f"{len(private)} private keys, {carried} bytes carried by the channels in {len(wire)} recordings: 0 found")
+        assert (
+            _found(mine, [ground.folder / "sites" / other for other in ground.names if other != name]) == []
+        )
+    print(
+        f"{len(private)} private keys, {carried} bytes carried by the channels in {len(wire)} recordings: 0 found"
+    )
     # The recordings do show what travels: public keys, and the Fernet keys of the receipts.
     public = (ground.folder / "sites/paris/public/paris-0.pem").read_bytes().splitlines()[1]
     receipt = (ground.folder / "sites/paris/fernet_receipts/0").read_bytes()
@@ -69,7 +75,9 @@ def test_old_public_keys_go_when_their_tokens_have_ended(make: Callable[..., Gro
     old = ground.keystones["paris"].issue()
     ground.keys("rotate", "--kind", "jws")
     assert ground.keystones["metz"].validate(old) == "ok"
-    until(lambda: (ground.keys("pass"), ground.keystones["metz"].validate(old) != "ok")[1], 60, "it is refused")
+    until(
+        lambda: (ground.keys("pass"), ground.keystones["metz"].validate(old) != "ok")[1], 60, "it is refused"
+    )
     assert ground.keystones["metz"].validate(ground.keystones["paris"].issue()) == "ok"
     for _ in range(3):
         ground.keys("rotate", "--kind", "jws")
@@ -83,7 +91,9 @@ def test_a_compromised_pair(make: Callable[..., Ground]) -> None:
     ground.keys("adopt", "--create")
     ground.start_keystones("jws")
     stolen, others = ground.keystones["lyon"].issue(), ground.keystones["paris"].issue()
-    done = ground.keys("replace", "--compromised", "--kind", "jws", "--site", "lyon", "--yes-replace", "europe")
+    done = ground.keys(
+        "replace", "--compromised", "--kind", "jws", "--site", "lyon", "--yes-replace", "europe"
+    )
     assert done.returncode == 0, done.stdout
     for keystone in ground.keystones.values():
         assert keystone.validate(stolen).startswith("refused")

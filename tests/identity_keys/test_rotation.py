@@ -80,10 +80,17 @@ def _settled(ground: Ground) -> None:
 def _scan(ground: Ground, secrets: Secrets) -> None:
     assert len(secrets.keys) >= 18, f"only {len(secrets.keys)} keys were seen: the scan proves little"
     vault = ground.folder / "state/keys/vault"
-    where = [ground.folder / "state", ground.folder / "logs", ground.folder / "sshd", ground.folder / "topology.json"]
+    where = [
+        ground.folder / "state",
+        ground.folder / "logs",
+        ground.folder / "sshd",
+        ground.folder / "topology.json",
+    ]
     assert secrets.in_files(where, but=vault) == []
     assert secrets.in_processes() == []
-    print(f"scan: {len(secrets.keys)} keys, {len(secrets.processes)} argument lists and environments: 0 found")
+    print(
+        f"scan: {len(secrets.keys)} keys, {len(secrets.processes)} argument lists and environments: 0 found"
+    )
     # The scan finds what is there: planted in a log, and in a process's arguments.
     planted = ground.folder / "logs/planted.log"
     planted.write_bytes(b"key is " + next(iter(secrets.keys)))
@@ -91,7 +98,9 @@ def _scan(ground: Ground, secrets: Secrets) -> None:
         [sys.executable, "-c", "import time; time.sleep(60)", next(iter(secrets.keys)).decode()]
     )
     try:
-        until(lambda: (secrets.collect(), process.pid in secrets.in_processes())[1], 10, "the planted argument")
+        until(
+            lambda: (secrets.collect(), process.pid in secrets.in_processes())[1], 10, "the planted argument"
+        )
         assert secrets.in_files(where, but=vault) == [planted]
     finally:
         process.kill()
@@ -132,4 +141,6 @@ def test_too_few_keys_fail(make: Callable[..., Ground]) -> None:
     time.sleep(14)
     load.stop()
     print(f"\ntoo few keys: {load.validated} validations, {len(load.failures)} failures")
-    assert any("at paris" in line and "of paris" in line for line in load.failures), "also at the site that issued it"
+    assert any("at paris" in line and "of paris" in line for line in load.failures), (
+        "also at the site that issued it"
+    )

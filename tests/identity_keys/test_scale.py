@@ -52,16 +52,16 @@ def fleet(folder: Path, names: list[str], delay: dict[str, float], **settings: A
     return KeyService(topology, key, connect=connect, settings=Settings(site_seconds=120, **settings))
 
 
-def test_a_hundred_sites_take_as_long_as_the_slowest(tmp_path: Path) -> None:
+def test_a_hundred_sites_take_as_long_as_the_slowest(memory: Path) -> None:
     names = [f"s{n:03}" for n in range(SITES)]
     delay = {name: random.Random(n).uniform(0.05, 0.5) for n, name in enumerate(names)}
     slowest = max(names, key=delay.__getitem__)
-    alone = _rotation(fleet(tmp_path / "one", [slowest], delay))
-    all_ = _rotation(fleet(tmp_path / "all", names, delay))
+    alone = _rotation(fleet(memory / "one", [slowest], delay))
+    all_ = _rotation(fleet(memory / "all", names, delay))
     print(f"\n{SITES} sites: {all_:.1f} s; the slowest alone: {alone:.1f} s; ratio {all_ / alone:.2f}")
     assert all_ <= 2 * alone
-    few = _rotation(fleet(tmp_path / "few", names[:20], delay, parallel=2))
-    floor = _rotation(fleet(tmp_path / "few2", names[:20], delay))
+    few = _rotation(fleet(memory / "few", names[:20], delay, parallel=2))
+    floor = _rotation(fleet(memory / "few2", names[:20], delay))
     print(f"control, 20 sites: two at a time {few:.1f} s, all at once {floor:.1f} s")
     assert few > 2 * floor
 
@@ -102,7 +102,7 @@ def test_compromise_drill(make: Callable[..., Ground]) -> None:
     ground.sshd["metz"].start()
     until(lambda: ground.keystones["metz"].validate(stolen["paris"]) != "ok", 60, "metz refuses")
     last = time.monotonic() - began
-    told = until(lambda: (ground.status()["emergency"] or {}), 30, "the figures")
+    told = until(lambda: ground.status()["emergency"] or {}, 30, "the figures")
     told = until(lambda: e if (e := ground.status()["emergency"])["all_sites"] else None, 30, "the end")
     fresh = ground.keystones["metz"].issue()
     assert {k.validate(fresh) for k in ground.keystones.values()} == {"ok"}

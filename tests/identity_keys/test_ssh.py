@@ -52,7 +52,9 @@ def test_a_site_that_hangs_delays_nobody_beyond_its_limit(make: Callable[..., Gr
     took = time.monotonic() - began
     ground.sshd["metz"].go_on()
     assert "no answer within 15 s" in done.stdout or "unknown since" in done.stdout
-    assert sorted(_numbers(ground.folder / "sites/paris/fernet_tokens")) == [0, 1], "the others are looked after"
+    assert sorted(_numbers(ground.folder / "sites/paris/fernet_tokens")) == [0, 1], (
+        "the others are looked after"
+    )
     print(f"\na pass with a hanging site: {took:.1f} s (limit 15 s per look)")
     assert took < 15 * 2 + 15
 

@@ -103,7 +103,10 @@ class Sshd:
         os.killpg(self._process.pid, signal.SIGCONT)
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), 1) as connection,
+        ):
             return connection.recv(4) == b"SSH-"
         return False
 

@@ -88,6 +88,7 @@ class KeyService:
             self.journal.save(state)
             if not may_sign and _desired(state) == before:
                 break
+        self.vault.forget_all_but(_keys(state))
         return state
 
     def look_only(self) -> Looked:
@@ -104,7 +105,7 @@ class KeyService:
 
     def _check_vault(self, state: State) -> None:
         self.vault.ready()
-        wanted = {f for kind in state.kinds.values() for f in kind.desired.fingerprints}
+        wanted = _keys(state)
         if missing := self.vault.missing(wanted):
             raise Unavailable(
                 f"vault: keys {', '.join(missing)} are missing or damaged; adopt them again from a site that is"
@@ -240,6 +241,11 @@ class KeyService:
     def _tell(self, state: State, text: str) -> State:
         LOG.info("%s", text)
         return state.told(self.now(), text)
+
+
+def _keys(state: State) -> set[str]:
+    """Fingerprints of the keys that have to be in the vault."""
+    return {f for kind in state.kinds.values() for f in kind.desired.fingerprints}
 
 
 def _noted_jws(jws: JwsState, site: str, look: site_jws.Look, life: int, now: float) -> JwsState:
