@@ -13,7 +13,7 @@ NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo demo-unfrozen test test-workers test-unit test-flows test-nova test-lab bench lab-up lab-down lint lock env
+.PHONY: help demo demo-unfrozen test test-workers test-keys test-unit test-flows test-nova test-lab bench lab-up lab-down lint lock env
 .PHONY: crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make test                  everything CI runs: lint, unit tests, tests on real sites'
 	@echo 'make lint | test-unit | test-flows   the checks that need no lab'
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
+	@echo 'make test-keys             token keys of many sites: rotations under load over SSH, kills, theft (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract'
 	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead'
@@ -77,6 +78,11 @@ test-lab: lab-up
 # killed, frozen and cut-off worker processes on a PostgreSQL server of the tests' own; as root, no lab
 test-workers: env
 	$(BIN)/pytest -s -c tests/workers/pytest.ini --rootdir tests/workers tests/workers
+
+# the key service against real OpenSSH servers and Keystone's token code; as root, no lab
+test-keys: env
+	@$(BIN)/python -m multisite_lab.install
+	$(BIN)/pytest -s -c tests/identity_keys/pytest.ini --rootdir tests/identity_keys tests/identity_keys
 
 # every point of a process's death; ARGS: --only POINT, --sample N --seed S, --jobs 2, --json FILE, --minutes M, --list
 crash-matrix: env

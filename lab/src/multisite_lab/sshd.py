@@ -77,7 +77,7 @@ class Sshd:
 
     def start(self) -> None:
         """Returns when it answers."""
-        command = [_PROGRAM, "-D", "-f", str(self._folder / "sshd_config"), "-E", str(self.log)]
+        command = [str(_PROGRAM), "-D", "-f", str(self._folder / "sshd_config"), "-E", str(self.log)]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
