@@ -149,7 +149,8 @@ class Ssh:
 
     async def run(self, argv: Sequence[str]) -> bytes:
         try:
-            done = await self._connection.run(f"umask 077; exec {shlex.join(argv)}", encoding=None)
+            command = f"umask 077; exec {shlex.join(argv)}"
+            done = await self._connection.run(command, stdin=asyncssh.DEVNULL, encoding=None)
         except asyncssh.Error as error:
             raise SiteProblem(f"{argv[0]}: {_words(error)}") from None
         if done.exit_status:
