@@ -13,7 +13,7 @@ NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo demo-unfrozen test test-workers test-identity test-unit test-flows test-nova test-lab bench lab-up lab-down lint lock env
+.PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-nova test-lab bench lab-up lab-down lint lock env
 .PHONY: crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make lint | test-unit | test-flows   the checks that need no lab'
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
 	@echo 'make test-identity         rendered identity of three sites, run and checked: MariaDB, Galera, HAProxy, Keystone (no lab)'
+	@echo 'make test-keys             token keys of many sites: rotations under load over SSH, kills, theft (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract'
 	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants'
@@ -82,6 +83,11 @@ test-workers: env
 # what `identity render` writes is started as it is, in a network of the tests' own; as root, no lab
 test-identity: env
 	$(BIN)/pytest -s -c tests/identity/pytest.ini --rootdir tests/identity tests/identity
+
+# the key service against real OpenSSH servers and Keystone's token code; as root, no lab
+test-keys: env
+	@$(BIN)/python -m multisite_lab.install
+	$(BIN)/pytest -s -c tests/identity_keys/pytest.ini --rootdir tests/identity_keys tests/identity_keys
 
 # every point of a process's death; ARGS: --only POINT, --sample N --seed S, --jobs 2, --json FILE, --minutes M, --list
 crash-matrix: env

@@ -1,4 +1,4 @@
-"""``multisite``: serve the API, carry out jobs, check the configuration, print the OpenAPI document."""
+"""``multisite``: serve the API, carry out jobs, keep the sites' keys, check the configuration."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from multisite.command import arguments as common
+from multisite.command import keys
 
 if TYPE_CHECKING:
     from multisite.command.checks import Finding
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     check.add_argument("--offline", action="store_true", help="do not open the database, do not ask Keystone")
     common.command(commands, "openapi", "print the OpenAPI document of the REST API", _openapi)
+    keys.add(commands)
     return common.run(parser, argv)
 
 

@@ -78,6 +78,34 @@ _JOBS = (
     ),
     cfg.IntOpt("at_once", default=100, min=1, max=1000, help="Jobs a worker carries out at the same time."),
 )
+_IDENTITY_KEYS = (
+    cfg.StrOpt(
+        "topology",
+        default="/etc/multisite/identity.json",
+        help="File that says which sites share one identity.",
+    ),
+    cfg.StrOpt(
+        "path",
+        help="Folder of the key service alone, with the master copy of all keys (default: keys in state_path).",
+    ),
+    cfg.FloatOpt("interval", default=60.0, min=0.1, help="Seconds between two looks at all sites."),
+    cfg.FloatOpt(
+        "site_timeout", default=30.0, min=1.0, help="Seconds a site may take for a look; then it is unknown."
+    ),
+    cfg.IntOpt("parallel", default=128, min=1, max=1024, help="Sites asked at the same time."),
+    cfg.IntOpt(
+        "max_active_keys",
+        default=0,
+        min=0,
+        help="The sites' [fernet_tokens] max_active_keys; refused when it is too few (0: do not check).",
+    ),
+    cfg.StrOpt("alarm_hook", help="Program that gets changes of alarms as JSON on standard input."),
+    cfg.StrOpt(
+        "credential_migrate",
+        help="Program that re-encrypts all credentials with the primary key, such as `ssh site1 keystone-manage "
+        "credential_migrate`; without it, `multisite keys migrated` says so.",
+    ),
+)
 GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
     None: _DEFAULT,
     "database": _DATABASE,
@@ -85,6 +113,7 @@ GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
     "clouds": _CLOUDS,
     "limits": _LIMITS,
     "jobs": _JOBS,
+    "identity_keys": _IDENTITY_KEYS,
 }
 
 

@@ -1,0 +1,100 @@
+"""The state on disk, and who may change it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from multisite.domain.errors import Conflict, NotFound, Unavailable
+from multisite.identity.keys import files
+from multisite.identity.keys.state import VERSION, State
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+LOCK_PATIENCE = 120.0
+"""Seconds to wait for the daemon to finish a pass over all sites."""
+
+
+class Journal:
+    """``folder`` holds state.json, the vault and the locks; only the service's user can enter it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file = folder / "state.json"
+
+    def load(self) -> State:
+        """Raises NotFound before the take-over, Unavailable when the file is damaged."""
+        try:
+            data = self._file.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(
+                f"{self._file}: not there; take over the sites' keys with `multisite keys adopt`"
+            ) from None
+        except OSError as error:
+            raise Unavailable(f"{self._file}: {error.strerror}") from None
+        try:
+            state = _adapter().validate_json(data)
+        except ValueError:  # its text would quote the file
+            raise Unavailable(
+                f"{self._file}: damaged; restore the folder from a backup, or move it away and adopt the keys again"
+            ) from None
+        if state.version != VERSION:
+            raise Unavailable(
+                f"{self._file}: version {state.version}, this program knows {VERSION}: upgrade it"
+            )
+        return state
+
+    def exists(self) -> bool:
+        return self._file.exists()
+
+    def save(self, state: State) -> None:
+        """Durable when it returns."""
+        files.write(self._file, _adapter().dump_json(state, indent=1))
+
+    @contextlib.contextmanager
+    def changing(self, patience: float = LOCK_PATIENCE) -> Iterator[None]:
+        """Nobody else changes keys meanwhile: neither daemon nor operator.  Raises Conflict after ``patience`` s."""
+        with _locked(self.folder, "lock", patience, "is changing keys; try again"):
+            yield
+
+    @contextlib.contextmanager
+    def only_daemon(self) -> Iterator[None]:
+        """Raises Conflict when another daemon runs."""
+        with _locked(self.folder, "daemon.lock", 0.0, "is the daemon of this folder already"):
+            yield
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, name: str, patience: float, what: str) -> Iterator[None]:
+    files.private_folder(folder)
+    descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.PRIVATE_FILE)
+    try:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    holder = os.pread(descriptor, 20, 0).decode() or "unknown"
+                    raise Conflict(f"{folder / name}: process {holder.strip()} {what}") from None
+                time.sleep(0.1)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)  # which lets go of the lock
+
+
+@cache
+def _adapter() -> TypeAdapter[State]:
+    from pydantic import TypeAdapter  # here, because reading a command's help needs none of it
+
+    return TypeAdapter(State)

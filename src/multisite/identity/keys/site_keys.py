@@ -1,0 +1,103 @@
+"""The Fernet repositories of one site: read as fingerprints, brought in step, read again.
+
+Half-written files live in ``.multisite``, a folder inside the repository: Keystone opens every *file* of the
+repository, whatever its name, and answers 500 when it may not read it or it is gone again (fernet_utils.py,
+``_get_key_files``); folders it passes over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from multisite.identity.keys import install
+from multisite.identity.keys.files import PRIVATE_FILE, PRIVATE_FOLDER
+from multisite.identity.keys.repository import Key, Kind, Repository, fingerprint
+from multisite.identity.keys.state import Seen
+from multisite.identity.keys.transport import Facts, SiteFiles, SiteProblem
+from multisite.identity.topology import KeyHome
+
+STAGING = ".multisite"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a site should hold.  ``known``: fingerprints that may be overwritten; None: whatever is there."""
+
+    repository: Repository
+    known: Collection[str] | None
+
+
+def folder_of(home: KeyHome, kind: Kind) -> str:
+    return str(getattr(home, kind.value)).rstrip("/")
+
+
+async def look(files: SiteFiles, home: KeyHome, kind: Kind, now: Callable[[], float]) -> Seen:
+    """Raises SiteProblem.  No folder is an empty repository: nothing is there, and that is known."""
+    folder = folder_of(home, kind)
+    found = await files.names(folder) or {}
+    owner = await files.account(home.owner, home.group) if found else None
+    numbers = {int(name): facts for name, facts in found.items() if _is_key(folder, name)}
+    contents = await asyncio.gather(*(files.read(f"{folder}/{number}") for number in numbers))
+    keys = {n: fingerprint(data) for n, data in zip(numbers, contents, strict=True) if data.strip()}
+    unfit = tuple(sorted(n for n in keys if not _fit(numbers[n], owner)))
+    return Seen(now(), Repository(keys), unfit)
+
+
+def _is_key(folder: str, name: str) -> bool:
+    try:
+        number = int(name)
+    except ValueError:
+        return False
+    if name != str(number) or number < 0:
+        raise SiteProblem(f"{folder}/{name}: Keystone takes it for key {number}; move it away")
+    return True
+
+
+def _fit(facts: Facts, owner: tuple[int, int] | None) -> bool:
+    wanted = owner or (-1, -1)
+    right = all(want in (-1, is_) for want, is_ in zip(wanted, (facts.uid, facts.gid), strict=True))
+    return right and facts.mode == PRIVATE_FILE
+
+
+async def bring_in_step(
+    files: SiteFiles, home: KeyHome, kind: Kind, wanted: Wanted, seen: Seen,
+    get: Callable[[str], Key], now: Callable[[], float],
+) -> Seen:  # fmt: skip
+    """Carry out ``install.plan``; what the site holds afterwards, read back.  Leaves foreign keys alone."""
+    if wanted.known is not None and install.foreign(seen.repository, wanted.known):
+        return seen
+    operations = install.plan(wanted.repository, seen.repository, seen.unfit)
+    if not operations:
+        return seen
+    folder = folder_of(home, kind)
+    owner = await files.account(home.owner, home.group)
+    staging = await make_staging(files, folder, owner)
+    for operation in operations:
+        path = f"{folder}/{operation.number}"
+        if isinstance(operation, install.Put):
+            data = get(operation.fingerprint).reveal()
+            await files.put(path, data, owner, PRIVATE_FILE, staging)
+        else:
+            await files.remove(path)
+    return await look(files, home, kind, now)
+
+
+async def make_staging(files: SiteFiles, folder: str, owner: tuple[int, int] | None) -> str:
+    """The folder for half-written files, without what a killed process left in it."""
+    await files.make_folder(folder, owner, PRIVATE_FOLDER)
+    staging = str(PurePosixPath(folder) / STAGING)
+    left = await files.names(staging)
+    if left is None:
+        await files.make_folder(staging, owner, PRIVATE_FOLDER)
+    for name in left or {}:
+        await files.remove(f"{staging}/{name}")
+    return staging
+
+
+def same_folders(home: KeyHome, kinds: Mapping[Kind, object]) -> list[str]:
+    """Folders that two kinds share at a site; Keystone's defaults share one for tokens and receipts."""
+    folders = [folder_of(home, kind) for kind in kinds]
+    return sorted({folder for folder in folders if folders.count(folder) > 1})
