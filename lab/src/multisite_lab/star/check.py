@@ -27,7 +27,7 @@ from multisite_lab.model import site_named
 from multisite_lab.star import layout
 from multisite_lab.star.layout import Node
 
-_EVERY = 0.7
+_EVERY = 0.8
 _ANSWER = 1.5
 
 
