@@ -9,6 +9,7 @@ from real_identity import (
     DIRECT,
     ENTRY,
     admin_token,
+    fails,
     in_step,
     login,
     new_user,
