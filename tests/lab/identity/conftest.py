@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from real_identity import SITES, Service, admin_token, in_step, running_service, until, url, validate
+from real_identity import SITES, Service, admin_token, home, in_step, running_service, until, url, validate
 
 from multisite_lab import form, sites
+from multisite_lab.star import layout
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +22,8 @@ def whole_again() -> None:
         sites.mend(site)
     for site in [site for site in SITES if not sites.is_alive(site)]:
         sites.start(site)
+    for node in [node for node in layout.NODES if node.follows]:
+        home(node)
     until(in_step, "the databases in step", 120)
 
 

@@ -115,6 +115,17 @@ def in_step() -> bool:
     return len({cluster_position(sql.position(node)) for node in layout.NODES}) == 1
 
 
+def home(node: layout.Node) -> None:
+    """Let a copy follow its own master again, running, if a test left it otherwise."""
+    assert node.follows is not None
+    row = sql.following(node)
+    if (row.get("Master_Host"), row.get("Slave_IO_Running")) not in [(node.follows.management, "Yes")]:
+        sql.execute(
+            node,
+            f"STOP SLAVE; CHANGE MASTER TO master_host='{node.follows.management}', master_use_gtid=slave_pos; START SLAVE;",
+        )
+
+
 def cluster_position(gtids: str) -> str:
     """The part of a GTID position that the cluster made (domain 10)."""
     return next((gtid for gtid in gtids.split(",") if gtid.startswith("10-")), "")

@@ -28,7 +28,7 @@ from multisite_lab.star import layout
 from multisite_lab.star.layout import Node
 
 _EVERY = 0.8
-_ANSWER = 1.5
+_ANSWER = 3.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Verdict:
     def now(self) -> tuple[bool, str]:
         """What to answer: a sampler that hangs in a query must not be believed."""
         age = time.monotonic() - self.at
-        return (self.good, self.text) if age < 3 * _ANSWER else (False, f"no verdict for {age:.1f} s")
+        return (self.good, self.text) if age < 2 * _ANSWER else (False, f"no verdict for {age:.1f} s")
 
 
 def status_of_master(node: Node) -> tuple[bool, str]:
