@@ -119,11 +119,9 @@ def home(node: layout.Node) -> None:
     """Let a copy follow its own master again, running, if a test left it otherwise."""
     assert node.follows is not None
     row = sql.following(node)
-    if (row.get("Master_Host"), row.get("Slave_IO_Running")) not in [(node.follows.management, "Yes")]:
-        sql.execute(
-            node,
-            f"STOP SLAVE; CHANGE MASTER TO master_host='{node.follows.management}', master_use_gtid=slave_pos; START SLAVE;",
-        )
+    if (row.get("Master_Host"), row.get("Slave_IO_Running")) != (node.follows.management, "Yes"):
+        change = f"CHANGE MASTER TO master_host='{node.follows.management}', master_use_gtid=slave_pos"
+        sql.execute(node, f"STOP SLAVE; {change}; START SLAVE;")
 
 
 def cluster_position(gtids: str) -> str:

@@ -35,7 +35,7 @@ def watchdog(folder: Path, site: str) -> Iterator[Path]:
     masters = [{"site": master.name, "address": master.management} for master in layout.MASTERS]
     settings: dict[str, object] = {
         "account": "watch", "password_file": str(folder / "secret"), "masters": masters,
-        "times": {"every": EVERY, "stale_after": STALE_AFTER, "repoint_after": 5, "home_after": 10},
+        "times": {"every": EVERY, "stale_after": STALE_AFTER, "repoint_after": 3, "home_after": 10},
     }  # fmt: skip
     if found == layout.REPLICA_SITE:
         settings["replicas"] = [

@@ -15,11 +15,11 @@ _OUT = (State.STALE, State.BROKEN, State.DOWN, State.AHEAD)
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds.  ``repoint_after``: longer than a master's restart and the cluster's own pause after a loss;
+    """Seconds.  ``repoint_after``: following another master for nothing costs little, for the replica returns;
     ``home_after``: how long a master that came back must have been well before its replica returns to it."""
 
     stale_after: float = 3.0
-    repoint_after: float = 5.0
+    repoint_after: float = 3.0
     home_after: float = 30.0
     pause: float = 5.0
     """Between two interventions at one replica."""

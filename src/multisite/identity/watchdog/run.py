@@ -29,6 +29,7 @@ class Watchdog:
         self._history = History()
         self._memory = Memory()
         self._said: dict[str, object] = {}
+        self._busy: set[str] = set()
         self.verdicts: list[Verdict] = []
 
     def look(self, now: float) -> None:
@@ -54,16 +55,21 @@ class Watchdog:
         homes = {replica.name: replica.home for replica in self._settings.replicas}
         limits = self._settings.times.limits
         for action in plan.mend(replicas, self.verdicts, masters, homes, self._memory, now, limits):
-            self._mend(action, now)
+            if action.replica not in self._busy:
+                self._memory = self._memory.with_touched(action.replica, now)
+                self._busy.add(action.replica)
+                # A replica that is just trying its dead master stops only when that has timed out: look on meanwhile.
+                threading.Thread(target=self._mend, args=(action,), daemon=True).start()
 
-    def _mend(self, action: plan.Repoint | plan.Start, now: float) -> None:
-        self._memory = self._memory.with_touched(action.replica, now)
+    def _mend(self, action: plan.Repoint | plan.Start) -> None:
         what = f"follows {action.master} now" if isinstance(action, plan.Repoint) else "started again"
         try:
             act.mend(self._settings, action)
             LOG.warning("replica %s %s: %s", action.replica, what, action.why)
         except ERRORS as error:
             LOG.warning("replica %s: not done (%s): %s", action.replica, what, said(error))
+        finally:
+            self._busy.discard(action.replica)
 
     def _tell_proxy(self) -> None:
         proxy = self._settings.proxy

@@ -46,7 +46,7 @@ class Times(_Strict):
 
     every: float = Field(default=1.0, gt=0, le=60)
     stale_after: float = Field(default=3.0, gt=0)
-    repoint_after: float = Field(default=5.0, gt=0)
+    repoint_after: float = Field(default=3.0, gt=0)
     home_after: float = Field(default=30.0, gt=0)
 
     @property
