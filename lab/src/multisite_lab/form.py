@@ -42,7 +42,9 @@ def current() -> Form:
     except FileNotFoundError:
         return Form()
     except (OSError, ValueError, KeyError) as error:
-        raise LabError(f"{_file()} cannot be read ({error}): multisite-lab down --wipe") from None
+        raise LabError(
+            f"{_file()} cannot be read ({error}): remove it, then multisite-lab down --wipe"
+        ) from None
 
 
 def shared() -> bool:

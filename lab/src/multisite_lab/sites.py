@@ -80,6 +80,10 @@ def start(site: str, wait: bool = True, timeout: float = START_TIMEOUT) -> None:
     """Give a lost site power again, with what it had on its disks; by default wait until it is ready."""
     with lock.exclusive():
         found = site_named(site)
+        if found.name not in form.sites():
+            raise LabError(
+                f"this lab has no {site}: it belongs to one identity (multisite-lab up --identity star)"
+            )
         if not lifecycle.is_alive(found):
             if not netns.core_present():
                 raise LabError("the lab is down: multisite-lab up")

@@ -14,7 +14,7 @@ from multisite_lab import form, lifecycle, netns, paths, plugins, process
 from multisite_lab.model import ALL_SITES, CORE_NAMESPACE, LabError, Site
 from multisite_lab.passwords import Passwords
 from multisite_lab.render import render_clouds
-from multisite_lab.star import cluster, entry
+from multisite_lab.star import cluster, entry, layout
 from multisite_lab.supervise import Supervisor
 
 BOOT_TIMEOUT = 600.0
@@ -54,7 +54,7 @@ class Up:
         lifecycle.follow_boot(booting, lambda site, text: self.say(f"{site.name}: {text}"), BOOT_TIMEOUT)
         for site in self._sites:
             self._verify(site)
-        if form.shared():
+        if form.shared() and any(layout.is_master(site) for site in self._sites):
             entry.wait()
         self._furnish()
         self.say("all ready")
@@ -116,6 +116,9 @@ def down(sites: list[Site], wipe: bool, report: Report) -> None:
     all_of_them = set(sites) == set(form.sites().values())
     if wipe and form.shared() and not all_of_them:
         raise LabError("sites of one identity hold copies of each other: they are wiped together, name none")
+    if all_of_them:
+        # Also of a lab whose form was forgotten half way.
+        sites = [*sites, *(s for s in ALL_SITES.values() if s not in sites and s.root.exists())]
     for site in sites:
         seconds = lifecycle.kill(site)
         report(f"{site.name}: down after {seconds:.2f} s")

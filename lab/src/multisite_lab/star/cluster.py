@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from multisite_lab import lifecycle, links
 from multisite_lab.model import LabError, Site
@@ -66,5 +65,4 @@ def _reunite(alive: list[Site], report: Report) -> None:
                 f"multisite-lab kill {best.site.name}, then up"
             )
     report(f"{best.site.name} was left without a majority: made the cluster's primary component")
-    with suppress(OSError):
-        sql.execute(best, "SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'")
+    sql.execute(best, "SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from multisite_lab import netns, paths
-from multisite_lab.model import CORE_NAMESPACE
+from multisite_lab.model import CORE_NAMESPACE, LabError
 from multisite_lab.passwords import write_private
 from multisite_lab.process import Record, wait_until
 from multisite_lab.star import config, layout
@@ -41,7 +41,10 @@ def ensure(report: Callable[[str], None]) -> None:
 
 def wait() -> None:
     """Return when the proxy has a master it may ask."""
-    wait_until(lambda: "UP" in servers().values(), "the one authentication URL has a master to ask", 60)
+    try:
+        wait_until(lambda: "UP" in servers().values(), "the one authentication URL has a master to ask", 60)
+    except TimeoutError as error:
+        raise LabError(f"{error}: {health()}") from None
 
 
 def stop() -> None:

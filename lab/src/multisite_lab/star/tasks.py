@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from functools import partial
 
 from multisite_lab.mariadb import execute
@@ -55,7 +54,7 @@ def _joined(node: Node) -> bool:
 def _has_catalog(node: Node) -> bool:
     try:
         return catalog.is_localised(node)
-    except subprocess.CalledProcessError:
+    except sql.SqlError:
         return False
 
 
