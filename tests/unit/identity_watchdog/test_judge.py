@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multisite.identity.watchdog.judge import History, State, cluster_position, judge
@@ -73,6 +73,7 @@ def test_only_the_clusters_changes_are_counted() -> None:
     assert position("", 10) is None
 
 
+@settings(deadline=None)  # how loaded the machine is says nothing about the code
 @given(st.lists(st.tuples(st.floats(0, 1e5), st.integers(0, 10_000)), max_size=40), st.integers(0, 10_000))
 def test_history_gives_the_first_moment_whatever_is_merged(
     looks: list[tuple[float, int]], wanted: int
