@@ -27,7 +27,7 @@ def main() -> None:
     for folder in _EMPTY:
         Path(folder).mkdir(parents=True, exist_ok=True)
         _mount("-t", "tmpfs", "tmpfs", folder)
-    if _RSYNC.exists():
+    if (site.etc / "bin" / "rsync").exists():
         shutil.copy2(_RSYNC, site.run / "rsync")  # for what is mounted over it
     for source, target in _binds(site).items():
         if not source.exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from multisite_lab import boot, form, lifecycle, links, paths, render
+from multisite_lab import boot, form, golden, lifecycle, links, paths, render
 from multisite_lab.form import Form, Identity
 from multisite_lab.model import ALL_SITES, SITES, LabError
 from multisite_lab.passwords import Passwords
@@ -63,6 +63,13 @@ def test_another_form_is_refused_while_sites_exist_and_the_refusal_says_what_to_
 def test_only_identity_without_one_identity_is_refused() -> None:
     with pytest.raises(LabError, match="--identity star"):
         form.choose(Form(Identity.OWN, only_identity=True))
+
+
+def test_the_golden_database_is_built_with_everything() -> None:
+    site = golden._BUILD_SITE
+    render.render_site(site, Passwords.generate(), "id")
+    assert all((site.etc / file).is_file() for file in render.FILES)
+    assert (site.var / "keystone" / "fernet" / "1").is_file()
 
 
 # --- files and programs ---
