@@ -8,6 +8,9 @@ SUITE_site-loss := tests/lab/recovery/test_access.py tests/lab/recovery/test_pro
 SUITE_recovery := tests/lab/sites tests/lab/quiesce tests/lab/recovery
 # the simulated sites' checks, asked of the real ones
 SUITE_contract := tests/contract/sites/test_contract.py
+# one identity over three sites; brings up a lab of that form
+SUITE_identity := tests/lab/identity
+FORM_identity := --identity star --only-identity
 SUITE ?= recovery
 NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
@@ -23,7 +26,7 @@ help:
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
 	@echo 'make test-identity         rendered identity of three sites, run and checked: MariaDB, Galera, HAProxy, Keystone (no lab)'
 	@echo 'make test-keys             token keys of many sites: rotations under load over SSH, kills, theft (no lab)'
-	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract'
+	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity'
 	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
@@ -103,7 +106,7 @@ bench: $(if $(filter $(ALONE),$(NAME)),env,lab-up)
 	$(if $(filter $(ALONE),$(NAME)),,$(INSIDE)) $(BIN)/python -m bench.$(NAME)
 
 lab-up: env
-	@$(LAB) up
+	@$(LAB) up $(FORM_$(SUITE))
 
 lab-down: env
 	@$(LAB) down

@@ -15,9 +15,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TextIO
 
-from multisite_lab import ceph, database, ovs, ready
+from multisite_lab import ceph, database, form, ovs, ready
 from multisite_lab.model import Site, site_named
 from multisite_lab.services import Service, services
+from multisite_lab.star import programs as identity
 from multisite_lab.supervise import Supervisor
 
 DEADLINE = 420.0
@@ -44,6 +45,16 @@ TASKS = (
 )
 
 
+def tasks(site: Site) -> list[Task]:
+    """What is done at the boot of this site."""
+    if not form.shared():
+        return list(TASKS)
+    theirs = [Task(name, needs, action) for name, needs, action in identity.work(site)]
+    replaced = {task.name for task in theirs}
+    own = [task for task in TASKS if task.name not in replaced] if form.whole(site) else []
+    return [*own, *theirs]
+
+
 class Boot:
     """One run: starts what can be started, waits for what was started, until nothing is left."""
 
@@ -51,7 +62,7 @@ class Boot:
         self._supervisor = Supervisor(site)
         self._site = site
         self._report = report
-        self._waiting: list[Service | Task] = [*TASKS, *services(site)]
+        self._waiting: list[Service | Task] = [*tasks(site), *services(site)]
         self._begun: dict[str, Service | Future[None]] = {}
         self._done: set[str] = set()
         self._old = {p.name for p in self._supervisor.programs().values() if p.running and p.name != "boot"}

@@ -14,8 +14,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from multisite_lab import health, lock, sites, up
-from multisite_lab.model import CORE_MANAGEMENT, SITES, LabError, site_named
+from multisite_lab import form, health, lock, sites, up
+from multisite_lab.model import ALL_SITES, CORE_MANAGEMENT, LabError, Site, site_named
 
 _ACCOUNTS = ["operator", "admin", "member", "other", "multisite"]
 _OUT = Console(highlight=False, soft_wrap=True)
@@ -37,24 +37,44 @@ def main() -> None:
 
 
 def _some_sites(command: Callable[..., None]) -> Callable[..., None]:
-    return click.argument("names", metavar="[SITES]...", nargs=-1, type=click.Choice(list(SITES)))(command)
+    return click.argument("names", metavar="[SITES]...", nargs=-1, type=click.Choice(list(ALL_SITES)))(
+        command
+    )
 
 
 def _one_site(command: Callable[..., None]) -> Callable[..., None]:
-    return click.argument("site", type=click.Choice(list(SITES)))(command)
+    return click.argument("site", type=click.Choice(list(ALL_SITES)))(command)
 
 
 def _say(text: str) -> None:
     _OUT.print(text, markup=False)
 
 
+def _chosen(names: tuple[str, ...]) -> list[Site]:
+    have = form.sites()
+    for name in names:
+        if name not in have:
+            raise LabError(
+                f"{name} belongs to a lab with one identity only: multisite-lab up --identity star"
+            )
+    return [site_named(name) for name in names] or list(have.values())
+
+
 @main.command("up")
 @_some_sites
-def up_command(names: tuple[str, ...]) -> None:
+@click.option(
+    "--identity",
+    type=click.Choice([kind.value for kind in form.Identity]),
+    default=form.Identity.OWN.value,
+    show_default=True,
+    help="Each site its own identity, or one over three sites (star).",
+)
+@click.option("--only-identity", is_flag=True, help="No Nova, Cinder, Ceph, ...: only the one identity.")
+def up_command(names: tuple[str, ...], identity: str, only_identity: bool) -> None:
     """Bring sites up (default: all); repairs what is half dead; safe to repeat."""
-    chosen = [site_named(name) for name in names] or list(SITES.values())
     with lock.exclusive():
-        up.Up(chosen, _say).run()
+        form.choose(form.Form(form.Identity(identity), only_identity))
+        up.Up(_chosen(names), _say).run()
 
 
 @main.command()
@@ -63,7 +83,7 @@ def up_command(names: tuple[str, ...]) -> None:
 def down(names: tuple[str, ...], wipe: bool) -> None:
     """Cut the power of sites (default: all)."""
     with lock.exclusive():
-        up.down([site_named(name) for name in names] or list(SITES.values()), wipe, _say)
+        up.down(_chosen(names), wipe, _say)
 
 
 @main.command()
@@ -87,7 +107,7 @@ def start(site: str, no_wait: bool) -> None:
 @click.option("--timeout", default=300.0, show_default=True)
 def ready(names: tuple[str, ...], timeout: float) -> None:
     """Wait until sites are ready (default: all)."""
-    for name in names or SITES:
+    for name in names or form.sites():
         sites.wait_ready(name, timeout)
         _say(f"{name}: ready")
 
@@ -96,7 +116,8 @@ def ready(names: tuple[str, ...], timeout: float) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Every service of every site: state, pid, version, memory, health."""
-    found = [row for site in SITES.values() for row in health.rows(site)]
+    found = [row for site in form.sites().values() for row in health.rows(site)]
+    found += health.core_rows()
     if as_json:
         click.echo(json.dumps([asdict(row) for row in found], indent=1))
         return
@@ -149,7 +170,7 @@ def env(site: str, account: str) -> None:
 
 @main.command("exec", context_settings={"ignore_unknown_options": True})
 @click.option(
-    "--site", type=click.Choice(list(SITES)), help="Inside this site; without it in the core's network."
+    "--site", type=click.Choice(list(ALL_SITES)), help="Inside this site; without it in the core's network."
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_command(site: str | None, command: tuple[str, ...]) -> None:
@@ -166,6 +187,34 @@ def faults(arguments: tuple[str, ...]) -> None:
     listen = [] if "--listen" in arguments else ["--listen", CORE_MANAGEMENT]
     command = [*sites.core_prefix(), sys.executable, "-m", "multisite_lab.faults", *listen, *arguments]
     os.execvp(command[0], command)
+
+
+@main.group()
+def link() -> None:
+    """The links between the sites: cut, mend, make long."""
+
+
+@link.command()
+@_one_site
+def cut(site: str) -> None:
+    """Let nothing pass between a site and all others; what runs in it goes on."""
+    sites.cut(site)
+
+
+@link.command()
+@click.argument("names", metavar="[SITES]...", nargs=-1, type=click.Choice(list(ALL_SITES)))
+def mend(names: tuple[str, ...]) -> None:
+    """Mend the links of sites (default: all): neither cut nor long any more."""
+    for name in names or form.sites():
+        sites.mend(name)
+
+
+@link.command()
+@_one_site
+@click.argument("milliseconds", type=float)
+def delay(site: str, milliseconds: float) -> None:
+    """Hold every frame to and from a site for so long."""
+    sites.delay(site, milliseconds)
 
 
 @main.command()

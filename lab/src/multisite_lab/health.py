@@ -11,10 +11,11 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from multisite_lab import lifecycle, netns, paths, process
+from multisite_lab import form, lifecycle, netns, paths, process
 from multisite_lab.model import CORE_NAMESPACE, Site
 from multisite_lab.ready import OK
 from multisite_lab.services import Service, services
+from multisite_lab.star import entry
 from multisite_lab.supervise import Program, Supervisor
 
 _MIB = 1 << 20
@@ -56,6 +57,17 @@ def rows(site: Site) -> Iterator[Row]:
     guests = [pid for pid in others if _name(pid).startswith("qemu-system")]
     yield Row(site.name, f"({len(guests)} guests)", "", None, "", _memory(guests), "")
     yield Row(site.name, "(other)", "", None, "", _memory(sorted(set(others) - set(guests))), "")
+
+
+def core_rows() -> list[Row]:
+    """What runs in the core itself: with one identity the proxy of its one authentication URL."""
+    if not form.shared():
+        return []
+    pid = entry.pid()
+    memory = _memory(_tree(pid)) if pid else 0
+    state = "RUNNING" if pid else "down"
+    version = _upstream(_debian().get("haproxy", ""))
+    return [Row("core", "identity-entry", state, pid, version, memory, entry.health())]
 
 
 def findings(site: Site) -> dict[str, str]:

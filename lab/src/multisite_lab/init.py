@@ -7,6 +7,7 @@ killing it ends everything the site runs.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from multisite_lab.model import Site, site_named
 
+_RSYNC = Path("/usr/bin/rsync")
 _EMPTY = ("/run/netns", "/run/openvswitch", "/run/libvirt")
 
 
@@ -25,7 +27,11 @@ def main() -> None:
     for folder in _EMPTY:
         Path(folder).mkdir(parents=True, exist_ok=True)
         _mount("-t", "tmpfs", "tmpfs", folder)
+    if (site.etc / "bin" / "rsync").exists():
+        shutil.copy2(_RSYNC, site.run / "rsync")  # for what is mounted over it
     for source, target in _binds(site).items():
+        if not source.exists():
+            continue  # a site that is only a part of the identity has none
         if source.is_dir():
             target.mkdir(parents=True, exist_ok=True)
         if target.exists():
@@ -47,6 +53,7 @@ def _binds(site: Site) -> dict[Path, Path]:
         site.etc / "ceph": Path("/etc/ceph"),
         site.etc / "hosts": Path("/etc/hosts"),
         site.etc / "bin" / "sudo": Path("/usr/bin/sudo"),
+        site.etc / "bin" / "rsync": _RSYNC,
         # No name service: nothing in a site may wait for one.
         Path("/dev/null"): Path("/etc/resolv.conf"),
     }

@@ -12,14 +12,16 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from multisite_lab import boot, golden, netns, paths, process
+from multisite_lab import boot, form, golden, links, netns, paths, process
 from multisite_lab.model import LabError, Site
 from multisite_lab.passwords import Passwords, write_private
 from multisite_lab.process import Record
 from multisite_lab.render import render_site
 from multisite_lab.services import lab_environment
+from multisite_lab.star import base, layout
 from multisite_lab.supervise import Supervisor
 
 Report = Callable[[str], None]
@@ -46,11 +48,28 @@ def is_alive(site: Site) -> bool:
     return found is not None and found.alive()
 
 
-def prepare(site: Site, golden_database: Path) -> bool:
+@dataclass(frozen=True)
+class Origins:
+    """What databases of a new site are copied from; None: no site of this form has one of the kind."""
+
+    golden: Path | None
+    identity: Path | None
+
+
+def origins(report: Report) -> Origins:
+    """Find or build what this lab's form needs."""
+    whole = any(form.whole(site) for site in form.sites().values())
+    return Origins(
+        golden.ensure(report) if whole else None,
+        base.ensure(report) if form.shared() else None,
+    )
+
+
+def prepare(site: Site, origins: Origins) -> bool:
     """Make a site's folder or check an old one's, write its configuration, say whether that changed."""
     identity = site.root / "identity"
     software = site.root / "software"
-    if identity.exists() and (site.var / "mysql").is_dir():
+    if identity.exists() and all(folder.is_dir() for folder in _databases(site)):
         if software.read_text() != golden.software():
             raise LabError(
                 f"{site.name} was made by other OpenStack packages and its databases do not fit "
@@ -59,11 +78,25 @@ def prepare(site: Site, golden_database: Path) -> bool:
     else:
         site.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.rmtree(site.var, ignore_errors=True)
-        golden.install(golden_database, site)
+        _install(site, origins)
         write_private(software, golden.software())
         write_private(identity, str(uuid.uuid4()))
     paths.backup_store().mkdir(exist_ok=True, mode=0o700)
     return render_site(site, Passwords.load(site.root / "passwords.json"), identity.read_text())
+
+
+def _databases(site: Site) -> list[Path]:
+    own = [site.var / "mysql"] if form.whole(site) else []
+    return own + ([node.data for node in layout.nodes(site)] if form.shared() else [])
+
+
+def _install(site: Site, origins: Origins) -> None:
+    if origins.identity is not None:
+        base.install(origins.identity, site)
+        shutil.copy2(origins.identity / "passwords.json", site.root / "passwords.json")
+    if form.whole(site):
+        assert origins.golden is not None
+        golden.install(origins.golden, site)
 
 
 def link_bindings() -> None:
@@ -82,6 +115,7 @@ def launch(site: Site) -> None:
     if is_alive(site):
         raise LabError(f"{site.name} is running already")
     netns.create_site(site)
+    links.apply(site)
     for leftover in [*site.run.glob("*.pid"), *site.run.glob("*.asok"), *site.run.glob("*.sock*")]:
         leftover.unlink()
     (site.run / "init.json").unlink(missing_ok=True)
@@ -131,19 +165,25 @@ def kill(site: Site) -> float:
     found = record(site)
     seconds = found.kill() if found is not None else 0.0
     (site.run / "init.json").unlink(missing_ok=True)
+    links.forget_wire(site)
     netns.remove_site(site)
     return seconds
 
 
 def ensure_started(site: Site, report: Report) -> bool:
     """Launch a site that is down, repair one that is up; say whether a boot is under way."""
-    if is_alive(site) and netns.site_wired(site) and Supervisor(site).answers():
-        return _repair(site, report)
+    end_half_dead(site, report)
     if is_alive(site):
-        report("its first process runs but is cut off or has lost its supervisor: restarting it")
-        kill(site)
+        return _repair(site, report)
     launch(site)
     return True
+
+
+def end_half_dead(site: Site, report: Report) -> None:
+    """End a site that has lost its cables or its supervisor; it can only be started anew."""
+    if is_alive(site) and not (netns.site_wired(site) and Supervisor(site).answers()):
+        report("its first process runs but is cut off or has lost its supervisor: restarting it")
+        kill(site)
 
 
 def _repair(site: Site, report: Report) -> bool:
@@ -205,6 +245,7 @@ def wipe(site: Site) -> None:
     """Remove everything a dead site kept."""
     if is_alive(site):
         raise LabError(f"{site.name} is running")
+    links.forget(site)
     shutil.rmtree(site.root, ignore_errors=True)
 
 

@@ -54,7 +54,7 @@ def remove_site(site: Site) -> None:
     """Cut a site's cables and forget its namespace."""
     if _present(CORE_NAMESPACE):
         require_ours(CORE_NAMESPACE)
-        for letter, _, _ in _CABLES:
+        for letter in (*(letter for letter, _, _ in _CABLES), "t"):
             # Explicitly: a process that entered the namespace by hand would keep it, and the cable, alive.
             subprocess.run(
                 ["ip", "-n", CORE_NAMESPACE, "link", "del", f"{letter}-{site.name}"], capture_output=True
@@ -83,6 +83,41 @@ def site_wired(site: Site) -> bool:
         return False
     command = ["ip", "-n", CORE_NAMESPACE, "link", "show", f"m-{site.name}"]
     return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def plug(site: Site, connected: bool) -> None:
+    """Plug a site's cables in at the core, or out: what runs at either end is not told."""
+    word = "up" if connected else "down"
+    _batch(CORE_NAMESPACE, [f"link set {letter}-{site.name} {word}" for letter, _, _ in _CABLES])
+
+
+def attach(site: Site) -> None:
+    """Put a site's management cable straight into its switch, without a splice."""
+    subprocess.run(["ip", "-n", CORE_NAMESPACE, "link", "del", f"t-{site.name}"], capture_output=True)
+    _batch(CORE_NAMESPACE, [f"link set m-{site.name} master brm"])
+
+
+def splice(site: Site) -> tuple[str, str]:
+    """Cut a site's management cable open; return both ends, in the core, for a program to carry frames between."""
+    near, far, plug_end = f"m-{site.name}", f"s-{site.name}", f"t-{site.name}"
+    _batch(
+        CORE_NAMESPACE,
+        [
+            f"link set {near} nomaster",
+            f"link add {plug_end} type veth peer name {far}",
+            f"link set {plug_end} master brm up",
+            f"link set {far} up",
+        ],
+    )
+    # A program gets frames as they are: whole segments with their checksums must come, not what a card would finish.
+    for namespace, device in ((site.namespace, "mgmt"), (CORE_NAMESPACE, plug_end)):
+        _ip("netns", "exec", namespace, "ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off")
+    return near, far
+
+
+def core_address(address: str) -> None:
+    """Give the core one more address on the management network."""
+    _ip("-n", CORE_NAMESPACE, "addr", "replace", f"{address}/24", "dev", "brm")
 
 
 def enter(name: str) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -128,3 +129,12 @@ def _state(pid: int) -> str:
 
 def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout: float, every: float = 0.1) -> None:
+    """Return as soon as the condition holds; raise TimeoutError, naming `what`, when it does not in time."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not so after {timeout:.0f} s")
+        time.sleep(every)

@@ -13,8 +13,10 @@ from keystoneauth1.exceptions import ClientException
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
+from multisite_lab import form
 from multisite_lab.model import LabError, Site, site_named
 from multisite_lab.passwords import Passwords
+from multisite_lab.star import findings
 
 OK = "ok"
 _AGENTS = {"DHCP agent": "neutron-dhcp-agent", "Open vSwitch agent": "neutron-openvswitch-agent"}
@@ -37,7 +39,9 @@ class Checker:
             "cinder-api": self._cinder,
             "neutron-api": self._neutron,
         }
-        found: dict[str, str] = {}
+        found = findings.of_site(self._site) if form.shared() else {}
+        if not form.whole(self._site):
+            checks = {}
         for name, check in checks.items():
             try:
                 found |= {name: OK} | check()
@@ -82,6 +86,11 @@ class Checker:
         return _expect(states, "True", *_AGENTS.values())
 
 
+def good(text: str) -> bool:
+    """Whether a finding says that nothing is wrong; more may be said."""
+    return text == OK or text.startswith(f"{OK}: ")
+
+
 def admin_session(site: Site) -> Session:
     """A session of the site's administrator."""
     passwords = Passwords.load(site.root / "passwords.json")
@@ -99,7 +108,7 @@ def wait(site: Site, timeout: float, report: Callable[[str], None] = lambda _tex
     end = time.monotonic() + timeout
     last = ""
     while True:
-        problems = "; ".join(f"{name}: {text}" for name, text in checker.findings().items() if text != OK)
+        problems = "; ".join(f"{name}: {text}" for name, text in checker.findings().items() if not good(text))
         if not problems:
             return
         if problems != last:

@@ -10,10 +10,13 @@ from typing import Any
 import jinja2
 from cryptography.fernet import Fernet
 
-from multisite_lab import paths, plugins
-from multisite_lab.model import CORE_MANAGEMENT, PORTS, SITES, Site
+from multisite_lab import form, paths, plugins
+from multisite_lab.model import CORE_MANAGEMENT, PORTS, Site
 from multisite_lab.passwords import Passwords, write_private
 from multisite_lab.services import environment_line, lab_environment, services
+from multisite_lab.star import config as star
+from multisite_lab.star import keys as star_keys
+from multisite_lab.star import layout
 
 FILES = {
     "keystone/keystone.conf": "keystone.conf",
@@ -38,6 +41,9 @@ FILES = {
     "supervisord.conf": "supervisord.conf",
 }
 """File below a site's etc -> its template."""
+
+_EVERYWHERE = ("hosts", "supervisord.conf")
+"""What a site has that is only a part of the one identity."""
 
 FOLDERS = (
     "var/glance/store",
@@ -74,24 +80,36 @@ ACCOUNTS = (
 def render_site(site: Site, passwords: Passwords, identity: str) -> bool:
     """Write every file and folder of a site; say whether any file changed."""
     site.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for folder in FOLDERS:
+    shared, whole = form.shared(), form.whole(site)
+    for folder in (*(FOLDERS if whole else ()), *(star.FOLDERS if shared else ())):
         (site.root / folder).mkdir(parents=True, exist_ok=True)
     context = _context(site, passwords, identity)
+    wanted = FILES if whole else {file: FILES[file] for file in _EVERYWHERE}
+    texts = {file: template_text(template, context) for file, template in wanted.items()}
+    if whole:
+        texts["nova/api-paste.ini"] = _paste(plugins.filter_available())
+    if shared:
+        texts |= star.files(site, passwords)
+        star_keys.ensure(site)
+    else:
+        _keys(site.var / "keystone/fernet")
+        _keys(site.var / "keystone/credential")
     changed = False
-    for file, template in FILES.items():
-        mode = 0o700 if file.startswith("bin/") else 0o600
-        changed |= write_private(site.etc / file, template_text(template, context), mode)
-    changed |= write_private(site.etc / "nova/api-paste.ini", _paste(plugins.filter_available()))
-    _keys(site.var / "keystone/fernet")
-    _keys(site.var / "keystone/credential")
+    for file, text in texts.items():
+        changed |= write_private(site.etc / file, text, 0o700 if file.startswith("bin/") else 0o600)
     return changed
 
 
 def render_clouds(members: dict[Site, Passwords]) -> None:
     """Write clouds.yaml: every account at every site."""
-    rows = [(site, vars(passwords)) for site, passwords in members.items()]
+    rows = [(site, vars(passwords), auth_url(site)) for site, passwords in members.items()]
     text = template_text("clouds.yaml", {"members": rows, "accounts": ACCOUNTS})
     write_private(paths.state() / "clouds.yaml", text)
+
+
+def auth_url(site: Site) -> str:
+    """Where users and services of a site log in: its own Keystone, or the one entry of all sites."""
+    return layout.ENTRY_URL if form.shared() else site.url("keystone")
 
 
 def template_text(name: str, context: dict[str, Any]) -> str:
@@ -102,7 +120,9 @@ def template_text(name: str, context: dict[str, Any]) -> str:
 def _context(site: Site, passwords: Passwords, identity: str) -> dict[str, Any]:
     return {
         "site": site,
-        "sites": list(SITES.values()),
+        "sites": list(form.sites().values()),
+        "auth_url": auth_url(site),
+        "token_cache_time": layout.TOKEN_CACHE_TIME if form.shared() else None,
         "passwords": passwords,
         "identity": identity,
         "ports": PORTS,

@@ -8,11 +8,11 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multisite_lab import paths, uwsgi
+from multisite_lab import form, paths, uwsgi
 from multisite_lab.mariadb import server_command
 from multisite_lab.model import PORTS, Site
 
-_FIRST = ("/usr/bin/nice", "-n", "-5")
+FIRST = ("/usr/bin/nice", "-n", "-5")
 """For what everybody else waits for: at a start dozens of programs want two processors."""
 
 
@@ -54,7 +54,14 @@ def services(site: Site) -> list[Service]:
     The order is how long each takes until others can use it; only volumes, compute and backup wait for
     Ceph, whose first start is the longest chain.
     """
-    return [*_storage(site), *_foundations(site), *_control(site), *_workers(site)]
+    whole = [*_storage(site), *_foundations(site), *_control(site), *_workers(site)]
+    if not form.shared():
+        return whole
+    # Late: its programs are made of what is in this module.
+    from multisite_lab.star.programs import programs
+
+    kept = [service for service in whole if service.name != "keystone"] if form.whole(site) else []
+    return [*programs(site), *kept]
 
 
 def base_environment(site: Site) -> dict[str, str]:
@@ -82,7 +89,7 @@ def _storage(site: Site) -> list[Service]:
     return [
         Service(
             "ceph-mon",
-            (*_FIRST, "/usr/bin/ceph-mon", "-i", "a", *common),
+            (*FIRST, "/usr/bin/ceph-mon", "-i", "a", *common),
             ("ceph-format",),
             f"tcp:{site.management}:3300",
             environment,
@@ -90,7 +97,7 @@ def _storage(site: Site) -> list[Service]:
         ),
         Service(
             "ceph-osd",
-            (*_FIRST, "/usr/bin/ceph-osd", "-i", "0", *common),
+            (*FIRST, "/usr/bin/ceph-osd", "-i", "0", *common),
             ("ceph-disk",),
             "",
             environment,
@@ -113,7 +120,7 @@ def _foundations(site: Site) -> list[Service]:
     return [
         Service(
             "mariadb",
-            _FIRST + server_command(site.var / "mysql", site.run, site.log / "mariadb.log"),
+            FIRST + server_command(site.var / "mysql", site.run, site.log / "mariadb.log"),
             (),
             "tcp:127.0.0.1:3306",
             environment,
@@ -121,7 +128,7 @@ def _foundations(site: Site) -> list[Service]:
         ),
         Service(
             "rabbitmq",
-            (*_FIRST, "/usr/lib/rabbitmq/bin/rabbitmq-server"),
+            (*FIRST, "/usr/lib/rabbitmq/bin/rabbitmq-server"),
             (),
             "tcp:127.0.0.1:5672",
             environment | _rabbit(site),

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from multisite_lab import golden, lifecycle, lock, netns, paths, process
+from multisite_lab import form, lifecycle, links, lock, netns, paths, process
 from multisite_lab.model import CORE_NAMESPACE, SITES, LabError, Site, site_named
+from multisite_lab.star import cluster, entry
 from multisite_lab.supervise import Program, Supervisor
 
 __all__ = [
@@ -24,11 +25,14 @@ __all__ = [
     "clouds_yaml",
     "console",
     "core_prefix",
+    "cut",
+    "delay",
     "exec_in",
     "guest_agent",
     "guest_exec",
     "is_alive",
     "kill",
+    "mend",
     "pids",
     "programs",
     "run_in_core",
@@ -41,6 +45,24 @@ __all__ = [
 
 _SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "resume": signal.SIGCONT}
 START_TIMEOUT = 600.0
+
+
+def cut(site: str) -> None:
+    """Let nothing pass between a site and all others, the core with them; what runs in it goes on."""
+    with lock.exclusive():
+        links.cut(site_named(site))
+
+
+def mend(site: str) -> None:
+    """Mend a site's link: neither cut nor long any more."""
+    with lock.exclusive():
+        links.mend(site_named(site))
+
+
+def delay(site: str, milliseconds: float) -> None:
+    """Hold every frame to and from a site for so long."""
+    with lock.exclusive():
+        links.delay(site_named(site), milliseconds)
 
 
 def clouds_yaml() -> Path:
@@ -58,10 +80,17 @@ def start(site: str, wait: bool = True, timeout: float = START_TIMEOUT) -> None:
     """Give a lost site power again, with what it had on its disks; by default wait until it is ready."""
     with lock.exclusive():
         found = site_named(site)
+        if found.name not in form.sites():
+            raise LabError(
+                f"this lab has no {site}: it belongs to one identity (multisite-lab up --identity star)"
+            )
         if not lifecycle.is_alive(found):
             if not netns.core_present():
                 raise LabError("the lab is down: multisite-lab up")
-            lifecycle.prepare(found, golden.location())
+            lifecycle.prepare(found, lifecycle.origins(_silent))
+            if form.shared():
+                entry.ensure(_silent)
+                cluster.before_start([found], _silent)
             lifecycle.launch(found)
     if wait:
         wait_ready(site, timeout)
@@ -168,6 +197,10 @@ def service(site: str, name: str, action: str) -> None:
 def pids(site: str) -> list[int]:
     """Every process of a site, by its number outside."""
     return sorted(process.members(lifecycle.init_pid(site_named(site))).values())
+
+
+def _silent(_text: str) -> None:
+    """Nobody listens."""
 
 
 def _signal(site: Site, program: Program, number: signal.Signals) -> None:

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from multisite_lab import golden, lifecycle, netns, paths, plugins, process
-from multisite_lab.model import CORE_NAMESPACE, SITES, LabError, Site
+from multisite_lab import form, lifecycle, netns, paths, plugins, process
+from multisite_lab.model import ALL_SITES, CORE_NAMESPACE, LabError, Site
 from multisite_lab.passwords import Passwords
 from multisite_lab.render import render_clouds
+from multisite_lab.star import cluster, entry, layout
 from multisite_lab.supervise import Supervisor
 
 BOOT_TIMEOUT = 600.0
@@ -26,6 +27,7 @@ class Up:
 
     def __init__(self, sites: list[Site], report: Callable[[str], None]) -> None:
         self._sites = sites
+        self._whole = [site for site in sites if form.whole(site)]
         self._begun = time.monotonic()
         self._report = report
 
@@ -36,18 +38,24 @@ class Up:
         self.say("checking installed software")
         ensure_installed()
         lifecycle.link_bindings()
-        golden_database = golden.ensure(self.say)
+        origins = lifecycle.origins(self.say)
         netns.ensure_core()
-        changed, warning = plugins.ensure()
+        changed, warning = plugins.ensure() if self._whole else (False, "")
         if warning:
             self.say(f"WARNING: {warning}")
         for site in self._sites:
-            self._prepare(site, golden_database, changed)
+            lifecycle.end_half_dead(site, self._of(site))
+            self._prepare(site, origins, changed)
         write_clouds()
+        if form.shared():
+            entry.ensure(self.say)
+            cluster.before_start(self._sites, self.say)
         booting = [site for site in self._sites if lifecycle.ensure_started(site, self._of(site))]
         lifecycle.follow_boot(booting, lambda site, text: self.say(f"{site.name}: {text}"), BOOT_TIMEOUT)
         for site in self._sites:
             self._verify(site)
+        if form.shared() and any(layout.is_master(site) for site in self._sites):
+            entry.wait()
         self._furnish()
         self.say("all ready")
 
@@ -58,18 +66,18 @@ class Up:
     def _of(self, site: Site) -> Report:
         return lambda text: self.say(f"{site.name}: {text}")
 
-    def _prepare(self, site: Site, golden_database: Path, plugins_changed: bool) -> None:
-        changed = lifecycle.prepare(site, golden_database)
+    def _prepare(self, site: Site, origins: lifecycle.Origins, plugins_changed: bool) -> None:
+        changed = lifecycle.prepare(site, origins)
         if not lifecycle.is_alive(site) or not Supervisor(site).answers():
             return
-        if plugins_changed:
+        if plugins_changed and site in self._whole:
             self.say(f"{site.name}: a plugin changed: restarting nova-api")
             Supervisor(site).stop("nova-api")
         elif changed:
             self.say(f"{site.name}: WARNING: its configuration changed; services use it after a restart")
 
     def _furnish(self) -> None:
-        for site in self._sites:
+        for site in self._whole:
             options: list[str] = []
             if site.furnished:
                 image = guest_image(self.say)
@@ -105,23 +113,31 @@ class Up:
 
 def down(sites: list[Site], wipe: bool, report: Report) -> None:
     """Cut the power of the sites; with all of them down the core goes too; `wipe` forgets what they kept."""
+    all_of_them = set(sites) == set(form.sites().values())
+    if wipe and form.shared() and not all_of_them:
+        raise LabError("sites of one identity hold copies of each other: they are wiped together, name none")
+    if all_of_them:
+        # Also of a lab whose form was forgotten half way.
+        sites = [*sites, *(s for s in ALL_SITES.values() if s not in sites and s.root.exists())]
     for site in sites:
         seconds = lifecycle.kill(site)
         report(f"{site.name}: down after {seconds:.2f} s")
         if wipe:
             lifecycle.wipe(site)
-    if any(lifecycle.is_alive(site) for site in SITES.values()):
+    if any(lifecycle.is_alive(site) for site in ALL_SITES.values()):
         return
+    entry.stop()
     netns.remove_core()
-    if wipe and set(sites) == set(SITES.values()):
+    if wipe and all_of_them:
         for folder in (paths.backup_store(), paths.state() / "plugins"):
             shutil.rmtree(folder, ignore_errors=True)
         (paths.state() / "clouds.yaml").unlink(missing_ok=True)
+        form.forget()
 
 
 def write_clouds() -> None:
     """clouds.yaml for every site that was ever made."""
-    made = {site: site.root / "passwords.json" for site in SITES.values()}
+    made = {site: site.root / "passwords.json" for site in form.sites().values()}
     render_clouds({site: Passwords.load(path) for site, path in made.items() if path.exists()})
 
 
@@ -129,7 +145,7 @@ def check_machine() -> None:
     """Refuse where the lab could do harm or cannot work."""
     if os.geteuid():
         raise LabError("the lab makes namespaces and mounts: it must be run by root")
-    for name in (CORE_NAMESPACE, *(site.namespace for site in SITES.values())):
+    for name in (CORE_NAMESPACE, *(site.namespace for site in ALL_SITES.values())):
         netns.require_ours(name)
 
 

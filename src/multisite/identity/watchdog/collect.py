@@ -1,0 +1,68 @@
+"""One look at the databases.  A database that does not answer is seen as that, never as what it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from multisite.identity.watchdog.database import ERRORS, said, session
+from multisite.identity.watchdog.seen import MasterSeen, ReplicaSeen, position
+from multisite.identity.watchdog.settings import Master, Replica, Settings
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def replicas(settings: Settings) -> list[ReplicaSeen]:
+    """Every replica of this site, in their order."""
+    return _together(lambda replica: _replica(settings, replica), settings.replicas)
+
+
+def masters(settings: Settings) -> list[MasterSeen]:
+    """Every master, in their order."""
+    return _together(lambda master: _master(settings, master), settings.masters)
+
+
+def _replica(settings: Settings, replica: Replica) -> ReplicaSeen:
+    try:
+        with session(settings, replica.address, replica.port) as cursor:
+            cursor.execute("SHOW SLAVE STATUS")
+            row: dict[str, Any] = cursor.fetchone() or {}
+            cursor.execute("SELECT @@GLOBAL.gtid_slave_pos AS gtids")
+            gtids = (cursor.fetchone() or {}).get("gtids") or ""
+    except ERRORS as error:
+        return ReplicaSeen(replica.name, answers=False, error=said(error))
+    sites = {(master.address, master.port): master.site for master in settings.masters}
+    return ReplicaSeen(
+        replica.name,
+        answers=True,
+        follows=sites.get((row.get("Master_Host", ""), int(row.get("Master_Port") or 0)), ""),
+        receiving=row.get("Slave_IO_Running", "No"),
+        applying=row.get("Slave_SQL_Running", "No"),
+        receive_error=int(row.get("Last_IO_Errno") or 0),
+        error=(row.get("Last_SQL_Error") or row.get("Last_IO_Error") or "")[:200],
+        position=position(gtids, settings.gtid_domain),
+    )
+
+
+def _master(settings: Settings, master: Master) -> MasterSeen:
+    try:
+        with session(settings, master.address, master.port) as cursor:
+            cursor.execute("SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_ready')")
+            status = {row["Variable_name"]: row["Value"] for row in cursor.fetchall()}
+            cursor.execute("SELECT @@GLOBAL.gtid_binlog_pos AS gtids")
+            gtids = (cursor.fetchone() or {}).get("gtids") or ""
+    except ERRORS as error:
+        return MasterSeen(master.site, primary=False, why=said(error))
+    primary = status.get("wsrep_cluster_status") == "Primary" and status.get("wsrep_ready") == "ON"
+    why = "" if primary else f"is {status.get('wsrep_cluster_status', 'no Galera node')}"
+    return MasterSeen(master.site, primary, position(gtids, settings.gtid_domain), why)
+
+
+def _together(ask: Callable[[T], R], whom: Sequence[T]) -> list[R]:
+    """At once: each that is gone costs its whole limit."""
+    if not whom:
+        return []
+    with ThreadPoolExecutor(len(whom)) as pool:
+        return list(pool.map(ask, whom))

@@ -1,0 +1,146 @@
+"""The watchdog's program: looks, decides, acts, says what changed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from multisite.domain.errors import MultisiteError
+from multisite.identity.watchdog import act, canary, collect, plan
+from multisite.identity.watchdog.database import ERRORS, said
+from multisite.identity.watchdog.judge import History, State, Verdict, cluster_position, judge
+from multisite.identity.watchdog.plan import Memory
+from multisite.identity.watchdog.settings import Settings, load
+
+LOG = logging.getLogger("multisite.identity.watchdog")
+
+
+class Watchdog:
+    """One site's.  Everything it must remember is found again by looking: it may be killed at any time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._history = History()
+        self._memory = Memory()
+        self._said: dict[str, object] = {}
+        self._busy: set[str] = set()
+        self.verdicts: list[Verdict] = []
+
+    def look(self, now: float) -> None:
+        """One look and what follows from it; ``now``: seconds of a monotonic clock."""
+        # Replicas first: what they have the masters, asked later, have too.
+        replicas = collect.replicas(self._settings)
+        masters = collect.masters(self._settings)
+        for master in masters:
+            self._say(
+                master.site,
+                master.primary,
+                f"master {master.site}: {'primary' if master.primary else master.why}",
+            )
+        self._memory = self._memory.with_masters(masters, now)
+        self._history = self._history.with_(now, cluster_position(masters))
+        stale_after = self._settings.times.stale_after
+        self.verdicts = [judge(replica, masters, self._history, now, stale_after) for replica in replicas]
+        for verdict in self.verdicts:
+            self._say(
+                verdict.name, verdict.state, f"replica {verdict.name} is {verdict.state}: {verdict.words}"
+            )
+        self._tell_proxy()
+        homes = {replica.name: replica.home for replica in self._settings.replicas}
+        limits = self._settings.times.limits
+        for action in plan.mend(replicas, self.verdicts, masters, homes, self._memory, now, limits):
+            if action.replica not in self._busy:
+                self._memory = self._memory.with_touched(action.replica, now)
+                self._busy.add(action.replica)
+                # A replica that is just trying its dead master stops only when that has timed out: look on meanwhile.
+                threading.Thread(target=self._mend, args=(action,), daemon=True).start()
+
+    def _mend(self, action: plan.Repoint | plan.Start) -> None:
+        what = f"follows {action.master} now" if isinstance(action, plan.Repoint) else "started again"
+        try:
+            act.mend(self._settings, action)
+            LOG.warning("replica %s %s: %s", action.replica, what, action.why)
+        except ERRORS as error:
+            LOG.warning("replica %s: not done (%s): %s", action.replica, what, said(error))
+        finally:
+            self._busy.discard(action.replica)
+
+    def _tell_proxy(self) -> None:
+        proxy = self._settings.proxy
+        if proxy is None:
+            return
+        try:
+            have = act.servers(proxy.socket)
+            for server, is_out in self._wanted(proxy.local).items():
+                if have.get(server, False) != is_out:
+                    act.set_out(proxy.socket, server, is_out)
+                    LOG.warning("proxy: %s %s", server, "taken out" if is_out else "put back")
+            self._say("proxy", True, "proxy answers")
+        except act.ProxyError as error:
+            self._say("proxy", False, f"proxy cannot be told: {error}")
+
+    def _wanted(self, local: tuple[str, ...]) -> Mapping[str, bool]:
+        out = plan.out(self.verdicts)
+        found = {s: out[r.name] for r in self._settings.replicas if r.name in out for s in r.servers}
+        return found | dict.fromkeys(local, plan.site_out(self.verdicts))
+
+    def _say(self, about: str, state: object, text: str) -> None:
+        """Once for each change."""
+        if self._said.get(about) != state:
+            level = logging.INFO if state in (True, State.FRESH) else logging.WARNING
+            LOG.log(level, "%s", text)
+            self._said[about] = state
+
+
+def beat(settings: Settings, stop: threading.Event) -> None:
+    """Write the canary row at this watchdog's master until told to stop."""
+    site = settings.beats_at
+    assert site is not None
+    prepared, well = False, True
+    while not stop.wait(settings.times.every):
+        try:
+            if not prepared:
+                canary.prepare(settings, site)
+                prepared = True
+            canary.beat(settings, site)
+            well = True
+        except ERRORS as error:
+            if well:
+                LOG.warning("canary at %s: %s", site, said(error))
+            well = False
+
+
+def main() -> int:
+    """``python -m multisite.identity.watchdog.run FILE``: until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path, help="the watchdog's settings (JSON)")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        settings = load(parser.parse_args().file)
+        settings.password()
+    except MultisiteError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the user of the command reads it
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if settings.beats_at is not None:
+        threading.Thread(target=beat, args=(settings, stop), daemon=True).start()
+    watchdog = Watchdog(settings)
+    while not stop.wait(settings.times.every):
+        try:
+            if settings.replicas:
+                watchdog.look(time.monotonic())
+        except MultisiteError as error:
+            LOG.warning("%s", error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The watchdog's file: who is watched, with which account, and which proxy is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from multisite.domain.errors import Invalid
+from multisite.identity.watchdog.plan import Limits
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Master(_Strict):
+    """A master site's database."""
+
+    site: str
+    address: str
+    port: int = 3306
+
+
+class Replica(_Strict):
+    """A database of this site.  ``home``: the master site it follows when all is well; ``servers``: HAProxy's
+    ``backend/server`` names of it, taken out together."""
+
+    name: str
+    address: str
+    port: int = 3306
+    home: str
+    servers: tuple[str, ...] = ()
+
+
+class Proxy(_Strict):
+    """``socket``: HAProxy's ``stats socket``, level admin; ``local``: ``backend/server`` of the site's own Keystone."""
+
+    socket: Path
+    local: tuple[str, ...] = ()
+
+
+class Times(_Strict):
+    """Seconds, as in plan.Limits; ``every``: between two looks."""
+
+    every: float = Field(default=1.0, gt=0, le=60)
+    stale_after: float = Field(default=3.0, gt=0)
+    repoint_after: float = Field(default=3.0, gt=0)
+    home_after: float = Field(default=30.0, gt=0)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.stale_after, self.repoint_after, self.home_after)
+
+
+class Settings(_Strict):
+    """``account`` needs SLAVE MONITOR, BINLOG MONITOR and REPLICATION SLAVE ADMIN everywhere, and at a master CREATE,
+    SELECT, INSERT and UPDATE in Keystone's database; never SUPER or READ ONLY ADMIN.  ``beats_at``: the master
+    site this watchdog writes the canary row at, for a watchdog beside a master."""
+
+    account: str
+    password_file: Path
+    masters: tuple[Master, ...] = Field(min_length=1)
+    replicas: tuple[Replica, ...] = ()
+    proxy: Proxy | None = None
+    beats_at: str | None = None
+    gtid_domain: int = 10
+    times: Times = Times()
+
+    def password(self) -> SecretStr:
+        """Read anew each time: it may be changed while the watchdog runs.  Raises Invalid, never with its content."""
+        try:
+            return SecretStr(self.password_file.read_text().strip())
+        except OSError as error:
+            raise Invalid(f"password_file: {self.password_file} cannot be read: {error.strerror}") from None
+
+    def master(self, site: str) -> Master:
+        """The master site's database; KeyError when there is none."""
+        return {master.site: master for master in self.masters}[site]
+
+
+def load(path: Path) -> Settings:
+    """Read the file (JSON); raise Invalid naming the field that is wrong."""
+    try:
+        found = Settings.model_validate(json.loads(path.read_text()))
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        raise Invalid(f"{path} is not JSON: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise Invalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']} (in {path})") from None
+    sites = {master.site for master in found.masters}
+    for replica in found.replicas:
+        if replica.home not in sites:
+            raise Invalid(
+                f"replicas.{replica.name}.home: {replica.home!r} is no master; there are {', '.join(sites)}"
+            )
+    if found.beats_at is not None and found.beats_at not in sites:
+        raise Invalid(f"beats_at: {found.beats_at!r} is no master; there are {', '.join(sites)}")
+    return found
