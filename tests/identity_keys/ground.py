@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from multisite_lab import paths
 from multisite_lab.sshd import Sshd
 
@@ -43,7 +45,7 @@ class Ground:
         self.log.parent.mkdir(parents=True)
         self.sshd: dict[str, Sshd] = {}
         sites = []
-        for name in names:
+        for number, name in enumerate(names, start=1):
             (folder / "sites" / name).mkdir(parents=True)
             if ssh:
                 recorded = folder / "wire" / name if record else None
@@ -54,16 +56,19 @@ class Ground:
                     "name": name,
                     "region": name,
                     "role": "master",
-                    "address": "127.0.0.1",
+                    "address": f"127.0.1.{number}",
+                    "databases": [{"address": f"127.0.2.{number}"}],
                     "keys": self.home(name),
                 }
             )
-        topology = {"name": "europe", "form": "cluster", "entry": "http://127.0.0.1:5000/v3", "sites": sites}
-        (folder / "topology.json").write_text(json.dumps(topology | {"tokens": tokens or {}}))
+        topology = {"version": 1, "name": "europe", "form": "cluster", "entry": "http://127.0.0.1:5000/v3"}
+        (folder / "topology.yaml").write_text(
+            yaml.safe_dump(topology | {"sites": sites, "tokens": tokens or {}})
+        )
         self.config = folder / "multisite.conf"
         self.config.write_text(
             f"[DEFAULT]\nstate_path = {folder}/state\nlog_file = {self.log}\n"
-            f"[identity_keys]\ntopology = {folder}/topology.json\ninterval = {interval}\nsite_timeout = {timeout}\n"
+            f"[identity_keys]\ntopology = {folder}/topology.yaml\ninterval = {interval}\nsite_timeout = {timeout}\n"
         )
         self.daemon: subprocess.Popen[bytes] | None = None
         self.keystones: dict[str, Keystone] = {}

@@ -84,7 +84,7 @@ def _scan(ground: Ground, secrets: Secrets) -> None:
         ground.folder / "state",
         ground.folder / "logs",
         ground.folder / "sshd",
-        ground.folder / "topology.json",
+        ground.folder / "topology.yaml",
     ]
     assert secrets.in_files(where, but=vault) == []
     assert secrets.in_processes() == []

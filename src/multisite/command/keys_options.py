@@ -9,6 +9,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from multisite.command import arguments as common
+from multisite.identity import topology_file
 from multisite.identity.keys.service import KeyService, Settings
 from multisite.identity.topology import Topology
 
@@ -34,6 +35,4 @@ def folder(conf: cfg.ConfigOpts) -> Path:
 
 def topology(conf: cfg.ConfigOpts) -> Topology:
     """The one place that knows how a topology is read."""
-    from multisite.identity.keys.topology_json import load
-
-    return load(Path(conf.identity_keys.topology))
+    return topology_file.read(Path(conf.identity_keys.topology))

@@ -81,7 +81,7 @@ _JOBS = (
 _IDENTITY_KEYS = (
     cfg.StrOpt(
         "topology",
-        default="/etc/multisite/identity.json",
+        default="/etc/multisite/identity.yaml",
         help="File that says which sites share one identity.",
     ),
     cfg.StrOpt(
