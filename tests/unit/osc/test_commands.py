@@ -20,7 +20,7 @@ GRAMMAR = {
     "recovery": ["preview", "start", "list", "show", "resume", "undo"],
     "job": ["list", "show", "watch", "cancel", "resume", "undo"],
     "audit": ("list",),
-    "identity": ("plan",),
+    "identity": ("check", "plan", "render", "verify"),
 }
 
 
