@@ -25,10 +25,10 @@ _COLUMNS = {
 
 
 class Verify(Lister):
-    """Try a token of every site at every site: taken, validated in the region, refused once revoked; exit status
-    0 proven, 1 something is wrong, 2 not everything could be found out
+    """Try a token of every site at every site; exit status 0 proven, 1 wrong, 2 not everything could be found out
 
-    Needs an account that may create projects (--os-cloud): one is made, disabled, to measure replication, and removed.
+    It has to be taken, validated in the region of the service that gets it, and refused once it is revoked.  Needs an
+    account that may create projects (--os-cloud): one is made, disabled, to measure replication, and removed.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
