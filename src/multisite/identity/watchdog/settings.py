@@ -95,8 +95,8 @@ def load(path: Path) -> Settings:
     for replica in found.replicas:
         if replica.home not in sites:
             raise Invalid(
-                f"replicas.{replica.name}.home: {replica.home!r} is no master; there are {', '.join(sites)}"
+                f"replicas.{replica.name}.home: {replica.home!r} is no master; there are {', '.join(sorted(sites))}"
             )
     if found.beats_at is not None and found.beats_at not in sites:
-        raise Invalid(f"beats_at: {found.beats_at!r} is no master; there are {', '.join(sites)}")
+        raise Invalid(f"beats_at: {found.beats_at!r} is no master; there are {', '.join(sorted(sites))}")
     return found
