@@ -61,7 +61,10 @@ class Ground:
                     "keys": self.home(name),
                 }
             )
-        topology = {"version": 1, "name": "europe", "form": "cluster", "entry": "http://127.0.0.1:5000/v3"}
+        topology = {
+            "version": 1, "name": "europe", "form": "cluster", "entry": "http://127.0.0.1:5000/v3",
+            "cache_time": 1, "token_cache_time": 1,  # tokens here live for seconds
+        }  # fmt: skip
         (folder / "topology.yaml").write_text(
             yaml.safe_dump(topology | {"sites": sites, "tokens": tokens or {}})
         )

@@ -69,7 +69,7 @@ def test_a_site_that_is_away_holds_the_new_pairs(make: Callable[..., Ground]) ->
 
 
 def test_old_public_keys_go_when_their_tokens_have_ended(make: Callable[..., Ground]) -> None:
-    ground = make(tokens=TOKENS | {"expiration": 1, "allow_expired_window": 1}, ssh=False)
+    ground = make(tokens=TOKENS | {"expiration": 3, "allow_expired_window": 1}, ssh=False)
     ground.keys("adopt", "--create")
     ground.start_keystones("jws")
     old = ground.keystones["paris"].issue()

@@ -133,7 +133,7 @@ def _rotate_alone(ground: Ground) -> None:
 
 def test_too_few_keys_fail(make: Callable[..., Ground]) -> None:
     """The same service told that tokens live shorter than they do: it purges keys they were made with."""
-    ground = make(ssh=False, tokens={"expiration": 1, "allow_expired_window": 0, "rotation_interval": 2})
+    ground = make(ssh=False, tokens={"expiration": 3, "allow_expired_window": 0, "rotation_interval": 2})
     ground.keys("adopt", "--create")
     ground.start_keystones()
     load = Load(ground, LIFE)
