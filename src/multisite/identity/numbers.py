@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 
 from multisite.identity.topology import Database, IdentitySite, Tokens, Topology
@@ -17,10 +18,14 @@ _REPLICA_RANGE = 1_000_000_000
 
 
 def max_active_keys(tokens: Tokens) -> int:
-    """Fernet keys to keep so that no token outlives its key: ``ceil((expiration + allow_expired_window) /
-    rotation_interval) + 2`` (the staged key and the primary are the two)."""
-    lifetime = tokens.expiration + tokens.allow_expired_window
-    return -(-lifetime // tokens.rotation_interval) + 2
+    """``keys_for`` tokens, whose life ends when the window does in which expired ones are still fetched."""
+    return keys_for(tokens.expiration + tokens.allow_expired_window, tokens.rotation_interval)
+
+
+def keys_for(lifetime: float, interval: float) -> int:
+    """Fernet keys to keep so that nothing outlives its key (Keystone's FAQ on Fernet): ``ceil(lifetime / interval)``,
+    one staged and one primary.  Seconds."""
+    return math.ceil(lifetime / interval) + 2
 
 
 def server_id(site: IdentitySite, database: Database) -> int:

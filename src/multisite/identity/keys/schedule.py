@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 from multisite.domain.errors import Invalid
 from multisite.identity.keys.repository import Kind
+from multisite.identity.numbers import keys_for
 from multisite.identity.topology import Tokens
 
 RECEIPT_LIFE = 86_400
 """The longest ``[receipt] expiration`` Keystone accepts: right for every setting; old keys are kept a day."""
 CREDENTIAL_KEYS = 3
 """keystone/credential/providers/fernet/core.py: MAX_ACTIVE_KEYS, not configurable."""
-_STAGED_AND_PRIMARY = 2
 
 
 def lifetime(kind: Kind, tokens: Tokens) -> int:
@@ -27,15 +25,12 @@ def lifetime(kind: Kind, tokens: Tokens) -> int:
 
 
 def key_count(kind: Kind, tokens: Tokens) -> int:
-    """``max_active_keys``: keys whose tokens may live, one staged, one primary.
-
-    Keystone's FAQ on Fernet: (expiration + allow_expired_window) / interval + 2, rounded up.
-    """
+    """``max_active_keys`` of a repository.  Raises Invalid."""
     if kind == Kind.CREDENTIAL:
         return CREDENTIAL_KEYS
     if tokens.rotation_interval <= 0:
         raise Invalid(f"tokens.rotation_interval: {tokens.rotation_interval} s; it has to be above 0")
-    return math.ceil(lifetime(kind, tokens) / tokens.rotation_interval) + _STAGED_AND_PRIMARY
+    return keys_for(lifetime(kind, tokens), tokens.rotation_interval)
 
 
 def check_key_count(tokens: Tokens, count: int) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
+from multisite.identity.numbers import keys_for
 from multisite.identity.plan import constants as c
 from multisite.identity.plan.candidates import Candidate, Format, Shape
 from multisite.identity.plan.demand import DAY, Write, demands
@@ -56,7 +56,7 @@ def burden(candidate: Candidate, inputs: Inputs, places: Places) -> Burden:
 def max_active_keys(inputs: Inputs) -> int:
     """Fernet keys to keep so that no live token loses its key (Keystone's Fernet FAQ)."""
     times = inputs.tokens
-    return ceil((times.expiration + times.allow_expired_window) / times.rotation_interval) + 2
+    return keys_for(times.expiration + times.allow_expired_window, times.rotation_interval)
 
 
 def _keys(candidate: Candidate, inputs: Inputs) -> tuple[float, float]:

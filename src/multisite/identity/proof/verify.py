@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 from multisite.domain.errors import MultisiteError
 from multisite.identity.proof.keystone import Keystone, Login
@@ -26,7 +25,6 @@ SLACK = 1.0
 PATIENCE = 10.0
 """Seconds to wait for a write to arrive, and beyond the bound for a revocation."""
 
-T = TypeVar("T")
 Progress = Callable[[str], None]
 
 
@@ -144,9 +142,3 @@ def _poll(done: Callable[[], bool], until: float) -> float | None:
             return None
         time.sleep(POLL)
     return time.monotonic()
-
-
-def slowest(values: Iterable[float | None]) -> float | None:
-    """The longest of those that are known."""
-    known = [value for value in values if value is not None]
-    return max(known, default=None)
