@@ -6,6 +6,7 @@ import json
 import os
 import secrets as random
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -171,6 +172,8 @@ class Stage:
         shared = ["fernet-receipt-keys", "credential-keys", *([] if jws else ["fernet-keys"])]
         for name in shared:
             _new_keys(self._keystone_folder(first) / name)
+        if jws:  # Keystone does not start, not even to be bootstrapped, without its pair
+            self._key_pairs()
         entry = self.topology.entry
         self.manage(
             first, "bootstrap", "--bootstrap-region-id", first.region, "--bootstrap-public-url", entry,
@@ -181,8 +184,6 @@ class Stage:
         for other in others:
             for name in shared:
                 shutil.copytree(home / name, self._keystone_folder(other) / name)
-        if jws:
-            self._key_pairs()
 
     def _key_pairs(self) -> None:
         """Each Keystone makes its own; only public keys go round, under names of their own."""
@@ -202,14 +203,21 @@ class Stage:
         return self.node(site.name, "keystone").folder / "etc/keystone"
 
     def manage(self, site: IdentitySite, *arguments: str, environment: dict[str, str] | None = None) -> None:
-        self.node(site.name, "keystone").run(
-            PROGRAMS / "keystone-manage", *arguments, environment=environment
-        )
+        node = self.node(site.name, "keystone")
+        try:
+            node.run(PROGRAMS / "keystone-manage", *arguments, environment=environment)
+        except AssertionError as error:  # what went wrong is only in the log
+            log = node.folder / "log/keystone/keystone.log"
+            raise AssertionError(
+                f"{error}: {log.read_text()[-2000:] if log.exists() else 'no log'}"
+            ) from None
 
     def _doors(self, site: IdentitySite) -> None:
         node = self.node(site.name, "keystone")
         if names.has_proxy(site) and "haproxy" not in node._running:
             node.start("haproxy", "/usr/sbin/haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg")
+            if len(site.databases) > 1:
+                until(lambda: listens("127.0.0.1", names.DATABASE_DOOR), 60, f"the door of {site.name}")
 
     def start_keystone(self, site: IdentitySite) -> None:
         node = self.node(site.name, "keystone")
@@ -297,9 +305,7 @@ class Stage:
         self.identity("PUT", f"projects/{project['id']}/users/{user}/roles/{role['id']}")
 
     def admin_token(self) -> str:
-        answer = issue(self.topology.entry, "admin", self.passwords["admin"])
-        assert answer.status_code == 201, answer.text
-        return answer.headers["X-Subject-Token"]
+        return logged_in(self.topology.entry, "admin", self.passwords["admin"])
 
 
 def _new_keys(folder: Path) -> None:
@@ -316,13 +322,29 @@ def answers(url: str) -> bool:
         return False
 
 
+def listens(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), 5).close()
+    except OSError:
+        return False
+    return True
+
+
+def logged_in(url: str, user: str, password: str) -> str:
+    """A token, as soon as there is one: a machine with other work makes proxies and their checks wait."""
+    answer = until(
+        lambda: got if (got := issue(url, user, password)).status_code == 201 else None, 180, "a token"
+    )
+    return str(answer.headers["X-Subject-Token"])
+
+
 def issue(url: str, user: str, password: str) -> Any:
     """POST /v3/auth/tokens."""
     who = {"name": user, "domain": {"id": "default"}, "password": password}
     identity = {"methods": ["password"], "password": {"user": who}}
     scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
     return requests.post(
-        f"{url}/auth/tokens", json={"auth": {"identity": identity, "scope": scope}}, timeout=30
+        f"{url}/auth/tokens", json={"auth": {"identity": identity, "scope": scope}}, timeout=120
     )
 
 

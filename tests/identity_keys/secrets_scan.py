@@ -1,8 +1,9 @@
-"""Looks for keys where none may be: files, process arguments and environments."""
+"""Looks for keys where none may be: files, process arguments and environments, a process's memory."""
 
 from __future__ import annotations
 
 import base64
+import re
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 class Secrets:
     """Collects every key that ever lay in the given folders, and every process's arguments, until stopped."""
 
-    def __init__(self, folders: Iterable[Path]) -> None:
-        self._folders = list(folders)
+    def __init__(self, folders: Iterable[Path], every: float = 0.05) -> None:
+        self._folders, self._every = list(folders), every
         self.keys: set[bytes] = set()
         self.processes: dict[bytes, int] = {}
         self._stop = threading.Event()
@@ -20,7 +21,7 @@ class Secrets:
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.05):
+        while not self._stop.wait(self._every):
             self.collect()
 
     def collect(self) -> None:
@@ -59,8 +60,27 @@ class Secrets:
         kept = [p for p in files if but is None or but not in p.parents]
         return sorted(p for p in kept if self.found_in(p.read_bytes()))
 
+    def in_memory(self, pid: int) -> bool:
+        """Whether a key is in what a core of the process would hold: all memory it may write."""
+        return self.found_in(memory(pid))
+
     def found_in(self, data: bytes) -> bool:
-        return any(form in data for key in self.keys for form in forms(key))
+        wanted = sorted({form for key in self.keys for form in forms(key)})
+        return bool(wanted) and re.search(b"|".join(map(re.escape, wanted)), data) is not None
+
+
+def memory(pid: int) -> bytes:
+    """All memory a process may write, as a core of it has it (proc(5): maps, mem)."""
+    found = []
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as file:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            where, may, *_, name = line.split(maxsplit=5) if line.count(" ") > 5 else [*line.split(), ""]
+            if not may.startswith("rw") or name.startswith(("[vvar", "/dev/")):
+                continue
+            begin, end = (int(part, 16) for part in where.split("-"))
+            file.seek(begin)
+            found.append(file.read(end - begin))
+    return b"".join(found)
 
 
 def forms(key: bytes) -> list[bytes]:

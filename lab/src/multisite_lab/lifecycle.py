@@ -59,10 +59,14 @@ class Origins:
 def origins(report: Report) -> Origins:
     """Find or build what this lab's form needs."""
     whole = any(form.whole(site) for site in form.sites().values())
-    return Origins(
+    found = Origins(
         golden.ensure(report) if whole else None,
         base.ensure(report) if form.shared() else None,
     )
+    for current in (found.golden, found.identity):
+        if current is not None:
+            paths.forget_older(current)
+    return found
 
 
 def prepare(site: Site, origins: Origins) -> bool:

@@ -8,7 +8,6 @@ this machine's kernel has no netem; it covers whatever the sites talk, without t
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
@@ -63,10 +62,7 @@ def apply(site: Site) -> None:
 
 def forget_wire(site: Site) -> None:
     """End the program of a long link; the cables are about to go."""
-    found = process.Record.load(_record(site))
-    if found is not None:
-        found.kill()
-    _record(site).unlink(missing_ok=True)
+    process.end_detached(_record(site))
 
 
 def forget(site: Site) -> None:
@@ -101,16 +97,7 @@ def _start_wire(site: Site, near: str, far: str, milliseconds: float) -> None:
         far,
         str(milliseconds),
     ]
-    with log.open("w") as file:
-        holder = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd="/",
-        )
-    process.Record.of(holder.pid).save(_record(site))
+    holder = process.detach(command, log, _record(site), "w")
     end = time.monotonic() + 15
     while "carrying" not in log.read_text():
         if holder.poll() is not None or time.monotonic() > end:

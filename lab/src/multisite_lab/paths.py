@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
@@ -37,6 +38,14 @@ def digest(*parts: Path | str | bytes) -> str:
         )
         total.update(len(data).to_bytes(8, "big") + data)
     return total.hexdigest()[:12]
+
+
+def forget_older(current: Path) -> None:
+    """Remove cache entries of a kind but the current one and the one before it, which another checkout may use."""
+    kind = current.name.rpartition("-")[0]
+    others = [path for path in cache().glob(f"{kind}-*") if path.is_dir() and path != current]
+    for old in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[1:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def openstack_venv() -> Path:

@@ -6,8 +6,9 @@ import json
 import os
 import select
 import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,6 +71,27 @@ class Record:
         finally:
             os.close(descriptor)
         return time.monotonic() - begun
+
+
+def detach(
+    command: Sequence[str | Path], log: Path, record: Path, mode: str = "a"
+) -> subprocess.Popen[bytes]:
+    """Start a program that outlives this one, remembered in ``record``; its output goes to ``log``."""
+    with log.open(mode) as file:
+        started = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+            cwd="/",
+        )  # fmt: skip
+    Record.of(started.pid).save(record)
+    return started
+
+
+def end_detached(record: Path) -> None:
+    """End the program a record names, if it runs, and forget it."""
+    found = Record.load(record)
+    if found is not None:
+        found.kill()
+    record.unlink(missing_ok=True)
 
 
 def start_time(pid: int) -> int:

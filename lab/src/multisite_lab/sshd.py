@@ -1,4 +1,6 @@
-"""An OpenSSH server in a folder of one's own, on loopback, for tests: own host key, one accepted client key.
+"""An OpenSSH server in a folder of one's own, for tests: own host key, one accepted client key.
+
+On loopback, or inside a site: then what goes there crosses the site's link.
 
 With ``record``, all a client sends and gets inside the encrypted channel is also written to files of that folder: the
 proof of what travels and what does not.
@@ -12,6 +14,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from multisite_lab import install
@@ -23,7 +26,7 @@ _PROGRAM = Path("/usr/sbin/sshd")
 _SFTP = "/usr/lib/openssh/sftp-server"
 _CONFIG = """\
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/client_key.pub
 PidFile none
@@ -49,24 +52,32 @@ tee $name.in | sh -c "$SSH_ORIGINAL_COMMAND" | tee $name.out
 
 
 class Sshd:
-    """``port``, ``known_hosts``, ``client_key``: what a client needs.  Logs in as the user of this process."""
+    """``address``, ``port``, ``known_hosts``, ``client_key``: what a client needs; its user is this process's.
 
-    def __init__(self, folder: Path, record: Path | None = None) -> None:
+    ``enter``: what to put before a command so that it runs where the address is (``sites.site_prefix``); ``port`` 0
+    chooses a free one of this process's network.
+    """
+
+    def __init__(
+        self, folder: Path, record: Path | None = None, *, address: str = "127.0.0.1", port: int = 0,
+        enter: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         install.ensure_packages(PACKAGE)
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # Debian's privilege separation needs it
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.address, self._enter = address, tuple(enter)
+        self.port = port or _free_port()
         self.client_key = folder / "client_key"
         self.known_hosts = folder / "known_hosts"
         self.log = folder / "sshd.log"
         for name in ("host_key", "client_key"):
             _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
         host = (folder / "host_key.pub").read_text().split()
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {host[0]} {host[1]}\n")
-        config = _CONFIG.format(port=self.port, folder=folder, sftp=_SFTP)
+        self.known_hosts.write_text(f"[{address}]:{self.port} {host[0]} {host[1]}\n")
+        config = _CONFIG.format(address=address, port=self.port, folder=folder, sftp=_SFTP)
         if record is not None:
             record.mkdir(parents=True, exist_ok=True)
             script = folder / "recorder"
@@ -77,7 +88,15 @@ class Sshd:
 
     def start(self) -> None:
         """Returns when it answers."""
-        command = [str(_PROGRAM), "-D", "-f", str(self._folder / "sshd_config"), "-E", str(self.log)]
+        command = [
+            *self._enter,
+            str(_PROGRAM),
+            "-D",
+            "-f",
+            str(self._folder / "sshd_config"),
+            "-E",
+            str(self.log),
+        ]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -105,7 +124,7 @@ class Sshd:
     def _answers(self) -> bool:
         with (
             contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", self.port), 1) as connection,
+            socket.create_connection((self.address, self.port), 1) as connection,
         ):
             return connection.recv(4) == b"SSH-"
         return False

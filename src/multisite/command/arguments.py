@@ -24,7 +24,7 @@ class ConfigurationWrong(Exception):
 def parser(program: str, description: str | None) -> argparse.ArgumentParser:
     """A parser whose commands are added with ``command``."""
     made = argparse.ArgumentParser(prog=program, description=description)
-    _config_file(made)
+    config_file(made)
     return made
 
 
@@ -37,13 +37,14 @@ def command(
 ) -> argparse.ArgumentParser:
     """Add a command; ``run`` gets the arguments and returns the exit status."""
     made = commands.add_parser(name, help=help, description=help, aliases=aliases)
-    _config_file(made)
+    config_file(made)
     if run is not None:
         made.set_defaults(run=run)
     return made
 
 
-def _config_file(parser: argparse.ArgumentParser) -> None:
+def config_file(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config-file``."""
     # SUPPRESS: a command's own default must not overwrite what was given in front of the command.
     parser.add_argument(
         "--config-file",

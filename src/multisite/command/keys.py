@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from multisite.command import arguments as common
@@ -21,45 +23,67 @@ if TYPE_CHECKING:
 _KINDS = {"tokens": "fernet_tokens", "receipts": "fernet_receipts", "credential": "credential", "jws": "jws"}
 
 
+@dataclass(frozen=True)
+class Verb:
+    """A command on the keys.  ``run`` gets the arguments and returns the exit status; ``arguments`` adds its own."""
+
+    name: str
+    help: str
+    run: Callable[[argparse.Namespace], int]
+    arguments: Callable[[argparse.ArgumentParser], None]
+
+
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the group to the program ``multisite``."""
     group = common.command(commands, "keys", "the sites' token keys: distribute, rotate, replace")
     found = group.add_subparsers(required=True, metavar="<action>")
-    common.command(found, "run", "keep all sites in step and rotate on schedule, until stopped", _run)
-    _shown(common.command(found, "status", "what is remembered; exit 1 warning, 2 critical", _status))
-    _shown(common.command(found, "check", "look at all sites now, change nothing; exits as status", _check))
-    _shown(common.command(found, "pass", "one pass of the daemon, now", _pass))
-    adopt = common.command(found, "adopt", "take over the keys the sites have, once", _adopt)
-    adopt.add_argument("--from", dest="source", default="", metavar="<site>", help="this site's keys count")
-    adopt.add_argument("--create", action="store_true", help="no site has keys yet: make the first ones")
-    _shown(adopt)
-    rotate = common.command(found, "rotate", "rotate as soon as every site has the staged key", _rotate)
-    _kinds(rotate)
-    _shown(rotate)
-    hold = common.command(found, "hold", "promote no key until released", _hold)
-    hold.add_argument("reason", help="why, for whoever finds it so")
-    common.command(found, "release", "end a hold", _release)
-    exclude = common.command(found, "exclude", "let rotations go on without a site", _exclude)
-    exclude.add_argument("site", metavar="<site>")
-    _sure(exclude, "exclude", "<site>", "after reading what it means")
-    include = common.command(found, "include", "let a site count again", _include)
-    include.add_argument("site", metavar="<site>")
-    repair = common.command(found, "repair", "overwrite keys that somebody else made at a site", _repair)
-    repair.add_argument("site", metavar="<site>")
-    _sure(repair, "repair", "<site>", "tokens made with those keys are refused")
-    common.command(
-        found, "migrated", "say that all credentials are encrypted with the primary key", _migrated
-    )
-    replace = common.command(found, "replace", "replace compromised keys everywhere, at once", _replace)
-    replace.add_argument(
+    for verb in VERBS.values():
+        verb.arguments(common.command(found, verb.name, verb.help, verb.run))
+
+
+def _adopt_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="source", default="", metavar="<site>", help="this site's keys count")
+    parser.add_argument("--create", action="store_true", help="no site has keys yet: make the first ones")
+    _shown(parser)
+
+
+def _rotate_arguments(parser: argparse.ArgumentParser) -> None:
+    _kinds(parser)
+    _shown(parser)
+
+
+def _hold_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reason", metavar="<reason>", help="why, for whoever finds it so")
+
+
+def _site(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("site", metavar="<site>")
+
+
+def _exclude_arguments(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    _sure(parser, "exclude", "<site>", "after reading what it means")
+
+
+def _repair_arguments(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    _sure(parser, "repair", "<site>", "tokens made with those keys are refused")
+
+
+def _replace_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--compromised", action="store_true", required=True, help="they are known to a stranger"
     )
-    replace.add_argument(
+    parser.add_argument(
         "--site", action="append", default=[], metavar="<site>", help="JWS: whose pair (repeatable)"
     )
-    _kinds(replace)
-    _sure(replace, "replace", "<topology>", "all users have to log in again")
-    _shown(replace)
+    _kinds(parser)
+    _sure(parser, "replace", "<topology>", "all users have to log in again")
+    _shown(parser)
+
+
+def _nothing(_parser: argparse.ArgumentParser) -> None:
+    """It has no arguments of its own."""
 
 
 def _kinds(parser: argparse.ArgumentParser) -> None:
@@ -259,3 +283,24 @@ def _print(found: dict[str, Any]) -> None:
         if found["alarms"]
         else f"OK; seen at {found['seen_at']}"
     )
+
+
+VERBS: dict[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb("run", "keep all sites in step and rotate on schedule, until stopped", _run, _nothing),
+        Verb("status", "what is remembered; exit 1 warning, 2 critical", _status, _shown),
+        Verb("check", "look at all sites now, change nothing; exits as status", _check, _shown),
+        Verb("pass", "one pass of the daemon, now", _pass, _shown),
+        Verb("adopt", "take over the keys the sites have, once", _adopt, _adopt_arguments),
+        Verb("rotate", "rotate as soon as every site has the staged key", _rotate, _rotate_arguments),
+        Verb("hold", "promote no key until released", _hold, _hold_arguments),
+        Verb("release", "end a hold", _release, _nothing),
+        Verb("exclude", "let rotations go on without a site", _exclude, _exclude_arguments),
+        Verb("include", "let a site count again", _include, _site),
+        Verb("repair", "overwrite keys that somebody else made at a site", _repair, _repair_arguments),
+        Verb("migrated", "say that all credentials are encrypted with the primary key", _migrated, _nothing),
+        Verb("replace", "replace compromised keys everywhere, at once", _replace, _replace_arguments),
+    )
+}
+"""Both doors, ``multisite keys`` and ``openstack multisite identity keys``, have the same commands."""

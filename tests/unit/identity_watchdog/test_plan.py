@@ -15,7 +15,7 @@ A = ReplicaSeen("a", True, "site1", "Yes", "Yes", position=100)
 B = ReplicaSeen("b", True, "site2", "Yes", "Yes", position=100)
 UP1, UP2 = MasterSeen("site1", True, 100), MasterSeen("site2", True, 100)
 GONE1, GONE2 = MasterSeen("site1", False, why="gone"), MasterSeen("site2", False, why="gone")
-LIMITS = Limits(stale_after=3, repoint_after=5, home_after=30, pause=5)
+LIMITS = Limits(stale_after=3, repoint_after=5, agreed_after=2, home_after=30, pause=5)
 
 
 def verdicts(*states: State) -> list[Verdict]:
@@ -45,11 +45,20 @@ def test_all_well_nothing_to_do() -> None:
 
 def test_the_replica_of_a_lost_master_follows_the_other_one_but_not_at_once() -> None:
     lost = [GONE1, UP2]
-    waiting = replace(A, receiving="Connecting")
-    assert wanted([waiting, B], lost, since(lost, 95.1)) == []
-    (action,) = wanted([waiting, B], lost, since(lost, 95))
+    assert wanted([A, B], lost, since(lost, 95.1)) == []
+    (action,) = wanted([A, B], lost, since(lost, 95))
     assert isinstance(action, Repoint)
     assert (action.replica, action.master) == ("a", "site2")
+
+
+def test_a_replica_that_has_lost_its_master_itself_waits_less() -> None:
+    lost = [GONE1, UP2]
+    waiting = replace(A, receiving="Connecting")
+    assert wanted([waiting, B], lost, since(lost, 98.1)) == []
+    assert [action.replica for action in wanted([waiting, B], lost, since(lost, 98))] == ["a"]
+    assert wanted([waiting, B], [UP1, UP2], since([UP1, UP2], 0)) == [], (
+        "only it says so: the link, or just now"
+    )
 
 
 def test_a_master_without_a_majority_is_lost_too_though_it_answers() -> None:

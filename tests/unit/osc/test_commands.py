@@ -21,6 +21,19 @@ GRAMMAR = {
     "job": ["list", "show", "watch", "cancel", "resume", "undo"],
     "audit": ("list",),
     "identity": ("check", "plan", "render", "verify"),
+    "identity keys": (
+        "adopt",
+        "check",
+        "exclude",
+        "hold",
+        "include",
+        "migrated",
+        "release",
+        "repair",
+        "replace",
+        "rotate",
+        "status",
+    ),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from multisite_lab import netns, paths
 from multisite_lab.model import CORE_NAMESPACE, LabError
 from multisite_lab.passwords import write_private
-from multisite_lab.process import Record, wait_until
+from multisite_lab.process import Record, detach, end_detached, wait_until
 from multisite_lab.star import config, layout
 
 
@@ -25,16 +24,7 @@ def ensure(report: Callable[[str], None]) -> None:
         return
     stop()
     command = [*netns.enter(CORE_NAMESPACE), "/usr/sbin/haproxy", "-db", "-f", str(folder / "haproxy.cfg")]
-    with (folder / "haproxy.log").open("a") as log:
-        started = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd="/",
-        )
-    Record.of(started.pid).save(_record())
+    detach(command, folder / "haproxy.log", _record())
     wait_until(lambda: bool(_ask("show info")), "the proxy of the one authentication URL", 15)
     report(f"one authentication URL: {layout.ENTRY_URL}")
 
@@ -49,10 +39,7 @@ def wait() -> None:
 
 def stop() -> None:
     """End the proxy, if it runs."""
-    found = Record.load(_record())
-    if found is not None:
-        found.kill()
-    _record().unlink(missing_ok=True)
+    end_detached(_record())
     _socket().unlink(missing_ok=True)
 
 

@@ -177,7 +177,7 @@ def _replica_variables(store: Store) -> list[_Wanted]:
         ),
         _Wanted(
             "slave_net_timeout",
-            "8",
+            "4",
             "a dead connection to the master is noticed late: changes arrive late",
             Severity.WARNING,
         ),

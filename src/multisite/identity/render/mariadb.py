@@ -103,7 +103,7 @@ def _follow(store: Store, secrets: Secrets) -> str:
         f"CHANGE MASTER TO master_host = '{store.source.address}', master_port = {store.source.port},",
         f"  master_user = '{names.REPLICATION_ACCOUNT}', master_password = '{password}',",
         "  master_use_gtid = slave_pos, master_connect_retry = 1,",
-        "  master_heartbeat_period = 2;",
+        "  master_heartbeat_period = 1;",
         "START SLAVE;",
     ]
     return "\n".join(lines) + "\n"

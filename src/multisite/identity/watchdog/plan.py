@@ -20,6 +20,8 @@ class Limits:
 
     stale_after: float = 3.0
     repoint_after: float = 3.0
+    agreed_after: float = 1.0
+    """As ``repoint_after``, of a replica that does not hear from that master either: two have seen it then."""
     home_after: float = 30.0
     pause: float = 5.0
     """Between two interventions at one replica."""
@@ -107,7 +109,8 @@ def _away(
     lost = memory.lost_since.get(replica.follows)
     if replica.receive_error == PURGED and replica.receiving == "No":
         return _to_another(replica, masters, f"{replica.follows} has not the changes it lacks any more")
-    if lost is not None and now - lost >= limits.repoint_after:
+    patience = limits.repoint_after if replica.receiving == "Yes" else limits.agreed_after
+    if lost is not None and now - lost >= patience:
         return _to_another(replica, masters, f"{replica.follows} is lost since {now - lost:.0f} s")
     stopped = "No" in (replica.receiving, replica.applying) and not replica.error
     if stopped and replica.follows:

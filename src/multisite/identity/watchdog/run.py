@@ -63,9 +63,11 @@ class Watchdog:
 
     def _mend(self, action: plan.Repoint | plan.Start) -> None:
         what = f"follows {action.master} now" if isinstance(action, plan.Repoint) else "started again"
+        began = time.monotonic()
         try:
             act.mend(self._settings, action)
-            LOG.warning("replica %s %s: %s", action.replica, what, action.why)
+            took = time.monotonic() - began
+            LOG.warning("replica %s %s (in %.1f s): %s", action.replica, what, took, action.why)
         except ERRORS as error:
             LOG.warning("replica %s: not done (%s): %s", action.replica, what, said(error))
         finally:
@@ -133,12 +135,16 @@ def main() -> int:
     if settings.beats_at is not None:
         threading.Thread(target=beat, args=(settings, stop), daemon=True).start()
     watchdog = Watchdog(settings)
-    while not stop.wait(settings.times.every):
+    pause = settings.times.every
+    while not stop.wait(pause):
+        began = time.monotonic()
         try:
             if settings.replicas:
-                watchdog.look(time.monotonic())
+                watchdog.look(began)
         except MultisiteError as error:
             LOG.warning("%s", error)
+        # A look that waited for somebody who is gone is not followed by a pause: just then every second counts.
+        pause = max(0.0, began + settings.times.every - time.monotonic())
     return 0
 
 

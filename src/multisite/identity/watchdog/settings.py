@@ -47,11 +47,12 @@ class Times(_Strict):
     every: float = Field(default=1.0, gt=0, le=60)
     stale_after: float = Field(default=3.0, gt=0)
     repoint_after: float = Field(default=3.0, gt=0)
+    agreed_after: float = Field(default=1.0, gt=0)
     home_after: float = Field(default=30.0, gt=0)
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.stale_after, self.repoint_after, self.home_after)
+        return Limits(self.stale_after, self.repoint_after, self.agreed_after, self.home_after)
 
 
 class Settings(_Strict):
