@@ -3,12 +3,41 @@
 Words as in Keystone's and MariaDB's documents: a **master** site holds a node of the synchronous (Galera) cluster, a
 **replica** site holds read-only databases that follow masters asynchronously by GTID, a **client** site has no
 Keystone of its own and asks another site's.
+
+What each field may be stands in its type, for `topology_file` to check (pydantic); code that makes these objects itself
+is not checked.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
+REGION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"
+HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
+NO_HOST = r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)?$"
+FOLDER = r"^/[A-Za-z0-9._/-]+$"
+NO_FOLDER = r"^(/[A-Za-z0-9._/-]+)?$"
+SERVER = r"^[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{1,5}$"
+URL = r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/v3$"
+
+Name = Annotated[str, Field(pattern=NAME)]
+Region = Annotated[str, Field(pattern=REGION)]
+Host = Annotated[str, Field(pattern=HOST)]
+MaybeHost = Annotated[str, Field(pattern=NO_HOST)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Folder = Annotated[str, Field(pattern=FOLDER)]
+MaybeFolder = Annotated[str, Field(pattern=NO_FOLDER)]
+Server = Annotated[str, Field(pattern=SERVER)]
+Url = Annotated[str, Field(pattern=URL)]
+Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+
+# Exactly these fields, of exactly these types (YAML's `no` is not a name).
+_EXACT = ConfigDict(extra="forbid", strict=True)
 
 
 class Form(StrEnum):
@@ -39,10 +68,12 @@ class Role(StrEnum):
 class Tokens:
     """Seconds throughout.  ``allow_expired_window``: how long services may still use an expired token of a user."""
 
+    __pydantic_config__ = _EXACT
+
     provider: TokenProvider = TokenProvider.FERNET
-    expiration: int = 3600
-    allow_expired_window: int = 172_800
-    rotation_interval: int = 86_400
+    expiration: Seconds = 3600
+    allow_expired_window: Annotated[int, Field(ge=0, le=31_536_000)] = 172_800
+    rotation_interval: Seconds = 86_400
 
 
 @dataclass(frozen=True)
@@ -52,10 +83,12 @@ class Database:
     ``server_id``: of a replica; 0 means one made of its site's name and place (``numbers.server_id``).
     """
 
-    address: str
-    port: int = 3306
-    follows: str | None = None
-    server_id: int = 0
+    __pydantic_config__ = _EXACT
+
+    address: Host
+    port: Port = 3306
+    follows: Name | None = None
+    server_id: Annotated[int, Field(ge=0, le=4_294_967_295)] = 0
 
 
 @dataclass(frozen=True)
@@ -68,16 +101,18 @@ class KeyHome:
     ``owner``, ``group``: who may read them there; "" leaves what the transport's user makes.
     """
 
-    transport: str
-    fernet_tokens: str
-    fernet_receipts: str
-    credential: str
-    jws_public: str = ""
-    jws_private: str = ""
+    __pydantic_config__ = _EXACT
+
+    transport: Literal["directory", "ssh"]
+    fernet_tokens: Folder = "/etc/keystone/fernet-keys"
+    fernet_receipts: Folder = "/etc/keystone/fernet-receipt-keys"
+    credential: Folder = "/etc/keystone/credential-keys"
+    jws_public: MaybeFolder = ""
+    jws_private: MaybeFolder = ""
     owner: str = "keystone"
     group: str = "keystone"
-    host: str = ""
-    port: int = 22
+    host: MaybeHost = ""
+    port: Port = 22
     user: str = "keystone"
     client_key: str = ""
     """File of the private key to log in with; never its content."""
@@ -93,17 +128,19 @@ class IdentitySite:
     keeps what it knows to itself.
     """
 
-    name: str
-    region: str
+    __pydantic_config__ = _EXACT
+
+    name: Name
+    region: Region
     role: Role
-    address: str
-    port: int = 5000
+    address: Host
+    port: Port = 5000
     owner: str = ""
     """Who runs it; sites of different owners do not share keys."""
     databases: tuple[Database, ...] = ()
     keys: KeyHome | None = None
-    local_port: int = 5001
-    memcached: tuple[str, ...] = ()
+    local_port: Port = 5001
+    memcached: tuple[Server, ...] = ()
 
     @property
     def url(self) -> str:
@@ -115,7 +152,9 @@ class IdentitySite:
 class Arbitrator:
     """Galera's garbd: a vote without data, in a third failure domain."""
 
-    address: str
+    __pydantic_config__ = _EXACT
+
+    address: Host
     site: str = ""
 
 
@@ -127,15 +166,17 @@ class Topology:
     of every service's auth_token.  Their sum bounds how long a revoked token is still taken anywhere.
     """
 
-    name: str
+    __pydantic_config__ = _EXACT
+
+    name: Name
     form: Form
-    entry: str
-    sites: tuple[IdentitySite, ...]
+    entry: Url
+    sites: Annotated[tuple[IdentitySite, ...], Field(min_length=1)]
     tokens: Tokens = field(default_factory=Tokens)
     arbitrator: Arbitrator | None = None
-    cache_time: int = 2
-    token_cache_time: int = 2
-    galera_cluster: str = "keystone"
+    cache_time: Seconds = 2
+    token_cache_time: Seconds = 2
+    galera_cluster: Name = "keystone"
 
     def site(self, name: str) -> IdentitySite:
         """The site of that name (KeyError when there is none)."""

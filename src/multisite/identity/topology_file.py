@@ -6,124 +6,32 @@ once.  Rules that concern more than one field are in ``topology_rules``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from multisite.domain.errors import Invalid
-from multisite.identity import topology_rules
-from multisite.identity.topology import (
-    Arbitrator,
-    Database,
-    Form,
-    IdentitySite,
-    KeyHome,
-    Role,
-    TokenProvider,
-    Tokens,
-    Topology,
-)
+from multisite.identity import topology, topology_rules
+from multisite.identity.topology import Topology
 
 VERSION = 1
 
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
-_REGION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"
-_HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
-_NO_HOST = r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)?$"
-_FOLDER = r"^/[A-Za-z0-9._/-]+$"
-_NO_FOLDER = r"^(/[A-Za-z0-9._/-]+)?$"
-_SERVER = r"^[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{1,5}$"
-_URL = r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/v3$"
 _WANTED = {
-    _NAME: "letters, digits, '_' and '-', at most 63, beginning with a letter or digit",
-    _REGION: "letters, digits, '.', '_' and '-', beginning with a letter or digit",
-    _HOST: "an IPv4 address or a host name",
-    _NO_HOST: "an IPv4 address or a host name",
-    _FOLDER: "an absolute path",
-    _NO_FOLDER: "an absolute path",
-    _SERVER: "host:port",
-    _URL: "a URL like http://192.0.2.5:5000/v3",
+    topology.NAME: "letters, digits, '_' and '-', at most 63, beginning with a letter or digit",
+    topology.REGION: "letters, digits, '.', '_' and '-', beginning with a letter or digit",
+    topology.HOST: "an IPv4 address or a host name",
+    topology.NO_HOST: "an IPv4 address or a host name",
+    topology.FOLDER: "an absolute path",
+    topology.NO_FOLDER: "an absolute path",
+    topology.SERVER: "host:port",
+    topology.URL: "a URL like http://192.0.2.5:5000/v3",
 }
-
-Name = Annotated[str, Field(pattern=_NAME)]
-Host = Annotated[str, Field(pattern=_HOST)]
-MaybeHost = Annotated[str, Field(pattern=_NO_HOST)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Folder = Annotated[str, Field(pattern=_FOLDER)]
-MaybeFolder = Annotated[str, Field(pattern=_NO_FOLDER)]
-Server = Annotated[str, Field(pattern=_SERVER)]
-Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
-
-
-class _Section(BaseModel):
-    """Exactly the fields we know, of exactly the types we say (YAML's ``no`` is not a name)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Tokens(_Section):
-    provider: Literal["fernet", "jws"] = "fernet"
-    expiration: Seconds = 3600
-    allow_expired_window: Annotated[int, Field(ge=0, le=31_536_000)] = 172_800
-    rotation_interval: Seconds = 86_400
-
-
-class _Database(_Section):
-    address: Host
-    port: Port = 3306
-    follows: Name | None = None
-    server_id: Annotated[int, Field(ge=0, le=4_294_967_295)] = 0
-
-
-class _Keys(_Section):
-    transport: Literal["directory", "ssh"]
-    fernet_tokens: Folder = "/etc/keystone/fernet-keys"
-    fernet_receipts: Folder = "/etc/keystone/fernet-receipt-keys"
-    credential: Folder = "/etc/keystone/credential-keys"
-    jws_public: MaybeFolder = ""
-    jws_private: MaybeFolder = ""
-    owner: str = "keystone"
-    group: str = "keystone"
-    host: MaybeHost = ""
-    port: Port = 22
-    user: str = "keystone"
-    client_key: str = ""
-    known_hosts: str = ""
-
-
-class _Site(_Section):
-    name: Name
-    region: Annotated[str, Field(pattern=_REGION)]
-    role: Literal["master", "replica", "client"]
-    address: Host
-    port: Port = 5000
-    owner: str = ""
-    databases: list[_Database] = []
-    keys: _Keys | None = None
-    local_port: Port = 5001
-    memcached: list[Server] = []
-
-
-class _Arbitrator(_Section):
-    address: Host
-    site: str = ""
-
-
-class _File(_Section):
-    version: Literal[1]
-    name: Name
-    form: Literal["cluster", "multi-cluster", "star", "centralised"]
-    entry: Annotated[str, Field(pattern=_URL)]
-    sites: Annotated[list[_Site], Field(min_length=1)]
-    tokens: _Tokens = _Tokens()
-    arbitrator: _Arbitrator | None = None
-    cache_time: Seconds = 2
-    token_cache_time: Seconds = 2
-    galera_cluster: Name = "keystone"
+_FILE: TypeAdapter[Topology] = TypeAdapter(Topology)
 
 
 class _Loader(yaml.SafeLoader):
@@ -167,44 +75,28 @@ def parsed(text: str) -> Topology:
         raise Invalid(f"{where}{problem}: correct the YAML there") from error
     if not isinstance(content, dict):
         raise Invalid("the file: is no mapping of fields: begin it with 'version: 1'")
+    said = _version(content.pop("version", None))
     try:
-        model = _File.model_validate(content)
+        # As JSON: there a list is a tuple and a word a member of an enumeration, with types as exact as else.
+        found = _FILE.validate_json(json.dumps(content, default=str))
     except ValidationError as error:
-        raise Invalid("\n".join(_said(e) for e in error.errors())) from None
-    topology = _topology(model)
-    problems = topology_rules.problems(topology)
-    if problems:
-        raise Invalid("\n".join(str(problem) for problem in problems))
-    return topology
+        raise Invalid("\n".join([*said, *(_said(e) for e in error.errors())])) from None
+    said += [str(problem) for problem in topology_rules.problems(found)]
+    if said:
+        raise Invalid("\n".join(said))
+    return found
 
 
-def dumped(topology: Topology) -> str:
+def _version(given: Any) -> list[str]:
+    if given is None:
+        return ["version: is missing: add it"]
+    return [] if type(given) is int and given == VERSION else [f"version: {given!r} is wrong: give {VERSION}"]
+
+
+def dumped(made: Topology) -> str:
     """The file of a topology; fields that have their default are left out."""
-    content = {"version": VERSION} | _sparse(topology)
+    content = {"version": VERSION} | _sparse(made)
     return yaml.safe_dump(content, sort_keys=False, width=120)
-
-
-def _topology(model: _File) -> Topology:
-    plain = model.model_dump(exclude={"version", "sites", "tokens", "arbitrator", "form"})
-    tokens = model.tokens.model_dump() | {"provider": TokenProvider(model.tokens.provider)}
-    return Topology(
-        **plain,
-        form=Form(model.form),
-        sites=tuple(_site(site) for site in model.sites),
-        tokens=Tokens(**tokens),
-        arbitrator=Arbitrator(**model.arbitrator.model_dump()) if model.arbitrator else None,
-    )
-
-
-def _site(model: _Site) -> IdentitySite:
-    plain = model.model_dump(exclude={"databases", "keys", "role", "memcached"})
-    return IdentitySite(
-        **plain,
-        role=Role(model.role),
-        databases=tuple(Database(**database.model_dump()) for database in model.databases),
-        keys=KeyHome(**model.keys.model_dump()) if model.keys else None,
-        memcached=tuple(model.memcached),
-    )
 
 
 def _sparse(value: Any) -> dict[str, Any]:
@@ -236,11 +128,11 @@ def _said(error: Mapping[str, Any]) -> str:
     given = error.get("input")
     if kind == "missing":
         return f"{path}: is missing: add it"
-    if kind == "extra_forbidden":
+    if kind == "unexpected_keyword_argument":
         return f"{path}: is no field of a topology file: remove it or correct its name"
     if kind == "string_pattern_mismatch":
         return f"{path}: {given!r} is wrong: give {_WANTED[context['pattern']]}"
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         return f"{path}: {given!r} is wrong: give {context['expected']}"
     message = error["msg"][:1].lower() + error["msg"][1:]
     shown = "" if isinstance(given, dict | list) else f"{given!r} is wrong: "

@@ -66,7 +66,7 @@ def _logs_in(name: str) -> bool:
 def test_verify_rotation_and_private_keys(keys: KeySites, tmp_path: Path) -> None:
     assert len(token(url("site3"))) > 300, "that is no JWS token"
     proven(keys.topology, tmp_path)
-    private = {name: Secrets([ALL_SITES[name].var / "keystone/jws-private"], every=1.0) for name in SITES}
+    private = {name: Secrets([ALL_SITES[name].var / "keystone/jws-private"], every=3.0) for name in SITES}
     try:
         keys.start_daemon()
         with Load() as load:

@@ -31,12 +31,12 @@ def keys(tmp_path: Path) -> Iterator[KeySites]:
 
 def test_five_rotations_one_site_cut_off_in_the_2nd_and_4th(keys: KeySites, tmp_path: Path) -> None:
     api = Manager(tmp_path / "manager")
-    api.prepare()
-    api.start(timeout=300)
     vault = tmp_path / "state/keys/vault"
     folders = [site.var / "keystone" for site in ALL_SITES.values()]
-    secrets = Secrets([*folders, vault], every=1.0)
+    secrets = Secrets([*folders, vault], every=3.0)
     try:
+        api.prepare()
+        api.start(timeout=300)
         keys.start_daemon()
         with Load() as load:
             for number in range(1, 6):

@@ -21,7 +21,7 @@ DATABASE_PORT = 3306
 GALERA_PORT = 4567
 CHECK_PORT = 9200
 """Where each site's health agent answers the proxies for the site as a whole (check.py)."""
-CHOSEN_DATABASE_PORT = 3300
+CHOSEN_DATABASE_PORT = 13306
 """On site 3's loopback: whichever of its two copies is fresh."""
 BEHIND_PROXY = 5001
 """Site 3's Keystone itself; port 5000 there is the proxy that sends writes to the masters."""

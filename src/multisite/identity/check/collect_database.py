@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
-from typing import Any
+from contextlib import AbstractContextManager
 
 import pymysql
 from pydantic import SecretStr
 from pymysql.cursors import Cursor
 
+from multisite.identity import sql
 from multisite.identity.check.facts import DatabaseFacts, Unseen
 from multisite.identity.render import names
 from multisite.identity.secrets import Secrets
+from multisite.identity.sql import ERRORS, said
 from multisite.identity.topology import Database
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 10
@@ -28,8 +28,8 @@ def position(database: Database, secrets: Secrets) -> str | Unseen:
             cursor.execute("SELECT @@GLOBAL.gtid_binlog_pos")
             (row,) = cursor.fetchall()
             return str(row[0])
-    except (pymysql.MySQLError, OSError) as error:
-        return Unseen(_said(error))
+    except ERRORS as error:
+        return Unseen(said(error))
 
 
 def facts(
@@ -45,8 +45,8 @@ def facts(
             status = _pairs(cursor, "SHOW GLOBAL STATUS")
             replica = _replica(cursor)
             caught_up = None if target is None else _reached(cursor, target, wait)
-    except (pymysql.MySQLError, OSError) as error:
-        return Unseen(_said(error))
+    except ERRORS as error:
+        return Unseen(said(error))
     return DatabaseFacts(variables, status, replica, _privileges(database, secrets), caught_up)
 
 
@@ -54,7 +54,7 @@ def _replica(cursor: Cursor) -> dict[str, str] | Unseen | None:
     try:
         cursor.execute("SHOW SLAVE STATUS")
     except pymysql.MySQLError as error:
-        return Unseen(_said(error))  # the account lacks SLAVE MONITOR
+        return Unseen(said(error))  # the account lacks SLAVE MONITOR
     rows = cursor.fetchall()
     if not rows:
         return None
@@ -69,7 +69,7 @@ def _reached(cursor: Cursor, target: str | Unseen, wait: float) -> bool | Unseen
         cursor.execute("SELECT MASTER_GTID_WAIT(%s, %s)", (target, wait))
         (row,) = cursor.fetchall()
     except pymysql.MySQLError as error:
-        return Unseen(_said(error))
+        return Unseen(said(error))
     return bool(row[0] == _REACHED)
 
 
@@ -79,8 +79,8 @@ def _privileges(database: Database, secrets: Secrets) -> frozenset[str] | Unseen
         with _session(database, names.KEYSTONE_ACCOUNT, secrets.database) as cursor:
             cursor.execute("SHOW GRANTS")
             lines = [str(row[0]) for row in cursor.fetchall()]
-    except (pymysql.MySQLError, OSError) as error:
-        return Unseen(_said(error))
+    except ERRORS as error:
+        return Unseen(said(error))
     lists = [match.group(1) for line in lines if (match := _GRANT.match(line))]
     return frozenset(name.strip().upper() for names_ in lists for name in names_.split(","))
 
@@ -90,22 +90,8 @@ def _pairs(cursor: Cursor, question: str) -> dict[str, str]:
     return {str(name).lower(): str(value) for name, value in cursor.fetchall()}
 
 
-def _said(error: Exception) -> str:
-    """The server's or the system's words: they name accounts and hosts, never passwords."""
-    details: Any = error.args[1] if len(error.args) > 1 else error
-    return str(details)
-
-
-@contextlib.contextmanager
-def _session(database: Database, account: str, password: SecretStr) -> Iterator[Cursor]:
-    connection = pymysql.connect(
-        host=database.address,
-        port=database.port,
-        user=account,
-        password=password.get_secret_value(),
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=ANSWER_SECONDS,
-        write_timeout=ANSWER_SECONDS,
-    )
-    with contextlib.closing(connection), connection.cursor() as cursor:
-        yield cursor
+def _session(database: Database, account: str, password: SecretStr) -> AbstractContextManager[Cursor]:
+    return sql.session(
+        database.address, database.port, account, password, connect=CONNECT_SECONDS, answer=ANSWER_SECONDS,
+        kind=Cursor,
+    )  # fmt: skip
