@@ -171,7 +171,7 @@ class Topology:
     name: Name
     form: Form
     entry: Url
-    sites: Annotated[tuple[IdentitySite, ...], Field(min_length=1)]
+    sites: tuple[IdentitySite, ...]
     tokens: Tokens = field(default_factory=Tokens)
     arbitrator: Arbitrator | None = None
     cache_time: Seconds = 2

@@ -81,7 +81,10 @@ def parsed(text: str) -> Topology:
         found = _FILE.validate_json(json.dumps(content, default=str))
     except ValidationError as error:
         raise Invalid("\n".join([*said, *(_said(e) for e in error.errors())])) from None
-    said += [str(problem) for problem in topology_rules.problems(found)]
+    if found.sites:
+        said += [str(problem) for problem in topology_rules.problems(found)]
+    else:
+        said.append("sites: is empty: add a site")
     if said:
         raise Invalid("\n".join(said))
     return found

@@ -46,6 +46,7 @@ def test_there_is_an_example_of_every_form_and_provider() -> None:
     ("old", "new", "message"),
     [
         ("version: 1", "version: 2", "version: 2 is wrong: give 1"),
+        ("version: 1\n", "", "version: is missing: add it"),
         ("form: star", "form: ring", "form: 'ring' is wrong: give 'cluster', 'multi-cluster', 'star' or 'centralised'"),
         ("form: star", "form: star\nfoo: 1", "foo: is no field of a topology file: remove it or correct its name"),
         ("name: europe\n", "", "name: is missing: add it"),
@@ -83,6 +84,11 @@ def test_what_is_wrong_is_named_with_its_place(old: str, new: str, message: str)
 
 def test_all_problems_are_told_at_once() -> None:
     assert len(said("version: 1\nform: star\nsites: [{}]").splitlines()) == 6
+
+
+def test_a_file_without_sites_says_so() -> None:
+    text = "version: 1\nname: a\nform: star\nentry: http://192.0.2.5:5000/v3\nsites: []"
+    assert said(text) == "sites: is empty: add a site"
 
 
 def test_a_client_has_neither_databases_nor_keys_and_names_a_keystone() -> None:

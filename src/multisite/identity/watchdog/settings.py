@@ -35,7 +35,8 @@ class Replica(_Strict):
 
 
 class Proxy(_Strict):
-    """``socket``: HAProxy's ``stats socket``, level admin; ``local``: ``backend/server`` of the site's own Keystone."""
+    """``socket``: HAProxy's ``stats socket``, level admin.  ``local``: every ``backend/server`` that is the site's own
+    Keystone and reads; as rendered ``identity_read/<site>`` and ``identity_read/as-it-is``."""
 
     socket: Path
     local: tuple[str, ...] = ()
