@@ -29,7 +29,6 @@ class Up:
         self._sites = sites
         self._whole = [site for site in sites if form.whole(site)]
         self._networked = [site for site in sites if form.own_database(site)]
-        self._machines = [machine for site in sites for machine in form.machines(site)]
         self._begun = time.monotonic()
         self._report = report
 
@@ -52,12 +51,11 @@ class Up:
         if form.shared():
             entry.ensure(self.say)
             cluster.before_start(self._sites, self.say)
-        booting = [
-            machine for machine in self._machines if lifecycle.ensure_started(machine, self._of(machine))
-        ]
-        lifecycle.follow_boot(booting, lambda site, text: self.say(f"{site.name}: {text}"), BOOT_TIMEOUT)
-        for machine in self._machines:
-            self._verify(machine)
+        for group in self._groups():
+            booting = [machine for machine in group if lifecycle.ensure_started(machine, self._of(machine))]
+            lifecycle.follow_boot(booting, lambda site, text: self.say(f"{site.name}: {text}"), BOOT_TIMEOUT)
+            for machine in group:
+                self._verify(machine)
         if form.shared() and any(layout.is_master(site) for site in self._sites):
             entry.wait()
         self._furnish()
@@ -69,6 +67,14 @@ class Up:
 
     def _of(self, site: Machine) -> Report:
         return lambda text: self.say(f"{site.name}: {text}")
+
+    def _groups(self) -> list[list[Machine]]:
+        """What boots together: all sites; with several machines each, one site after the other.
+
+        More programs at once than the processors can start in a minute would time out on each other.
+        """
+        groups = [form.machines(site) for site in self._sites]
+        return groups if form.current().networks else [[machine for group in groups for machine in group]]
 
     def _prepare(self, site: Site, origins: lifecycle.Origins, plugins_changed: list[str]) -> None:
         changed: dict[Machine, bool] = {site: lifecycle.prepare(site, origins)}
