@@ -50,13 +50,18 @@ class Sniffer:
 
     def frames(self) -> list[Frame]:
         """All frames so far that the filter lets through, in the order they came."""
-        data = os.pread(self._output.fileno(), 1 << 30, self._offset)
+        if not self._output.closed:
+            self._take()
+        return [frame for frame in self._seen if self._wanted is None or self._wanted(frame)]
+
+    def _take(self) -> None:
+        descriptor = self._output.fileno()
+        data = os.pread(descriptor, os.fstat(descriptor).st_size - self._offset, self._offset)
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         for line in whole.splitlines():
             at, _, frame = line.partition(b" ")
             self._seen.append(parse(float(at), base64.b64decode(frame)))
-        return [frame for frame in self._seen if self._wanted is None or self._wanted(frame)]
 
     def wait(self, condition: Filter, timeout: float) -> Frame | None:
         """The first frame of which the condition holds; None when there is none in time (seconds)."""
@@ -80,9 +85,10 @@ def sniff(segment: str, wanted: Filter | None = None, site: str = "") -> Iterato
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=said)
         assert process.stdin is not None
+        sniffer = Sniffer(output, wanted)
         try:
             _wait_started(process, said)
-            yield Sniffer(output, wanted)
+            yield sniffer
         finally:
             process.stdin.close()  # it takes what is still in its socket, then ends
             try:
@@ -90,6 +96,7 @@ def sniff(segment: str, wanted: Filter | None = None, site: str = "") -> Iterato
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            sniffer.frames()  # the last ones, before their file goes
 
 
 def probe_from_core(

@@ -32,8 +32,8 @@ def all_hosts_alive() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def clouds() -> Iterator[dict[str, Any]]:
-    """Site -> connection of its operator; what the tests made there is removed before and after."""
-    found = {site: connect(site) for site in form.sites()}
+    """Site with power -> connection of its operator; what the tests made there is removed before and after."""
+    found = {site: connect(site) for site in form.sites() if sites.is_alive(site)}
     for cloud in found.values():
         remove(cloud)
     yield found
