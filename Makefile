@@ -11,6 +11,9 @@ SUITE_contract := tests/contract/sites/test_contract.py
 # one identity over three sites; brings up a lab of that form
 SUITE_identity := tests/lab/identity
 FORM_identity := --identity star --only-identity
+# networks between sites: two compute hosts each, routers, a lean third site
+SUITE_networks := tests/lab/networks
+FORM_networks := --compute-hosts 2 --l3 --third
 SUITE ?= recovery
 NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
@@ -26,7 +29,7 @@ help:
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
 	@echo 'make test-identity         rendered identity of three sites, run and checked: MariaDB, Galera, HAProxy, Keystone (no lab)'
 	@echo 'make test-keys             token keys of many sites: rotations under load over SSH, kills, theft (no lab)'
-	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity'
+	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity, networks'
 	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'

@@ -6,17 +6,17 @@ It may run again at any time: what is up is left alone.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
-from multisite_lab import ceph, database, form, ovs, ready
-from multisite_lab.model import Site, site_named
+from multisite_lab import ceph, control, database, form, lean, ovs, ready
+from multisite_lab.listening import answers as answers  # also for the golden database
+from multisite_lab.model import Host, Machine, machine_named
 from multisite_lab.services import Service, services
 from multisite_lab.star import programs as identity
 from multisite_lab.supervise import Supervisor
@@ -32,7 +32,7 @@ class Task:
 
     name: str
     needs: tuple[str, ...]
-    action: Callable[[Site], None]
+    action: Callable[[Any], None]
 
 
 TASKS = (
@@ -45,8 +45,20 @@ TASKS = (
 )
 
 
-def tasks(site: Site) -> list[Task]:
-    """What is done at the boot of this site."""
+_SWITCH = tuple(task for task in TASKS if task.name.startswith("ovs-"))
+HOST_TASKS = (*_SWITCH, Task("control-plane", (), control.wait_answers))
+"""At the boot of a further compute host."""
+
+LEAN_TASKS = (*_SWITCH, Task("database", ("mariadb",), lean.localise))
+"""At the boot of a site that is only identity and networks."""
+
+
+def tasks(site: Machine) -> list[Task]:
+    """What is done at the boot of this machine."""
+    if isinstance(site, Host):
+        return list(HOST_TASKS)
+    if form.lean(site):
+        return list(LEAN_TASKS)
     if not form.shared():
         return list(TASKS)
     theirs = [Task(name, needs, action) for name, needs, action in identity.work(site)]
@@ -58,7 +70,7 @@ def tasks(site: Site) -> list[Task]:
 class Boot:
     """One run: starts what can be started, waits for what was started, until nothing is left."""
 
-    def __init__(self, site: Site, report: Callable[[str], None]) -> None:
+    def __init__(self, site: Machine, report: Callable[[str], None]) -> None:
         self._supervisor = Supervisor(site)
         self._site = site
         self._report = report
@@ -113,26 +125,10 @@ class Boot:
             raise RuntimeError(f"gave up starting: {', '.join(fatal)} (see multisite-lab logs)")
 
 
-def answers(probe: str) -> bool:
-    """Whether something listens at `tcp:HOST:PORT` or `unix:PATH`; an empty probe is always content."""
-    if not probe:
-        return True
-    kind, _, where = probe.partition(":")
-    host, _, port = where.rpartition(":")
-    family = socket.AF_INET if kind == "tcp" else socket.AF_UNIX
-    with socket.socket(family) as connection:
-        connection.settimeout(1)
-        try:
-            connection.connect((host, int(port)) if kind == "tcp" else where)
-        except OSError:
-            return False
-    return True
-
-
 def main() -> None:
-    """Boot the site named on the command line and leave the story in its boot.log."""
+    """Boot the machine named on the command line and leave the story in its boot.log."""
     os.umask(0o077)
-    site = site_named(sys.argv[1])
+    site = machine_named(sys.argv[1])
     begun = time.monotonic()
     with (site.log / "boot.log").open("w", buffering=1) as log:
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from multisite_lab import form, health, lock, sites, up
-from multisite_lab.model import ALL_SITES, CORE_MANAGEMENT, LabError, Site, site_named
+from multisite_lab.model import ALL_SITES, CORE_MANAGEMENT, MOST_HOSTS, LabError, Site, site_named
 
 _ACCOUNTS = ["operator", "admin", "member", "other", "multisite"]
 _OUT = Console(highlight=False, soft_wrap=True)
@@ -46,6 +46,9 @@ def _one_site(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("site", type=click.Choice(list(ALL_SITES)))(command)
 
 
+_at_host = click.option("--host", default="", help="At this compute host; without it the site's own machine.")
+
+
 def _say(text: str) -> None:
     _OUT.print(text, markup=False)
 
@@ -55,7 +58,7 @@ def _chosen(names: tuple[str, ...]) -> list[Site]:
     for name in names:
         if name not in have:
             raise LabError(
-                f"{name} belongs to a lab with one identity only: multisite-lab up --identity star"
+                f"{name} belongs to other forms of the lab: multisite-lab up --identity star, or --third"
             )
     return [site_named(name) for name in names] or list(have.values())
 
@@ -70,10 +73,23 @@ def _chosen(names: tuple[str, ...]) -> list[Site]:
     help="Each site its own identity, or one over three sites (star).",
 )
 @click.option("--only-identity", is_flag=True, help="No Nova, Cinder, Ceph, ...: only the one identity.")
-def up_command(names: tuple[str, ...], identity: str, only_identity: bool) -> None:
+@click.option(
+    "--compute-hosts",
+    type=click.IntRange(1, MOST_HOSTS),
+    default=1,
+    show_default=True,
+    help="Of each site; the first is the control plane's own machine.",
+)
+@click.option(
+    "--l3", is_flag=True, help="Router agents at each compute host, and the external network `public`."
+)
+@click.option("--third", is_flag=True, help="A lean third site: Keystone, Neutron, a switch.")
+def up_command(
+    names: tuple[str, ...], identity: str, only_identity: bool, compute_hosts: int, l3: bool, third: bool
+) -> None:
     """Bring sites up (default: all); repairs what is half dead; safe to repeat."""
     with lock.exclusive():
-        form.choose(form.Form(form.Identity(identity), only_identity))
+        form.choose(form.Form(form.Identity(identity), only_identity, compute_hosts, l3, third))
         up.Up(_chosen(names), _say).run()
 
 
@@ -102,6 +118,24 @@ def start(site: str, no_wait: bool) -> None:
     _say(f"{site}: {'started' if no_wait else 'ready'}")
 
 
+@main.command("kill-host")
+@_one_site
+@click.argument("host")
+def kill_host(site: str, host: str) -> None:
+    """Lose one compute host of a site (c2, or its whole name)."""
+    _say(f"{site} {host}: every process gone after {sites.kill_host(site, host):.2f} s")
+
+
+@main.command("start-host")
+@_one_site
+@click.argument("host")
+@click.option("--no-wait", is_flag=True, help="Do not wait until its agents have reported.")
+def start_host(site: str, host: str, no_wait: bool) -> None:
+    """Start a lost compute host again with what it had on its disks."""
+    sites.start_host(site, host, wait=not no_wait)
+    _say(f"{site} {host}: {'started' if no_wait else 'ready'}")
+
+
 @main.command()
 @_some_sites
 @click.option("--timeout", default=300.0, show_default=True)
@@ -116,7 +150,8 @@ def ready(names: tuple[str, ...], timeout: float) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Every service of every site: state, pid, version, memory, health."""
-    found = [row for site in form.sites().values() for row in health.rows(site)]
+    machines = [machine for site in form.sites().values() for machine in form.machines(site)]
+    found = [row for machine in machines for row in health.rows(machine)]
     found += health.core_rows()
     if as_json:
         click.echo(json.dumps([asdict(row) for row in found], indent=1))
@@ -141,11 +176,13 @@ def status(as_json: bool) -> None:
 @click.argument("service")
 @click.option("-n", "lines", default=40, show_default=True, help="How many lines of each file.")
 @click.option("-f", "follow", is_flag=True, help="Go on as the service writes.")
-def logs(site: str, service: str, lines: int, follow: bool) -> None:
+@_at_host
+def logs(site: str, service: str, lines: int, follow: bool, host: str) -> None:
     """What a service has written."""
-    files = health.log_files(site_named(site), service)
+    machine = form.machine(site_named(site), host)
+    files = health.log_files(machine, service)
     if not files:
-        raise LabError(f"{site}: {service} has written nothing in {site_named(site).log}")
+        raise LabError(f"{machine.name}: {service} has written nothing in {machine.log}")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
     os.execvp(command[0], command)
 
@@ -154,9 +191,28 @@ def logs(site: str, service: str, lines: int, follow: bool) -> None:
 @_one_site
 @click.argument("service")
 @click.argument("action", type=click.Choice(["start", "stop", "restart", "kill", "pause", "resume"]))
-def service(site: str, service: str, action: str) -> None:
+@_at_host
+def service(site: str, service: str, action: str, host: str) -> None:
     """Do something to one service of a site."""
-    sites.service(site, service, action)
+    sites.service(site, service, action, host)
+
+
+@main.command("stop-service")
+@_one_site
+@click.argument("service")
+@_at_host
+def stop_service(site: str, service: str, host: str) -> None:
+    """Lose one service by SIGKILL and keep it lost."""
+    sites.stop_service(site, service, host)
+
+
+@main.command("start-service")
+@_one_site
+@click.argument("service")
+@_at_host
+def start_service(site: str, service: str, host: str) -> None:
+    """Start a lost service again."""
+    sites.start_service(site, service, host)
 
 
 @main.command()
@@ -172,10 +228,13 @@ def env(site: str, account: str) -> None:
 @click.option(
     "--site", type=click.Choice(list(ALL_SITES)), help="Inside this site; without it in the core's network."
 )
+@_at_host
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def exec_command(site: str | None, command: tuple[str, ...]) -> None:
+def exec_command(site: str | None, host: str, command: tuple[str, ...]) -> None:
     """Run a command where the sites can be reached, with the operators' clouds.yaml."""
-    prefix = sites.site_prefix(site) if site else sites.core_prefix()
+    if host and not site:
+        raise LabError("--host needs --site")
+    prefix = sites.site_prefix(site, host) if site else sites.core_prefix()
     environment = {"OS_CLIENT_CONFIG_FILE": str(sites.clouds_yaml())} | dict(os.environ)
     sys.exit(subprocess.run([*prefix, *command], env=environment).returncode)
 

@@ -12,13 +12,15 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from multisite_lab import form, lifecycle, netns, paths, process
-from multisite_lab.model import CORE_NAMESPACE, Site
+from multisite_lab.model import CORE_NAMESPACE, Host, Machine, Site
 from multisite_lab.ready import OK
 from multisite_lab.services import Service, services
 from multisite_lab.star import entry
 from multisite_lab.supervise import Program, Supervisor
 
 _MIB = 1 << 20
+_FIRST = {Site: "keystone", Host: "nova-compute"}
+"""Whose health says that nobody could be asked."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,13 @@ class Row:
     health: str
 
 
-def rows(site: Site) -> Iterator[Row]:
-    """Every service of a site; one row saying so when the site is down."""
+def rows(site: Machine) -> Iterator[Row]:
+    """Every service of a machine; one row saying so when it is down."""
     if not lifecycle.is_alive(site) or not Supervisor(site).answers():
         state = "half dead" if lifecycle.is_alive(site) else "down"
-        yield Row(
-            site.name, "(site)", state, None, "", 0, "multisite-lab up repairs it" if state != "down" else ""
-        )
+        kind = "(host)" if isinstance(site, Host) else "(site)"
+        advice = "multisite-lab up repairs it" if state != "down" else ""
+        yield Row(site.name, kind, state, None, "", 0, advice)
         return
     members = process.members(lifecycle.init_pid(site))
     programs = Supervisor(site).programs()
@@ -70,12 +72,12 @@ def core_rows() -> list[Row]:
     return [Row("core", "identity-entry", state, pid, version, memory, entry.health())]
 
 
-def findings(site: Site) -> dict[str, str]:
-    """What the site's APIs say: service -> `ok` or what is wrong."""
+def findings(site: Machine) -> dict[str, str]:
+    """What the site's APIs say of a machine: service -> `ok` or what is wrong."""
     command = [*netns.enter(CORE_NAMESPACE), sys.executable, "-m", "multisite_lab.ready", site.name]
     done = subprocess.run(command, capture_output=True, text=True)
     found: dict[str, str] = (
-        json.loads(done.stdout) if done.returncode == 0 else {"keystone": done.stderr[-160:]}
+        json.loads(done.stdout) if done.returncode == 0 else {_FIRST[type(site)]: done.stderr[-160:]}
     )
     return found
 
@@ -140,7 +142,7 @@ def _upstream(version: str) -> str:
 _DEBIAN: dict[str, str] = {}
 
 
-def log_files(site: Site, service: str) -> list[Path]:
+def log_files(site: Machine, service: str) -> list[Path]:
     """Where a service writes: its own log and what it printed, newest last."""
     names = {service, service.removesuffix("-api"), service.replace("neutron-", "")}
     found = [site.log / f"{name}{ending}" for name in sorted(names) for ending in (".log", ".out")]

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from multisite_lab.model import Site, site_named
+from multisite_lab.model import Machine, machine_named
 
 _RSYNC = Path("/usr/bin/rsync")
 _EMPTY = ("/run/netns", "/run/openvswitch", "/run/libvirt")
@@ -22,7 +22,7 @@ _EMPTY = ("/run/netns", "/run/openvswitch", "/run/libvirt")
 def main() -> None:
     """Prepare the namespaces this process is in and become the supervisor."""
     os.umask(0o077)
-    site = site_named(sys.argv[1])
+    site = machine_named(sys.argv[1])
     socket.sethostname(site.name)
     for folder in _EMPTY:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def main() -> None:
         shutil.copy2(_RSYNC, site.run / "rsync")  # for what is mounted over it
     for source, target in _binds(site).items():
         if not source.exists():
-            continue  # a site that is only a part of the identity has none
+            continue  # a site that is only a part of the identity, a lean one, a host: each lacks some
         if source.is_dir():
             target.mkdir(parents=True, exist_ok=True)
         if target.exists():
@@ -42,7 +42,7 @@ def main() -> None:
     )
 
 
-def _binds(site: Site) -> dict[Path, Path]:
+def _binds(site: Machine) -> dict[Path, Path]:
     return {
         site.var / "ovs": Path("/etc/openvswitch"),
         site.log / "ovs": Path("/var/log/openvswitch"),

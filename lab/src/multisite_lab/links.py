@@ -73,7 +73,7 @@ def forget(site: Site) -> None:
 
 def _change(site: Site, wanted: Link) -> None:
     write_private(_file(site), json.dumps(asdict(wanted)) + "\n")
-    if netns.site_wired(site):
+    if netns.wired(site):
         _put(site, wanted)
 
 

@@ -1,4 +1,4 @@
-"""What a site is: names and addresses, nothing that runs."""
+"""What sites and hosts are: names and addresses, nothing that runs."""
 
 from __future__ import annotations
 
@@ -32,14 +32,11 @@ class LabError(Exception):
 
 
 @dataclass(frozen=True)
-class Site:
-    """One OpenStack site: a set of namespaces, three cables and a folder."""
+class _Machine:
+    """What every machine of the lab has: a set of namespaces, three cables and a folder."""
 
     name: str
     index: int
-    region: str
-    furnished: bool = False
-    """Whether it gets a flavor and the guest image; a recovery must make do without."""
 
     @property
     def namespace(self) -> str:
@@ -48,17 +45,17 @@ class Site:
 
     @property
     def management(self) -> str:
-        """Where its APIs and its Ceph monitor listen."""
+        """Its address on the management network; that of a site is where its APIs and its Ceph monitor listen."""
         return f"192.168.251.{10 + self.index}"
 
     @property
     def vtep(self) -> str:
-        """Its tunnel address on the underlay between the sites."""
+        """Its tunnel address on the underlay."""
         return f"172.31.9.{10 + self.index}"
 
     @property
     def root(self) -> Path:
-        """Everything this site keeps."""
+        """Everything it keeps."""
         return paths.state() / self.name
 
     @property
@@ -68,7 +65,7 @@ class Site:
 
     @property
     def var(self) -> Path:
-        """Databases, Ceph, instances: what survives a restart of the site."""
+        """Databases, Ceph, instances: what survives a restart."""
         return self.root / "var"
 
     @property
@@ -83,12 +80,61 @@ class Site:
 
     @property
     def supervisor_socket(self) -> Path:
-        """The site's supervisor answers here (unix sockets reach across network namespaces)."""
+        """Its supervisor answers here (unix sockets reach across network namespaces)."""
         return self.run / "supervisor.sock"
+
+
+@dataclass(frozen=True)
+class Site(_Machine):
+    """One OpenStack site; the machine of its control plane, its storage and its first compute host."""
+
+    region: str
+    furnished: bool = False
+    """Whether it gets a flavor and the guest image; a recovery must make do without."""
+
+    @property
+    def site(self) -> Site:
+        """Itself: what it shares with its other hosts."""
+        return self
+
+    @property
+    def instances(self) -> Path:
+        """Nova's folder of guests, one for all hosts of the site as on shared storage."""
+        return self.var / "nova" / "instances"
 
     def url(self, service: str) -> str:
         """Public address of one of its APIs."""
         return api_url(service, self.management)
+
+
+@dataclass(frozen=True)
+class Host(_Machine):
+    """One more compute host of a site: a switch, a hypervisor and agents, no control plane."""
+
+    site: Site
+
+    @property
+    def root(self) -> Path:
+        """Everything it keeps, inside the folder of its site."""
+        return self.site.root / "hosts" / self.name.rpartition("-")[2]
+
+    @property
+    def region(self) -> str:
+        """That of its site."""
+        return self.site.region
+
+    @property
+    def instances(self) -> Path:
+        """That of its site."""
+        return self.site.instances
+
+    def url(self, service: str) -> str:
+        """Public address of one of its site's APIs."""
+        return self.site.url(service)
+
+
+Machine = Site | Host
+"""A computer of the lab: what is wired, powered, lost and supervised as one."""
 
 
 def api_url(service: str, host: str) -> str:
@@ -103,7 +149,20 @@ SITES: dict[str, Site] = {
 """The OpenStack sites of this lab, by name."""
 
 ALL_SITES: dict[str, Site] = SITES | {"site3": Site("site3", 3, "RegionThree")}
-"""With the one that only a lab with one identity has, and only for a part of that (form.py)."""
+"""With the one that some forms of the lab have, with a part of what the others have (form.py)."""
+
+
+HOSTS: dict[str, Host] = {
+    f"{site.name}-c2": Host(f"{site.name}-c2", 10 + site.index, site) for site in SITES.values()
+}
+"""The second compute hosts (the first is the site's own machine), by the name Nova and Neutron know."""
+
+MOST_HOSTS = 2
+
+
+def hosts_of(site: Site) -> list[Host]:
+    """The further compute hosts a site can have, whether or not this lab's form has them."""
+    return [host for host in HOSTS.values() if host.site == site]
 
 
 def site_named(name: str) -> Site:
@@ -112,3 +171,13 @@ def site_named(name: str) -> Site:
         return ALL_SITES[name]
     except KeyError:
         raise LabError(f"there is no site {name!r}; the lab has {', '.join(ALL_SITES)}") from None
+
+
+def machines_of(site: Site) -> list[Machine]:
+    """The machine of a site's control plane and those of all further compute hosts it can have."""
+    return [site, *hosts_of(site)]
+
+
+def machine_named(name: str) -> Machine:
+    """The site or the host of that name."""
+    return HOSTS[name] if name in HOSTS else site_named(name)

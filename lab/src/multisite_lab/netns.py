@@ -1,12 +1,16 @@
-"""Network namespaces and cables: three switches in the core, three cables to each site."""
+"""Network namespaces and cables: three switches in the core, three cables to each site.
+
+In a form made for networks each site has three switches of its own, also kept in the core's namespace: its machines
+are plugged into those, and one uplink joins each to the core's.  What happens to the uplinks happens to the site.
+"""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
-from multisite_lab import paths
-from multisite_lab.model import CORE_EXTERNAL, CORE_MANAGEMENT, CORE_NAMESPACE, LabError, Site
+from multisite_lab import form, paths
+from multisite_lab.model import CORE_EXTERNAL, CORE_MANAGEMENT, CORE_NAMESPACE, LabError, Machine, Site
 from multisite_lab.passwords import write_private
 
 RUN = Path("/run/netns")
@@ -14,6 +18,7 @@ UNDERLAY_MTU = 1600
 """Room for a VXLAN header around the 1550 bytes that the tenant networks use."""
 
 _CABLES = (("m", "brm", "mgmt"), ("u", "bru", "vtep0"), ("x", "brx", "ext0"))
+_LETTERS = tuple(letter for letter, _, _ in _CABLES)
 
 
 def ensure_core() -> None:
@@ -27,39 +32,53 @@ def ensure_core() -> None:
     _batch(CORE_NAMESPACE, [*bridges, *addresses])
 
 
-def create_site(site: Site) -> None:
-    """Make a site's namespace and its cables anew, as if its machine room had just been wired."""
-    remove_site(site)
-    _create(site.namespace)
+def create(machine: Machine) -> None:
+    """Make a machine's namespace and its cables anew, as if its machine room had just been wired."""
+    remove(machine)
+    switched = form.current().networks
+    if switched:
+        _ensure_switches(machine.site)
+    _create(machine.namespace)
     commands = []
     for letter, bridge, inside in _CABLES:
-        outside = f"{letter}-{site.name}"
-        commands.append(f"link add {outside} type veth peer name {inside} netns {site.namespace}")
-        commands.append(f"link set {outside} master {bridge} up")
-    commands.append(f"link set u-{site.name} mtu {UNDERLAY_MTU}")
+        outside = _plug(letter, machine, switched)
+        commands.append(f"link add {outside} type veth peer name {inside} netns {machine.namespace}")
+        commands.append(
+            f"link set {outside} master {_switch(letter, machine.site) if switched else bridge} up"
+        )
+    commands.append(f"link set {_plug('u', machine, switched)} mtu {UNDERLAY_MTU}")
     _batch(CORE_NAMESPACE, commands)
     _batch(
-        site.namespace,
+        machine.namespace,
         [
-            f"addr add {site.management}/24 dev mgmt",
+            f"addr add {machine.management}/24 dev mgmt",
             "link set mgmt up",
             f"link set vtep0 mtu {UNDERLAY_MTU} up",
             "link set ext0 up",
         ],
     )
-    _no_checksum_offload(site)
+    for device in ("vtep0", "ext0"):
+        _no_checksum_offload(machine.namespace, device)
+    for letter in ("u", "x"):
+        _no_checksum_offload(CORE_NAMESPACE, _plug(letter, machine, switched))
 
 
-def remove_site(site: Site) -> None:
-    """Cut a site's cables and forget its namespace."""
+def remove(machine: Machine) -> None:
+    """Cut a machine's cables, with a site's its uplinks too, and forget its namespace."""
     if _present(CORE_NAMESPACE):
         require_ours(CORE_NAMESPACE)
-        for letter in (*(letter for letter, _, _ in _CABLES), "t"):
-            # Explicitly: a process that entered the namespace by hand would keep it, and the cable, alive.
-            subprocess.run(
-                ["ip", "-n", CORE_NAMESPACE, "link", "del", f"{letter}-{site.name}"], capture_output=True
-            )
-    _remove(site.namespace)
+        # Explicitly: a process that entered the namespace by hand would keep it, and the cable, alive.
+        cables = [_plug(letter, machine, True) for letter in _LETTERS]
+        if isinstance(machine, Site):
+            cables += [*(_uplink(letter, machine) for letter in _LETTERS), f"t-{machine.name}"]
+        _delete(cables)
+    _remove(machine.namespace)
+
+
+def remove_switches(site: Site) -> None:
+    """Forget the switches of a site none of whose machines is left."""
+    if _present(CORE_NAMESPACE):
+        _delete([_switch(letter, site) for letter in _LETTERS])
 
 
 def remove_core() -> None:
@@ -77,18 +96,23 @@ def require_ours(name: str) -> None:
     )
 
 
-def site_wired(site: Site) -> bool:
-    """Whether the site's namespace and its management cable are there."""
-    if not _present(site.namespace) or not _present(CORE_NAMESPACE):
+def wired(machine: Machine) -> bool:
+    """Whether the machine's namespace, its management cable and the site's uplink are there."""
+    if not _present(machine.namespace) or not _present(CORE_NAMESPACE):
         return False
-    command = ["ip", "-n", CORE_NAMESPACE, "link", "show", f"m-{site.name}"]
-    return subprocess.run(command, capture_output=True).returncode == 0
+    needed = {_plug("m", machine, form.current().networks), _uplink("m", machine.site)}
+    return all(_device(name) for name in needed)
+
+
+def switch_of(site: Site, letter: str) -> str:
+    """The site's own switch of a network (m, u or x) in the core's namespace, in a form that has one."""
+    return _switch(letter, site)
 
 
 def plug(site: Site, connected: bool) -> None:
     """Plug a site's cables in at the core, or out: what runs at either end is not told."""
     word = "up" if connected else "down"
-    _batch(CORE_NAMESPACE, [f"link set {letter}-{site.name} {word}" for letter, _, _ in _CABLES])
+    _batch(CORE_NAMESPACE, [f"link set {_uplink(letter, site)} {word}" for letter in _LETTERS])
 
 
 def attach(site: Site) -> None:
@@ -110,7 +134,8 @@ def splice(site: Site) -> tuple[str, str]:
         ],
     )
     # A program gets frames as they are: whole segments with their checksums must come, not what a card would finish.
-    for namespace, device in ((site.namespace, "mgmt"), (CORE_NAMESPACE, plug_end)):
+    inside = [(machine.namespace, "mgmt") for machine in form.machines(site) if _present(machine.namespace)]
+    for namespace, device in (*inside, (CORE_NAMESPACE, plug_end)):
         _ip("netns", "exec", namespace, "ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off")
     return near, far
 
@@ -130,17 +155,53 @@ def core_present() -> bool:
     return _present(CORE_NAMESPACE) and _identity(CORE_NAMESPACE) == _recorded(CORE_NAMESPACE)
 
 
-def _no_checksum_offload(site: Site) -> None:
-    # User-space OVS passes frames on as a veth hands them over, with the checksum still to be filled in.
-    for namespace, device in ((site.namespace, "vtep0"), (CORE_NAMESPACE, f"u-{site.name}")):
-        for target in (device,) if device != "vtep0" else ("vtep0", "ext0"):
-            subprocess.run(
-                ["ip", "netns", "exec", namespace, "ethtool", "-K", target, "tx", "off"], capture_output=True
-            )
+def _ensure_switches(site: Site) -> None:
+    commands = []
+    for letter, core_switch, _ in _CABLES:
+        switch, uplink, inner = _switch(letter, site), _uplink(letter, site), f"i{letter}-{site.name}"
+        if not _device(switch):
+            commands += [f"link add {switch} type bridge", f"link set {switch} up"]
+        if not _device(uplink):
+            commands += [
+                f"link add {uplink} type veth peer name {inner}",
+                f"link set {uplink} master {core_switch} up",
+                f"link set {inner} master {switch} up",
+            ]
+            if letter == "u":
+                commands += [f"link set {end} mtu {UNDERLAY_MTU}" for end in (uplink, inner)]
+    if commands:
+        _batch(CORE_NAMESPACE, commands)
+
+
+def _plug(letter: str, machine: Machine, switched: bool) -> str:
+    return f"p{letter}-{machine.name}" if switched else _uplink(letter, machine.site)
+
+
+def _uplink(letter: str, site: Site) -> str:
+    return f"{letter}-{site.name}"
+
+
+def _switch(letter: str, site: Site) -> str:
+    return f"s{letter}-{site.name}"
+
+
+def _device(name: str) -> bool:
+    command = ["ip", "-n", CORE_NAMESPACE, "link", "show", name]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def _delete(devices: list[str]) -> None:
+    # Those that are not there are left out by -force.
+    text = "".join(f"link del {device}\n" for device in devices)
     subprocess.run(
-        ["ip", "netns", "exec", CORE_NAMESPACE, "ethtool", "-K", f"x-{site.name}", "tx", "off"],
-        capture_output=True,
+        ["ip", "-n", CORE_NAMESPACE, "-force", "-batch", "-"], input=text, capture_output=True, text=True
     )
+
+
+def _no_checksum_offload(namespace: str, device: str) -> None:
+    # User-space OVS passes frames on as a veth hands them over, with the checksum still to be filled in.
+    command = ["ip", "netns", "exec", namespace, "ethtool", "-K", device, "tx", "off"]
+    subprocess.run(command, capture_output=True)
 
 
 def _create(name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from multisite_lab.model import Site
+from multisite_lab.model import Machine
 from multisite_lab.netns import UNDERLAY_MTU
 
 _DATABASE = Path("/etc/openvswitch/conf.db")
@@ -13,7 +13,7 @@ _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 _THIS_BOOT = Path("/run/openvswitch/made-this-boot")
 
 
-def new_database(_site: Site) -> None:
+def new_database(_site: Machine) -> None:
     """Throw the old database away once per boot of the site.
 
     It would bring back the taps of the guests' previous life; Nova and Neutron make all they need anew.
@@ -26,7 +26,7 @@ def new_database(_site: Site) -> None:
     _THIS_BOOT.touch()
 
 
-def make_bridges(site: Site) -> None:
+def make_bridges(site: Machine) -> None:
     """Integration, external and underlay bridge; the tunnel address sits on the underlay bridge."""
     _vsctl("--no-wait", "init")
     _vsctl("--no-wait", "set", "open", ".", f"external-ids:system-id={site.name}")

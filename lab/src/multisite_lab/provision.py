@@ -1,4 +1,4 @@
-"""What a ready site is furnished with: volume types, a flavor, an image; each found or created."""
+"""What a ready site is furnished with: volume types, a flavor, an image, a network; each found or created."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from multisite_lab.model import Site, site_named
+from multisite_lab.model import CORE_EXTERNAL, EXTERNAL_NETWORK, Site, site_named
 from multisite_lab.ready import admin_session
 
 IMAGE = "guest"
 FLAVOR = "t128"
 VOLUME_TYPE = "rbd"
 GROUP_TYPE = "consistent"
+EXTERNAL = "public"
+PHYSICAL = "external"
 IMAGE_PROPERTIES = {
     "hw_qemu_guest_agent": "yes",
     "os_require_quiesce": "yes",
@@ -66,6 +68,20 @@ class Furniture:
         with source.open("rb") as data:
             self._session.put(f"{url}/{image['id']}/file", data=data, headers=headers, timeout=300)
 
+    def external(self) -> None:
+        """The network `public`: the core's external segment, of which each site has 40 addresses of its own."""
+        url = f"{self._site.url('neutron')}/v2.0"
+        found = self._get(f"{url}/networks?name={EXTERNAL}&router:external=true")["networks"]
+        if not found:
+            found = [self._session.post(f"{url}/networks", json={"network": _EXTERNAL}).json()["network"]]
+        if not found[0]["subnets"]:
+            first, last = external_pool(self._site)
+            subnet = _EXTERNAL_SUBNET | {
+                "network_id": found[0]["id"],
+                "allocation_pools": [{"start": first, "end": last}],
+            }
+            self._session.post(f"{url}/subnets", json={"subnet": subnet})
+
     def _type(self, path: str, key: str, name: str, specs: dict[str, str], headers: dict[str, str]) -> None:
         url = f"{self._site.url('cinder')}/{path}"
         found = {row["name"]: row["id"] for row in self._session.get(url, headers=headers).json()[f"{key}s"]}
@@ -78,6 +94,26 @@ class Furniture:
         return self._session.get(url, timeout=60).json()
 
 
+def external_pool(site: Site) -> tuple[str, str]:
+    """First and last address of the external segment that a site allocates."""
+    network = EXTERNAL_NETWORK.rpartition(".")[0]
+    return f"{network}.{50 * site.index}", f"{network}.{50 * site.index + 39}"
+
+
+_EXTERNAL = {
+    "name": EXTERNAL,
+    "router:external": True,
+    "provider:network_type": "flat",
+    "provider:physical_network": PHYSICAL,
+    "mtu": 1500,
+}
+_EXTERNAL_SUBNET = {
+    "name": EXTERNAL,
+    "ip_version": 4,
+    "cidr": EXTERNAL_NETWORK,
+    "gateway_ip": CORE_EXTERNAL,
+    "enable_dhcp": False,
+}
 _CONSISTENT = {"consistent_group_snapshot_enabled": "<is> True"}
 
 
@@ -86,10 +122,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("site")
     parser.add_argument("--flavor", action="store_true")
+    parser.add_argument("--external", action="store_true")
     parser.add_argument("--image", type=Path)
     options = parser.parse_args()
     furniture = Furniture(site_named(options.site))
     furniture.volume_types()
+    if options.external:
+        furniture.external()
     if options.flavor:
         furniture.flavor()
     if options.image:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from cryptography.fernet import Fernet
 
-from multisite_lab import form, paths, plugins
-from multisite_lab.model import CORE_MANAGEMENT, PORTS, Site
+from multisite_lab import form, lean, paths, plugins
+from multisite_lab.model import CORE_MANAGEMENT, PORTS, UNDERLAY_NETWORK, Host, Machine, Site
 from multisite_lab.passwords import Passwords, write_private
 from multisite_lab.services import environment_line, lab_environment, services
 from multisite_lab.star import config as star
@@ -44,6 +45,32 @@ FILES = {
 
 _EVERYWHERE = ("hosts", "supervisord.conf")
 """What a site has that is only a part of the one identity."""
+
+_SHARED_STORAGE = {"bin/ssh": "ssh"}
+"""What the hosts of a site have that share a folder of guests."""
+
+_HOST_FILES = (
+    "nova/nova-compute.conf",
+    "neutron/agent.conf",
+    "neutron/dnsmasq.conf",
+    "ceph/ceph.conf",
+    "libvirt/qemu.conf",
+    "libvirt/libvirtd.conf",
+    "hosts",
+    "bin/sudo",
+    "supervisord.conf",
+)
+"""What a further compute host has."""
+
+_HOST_FOLDERS = (
+    "var/nova/lock",
+    "var/neutron/lock",
+    "var/libvirt",
+    "var/libvirt-cache",
+    "var/ovs",
+    "log/ovs",
+    "run",
+)
 
 FOLDERS = (
     "var/glance/store",
@@ -81,11 +108,9 @@ def render_site(site: Site, passwords: Passwords, identity: str) -> bool:
     """Write every file and folder of a site; say whether any file changed."""
     site.root.mkdir(parents=True, exist_ok=True, mode=0o700)
     shared, whole = form.shared(), form.whole(site)
-    for folder in (*(FOLDERS if whole else ()), *(star.FOLDERS if shared else ())):
-        (site.root / folder).mkdir(parents=True, exist_ok=True)
+    _make_folders(site, (*(FOLDERS if form.own_database(site) else ()), *(star.FOLDERS if shared else ())))
     context = _context(site, passwords, identity)
-    wanted = FILES if whole else {file: FILES[file] for file in _EVERYWHERE}
-    texts = {file: template_text(template, context) for file, template in wanted.items()}
+    texts = {file: template_text(template, context) for file, template in _files(site).items()}
     if whole:
         texts["nova/api-paste.ini"] = _paste(plugins.filter_available())
     if shared:
@@ -94,9 +119,34 @@ def render_site(site: Site, passwords: Passwords, identity: str) -> bool:
     else:
         _keys(site.var / "keystone/fernet")
         _keys(site.var / "keystone/credential")
+    return _write(site, texts)
+
+
+def render_host(host: Host, passwords: Passwords, identity: str) -> bool:
+    """Write every file and folder of a further compute host; say whether any file changed."""
+    _make_folders(host, _HOST_FOLDERS)
+    context = _context(host, passwords, identity)
+    wanted = {file: FILES[file] for file in _HOST_FILES} | _SHARED_STORAGE
+    return _write(host, {file: template_text(template, context) for file, template in wanted.items()})
+
+
+def _files(site: Site) -> dict[str, str]:
+    if form.lean(site):
+        return {file: template for file, template in FILES.items() if file.startswith(lean.FILES)}
+    if not form.whole(site):
+        return {file: FILES[file] for file in _EVERYWHERE}
+    return FILES | (_SHARED_STORAGE if form.hosts(site) else {})
+
+
+def _make_folders(machine: Machine, folders: tuple[str, ...]) -> None:
+    for folder in folders:
+        (machine.root / folder).mkdir(parents=True, exist_ok=True)
+
+
+def _write(machine: Machine, texts: dict[str, str]) -> bool:
     changed = False
     for file, text in texts.items():
-        changed |= write_private(site.etc / file, text, 0o700 if file.startswith("bin/") else 0o600)
+        changed |= write_private(machine.etc / file, text, 0o700 if file.startswith("bin/") else 0o600)
     return changed
 
 
@@ -117,11 +167,21 @@ def template_text(name: str, context: dict[str, Any]) -> str:
     return _environment().get_template(f"{name}.j2").render(context)
 
 
-def _context(site: Site, passwords: Passwords, identity: str) -> dict[str, Any]:
+def _context(site: Machine, passwords: Passwords, identity: str) -> dict[str, Any]:
+    sites = list(form.sites().values())
     return {
         "site": site,
-        "sites": list(form.sites().values()),
-        "auth_url": auth_url(site),
+        "main": site.site,
+        "sites": sites,
+        "machines": [machine for other in sites for machine in form.machines(other)],
+        "form": form.current(),
+        "lean": form.lean(site.site),
+        "queue": form.queue_address(site.site),
+        "moves": bool(form.hosts(site.site)),
+        "remote_port": form.current().networks and plugins.driver_available(),
+        "underlay": UNDERLAY_NETWORK,
+        "host_uuid": uuid.uuid5(uuid.NAMESPACE_DNS, f"{site.name}.{identity}"),
+        "auth_url": auth_url(site.site),
         "token_cache_time": layout.TOKEN_CACHE_TIME if form.shared() else None,
         "passwords": passwords,
         "identity": identity,

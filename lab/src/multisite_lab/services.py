@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multisite_lab import form, paths, uwsgi
+from multisite_lab import form, lean, paths, uwsgi
 from multisite_lab.mariadb import server_command
-from multisite_lab.model import PORTS, Site
+from multisite_lab.model import PORTS, Host, Machine, Site
 
 FIRST = ("/usr/bin/nice", "-n", "-5")
 """For what everybody else waits for: at a start dozens of programs want two processors."""
@@ -48,13 +48,18 @@ def environment_line(environment: dict[str, str]) -> str:
     return ",".join(f'{key}="{value}"' for key, value in environment.items()).replace("%", "%%")
 
 
-def services(site: Site) -> list[Service]:
-    """Every program of a site, in the order in which they should get the processors.
+def services(machine: Machine) -> list[Service]:
+    """Every program of a machine, in the order in which they should get the processors.
 
     The order is how long each takes until others can use it; only volumes, compute and backup wait for
     Ceph, whose first start is the longest chain.
     """
+    if isinstance(machine, Host):
+        return _further_host(machine)
+    site = machine
     whole = [*_storage(site), *_foundations(site), *_control(site), *_workers(site)]
+    if form.lean(site):
+        return [service for service in whole if service.name in lean.SERVICES]
     if not form.shared():
         return whole
     # Late: its programs are made of what is in this module.
@@ -64,21 +69,21 @@ def services(site: Site) -> list[Service]:
     return [*programs(site), *kept]
 
 
-def base_environment(site: Site) -> dict[str, str]:
-    """What every program of a site gets."""
+def base_environment(site: Machine) -> dict[str, str]:
+    """What every program of a machine gets."""
     venv = paths.openstack_venv()
     return {
         "PATH": f"{site.etc}/bin:{venv}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "PYTHONPATH": f"{paths.DATA}/ext:{site.root.parent}/bindings",
+        "PYTHONPATH": f"{paths.DATA}/ext:{paths.state()}/bindings",
         "PYTHONWARNINGS": "ignore",
         "HOME": "/root",
         "LANG": "C.UTF-8",
-        "MULTISITE_LAB_STATE": str(site.root.parent),
+        "MULTISITE_LAB_STATE": str(paths.state()),
         "MULTISITE_CACHE": str(paths.cache()),
     }
 
 
-def lab_environment(site: Site) -> dict[str, str]:
+def lab_environment(site: Machine) -> dict[str, str]:
     """For the lab's own programs: the interpreter and import path that run this."""
     return base_environment(site) | {"PYTHONPATH": str(Path(__file__).parents[1])}
 
@@ -116,7 +121,6 @@ def _storage(site: Site) -> list[Service]:
 
 def _foundations(site: Site) -> list[Service]:
     environment = base_environment(site)
-    quiet = ("-vsyslog:off", "-vconsole:off", "--log-file", "--pidfile")
     return [
         Service(
             "mariadb",
@@ -130,10 +134,20 @@ def _foundations(site: Site) -> list[Service]:
             "rabbitmq",
             (*FIRST, "/usr/lib/rabbitmq/bin/rabbitmq-server"),
             (),
-            "tcp:127.0.0.1:5672",
+            f"tcp:{form.queue_address(site)}:5672",
             environment | _rabbit(site),
             "deb:rabbitmq-server",
         ),
+        *_compute_host(site),
+    ]
+
+
+def _compute_host(site: Machine) -> list[Service]:
+    environment = base_environment(site)
+    quiet = ("-vsyslog:off", "-vconsole:off", "--log-file", "--pidfile")
+    # Guests move from host to host over the management network.
+    listen = ("--listen",) if form.current().compute_hosts > 1 else ()
+    return [
         Service(
             "ovsdb-server",
             (
@@ -164,6 +178,7 @@ def _foundations(site: Site) -> list[Service]:
                 "/etc/libvirt/libvirtd.conf",
                 "--pid-file",
                 f"{site.run}/libvirtd.pid",
+                *listen,
             ),
             (),
             "unix:/run/libvirt/libvirt-sock",
@@ -179,19 +194,19 @@ def _control(site: Site) -> list[Service]:
     queue = ("rabbitmq", "database")
     # APIs ask for the queue at their first call only: their long imports fill the time it takes to come up.
     early = ("database",)
-    plugin = os.pathsep.join((base_environment(site)["PYTHONPATH"], f"{site.root.parent}/plugins"))
+    drivers = _with_plugins(site) if form.current().networks else {}
     return [
         _api(site, "keystone", "keystone.wsgi.api", early, {"OS_KEYSTONE_CONFIG_DIR": f"{etc}/keystone"}),
         _api(site, "placement", "placement.wsgi.api", early, {"OS_PLACEMENT_CONFIG_DIR": f"{etc}/placement"}),
         _api(site, "glance", "glance.wsgi.api", early, {"OS_GLANCE_CONFIG_DIR": f"{etc}/glance"}),
         _daemon(site, "nova-conductor", f"{etc}/nova/nova.conf", queue),
-        _daemon(site, "neutron-rpc-server", f"{etc}/neutron/neutron.conf", queue, logged=True),
+        _daemon(site, "neutron-rpc-server", f"{etc}/neutron/neutron.conf", queue, True, drivers),
         _api(
             site,
             "neutron",
             "neutron.wsgi.api",
             early,
-            {"OS_NEUTRON_CONFIG_DIR": f"{etc}/neutron", "OS_NEUTRON_CONFIG_FILES": "neutron.conf"},
+            {"OS_NEUTRON_CONFIG_DIR": f"{etc}/neutron", "OS_NEUTRON_CONFIG_FILES": "neutron.conf"} | drivers,
             f"--config-file {etc}/neutron/neutron.conf --log-file {log}/neutron-api.log",
         ),
         _daemon(
@@ -208,7 +223,7 @@ def _control(site: Site) -> list[Service]:
             "nova",
             "nova.wsgi.osapi_compute",
             early,
-            {"OS_NOVA_CONFIG_DIR": f"{etc}/nova", "PYTHONPATH": plugin},
+            {"OS_NOVA_CONFIG_DIR": f"{etc}/nova"} | _with_plugins(site),
             f"--log-file {log}/nova-api.log",
         ),
         _api(
@@ -226,17 +241,42 @@ def _workers(site: Site) -> list[Service]:
     etc = site.etc
     queue = ("rabbitmq", "database")
     stored = (*queue, "ceph-pool")
+    drivers = _with_plugins(site) if form.current().networks else {}
     return [
         _daemon(site, "nova-compute", f"{etc}/nova/nova-compute.conf", (*stored, "libvirtd", "ovs-bridges")),
         _daemon(site, "cinder-volume", f"{etc}/cinder/cinder.conf", stored),
         _daemon(
             site, "neutron-dhcp-agent", f"{etc}/neutron/agent.conf", (*queue, "ovs-bridges"), logged=True
         ),
+        *_router_agent(site, (*queue, "ovs-bridges")),
         _daemon(site, "nova-scheduler", f"{etc}/nova/nova.conf", queue),
         _daemon(site, "cinder-scheduler", f"{etc}/cinder/cinder.conf", queue),
         _daemon(site, "cinder-backup", f"{etc}/cinder/cinder.conf", stored),
-        _daemon(site, "neutron-periodic-workers", f"{etc}/neutron/neutron.conf", queue, logged=True),
+        _daemon(site, "neutron-periodic-workers", f"{etc}/neutron/neutron.conf", queue, True, drivers),
     ]
+
+
+def _further_host(host: Host) -> list[Service]:
+    """What runs at a compute host without a control plane; its queue and databases are its site's."""
+    agents, needs = f"{host.etc}/neutron/agent.conf", ("control-plane", "ovs-bridges")
+    return [
+        *_compute_host(host),
+        _daemon(host, "neutron-openvswitch-agent", agents, needs, logged=True),
+        _daemon(host, "nova-compute", f"{host.etc}/nova/nova-compute.conf", (*needs, "libvirtd")),
+        _daemon(host, "neutron-dhcp-agent", agents, needs, logged=True),
+        *_router_agent(host, needs),
+    ]
+
+
+def _router_agent(machine: Machine, needs: tuple[str, ...]) -> list[Service]:
+    if not form.current().l3:
+        return []
+    return [_daemon(machine, "neutron-l3-agent", f"{machine.etc}/neutron/agent.conf", needs, logged=True)]
+
+
+def _with_plugins(site: Site) -> dict[str, str]:
+    """Import path of a service that loads the project's plugins."""
+    return {"PYTHONPATH": os.pathsep.join((base_environment(site)["PYTHONPATH"], f"{paths.state()}/plugins"))}
 
 
 def _api(
@@ -260,12 +300,20 @@ def _api(
     )
 
 
-def _daemon(site: Site, name: str, config: str, needs: tuple[str, ...], logged: bool = False) -> Service:
+def _daemon(
+    site: Machine,
+    name: str,
+    config: str,
+    needs: tuple[str, ...],
+    logged: bool = False,
+    environment: dict[str, str] | None = None,
+) -> Service:
     command = [f"{paths.openstack_venv()}/bin/{name}", "--config-file", config]
     if logged:
         # Neutron names its log after the program only when told.
         command += ["--log-file", f"{site.log}/{name}.log"]
-    return Service(name, tuple(command), needs, "", base_environment(site), name.partition("-")[0])
+    variables = base_environment(site) | (environment or {})
+    return Service(name, tuple(command), needs, "", variables, name.partition("-")[0])
 
 
 def _rabbit(site: Site) -> dict[str, str]:
@@ -282,7 +330,7 @@ def _rabbit(site: Site) -> dict[str, str]:
         "RABBITMQ_PID_FILE": f"{site.run}/rabbitmq.pid",
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": "5672",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_IP_ADDRESS": form.queue_address(site),
         # One scheduler that does not spin: the defaults would burn the lab's two cores while idle.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
             "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"

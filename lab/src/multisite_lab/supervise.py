@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from multisite_lab.model import LabError, Site
+from multisite_lab.model import LabError, Machine
 
 _ALREADY_STARTED = 60
 _NOT_RUNNING = 70
@@ -30,9 +30,9 @@ class Program:
 
 
 class Supervisor:
-    """The supervisor of one site."""
+    """The supervisor of one site or host."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Machine) -> None:
         self._site = site
         transport = SupervisorTransport(None, None, f"unix://{site.supervisor_socket}")
         # The address is never used: the transport goes to the socket.

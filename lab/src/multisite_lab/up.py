@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from multisite_lab import form, lifecycle, netns, paths, plugins, process
-from multisite_lab.model import ALL_SITES, CORE_NAMESPACE, LabError, Site
+from multisite_lab.model import ALL_SITES, CORE_NAMESPACE, HOSTS, LabError, Machine, Site, machines_of
 from multisite_lab.passwords import Passwords
 from multisite_lab.render import render_clouds
 from multisite_lab.star import cluster, entry, layout
@@ -28,6 +28,7 @@ class Up:
     def __init__(self, sites: list[Site], report: Callable[[str], None]) -> None:
         self._sites = sites
         self._whole = [site for site in sites if form.whole(site)]
+        self._networked = [site for site in sites if form.own_database(site)]
         self._begun = time.monotonic()
         self._report = report
 
@@ -40,7 +41,7 @@ class Up:
         lifecycle.link_bindings()
         origins = lifecycle.origins(self.say)
         netns.ensure_core()
-        changed, warning = plugins.ensure() if self._whole else (False, "")
+        changed, warning = plugins.ensure() if self._networked else ([], "")
         if warning:
             self.say(f"WARNING: {warning}")
         for site in self._sites:
@@ -50,10 +51,11 @@ class Up:
         if form.shared():
             entry.ensure(self.say)
             cluster.before_start(self._sites, self.say)
-        booting = [site for site in self._sites if lifecycle.ensure_started(site, self._of(site))]
-        lifecycle.follow_boot(booting, lambda site, text: self.say(f"{site.name}: {text}"), BOOT_TIMEOUT)
-        for site in self._sites:
-            self._verify(site)
+        for group in self._groups():
+            booting = [machine for machine in group if lifecycle.ensure_started(machine, self._of(machine))]
+            lifecycle.follow_boot(booting, lambda site, text: self.say(f"{site.name}: {text}"), BOOT_TIMEOUT)
+            for machine in group:
+                self._verify(machine)
         if form.shared() and any(layout.is_master(site) for site in self._sites):
             entry.wait()
         self._furnish()
@@ -63,30 +65,55 @@ class Up:
         """Report a step with the seconds since the beginning."""
         self._report(f"{time.monotonic() - self._begun:6.1f} s  {text}")
 
-    def _of(self, site: Site) -> Report:
+    def _of(self, site: Machine) -> Report:
         return lambda text: self.say(f"{site.name}: {text}")
 
-    def _prepare(self, site: Site, origins: lifecycle.Origins, plugins_changed: bool) -> None:
-        changed = lifecycle.prepare(site, origins)
-        if not lifecycle.is_alive(site) or not Supervisor(site).answers():
+    def _groups(self) -> list[list[Machine]]:
+        """What boots together: all sites; with several machines each, one site after the other.
+
+        More programs at once than the processors can start in a minute would time out on each other.
+        """
+        groups = [form.machines(site) for site in self._sites]
+        return groups if form.current().networks else [[machine for group in groups for machine in group]]
+
+    def _prepare(self, site: Site, origins: lifecycle.Origins, plugins_changed: list[str]) -> None:
+        changed: dict[Machine, bool] = {site: lifecycle.prepare(site, origins)}
+        for host in form.hosts(site):
+            lifecycle.end_half_dead(host, self._of(host))
+            changed[host] = lifecycle.prepare_host(host)
+        self._stop_loaders(site, plugins_changed)
+        for machine in [machine for machine, told in changed.items() if told and not plugins_changed]:
+            if lifecycle.is_alive(machine) and Supervisor(machine).answers():
+                self.say(
+                    f"{machine.name}: WARNING: its configuration changed; services use it after a restart"
+                )
+
+    def _stop_loaders(self, site: Site, plugins_changed: list[str]) -> None:
+        """End what runs with an older plugin: the repair starts it again."""
+        if site not in self._networked or not lifecycle.is_alive(site) or not Supervisor(site).answers():
             return
-        if plugins_changed and site in self._whole:
-            self.say(f"{site.name}: a plugin changed: restarting nova-api")
-            Supervisor(site).stop("nova-api")
-        elif changed:
-            self.say(f"{site.name}: WARNING: its configuration changed; services use it after a restart")
+        running = Supervisor(site).programs()
+        for name in [
+            name for plugin in plugins_changed for name in plugins.SERVICES[plugin] if name in running
+        ]:
+            self.say(f"{site.name}: a plugin changed: restarting {name}")
+            Supervisor(site).stop(name)
 
     def _furnish(self) -> None:
         for site in self._whole:
             options: list[str] = []
-            if site.furnished:
+            if form.current().l3:
+                options.append("--external")
+            if form.furnished(site):
                 image = guest_image(self.say)
-                options = ["--flavor", *(["--image", str(image)] if image else [])]
+                options += ["--flavor", *(["--image", str(image)] if image else [])]
             stamp = site.var / "furnished"
             mark = " ".join(["types", *options])
             if stamp.exists() and stamp.read_text() == mark:
                 continue
-            self.say(f"{site.name}: volume types" + (", flavor, guest image" if options else ""))
+            self.say(
+                f"{site.name}: volume types" + "".join(f", {o[2:]}" for o in options if o.startswith("--"))
+            )
             command = [
                 *netns.enter(CORE_NAMESPACE),
                 sys.executable,
@@ -99,7 +126,7 @@ class Up:
                 raise LabError(f"{site.name} cannot be furnished: {done.stderr.strip()[-600:]}")
             stamp.write_text(mark)
 
-    def _verify(self, site: Site) -> None:
+    def _verify(self, site: Machine) -> None:
         outside = Path("/proc/self/ns/net").readlink()
         for pid in process.members(lifecycle.init_pid(site)).values():
             try:
@@ -107,7 +134,7 @@ class Up:
             except OSError:
                 continue
             if leaked:
-                lifecycle.kill(site)
+                lifecycle.kill(site.site)
                 raise LabError(f"{site.name} ran a process in the machine's own network: stopped")
 
 
@@ -124,7 +151,7 @@ def down(sites: list[Site], wipe: bool, report: Report) -> None:
         report(f"{site.name}: down after {seconds:.2f} s")
         if wipe:
             lifecycle.wipe(site)
-    if any(lifecycle.is_alive(site) for site in ALL_SITES.values()):
+    if any(lifecycle.is_alive(machine) for site in ALL_SITES.values() for machine in machines_of(site)):
         return
     entry.stop()
     netns.remove_core()
@@ -145,7 +172,7 @@ def check_machine() -> None:
     """Refuse where the lab could do harm or cannot work."""
     if os.geteuid():
         raise LabError("the lab makes namespaces and mounts: it must be run by root")
-    for name in (CORE_NAMESPACE, *(site.namespace for site in ALL_SITES.values())):
+    for name in (CORE_NAMESPACE, *(m.namespace for m in (*ALL_SITES.values(), *HOSTS.values()))):
         netns.require_ours(name)
 
 
