@@ -80,7 +80,7 @@ test-nova: env
 test-neutron: env
 	@$(BIN)/python -m multisite_lab.install
 	PYTHONPATH=plugins/neutron/src:$$($(BIN)/python tools/neutron_test_packages.py) \
-	$$($(BIN)/python -c 'from multisite_lab import paths; print(paths.openstack_venv())')/bin/pytest -q -c plugins/neutron/pytest.ini -m 'not real' plugins/neutron/tests
+	$$($(BIN)/python -c 'from multisite_lab import paths; print(paths.openstack_venv())')/bin/pytest -q -c plugins/neutron/pytest.ini --ignore plugins/neutron/tests/real plugins/neutron/tests
 
 test-lab: lab-up
 	MULTISITE_CONTRACT_CLOUDS=$$($(BIN)/python -c 'from multisite_lab import paths; print(paths.state() / "clouds.yaml")') \

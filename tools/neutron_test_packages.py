@@ -23,7 +23,14 @@ def ensure() -> Path:
         return target
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
     command = [str(install.uv()), "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
-    command += ["--python", str(paths.openstack_venv() / "bin/python"), "--target", str(fresh), "-r", str(LOCK)]
+    command += [
+        "--python",
+        str(paths.openstack_venv() / "bin/python"),
+        "--target",
+        str(fresh),
+        "-r",
+        str(LOCK),
+    ]
     try:
         subprocess.run(command, check=True, stdout=sys.stderr)
         fresh.rename(target)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the plugin known to Neutron as an installed package: by the entry points of its pyproject.toml."""
 
-# ruff: noqa: E402 - the package's metadata must be there before Neutron looks for entry points
-
 import atexit
 import os
 import shutil
@@ -20,7 +18,9 @@ def _install() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     info = _folder / f"multisite_neutron-{project['version']}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
     groups = project["entry-points"] | {"console_scripts": project["scripts"]}
     (info / "entry_points.txt").write_text(
         "".join(f"[{g}]\n" + "".join(f"{k} = {v}\n" for k, v in e.items()) for g, e in groups.items())

@@ -115,13 +115,12 @@ class RemotePortCase(test_plugin.Ml2PluginV2TestCase):
 
     def told(self, method, vtep=REMOTE):
         """Entries of an endpoint in messages to all agents, in order."""
-        found = [
+        return [
             tuple(entry)
             for name, entries, host in self.fdb
             if name == method and host is None and self.network in entries
             for entry in entries[self.network]["ports"].get(vtep, [])
         ]
-        return found
 
     def forget(self):
         self.fdb.clear()

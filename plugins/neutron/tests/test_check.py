@@ -42,7 +42,12 @@ def site(tmp_path, capsys):
             if text is not None:
                 (tmp_path / name).write_text(text)
         (tmp_path / "policy.yaml").write_text(policy)
-        server = ["--config-file", str(tmp_path / "neutron.conf"), "--config-file", str(tmp_path / "ml2_conf.ini")]
+        server = [
+            "--config-file",
+            str(tmp_path / "neutron.conf"),
+            "--config-file",
+            str(tmp_path / "ml2_conf.ini"),
+        ]
         status = check.main([*server, "--agent-config", str(tmp_path / "ovs.ini"), *more])
         printed = capsys.readouterr()
         return status, printed.out + printed.err
@@ -105,10 +110,18 @@ def test_warnings(site, old, new, expected):
 @pytest.mark.parametrize(
     ("policy", "status", "expected"),
     [
-        ('"get_port:tunneling_ip": ""', 1, "error   policy get_port:tunneling_ip: lets members of a project do it"),
+        (
+            '"get_port:tunneling_ip": ""',
+            1,
+            "error   policy get_port:tunneling_ip: lets members of a project do it",
+        ),
         ('"create_port:tunneling_ip": "rule:admin_or_owner"', 1, "create_port:tunneling_ip: lets members"),
         ('"admin_only": "role:nobody"', 1, "policy update_port:tunneling_ip: keeps the role admin from it"),
-        ('"get_port:tunneling_ip": "rule:admin_only"', 0, "warning policy get_port:tunneling_ip: keeps the role service"),
+        (
+            '"get_port:tunneling_ip": "rule:admin_only"',
+            0,
+            "warning policy get_port:tunneling_ip: keeps the role service",
+        ),
         ("[not: yaml", 1, "cannot be read"),
         ('"get_port:name": "rule:admin_only"', 0, "tunneling_ip is for admins and services"),
     ],
@@ -132,5 +145,7 @@ def test_other_vnis_of_stretched_networks(site):
 
 def test_agents_that_nobody_looked_at(site, tmp_path, capsys):
     site()
-    check.main(["--config-file", str(tmp_path / "neutron.conf"), "--config-file", str(tmp_path / "ml2_conf.ini")])
+    check.main(
+        ["--config-file", str(tmp_path / "neutron.conf"), "--config-file", str(tmp_path / "ml2_conf.ini")]
+    )
     assert "warning agents: no agent's file was read" in capsys.readouterr().out

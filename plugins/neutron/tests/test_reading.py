@@ -9,9 +9,17 @@ AGENTS = "FROM agents"
 
 class TestReading(RemotePortCase):
     def test_of_bound_unbound_and_remote_ports(self):
-        ports = [self.ordinary(HOST), self.ordinary(HOST_2), self.ordinary(None), self.ordinary("no-agent"), self.remote()]
+        ports = [
+            self.ordinary(HOST),
+            self.ordinary(HOST_2),
+            self.ordinary(None),
+            self.ordinary("no-agent"),
+            self.remote(),
+        ]
         expected = [VTEP, VTEP_2, None, None, REMOTE]
-        self.assertEqual(expected, [self.send("GET", f"ports/{p['id']}")[1]["port"]["tunneling_ip"] for p in ports])
+        self.assertEqual(
+            expected, [self.send("GET", f"ports/{p['id']}")[1]["port"]["tunneling_ip"] for p in ports]
+        )
         listed = {p["id"]: p["tunneling_ip"] for p in self.send("GET", "ports")[1]["ports"]}
         self.assertEqual(expected, [listed[p["id"]] for p in ports])
         some = self.send("GET", "ports", params="fields=id&fields=tunneling_ip")[1]["ports"]
@@ -47,7 +55,9 @@ class TestReading(RemotePortCase):
         self.assertEqual((2, 18), (few[0], many[0]))
         self.assertEqual((1, 1), (few[2], many[2]), "queries of the agents table")
         self.assertEqual(few[1], many[1])
-        self.assertEqual((9, 0), (lambda p: (p[0], p[2]))(price(filters={"device_owner": ["multisite:remote_port"]})))
+        self.assertEqual(
+            (9, 0), (lambda p: (p[0], p[2]))(price(filters={"device_owner": ["multisite:remote_port"]}))
+        )
         self.assertEqual((18, 0), (lambda p: (p[0], p[2]))(price(fields=["id"])))
 
     def test_agents_that_report_nonsense_have_no_endpoint(self):
@@ -55,7 +65,13 @@ class TestReading(RemotePortCase):
         from neutron_lib.db import api as db_api
 
         port = self.ordinary()
-        for nonsense in ('{"tunneling_ip": "x"}', '{"tunneling_ip": ""}', '{"tunneling_ip": 5.5}', '["tunneling_ip"]', "tunneling_ip{"):
+        for nonsense in (
+            '{"tunneling_ip": "x"}',
+            '{"tunneling_ip": ""}',
+            '{"tunneling_ip": 5.5}',
+            '["tunneling_ip"]',
+            "tunneling_ip{",
+        ):
             with db_api.CONTEXT_WRITER.using(self.admin):
                 agents = self.admin.session.query(agent_model.Agent).filter_by(host=HOST)
                 agents.update({"configurations": nonsense})

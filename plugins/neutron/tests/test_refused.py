@@ -17,7 +17,18 @@ class TestRefused(RemotePortCase):
     def test_endpoints_that_are_none(self):
         self.refused(*self.post(vtep=...), "tunneling_ip", "needs it", "give the address")
         self.refused(*self.post(vtep=None), "tunneling_ip", "needs it")
-        for bad in ("", "10.0.0.300", "host-1", "10.0.0.0/24", "1", "0x0a000001", 5, ["10.0.0.1"], {"a": 1}, True):
+        for bad in (
+            "",
+            "10.0.0.300",
+            "host-1",
+            "10.0.0.0/24",
+            "1",
+            "0x0a000001",
+            5,
+            ["10.0.0.1"],
+            {"a": 1},
+            True,
+        ):
             self.refused(*self.post(vtep=bad), "tunneling_ip")
         for bad in ("0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255", "169.254.1.1", "240.0.0.1"):
             self.refused(*self.post(vtep=bad), "tunneling_ip", bad, "give the address other hosts reach")
@@ -39,7 +50,9 @@ class TestRefused(RemotePortCase):
         helpers.register_ovs_agent(host="here-6", tunneling_ip="2001:DB8:0::6")
         self.refused(*self.post(vtep="2001:db8::6"), "tunneling_ip", "here-6", code=409)
         port = self.remote(vtep="2001:DB8:0::7")
-        self.assertEqual(("2001:db8::7", "remote-vtep-2001:db8::7"), (port["tunneling_ip"], port["binding:host_id"]))
+        self.assertEqual(
+            ("2001:db8::7", "remote-vtep-2001:db8::7"), (port["tunneling_ip"], port["binding:host_id"])
+        )
         same = self.send("PUT", f"ports/{port['id']}", {"port": {"tunneling_ip": "2001:0db8::0007"}})
         self.assertEqual((200, "2001:db8::7"), (same[0], same[1]["port"]["tunneling_ip"]))
 
@@ -48,7 +61,9 @@ class TestRefused(RemotePortCase):
             cfg.CONF.set_override("allowed_vteps", value, group="remote_port")
 
         allow(["10.0.0.0/8", "172.31.0.0/24"])
-        self.refused(*self.post(vtep="172.30.0.1"), "tunneling_ip", "172.30.0.1", "172.31.0.0/24", "allowed_vteps")
+        self.refused(
+            *self.post(vtep="172.30.0.1"), "tunneling_ip", "172.30.0.1", "172.31.0.0/24", "allowed_vteps"
+        )
         port = self.remote()
         moved = self.send("PUT", f"ports/{port['id']}", {"port": {"tunneling_ip": "172.31.1.22"}})
         self.refused(*moved, "tunneling_ip", "172.31.1.22")
@@ -83,7 +98,9 @@ class TestRefused(RemotePortCase):
         path = f"ports/{port['id']}"
         self.forget()
         for owner in ("", "compute:nova", "network:router_interface"):
-            self.refused(*self.send("PUT", path, {"port": {"device_owner": owner}}), "device_owner", "delete it")
+            self.refused(
+                *self.send("PUT", path, {"port": {"device_owner": owner}}), "device_owner", "delete it"
+            )
         self.assertEqual(409, self.send("PUT", path, {"port": {"mac_address": "fa:16:3e:99:99:99"}})[0])
         self.refused(*self.send("PUT", path, {"port": {"tunneling_ip": None}}), "tunneling_ip", "needs it")
         self.refused(*self.send("PUT", path, {"port": {"tunneling_ip": "nonsense"}}), "tunneling_ip")
@@ -92,12 +109,18 @@ class TestRefused(RemotePortCase):
 
     def test_ordinary_ports_have_no_endpoint_of_their_own(self):
         body = {"network_id": self.network, "project_id": self._project_id}
-        self.refused(*self.send("POST", "ports", {"port": body | {"tunneling_ip": REMOTE}}), "tunneling_ip", "leave it out")
+        self.refused(
+            *self.send("POST", "ports", {"port": body | {"tunneling_ip": REMOTE}}),
+            "tunneling_ip",
+            "leave it out",
+        )
         host = {"binding:host_id": "remote-vtep-" + REMOTE}
         self.refused(*self.send("POST", "ports", {"port": body | host}), "binding:host_id", "device_owner")
         port = self.ordinary()
         path = f"ports/{port['id']}"
-        self.refused(*self.send("PUT", path, {"port": {"tunneling_ip": REMOTE}}), "tunneling_ip", "cannot be set")
+        self.refused(
+            *self.send("PUT", path, {"port": {"tunneling_ip": REMOTE}}), "tunneling_ip", "cannot be set"
+        )
         self.refused(*self.send("PUT", path, {"port": host}), "binding:host_id")
         owner = {"device_owner": "multisite:remote_port", "tunneling_ip": REMOTE}
         self.refused(*self.send("PUT", path, {"port": owner}), "device_owner", "create another one")
@@ -115,7 +138,9 @@ class TestRefused(RemotePortCase):
         self.assertIn("create_port:tunneling_ip", answer["NeutronError"]["message"])
         self.refused(*self.post("member", vtep=...), "tunneling_ip")
         port = self.remote()
-        status, answer = self.send("PUT", f"ports/{port['id']}", {"port": {"tunneling_ip": REMOTE_2}}, "member")
+        status, answer = self.send(
+            "PUT", f"ports/{port['id']}", {"port": {"tunneling_ip": REMOTE_2}}, "member"
+        )
         self.assertEqual(403, status)
         self.assertIn("update_port:tunneling_ip", answer["NeutronError"]["message"])
 

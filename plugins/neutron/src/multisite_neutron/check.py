@@ -55,7 +55,9 @@ def run(
     findings += check_rules.allow_list(conf)
     findings += check_rules.policy(conf)
     if not agents:
-        message = "no agent's file was read; give --agent-config, for a network and a compute host's agent each"
+        message = (
+            "no agent's file was read; give --agent-config, for a network and a compute host's agent each"
+        )
         findings.append(Finding("warning", "agents", message))
     for file in agents:
         findings += check_rules.agent(check_rules.read(check_rules.AGENT, [file], ()), conf, file.name)
@@ -66,9 +68,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("multisite-neutron-check", description=(__doc__ or "").split("\n", 1)[0])
     files = ", ".join(str(file) for file in SERVER_FILES)
     repeated = {"action": "append", "type": Path, "default": []}
-    parser.add_argument("--config-file", metavar="FILE", help=f"of the server, in its order; default: {files}", **repeated)
-    parser.add_argument("--config-dir", metavar="FOLDER", help="of the server: *.conf, read after the files", **repeated)
-    parser.add_argument("--agent-config", metavar="FILE", help=f"of an OVS agent; default: {AGENT_FILE}", **repeated)
+    parser.add_argument(
+        "--config-file", metavar="FILE", help=f"of the server, in its order; default: {files}", **repeated
+    )
+    parser.add_argument(
+        "--config-dir", metavar="FOLDER", help="of the server: *.conf, read after the files", **repeated
+    )
+    parser.add_argument(
+        "--agent-config", metavar="FILE", help=f"of an OVS agent; default: {AGENT_FILE}", **repeated
+    )
     parser.add_argument(
         "--stretched-vnis", metavar="FROM:TO,...", default=STRETCHED,
         help=f"VNIs that stretched networks use; no site may give them out by itself; default: {STRETCHED}",

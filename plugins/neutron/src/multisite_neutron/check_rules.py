@@ -57,7 +57,9 @@ class Finding:
     message: str
 
 
-def read(known: Mapping[str | None, Sequence[cfg.Opt]], files: Sequence[Path], folders: Sequence[Path]) -> cfg.ConfigOpts:
+def read(
+    known: Mapping[str | None, Sequence[cfg.Opt]], files: Sequence[Path], folders: Sequence[Path]
+) -> cfg.ConfigOpts:
     """Read ini files as Neutron does; raises cfg.Error for those that are missing or unreadable."""
     conf = cfg.ConfigOpts()
     for group, opts in known.items():
@@ -90,7 +92,7 @@ def installation() -> list[Finding]:
         if not any(e.value.startswith("multisite_neutron.") for e in metadata.entry_points(group=group))
     ]
     if missing:
-        message = f"not installed for this Python: no entry point in {', '.join(missing)}; pip install it where Neutron is"
+        message = f"no entry point in {', '.join(missing)} of this Python; pip install it where Neutron is"
         return [Finding("error", "multisite-neutron", message)]
     return [Finding("ok", "multisite-neutron", "installed")]
 
@@ -113,20 +115,30 @@ def drivers(conf: cfg.ConfigOpts) -> list[Finding]:
         if name not in mechanisms
     ]
     if names.DRIVER in mechanisms and mechanisms[-1] != names.DRIVER:
-        message = f"{names.DRIVER} is not the last: it works in any order, but is only tested first and last; put it last"
+        message = f"{names.DRIVER} is not the last: it is tested as the first and the last; put it last"
         found.append(Finding("warning", "[ml2] mechanism_drivers", message))
     if "ovn" in mechanisms:
-        found.append(Finding("warning", "[ml2] mechanism_drivers", "hosts run by ovn will not reach remote ports"))
+        found.append(
+            Finding("warning", "[ml2] mechanism_drivers", "hosts run by ovn will not reach remote ports")
+        )
     if names.DRIVER not in extensions:
         message = f"without {names.DRIVER}: ports have no tunneling_ip; add it"
         found.append(Finding("error", "[ml2] extension_drivers", message))
     if "port_security" not in extensions:
-        message = "without port_security: port_security_enabled=false cannot be asked for a remote port; add it"
+        message = (
+            "without port_security: port_security_enabled=false cannot be asked for a remote port; add it"
+        )
         found.append(Finding("warning", "[ml2] extension_drivers", message))
     if "vxlan" not in conf.ml2.type_drivers:
-        found.append(Finding("error", "[ml2] type_drivers", "without vxlan: no network can be stretched; add it"))
+        found.append(
+            Finding("error", "[ml2] type_drivers", "without vxlan: no network can be stretched; add it")
+        )
     if conf.agent_down_time < 3:
-        found.append(Finding("error", "[DEFAULT] agent_down_time", "below 3 seconds: shadow agents would be shown dead"))
+        found.append(
+            Finding(
+                "error", "[DEFAULT] agent_down_time", "below 3 seconds: shadow agents would be shown dead"
+            )
+        )
     return found or [Finding("ok", "[ml2]", "plugin and drivers")]
 
 
@@ -134,7 +146,7 @@ def vnis(conf: cfg.ConfigOpts, stretched: Ranges) -> list[Finding]:
     """Look whether this site could give a VNI of a stretched network to an ordinary one."""
     option, found = "[ml2_type_vxlan] vni_ranges", []
     if "network_segment_range" in conf.service_plugins:
-        message = "the plugin network_segment_range is on: its ranges count, not these; see `network segment range list`"
+        message = "network_segment_range is on: its ranges count, not vni_ranges; see `network segment range list`"
         found.append(Finding("warning", "[DEFAULT] service_plugins", message))
     try:
         own = parse_vnis(conf.ml2_type_vxlan.vni_ranges)
@@ -159,10 +171,18 @@ def allow_list(conf: cfg.ConfigOpts) -> list[Finding]:
     option = "[remote_port] allowed_vteps"
     entries = conf[names.DRIVER].allowed_vteps
     if entries is None:
-        message = "unset: any address is accepted as a tunnel endpoint; name the networks of the other sites' hosts"
+        message = (
+            "unset: any address is accepted as a tunnel endpoint; name the networks of the other sites' hosts"
+        )
         return [Finding("warning", option, message)]
     if not entries:
-        return [Finding("error", option, "empty: every remote port is refused; name the networks of the other sites' hosts")]
+        return [
+            Finding(
+                "error",
+                option,
+                "empty: every remote port is refused; name the networks of the other sites' hosts",
+            )
+        ]
     try:
         networks = [ipaddress.ip_network(entry) for entry in entries]
     except ValueError as error:
@@ -171,7 +191,9 @@ def allow_list(conf: cfg.ConfigOpts) -> list[Finding]:
     version = conf.ml2.overlay_ip_version
     for network in networks:
         if network.prefixlen == 0:
-            found.append(Finding("warning", option, f"{network} allows any address; name the networks of hosts only"))
+            found.append(
+                Finding("warning", option, f"{network} allows any address; name the networks of hosts only")
+            )
         if network.version != version:
             message = f"{network} is of no use: [ml2] overlay_ip_version is {version}"
             found.append(Finding("warning", option, message))
@@ -220,7 +242,9 @@ def agent(conf: cfg.ConfigOpts, server: cfg.ConfigOpts, file: str) -> list[Findi
     if "vxlan" not in conf.agent.tunnel_types:
         found.append(at("error", "[agent] tunnel_types", "without vxlan: the agent makes no tunnels; add it"))
     if not conf.agent.arp_responder:
-        found.append(at("warning", "[agent] arp_responder", "off: every ARP request goes to all sites; set true"))
+        found.append(
+            at("warning", "[agent] arp_responder", "off: every ARP request goes to all sites; set true")
+        )
     if conf.agent.vxlan_udp_port != 4789:
         message = f"is {conf.agent.vxlan_udp_port}: it must be the same in all sites"
         found.append(at("warning", "[agent] vxlan_udp_port", message))

@@ -85,7 +85,9 @@ def _not_an_endpoint(address: Address) -> str:
         return "has a zone; give an address that means the same on every host"
     version = cfg.CONF.ml2.overlay_ip_version
     if address.version != version:
-        return f"is IPv{address.version}, but this Neutron's tunnels are IPv{version} ([ml2] overlay_ip_version)"
+        return (
+            f"is IPv{address.version}, but this Neutron's tunnels are IPv{version} ([ml2] overlay_ip_version)"
+        )
     return ""
 
 

@@ -11,7 +11,6 @@ calls the hooks of a delete in reverse order, and l2population finds the entries
 
 from __future__ import annotations
 
-
 from neutron.worker import PeriodicWorker
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings

@@ -99,13 +99,18 @@ def beat(context: Any, endpoints: set[str]) -> None:
 def collect(context: Any) -> int:
     """Delete shadow agents that nothing is bound to and that have not beaten for agent_down_time; how many.
 
-    One statement, so that a port created meanwhile either is seen or has refreshed the heart beat (`ensure`).
+    Bindings are read without a lock.  A port created meanwhile has refreshed the heart beat (`ensure`), which the
+    DELETE looks at once more under the row's lock.
     """
     limit = timeutils.utcnow() - datetime.timedelta(seconds=cfg.CONF.agent_down_time)
-    bound = sqlalchemy.select(Binding.port_id).where(Binding.host == Agent.host).exists()
+    silent = (Agent.agent_type == names.AGENT_TYPE, Agent.heartbeat_timestamp < limit)
+    hosts = {host for (host,) in context.session.query(Agent.host).filter(*silent)}
+    unused = hosts and hosts - {names.host_of(vtep) for vtep in used(context)}
+    if not unused:
+        return 0
     done = context.session.execute(
         sqlalchemy.delete(Agent)
-        .where(Agent.agent_type == names.AGENT_TYPE, Agent.heartbeat_timestamp < limit, ~bound)
+        .where(*silent, Agent.host.in_(sorted(unused)))
         .execution_options(synchronize_session=False)
     )
     return int(done.rowcount)

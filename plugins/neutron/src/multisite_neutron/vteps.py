@@ -76,7 +76,9 @@ def _reported(session: Any, hosts: Iterable[str]) -> dict[str, str]:
     """Endpoints by host, one query; sorted by agent type, so that two agents of a host never take turns."""
     agent = agent_model.Agent
     query = session.query(agent.host, agent.configurations).filter(
-        agent.host.in_(list(hosts)), agent.configurations.like(_REPORTED), agent.agent_type != names.AGENT_TYPE
+        agent.host.in_(list(hosts)),
+        agent.configurations.like(_REPORTED),
+        agent.agent_type != names.AGENT_TYPE,
     )
     found: dict[str, str] = {}
     for host, configurations in query.order_by(agent.host, agent.agent_type):

@@ -61,7 +61,9 @@ def _repair(vtep: str) -> None:
         LOG.warning("shadow agent of %s was missing: made again, announcing its %d ports", vtep, len(ports))
         announce(context, vtep, ports)
     except Exception:
-        LOG.exception("the shadow agent of %s is missing and could not be made; tried again at the next beat", vtep)
+        LOG.exception(
+            "the shadow agent of %s is missing and could not be made; tried again at the next beat", vtep
+        )
 
 
 def announce(context: Any, vtep: str, ports: list[str]) -> None:

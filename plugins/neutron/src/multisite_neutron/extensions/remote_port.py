@@ -29,7 +29,7 @@ ATTRIBUTES: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-class Remote_port(extensions.ExtensionDescriptor):  # noqa: N801 - Neutron derives it from the module's name
+class Remote_port(extensions.ExtensionDescriptor):
     """What Neutron asks of an extension."""
 
     @classmethod
