@@ -34,7 +34,7 @@ class TestReading(RemotePortCase):
             self.assertEqual((seen, seen), ("tunneling_ip" in shown, "tunneling_ip" in listed), role)
 
     def test_services_see_and_set_it(self):
-        status, answer = self.send("POST", "ports", self.wanted(), "service")
+        status, answer = self.send("POST", "ports", self.wanted(project_id=...), "service")
         self.assertEqual((201, REMOTE), (status, answer["port"]["tunneling_ip"]))
         shown = self.send("GET", f"ports/{answer['port']['id']}", role="service")
         self.assertEqual((200, REMOTE), (shown[0], shown[1].get("port", {}).get("tunneling_ip")))

@@ -146,7 +146,9 @@ def vnis(conf: cfg.ConfigOpts, stretched: Ranges) -> list[Finding]:
     """Look whether this site could give a VNI of a stretched network to an ordinary one."""
     option, found = "[ml2_type_vxlan] vni_ranges", []
     if "network_segment_range" in conf.service_plugins:
-        message = "network_segment_range is on: its ranges count, not vni_ranges; see `network segment range list`"
+        message = (
+            "network_segment_range is on: its ranges count, not vni_ranges; see `network segment range list`"
+        )
         found.append(Finding("warning", "[DEFAULT] service_plugins", message))
     try:
         own = parse_vnis(conf.ml2_type_vxlan.vni_ranges)

@@ -129,9 +129,7 @@ def test_shadow_agent_deleted(stage, remote):
     stage.periodic()
     _, after = until(lambda: stage.flows(remote["mac_address"]), "the flow")
     assert stage.shadow_agents()["remote-vtep-" + THERE]["alive"]
-    print(
-        f"\nflow back {after:.1f} s after the start of the periodic workers"
-    )
+    print(f"\nflow back {after:.1f} s after the start of the periodic workers")
 
 
 def test_deleted_with_its_shadow_agent_gone(stage, network):
