@@ -79,3 +79,6 @@ class RemotePortExtensionDriver(api.ExtensionDriver):
         """Look up the endpoints of a list's ports, all at once."""
         with harmless("reading the tunnel endpoints of a list of ports"):
             vteps.resolve(ports)
+        for port in ports:  # whatever went wrong, nobody else could make anything of these
+            if isinstance(port.get(names.TUNNELING_IP), vteps.Unresolved):
+                port[names.TUNNELING_IP] = None
