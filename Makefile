@@ -19,7 +19,7 @@ NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-nova test-lab bench lab-up lab-down lint lock env
+.PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-nova test-neutron test-lab bench lab-up lab-down lint lock env
 .PHONY: crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab
 
 help:
@@ -49,6 +49,7 @@ demo: env
 test: lint
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-unit test-flows
 	@$(MAKE) --no-print-directory test-nova
+	@$(MAKE) --no-print-directory test-neutron
 	@$(LAB) down --wipe  # sites that hold something of an earlier, killed run prove nothing
 	@$(MAKE) --no-print-directory test-lab SUITE=site-loss
 
@@ -77,6 +78,12 @@ fault-matrix-lab: lab-up
 test-nova: env
 	@$(BIN)/python -m multisite_lab.install
 	PYTHONPATH=plugins/nova/src $$($(BIN)/python -c 'from multisite_lab import paths; print(paths.openstack_venv())')/bin/pytest -q -c plugins/nova/pytest.ini plugins/nova/tests
+
+# on Neutron's own test base, in the environment of the sites and with a few packages more
+test-neutron: env
+	@$(BIN)/python -m multisite_lab.install
+	PYTHONPATH=plugins/neutron/src:$$($(BIN)/python tools/neutron_test_packages.py) \
+	$$($(BIN)/python -c 'from multisite_lab import paths; print(paths.openstack_venv())')/bin/pytest -q -c plugins/neutron/pytest.ini --ignore plugins/neutron/tests/real plugins/neutron/tests
 
 test-lab: lab-up
 	MULTISITE_CONTRACT_CLOUDS=$$($(BIN)/python -c 'from multisite_lab import paths; print(paths.state() / "clouds.yaml")') \

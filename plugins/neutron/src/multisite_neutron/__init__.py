@@ -1,1 +1,1 @@
-"""Remote ports for Neutron (the seam; the driver is not written yet)."""
+"""Remote ports for Neutron: networks stretched over several OpenStack sites."""

@@ -1,0 +1,1 @@
+"""API extensions; Neutron loads every module of this folder by its path."""
