@@ -41,13 +41,19 @@ class Ground:
         return self.world.sites[site].sim
 
     def ports(self, site: str) -> list[Row]:
-        return [p for p in self.sim(site).state.ports.values() if p["network_id"] == self.network.member(site).network_id]
+        return [
+            p
+            for p in self.sim(site).state.ports.values()
+            if p["network_id"] == self.network.member(site).network_id
+        ]
 
     def real(self, site: str) -> list[Row]:
         return [p for p in self.ports(site) if p["device_owner"].startswith("compute:")]
 
     def remote(self, site: str, of_site: str) -> list[Row]:
-        return [p for p in self.ports(site) if p["device_owner"] == OWNER and p["name"].startswith(f"{of_site}/")]
+        return [
+            p for p in self.ports(site) if p["device_owner"] == OWNER and p["name"].startswith(f"{of_site}/")
+        ]
 
     def boot(self, site: str, number: int, host: str = "", mac: str = "") -> Row:
         """A guest's port with the ``number``-th address of the site's pool."""
@@ -57,7 +63,8 @@ class Ground:
         address = f"10.99.0.{first + number}"
         count = next(_macs)
         port |= {
-            "mac_address": mac or f"fa:16:3e:{SITES.index(site):02x}:{count >> 8 & 255:02x}:{count & 255:02x}",
+            "mac_address": mac
+            or f"fa:16:3e:{SITES.index(site):02x}:{count >> 8 & 255:02x}:{count & 255:02x}",
             "fixed_ips": [{"subnet_id": member.subnet_id, "ip_address": address}],
             "device_owner": "compute:nova",
             "device_id": new_id(),
@@ -115,7 +122,11 @@ def _made(world: World) -> StretchedNetwork:
         project = sim.accounts[0].project_id
         common: dict[str, Any] = {"project_id": project, "tags": [], "name": "s", "description": ""}
         net, sub = new_id(), new_id()
-        provider = {"provider:network_type": "vxlan", "provider:segmentation_id": 5000, "provider:physical_network": None}
+        provider = {
+            "provider:network_type": "vxlan",
+            "provider:segmentation_id": 5000,
+            "provider:physical_network": None,
+        }
         sim.state.networks[net] = {
             "id": net, **common, **provider, "mtu": 1450, "port_security_enabled": True, "subnets": [sub],
             "shared": False,
@@ -126,5 +137,14 @@ def _made(world: World) -> StretchedNetwork:
         }  # fmt: skip
         members.append(Member(site, net, sub, project, tags=True))
     return StretchedNetwork(
-        NETWORK, "s", "p", StretchKind.VXLAN, StretchState.ACTIVE, CIDR, tuple(members), 5000, 1450, dhcp="none"
+        NETWORK,
+        "s",
+        "p",
+        StretchKind.VXLAN,
+        StretchState.ACTIVE,
+        CIDR,
+        tuple(members),
+        5000,
+        1450,
+        dhcp="none",
     )

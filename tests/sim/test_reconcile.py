@@ -147,9 +147,13 @@ def test_a_conflict_is_told_and_not_hammered(ground: Ground) -> None:
     conflicts = [row for row in drift.ports if row.state.value == "conflict"]
     assert {row.site for row in conflicts} >= {"site1", "site2"}
     assert all("already allocated" in row.detail for row in conflicts)
-    posts = len([s for s in ground.world.sites["site2"].script.log if s.method == "POST" and s.path == "/ports"])
+    posts = len(
+        [s for s in ground.world.sites["site2"].script.log if s.method == "POST" and s.path == "/ports"]
+    )
     passes(ground, 3)
-    again = len([s for s in ground.world.sites["site2"].script.log if s.method == "POST" and s.path == "/ports"])
+    again = len(
+        [s for s in ground.world.sites["site2"].script.log if s.method == "POST" and s.path == "/ports"]
+    )
     assert again == posts
 
 
@@ -211,7 +215,9 @@ def watched_pass(ground: Ground) -> None:
     before = {(s, d): {p["id"] for p in ground.remote(s, d)} for s in SITES for d in dark if s != d}
     passes(ground)
     for (site, of_site), ids in before.items():
-        assert ids <= {p["id"] for p in ground.remote(site, of_site)}, f"{site} forgot ports of {of_site}, which is cut off"
+        assert ids <= {p["id"] for p in ground.remote(site, of_site)}, (
+            f"{site} forgot ports of {of_site}, which is cut off"
+        )
 
 
 def lived(ground: Ground, life: list[tuple[str, str, int]]) -> None:
@@ -231,14 +237,25 @@ def lived(ground: Ground, life: list[tuple[str, str, int]]) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(_ACTS, max_size=14))
-def test_after_any_life_remote_ports_equal_real_ports(ground: Ground, life: list[tuple[str, str, int]]) -> None:
+def test_after_any_life_remote_ports_equal_real_ports(
+    ground: Ground, life: list[tuple[str, str, int]]
+) -> None:
     lived(ground, life)
 
 
-DEATH = [("boot", "site1", 1), ("look", "", 0), ("cut", "site1", 0), ("look", "", 0), ("look", "", 0), ("look", "", 0)]
+DEATH = [
+    ("boot", "site1", 1),
+    ("look", "", 0),
+    ("cut", "site1", 0),
+    ("look", "", 0),
+    ("look", "", 0),
+    ("look", "", 0),
+]
 
 
-def test_the_checks_catch_who_takes_silence_for_emptiness(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checks_catch_who_takes_silence_for_emptiness(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Negative control: a naive reconciler, for which an unreachable site has no ports."""
     lived(ground, DEATH)
     honest = Watch.look
@@ -248,7 +265,9 @@ def test_the_checks_catch_who_takes_silence_for_emptiness(ground: Ground, monkey
         found = honest(self, networks)
         empty = reconcile.Look("", ground.reconciler._now(), ())
         return {
-            site: Seen({n.id: seen.looks.get(n.id) or reconcile.replace(empty, site=site) for n in networks}, {})
+            site: Seen(
+                {n.id: seen.looks.get(n.id) or reconcile.replace(empty, site=site) for n in networks}, {}
+            )
             for site, seen in found.items()
         }
 
