@@ -101,7 +101,7 @@ def stretched(folder: Path) -> Iterator[Ground]:
     """Three sites with two hosts each; the network is there and empty."""
     settings = Settings(remote_port=True)
     with make_world(SITES, settings=settings) as world:
-        clouds = Sites(config_file=world.write_clouds(folder / "clouds.yaml"), timeout=5)
+        clouds = Sites(config_file=world.write_clouds(folder / "clouds.yaml"), timeout=60)
         database = Database(f"sqlite:///{folder / 'multisite.sqlite'}")
         database.upgrade()
         hosts = {}
@@ -110,7 +110,7 @@ def stretched(folder: Path) -> Iterator[Ground]:
             world.sites[site].sim.settings.vteps = hosts[site]
         network = _made(world)
         StretchedRepository(database).add(network)
-        reconciler = Reconciler(database, clouds, parallel=4, patience=5)
+        reconciler = Reconciler(database, clouds, parallel=4, patience=120)
         yield Ground(world, database, clouds, reconciler, network, hosts)
         database.close()
 

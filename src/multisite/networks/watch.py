@@ -1,7 +1,8 @@
 """Looking at all sites at the same time, without waiting long for any of them.
 
 A site that does not answer in time is unknown for this pass.  Its question goes on in the background and its answer
-is not used later: it would be old.  It is not asked a second time meanwhile.
+is not used later: it would be old.  It is not asked a second time meanwhile.  A site that failed is given a moment
+only, until it has answered once: one dead site must not slow down the others.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import SiteError
 from multisite.domain.errors import MultisiteError
 from multisite.domain.stretched import Look, StretchedNetwork
+
+DOWN_PATIENCE = 0.5
+"""Seconds for a site that failed the last time."""
 
 
 class OpensSites(Protocol):
@@ -34,11 +38,12 @@ class Seen:
 
 
 class Watch:
-    """Asks sites, a thread each; remembers who has not answered yet."""
+    """Asks sites, a thread each; remembers who has not answered yet, and who failed the last time."""
 
     def __init__(self, clouds: OpensSites, patience: float) -> None:
         self._clouds, self._patience = clouds, patience
         self._asking: dict[str, threading.Thread] = {}
+        self._down: set[str] = set()
 
     def look(self, networks: list[StretchedNetwork]) -> dict[str, Seen]:
         """By site; never raises for what a site does."""
@@ -54,18 +59,20 @@ class Watch:
                 answers[site] = _silent(here, f"site {site} has not answered an earlier question yet")
                 continue
             asked[site] = self._ask(site, here, answers)
-        deadline = time.monotonic() + self._patience
-        for thread in asked.values():
+        begun, down = time.monotonic(), set(self._down)
+        for site, thread in sorted(asked.items(), key=lambda one: one[0] in down):
+            deadline = begun + (DOWN_PATIENCE if site in down else self._patience)
             thread.join(max(0.0, deadline - time.monotonic()))
-        late = {
-            s: _silent(here, f"site {s} did not answer in {self._patience:.0f} s")
-            for s, here in wanted.items()
-        }
+            if thread.is_alive():
+                self._down.add(site)
+        late = {s: _silent(here, f"site {s} did not answer in time") for s, here in wanted.items()}
         return {site: answers.get(site) or late[site] for site in wanted}
 
     def _ask(self, site: str, here: dict[str, tuple[str, str]], answers: dict[str, Seen]) -> threading.Thread:
         def ask() -> None:
-            answers[site] = look_at(lambda: self._clouds.open(site), site, here)
+            found = look_at(lambda: self._clouds.open(site), site, here)
+            (self._down.discard if found.looks else self._down.add)(site)
+            answers[site] = found
 
         thread = threading.Thread(target=ask, name=f"look-{site}", daemon=True)
         self._asking[site] = thread
