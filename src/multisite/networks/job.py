@@ -150,7 +150,10 @@ def _unstretch(around: Around, networks: StretchedRepository, params: Mapping[st
     network = _NETWORK.validate_python(params["network"])
     here = [m for m in network.members if m.site not in params["without"]]
     cleared = [
-        Step(f"ports:{m.site}", f"Remove the remote ports at {m.site}", partial(steps.clear, around, network, m), site=m.site)
+        Step(
+            f"ports:{m.site}", f"Remove the remote ports at {m.site}", partial(steps.clear, around, network, m),
+            site=m.site,
+        )
         for m in here
     ]  # fmt: skip
     needs = tuple(step.name for step in cleared)

@@ -15,7 +15,8 @@ from multisite.networks.mirror import EVERYWHERE, NOWHERE
 class StretchOrder:
     """``adopt``: site -> network it has already (name or id); ``pools``: site -> first and last address.
 
-    ``segment``: VNI or VLAN, None to choose; ``mtu`` None: the least of the sites; ``cidr`` None: the adopted network's.
+    ``segment``: VNI or VLAN, None to choose; ``mtu`` None: the least of the sites; ``cidr`` None: the adopted
+    network's.
     """
 
     name: str

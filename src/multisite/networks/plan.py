@@ -314,9 +314,9 @@ def _notes(order: StretchOrder) -> Iterator[str]:
             "lost, guests elsewhere leave nowhere"
         )
     else:
-        yield "gateway: each site's router has an address of its own, so that no two routers ever answer for one address"
+        yield "gateway: each site's router has an address of its own: no two routers ever answer for one address"
     if order.kind is not StretchKind.VXLAN:
-        yield "the sites' switches must carry this segment between them: no API tells; `network check` compares the rest"
+        yield "the sites' switches must carry this segment between them: no API tells that"
     if order.remote_groups is RemoteGroups.SAME_NAMES and order.port_security:
         yield "security groups: a remote port is in the project's groups that are called as those of its real port"
     elif order.port_security:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -127,7 +129,7 @@ def test_gateways() -> None:
     each = plan(replace(ORDER, gateway=Gateway.EACH))
     assert [m.gateway for m in each.members] == ["10.0.0.1", "10.0.0.2"]
     assert all(p.blocking is False for p in each.problems)
-    assert [m.pool[0] for m in each.members if m.pool][0] == "10.0.0.3"
+    assert next(m.pool[0] for m in each.members if m.pool) == "10.0.0.3"
 
 
 def test_provider_networks_need_no_tunnels() -> None:
@@ -169,8 +171,6 @@ def test_a_wrong_field_is_named(change: dict[str, Any], field: str) -> None:
 
 @given(st.integers(16, 28), st.integers(2, 6), st.sampled_from(list(Gateway)))
 def test_pools_never_overlap_nor_hold_a_gateway(prefix: int, count: int, gateway: Gateway) -> None:
-    from ipaddress import ip_address, ip_network
-
     names = tuple("abcdef"[:count])
     order = StretchOrder("hb", names, cidr=f"10.0.0.0/{prefix}", gateway=gateway, gateway_site="a")
     made = plan(order, *(site(name) for name in names))
@@ -178,7 +178,7 @@ def test_pools_never_overlap_nor_hold_a_gateway(prefix: int, count: int, gateway
         return
     spans = sorted((int(ip_address(m.pool[0])), int(ip_address(m.pool[1]))) for m in made.members if m.pool)
     assert len(spans) == count
-    assert all(one[1] < other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] < other[0] for one, other in pairwise(spans))
     block = ip_network(order.cidr or "")
     assert all(ip_address(end) in block for span in spans for end in span)
     for member in made.members:
