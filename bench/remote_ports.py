@@ -93,7 +93,11 @@ def against_ordinary(site: CloudSite, network: str, subnet: str) -> tuple[float,
             "fixed_ips": [{"subnet_id": subnet, "ip_address": address(number)}],
         }  # fmt: skip
         if kind == "remote":
-            body |= {"device_owner": REMOTE_OWNER, "device_id": new_id(), "tunneling_ip": vtep(number % VTEPS)}
+            body |= {
+                "device_owner": REMOTE_OWNER,
+                "device_id": new_id(),
+                "tunneling_ip": vtep(number % VTEPS),
+            }
         port, seconds = _post(site, body)
         taken[kind].append(seconds)
         made.append(port)
@@ -155,7 +159,11 @@ def far_site(world: World) -> Member:
     sim.settings.vteps = {f"far-{n}": vtep(n) for n in range(VTEPS)}
     project, net, sub = sim.accounts[0].project_id, new_id(), new_id()
     common: dict[str, Any] = {"project_id": project, "tags": [], "name": "bench", "description": ""}
-    provider = {"provider:network_type": "vxlan", "provider:segmentation_id": VNI, "provider:physical_network": None}
+    provider = {
+        "provider:network_type": "vxlan",
+        "provider:segmentation_id": VNI,
+        "provider:physical_network": None,
+    }
     sim.state.networks[net] = {
         "id": net, **common, **provider, "mtu": 1450, "port_security_enabled": True, "subnets": [sub], "shared": False
     }  # fmt: skip
@@ -183,7 +191,8 @@ def reconciled(folder: Path, network: str, subnet: str, project: str) -> None:
         database.upgrade()
         members = (Member(SITE, network, subnet, project, tags=True), far_site(world))
         StretchedRepository(database).add(
-            StretchedNetwork(NETWORK, "bench", "p", StretchKind.VXLAN, StretchState.ACTIVE, CIDR, members, VNI, 1450, dhcp="none")
+            StretchedNetwork(NETWORK, "bench", "p", StretchKind.VXLAN, StretchState.ACTIVE, CIDR, members, VNI, 1450,
+                             dhcp="none")
         )  # fmt: skip
         reconciler = Reconciler(database, Sites(config_file=file), parallel=8, patience=60)
         for what in ("from empty", "no change", "no change"):
@@ -191,7 +200,10 @@ def reconciled(folder: Path, network: str, subnet: str, project: str) -> None:
             begun = time.monotonic()
             drift = reconciler.run()[NETWORK]
             took = time.monotonic() - begun
-            print(f"reconcile {PORTS} ports, {VTEPS} endpoints, {what}: {took:.2f} s; {dict(drift.counts)}; {counting.take()}")
+            print(
+                f"reconcile {PORTS} ports, {VTEPS} endpoints, {what}: {took:.2f} s; {dict(drift.counts)}; "
+                f"{counting.take()}"
+            )
             failed = [change for change in drift.changes if "FAILED" in change]
             if failed or drift.counts != {"in-sync": PORTS}:
                 raise RuntimeError(f"not in step: {dict(drift.counts)}; {failed[:3]}")
@@ -204,7 +216,9 @@ def main() -> int:
         remote, ordinary = against_ordinary(site, network, subnet)
         print(f"one POST, median of {PAIRS}: remote port {remote:.3f} s, ordinary port {ordinary:.3f} s")
         known = until_agents_know(site, network, subnet)
-        print(f"flow at the agent after the answer: {', '.join(f'{s:.2f}' for s in known)} s (goal <= {FDB_GOAL} s)")
+        print(
+            f"flow at the agent after the answer: {', '.join(f'{s:.2f}' for s in known)} s (goal <= {FDB_GOAL} s)"
+        )
         for port in site.network.get(f"/ports?network_id={network}").json()["ports"]:
             site.network.delete(f"/ports/{port['id']}")
         reconciled(Path(folder), network, subnet, site.project_id)

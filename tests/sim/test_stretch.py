@@ -46,7 +46,11 @@ class Stage:
     def port(self, network: StretchedNetwork, site: str) -> str:
         """A bound port, as of a guest."""
         host = next(iter(self.world.sites[site].sim.settings.vteps))
-        body = {"network_id": network.member(site).network_id, "device_owner": "compute:nova", "binding:host_id": host}
+        body = {
+            "network_id": network.member(site).network_id,
+            "device_owner": "compute:nova",
+            "binding:host_id": host,
+        }
         return str(ask(self.house.cloud(site).network, "POST", "/ports", {"port": body})["port"]["id"])
 
 
@@ -136,7 +140,13 @@ def test_all_get_the_least_mtu(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
 def test_an_adopted_network_stays(stage: Stage) -> None:
     cloud = stage.house.cloud("site1")
     net = ask(cloud.network, "POST", "/networks", {"network": {"name": "data"}})["network"]["id"]
-    subnet = {"network_id": net, "cidr": "10.99.0.0/24", "ip_version": 4, "gateway_ip": None, "enable_dhcp": False}
+    subnet = {
+        "network_id": net,
+        "cidr": "10.99.0.0/24",
+        "ip_version": 4,
+        "gateway_ip": None,
+        "enable_dhcp": False,
+    }
     subnet |= {"allocation_pools": [{"start": "10.99.0.1", "end": "10.99.0.254"}]}
     ask(cloud.network, "POST", "/subnets", {"subnet": subnet})
     order = replace(ORDER, cidr=None, adopt={"site1": "data"})

@@ -124,6 +124,13 @@ _NETWORKS = (
     cfg.FloatOpt(
         "site_timeout", default=15.0, min=1.0, help="Seconds a site may take for a look; then it is unknown."
     ),
+    cfg.MultiStrOpt(
+        "notifications",
+        default=[],
+        secret=True,
+        help="`<site> rabbit://user:password@host:port/vhost`, once per site whose Neutron's notifications can be "
+        "heard; they only wake the next look.",
+    ),
     cfg.IntOpt(
         "parallel",
         default=8,

@@ -22,6 +22,7 @@ from multisite.domain.model import Capability
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.shared import Sharing
 from multisite.networks.loop import Loop
+from multisite.networks.notifications import parsed
 from multisite.networks.reconcile import Reconciler
 from multisite.networks.service import NetworkService
 from multisite.recovery.manifests import ManifestStore
@@ -111,7 +112,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         database, near, parallel=conf.networks.parallel, patience=conf.networks.site_timeout
     )
     networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
-    loop = Loop(reconciler, conf.networks.interval if carry_out else 0.0)
+    loop = Loop(reconciler, conf.networks.interval if carry_out else 0.0, parsed(conf.networks.notifications))
     return Services(sites, applications, protections, recoveries, jobs, audit, database, networks, loop)
 
 

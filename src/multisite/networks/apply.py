@@ -47,7 +47,7 @@ def apply(
     if not by_site:
         return []
     with FencedThreads(max_workers=len(by_site), thread_name_prefix="remote-ports") as pool:
-        lists = list(pool.map(lambda one: _in_site(clouds, network, *one, parallel), by_site.items()))
+        lists = list(pool.map(lambda site: _in_site(clouds, network, site, by_site[site], parallel), by_site))
     return [outcome for outcomes in lists for outcome in outcomes]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 
+from multisite.networks.notifications import Listeners
 from multisite.networks.reconcile import Reconciler
 
 LOG = logging.getLogger(__name__)
@@ -14,10 +16,16 @@ AFTER_TROUBLE = 5.0
 
 
 class Loop:
-    """``interval``: seconds from the end of a pass to the next one; 0 makes no passes of its own accord."""
+    """``interval``: seconds from the end of a pass to the next one; 0 makes no passes of its own accord.
 
-    def __init__(self, reconciler: Reconciler, interval: float) -> None:
+    ``notifications``: site -> URL of its bus; what Neutron tells there wakes the loop.
+    """
+
+    def __init__(
+        self, reconciler: Reconciler, interval: float, notifications: Mapping[str, str] | None = None
+    ) -> None:
         self._reconciler, self._interval = reconciler, interval
+        self._listeners = Listeners(notifications or {}, self.wake)
         self._wake = threading.Event()
         self._ended = False
         self._thread: threading.Thread | None = None
@@ -26,6 +34,7 @@ class Loop:
         if self._interval > 0 and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="networks", daemon=True)
             self._thread.start()
+            self._listeners.start()
 
     def wake(self) -> None:
         """Something has changed in a site: look now."""
@@ -34,6 +43,7 @@ class Loop:
     def stop(self, timeout: float = 10.0) -> None:
         """End after the pass under way, and let another process take over at once."""
         self._ended = True
+        self._listeners.stop()
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout)

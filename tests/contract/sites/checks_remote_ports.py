@@ -54,11 +54,17 @@ def a_remote_port_lives_and_is_found_again(pair: Pair) -> None:
     assert look is not None
     (mine,) = look.remote
     assert (mine.of_site, mine.stands_for, mine.ours, mine.endpoint) == ("far", real, True, FAR)
-    remote_ports.update(one, row["id"], {"tunneling_ip": FARTHER, "fixed_ips": [{"ip_address": "10.77.0.71"}]})
+    remote_ports.update(
+        one, row["id"], {"tunneling_ip": FARTHER, "fixed_ips": [{"ip_address": "10.77.0.71"}]}
+    )
     shown = ask(one.network, "GET", f"/ports/{row['id']}")["port"]
     assert (shown["tunneling_ip"], shown["fixed_ips"][0]["ip_address"]) == (FARTHER, "10.77.0.71")
     agents = read_all(one, "list agents", lambda: one.network, "/agents", "agents")
-    shadow = next(a for a in agents if a["agent_type"] == REMOTE_AGENT and a["configurations"]["tunneling_ip"] == FARTHER)
+    shadow = next(
+        a
+        for a in agents
+        if a["agent_type"] == REMOTE_AGENT and a["configurations"]["tunneling_ip"] == FARTHER
+    )
     assert shadow["binary"] == "neutron-remote-port"
     assert FARTHER not in stretched.endpoints(agents), "a shadow agent is no host of ours"
     assert remote_ports.of_network(one, network_id, NETWORK) == [row["id"]]
@@ -74,7 +80,9 @@ def what_cannot_be_is_refused_with_its_field(pair: Pair) -> None:
 
     def made(field: str, status: int, **more: Any) -> None:
         body = {**_fields(str(uuid.uuid4()), **more), "network_id": network_id, "device_owner": REMOTE_OWNER}
-        answer = send(one.network, "POST", "/ports", {"port": {k: v for k, v in body.items() if v is not None}})
+        answer = send(
+            one.network, "POST", "/ports", {"port": {k: v for k, v in body.items() if v is not None}}
+        )
         if answer.status_code == 201:
             pair.later(remote_ports.delete, one, answer.json()["port"]["id"])
         refused(answer, status, field)
@@ -117,9 +125,14 @@ def segments_are_chosen_and_taken_once(pair: Pair) -> None:
         stretched.ensure(one, "network", pair.token("seg"), fields | {"name": pair.name("seg")})
     stretched.set_mtu(one, row["id"], found.mtu - 50)
     assert stretched.read_network(one, row["id"]).mtu == found.mtu - 50
-    made = send(pair.member.network, "POST", "/networks", {"network": fields | {"provider:segmentation_id": 5991}})
+    made = send(
+        pair.member.network, "POST", "/networks", {"network": fields | {"provider:segmentation_id": 5991}}
+    )
     assert made.status_code == 403
-    assert "provider:segmentation_id" not in send(pair.member.network, "GET", f"/networks/{row['id']}").json()["network"]
+    assert (
+        "provider:segmentation_id"
+        not in send(pair.member.network, "GET", f"/networks/{row['id']}").json()["network"]
+    )
 
 
 @_where_it_is

@@ -19,7 +19,9 @@ PORT = 8797
 SETTLED = 60.0
 
 
-def until(what: str, condition: Callable[[], Any], limit: float = SETTLED, pause: float = 0.1) -> tuple[Any, float]:
+def until(
+    what: str, condition: Callable[[], Any], limit: float = SETTLED, pause: float = 0.1
+) -> tuple[Any, float]:
     """Wait until something is so: what it gave, and the seconds that took."""
     begun = time.monotonic()
     while not (found := condition()):
@@ -37,7 +39,9 @@ class Ground:
     taps: list[taps.Tap] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)
 
-    def stretch(self, word: str, *options: str, names: tuple[str, ...] = ("site1", "site2")) -> dict[str, Any]:
+    def stretch(
+        self, word: str, *options: str, names: tuple[str, ...] = ("site1", "site2")
+    ) -> dict[str, Any]:
         """A new stretched network; what ``network stretch`` shows."""
         name = f"{NAME}-{word}"
         words = [option for site in names for option in ("--site", site)]
@@ -80,7 +84,11 @@ class Ground:
     def remote(self, site: str, network: dict[str, Any]) -> dict[str, Any]:
         """The remote ports of a network at a site, by the id of the port they stand for."""
         member = next(m for m in network["members"] if m["site"] == site)
-        rows = self.clouds[site].network.get(f"/ports?network_id={member['network_id']}&device_owner={OWNER}").json()
+        rows = (
+            self.clouds[site]
+            .network.get(f"/ports?network_id={member['network_id']}&device_owner={OWNER}")
+            .json()
+        )
         return {row["device_id"]: row for row in rows["ports"]}
 
     def show(self, network: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +100,9 @@ class Ground:
         begun = time.monotonic()
         for here, there in ((one, other), (other, one)):
             address = there.addresses[0].split("/")[0]
-            assert here.reaches(address, limit) is not None, f"{here.host} does not reach {address} in {limit:.0f} s"
+            assert here.reaches(address, limit) is not None, (
+                f"{here.host} does not reach {address} in {limit:.0f} s"
+            )
         return time.monotonic() - begun
 
     def flows_for(self, mac: str, site: str, host: str) -> list[str]:
@@ -105,9 +115,15 @@ class Ground:
         found = []
         for site, cloud in self.clouds.items():
             found += [f"{site}: network {n.id}" for n in cloud.network.networks(name=network["name"])]
-            found += [f"{site}: port {p.id}" for p in cloud.network.ports(device_owner=OWNER) if not self.networks]
+            found += [
+                f"{site}: port {p.id}" for p in cloud.network.ports(device_owner=OWNER) if not self.networks
+            ]
             for host in sites.hosts(site):
-                found += [f"{host}: {flow}" for flow in flows.of(site, host) if f"tun_id={vni}" in flow or f"{vni}->" in flow]
+                found += [
+                    f"{host}: {flow}"
+                    for flow in flows.of(site, host)
+                    if f"tun_id={vni}" in flow or f"{vni}->" in flow
+                ]
         return found
 
     def clear(self) -> None:
@@ -134,5 +150,3 @@ def ground(folder: Path, clouds: dict[str, Any], through: Path | None = None) ->
             made.clear()
     finally:
         manager.stop()
-
-

@@ -58,7 +58,9 @@ def back(made: Ground, one: taps.Tap, other: taps.Tap, what: str, fault: Callabl
 def heartbeat(one: taps.Tap, address: str) -> Iterator[list[int]]:
     """Five echo requests a second meanwhile; [sent, received] afterwards."""
     command = ["ip", "netns", "exec", one.namespace, "ping", "-n", "-i", "0.2", address]
-    process = subprocess.Popen([*site_prefix(one.site, one.host), *command], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*site_prefix(one.site, one.host), *command], stdout=subprocess.PIPE, text=True
+    )
     found: list[int] = []
     try:
         time.sleep(1.0)
@@ -73,7 +75,9 @@ def heartbeat(one: taps.Tap, address: str) -> Iterator[list[int]]:
         found += [int(seen[1]), int(seen[2])]
 
 
-def test_a_guest_that_moves_is_followed(made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]) -> None:
+def test_a_guest_that_moves_is_followed(
+    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+) -> None:
     one, other = pair
     before = made.remote("site2", network)[one.port]["tunneling_ip"]
     target = sites.hosts("site1")[1]
@@ -81,12 +85,18 @@ def test_a_guest_that_moves_is_followed(made: Ground, network: dict[str, Any], p
     begun = time.monotonic()
     moved = taps.plug("site1", one.port, target)
     made.taps[made.taps.index(one)] = moved
-    _, took = until("the endpoint changed", lambda: made.remote("site2", network)[one.port]["tunneling_ip"] != before)
+    _, took = until(
+        "the endpoint changed", lambda: made.remote("site2", network)[one.port]["tunneling_ip"] != before
+    )
     made.meets(moved, other, BACK)
-    print(f"\nmoved: endpoint followed {took:.1f} s after the port was ACTIVE, traffic {time.monotonic() - begun:.1f} s")
+    print(
+        f"\nmoved: endpoint followed {took:.1f} s after the port was ACTIVE, traffic {time.monotonic() - begun:.1f} s"
+    )
 
 
-def test_another_address_is_followed(made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]) -> None:
+def test_another_address_is_followed(
+    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+) -> None:
     one, _ = pair
     made.clouds["site1"].network.update_port(one.port, fixed_ips=[{"ip_address": "10.99.0.99"}])
 
@@ -132,7 +142,9 @@ def test_services_of_neutron_die(
     back(made, one, other, f"{service} {action}", lambda: sites.service(one.site, name, action))
 
 
-def test_no_heartbeat_is_lost_while_the_manager_is_down(made: Ground, pair: tuple[taps.Tap, taps.Tap]) -> None:
+def test_no_heartbeat_is_lost_while_the_manager_is_down(
+    made: Ground, pair: tuple[taps.Tap, taps.Tap]
+) -> None:
     one, other = pair
     with heartbeat(one, bare(other)) as seen:
         made.manager.kill()
@@ -164,7 +176,9 @@ def test_a_site_that_does_not_answer_keeps_its_entries(
     made.meets(one, other)
 
 
-def test_a_port_that_is_gone_is_forgotten(made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]) -> None:
+def test_a_port_that_is_gone_is_forgotten(
+    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+) -> None:
     one, other = pair
     made.unplug(other)
     _, took = until("its remote port is gone", lambda: not made.remote("site1", network))
@@ -172,7 +186,9 @@ def test_a_port_that_is_gone_is_forgotten(made: Ground, network: dict[str, Any],
     assert one.reaches(bare(other), 30, wanted=False) is not None
 
 
-def test_only_one_sided_does_not_carry(made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]) -> None:
+def test_only_one_sided_does_not_carry(
+    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+) -> None:
     """Negative control of all of the above: with the manager down, a deleted remote port stops the traffic."""
     one, other = pair
     made.manager.kill()

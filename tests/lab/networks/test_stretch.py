@@ -48,7 +48,9 @@ class Clock:
         net = next(m["network_id"] for m in self._network["members"] if m["site"] == "site2")
         while not self._stop.is_set() and self.mirrored is None:
             rows = self._made.clouds["site2"].network.get(f"/ports?network_id={net}").json()["ports"]
-            if self.bound is None and any(r["device_owner"].startswith("compute:") and r["tunneling_ip"] for r in rows):
+            if self.bound is None and any(
+                r["device_owner"].startswith("compute:") and r["tunneling_ip"] for r in rows
+            ):
                 self.bound = time.monotonic()
             if self.bound is not None and self._made.remote("site1", self._network):
                 self.mirrored = time.monotonic()
@@ -62,7 +64,9 @@ class Clock:
 def test_two_guests_meet_and_nothing_is_left_afterwards(made: Ground) -> None:
     begun = time.monotonic()
     network = made.stretch("two", "--cidr", CIDR)
-    print(f"\nstretched in {time.monotonic() - begun:.1f} s, VNI {network['segmentation_id']}, MTU {network['mtu']}")
+    print(
+        f"\nstretched in {time.monotonic() - begun:.1f} s, VNI {network['segmentation_id']}, MTU {network['mtu']}"
+    )
     assert 5000 <= network["segmentation_id"] <= 5999
     one = made.plug(network, "site1", sites.hosts("site1")[1])
     clock = Clock(made, network)
@@ -71,7 +75,9 @@ def test_two_guests_meet_and_nothing_is_left_afterwards(made: Ground) -> None:
     clock.end()
     assert clock.bound is not None
     assert clock.mirrored is not None
-    print(f"second port bound -> remote port {clock.mirrored - clock.bound:.1f} s, -> both meet {met - clock.bound:.1f} s")
+    print(
+        f"second port bound -> remote port {clock.mirrored - clock.bound:.1f} s, -> both meet {met - clock.bound:.1f} s"
+    )
     assert clock.mirrored - clock.bound <= SECOND_PORT
     for tap, far in ((one, other), (other, one)):
         found = made.flows_for(far.mac, tap.site, tap.host)
@@ -88,7 +94,9 @@ def test_two_guests_meet_and_nothing_is_left_afterwards(made: Ground) -> None:
     assert made.flows_for(mac, "site1", sites.hosts("site1")[1]) == []
 
     def shadows() -> list[str]:
-        return [a.host for c in made.clouds.values() for a in c.network.agents() if a.agent_type == "Remote VTEP"]
+        return [
+            a.host for c in made.clouds.values() for a in c.network.agents() if a.agent_type == "Remote VTEP"
+        ]
 
     _, took = until("shadow agents are collected", lambda: not shadows(), 240, 2.0)
     print(f"shadow agents gone after {took:.0f} s")
@@ -155,7 +163,12 @@ def test_hostile_input_is_refused_with_reasons(made: Ground) -> None:
     own = made.clouds["site1"].network.get(f"/ports/{here.port}").json()["port"]["tunneling_ip"]
 
     def refused(word: str, **fields: Any) -> None:
-        body = {"network_id": net, "device_owner": OWNER, "device_id": "x", "tunneling_ip": "172.31.255.9"} | fields
+        body = {
+            "network_id": net,
+            "device_owner": OWNER,
+            "device_id": "x",
+            "tunneling_ip": "172.31.255.9",
+        } | fields
         answer = made.clouds["site1"].network.post("/ports", json={"port": body})
         if answer.ok:
             made.clouds["site1"].network.delete_port(answer.json()["port"]["id"])

@@ -52,10 +52,14 @@ class Networks:
 
     def preview(self, caller: Caller, order: StretchOrder) -> StretchPlan:
         order = checked(order)
-        problems = tuple(Problem(f"site {s}", "it has no extension", "install it") for s in order.sites if s == "oslo")
+        problems = tuple(
+            Problem(f"site {s}", "it has no extension", "install it") for s in order.sites if s == "oslo"
+        )
         members = tuple(Member(site) for site in order.sites)
         actions = (f"create network {order.name} at {order.sites[0]}",)
-        return StretchPlan(order, 5000, order.cidr or "10.0.0.0/24", None, members, actions, ("gateway: none",), problems, {})
+        return StretchPlan(
+            order, 5000, order.cidr or "10.0.0.0/24", None, members, actions, ("gateway: none",), problems, {}
+        )
 
     def stretch(self, caller: Caller, order: StretchOrder) -> StretchedNetwork:
         if not self.preview(caller, order).startable:
@@ -75,8 +79,12 @@ class Networks:
     def show(self, caller: Caller, id: str) -> Drift:
         found = self.get(caller, id)
         state = PortState.IN_SYNC if self.lost is None else PortState.UNKNOWN
-        row = DriftRow("lyon", "paris", "r-1", "x-1", "fa:16:3e:00:00:01", ("10.20.0.5",), "172.31.0.1", state, 2.0)
-        views = tuple(SiteView(s, BEGAN, BEGAN, "gone" if s == self.lost else None, 1, 1) for s in found.sites)
+        row = DriftRow(
+            "lyon", "paris", "r-1", "x-1", "fa:16:3e:00:00:01", ("10.20.0.5",), "172.31.0.1", state, 2.0
+        )
+        views = tuple(
+            SiteView(s, BEGAN, BEGAN, "gone" if s == self.lost else None, 1, 1) for s in found.sites
+        )
         return Drift(found, views, (row,), {str(state): 1})
 
     def reconcile(self, caller: Caller, id: str) -> Drift:

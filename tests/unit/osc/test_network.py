@@ -22,14 +22,25 @@ def test_stretch_previews_starts_and_shows(openstack: Openstack, cloud: Cloud) -
 
 def test_what_is_in_the_way_is_status_2(openstack: Openstack, cloud: Cloud) -> None:
     openstack("site", "register", "oslo", "--cloud", "oslo")
-    refused = openstack("network", "stretch", "core", "--site", "oslo", "--site", "lyon", "--cidr", "10.3.0.0/24")
+    refused = openstack(
+        "network", "stretch", "core", "--site", "oslo", "--site", "lyon", "--cidr", "10.3.0.0/24"
+    )
     assert refused.code == 2
     assert "BLOCKS: site oslo: it has no extension; install it" in refused.out
     assert not [r for r in cloud.requests if r.startswith("POST /v1/stretched-networks ")]
 
 
 def test_options_become_the_order(openstack: Openstack, cloud: Cloud) -> None:
-    words = ("--pool", "paris=10.30.0.1-10.30.0.9", "--adopt", "lyon=data", "--gateway", "paris", "--dhcp", "none")
+    words = (
+        "--pool",
+        "paris=10.30.0.1-10.30.0.9",
+        "--adopt",
+        "lyon=data",
+        "--gateway",
+        "paris",
+        "--dhcp",
+        "none",
+    )
     assert openstack("network", "stretch", *STRETCH, *words, "--preview").code == 0
     bad = openstack("network", "stretch", *STRETCH, "--pool", "paris=10.30.0.1")
     assert (bad.code, "--pool 10.30.0.1: must be" in bad.err) == (1, True)
@@ -65,4 +76,6 @@ def test_check(openstack: Openstack, cloud: Cloud) -> None:
 def test_list_and_unstretch(openstack: Openstack, cloud: Cloud) -> None:
     rows = openstack("network", "list", "-f", "json").json
     assert {row["Name"] for row in rows} == {"hb"}
-    assert openstack("network", "unstretch", "hb", "--keep-networks", "--without", "lyon", "--no-wait").code == 0
+    assert (
+        openstack("network", "unstretch", "hb", "--keep-networks", "--without", "lyon", "--no-wait").code == 0
+    )
