@@ -44,8 +44,8 @@ def look(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Lo
     subnets = _in_parts(site, "subnets", "network_id", list(by_network), ("id", "cidr", "network_id"))
     groups = _groups(site, {project for _, project in wanted.values()})
     by_id = {row["id"]: row["name"] for row in groups}
-    rows = _in_parts(site, "ports", "network_id", list(by_network), _FIELDS)
     moment = datetime.now(UTC)
+    rows = _in_parts(site, "ports", "network_id", list(by_network), _FIELDS)
     found: dict[str, Look | None] = {}
     for stretched, (network_id, project) in wanted.items():
         if network_id not in there:
@@ -61,7 +61,7 @@ def look(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Lo
 def _groups(site: CloudSite, projects: set[str]) -> list[Row]:
     what = "list security groups"
     fields = ["id", "name", "project_id"]
-    return [
+    found = [
         row
         for project in sorted(projects)
         for row in read_all(
@@ -69,6 +69,8 @@ def _groups(site: CloudSite, projects: set[str]) -> list[Row]:
             project_id=project, fields=fields,
         )
     ]  # fmt: skip
+    # Names need not be unique: of several groups the same one is taken every time.
+    return sorted(found, key=lambda row: str(row["id"]), reverse=True)
 
 
 def _in_parts(site: CloudSite, kind: str, key: str, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:

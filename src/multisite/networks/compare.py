@@ -44,6 +44,9 @@ def _part(network: StretchedNetwork, member: Member, site: SiteFacts, part: Netw
     subnet = next((s for s in part.subnets if s.cidr == network.cidr), None)
     if subnet is None:
         yield Problem(name, f"cidr: it has no subnet {network.cidr}", "guests there reach nobody elsewhere")
+    elif subnet.gateway != member.gateway:
+        what = f"gateway: its subnet names {subnet.gateway or 'none'}, not {member.gateway or 'none'}"
+        yield Problem(name, what, "set it back")
     elif member.pool is not None and subnet.pools != (member.pool,):
         pools = ", ".join(f"{a}-{b}" for a, b in subnet.pools)
         yield Problem(

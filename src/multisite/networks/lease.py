@@ -86,6 +86,11 @@ class Held:
             self._leases[network_id] = taken
         return taken
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of the networks held now."""
+        return frozenset(self._leases)
+
     def keep_only(self, network_ids: Collection[str]) -> None:
         """Let go of the others: somebody may wait for them."""
         for network_id in set(self._leases) - set(network_ids):

@@ -52,7 +52,8 @@ def make_plan(
     """
     problems = [*_silence(silent)]
     for site in facts.values():
-        problems += _of_site(order, site)
+        others = sum(_mirrorable(other) for other in facts.values() if other is not site)
+        problems += _of_site(order, site, others)
     problems += _between(order, facts)
     segment, found = _segment(order, facts, silent, taken, vni_range)
     problems += found
@@ -63,6 +64,7 @@ def make_plan(
     mtu, found = _mtu(order, facts)
     problems += found
     members = tuple(_member(order, addressing, facts.get(s), s) for s in order.sites)
+    problems += _gateways(members, facts)
     narrowed = _narrowed(order, addressing, facts)
     return StretchPlan(
         order, segment, cidr, mtu, members, tuple(_actions(order, segment, cidr, members, narrowed)),
@@ -80,7 +82,7 @@ def _silence(silent: Mapping[str, str]) -> Iterator[Problem]:
         yield problem(f"site {site}", what, "make it reachable, or stretch over the other sites")
 
 
-def _of_site(order: StretchOrder, site: SiteFacts) -> Iterator[Problem]:
+def _of_site(order: StretchOrder, site: SiteFacts, others: int) -> Iterator[Problem]:
     name = f"site {site.site}"
     if not site.admin:
         yield problem(
@@ -97,7 +99,6 @@ def _of_site(order: StretchOrder, site: SiteFacts) -> Iterator[Problem]:
         yield problem(
             name, what, "set [agent] tunnel_types = vxlan and l2_population = true, start the agents"
         )
-    others = sum(_mirrorable(f) for f in [site])
     wanted = {"network": 0 if site.adopt else 1, "subnet": 0 if site.adopt else 1, "port": others + 2}
     for resource, count in wanted.items():
         room = site.room.get(resource)
@@ -127,11 +128,6 @@ def _of_adopted(order: StretchOrder, site: SiteFacts) -> Iterator[Problem]:
     for subnet in network.subnets:
         if order.cidr is not None and subnet.cidr != order.cidr:
             yield problem(name, f"cidr: it has {subnet.cidr}, not {order.cidr}", f"say cidr {subnet.cidr}")
-        if subnet.gateway is not None and order.gateway is Gateway.NONE:
-            what = f"gateway: its guests are told to leave by {subnet.gateway}"
-            yield problem(
-                name, what, f"say gateway site with {site.site}, or each, or clear it on the subnet"
-            )
     if network.port_security != order.port_security:
         what = f"port_security: it is {'on' if network.port_security else 'off'} there"
         yield problem(name, what, "ask for the same everywhere")
@@ -223,15 +219,25 @@ def _mtu(order: StretchOrder, facts: Mapping[str, SiteFacts]) -> tuple[int | Non
     found = []
     for site, most in able.items():
         if order.kind is StretchKind.VXLAN and 0 < most < asked:
+            what = f"mtu: {asked} is more than the {most} of its other networks: it may refuse, and all is undone then"
             remedy = f"ask for mtu {most}, or raise global_physnet_mtu there"
-            found.append(
-                problem(f"site {site}", f"mtu: {asked} is more than the {most} its networks carry", remedy)
-            )
+            found.append(Problem(f"site {site}", what, remedy, blocking=False))
     for site, has in adopted.items():
         if has != asked:
             remedy = f"openstack network set --mtu {asked}, or leave mtu out"
             found.append(problem(f"site {site}", f"mtu: the adopted network has {has}, not {asked}", remedy))
     return asked, found
+
+
+def _gateways(members: tuple[Member, ...], facts: Mapping[str, SiteFacts]) -> Iterator[Problem]:
+    """An adopted subnet is not changed: its guests were told already."""
+    for member in members:
+        adopted = facts[member.site].adopt if member.site in facts else None
+        for subnet in adopted.subnets if adopted else ():
+            if subnet.gateway != member.gateway:
+                what = f"gateway: its subnet names {subnet.gateway or 'none'}, not {member.gateway or 'none'}"
+                remedy = "choose another gateway (none, each or a site), or change the subnet's"
+                yield problem(f"site {member.site}", what, remedy)
 
 
 def _used_twice(facts: Mapping[str, SiteFacts]) -> Iterator[Problem]:

@@ -20,9 +20,10 @@ def orders(application: str, planes: Sequence[Plane]) -> tuple[StretchOrder, ...
 def explained(application: str, planes: Sequence[Plane]) -> Iterator[str]:
     """A line per plane: how it is realised, and why."""
     for plane in planes:
+        sites = ", ".join(plane.sites)
         what = {
-            Realised.STRETCHED: f"stretched network {application}-{plane.name} ({plane.cidr}) over {', '.join(plane.sites)}",
-            Realised.L3: f"a network in each of {', '.join(plane.sites)}, reached by floating IPs from the peers only",
-            Realised.LOCAL: f"a network of its own in each of {', '.join(plane.sites)}",
+            Realised.STRETCHED: f"stretched network {application}-{plane.name} ({plane.cidr}) over {sites}",
+            Realised.L3: f"a network in each of {sites}, reached by floating IPs from the peers only",
+            Realised.LOCAL: f"a network of its own in each of {sites}",
         }[plane.realised]
         yield f"{plane.name} ({plane.role}): {what}: {plane.why}"

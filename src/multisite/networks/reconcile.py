@@ -80,9 +80,12 @@ class Reconciler:
         """
         if not self._turn.acquire(timeout=TURN_SECONDS):
             raise Unavailable(f"networks: a pass takes longer than {TURN_SECONDS:.0f} s; try again")
+        before = self._held.ids
         try:
             return self._pass(only, change=change)
         finally:
+            if only is not None:  # asked for once: whoever does it all the time goes on
+                self._held.keep_only(before)
             self._turn.release()
 
     def release(self) -> None:

@@ -16,6 +16,8 @@ from multisite.store.database import Database
 
 LEASE_PATIENCE = 90.0
 """Seconds a job waits for the reconciler to let go of its network; a dead one's lease is over before."""
+CLEAR_ROUNDS = 3
+"""Lists until there is nothing left: one is enough unless a request of before was late."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,17 @@ def clear(around: Around, network: StretchedNetwork, member: Member, ctx: StepCo
     site = around.clouds.open(member.site)
     removed = 0
     with held(around.database, network.id, LEASE_PATIENCE):
-        while found := remote_ports.of_network(site, member.network_id, network.id):
+        for _ in range(CLEAR_ROUNDS):
+            found = remote_ports.of_network(site, member.network_id, network.id)
             for number, port_id in enumerate(found):
                 remote_ports.delete(site, port_id)
                 ctx.progress(number + 1, len(found), "remote ports")
             removed += len(found)
+            if not found:
+                break
+        else:
+            said = f"remote ports of network {network.name} come back: is there another manager?"
+            raise StepFailed(f"site {member.site}: {said}")
     return {"removed": removed}
 
 

@@ -95,7 +95,7 @@ class Networks:
         return self.problems
 
     def unstretch(
-        self, caller: Caller, id: str, *, keep_networks: bool = False, without: tuple[str, ...] = ()  # noqa: ARG002
+        self, caller: Caller, id: str, *, keep_networks: bool = False, without: tuple[str, ...] = ()
     ) -> str | None:  # fmt: skip
         found = self.get(caller, id)
         del self.items[found.id]

@@ -80,7 +80,6 @@ def test_a_silent_site_is_not_a_free_one() -> None:
         ({"endpoints": ("172.31.1.1",)}, "both have hosts with the tunnel endpoint 172.31.1.1"),
         ({"admin": False}, "no role admin"),
         ({"room": {"port": 1}}, "quota: the project may have 1 more ports, 2 are needed"),
-        ({"networks": (network(mtu=1400, segment=9),)}, "mtu: 1450 is more than the 1400"),
         ({"adopt": network(segment=5001)}, "segment: their networks differ: 5000 and 5001"),
         ({"adopt": network(mtu=1400)}, "mtu: their networks differ: 1450 and 1400"),
         ({"adopt": network(kind="vlan")}, "kind: it is vlan, not vxlan"),
@@ -92,7 +91,7 @@ def test_a_silent_site_is_not_a_free_one() -> None:
         ),
         (
             {"adopt": network(subnets=(SubnetFact("s", "10.0.0.0/24", "10.0.0.1", True, ()),))},
-            "gateway: its guests are told to leave by 10.0.0.1",
+            "gateway: its subnet names 10.0.0.1, not none",
         ),
     ],
 )
@@ -101,6 +100,13 @@ def test_what_is_in_the_way_is_named(change: dict[str, Any], words: str) -> None
     made = plan(order, site("a", adopt=network()), site("b", **change))
     assert words in said(made)
     assert not made.startable
+
+
+def test_an_mtu_that_is_probably_too_big_is_told() -> None:
+    order = replace(ORDER, cidr=None, adopt={"a": "data"})
+    made = plan(order, site("a", adopt=network()), site("b", networks=(network(mtu=1400, segment=9),)))
+    assert made.startable
+    assert "mtu: 1450 is more than the 1400 of its other networks" in made.problems[0].what
 
 
 def test_an_address_of_two_guests_is_refused() -> None:
