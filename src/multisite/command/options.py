@@ -127,6 +127,7 @@ _NETWORKS = (
     cfg.MultiStrOpt(
         "notifications",
         default=[],
+        sample_default=["site1 rabbit://user:password@host:5672/vhost"],
         secret=True,
         help="`<site> rabbit://user:password@host:port/vhost`, once per site whose Neutron's notifications can be "
         "heard; they only wake the next look.",

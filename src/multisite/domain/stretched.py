@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 REMOTE_OWNER = "multisite:remote_port"
 """``device_owner`` of remote ports."""
@@ -209,10 +208,3 @@ class Drift:
     ports: tuple[DriftRow, ...]
     counts: Mapping[str, int]
     changes: tuple[str, ...] = ()
-
-
-def to_json(value: Any) -> Any:
-    """A dataclass of this module as JSON values."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(type(value)).dump_python(value, mode="json")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from multisite.osc.base import Formats, lines, pairs, seconds
@@ -69,6 +70,6 @@ def write_drift(found: Mapping[str, Any], stream: TextIO) -> None:
         age = "never seen" if row["age"] is None else seconds(row["age"])
         shown.add_row(
             row["site"], row["of_site"], row["real_id"], ", ".join(row["addresses"]), row["endpoint"] or "",
-            f"[{_STYLES.get(state, 'magenta')}]{state}[/]", age, row["detail"],
+            f"[{_STYLES.get(state, 'magenta')}]{state}[/]", age, escape(row["detail"]),
         )  # fmt: skip
     console.print(shown)
