@@ -128,3 +128,15 @@ def test_which_ports_get_one() -> None:
     assert not mirrored(served, "b", router)
     assert not mirrored(NET, "a", replace(REAL, endpoint=None))
     assert not mirrored(NET, "a", replace(REAL, owner="network:distributed"))
+
+
+def test_two_of_one_port_are_made_one() -> None:
+    twin = replace(REMOTE, id="x-2", mac="fa:00:00:00:00:09")
+    decision = decide(known(look("a", REAL), look("b", REMOTE, twin)))
+    assert [(c.act, c.remote_id) for c in decision.changes] == [("delete", "x-2")]
+
+
+def test_three_sites_mirror_each_port_twice_and_no_remote_port_again() -> None:
+    three = replace(NET, members=(*NET.members, Member("c", "nc", "sc")))
+    decision = decide(known(look("a", REAL), look("b", REMOTE), look("c"), network=three))
+    assert [(c.act, c.site, c.of_site) for c in decision.changes] == [("create", "c", "a")]
