@@ -121,7 +121,7 @@ def until_agents_know(site: CloudSite, network: str, subnet: str) -> list[float]
                 "fixed_ips": [{"subnet_id": subnet, "ip_address": address(901 + number)}], "security_groups": [],
             }  # fmt: skip
             token = remote_ports.token_of(NETWORK, FAR, fields["device_id"])
-            remote_ports.create(site, network, token, fields, tags=True)
+            remote_ports.create(site, network, token, fields, tags=False)
             begun = time.monotonic()
             while not any(far in flow and "table=20" in flow for flow in flows.of(SITE, tap.host)):
                 if time.monotonic() - begun > 30:
@@ -189,7 +189,7 @@ def reconciled(folder: Path, network: str, subnet: str, project: str) -> None:
         file.write_text(yaml.safe_dump(both))
         database = Database(f"sqlite:///{folder / 'bench.sqlite'}")
         database.upgrade()
-        members = (Member(SITE, network, subnet, project, tags=True), far_site(world))
+        members = (Member(SITE, network, subnet, project, tags=False), far_site(world))
         StretchedRepository(database).add(
             StretchedNetwork(NETWORK, "bench", "p", StretchKind.VXLAN, StretchState.ACTIVE, CIDR, members, VNI, 1450,
                              dhcp="none")

@@ -3,7 +3,8 @@
 Few calls: one list of all ports of all networks asked for, not a call per port.  Source of the attribute
 ``tunneling_ip`` and of the refusals: ``plugins/neutron`` (API extension ``remote-port``).  A remote port carries its
 token ``multisite:<stretched network>:<site>/<real port>`` in its description, which every release takes in the create
-request, and as a tag where the site has the extension ``tag-creation`` (Neutron 2025.1 and later).
+request, and as a tag where ports take tags when they are made (extension ``tag-ports-during-bulk-creation``, an ML2
+extension driver; the extension ``tag-creation`` is another thing: many tags by one later request).
 """
 
 from __future__ import annotations

@@ -100,7 +100,9 @@ def _request(site: CloudSite, network: StretchedNetwork, change: Change) -> None
     member = network.member(change.site)
     if change.act == "create":
         token = remote_ports.token_of(network.id, change.of_site, change.real_id)
-        remote_ports.create(site, member.network_id, token, change.fields, tags=member.tags)
+        # In the project of the network, whose security groups it is in and whose quota it takes.
+        fields = {**change.fields, "project_id": member.project_id}
+        remote_ports.create(site, member.network_id, token, fields, tags=member.tags)
         return
     assert change.remote_id is not None
     if change.act == "update":

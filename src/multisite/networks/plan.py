@@ -268,7 +268,7 @@ def _member(order: StretchOrder, addressing: Addressing, site: SiteFacts | None,
         dhcp=order.dhcp in (EVERYWHERE, name),
         physical_network=order.physical_networks.get(name),
         project_id=site.project_id if site else "",
-        tags=site is not None and "tag-creation" in site.extensions,
+        tags=site is not None and "tag-ports-during-bulk-creation" in site.extensions,
     )
     if adopted is None or not adopted.subnets:
         return member

@@ -18,7 +18,7 @@ EXTENSIONS = (
     "remote-port",
     "provider",
     "net-mtu-writable",
-    "tag-creation",
+    "tag-ports-during-bulk-creation",
     "binding",
     "agent",
     "l2_adjacency",
