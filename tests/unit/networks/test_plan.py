@@ -24,7 +24,7 @@ ROOM: dict[str, int | None] = {"network": 10, "subnet": 10, "port": None}
 def site(name: str, **more: Any) -> SiteFacts:
     number = ord(name) - ord("a") + 1
     values: dict[str, Any] = {
-        "project_id": f"p-{name}", "extensions": frozenset({"remote-port", "provider", "tag-ports-during-bulk-creation"}), "admin": True,
+        "project_id": f"p-{name}", "extensions": frozenset({"remote-port", "provider"}), "admin": True,
         "endpoints": (f"172.31.{number}.1",), "networks": (), "room": ROOM,
     }  # fmt: skip
     return SiteFacts(site=name, **values | more)
