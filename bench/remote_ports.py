@@ -120,7 +120,7 @@ def until_agents_know(site: CloudSite, network: str, subnet: str) -> list[float]
                 "name": f"{FAR}/x", "mac_address": far, "device_id": new_id(), "tunneling_ip": vtep(number),
                 "fixed_ips": [{"subnet_id": subnet, "ip_address": address(901 + number)}], "security_groups": [],
             }  # fmt: skip
-            token = remote_ports.token_of(NETWORK, FAR, fields["device_id"])
+            token = remote_ports.token_of(NETWORK, FAR, str(fields["device_id"]))
             remote_ports.create(site, network, token, fields, tags=False)
             begun = time.monotonic()
             while not any(far in flow and "table=20" in flow for flow in flows.of(SITE, tap.host)):
@@ -145,7 +145,7 @@ class Counting:
             counting.counts[f"{where} {request.method}"] += 1
             return counting._honest(adapter, request, *args, **kwargs)
 
-        FencedAdapter.send = send  # type: ignore[method-assign]
+        FencedAdapter.send = send  # type: ignore[method-assign,assignment]
 
     def take(self) -> str:
         said = ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))

@@ -46,5 +46,6 @@ def give_back(database: Database, name: str, holder: str) -> None:
 def _moment(session: Session) -> datetime:
     if session.get_bind().dialect.name == "sqlite":
         return now()
-    found: datetime = session.scalar(select(func.clock_timestamp()))
+    found = session.scalar(select(func.clock_timestamp()))
+    assert isinstance(found, datetime)
     return found
