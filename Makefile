@@ -31,7 +31,7 @@ help:
 	@echo 'make test-keys             token keys of many sites: rotations under load over SSH, kills, theft (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity, networks'
 	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
-	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants'
+	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants, remote_ports'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
 	@echo 'make fault-matrix-lab      a sample of these on the real sites'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'

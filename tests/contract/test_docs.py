@@ -33,7 +33,17 @@ def routes() -> str:
 
 def commands() -> str:
     points = sorted(entry_points(group="openstack.multisite.v1"), key=lambda p: p.name)
-    nouns = ("site", "application", "protection", "restore_point", "recovery", "job", "audit", "identity")
+    nouns = (
+        "site",
+        "application",
+        "protection",
+        "restore_point",
+        "recovery",
+        "network",
+        "job",
+        "audit",
+        "identity",
+    )
     points.sort(
         key=lambda p: next(n for n, noun in enumerate(nouns) if p.name.startswith(f"multisite_{noun}_"))
     )

@@ -73,6 +73,8 @@ def _lead_somewhere(case: schemathesis.Case) -> None:
             case.path_parameters["id"] = SERVICES.of(kind).id
     if "/restore-points/{id}" in case.path:
         case.path_parameters["id"] = SERVICES.of("restore_points").id
+    if "/stretched-networks/{id}" in case.path:
+        case.path_parameters["id"] = "hb"
     if "/v1/sites/{name}" in case.path:
         case.path_parameters["name"] = "paris"
 

@@ -16,6 +16,7 @@ from multisite.api import (
     errors,
     jobs,
     microversion,
+    networks,
     openapi,
     protections,
     recoveries,
@@ -32,7 +33,7 @@ from multisite.api.state import KEY, State
 LOG = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024
-_BLUEPRINTS = (versions, sites, applications, protections, restore_points, recoveries, jobs, audit)
+_BLUEPRINTS = (versions, sites, applications, protections, restore_points, recoveries, jobs, audit, networks)
 
 
 def create_app(services: ServiceSet, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:

@@ -65,6 +65,18 @@ _RULES: dict[str, tuple[str, str, str, str]] = {
     "job:cancel": (MEMBER, "Cancel a job", "POST", "/v1/jobs/{id}/cancel"),
     "job:resume": (MEMBER, "Resume a job", "POST", "/v1/jobs/{id}/resume"),
     "job:undo": (MEMBER, "Undo a job", "POST", "/v1/jobs/{id}/undo"),
+    "network:list": (READER, "List stretched networks", "GET", "/v1/stretched-networks"),
+    "network:show": (READER, "Show a stretched network", "GET", "/v1/stretched-networks/{id}"),
+    "network:preview": (ADMIN, "Preview stretching", "POST", "/v1/stretched-networks/preview"),
+    "network:stretch": (ADMIN, "Stretch a network", "POST", "/v1/stretched-networks"),
+    "network:check": (MEMBER, "Check a stretched network", "POST", "/v1/stretched-networks/{id}/check"),
+    "network:reconcile": (
+        ADMIN,
+        "Repair a stretched network",
+        "POST",
+        "/v1/stretched-networks/{id}/reconcile",
+    ),
+    "network:unstretch": (ADMIN, "Unstretch a network", "POST", "/v1/stretched-networks/{id}/unstretch"),
     "audit:list": (READER, "List who changed what", "GET", "/v1/audit"),
 }
 

@@ -10,13 +10,17 @@ from multisite.domain.caller import Caller
 from multisite.domain.model import (
     Application,
     Preview,
+    Problem,
     Protection,
     Recovery,
     RestorePoint,
     Site,
     SiteCheck,
 )
+from multisite.domain.stretched import Drift, StretchedNetwork
 from multisite.jobs.view import Job
+from multisite.networks.order import StretchOrder
+from multisite.networks.plan import StretchPlan
 
 
 class SiteVerbs(Protocol):
@@ -98,6 +102,21 @@ class AuditVerbs(Protocol):
     def list(self, project_id: str | None = None, **filters: Any) -> Sequence[AuditRecord]: ...
 
 
+class NetworkVerbs(Protocol):
+    """``networks.service.NetworkService``."""
+
+    def preview(self, caller: Caller, order: StretchOrder) -> StretchPlan: ...
+    def stretch(self, caller: Caller, order: StretchOrder) -> StretchedNetwork: ...
+    def list(self, caller: Caller) -> Sequence[StretchedNetwork]: ...
+    def get(self, caller: Caller, id: str) -> StretchedNetwork: ...
+    def show(self, caller: Caller, id: str) -> Drift: ...
+    def reconcile(self, caller: Caller, id: str) -> Drift: ...
+    def check(self, caller: Caller, id: str) -> Sequence[Problem]: ...
+    def unstretch(
+        self, caller: Caller, id: str, *, keep_networks: bool = False, without: tuple[str, ...] = ()
+    ) -> str | None: ...
+
+
 class ServiceSet(Protocol):
     """Everything the API needs (``command.wiring.Services``)."""
 
@@ -113,3 +132,5 @@ class ServiceSet(Protocol):
     def jobs(self) -> JobVerbs: ...
     @property
     def audit(self) -> AuditVerbs: ...
+    @property
+    def networks(self) -> NetworkVerbs: ...

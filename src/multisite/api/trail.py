@@ -18,7 +18,14 @@ from multisite.domain import work
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOKS = frozenset({"sites.check_site", "recoveries.preview_recovery"})
+_LOOKS = frozenset(
+    {
+        "sites.check_site",
+        "recoveries.preview_recovery",
+        "networks.preview_network",
+        "networks.check_network",
+    }
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -78,8 +85,10 @@ def _site(arguments: dict[str, Any]) -> str | None:
 
 
 def _made(content: Any) -> str | None:
-    inner = content.get("recovery") if isinstance(content, dict) and "recovery" in content else content
-    return _text(inner, "id")
+    for name in ("recovery", "network"):
+        if isinstance(content, dict) and name in content:
+            return _text(content[name], "id")
+    return _text(content, "id")
 
 
 def _text(content: Any, field: str) -> str | None:

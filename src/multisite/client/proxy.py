@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from openstack import exceptions, proxy
+from openstack import exceptions
 
+from multisite.client.networks import NetworkVerbs
 from multisite.client.resources import (
     Application,
     AuditRecord,
@@ -19,7 +20,7 @@ from multisite.client.resources import (
 )
 
 
-class Proxy(proxy.Proxy):
+class Proxy(NetworkVerbs):
     """``conn.multisite``."""
 
     skip_discovery = True  # one version, and its URL is what the catalog holds

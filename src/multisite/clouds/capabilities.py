@@ -15,6 +15,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError, Unsupported
 from multisite.domain.fence import FencedThreads
 from multisite.domain.model import Capability, Known
+from multisite.domain.stretched import REMOTE_AGENT
 
 NEEDED = {"compute": "2.90", "block-storage": "3.43"}
 """Oldest highest microversions we work with (Nova of Yoga, Cinder of Pike)."""
@@ -117,7 +118,9 @@ def _cinder_services(site: CloudSite) -> list[tuple[str, bool]]:
 
 def _neutron_agents(site: CloudSite) -> list[tuple[str, bool]]:
     rows = read_all(site, "list network agents", lambda: site.network, "/agents", "agents")
-    return [(r["binary"], bool(r["alive"] and r["admin_state_up"])) for r in rows]
+    # A shadow agent stands for a tunnel endpoint of another site: it says nothing about this one.
+    own = [r for r in rows if r.get("agent_type") != REMOTE_AGENT]
+    return [(r["binary"], bool(r["alive"] and r["admin_state_up"])) for r in own]
 
 
 def _quiesce(site: CloudSite) -> Capability:

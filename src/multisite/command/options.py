@@ -7,6 +7,8 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from multisite.domain.errors import Invalid
+
 DEFAULT_FILE = Path("/etc/multisite/multisite.conf")
 
 _DEFAULT = (
@@ -106,6 +108,38 @@ _IDENTITY_KEYS = (
         "credential_migrate`; without it, `multisite keys migrated` says so.",
     ),
 )
+_NETWORKS = (
+    cfg.StrOpt(
+        "vni_range",
+        default="5000-5999",
+        regex=r"^\d{1,8}-\d{1,8}$",
+        help="VNIs to choose from for stretched networks: leave them out of every site's [ml2_type_vxlan] vni_ranges.",
+    ),
+    cfg.FloatOpt(
+        "interval",
+        default=2.0,
+        min=0.0,
+        help="Seconds between two looks at the sites' ports; 0 makes none (then nothing is kept in step by itself).",
+    ),
+    cfg.FloatOpt(
+        "site_timeout", default=15.0, min=1.0, help="Seconds a site may take for a look; then it is unknown."
+    ),
+    cfg.MultiStrOpt(
+        "notifications",
+        default=[],
+        sample_default=["site1 rabbit://user:password@host:5672/vhost"],
+        secret=True,
+        help="`<site> rabbit://user:password@host:port/vhost`, once per site whose Neutron's notifications can be "
+        "heard; they only wake the next look.",
+    ),
+    cfg.IntOpt(
+        "parallel",
+        default=8,
+        min=1,
+        max=64,
+        help="Remote ports made or changed in one site at the same time.",
+    ),
+)
 GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
     None: _DEFAULT,
     "database": _DATABASE,
@@ -114,6 +148,7 @@ GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
     "limits": _LIMITS,
     "jobs": _JOBS,
     "identity_keys": _IDENTITY_KEYS,
+    "networks": _NETWORKS,
 }
 
 
@@ -143,3 +178,13 @@ def load(files: Iterable[str] = (), overrides: dict[tuple[str, str], str] | None
 def database_url(conf: cfg.ConfigOpts) -> str:
     """The configured database, or the SQLite file in ``state_path``."""
     return conf.database.connection or f"sqlite:///{Path(conf.state_path).absolute() / 'multisite.sqlite'}"
+
+
+def vni_range(conf: cfg.ConfigOpts) -> tuple[int, int]:
+    """First and last VNI of stretched networks.  Invalid names the option."""
+    first, last = (int(one) for one in conf.networks.vni_range.split("-"))
+    if not 1 <= first <= last < 1 << 24:
+        raise Invalid(
+            f"[networks] vni_range: {conf.networks.vni_range!r} must be <first>-<last>, 1 to 16777215"
+        )
+    return first, last

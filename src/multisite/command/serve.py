@@ -84,7 +84,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         deadline = time.monotonic() + LOCK_PATIENCE
         while True:
             try:
-                self.services.jobs.launch()
+                self.services.begin()
                 LOG.info("serving on %s port %s", self.conf.listen, self.conf.port)
                 return
             except Conflict as error:

@@ -21,6 +21,10 @@ from multisite.domain.errors import MultisiteError
 from multisite.domain.model import Capability
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.shared import Sharing
+from multisite.networks.loop import Loop
+from multisite.networks.notifications import parsed
+from multisite.networks.reconcile import Reconciler
+from multisite.networks.service import NetworkService
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.protect_cloud import opener
 from multisite.recovery.service import ProtectionService, RecoveryService
@@ -44,8 +48,16 @@ class Services:
     jobs: JobEngine
     audit: AuditTrail
     database: Database
+    networks: NetworkService
+    network_loop: Loop
+
+    def begin(self) -> None:
+        """Work: carry out jobs, and keep networks in step.  Conflict while another process has the jobs."""
+        self.jobs.launch()
+        self.network_loop.start()
 
     def close(self) -> None:
+        self.network_loop.stop()
         self.jobs.shutdown()
         self.audit.close()
         self.database.close()
@@ -91,7 +103,17 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         calls_per_site=conf.limits.calls_per_site,
         audit=audit,
     )
-    return Services(sites, applications, protections, recoveries, jobs, audit, database)
+    # Its own connections: a look must not wait as long for a site as a restore may.
+    near = Sites(
+        lambda name: site_rows.by_name(name).cloud, config_file=conf.clouds.config_file,
+        timeout=conf.networks.site_timeout, trail=audit,
+    )  # fmt: skip
+    reconciler = Reconciler(
+        database, near, parallel=conf.networks.parallel, patience=conf.networks.site_timeout
+    )
+    networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
+    loop = Loop(reconciler, conf.networks.interval if carry_out else 0.0, parsed(conf.networks.notifications))
+    return Services(sites, applications, protections, recoveries, jobs, audit, database, networks, loop)
 
 
 def sharing(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Sharing:

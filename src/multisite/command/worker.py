@@ -48,7 +48,7 @@ def _launched(conf: cfg.ConfigOpts) -> wiring.Services:
     while True:
         try:
             services = wiring.build(conf)
-            services.jobs.launch()
+            services.begin()
         except Exception as error:
             if not (passing(error) or isinstance(error, Unavailable)):
                 raise

@@ -42,6 +42,11 @@ def waits(why: str) -> None:
         fence.waits(why)
 
 
+def current() -> Fence | None:
+    """The fence this thread is behind, for one that is put within it."""
+    return _around.get()
+
+
 @contextmanager
 def around(fence: Fence) -> Iterator[None]:
     """Everything this thread does within is behind the fence."""

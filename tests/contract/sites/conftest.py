@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import make_world
 from tests.contract.sites.pair import Pair, real, simulated
 
@@ -25,7 +26,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             made.close()
         return
     folder = tmp_path_factory.mktemp("sites")
-    with make_world() as world:
+    with make_world(settings=Settings(remote_port=True)) as world:
         world.write_clouds(folder / "clouds.yaml")
         made = simulated(folder)
         yield made

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.sites import checks_backups, checks_networks, checks_servers, checks_volumes
+from tests.contract.sites import (
+    checks_backups,
+    checks_networks,
+    checks_remote_ports,
+    checks_servers,
+    checks_volumes,
+)
 from tests.contract.sites.pair import Check, Pair
 
 CHECKS = (
@@ -12,6 +18,7 @@ CHECKS = (
     *checks_backups.CHECKS,
     *checks_servers.CHECKS,
     *checks_networks.CHECKS,
+    *checks_remote_ports.CHECKS,
 )
 
 

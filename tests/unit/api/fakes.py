@@ -30,6 +30,8 @@ from multisite.domain.model import (
 from multisite.jobs.model import JobState, StepState
 from multisite.jobs.view import Job, JournalEntry, StepView
 
+from .fake_networks import Networks, network
+
 BEGAN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 MINE, FOREIGN = "p-mine", "p-foreign"
 _ids = itertools.count(1)
@@ -363,6 +365,7 @@ class Services:
         self.applications = Applications()
         self.protections = Protections(self.applications, self.jobs)
         self.recoveries = Recoveries(self.protections, self.jobs)
+        self.networks = Networks(self.jobs, new_id, job)
         for name in ("paris", "lyon"):
             self.sites.items[name] = Site(new_id(), name, name, "RegionOne", "http://keystone", "", BEGAN)
         for project in (MINE, FOREIGN):
@@ -379,6 +382,7 @@ class Services:
         for minutes in (0, 5):
             point = restore_point(app, minutes)
             self.protections.points[point.id] = point
+        self.networks.put(network(new_id(), project))
         made = self.jobs.put(job(app.id, project))
         self.recoveries.put(
             Recovery(new_id(), "mme", project, point.id, "lyon", RecoveryState.PAUSED, made.id, "olga", BEGAN)

@@ -14,6 +14,7 @@ from multisite.api.policy import list_rules
 READ, WRITE, ADMIN_ONLY = "read", "write", "admin"
 SITE: dict[str, Any] = {"name": "oslo", "cloud": "oslo"}
 APPLICATION: dict[str, Any] = {"name": "hss", "site": "paris", "metadata_tag": "vnf=hss"}
+STRETCH: dict[str, Any] = {"name": "core", "sites": ["paris", "lyon"], "cidr": "10.30.0.0/24"}
 
 # rule -> who, method, path, body; {x} is replaced by the id of the project's thing
 ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
@@ -56,6 +57,13 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "job:cancel": (WRITE, "POST", "/v1/jobs/{jobs}/cancel", None),
     "job:resume": (WRITE, "POST", "/v1/jobs/{jobs}/resume", None),
     "job:undo": (WRITE, "POST", "/v1/jobs/{jobs}/undo", None),
+    "network:list": (READ, "GET", "/v1/stretched-networks", None),
+    "network:show": (READ, "GET", "/v1/stretched-networks/{networks}", None),
+    "network:preview": (ADMIN_ONLY, "POST", "/v1/stretched-networks/preview", STRETCH),
+    "network:stretch": (ADMIN_ONLY, "POST", "/v1/stretched-networks", STRETCH),
+    "network:check": (WRITE, "POST", "/v1/stretched-networks/{networks}/check", None),
+    "network:reconcile": (ADMIN_ONLY, "POST", "/v1/stretched-networks/{networks}/reconcile", None),
+    "network:unstretch": (ADMIN_ONLY, "POST", "/v1/stretched-networks/{networks}/unstretch", {}),
     "audit:list": (READ, "GET", "/v1/audit", None),
 }
 PERSONAS = {"admin": ADMIN, "member": MEMBER, "reader": READER, "nobody": NOBODY}
@@ -67,7 +75,7 @@ MAY = {
 
 
 def filled(text: str, services: Services, project: str) -> str:
-    for kind in ("applications", "protections", "restore_points", "recoveries", "jobs"):
+    for kind in ("applications", "protections", "restore_points", "recoveries", "networks", "jobs"):
         text = text.replace(f"{{{kind}}}", services.of(kind, project).id)
     return text
 

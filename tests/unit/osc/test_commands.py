@@ -19,6 +19,7 @@ GRAMMAR = {
     "restore point": ["list", "show", "delete", "rescan"],
     "recovery": ["preview", "start", "list", "show", "resume", "undo"],
     "job": ["list", "show", "watch", "cancel", "resume", "undo"],
+    "network": ("stretch", "list", "show", "check", "reconcile", "unstretch"),
     "audit": ("list",),
     "identity": ("check", "plan", "render", "verify"),
     "identity keys": (

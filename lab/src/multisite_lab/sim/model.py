@@ -21,6 +21,7 @@ class Settings:
     """Seconds each thing takes, and what the site is made of.
 
     ``page``: rows a list gives at most at a time.  ``watcher``: whether nova-api keeps the limits of freezes.
+    ``remote_port``: whether Neutron has multisite-neutron; ``vteps``: host -> tunnel endpoint (one host by default).
     """
 
     create_volume: float = 0.02
@@ -41,6 +42,8 @@ class Settings:
     page: int = 1000
     longest_freeze: int = 600
     watcher: bool = True
+    remote_port: bool = False
+    vteps: dict[str, str] = field(default_factory=dict)
     token_hours: float = 12.0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from multisite_lab.sim import quotas
+from multisite_lab.sim import neutron_remote, quotas
 from multisite_lab.sim.clock import nova_time
 from multisite_lab.sim.model import Sim, new_id
 from multisite_lab.sim.neutron_addresses import DHCP, pools, release, serve_dhcp
@@ -88,11 +88,12 @@ def find_subnet(sim: Sim, ask: Ask, subnet_id: str) -> Row:
 
 
 def networks(sim: Sim, ask: Ask) -> Answer:
-    return listed(sim, ask, "networks", sim.state.networks.values())
+    rows = sim.state.networks.values()
+    return listed(sim, ask, "networks", [neutron_remote.network_shown(ask, row) for row in rows])
 
 
 def network(sim: Sim, ask: Ask) -> Answer:
-    return ok({"network": find_network(sim, ask, ask.ids["id"])})
+    return ok({"network": neutron_remote.network_shown(ask, find_network(sim, ask, ask.ids["id"]))})
 
 
 def create_network(sim: Sim, ask: Ask) -> Answer:
@@ -103,6 +104,7 @@ def create_network(sim: Sim, ask: Ask) -> Answer:
     quotas.refuse_neutron(sim, ask, "network")
     row = {
         **common(sim, ask, fields),
+        **neutron_remote.segment(sim, ask, fields),
         "mtu": mtu,
         "admin_state_up": True,
         "status": "ACTIVE",
@@ -113,12 +115,15 @@ def create_network(sim: Sim, ask: Ask) -> Answer:
         "availability_zones": [],
     }
     sim.state.networks[row["id"]] = row
-    return ok({"network": row}, 201)
+    return ok({"network": neutron_remote.network_shown(ask, row)}, 201)
 
 
 def update_network(sim: Sim, ask: Ask) -> Answer:
     row = find_network(sim, ask, ask.ids["id"])
-    return _updated("network", row, wanted(ask, "network"), ("name", "description"))
+    fields = wanted(ask, "network")
+    if int(fields.get("mtu") or 0) > MTU:
+        raise invalid(f"Requested MTU is too big, maximum is {MTU}")
+    return _updated("network", row, fields, ("name", "description", "mtu"))
 
 
 def _updated(key: str, row: Row, fields: Row, allowed: tuple[str, ...]) -> Answer:
@@ -199,7 +204,8 @@ def _begin_dhcp(sim: Sim, subnet_id: str) -> None:
 
 def update_subnet(sim: Sim, ask: Ask) -> Answer:
     row = find_subnet(sim, ask, ask.ids["id"])
-    allowed = ("name", "description", "enable_dhcp", "gateway_ip", "dns_nameservers", "host_routes")
+    allowed = ("name", "description", "enable_dhcp", "gateway_ip", "dns_nameservers", "host_routes",
+               "allocation_pools")  # fmt: skip
     answer = _updated("subnet", row, wanted(ask, "subnet"), allowed)
     _begin_dhcp(sim, row["id"])
     return answer
@@ -238,16 +244,19 @@ def set_tags(sim: Sim, ask: Ask) -> Answer:
     return ok({"tags": row["tags"]})
 
 
-def extensions(_sim: Sim, _ask: Ask) -> Answer:
-    rows = [{"alias": a, "name": a.replace("-", " "), "description": "", "links": []} for a in EXTENSIONS]
+def extensions(sim: Sim, _ask: Ask) -> Answer:
+    names = (*EXTENSIONS, *(neutron_remote.EXTENSIONS if sim.settings.remote_port else ()))
+    rows = [{"alias": a, "name": a.replace("-", " "), "description": "", "links": []} for a in names]
     return ok({"extensions": rows})
 
 
 def agents(sim: Sim, ask: Ask) -> Answer:
     """To all but administrators an empty list, not a refusal."""
-    names = ("neutron-openvswitch-agent", "neutron-dhcp-agent") if ask.account.is_admin else ()
-    rows = [{"id": n, "binary": n, "host": sim.name, "alive": True, "admin_state_up": True} for n in names]
-    return ok({"agents": rows})
+    if not ask.account.is_admin:
+        return ok({"agents": []})
+    dhcp: Row = {"id": "neutron-dhcp-agent", "binary": "neutron-dhcp-agent", "agent_type": "DHCP agent"}
+    dhcp |= {"host": sim.name, "alive": True, "admin_state_up": True, "configurations": {}}
+    return ok({"agents": [*neutron_remote.agents(sim), dhcp]})
 
 
 def nothing(_sim: Sim, ask: Ask) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from multisite_lab.sim import quotas
+from multisite_lab.sim import neutron_remote, quotas
 from multisite_lab.sim.model import Sim, new_id
 from multisite_lab.sim.neutron import common, find_network, find_subnet, invalid, listed, visible, wanted
 from multisite_lab.sim.neutron_addresses import blank_port, first_free, new_mac, taken
@@ -22,17 +22,18 @@ def find_port(sim: Sim, ask: Ask, port_id: str) -> Row:
 
 
 def ports(sim: Sim, ask: Ask) -> Answer:
-    return listed(sim, ask, "ports", sim.state.ports.values())
+    return listed(sim, ask, "ports", [neutron_remote.shown(sim, ask, p) for p in sim.state.ports.values()])
 
 
 def port(sim: Sim, ask: Ask) -> Answer:
-    return ok({"port": find_port(sim, ask, ask.ids["id"])})
+    return ok({"port": neutron_remote.shown(sim, ask, find_port(sim, ask, ask.ids["id"]))})
 
 
 def create_port(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "port")
     network = find_network(sim, ask, str(fields.get("network_id")))
     mac = str(fields.get("mac_address") or new_mac(sim)).lower()
+    remote = neutron_remote.created(sim, ask, network, fields)
     refuse_taken_mac(sim, network["id"], mac)
     addresses = _addresses(sim, ask, network, fields)
     protected = bool(fields.get("port_security_enabled", network["port_security_enabled"]))
@@ -47,11 +48,12 @@ def create_port(sim: Sim, ask: Ask) -> Answer:
         "port_security_enabled": protected,
         "allowed_address_pairs": list(fields.get("allowed_address_pairs") or []),
         "binding:vnic_type": fields.get("binding:vnic_type", "normal"),
+        **remote,
     }
     # Ports alone take tags when they are made (extension tag-ports-during-bulk-creation).
     row["tags"] = list(fields.get("tags") or [])
     sim.state.ports[row["id"]] = row
-    return ok({"port": row}, 201)
+    return ok({"port": neutron_remote.shown(sim, ask, row)}, 201)
 
 
 def refuse_taken_mac(sim: Sim, network_id: str, mac: str) -> None:
@@ -132,11 +134,36 @@ def _groups(sim: Sim, ask: Ask, fields: Row, protected: bool) -> list[str]:
 
 def update_port(sim: Sim, ask: Ask) -> Answer:
     row = find_port(sim, ask, ask.ids["id"])
-    for name, value in wanted(ask, "port").items():
-        if name not in ("name", "description", "security_groups", "allowed_address_pairs", "admin_state_up"):
+    fields = wanted(ask, "port")
+    written = neutron_remote.updated(sim, ask, row, fields)
+    allowed = (
+        "name",
+        "description",
+        "security_groups",
+        "allowed_address_pairs",
+        "admin_state_up",
+        "fixed_ips",
+    )
+    for name, value in fields.items():
+        if name in ("tunneling_ip", *written):
+            continue
+        if name not in allowed:
             raise neutron_error(400, "HTTPBadRequest", f"Cannot update read-only attribute {name}")
-        row[name] = value
-    return ok({"port": row})
+        written[name] = value
+    if "fixed_ips" in written:
+        written["fixed_ips"] = _readdressed(sim, ask, row, written["fixed_ips"])
+    row |= written
+    return ok({"port": neutron_remote.shown(sim, ask, row)})
+
+
+def _readdressed(sim: Sim, ask: Ask, row: Row, asked: list[Row]) -> list[Row]:
+    """Addresses it keeps are its own, the others must be free."""
+    kept, row["fixed_ips"] = row["fixed_ips"], []
+    try:
+        network = sim.state.networks[row["network_id"]]
+        return [_address(sim, ask, network, dict(one)) for one in asked]
+    finally:
+        row["fixed_ips"] = kept
 
 
 def delete_port(sim: Sim, ask: Ask) -> Answer:

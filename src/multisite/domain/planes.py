@@ -1,0 +1,126 @@
+"""The planes of an application: described once, each realised in its own way over the sites.
+
+The four of OPNFV multisite's VNF high availability: *external* (customers), *inter-component* (the application among
+itself: heartbeat, state), *backup* (bulk copies) and *management*.  A plane is realised as
+
+| as | means | needs |
+|---|---|---|
+| stretched | one layer-2 network over the sites | ``network stretch`` |
+| l3 | a network in each site, reached by floating IPs or routes | rules that let only the peers in |
+| local | a network in each site of its own; nothing between them | nothing |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, ip_network
+from itertools import combinations
+from typing import Any, TypeVar
+
+from multisite.domain.errors import Invalid
+
+T = TypeVar("T", bound=StrEnum)
+
+
+class Role(StrEnum):
+    EXTERNAL = "external"
+    INTER_COMPONENT = "inter-component"
+    BACKUP = "backup"
+    MANAGEMENT = "management"
+
+
+class Realised(StrEnum):
+    STRETCHED = "stretched"
+    L3 = "l3"
+    LOCAL = "local"
+
+
+DEFAULTS: Mapping[Role, tuple[Realised, str]] = {
+    Role.EXTERNAL: (
+        Realised.LOCAL,
+        "each site has its own way out; an address that has to survive a site is a moving address",
+    ),
+    Role.INTER_COMPONENT: (
+        Realised.STRETCHED,
+        "heartbeat and state use multicast, VRRP or one subnet, which only layer 2 carries",
+    ),
+    Role.BACKUP: (
+        Realised.L3,
+        "bulk copies need a route and rules, not a common broadcast domain that a storm crosses",
+    ),
+    Role.MANAGEMENT: (Realised.LOCAL, "a site must stay manageable when every other one is gone"),
+}
+"""How a role is realised unless the operator says otherwise, and why."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """``cidr``: of a stretched plane, the same in all sites; None for others whose sites choose."""
+
+    name: str
+    role: Role
+    realised: Realised
+    sites: tuple[str, ...]
+    cidr: str | None
+    why: str
+
+
+def parse(document: Sequence[Mapping[str, Any]], sites: Sequence[str]) -> tuple[Plane, ...]:
+    """``[{"name", "role", "realised"?, "cidr"?, "sites"?}]``; ``sites``: those of the application.
+
+    Raises Invalid naming plane and field: also for stretched planes whose addresses overlap in a site, because a guest
+    with both could reach one of them only.
+    """
+    planes = tuple(_plane(number, entry, tuple(sites)) for number, entry in enumerate(document))
+    names = [plane.name for plane in planes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise Invalid(f"planes: {', '.join(twice)}: each needs a name of its own")
+    for one, other in combinations([p for p in planes if p.cidr], 2):
+        if set(one.sites) & set(other.sites) and _block(one).overlaps(_block(other)):
+            raise Invalid(f"planes: cidr: {one.name} ({one.cidr}) and {other.name} ({other.cidr}) overlap")
+    return planes
+
+
+def _plane(number: int, entry: Mapping[str, Any], sites: tuple[str, ...]) -> Plane:
+    name = str(entry.get("name") or "")
+    where = f"planes[{number}]{f' ({name})' if name else ''}"
+    if unknown := sorted(set(entry) - {"name", "role", "realised", "cidr", "sites"}):
+        raise Invalid(f"{where}: {', '.join(unknown)}: not a field of a plane")
+    if not name:
+        raise Invalid(f"{where}: name: it needs one")
+    role = _choice(where, "role", entry.get("role"), Role)
+    usual, why = DEFAULTS[role]
+    said = entry.get("realised")
+    realised = usual if said is None else _choice(where, "realised", said, Realised)
+    mine = tuple(entry.get("sites") or sites)
+    if stranger := sorted(set(mine) - set(sites)):
+        raise Invalid(f"{where}: sites: {', '.join(stranger)} is not a site of the application")
+    if realised is not Realised.LOCAL and len(set(mine)) < 2:
+        raise Invalid(f"{where}: sites: a plane realised as {realised} connects two sites or more")
+    cidr = entry.get("cidr")
+    if realised is Realised.STRETCHED and cidr is None:
+        raise Invalid(f"{where}: cidr: a stretched plane has the same addresses in all sites: say which")
+    plane = Plane(name, role, realised, mine, cidr, why if said is None else "as the operator said")
+    if cidr is not None:
+        try:
+            _block(plane)
+        except ValueError as error:
+            raise Invalid(f"{where}: cidr: {cidr!r} is not an IPv4 network: {error}") from error
+    return plane
+
+
+def _block(plane: Plane) -> IPv4Network:
+    found = ip_network(str(plane.cidr))
+    if not isinstance(found, IPv4Network):
+        raise ValueError("it is IPv6")  # noqa: TRY004 - what is wrong is the value
+    return found
+
+
+def _choice(where: str, field: str, value: object, kind: type[T]) -> T:
+    try:
+        return kind(str(value))
+    except ValueError as error:
+        listed = ", ".join(one.value for one in kind)
+        raise Invalid(f"{where}: {field}: {value!r} is not one of {listed}") from error

@@ -1,0 +1,29 @@
+"""From an application's planes to what has to be made for them; pure.  Stretched planes are orders for ``stretch``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from multisite.domain.planes import Plane, Realised
+from multisite.networks.order import StretchOrder, checked
+
+
+def orders(application: str, planes: Sequence[Plane]) -> tuple[StretchOrder, ...]:
+    """A stretched network for each stretched plane, called ``<application>-<plane>``.  Raises Invalid."""
+    return tuple(
+        checked(StretchOrder(f"{application}-{plane.name}", plane.sites, cidr=plane.cidr))
+        for plane in planes
+        if plane.realised is Realised.STRETCHED
+    )
+
+
+def explained(application: str, planes: Sequence[Plane]) -> Iterator[str]:
+    """A line per plane: how it is realised, and why."""
+    for plane in planes:
+        sites = ", ".join(plane.sites)
+        what = {
+            Realised.STRETCHED: f"stretched network {application}-{plane.name} ({plane.cidr}) over {sites}",
+            Realised.L3: f"a network in each of {sites}, reached by floating IPs from the peers only",
+            Realised.LOCAL: f"a network of its own in each of {sites}",
+        }[plane.realised]
+        yield f"{plane.name} ({plane.role}): {what}: {plane.why}"

@@ -1,0 +1,111 @@
+"""Stretched networks, and what their sites' parts looked like last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pydantic import TypeAdapter
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from multisite.domain.errors import Conflict, NotFound
+from multisite.domain.stretched import (
+    Gateway,
+    Look,
+    Member,
+    RemoteGroups,
+    StretchedNetwork,
+    StretchKind,
+    StretchState,
+)
+from multisite.store.database import Database
+from multisite.store.models_networks import LookRow, StretchedRow
+from multisite.store.repository import Repository, equal
+
+_MEMBERS: TypeAdapter[tuple[Member, ...]] = TypeAdapter(tuple[Member, ...])
+_LOOK: TypeAdapter[Look] = TypeAdapter(Look)
+
+
+class StretchedRepository(Repository[StretchedNetwork, StretchedRow]):
+    row_type, item_type, noun = StretchedRow, StretchedNetwork, "network"
+
+    def list(
+        self, project_id: str | None = None, state: StretchState | None = None
+    ) -> list[StretchedNetwork]:
+        """By name."""
+        where = equal((StretchedRow.project_id, project_id), (StretchedRow.state, state))
+        return self._select(*where, order_by=[StretchedRow.name])
+
+    def by_name(self, name: str) -> StretchedNetwork:
+        """NotFound when there is none."""
+        found = self._select(StretchedRow.name == name, order_by=[StretchedRow.id], limit=1)
+        if not found:
+            raise NotFound(f"network: there is no stretched network {name!r}")
+        return found[0]
+
+    def _refuse_taken(self, session: Session, item: StretchedNetwork) -> None:
+        same = select(StretchedRow.id).where(StretchedRow.name == item.name, StretchedRow.id != item.id)
+        if session.scalar(same) is not None:
+            raise Conflict(f"name: there is a stretched network {item.name!r} already; choose another name")
+
+    def _fill(self, row: StretchedRow, item: StretchedNetwork) -> None:
+        super()._fill(row, replace(item, members=()))
+        row.members = _MEMBERS.dump_python(item.members, mode="json")
+
+    def _item(self, row: StretchedRow) -> StretchedNetwork:
+        item = super()._item(row)
+        return replace(
+            item,
+            members=_MEMBERS.validate_python(row.members),
+            kind=StretchKind(row.kind),
+            state=StretchState(row.state),
+            gateway=Gateway(row.gateway),
+            remote_groups=RemoteGroups(row.remote_groups),
+        )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The last look at a site's part (None: there never was one), and the last try."""
+
+    look: Look | None
+    tried_at: datetime
+    error: str | None
+
+
+class LookStore:
+    """The last looks of every network, so that a dead site's part is known after a restart too."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, network_id: str) -> dict[str, Kept]:
+        """By site."""
+        with self._database.session(read_only=True) as session:
+            rows = session.scalars(select(LookRow).where(LookRow.network_id == network_id)).all()
+            return {row.site: _kept(row) for row in rows}
+
+    def save(self, network_id: str, kept: Mapping[str, Kept]) -> None:
+        """Replace those of these sites; a look that is None leaves the last one.
+
+        Does nothing when the network is gone.
+        """
+        with self._database.session() as session:
+            if session.get(StretchedRow, network_id) is None:
+                return
+            for site, one in kept.items():
+                row = session.get(LookRow, (network_id, site))
+                if row is None:
+                    row = LookRow(network_id=network_id, site=site, look={}, seen_at=None)
+                    session.add(row)
+                row.tried_at, row.error = one.tried_at, one.error
+                if one.look is not None:
+                    row.seen_at = one.look.seen_at
+                    row.look = _LOOK.dump_python(one.look, mode="json")
+
+
+def _kept(row: LookRow) -> Kept:
+    look = _LOOK.validate_python(row.look) if row.seen_at is not None else None
+    return Kept(look, row.tried_at, row.error)

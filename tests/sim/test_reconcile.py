@@ -1,0 +1,281 @@
+"""The reconciler over three simulated sites: every kind of change, every kind of silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from multisite.clouds import call
+from multisite.networks import reconcile, watch
+from multisite.networks.watch import Seen, Watch
+from multisite_lab.sim.faults import Rule
+from multisite_lab.sim.neutron_remote import OWNER
+from tests.sim.networks import NETWORK, SITES, Ground, stretched
+
+PASSES = 5
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    with stretched(tmp_path_factory.mktemp("stretched")) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _anew(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "DOWN_PATIENCE", 60.0)  # no pass depends on how busy this machine is
+    monkeypatch.setattr(call, "ATTEMPTS", 1)
+    clear(ground)
+
+
+def clear(ground: Ground) -> None:
+    """No ports, no faults, every site reachable, nothing remembered."""
+    for site in SITES:
+        ground.world.mend(site)
+        ground.sim(site).state.ports.clear()
+        ground.world.sites[site].script.forget()
+    ground.reconciler._memory.clear()
+    ground.reconciler._watch._down.clear()
+
+
+def passes(ground: Ground, count: int = 1) -> None:
+    for _ in range(count):
+        ground.reconciler.run()
+
+
+def test_from_empty_and_then_nothing_to_do(ground: Ground) -> None:
+    for number in range(3):
+        for site in SITES:
+            ground.boot(site, number)
+    drift = ground.reconciler.run()[NETWORK]
+    assert len(drift.changes) == 18
+    assert ground.equal() == []
+    for site in SITES:
+        ground.world.sites[site].script.forget()
+    drift = ground.reconciler.run()[NETWORK]
+    assert (drift.changes, drift.counts) == ((), {"in-sync": 18})
+    for site in SITES:
+        asked = [seen for seen in ground.world.sites[site].script.log if seen.service == "network"]
+        assert {seen.method for seen in asked} == {"GET"}
+        assert len([seen for seen in asked if seen.path != "/"]) == 4, "networks, subnets, groups, ports"
+
+
+def test_each_change_of_a_real_port_is_followed(ground: Ground) -> None:
+    port = ground.boot("site1", 1)
+    passes(ground)
+    assert ground.equal() == []
+    before = {p["id"] for p in ground.remote("site2", "site1")}
+    port["binding:host_id"] = "site1-2"
+    port["fixed_ips"][0]["ip_address"] = "10.99.0.77"
+    passes(ground)
+    assert ground.equal() == []
+    assert {p["id"] for p in ground.remote("site2", "site1")} == before, "changed, not made anew"
+    port["mac_address"] = "fa:16:3e:99:00:01"
+    passes(ground)
+    assert ground.equal() == []
+    assert {p["id"] for p in ground.remote("site2", "site1")} != before, "a MAC address cannot be changed"
+
+
+def test_a_port_is_forgotten_after_one_more_look_only(ground: Ground) -> None:
+    port = ground.boot("site1", 1)
+    passes(ground)
+    ground.delete("site1", port)
+    drift = ground.reconciler.run()[NETWORK]
+    assert drift.counts == {"extra": 2}
+    assert len(ground.remote("site2", "site1")) == 1
+    passes(ground)
+    assert ground.equal() == []
+
+
+def test_a_partial_list_removes_nothing_however_often(ground: Ground) -> None:
+    for number in range(4):
+        ground.boot("site1", number)
+    passes(ground)
+    ground.world.sites["site1"].strike(Rule("partial", "network", "GET", "^/ports$", times=100, keep=1))
+    passes(ground, 4)
+    assert len(ground.remote("site2", "site1")) == 4
+    assert not [s for s in ground.world.sites["site2"].script.log if s.method == "DELETE"]
+
+
+def test_a_network_that_is_gone_is_not_an_empty_one(ground: Ground) -> None:
+    ground.boot("site1", 1)
+    passes(ground)
+    networks = ground.sim("site1").state.networks
+    kept = dict(networks)
+    networks.clear()
+    try:
+        passes(ground, 3)
+        drift = ground.reconciler.run()[NETWORK]
+    finally:
+        networks.update(kept)
+    assert len(ground.remote("site2", "site1")) == 1
+    assert "any more" in str(next(v.error for v in drift.sites if v.site == "site1"))
+
+
+def test_a_dead_site_is_unknown_and_kept(ground: Ground) -> None:
+    ground.boot("site1", 1)
+    ground.boot("site2", 1)
+    passes(ground)
+    ground.world.cut("site1")
+    ground.boot("site2", 2)
+    drift = [ground.reconciler.run()[NETWORK] for _ in range(3)][-1]
+    assert len(ground.remote("site3", "site1")) == 1, "kept"
+    assert ground.equal({"site2", "site3"}) == []
+    states = {(row.site, row.of_site, row.state.value) for row in drift.ports}
+    assert ("site3", "site1", "unknown") in states
+    assert ("site1", "site2", "unknown") in states
+    assert ("site3", "site2", "in-sync") in states
+    ground.world.mend("site1")
+    passes(ground)
+    assert ground.equal() == []
+
+
+def test_what_others_made_is_left_alone(ground: Ground) -> None:
+    foreign = ground.boot("site2", 30)
+    foreign |= {"device_owner": OWNER, "tunneling_ip": "192.0.2.9", "description": "by hand", "name": "x"}
+    foreign["binding:host_id"] = "remote-vtep-192.0.2.9"
+    passes(ground, 4)
+    assert foreign["id"] in ground.sim("site2").state.ports
+    assert ground.remote("site3", "site2") == [], "no remote port of a remote port"
+
+
+def test_a_conflict_is_told_and_not_hammered(ground: Ground) -> None:
+    first = ground.boot("site1", 1)
+    other = ground.boot("site2", 1)
+    other["fixed_ips"][0]["ip_address"] = first["fixed_ips"][0]["ip_address"]
+    drift = ground.reconciler.run()[NETWORK]
+    conflicts = [row for row in drift.ports if row.state.value == "conflict"]
+    assert {row.site for row in conflicts} >= {"site1", "site2"}
+    assert all("already allocated" in row.detail for row in conflicts)
+    posts = len(
+        [s for s in ground.world.sites["site2"].script.log if s.method == "POST" and s.path == "/ports"]
+    )
+    passes(ground, 3)
+    again = len(
+        [s for s in ground.world.sites["site2"].script.log if s.method == "POST" and s.path == "/ports"]
+    )
+    assert again == posts
+
+
+# Random lives
+
+_ACTS = st.one_of(
+    st.tuples(st.just("boot"), st.sampled_from(SITES), st.integers(1, 40)),
+    st.tuples(st.just("delete"), st.sampled_from(SITES), st.integers(0, 9)),
+    st.tuples(st.just("move"), st.sampled_from(SITES), st.integers(0, 9)),
+    st.tuples(st.just("address"), st.sampled_from(SITES), st.integers(1, 40)),
+    st.tuples(st.just("mac"), st.sampled_from(SITES), st.integers(0, 9)),
+    st.tuples(st.just("by hand"), st.sampled_from(SITES), st.integers(0, 9)),
+    st.tuples(st.just("cut"), st.sampled_from(SITES), st.just(0)),
+    st.tuples(st.just("mend"), st.sampled_from(SITES), st.just(0)),
+    st.tuples(st.just("partial"), st.sampled_from(SITES), st.integers(0, 3)),
+    st.tuples(st.just("error"), st.sampled_from(SITES), st.sampled_from((500, 503))),
+    st.tuples(st.just("lost"), st.sampled_from(SITES), st.sampled_from((500, 503))),
+    st.tuples(st.just("look"), st.just(""), st.just(0)),
+)
+
+
+def act(ground: Ground, what: str, site: str, number: int) -> None:
+    real = ground.real(site) if site else []
+    used = {ip["ip_address"] for p in real for ip in p["fixed_ips"]}
+    address = f"10.99.0.{(SITES.index(site) + 1) * 50 + number}" if site else ""
+    chosen = real[number % len(real)] if real else None
+    script = ground.world.sites[site].script if site else None
+    if what == "boot" and address not in used:
+        ground.boot(site, number)
+    elif what == "delete" and chosen:
+        ground.delete(site, chosen)
+    elif what == "move" and chosen:
+        chosen["binding:host_id"] = f"{site}-{2 if chosen['binding:host_id'].endswith('1') else 1}"
+    elif what == "address" and chosen and address not in used:
+        chosen["fixed_ips"][0]["ip_address"] = address
+    elif what == "mac" and chosen:
+        chosen["mac_address"] = ground.boot(site, 49)["mac_address"]
+        ground.delete(site, ground.real(site)[-1])
+    elif what == "by hand":
+        mine = [p for p in ground.ports(site) if p["device_owner"] == OWNER]
+        if mine:
+            ground.delete(site, mine[number % len(mine)])
+    elif what == "cut":
+        ground.world.cut(site)
+    elif what == "mend":
+        ground.world.mend(site)
+    elif script and what == "partial":
+        script.add(Rule("partial", "network", "GET", "^/ports$", times=2, keep=number))
+    elif script and what in ("error", "lost"):
+        method = "GET" if what == "error" else "POST"
+        script.add(Rule("error" if what == "error" else "lost", "network", method, "^/ports", status=number))
+    elif what == "look":
+        watched_pass(ground)
+
+
+def watched_pass(ground: Ground) -> None:
+    """While a site is cut off, nothing that stands for its ports is removed anywhere."""
+    dark = {s for s in SITES if not ground.world.served[s].reachable}
+    before = {(s, d): {p["id"] for p in ground.remote(s, d)} for s in SITES for d in dark if s != d}
+    passes(ground)
+    for (site, of_site), ids in before.items():
+        assert ids <= {p["id"] for p in ground.remote(site, of_site)}, (
+            f"{site} forgot ports of {of_site}, which is cut off"
+        )
+
+
+def lived(ground: Ground, life: list[tuple[str, str, int]]) -> None:
+    clear(ground)
+    for what, site, number in life:
+        act(ground, what, site, number)
+    for site in SITES:
+        ground.world.mend(site)
+        ground.world.sites[site].script.clear()
+    passes(ground, PASSES)
+    assert ground.equal() == []
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(_ACTS, max_size=14))
+def test_after_any_life_remote_ports_equal_real_ports(
+    ground: Ground, life: list[tuple[str, str, int]]
+) -> None:
+    lived(ground, life)
+
+
+DEATH = [
+    ("boot", "site1", 1),
+    ("look", "", 0),
+    ("cut", "site1", 0),
+    ("look", "", 0),
+    ("look", "", 0),
+    ("look", "", 0),
+]
+
+
+def test_the_checks_catch_who_takes_silence_for_emptiness(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: a naive reconciler, for which an unreachable site has no ports."""
+    lived(ground, DEATH)
+    honest = Watch.look
+    confirmed = reconcile.remote_ports.exists
+
+    def naive(self: Watch, networks: list[reconcile.StretchedNetwork]) -> dict[str, Seen]:
+        found = honest(self, networks)
+        empty = reconcile.Look("", ground.reconciler._now(), ())
+        return {
+            site: Seen(
+                {n.id: seen.looks.get(n.id) or reconcile.replace(empty, site=site) for n in networks}, {}
+            )
+            for site, seen in found.items()
+        }
+
+    monkeypatch.setattr(Watch, "look", naive)
+    monkeypatch.setattr(reconcile.remote_ports, "exists", lambda *_: None)
+    with pytest.raises(AssertionError, match="forgot ports of site1"):
+        lived(ground, DEATH)
+    monkeypatch.setattr(reconcile.remote_ports, "exists", confirmed)
