@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from multisite_lab.sim import quotas
+from multisite_lab.sim import neutron_floating, quotas
 from multisite_lab.sim.model import Sim, new_id
 from multisite_lab.sim.neutron import common, find_network, find_subnet, invalid, listed, visible, wanted
 from multisite_lab.sim.neutron_addresses import blank_port, first_free, new_mac, taken
@@ -132,10 +132,12 @@ def _groups(sim: Sim, ask: Ask, fields: Row, protected: bool) -> list[str]:
 
 def update_port(sim: Sim, ask: Ask) -> Answer:
     row = find_port(sim, ask, ask.ids["id"])
+    neutron_floating.matches(ask, row)
     for name, value in wanted(ask, "port").items():
         if name not in ("name", "description", "security_groups", "allowed_address_pairs", "admin_state_up"):
             raise neutron_error(400, "HTTPBadRequest", f"Cannot update read-only attribute {name}")
         row[name] = value
+    row["revision_number"] += 1
     return ok({"port": row})
 
 
@@ -143,6 +145,7 @@ def delete_port(sim: Sim, ask: Ask) -> Answer:
     """Also one that a server uses."""
     row = find_port(sim, ask, ask.ids["id"])
     del sim.state.ports[row["id"]]
+    neutron_floating.port_gone(sim, row["id"])
     return Answer(204)
 
 

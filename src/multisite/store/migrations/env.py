@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from multisite.store import models_addresses  # noqa: F401 - its tables are in Base's metadata then
 from multisite.store.models import Base
 
 connection = context.config.attributes["connection"]
