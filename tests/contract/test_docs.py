@@ -34,8 +34,9 @@ def routes() -> str:
 def commands() -> str:
     points = sorted(entry_points(group="openstack.multisite.v1"), key=lambda p: p.name)
     nouns = ("site", "application", "protection", "restore_point", "recovery", "job", "audit", "identity")
+    nouns += ("address", "path", "probe")
     points.sort(
-        key=lambda p: next(n for n, noun in enumerate(nouns) if p.name.startswith(f"multisite_{noun}_"))
+        key=lambda p: next(n for n, noun in enumerate(nouns) if f"{p.name}_".startswith(f"multisite_{noun}_"))
     )
     rows = ["| command | what |", "|---|---|"]
     for point in points:

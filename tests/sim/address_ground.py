@@ -38,7 +38,11 @@ class Ground:
         self.clouds = Sites(config_file=world.write_clouds(folder / "clouds.yaml"), timeout=5.0)
         self.engine = TinyEngine(self.database)
         self.service = AddressService(
-            self.database, self.engine, self.clouds, listener=self.listen, patience=PATIENCE  # type: ignore[arg-type]
+            self.database,
+            self.engine,
+            self.clouds,
+            listener=self.listen,
+            patience=PATIENCE,  # type: ignore[arg-type]
         )
         self.guard = AddressGuard(self.service)
         self.rows = store.AddressRepository(self.database)
@@ -52,7 +56,9 @@ class Ground:
 
     def _member(self, name: str) -> str:
         cloud = self.clouds.open(name)
-        public = deploy.ask(cloud.network, "POST", "/networks", {"network": {"name": "public", "router:external": True}})
+        public = deploy.ask(
+            cloud.network, "POST", "/networks", {"network": {"name": "public", "router:external": True}}
+        )
         network_id = public["network"]["id"]
         fields = {"network_id": network_id, "ip_version": 4, "cidr": "203.0.113.0/24", "enable_dhcp": False}
         deploy.ask(cloud.network, "POST", "/subnets", {"subnet": fields})
@@ -123,7 +129,10 @@ class Ground:
         rows = deploy.ask(cloud.network, "GET", f"/floatingips?floating_ip_address={ADDRESS}")["floatingips"]
         self.excused.add(name)
         deploy.ask(
-            cloud.network, "PUT", f"/floatingips/{rows[0]['id']}", {"floatingip": {"port_id": self.ports[name]}}
+            cloud.network,
+            "PUT",
+            f"/floatingips/{rows[0]['id']}",
+            {"floatingip": {"port_id": self.ports[name]}},
         )
 
     def watch_over(self) -> None:

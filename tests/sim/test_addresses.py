@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from multisite.domain.errors import Conflict
 from multisite.domain.moving_address import AddressState, Verdict
 from multisite.jobs.model import JobState
 from multisite.networks.addresses.hold import Hands
+from multisite.networks.addresses.steps import MoveSteps
 from multisite_lab.sim import neutron_floating
 from multisite_lab.sim.faults import Rule
-from tests.sim.address_ground import ADDRESS, OPERATOR, Ground, ground
+from tests.sim.address_ground import OPERATOR, Ground, ground
 
 
 @pytest.fixture
@@ -46,8 +48,13 @@ def test_a_move_and_its_undo(here: Ground) -> None:
 
 
 def test_binding_before_releasing_is_seen(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control: a naive move."""
+    """The negative control: a naive move, without any of the three things that are in its way."""
     monkeypatch.setattr(Hands, "let_go", lambda *_args: None)
+    assert "still answers" in here.move("site2").error  # it is heard
+    here.deaf = True
+    assert "holds it again" in here.move("site2").error  # it is seen
+    assert here.twice == []
+    monkeypatch.setattr(MoveSteps, "_refuse_other_holders", lambda *_args: None)
     here.move("site2")
     assert here.twice
     here.twice.clear()
@@ -123,7 +130,8 @@ def test_the_new_site_refuses(here: Ground) -> None:
 @pytest.mark.parametrize("kind", ["lost", "late"])
 def test_answers_that_are_lost(here: Ground, kind: str) -> None:
     for name in ("site1", "site2"):
-        here.world.sites[name].strike(Rule(kind, "network", "PUT", "/floatingips/", status=504, seconds=0.3))  # type: ignore[arg-type]
+        fault = Rule(kind, "network", "PUT", "/floatingips/", status=504, seconds=0.3)  # type: ignore[arg-type]
+        here.world.sites[name].strike(fault)
     job = here.move("site2")
     assert job.state in (JobState.DONE, JobState.UNDONE), job.error
     assert here.holders() == [here.record().active_site]
@@ -140,8 +148,6 @@ def test_a_bind_that_arrives_after_its_undo_is_refused(here: Ground) -> None:
         here.engine.undo(job.id, "olga")
         here.engine.rest(job.id)
     assert here.holders() == ["site1"]
-    import time
-
     time.sleep(1.2)
     assert here.holders() == ["site1"]
 
@@ -153,8 +159,6 @@ def test_without_if_match_it_would_not_be(here: Ground, monkeypatch: pytest.Monk
         Rule("late", "network", "PUT", "/floatingips/", nth=2, times=2, status=None, seconds=1.0)
     )
     here.move("site2")
-    import time
-
     time.sleep(1.2)
     here.look()
     assert here.twice

@@ -73,7 +73,9 @@ class TinyEngine:
     def register(self, kind: JobKind) -> None:
         self.kinds[kind.name] = kind
 
-    def start(self, kind: str, params: Mapping[str, Any], *, title: str, requested_by: str, **_more: Any) -> str:
+    def start(
+        self, kind: str, params: Mapping[str, Any], *, title: str, requested_by: str, **_more: Any
+    ) -> str:
         id = str(uuid.uuid4())
         self.jobs[id] = TinyJob(id, self.kinds[kind], params, title, requested_by)
         row = JobRow(
@@ -170,5 +172,3 @@ class TinyEngine:
             row = session.get(JobRow, id)
             assert row is not None
             row.settled = settled
-
-

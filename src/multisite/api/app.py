@@ -11,12 +11,14 @@ from oslo_config.cfg import ConfigOpts
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 
 from multisite.api import (
+    addresses,
     applications,
     audit,
     errors,
     jobs,
     microversion,
     openapi,
+    paths,
     protections,
     recoveries,
     restore_points,
@@ -32,7 +34,10 @@ from multisite.api.state import KEY, State
 LOG = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024
-_BLUEPRINTS = (versions, sites, applications, protections, restore_points, recoveries, jobs, audit)
+_BLUEPRINTS = (
+    *(versions, sites, applications, protections, restore_points, recoveries, jobs, audit),
+    *(addresses, paths),
+)
 
 
 def create_app(services: ServiceSet, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:

@@ -1,6 +1,6 @@
 """Every change asked of the API goes into the audit trail: before it is carried out, and what came of it.
 
-Reads are not recorded, nor the two POSTs that only look.  A request that was refused (403, 400 ...) is: somebody
+Reads are not recorded, nor the POSTs that only look.  A request that was refused (403, 400 ...) is: somebody
 tried.  What requests without a valid token want never gets here.
 """
 
@@ -18,7 +18,7 @@ from multisite.domain import work
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOKS = frozenset({"sites.check_site", "recoveries.preview_recovery"})
+_LOOKS = frozenset({"sites.check_site", "recoveries.preview_recovery", "paths.check_path"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 

@@ -85,6 +85,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         while True:
             try:
                 self.services.jobs.launch()
+                self.services.address_guard.start()
                 LOG.info("serving on %s port %s", self.conf.listen, self.conf.port)
                 return
             except Conflict as error:

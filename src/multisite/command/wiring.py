@@ -21,6 +21,10 @@ from multisite.domain.errors import MultisiteError
 from multisite.domain.model import Capability
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.shared import Sharing
+from multisite.networks.addresses.guard import AddressGuard
+from multisite.networks.addresses.service import AddressService
+from multisite.networks.l3path.service import PathService
+from multisite.networks.probe.service import ProbeService
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.protect_cloud import opener
 from multisite.recovery.service import ProtectionService, RecoveryService
@@ -44,8 +48,13 @@ class Services:
     jobs: JobEngine
     audit: AuditTrail
     database: Database
+    addresses: AddressService
+    paths: PathService
+    probe: ProbeService
+    address_guard: AddressGuard
 
     def close(self) -> None:
+        self.address_guard.close()
         self.jobs.shutdown()
         self.audit.close()
         self.database.close()
@@ -91,7 +100,22 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         calls_per_site=conf.limits.calls_per_site,
         audit=audit,
     )
-    return Services(sites, applications, protections, recoveries, jobs, audit, database)
+    addresses = AddressService(database, jobs, clouds, audit=audit)
+    paths = PathService(database, jobs, clouds)
+    guard = AddressGuard(addresses)
+    return Services(
+        sites,
+        applications,
+        protections,
+        recoveries,
+        jobs,
+        audit,
+        database,
+        addresses,
+        paths,
+        ProbeService(),
+        guard,
+    )
 
 
 def sharing(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Sharing:

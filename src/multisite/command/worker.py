@@ -49,6 +49,7 @@ def _launched(conf: cfg.ConfigOpts) -> wiring.Services:
         try:
             services = wiring.build(conf)
             services.jobs.launch()
+            services.address_guard.start()
         except Exception as error:
             if not (passing(error) or isinstance(error, Unavailable)):
                 raise
