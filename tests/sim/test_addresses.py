@@ -139,8 +139,8 @@ def test_answers_that_are_lost(here: Ground, kind: str) -> None:
 
 def test_a_bind_that_arrives_after_its_undo_is_refused(here: Ground) -> None:
     """The request of a frozen process: sent at last when everything has been taken back."""
-    late = Rule("late", "network", "PUT", "/floatingips/", nth=2, times=2, status=None, seconds=1.0)
-    here.world.sites["site2"].strike(late)  # the first PUT there lets go, the second binds (asked twice)
+    late = Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=1.0)
+    here.world.sites["site2"].strike(late)  # the bind, asked twice
     job = here.move("site2")
     assert late.struck == 2
     here.rest()
@@ -156,7 +156,7 @@ def test_without_if_match_it_would_not_be(here: Ground, monkeypatch: pytest.Monk
     """The negative control of the one above."""
     monkeypatch.setattr(neutron_floating, "matches", lambda *_args: None)
     here.world.sites["site2"].strike(
-        Rule("late", "network", "PUT", "/floatingips/", nth=2, times=2, status=None, seconds=1.0)
+        Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=1.0)
     )
     here.move("site2")
     time.sleep(1.2)

@@ -134,9 +134,11 @@ class MoveSteps:
 
         def undo(ctx: StepContext, result: Json | None) -> None:
             plan, tools = self.plan, self.tools
-            if site != plan.origin or (result is not None and not result["asked"]):
+            if site != plan.origin:
                 return
             address = tools.rows.has(plan.address_id, ctx.job_id)
+            if address.active_site == site and result is not None and not result["asked"]:
+                return  # it could not be asked, and nothing was bound elsewhere
             self._refuse_other_holders(ctx, address, site)
             if address.active_site != site or not address.member(site).doubtful:
                 why = f"{UNDONE}: {plan.why}" if plan.why else UNDONE
@@ -149,6 +151,9 @@ class MoveSteps:
         """Nobody answers any more.  Where nobody did before either, that proves nothing: the agents' word counts."""
         plan = self.plan
         heard = ctx.result_of(planning.CHECK)["heard"]
+        if plan.target in ctx.result_of(planning.CHECK)["holders"]:
+            ctx.event(f"{plan.target} holds it already, by somebody's hand: there is no silence to be heard")
+            return {"silent": None}
         released = [ctx.result_of(planning.release_step(site))["released"] for site in plan.others]
         if plan.probe == "none" or (heard is False and not any(released)):
             return {"silent": None if plan.probe == "none" else True}
@@ -199,7 +204,9 @@ class MoveSteps:
                 "the site is back, or move the address"
             )
         tools.hands.let_go(ctx, tools.asks(ctx, plan.address_id), plan.target)
-        if plan.probe != "none":
+        if (
+            plan.probe != "none" and not origin.holds
+        ):  # one that came back with its old binding answers rightly
             self._still_answers()
         tools.rows.released(plan.address_id, ctx.job_id, plan.target)
 
@@ -216,7 +223,7 @@ class MoveSteps:
         if must and heard is False:
             raise StepFailed(
                 f"{plan.address} answered before the move and does not answer from {plan.target} within {limit:.0f} s: "
-                "look at the member there, its security groups, and whether the upstream router heard the gratuitous ARP"
+                "look at the member there, its security groups, and whether the upstream router heard the announcement"
             )
         if not heard:
             ctx.event(

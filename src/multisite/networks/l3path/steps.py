@@ -99,7 +99,7 @@ class PathSteps:
         def run(ctx: StepContext) -> Json:
             path = self.rows.get(self.path_id)
             peer = ctx.result_of(f"address-{path.peer(site).site}")["address"]
-            record = wanted_group(path, site, peer)
+            record = wanted_group(path, peer)
             cloud, fresh = self.opens.open(site), ctx.attempt == 1 and not ctx.interrupted
             made = networks.ensure_security_group(cloud, ctx.token, record, record.name, fresh=fresh)
             networks.set_rules(cloud, made, record, {})
@@ -195,7 +195,7 @@ class PathSteps:
         self.rows.change(self.path_id, change)
 
 
-def wanted_group(path: L3Path, site: str, peer: str) -> SecurityGroupRecord:
+def wanted_group(path: L3Path, peer: str) -> SecurityGroupRecord:
     """The group of one end: everything out (as Neutron's default), the peer alone in."""
     inward = SecurityGroupRule(
         "ingress",
