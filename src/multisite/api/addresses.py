@@ -12,9 +12,9 @@ from multisite.api.schemas.addresses import (
     AddressIn,
     AddressOut,
     AddressStartedOut,
-    GoneOut,
     MoveIn,
 )
+from multisite.api.schemas.common import MaybeJobOut
 from multisite.api.state import policy, services
 from multisite.domain.caller import Caller
 from multisite.domain.moving_address import MovingAddress
@@ -76,7 +76,7 @@ def undo_address(id: str) -> Any:
 
 
 @bp.delete("/<id>")
-@bp.output(GoneOut, status_code=202)
+@bp.output(MaybeJobOut, status_code=202)
 def delete_address(id: str) -> Any:
     """Let go of it in every site and forget it."""
     found = services().addresses.delete(_owner("address:delete", id), id)

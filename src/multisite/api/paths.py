@@ -7,7 +7,6 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from multisite.api.schemas.addresses import (
-    GoneOut,
     PathCheckOut,
     PathIn,
     PathOut,
@@ -16,6 +15,7 @@ from multisite.api.schemas.addresses import (
     ProbeIn,
     ProbeOut,
 )
+from multisite.api.schemas.common import MaybeJobOut
 from multisite.api.state import policy, services
 from multisite.domain.caller import Caller
 from multisite.networks.l3path.service import EndAsked, shown
@@ -56,7 +56,7 @@ def check_path(id: str) -> Any:
 
 
 @bp.delete("/paths/<id>")
-@bp.output(GoneOut, status_code=202)
+@bp.output(MaybeJobOut, status_code=202)
 def delete_path(id: str) -> Any:
     """Remove a path from both sites."""
     found = services().paths.delete(_owner("path:delete", id), id)

@@ -176,9 +176,21 @@ def reserve(
         tags = {"tags": [*found.tags, token]}
         path = f"/floatingips/{found.id}/tags"
         call(site, f"tag floating IP {found.id}", lambda: site.network.put(path, json=tags), idempotent=True)
-    if found.description == token:
-        found = _change(site, read(site, found.id), {"description": description})
-    return found
+    return _described(site, found.id, token, description)
+
+
+def _described(site: CloudSite, floating_ip_id: str, token: str, description: str) -> FloatingIp:
+    """Give it its own description instead of the token; one it has already is left alone."""
+    for _ in range(8):
+        seen = read(site, floating_ip_id)
+        if seen.description != token:
+            return seen
+        try:
+            return _change(site, seen, {"description": description})
+        except Changed:
+            continue
+    what = f"describe floating IP {floating_ip_id}"
+    raise Failed(site.name, what, "it is changed by somebody all the time", state=None, seconds=0.0)
 
 
 def associate(site: CloudSite, seen: FloatingIp, port_id: str, description: str) -> FloatingIp:

@@ -23,7 +23,7 @@ Way = Annotated[
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class MemberIn(In):
+class AddressMemberIn(In):
     """The port that gets the address while its site is active; ``network``: the external one (default: the only)."""
 
     site: Name
@@ -34,7 +34,7 @@ class MemberIn(In):
 class AddressIn(In):
     name: Name
     address: Ipv4
-    members: Annotated[list[MemberIn], Field(min_length=2, max_length=32)]
+    members: Annotated[list[AddressMemberIn], Field(min_length=2, max_length=32)]
     active: Annotated[Name, Field(description="The site that holds it first")]
     probe: Way = "icmp"
 
@@ -47,7 +47,7 @@ class MoveIn(In):
     why: Text = ""
 
 
-class MemberOut(Out):
+class AddressMemberOut(Out):
     site: str
     port_id: str
     network_id: str
@@ -73,7 +73,7 @@ class AddressOut(Out):
     name: str
     address: str
     project_id: str
-    members: list[MemberOut]
+    members: list[AddressMemberOut]
     active_site: str
     epoch: int
     state: AddressState
@@ -119,12 +119,12 @@ class AddressCheckOut(Out):
 
 class PathIn(In):
     name: Name
-    ends: Annotated[list[MemberIn], Field(min_length=2, max_length=2)]
+    ends: Annotated[list[AddressMemberIn], Field(min_length=2, max_length=2)]
     protocol: Annotated[str, Field(max_length=8, pattern=r"^(udp|tcp|sctp|icmp)$")]
     port: Port | None = None
 
 
-class EndOut(Out):
+class PathEndOut(Out):
     site: str
     port_id: str
     network_id: str
@@ -139,7 +139,7 @@ class PathOut(Out):
     id: str
     name: str
     project_id: str
-    ends: list[EndOut]
+    ends: list[PathEndOut]
     protocol: str
     port: int | None
     lets_in: str
@@ -202,9 +202,3 @@ class ProbeOut(Out):
     longest_gap: float | None
     outage: float | None
     unknown: str
-
-
-class GoneOut(Out):
-    """What is under way; null when nothing was left to do."""
-
-    job_id: str | None
