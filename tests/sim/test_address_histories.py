@@ -139,7 +139,7 @@ class AddressHistory(RuleBasedStateMachine):
 
 TestAddressHistory = AddressHistory.TestCase
 TestAddressHistory.settings = settings(
-    max_examples=int(os.environ.get("MULTISITE_HISTORIES", "15")),
+    max_examples=int(os.environ.get("MULTISITE_HISTORIES", "8")),
     stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
