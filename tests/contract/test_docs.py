@@ -44,8 +44,9 @@ def commands() -> str:
         "audit",
         "identity",
     )
+    nouns += ("address", "path", "probe")
     points.sort(
-        key=lambda p: next(n for n, noun in enumerate(nouns) if p.name.startswith(f"multisite_{noun}_"))
+        key=lambda p: next(n for n, noun in enumerate(nouns) if f"{p.name}_".startswith(f"multisite_{noun}_"))
     )
     rows = ["| command | what |", "|---|---|"]
     for point in points:

@@ -34,7 +34,7 @@ CHECKS = [
     response_headers_conformance,
     negative_data_rejection,
 ]
-KINDS = ("applications", "protections", "recoveries", "jobs")
+KINDS = ("applications", "protections", "recoveries", "jobs", "addresses", "paths")
 
 
 def _app() -> tuple[Any, Services]:

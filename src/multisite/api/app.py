@@ -11,6 +11,7 @@ from oslo_config.cfg import ConfigOpts
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 
 from multisite.api import (
+    addresses,
     applications,
     audit,
     errors,
@@ -18,6 +19,7 @@ from multisite.api import (
     microversion,
     networks,
     openapi,
+    paths,
     protections,
     recoveries,
     restore_points,
@@ -33,7 +35,10 @@ from multisite.api.state import KEY, State
 LOG = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024
-_BLUEPRINTS = (versions, sites, applications, protections, restore_points, recoveries, jobs, audit, networks)
+_BLUEPRINTS = (
+    *(versions, sites, applications, protections, restore_points, recoveries, jobs, audit),
+    *(networks, addresses, paths),
+)
 
 
 def create_app(services: ServiceSet, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from multisite.domain.audit import AuditRecord, Ending, Intent
 from multisite.domain.caller import Caller
+from multisite.domain.l3_path import L3Path, PathJudgement
 from multisite.domain.model import (
     Application,
     Preview,
@@ -17,10 +18,14 @@ from multisite.domain.model import (
     Site,
     SiteCheck,
 )
+from multisite.domain.moving_address import EpochRecord, Judgement, MovingAddress
 from multisite.domain.stretched import Drift, StretchedNetwork
 from multisite.jobs.view import Job
+from multisite.networks.addresses.service import MemberAsked
+from multisite.networks.l3path.service import EndAsked
 from multisite.networks.order import StretchOrder
 from multisite.networks.plan import StretchPlan
+from multisite.networks.probe.measure import Report
 
 
 class SiteVerbs(Protocol):
@@ -117,6 +122,49 @@ class NetworkVerbs(Protocol):
     ) -> str | None: ...
 
 
+class AddressVerbs(Protocol):
+    """``networks.addresses.service.AddressService``."""
+
+    def create(
+        self,
+        caller: Caller,
+        name: str,
+        address: str,
+        members: Sequence[MemberAsked],
+        active: str,
+        probe: str = "icmp",
+    ) -> MovingAddress: ...
+    def list(self, caller: Caller) -> Sequence[MovingAddress]: ...
+    def get(self, caller: Caller, id: str) -> MovingAddress: ...
+    def history(self, caller: Caller, id: str) -> Sequence[EpochRecord]: ...
+    def check(self, caller: Caller, id: str) -> Judgement: ...
+    def move(
+        self, caller: Caller, id: str, to: str, *, fenced: Sequence[str] = (), why: str = ""
+    ) -> MovingAddress: ...
+    def undo(self, caller: Caller, id: str) -> MovingAddress: ...
+    def delete(self, caller: Caller, id: str) -> MovingAddress | None: ...
+
+
+class PathVerbs(Protocol):
+    """``networks.l3path.service.PathService``."""
+
+    def create(
+        self, caller: Caller, name: str, ends: Sequence[EndAsked], protocol: str, port: int | None
+    ) -> L3Path: ...
+    def list(self, caller: Caller) -> Sequence[L3Path]: ...
+    def get(self, caller: Caller, id: str) -> L3Path: ...
+    def delete(self, caller: Caller, id: str) -> L3Path | None: ...
+    def check(self, caller: Caller, id: str) -> PathJudgement: ...
+
+
+class ProbeVerbs(Protocol):
+    """``networks.probe.service.ProbeService``."""
+
+    def measure(
+        self, address: str, how: str = "icmp", *, count: int = 20, interval: float = 0.2, timeout: float = 1.0
+    ) -> Report: ...
+
+
 class ServiceSet(Protocol):
     """Everything the API needs (``command.wiring.Services``)."""
 
@@ -134,3 +182,9 @@ class ServiceSet(Protocol):
     def audit(self) -> AuditVerbs: ...
     @property
     def networks(self) -> NetworkVerbs: ...
+    @property
+    def addresses(self) -> AddressVerbs: ...
+    @property
+    def paths(self) -> PathVerbs: ...
+    @property
+    def probe(self) -> ProbeVerbs: ...

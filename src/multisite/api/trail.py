@@ -1,6 +1,6 @@
 """Every change asked of the API goes into the audit trail: before it is carried out, and what came of it.
 
-Reads are not recorded, nor the two POSTs that only look.  A request that was refused (403, 400 ...) is: somebody
+Reads are not recorded, nor the POSTs that only look.  A request that was refused (403, 400 ...) is: somebody
 tried.  What requests without a valid token want never gets here.
 """
 
@@ -24,6 +24,7 @@ _LOOKS = frozenset(
         "recoveries.preview_recovery",
         "networks.preview_network",
         "networks.check_network",
+        "paths.check_path",
     }
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from openstack import exceptions
 
 from multisite.client.networks import NetworkVerbs
 from multisite.client.resources import (
+    Address,
     Application,
     AuditRecord,
     Job,
     Json,
+    Path,
     Protection,
     Recovery,
     RestorePoint,
@@ -163,6 +165,64 @@ class Proxy(NetworkVerbs):
     def audit(self, **query: Any) -> Iterator[AuditRecord]:
         """Who changed what, newest first (``job``, ``site``, ``subject``, ``since``, ``limit``, ``marker``)."""
         return self._list(AuditRecord, paginated=False, **query)
+
+    # Addresses that move, L3 paths, measurements
+
+    def addresses(self) -> Iterator[Address]:
+        """The project's moving addresses."""
+        return self._list(Address, paginated=False)
+
+    def get_address(self, id: str) -> Address:
+        return self._get(Address, id)
+
+    def create_address(self, **attrs: Any) -> Json:
+        """``name``, ``address``, ``members``, ``active``, ``probe``.  Returns ``job_id`` and ``address``."""
+        return self.act("/addresses", attrs)
+
+    def move_address(self, id: str, to: str, fenced: Sequence[str] = (), why: str = "") -> Json:
+        """Returns ``job_id`` and ``address``."""
+        return self.act(f"/addresses/{id}/move", {"to": to, "fenced": list(fenced), "why": why})
+
+    def undo_address(self, id: str) -> Json:
+        """Take the last move back; returns ``job_id`` and ``address``."""
+        return self.act(f"/addresses/{id}/undo")
+
+    def check_address(self, id: str) -> Json:
+        """Who holds it, by every site's own word."""
+        return self.act(f"/addresses/{id}/check")
+
+    def delete_address(self, id: str) -> str | None:
+        """Returns the id of the job, None when nothing was left to do."""
+        return self._job_of_deletion(f"/addresses/{id}")
+
+    def paths(self) -> Iterator[Path]:
+        """The project's L3 paths."""
+        return self._list(Path, paginated=False)
+
+    def get_path(self, id: str) -> Path:
+        return self._get(Path, id)
+
+    def create_path(self, **attrs: Any) -> Json:
+        """``name``, ``ends``, ``protocol``, ``port``.  Returns ``job_id`` and ``path``."""
+        return self.act("/paths", attrs)
+
+    def check_path(self, id: str) -> Json:
+        """What has drifted on either side."""
+        return self.act(f"/paths/{id}/check")
+
+    def delete_path(self, id: str) -> str | None:
+        """Returns the id of the job, None when nothing was left to do."""
+        return self._job_of_deletion(f"/paths/{id}")
+
+    def measure(self, **attrs: Any) -> Json:
+        """Measure an address from where the service runs (``address``, ``way``, ``count``, ``interval``)."""
+        return self.act("/probes", attrs)
+
+    def _job_of_deletion(self, path: str) -> str | None:
+        answer = self.delete(path)
+        exceptions.raise_from_response(answer)
+        job_id: str | None = answer.json()["job_id"]
+        return job_id
 
     def act(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
         """POST, and the answer's body."""

@@ -156,4 +156,49 @@ class AuditRecord(resource.Resource):
     seconds = Body("seconds", type=float)
 
 
+class Address(resource.Resource):
+    """A moving address."""
+
+    resources_key = "addresses"
+    base_path = "/addresses"
+    allow_fetch = allow_list = True
+
+    address = Body("address")
+    project_id = Body("project_id")
+    members = Body("members", type=list)
+    active_site = Body("active_site")
+    epoch = Body("epoch", type=int)
+    state = Body("state")
+    sentence = Body("sentence")
+    in_doubt = Body("in_doubt", type=list)
+    probe = Body("probe")
+    job_id = Body("job_id")
+    move_job_id = Body("move_job_id")
+    requested_by = Body("requested_by")
+    created_at = Body("created_at")
+    error = Body("error")
+    history = Body("history", type=list)
+
+
+class Path(resource.Resource):
+    """An L3 path."""
+
+    resources_key = "paths"
+    base_path = "/paths"
+    allow_fetch = allow_list = True
+
+    project_id = Body("project_id")
+    ends = Body("ends", type=list)
+    protocol = Body("protocol")
+    port = Body("port", type=int)
+    lets_in = Body("lets_in")
+    state = Body("state")
+    sentence = Body("sentence")
+    measure = Body("measure", type=list)
+    job_id = Body("job_id")
+    requested_by = Body("requested_by")
+    created_at = Body("created_at")
+    error = Body("error")
+
+
 Json = dict[str, Any]

@@ -21,8 +21,12 @@ from multisite.domain.errors import MultisiteError
 from multisite.domain.model import Capability
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.shared import Sharing
+from multisite.networks.addresses.guard import AddressGuard
+from multisite.networks.addresses.service import AddressService
+from multisite.networks.l3path.service import PathService
 from multisite.networks.loop import Loop
 from multisite.networks.notifications import parsed
+from multisite.networks.probe.service import ProbeService
 from multisite.networks.reconcile import Reconciler
 from multisite.networks.service import NetworkService
 from multisite.recovery.manifests import ManifestStore
@@ -50,13 +54,19 @@ class Services:
     database: Database
     networks: NetworkService
     network_loop: Loop
+    addresses: AddressService
+    paths: PathService
+    probe: ProbeService
+    address_guard: AddressGuard
 
     def begin(self) -> None:
-        """Work: carry out jobs, and keep networks in step.  Conflict while another process has the jobs."""
+        """Carry out jobs, keep networks in step, watch addresses.  Conflict while another process has the jobs."""
         self.jobs.launch()
         self.network_loop.start()
+        self.address_guard.start()
 
     def close(self) -> None:
+        self.address_guard.close()
         self.network_loop.stop()
         self.jobs.shutdown()
         self.audit.close()
@@ -113,7 +123,24 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     )
     networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
     loop = Loop(reconciler, conf.networks.interval if carry_out else 0.0, parsed(conf.networks.notifications))
-    return Services(sites, applications, protections, recoveries, jobs, audit, database, networks, loop)
+    addresses = AddressService(database, jobs, clouds, audit=audit)
+    paths = PathService(database, jobs, clouds)
+    guard = AddressGuard(addresses)
+    return Services(
+        sites,
+        applications,
+        protections,
+        recoveries,
+        jobs,
+        audit,
+        database,
+        networks,
+        loop,
+        addresses,
+        paths,
+        ProbeService(),
+        guard,
+    )
 
 
 def sharing(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Sharing:

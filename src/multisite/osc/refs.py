@@ -19,6 +19,19 @@ def application(client: Proxy, ref: str) -> str:
     return ref if _is_id(ref) else _one("application", ref, client.applications(), "name")
 
 
+def address(client: Proxy, ref: str) -> str:
+    """A moving address by id, name, or the address itself."""
+    if _is_id(ref):
+        return ref
+    found = [a for a in client.addresses() if ref in (a.id, a.name, a.address)]
+    return _one("address", ref, found, "address" if any(a.address == ref for a in found) else "name")
+
+
+def path(client: Proxy, ref: str) -> str:
+    """An L3 path by id or name."""
+    return ref if _is_id(ref) else _one("path", ref, client.paths(), "name")
+
+
 def protection(client: Proxy, ref: str) -> str:
     """By id, or the name of the application it protects."""
     return ref if _is_id(ref) else _one("protection", ref, client.protections(), "application")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from api.fakes_networks import Addresses, Paths, Probe
 from multisite.domain.audit import AuditKind, AuditOutcome, AuditRecord, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
@@ -366,6 +367,9 @@ class Services:
         self.protections = Protections(self.applications, self.jobs)
         self.recoveries = Recoveries(self.protections, self.jobs)
         self.networks = Networks(self.jobs, new_id, job)
+        self.addresses = Addresses(self.jobs, job)
+        self.paths = Paths(self.jobs, job)
+        self.probe = Probe()
         for name in ("paris", "lyon"):
             self.sites.items[name] = Site(new_id(), name, name, "RegionOne", "http://keystone", "", BEGAN)
         for project in (MINE, FOREIGN):
@@ -383,6 +387,8 @@ class Services:
             point = restore_point(app, minutes)
             self.protections.points[point.id] = point
         self.networks.put(network(new_id(), project))
+        self.addresses.make(project)
+        self.paths.make(project)
         made = self.jobs.put(job(app.id, project))
         self.recoveries.put(
             Recovery(new_id(), "mme", project, point.id, "lyon", RecoveryState.PAUSED, made.id, "olga", BEGAN)

@@ -15,6 +15,9 @@ READ, WRITE, ADMIN_ONLY = "read", "write", "admin"
 SITE: dict[str, Any] = {"name": "oslo", "cloud": "oslo"}
 APPLICATION: dict[str, Any] = {"name": "hss", "site": "paris", "metadata_tag": "vnf=hss"}
 STRETCH: dict[str, Any] = {"name": "core", "sites": ["paris", "lyon"], "cidr": "10.30.0.0/24"}
+MEMBERS = [{"site": "paris", "port": "p-1"}, {"site": "lyon", "port": "p-2"}]
+ADDRESS: dict[str, Any] = {"name": "sgw", "address": "203.0.113.9", "members": MEMBERS, "active": "paris"}
+PATH: dict[str, Any] = {"name": "sync", "ends": MEMBERS, "protocol": "udp", "port": 5000}
 
 # rule -> who, method, path, body; {x} is replaced by the id of the project's thing
 ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
@@ -65,6 +68,19 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "network:reconcile": (ADMIN_ONLY, "POST", "/v1/stretched-networks/{networks}/reconcile", None),
     "network:unstretch": (ADMIN_ONLY, "POST", "/v1/stretched-networks/{networks}/unstretch", {}),
     "audit:list": (READ, "GET", "/v1/audit", None),
+    "address:list": (READ, "GET", "/v1/addresses", None),
+    "address:show": (READ, "GET", "/v1/addresses/{addresses}", None),
+    "address:create": (WRITE, "POST", "/v1/addresses", ADDRESS),
+    "address:move": (WRITE, "POST", "/v1/addresses/{addresses}/move", {"to": "lyon"}),
+    "address:undo": (WRITE, "POST", "/v1/addresses/{addresses}/undo", None),
+    "address:delete": (WRITE, "DELETE", "/v1/addresses/{addresses}", None),
+    "address:check": (WRITE, "POST", "/v1/addresses/{addresses}/check", None),
+    "path:list": (READ, "GET", "/v1/paths", None),
+    "path:show": (READ, "GET", "/v1/paths/{paths}", None),
+    "path:create": (WRITE, "POST", "/v1/paths", PATH),
+    "path:delete": (WRITE, "DELETE", "/v1/paths/{paths}", None),
+    "path:check": (WRITE, "POST", "/v1/paths/{paths}/check", None),
+    "probe:run": (ADMIN_ONLY, "POST", "/v1/probes", {"address": "203.0.113.5"}),
 }
 PERSONAS = {"admin": ADMIN, "member": MEMBER, "reader": READER, "nobody": NOBODY}
 MAY = {
@@ -75,7 +91,17 @@ MAY = {
 
 
 def filled(text: str, services: Services, project: str) -> str:
-    for kind in ("applications", "protections", "restore_points", "recoveries", "networks", "jobs"):
+    kinds = (
+        "applications",
+        "protections",
+        "restore_points",
+        "recoveries",
+        "networks",
+        "jobs",
+        "addresses",
+        "paths",
+    )
+    for kind in kinds:
         text = text.replace(f"{{{kind}}}", services.of(kind, project).id)
     return text
 

@@ -38,6 +38,8 @@ class Settings:
     freeze: float = 0.01
     freeze_timeout: float = 1.0
     dhcp: float = 0.02
+    l3: float = 0.02
+    l3_agent: bool = True
     record_every: float = 0.01
     page: int = 1000
     longest_freeze: int = 600
@@ -189,6 +191,9 @@ class State:
     subnets: dict[str, Row] = field(default_factory=dict)
     ports: dict[str, Row] = field(default_factory=dict)
     security_groups: dict[str, Row] = field(default_factory=dict)
+    floatingips: dict[str, Row] = field(default_factory=dict)
+    carried: dict[str, str] = field(default_factory=dict)
+    ghosts: dict[str, str] = field(default_factory=dict)
 
 
 QUOTAS = {

@@ -11,7 +11,8 @@ from multisite_lab.sim.model import Sim, new_id
 from multisite_lab.sim.neutron_addresses import DHCP, pools, release, serve_dhcp
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Row, neutron_error, ok
 
-EXTENSIONS = ("standard-attr-tag", "port-security", "quota_details", "security-group", "net-mtu", "quotas")
+EXTENSIONS = ("standard-attr-tag", "port-security", "quota_details", "security-group", "net-mtu", "quotas",
+              "router", "revision-if-match")  # fmt: skip
 MTU = 1500
 # Filters that take part in a list; Neutron refuses unknown ones only where told to (filter-validation).
 _FILTERS = ("id", "name", "network_id", "device_id", "device_owner", "project_id", "description",
@@ -28,6 +29,8 @@ def listed(sim: Sim, ask: Ask, key: str, rows: Iterable[Row]) -> Answer:
     for name in _FILTERS:
         if name in ask.query:
             found = [row for row in found if str(row.get(name, "")) in ask.query[name]]
+    if (external := ask.one("router:external")) is not None and key == "networks":
+        found = [row for row in found if str(row["router:external"]).lower() == external.lower()]
     if (tags := ask.one("tags")) is not None:
         found = [row for row in found if set(tags.split(",")) <= set(row["tags"])]
     limit = int(ask.one("limit") or sim.settings.page)
@@ -234,6 +237,7 @@ def set_tags(sim: Sim, ask: Ask) -> Answer:
         "subnets": sim.state.subnets,
         "ports": sim.state.ports,
         "security-groups": sim.state.security_groups,
+        "floatingips": sim.state.floatingips,
     }
     kind, resource_id = ask.path.split("/")[1], ask.ids["id"]
     row = holders[kind].get(resource_id)
@@ -241,6 +245,7 @@ def set_tags(sim: Sim, ask: Ask) -> Answer:
         said = f"Resource {kind.rstrip('s')} {resource_id} could not be found."
         raise neutron_error(404, "TagResourceNotFound", said)
     row["tags"] = list(dict.fromkeys(ask.body["tags"]))
+    row["revision_number"] += 1
     return ok({"tags": row["tags"]})
 
 
@@ -260,7 +265,7 @@ def agents(sim: Sim, ask: Ask) -> Answer:
 
 
 def nothing(_sim: Sim, ask: Ask) -> Answer:
-    """Kinds there are none of here: routers, floating addresses."""
+    """Kinds there are none of here: routers."""
     return ok({ask.path.strip("/").replace("-", "_"): []})
 
 
@@ -275,10 +280,12 @@ ROUTES = (
     Route("GET", "/subnets/{id}", subnet),
     Route("PUT", "/subnets/{id}", update_subnet),
     Route("DELETE", "/subnets/{id}", delete_subnet),
-    *(Route("PUT", f"/{kind}/{{id}}/tags", set_tags) for kind in ("networks", "subnets", "ports")),
+    *(
+        Route("PUT", f"/{kind}/{{id}}/tags", set_tags)
+        for kind in ("networks", "subnets", "ports", "floatingips")
+    ),
     Route("PUT", "/security-groups/{id}/tags", set_tags),
     Route("GET", "/extensions", extensions),
     Route("GET", "/agents", agents),
     Route("GET", "/routers", nothing),
-    Route("GET", "/floatingips", nothing),
 )

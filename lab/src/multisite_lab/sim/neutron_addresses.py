@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from multisite_lab.sim.clock import nova_time
@@ -39,9 +39,9 @@ def taken(sim: Sim, subnet_id: str) -> set[str]:
     }
 
 
-def first_free(sim: Sim, subnet: Row) -> str | None:
+def first_free(sim: Sim, subnet: Row, also: Collection[str] = ()) -> str | None:
     """The first free address of the pools; Neutron takes any of the first few at random."""
-    used = taken(sim, subnet["id"])
+    used = taken(sim, subnet["id"]) | set(also)
     for pool in subnet["allocation_pools"]:
         start, end = int(ipaddress.ip_address(pool["start"])), int(ipaddress.ip_address(pool["end"]))
         kind = ipaddress.IPv6Address if ":" in pool["start"] else ipaddress.IPv4Address

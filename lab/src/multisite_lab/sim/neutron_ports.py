@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from multisite_lab.sim import neutron_remote, quotas
+from multisite_lab.sim import neutron_floating, neutron_remote, quotas
 from multisite_lab.sim.model import Sim, new_id
 from multisite_lab.sim.neutron import common, find_network, find_subnet, invalid, listed, visible, wanted
 from multisite_lab.sim.neutron_addresses import blank_port, first_free, new_mac, taken
@@ -134,6 +134,7 @@ def _groups(sim: Sim, ask: Ask, fields: Row, protected: bool) -> list[str]:
 
 def update_port(sim: Sim, ask: Ask) -> Answer:
     row = find_port(sim, ask, ask.ids["id"])
+    neutron_floating.matches(ask, row)
     fields = wanted(ask, "port")
     written = neutron_remote.updated(sim, ask, row, fields)
     allowed = (
@@ -153,6 +154,7 @@ def update_port(sim: Sim, ask: Ask) -> Answer:
     if "fixed_ips" in written:
         written["fixed_ips"] = _readdressed(sim, ask, row, written["fixed_ips"])
     row |= written
+    row["revision_number"] += 1
     return ok({"port": neutron_remote.shown(sim, ask, row)})
 
 
@@ -170,6 +172,7 @@ def delete_port(sim: Sim, ask: Ask) -> Answer:
     """Also one that a server uses."""
     row = find_port(sim, ask, ask.ids["id"])
     del sim.state.ports[row["id"]]
+    neutron_floating.port_gone(sim, row["id"])
     return Answer(204)
 
 

@@ -52,6 +52,7 @@ def marked(sim: Sim) -> Iterator[Marked]:
         "subnet": state.subnets.values(),
         "port": state.ports.values(),
         "security group": state.security_groups.values(),
+        "floating IP": state.floatingips.values(),
         "flavor": state.flavors.values(),
         "group snapshot": state.group_snapshots.values(),
     }

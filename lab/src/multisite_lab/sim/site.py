@@ -18,6 +18,7 @@ from multisite_lab.sim import (
     glance,
     keystone,
     neutron,
+    neutron_floating,
     neutron_ports,
     nova_actions,
     nova_quiesce,
@@ -80,7 +81,7 @@ SERVICES = (
         "network",
         "/network",
         "v2.0",
-        (*neutron.ROUTES, *neutron_ports.ROUTES, *quotas.NEUTRON_ROUTES),
+        (*neutron.ROUTES, *neutron_ports.ROUTES, *neutron_floating.ROUTES, *quotas.NEUTRON_ROUTES),
     ),
     Service("image", "/image", "", glance.ROUTES),
 )
@@ -170,6 +171,7 @@ class SimSite:
             query=wire.query,
             ids=ids,
             request_id=request_id,
+            if_match=_if_match(wire),
         )
         with self._lock:
             self.sim.catch_up()
@@ -237,6 +239,12 @@ class SimSite:
         ):
             self._before = copy.deepcopy(self.sim.state)
         return route.handle(self.sim, ask)
+
+
+def _if_match(wire: Wire) -> int | None:
+    """``If-Match: revision_number=<n>`` (Neutron, extension revision-if-match)."""
+    name, _, number = wire.headers.get("if-match", "").partition("=")
+    return int(number) if name.strip() == "revision_number" and number.strip().isdigit() else None
 
 
 def _action(wire: Wire) -> str:

@@ -32,7 +32,10 @@ class Account:
 
 @dataclass(frozen=True)
 class Ask:
-    """One request.  ``path`` is what follows the service's version; ``ids`` what its template matched."""
+    """One request.  ``path`` is what follows the service's version; ``ids`` what its template matched.
+
+    ``if_match``: the revision Neutron is told to expect, None without one.
+    """
 
     method: str
     service: str
@@ -44,6 +47,7 @@ class Ask:
     body: Any = None
     ids: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
+    if_match: int | None = None
 
     def one(self, name: str) -> str | None:
         """The last value of a query parameter."""

@@ -1,0 +1,204 @@
+"""Neutron: floating IPs, and the L3 agent that carries them out a little later (neutron/db/l3_db.py).
+
+``state.carried`` is the data plane: which port a floating IP leads to *there*, whatever the API says.  While
+``settings.l3_agent`` is off nothing reaches it: the agent is dead, and goes on answering for what it had.
+Left out: routers; every port is taken to be behind one that has its gateway in the external network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from multisite_lab.sim.model import Sim
+from multisite_lab.sim.neutron import common, find_network, invalid, visible, wanted
+from multisite_lab.sim.neutron_addresses import first_free, taken
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Row, neutron_error, ok
+
+_FILTERS = (
+    "id",
+    "floating_network_id",
+    "floating_ip_address",
+    "port_id",
+    "description",
+    "project_id",
+    "status",
+)
+
+
+def carried(sim: Sim, address: str) -> list[str]:
+    """The ports this address leads to in the data plane of the site, now."""
+    rows = sim.state.floatingips.values()
+    ids = [row["id"] for row in rows if row["floating_ip_address"] == address]
+    return [port for fip in (*ids, *_ghosts(sim, address)) if (port := sim.state.carried.get(fip))]
+
+
+def _ghosts(sim: Sim, address: str) -> list[str]:
+    """Floating IPs that were deleted while their agent was dead."""
+    return [fip for fip, gone in sim.state.ghosts.items() if gone == address]
+
+
+def floatingips(sim: Sim, ask: Ask) -> Answer:
+    found = [row for row in sim.state.floatingips.values() if visible(ask, row)]
+    for name in _FILTERS:
+        if name in ask.query:
+            found = [row for row in found if str(row.get(name) or "") in ask.query[name]]
+    if (tags := ask.one("tags")) is not None:
+        found = [row for row in found if set(tags.split(",")) <= set(row["tags"])]
+    return ok({"floatingips": found})
+
+
+def find(sim: Sim, ask: Ask) -> Row:
+    row = sim.state.floatingips.get(ask.ids["id"])
+    if row is None or not visible(ask, row):
+        said = f"Floating IP {ask.ids['id']} could not be found"
+        raise neutron_error(404, "FloatingIPNotFound", said)
+    return row
+
+
+def floatingip(sim: Sim, ask: Ask) -> Answer:
+    return ok({"floatingip": find(sim, ask)})
+
+
+def create(sim: Sim, ask: Ask) -> Answer:
+    fields = wanted(ask, "floatingip")
+    network = find_network(sim, ask, str(fields.get("floating_network_id")))
+    if not network["router:external"]:
+        raise neutron_error(400, "BadRequest", f"Network {network['id']} is not a valid external network")
+    subnet = sim.state.subnets[network["subnets"][0]]
+    address = fields.get("floating_ip_address")
+    if address is not None:
+        if not ask.account.is_admin:
+            said = "rule:create_floatingip:floating_ip_address is disallowed by policy"
+            raise neutron_error(403, "PolicyNotAuthorized", said)
+        if ipaddress.ip_address(address) not in ipaddress.ip_network(subnet["cidr"]):
+            said = f"IP address {address} is not a valid IP for the specified subnet."
+            raise neutron_error(400, "InvalidIpForSubnet", said)
+        if address in taken(sim, subnet["id"]) | _floating(sim, network["id"]):
+            said = f"IP address {address} already allocated in subnet {subnet['id']}"
+            raise neutron_error(409, "IpAddressAlreadyAllocated", said)
+    else:
+        address = first_free(sim, subnet, _floating(sim, network["id"]))
+        if address is None:
+            said = f"No more IP addresses available on network {network['id']}."
+            raise neutron_error(409, "IpAddressGenerationFailure", said)
+    row = {
+        **common(sim, ask, fields),
+        "floating_network_id": network["id"],
+        "floating_ip_address": address,
+        "fixed_ip_address": None,
+        "port_id": None,
+        "router_id": None,
+        "status": "DOWN",
+    }
+    if fields.get("port_id"):
+        _lead(sim, ask, row, str(fields["port_id"]))
+    sim.state.floatingips[row["id"]] = row
+    _tell_agent(sim, row["id"])
+    return ok({"floatingip": row}, 201)
+
+
+def _floating(sim: Sim, network_id: str) -> set[str]:
+    rows = sim.state.floatingips.values()
+    return {row["floating_ip_address"] for row in rows if row["floating_network_id"] == network_id}
+
+
+def update(sim: Sim, ask: Ask) -> Answer:
+    """With ``If-Match`` only as it was seen; any change makes it another revision (services/revisions)."""
+    row = find(sim, ask)
+    matches(ask, row)
+    fields = wanted(ask, "floatingip")
+    before = {**row}
+    if "description" in fields:
+        if len(str(fields["description"])) > 255:
+            raise invalid(f"'{fields['description']}' exceeds maximum length of 255")
+        row["description"] = fields["description"]
+    if "port_id" in fields and fields["port_id"] != row["port_id"]:
+        if fields["port_id"] is None:
+            row |= {"port_id": None, "fixed_ip_address": None, "router_id": None}
+        else:
+            _lead(sim, ask, row, str(fields["port_id"]))
+        _tell_agent(sim, row["id"])
+    if row != before:
+        row["revision_number"] += 1
+    return ok({"floatingip": row})
+
+
+def matches(ask: Ask, row: Row) -> None:
+    """412 unless ``If-Match: revision_number=<n>`` is that of the row (or absent)."""
+    if ask.if_match is not None and ask.if_match != row["revision_number"]:
+        said = f"Constrained to {ask.if_match}, but current revision is {row['revision_number']}"
+        raise ApiError(
+            412, {"NeutronError": {"type": "RevisionNumberConstraintFailed", "message": said, "detail": ""}}
+        )
+
+
+def _lead(sim: Sim, ask: Ask, row: Row, port_id: str) -> None:
+    port = sim.state.ports.get(port_id)
+    if port is None or not visible(ask, port):
+        raise neutron_error(404, "PortNotFound", f"Port {port_id} could not be found.")
+    if not port["fixed_ips"]:
+        raise neutron_error(400, "BadRequest", f"Port {port_id} does not have any fixed IPs")
+    fixed = port["fixed_ips"][0]["ip_address"]
+    for other in sim.state.floatingips.values():
+        if (other["port_id"], other["floating_network_id"]) == (port_id, row["floating_network_id"]):
+            said = (
+                f"Cannot associate floating IP {row['floating_ip_address']} ({row['id']}) with port {port_id} using "
+                f"fixed IP {fixed}, as that fixed IP already has a floating IP on external network "
+                f"{row['floating_network_id']}."
+            )
+            raise neutron_error(409, "FloatingIPPortAlreadyAssociated", said)
+    row |= {"port_id": port_id, "fixed_ip_address": fixed, "router_id": f"router-{sim.name}"}
+
+
+def delete(sim: Sim, ask: Ask) -> Answer:
+    row = find(sim, ask)
+    matches(ask, row)
+    del sim.state.floatingips[row["id"]]
+    if row["id"] in sim.state.carried:
+        sim.state.ghosts[row["id"]] = row["floating_ip_address"]
+    _tell_agent(sim, row["id"])
+    return Answer(204)
+
+
+def port_gone(sim: Sim, port_id: str) -> None:
+    """Deleting a port disassociates its floating IPs (l3_db.disassociate_floatingips)."""
+    for row in sim.state.floatingips.values():
+        if row["port_id"] == port_id:
+            row |= {"port_id": None, "fixed_ip_address": None, "router_id": None}
+            row["revision_number"] += 1
+            _tell_agent(sim, row["id"])
+
+
+def _tell_agent(sim: Sim, floating_ip_id: str) -> None:
+    sim.after(sim.settings.l3, lambda: _carry(sim, floating_ip_id))
+
+
+def _carry(sim: Sim, floating_ip_id: str) -> None:
+    """What the agent does, and what it reports."""
+    if not sim.settings.l3_agent:
+        return
+    row = sim.state.floatingips.get(floating_ip_id)
+    if row is None or row["port_id"] is None:
+        sim.state.carried.pop(floating_ip_id, None)
+        sim.state.ghosts.pop(floating_ip_id, None)
+    else:
+        sim.state.carried[floating_ip_id] = row["port_id"]
+    status = "DOWN" if row is None or row["port_id"] is None else "ACTIVE"
+    if row is not None and row["status"] != status:
+        row["status"] = status
+        row["revision_number"] += 1
+
+
+def resync(sim: Sim) -> None:
+    """The agent is back and carries out what it missed."""
+    for floating_ip_id in {*sim.state.floatingips, *sim.state.carried}:
+        _carry(sim, floating_ip_id)
+
+
+ROUTES = (
+    Route("GET", "/floatingips", floatingips),
+    Route("POST", "/floatingips", create),
+    Route("GET", "/floatingips/{id}", floatingip),
+    Route("PUT", "/floatingips/{id}", update),
+    Route("DELETE", "/floatingips/{id}", delete),
+)

@@ -1,0 +1,256 @@
+"""Neutron: floating IPs with a chosen address, changed only as they were when we looked.
+
+Every change is a compare-and-swap: ``If-Match: revision_number=<n>`` (API extension ``revision-if-match``,
+neutron/services/revisions).  A request that is late, of a frozen process or of a connection that was given up, finds
+a newer revision and is refused (412): it can not associate an address that was meanwhile taken away again.  For that
+every release writes something, also where nothing was associated.
+
+What the agent says: after a disassociation Neutron keeps ``status`` ACTIVE until the router's L3 agent reports that
+it has taken the address away (neutron/agent/l3/router_info.py, update_fip_statuses), then it is DOWN; after an
+association it becomes ACTIVE when the agent has configured it and sent gratuitous ARP (ip_lib.send_ip_addr_adv_notif).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from multisite.clouds.call import call, read_all, read_one
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import (
+    ConflictInSite,
+    Failed,
+    NotFoundInSite,
+    Refused,
+    UnknownOutcome,
+    Unsupported,
+)
+from multisite.clouds.tokens import checked
+
+Row = dict[str, Any]
+IF_MATCH = "revision-if-match"
+_LOOK_AGAIN_SECONDS = 2.0
+
+
+class Changed(Exception):
+    """Somebody changed it since it was read: look again."""
+
+
+@dataclass(frozen=True)
+class FloatingIp:
+    id: str
+    address: str
+    network_id: str
+    port_id: str | None
+    status: str
+    description: str
+    revision: int
+    tags: tuple[str, ...] = ()
+    fixed_address: str | None = None
+
+
+@dataclass(frozen=True)
+class PortView:
+    """A port, as far as addresses and paths need it."""
+
+    id: str
+    name: str
+    status: str
+    addresses: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    port_security: bool
+    revision: int
+
+
+def requires(site: CloudSite) -> None:
+    """Unsupported when the site's Neutron lacks what moving safely needs."""
+    what = "ask for Neutron's extensions"
+    aliases = {
+        row["alias"] for row in read_all(site, what, lambda: site.network, "/extensions", "extensions")
+    }
+    for alias, plugin in (("router", "router"), (IF_MATCH, "revisions")):
+        if alias not in aliases:
+            said = f"it has no extension {alias}: add service plugin `{plugin}` to its neutron.conf"
+            raise Unsupported(site.name, what, said)
+
+
+def external_network(site: CloudSite, ref: str | None) -> str:
+    """Id of the external network called so (name or id); without a word the only one.  NotFoundInSite, Unsupported."""
+    what = "find the external network"
+    only: dict[str, Any] = {"router:external": True}
+    rows = read_all(site, what, lambda: site.network, "/networks", "networks", **only)
+    rows = [row for row in rows if row.get("router:external")]
+    found = rows if ref is None else [row for row in rows if ref in (row["id"], row["name"])]
+    if len(found) == 1:
+        return str(found[0]["id"])
+    names = ", ".join(sorted(row["name"] or row["id"] for row in rows)) or "none"
+    if not found:
+        raise NotFoundInSite(
+            site.name, what, f"there is no external network {ref or ''!r}; it has: {names}", site_status=404
+        )
+    raise Unsupported(site.name, what, f"there are several: say which one; it has: {names}")
+
+
+def port(site: CloudSite, port_id: str) -> PortView:
+    """NotFoundInSite when it is gone."""
+    row = read_one(site, f"read port {port_id}", lambda: site.network, f"/ports/{port_id}", "port")
+    return PortView(
+        row["id"], row["name"], row["status"], tuple(ip["ip_address"] for ip in row["fixed_ips"]),
+        tuple(row["security_groups"]), bool(row.get("port_security_enabled", True)), int(row["revision_number"]),
+    )  # fmt: skip
+
+
+def find(site: CloudSite, network_id: str, address: str) -> FloatingIp | None:
+    """The floating IP with this address in this external network; None: the site answered and has none we may see."""
+    params: Mapping[str, str] = {"floating_network_id": network_id, "floating_ip_address": address}
+    what = f"find floating IP {address}"
+    rows = read_all(site, what, lambda: site.network, "/floatingips", "floatingips", **params)
+    chosen = [
+        _view(r)
+        for r in rows
+        if (r["floating_network_id"], r["floating_ip_address"]) == (network_id, address)
+    ]
+    return chosen[0] if chosen else None
+
+
+def mine(site: CloudSite) -> dict[str, FloatingIp]:
+    """Every floating IP of the project, by id: one list, however many addresses are looked at."""
+    rows = read_all(site, "list floating IPs", lambda: site.network, "/floatingips", "floatingips")
+    return {row["id"]: _view(row) for row in rows}
+
+
+def of_token(site: CloudSite, token: str) -> FloatingIp | None:
+    """What was made with this token: by its description until it is tagged, then by its tag."""
+    checked(token)
+    what = f"find the floating IP of {token}"
+    for name in ("tags", "description"):
+        rows = read_all(site, what, lambda: site.network, "/floatingips", "floatingips", **{name: token})
+        chosen = [r for r in rows if token in (*r.get("tags", ()), r["description"])]
+        if chosen:
+            return _view(chosen[0])
+    return None
+
+
+def read(site: CloudSite, floating_ip_id: str) -> FloatingIp:
+    """NotFoundInSite when it is gone."""
+    what, path = f"read floating IP {floating_ip_id}", f"/floatingips/{floating_ip_id}"
+    return _view(read_one(site, what, lambda: site.network, path, "floatingip"))
+
+
+def reserve(
+    site: CloudSite,
+    token: str,
+    network_id: str,
+    address: str | None,
+    description: str,
+    *,
+    fresh: bool = False,
+) -> FloatingIp:
+    """Make the floating IP, associated with nothing, or find what was made with this token.
+
+    ``address`` None lets Neutron choose.  Choosing one is for administrators and project managers by Neutron's policy
+    (``create_floatingip:floating_ip_address``); it may lie outside the site's allocation pools.
+    """
+    what = f"create floating IP {address or ''}".rstrip()
+    fields: Row = {"floating_network_id": network_id, "description": checked(token)}
+    if address is not None:
+        fields["floating_ip_address"] = address
+    found = None if fresh else of_token(site, token)
+    if found is None:
+        try:
+            body = {"floatingip": fields}
+            found = _view(
+                call(site, what, lambda: site.network.post("/floatingips", json=body)).json()["floatingip"]
+            )
+        except UnknownOutcome:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            found = of_token(site, token)
+            if found is None:
+                raise
+        except ConflictInSite as error:
+            taken = f"{address} is taken in this site by something that is not ours to use: {error.message}"
+            raise Refused(site.name, what, taken, site_status=409, request_id=error.request_id) from error
+    if token not in found.tags:
+        tags = {"tags": [*found.tags, token]}
+        path = f"/floatingips/{found.id}/tags"
+        call(site, f"tag floating IP {found.id}", lambda: site.network.put(path, json=tags), idempotent=True)
+    return _described(site, found.id, token, description)
+
+
+def _described(site: CloudSite, floating_ip_id: str, token: str, description: str) -> FloatingIp:
+    """Give it its own description instead of the token; one it has already is left alone."""
+    for _ in range(8):
+        seen = read(site, floating_ip_id)
+        if seen.description != token:
+            return seen
+        try:
+            return _change(site, seen, {"description": description})
+        except Changed:
+            continue
+    what = f"describe floating IP {floating_ip_id}"
+    raise Failed(site.name, what, "it is changed by somebody all the time", state=None, seconds=0.0)
+
+
+def associate(site: CloudSite, seen: FloatingIp, port_id: str, description: str) -> FloatingIp:
+    """Give it to the port and write the description, as one change.  Raises Changed."""
+    fields: Row = {"description": description}
+    if seen.port_id != port_id:
+        fields["port_id"] = port_id
+    return _change(site, seen, fields)
+
+
+def disassociate(site: CloudSite, seen: FloatingIp, description: str) -> FloatingIp:
+    """Take it from its port and write the description; also when it is on none, so that what is late is refused."""
+    return _change(site, seen, {"port_id": None, "description": description})
+
+
+def describe(site: CloudSite, seen: FloatingIp, description: str) -> FloatingIp:
+    """Only the description.  Raises Changed."""
+    return _change(site, seen, {"description": description})
+
+
+def remove(site: CloudSite, floating_ip_id: str) -> None:
+    """Delete it; gone already is as good."""
+    what, path = f"delete floating IP {floating_ip_id}", f"/floatingips/{floating_ip_id}"
+    try:
+        call(site, what, lambda: site.network.delete(path), idempotent=True)
+    except NotFoundInSite:
+        return
+
+
+def remove_by_token(site: CloudSite, token: str, known: str | None = None, *, late: bool = False) -> None:
+    """Delete what carries the token, and ``known``; ``late``: look twice, a lost request may still take effect."""
+    for again in (False, True) if late else (False,):
+        if again:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        found = of_token(site, token)
+        for one in {known, found.id if found else None} - {None}:
+            remove(site, str(one))
+        known = None
+    if (left := of_token(site, token)) is not None:
+        what = f"delete floating IP {left.id}"
+        raise Failed(site.name, what, "it is still there", state=left.status, seconds=0.0)
+
+
+def _change(site: CloudSite, seen: FloatingIp, fields: Row) -> FloatingIp:
+    """PUT if it is still as it was seen.  A repeated request whose first was carried out is refused: Changed too."""
+    what, path = f"change floating IP {seen.address}", f"/floatingips/{seen.id}"
+    headers = {"If-Match": f"revision_number={seen.revision}"}
+    body = {"floatingip": fields}
+    try:
+        answer = call(site, what, lambda: site.network.put(path, json=body, headers=headers), idempotent=True)
+    except Refused as error:
+        if error.site_status == 412:
+            raise Changed(f"{what}: it was changed meanwhile") from error
+        raise
+    return _view(answer.json()["floatingip"])
+
+
+def _view(row: Mapping[str, Any]) -> FloatingIp:
+    return FloatingIp(
+        row["id"], row["floating_ip_address"], row["floating_network_id"], row["port_id"], row["status"],
+        row.get("description") or "", int(row["revision_number"]), tuple(row.get("tags", ())),
+        row.get("fixed_ip_address"),
+    )  # fmt: skip

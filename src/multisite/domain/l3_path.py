@@ -1,0 +1,216 @@
+"""An L3 path between members in two sites as data: what it is made of, and what may be wrong with it.
+
+Pure.  Both ends have a floating IP and a security group with exactly one ingress rule: the protocol and port, from
+the peer's floating IP alone.  (What leaves a port with a floating IP has that as its source address.)
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class PathState(StrEnum):
+    """``SENTENCES`` has what an operator can rely on."""
+
+    CREATING = "creating"
+    READY = "ready"
+    DELETING = "deleting"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+SENTENCES: Mapping[PathState, str] = {
+    PathState.CREATING: "being set up on both sides; what is made is removed when one side fails",
+    PathState.READY: "both sides were set up, and strangers were not let in then; check tells whether it is still so",
+    PathState.DELETING: "being removed on both sides",
+    PathState.STOPPED: "removing it stopped half-way: something is left, undo its job again",
+    PathState.FAILED: "could not be set up; nothing of it is left: delete it",
+}
+
+
+@dataclass(frozen=True)
+class PathEnd:
+    """``network_id``: the external network; ``address``: the floating IP once there is one; ``group_id`` the rules'."""
+
+    site: str
+    port_id: str
+    network_id: str
+    floating_ip_id: str | None = None
+    address: str | None = None
+    group_id: str | None = None
+
+
+@dataclass(frozen=True)
+class L3Path:
+    """``port`` None: the whole protocol (``icmp``)."""
+
+    id: str
+    name: str
+    project_id: str
+    ends: tuple[PathEnd, ...]
+    protocol: str
+    port: int | None
+    state: PathState
+    job_id: str
+    requested_by: str
+    created_at: datetime
+    error: str | None = None
+
+    def end(self, site: str) -> PathEnd:
+        return {e.site: e for e in self.ends}[site]
+
+    def peer(self, site: str) -> PathEnd:
+        return next(e for e in self.ends if e.site != site)
+
+
+@dataclass(frozen=True)
+class EndSight:
+    """What one site says of its end.  ``known`` False: it did not answer (``why``)."""
+
+    site: str
+    known: bool
+    why: str = ""
+    address: str | None = None
+    status: str = ""
+    port_id: str | None = None
+    port_groups: tuple[str, ...] = ()
+    rules: tuple[Mapping[str, Any], ...] = ()
+    others: tuple[Mapping[str, Any], ...] = ()
+    """Ingress rules of the port's other groups."""
+    group_present: bool = False
+    port_security: bool = True
+
+
+@dataclass(frozen=True)
+class Drift:
+    """``kind`` is a word for programs, ``what`` the sentence, ``remedy`` what to do."""
+
+    site: str
+    kind: str
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class PathJudgement:
+    """``in_sync`` None: unknown, a site could not be asked."""
+
+    in_sync: bool | None
+    drift: tuple[Drift, ...]
+
+
+def judge(path: L3Path, sights: Sequence[EndSight]) -> PathJudgement:
+    """Compare the record with what both sites say."""
+    found = [drift for sight in sights for drift in _of_end(path, sight, sights)]
+    unknown = any(not sight.known for sight in sights)
+    wrong = [drift for drift in found if drift.kind != "unknown"]
+    return PathJudgement(False if wrong else None if unknown else True, tuple(found))
+
+
+def _of_end(path: L3Path, sight: EndSight, sights: Sequence[EndSight]) -> list[Drift]:
+    end, peer = path.end(sight.site), path.peer(sight.site)
+    if not sight.known:
+        return [Drift(sight.site, "unknown", f"cannot be asked: {sight.why}", "check again when it answers")]
+    found: list[Drift] = []
+
+    def add(kind: str, what: str, remedy: str = "delete the path and create it again") -> None:
+        found.append(Drift(sight.site, kind, what, remedy))
+
+    if sight.address is None:
+        add("address missing", f"the floating IP {end.address} is gone")
+    elif sight.address != end.address:
+        add("address changed", f"the floating IP is {sight.address}, the record says {end.address}")
+    if sight.address is not None and sight.port_id != end.port_id:
+        add("address elsewhere", f"the floating IP leads to port {sight.port_id or 'none'}, not to {end.port_id}",
+            f"openstack floating ip set --port {end.port_id} {end.address}")  # fmt: skip
+    elif sight.address is not None and sight.status != "ACTIVE":
+        add(
+            "not carried",
+            f"the floating IP is {sight.status}: its L3 agent does not carry it",
+            "look at the L3 agents",
+        )
+    if not sight.port_security:
+        add("no port security", "the port has port security off: everybody is let in", "switch it on")
+    if not sight.group_present:
+        add("rule missing", "the security group of the path is gone: the peer is not let in")
+        return found
+    if end.group_id not in sight.port_groups:
+        add("rule missing", "the port is not in the path's security group: the peer is not let in",
+            f"openstack port set --security-group {end.group_id} {end.port_id}")  # fmt: skip
+    found += _of_rules(path, sight, _address_of(peer, sights))
+    return found
+
+
+def _address_of(peer: PathEnd, sights: Sequence[EndSight]) -> str | None:
+    """As the peer's site says now; by the record when it cannot be asked."""
+    sight = next((s for s in sights if s.site == peer.site), None)
+    return sight.address if sight is not None and sight.known and sight.address else peer.address
+
+
+def _of_rules(path: L3Path, sight: EndSight, peer: str | None) -> list[Drift]:
+    found: list[Drift] = []
+    inward = [rule for rule in sight.rules if rule["direction"] == "ingress"]
+    exact = [rule for rule in inward if _lets_only(path, rule, peer)]
+    again = "delete the path and create it again"
+    if peer is None:
+        found.append(
+            Drift(sight.site, "peer unknown", "the peer has no floating IP: there is nobody to let in", again)
+        )
+    elif not exact:
+        found.append(
+            Drift(sight.site, "rule missing", f"no rule lets {what_of(path)} in from the peer {peer}", again)
+        )
+    for rule in inward:
+        if rule not in exact:
+            found.append(Drift(sight.site, "rule too wide", f"the path's group also lets in {_words(rule)}",
+                               f"openstack security group rule delete {rule['id']}"))  # fmt: skip
+    for rule in sight.others:
+        if _opens(path, rule):
+            said = f"another group of the port lets in {_words(rule)}: the path is open to more than its peer"
+            found.append(
+                Drift(
+                    sight.site, "rule too wide", said, "take the port out of that group, or narrow the rule"
+                )
+            )
+    return found
+
+
+def what_of(path: L3Path) -> str:
+    """``udp 5000``."""
+    return path.protocol if path.port is None else f"{path.protocol} {path.port}"
+
+
+def _lets_only(path: L3Path, rule: Mapping[str, Any], peer: str | None) -> bool:
+    if (
+        peer is None
+        or rule["remote_group_id"]
+        or str(rule["remote_ip_prefix"] or "") not in (f"{peer}/32", peer)
+    ):
+        return False
+    return str(rule["protocol"] or "") == path.protocol and (
+        (rule["port_range_min"], rule["port_range_max"]) == (path.port, path.port)
+    )
+
+
+def _opens(path: L3Path, rule: Mapping[str, Any]) -> bool:
+    """Whether a rule of another group lets somebody else in at the path's port; rules by group are not addresses."""
+    if rule["direction"] != "ingress" or rule["ethertype"] != "IPv4" or rule["remote_group_id"]:
+        return False
+    if rule["protocol"] not in (None, path.protocol):
+        return False
+    low, high = rule["port_range_min"], rule["port_range_max"]
+    if path.port is not None and low is not None and not low <= path.port <= (high or low):
+        return False
+    prefix = ipaddress.ip_network(rule["remote_ip_prefix"] or "0.0.0.0/0", strict=False)
+    return prefix.prefixlen < 32
+
+
+def _words(rule: Mapping[str, Any]) -> str:
+    ports = "" if rule["port_range_min"] is None else f" {rule['port_range_min']}-{rule['port_range_max']}"
+    whence = rule["remote_ip_prefix"] or rule["remote_group_id"] or "anybody"
+    return f"{rule['protocol'] or 'everything'}{ports} from {whence}"

@@ -1,0 +1,145 @@
+"""Letting go of an address in one site, and binding it in one: the two changes everything else is made of.
+
+Both read, decide and write if nothing changed in between, until it is as wanted; both end only when the L3 agent has
+confirmed.  Run again after a crash they find their own work done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from multisite.clouds import addresses as neutron
+from multisite.clouds.addresses import Changed, FloatingIp
+from multisite.clouds.errors import NotFoundInSite
+from multisite.clouds.waiting import wait_until
+from multisite.domain.moving_address import Mark, MovingAddress, read_mark
+from multisite.jobs.model import StepContext, StepFailed
+from multisite.networks.addresses.look import Eyes
+
+SWAPS = 8
+"""So often a change is tried again because somebody else changed the floating IP in between."""
+
+
+class AgentSilent(StepFailed):
+    """The API has done it, the L3 agent has not confirmed it in time."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: for an L3 agent to carry out a change, and for the address to fall silent or to answer."""
+
+    agent: float = 20.0
+    quiet: float = 6.0
+    answer: float = 15.0
+    poll: float = 0.2
+
+
+@dataclass(frozen=True)
+class Hands:
+    """``ask`` is called before each look: it raises when the job has lost the address."""
+
+    eyes: Eyes
+    patience: Patience
+
+    def let_go(self, ctx: StepContext, ask: Callable[[], MovingAddress], site: str) -> None:
+        """Disassociate in ``site`` and wait for its agent.
+
+        Something is written in any case: a request that is still on its way must find another revision.
+        Raises AgentSilent, SiteError, StepFailed.
+        """
+        for _ in range(SWAPS):
+            address = ask()
+            member = address.member(site)
+            seen = self.eyes.floating_ip(address, member)
+            if seen is None:
+                return  # deleted by hand: the agent is told by that, and nothing can be late on what is gone
+            mark = Mark(address.id, address.epoch, bound=False)
+            if seen.port_id is None and _told_already(ctx, seen, mark):
+                break
+            try:
+                cloud = self.eyes.opens.open(site)
+                neutron.disassociate(cloud, seen, str(mark))
+                ctx.event(f"{site}: let go of {address.address} ({mark})", site=site, epoch=address.epoch)
+                break
+            except Changed:
+                continue
+        else:
+            raise StepFailed(
+                f"site {site}: floating IP of {ask().address} is changed by somebody all the time: stop that"
+            )
+        self._wait_agent(ask(), site, "DOWN")
+
+    def bind(self, ctx: StepContext, ask: Callable[[], MovingAddress], site: str) -> None:
+        """Associate with the member's port at the present epoch and wait for the agent, which announces it.
+
+        Raises AgentSilent, SiteError, StepFailed.
+        """
+        for _ in range(SWAPS):
+            address = ask()
+            if address.active_site != site:
+                raise StepFailed(f"address {address.name}: the record says {address.active_site}, not {site}")
+            member = address.member(site)
+            mark = Mark(address.id, address.epoch, bound=True)
+            cloud = self.eyes.opens.open(site)
+            seen = self.eyes.floating_ip(address, member)
+            if seen is None:
+                seen = neutron.reserve(cloud, ctx.token, member.network_id, address.address, str(mark))
+            if seen.port_id == member.port_id and read_mark(seen.description) == mark:
+                break
+            if seen.port_id not in (None, member.port_id):
+                ctx.event(f"{site}: {address.address} was at port {seen.port_id}, by somebody's hand")
+            try:
+                neutron.associate(cloud, seen, member.port_id, str(mark))
+                ctx.event(f"{site}: bound {address.address} to port {member.port_id} ({mark})", site=site)
+                break
+            except Changed:
+                continue
+            except NotFoundInSite as error:
+                raise StepFailed(
+                    f"site {site}: port {member.port_id} cannot get {address.address}: {error.message}: is the member "
+                    "there, behind a router with its gateway in the external network?"
+                ) from error
+        else:
+            raise StepFailed(
+                f"site {site}: floating IP of {ask().address} is changed by somebody all the time: stop that"
+            )
+        self._wait_agent(ask(), site, "ACTIVE")
+
+    def _wait_agent(self, address: MovingAddress, site: str, wanted: str) -> None:
+        """ERROR is what the agent says when it could not configure the address."""
+        member = address.member(site)
+        begun = time.monotonic()
+        end = begun + self.patience.agent
+
+        def look() -> FloatingIp | None:
+            return self.eyes.floating_ip(address, member)
+
+        def there(seen: FloatingIp | None) -> bool:
+            late = time.monotonic() >= end - self.patience.poll
+            return (
+                seen is None
+                or seen.status == wanted
+                or late
+                or (wanted == "ACTIVE" and seen.status == "ERROR")
+            )
+
+        seen = wait_until(
+            look, done=there, failed=(), timeout=self.patience.agent + 10, what=f"L3 agent of {site}",
+            poll=self.patience.poll, site=site,
+        )  # fmt: skip
+        status = "DOWN" if seen is None else seen.status
+        if status == wanted:
+            return
+        done = "taken it away" if wanted == "DOWN" else "taken it up"
+        raise AgentSilent(
+            f"site {site}: Neutron's L3 agent has not {done} within {time.monotonic() - begun:.0f} s (floating IP "
+            f"{address.address} is {status}): look at `openstack network agent list` there; an agent that is dead "
+            "goes on answering for what it had"
+        )
+
+
+def _told_already(ctx: StepContext, seen: FloatingIp, mark: Mark) -> bool:
+    """Whether *this* run's release was carried out already.  A first run always writes (see the module)."""
+    return (ctx.attempt > 1 or ctx.interrupted) and read_mark(seen.description) == mark

@@ -1,0 +1,91 @@
+"""Asking all sites of an address at once who holds it; a site that does not answer is unknown, nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from multisite.clouds import addresses as neutron
+from multisite.clouds.addresses import FloatingIp
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite
+from multisite.domain.errors import MultisiteError
+from multisite.domain.fence import FencedThreads
+from multisite.domain.moving_address import AddressMember, MovingAddress, Sighting, read_mark
+from multisite.networks.probe.echo import way
+from multisite.networks.probe.measure import answers
+
+HURRY_SECONDS = 1.0
+Listen = Callable[[str, str], bool | None]
+"""Address and way (``icmp``, ``tcp:<port>``, ``none``) -> whether it answers from outside; None: unknown."""
+
+
+class OpensSites(Protocol):
+    """``multisite.clouds.connect.Sites``, as far as it is needed here."""
+
+    def open(self, name: str) -> CloudSite: ...
+
+
+def listen(address: str, how: str) -> bool | None:
+    """From where this service runs."""
+    return None if how == "none" else answers(address, way(how))
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Looks at sites.  ``opens`` gives their connections."""
+
+    opens: OpensSites
+
+    def floating_ip(self, address: MovingAddress, member: AddressMember) -> FloatingIp | None:
+        """The floating IP of a member as it is now; None when it is gone.  Raises SiteError."""
+        site = self.opens.open(member.site)
+        if member.floating_ip_id is not None:
+            try:
+                return neutron.read(site, member.floating_ip_id)
+            except NotFoundInSite:
+                pass
+        return neutron.find(site, member.network_id, address.address)
+
+    def at(self, address: MovingAddress, site: str) -> Sighting:
+        """What one site says; never raises for the site's sake."""
+        try:
+            found = self.floating_ip(address, address.member(site))
+        except MultisiteError as error:
+            return Sighting(site, known=False, why=str(error))
+        return sighting(site, found)
+
+    def everywhere(self, address: MovingAddress, hurry: Collection[str] = ()) -> tuple[Sighting, ...]:
+        """All sites at the same time: one that is away costs its time limit once.
+
+        Those in ``hurry`` (declared fenced: nobody expects them to answer) get ``HURRY_SECONDS`` only.
+        """
+        sites = [member.site for member in address.members]
+        threads = FencedThreads(len(sites), "address-look")
+        asked = {site: threads.submit(self.at, address, site) for site in sites}
+        begun = time.monotonic()
+        try:
+            return tuple(_within(site, asked[site], begun if site in hurry else None) for site in sites)
+        finally:
+            threads.shutdown(wait=False)
+
+
+def _within(site: str, asked: Future[Sighting], begun: float | None) -> Sighting:
+    left = None if begun is None else max(0.0, begun + HURRY_SECONDS - time.monotonic())
+    try:
+        return asked.result(left)
+    except TimeoutError:
+        return Sighting(
+            site, known=False, why=f"no answer within {HURRY_SECONDS:.0f} s, and it was declared fenced"
+        )
+
+
+def sighting(site: str, found: FloatingIp | None) -> Sighting:
+    """A floating IP as the domain sees it."""
+    if found is None:
+        return Sighting(site, known=True)
+    mark = read_mark(found.description)
+    return Sighting(site, known=True, present=True, port_id=found.port_id, status=found.status, mark=mark)

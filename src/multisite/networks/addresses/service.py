@@ -1,0 +1,281 @@
+"""What operators do with moving addresses: every change of a site is a durable job that has the address to itself."""
+
+from __future__ import annotations
+
+import builtins
+import ipaddress
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from multisite.clouds import addresses as neutron
+from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.moving_address import (
+    AddressMember,
+    AddressState,
+    EpochRecord,
+    Judgement,
+    MovingAddress,
+    judge,
+)
+from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import JobState
+from multisite.networks.addresses import kinds
+from multisite.networks.addresses.hold import Hands, Patience
+from multisite.networks.addresses.look import Eyes, Listen, OpensSites, listen
+from multisite.networks.addresses.plan import plan_move
+from multisite.networks.addresses.steps import Tools
+from multisite.networks.probe.echo import way
+from multisite.store.addresses import AddressRepository
+from multisite.store.database import Database
+
+FEWEST = 2
+
+
+class RecordsApprovals(Protocol):
+    """``multisite.store.trail.AuditTrail``, as far as it is needed here."""
+
+    def record(self, intent: Intent, ending: Ending) -> None: ...
+
+
+@dataclass(frozen=True)
+class MemberAsked:
+    """A site the address is to be in: its port there, and the external network (None: the only one)."""
+
+    site: str
+    port: str
+    network: str | None = None
+
+
+class AddressService:
+    """The verbs.  Callers see what is of their project, administrators everything.
+
+    ``listener``: how the address is listened to from outside (``look.listen``: from where this service runs).
+    Registers its kinds of jobs with ``jobs``.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: JobEngine,
+        clouds: OpensSites,
+        *,
+        audit: RecordsApprovals | None = None,
+        listener: Listen = listen,
+        patience: Patience | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database, self._jobs, self._clouds, self._audit, self._now = database, jobs, clouds, audit, now
+        self._rows = AddressRepository(database)
+        self._eyes = Eyes(clouds)
+        self._listen = listener
+        tools = Tools(self._rows, Hands(self._eyes, patience or Patience()), listener, now)
+        for kind in kinds.kinds(tools, lambda job_id: jobs.get(job_id).error):
+            jobs.register(kind)
+
+    def create(
+        self,
+        caller: Caller,
+        name: str,
+        address: str,
+        members: Sequence[MemberAsked],
+        active: str,
+        probe: str = "icmp",
+    ) -> MovingAddress:
+        """Set an address up: reserved in every site, bound in the active one.
+
+        All sites must answer.  Invalid naming the field, Conflict when name or address is taken, SiteError.
+        """
+        shown = _address(address)
+        _probe(probe)
+        sites = [m.site for m in members]
+        if len(sites) < FEWEST or len(set(sites)) != len(sites):
+            raise Invalid("members: an address moves between at least two sites, with one member in each")
+        if active not in sites:
+            raise Invalid(f"active: {active!r} is none of the members' sites: {', '.join(sites)}")
+        resolved = tuple(self._member(asked) for asked in members)
+        id = str(uuid.uuid4())
+        params = {
+            "address_id": id,
+            "address": shown,
+            "sites": sites,
+            "active": active,
+            "by": caller.user_name,
+        }
+        with self._database.session():
+            job_id = self._start(
+                caller, kinds.CREATE, params, f"Create address {name} ({shown})", caller.project_id
+            )
+            return self._rows.add(
+                MovingAddress(
+                    id, name, shown, caller.project_id, resolved, active, 0, AddressState.CREATING, probe, job_id, None,
+                    caller.user_name, self._now(),
+                )
+            )  # fmt: skip
+
+    def list(self, caller: Caller) -> builtins.list[MovingAddress]:
+        """By name."""
+        return self._rows.list(None if caller.is_admin else caller.project_id)
+
+    def get(self, caller: Caller, id: str) -> MovingAddress:
+        """By id; NotFound also for one of another project."""
+        return self._rows.get(id, None if caller.is_admin else caller.project_id)
+
+    def history(self, caller: Caller, id: str) -> builtins.list[EpochRecord]:
+        """Who raised its epoch, when and why, oldest first."""
+        return self._rows.history(self.get(caller, id).id)
+
+    def check(self, caller: Caller, id: str) -> Judgement:
+        """Ask every site, and listen from outside.  A site that is back and holds it is made to let go at once."""
+        address = self.get(caller, id)
+        heard = self._listen(address.address, address.probe)
+        found = judge(address, self._eyes.everywhere(address), heard)
+        if found.stale:
+            self.let_go(address.id, found.stale, caller.user_name)
+        return found
+
+    def move(
+        self, caller: Caller, id: str, to: str, *, fenced: Sequence[str] = (), why: str = ""
+    ) -> MovingAddress:
+        """Move it to another site; ``fenced``: sites the caller vouches for that nothing answers from there any more.
+
+        Looks first: Invalid and Conflict (with every reason in words) change nothing.  Who said "fenced" is in the
+        audit trail, with the job or not at all.
+        """
+        address = self._rows.refuse_busy(self.get(caller, id).id)
+        if address.state in (AddressState.DELETING, AddressState.FAILED):
+            raise Conflict(f"address {address.name}: it is {address.state}: there is nothing to move")
+        known = tuple(m.site for m in address.members if m.site in fenced)
+        plan = plan_move(
+            address, self._eyes.everywhere(address, hurry=known), to, fenced, caller.user_name, why
+        )
+        kind = kinds.MOVE_FENCED if plan.fenced else kinds.MOVE
+        with self._database.session():
+            self._rows.alone(address.id)
+            if self._rows.refuse_busy(address.id).epoch != address.epoch:
+                raise Conflict(f"address {address.name}: it was moved by somebody else just now: look again")
+            title = f"Move {address.address} from {address.active_site} to {to}"
+            job_id = self._start(caller, kind, plan.to_json(), title, address.project_id, address.id)
+            for site in plan.fenced:
+                self._vouched(caller, address, site, job_id)
+            return self._rows.hand_over(address.id, job_id, AddressState.MOVING, moves=True)
+
+    def undo(self, caller: Caller, id: str) -> MovingAddress:
+        """Take the last move back: the address returns to where it was, with a new epoch.
+
+        Conflict when there is none, when it is undone already, or when the record has gone on since.
+        """
+        address = self._rows.refuse_busy(self.get(caller, id).id)
+        if address.move_job_id is None:
+            raise Conflict(f"address {address.name}: it was never moved")
+        state = self._jobs.get(address.move_job_id).state
+        if state is JobState.UNDONE:
+            raise Conflict(f"address {address.name}: the last move was undone already")
+        with self._database.session():
+            self._rows.hand_over(address.id, address.move_job_id, AddressState.MOVING, moves=True)
+            self._jobs.undo(address.move_job_id, caller.user_name)
+            return self._rows.get(address.id)
+
+    def delete(self, caller: Caller, id: str) -> MovingAddress | None:
+        """Let go of it in every site and forget it; None: nothing was left to do, it is forgotten."""
+        address = self._rows.refuse_busy(self.get(caller, id).id)
+        if address.state is AddressState.FAILED:
+            self._rows.delete(address.id)
+            return None
+        sites = sorted((m.site for m in address.members), key=lambda site: site == address.active_site)
+        params = {"address_id": address.id, "address": address.address, "sites": sites}
+        with self._database.session():
+            self._rows.refuse_busy(address.id)
+            title = f"Delete address {address.name} ({address.address})"
+            job_id = self._start(caller, kinds.DELETE, params, title, address.project_id, address.id)
+            return self._rows.hand_over(address.id, job_id, AddressState.DELETING, moves=False)
+
+    # The guard's verbs
+
+    def watched(self) -> builtins.list[MovingAddress]:
+        """Addresses somebody may hold against the record, and no job is at work on."""
+        return [a for a in self._rows.list() if a.state in (AddressState.HELD, AddressState.STOPPED)]
+
+    def look(self, address: MovingAddress) -> Judgement:
+        """As ``check``, without listening, and without doing anything about it."""
+        return judge(address, self._eyes.everywhere(address))
+
+    def let_go(self, id: str, sites: Sequence[str], by: str = "guard") -> str | None:
+        """Start the job that makes these sites let go; None while another job is at work on the address."""
+        with self._database.session():
+            try:
+                address = self._rows.refuse_busy(id)
+            except (Conflict, NotFound):
+                return None
+            params = {"address_id": id, "address": address.address, "sites": list(sites)}
+            title = f"Make {', '.join(sites)} let go of {address.address}"
+            job_id = self._jobs.start(
+                kinds.GUARD, params, title=title, project_id=address.project_id, requested_by=by, subject=id
+            )
+            self._rows.hand_over(id, job_id, address.state, moves=False)
+            return job_id
+
+    # Within
+
+    def _member(self, asked: MemberAsked) -> AddressMember:
+        site = self._clouds.open(asked.site)
+        neutron.requires(site)
+        found = neutron.port(site, asked.port)
+        return AddressMember(asked.site, found.id, neutron.external_network(site, asked.network))
+
+    def _start(
+        self,
+        caller: Caller,
+        kind: str,
+        params: dict[str, Any],
+        title: str,
+        project: str,
+        subject: str | None = None,
+    ) -> str:
+        return self._jobs.start(
+            kind, params, title=title, project_id=project, requested_by=caller.user_name,
+            request_id=caller.request_id, subject=subject or params["address_id"],
+        )  # fmt: skip
+
+    def _vouched(self, caller: Caller, address: MovingAddress, site: str, job_id: str) -> None:
+        """Whose word it is that a site is fenced."""
+        if self._audit is None:
+            return
+        intent = Intent(
+            kind=AuditKind.APPROVAL, user=caller.user_name, user_id=caller.user_id, project_id=address.project_id,
+            request_id=caller.request_id, job_id=job_id, subject=address.id, site=site, method="POST",
+            path="/v1/addresses/{id}/move", action="fenced", resource_id=address.address,
+        )  # fmt: skip
+        self._audit.record(intent, Ending(intent.key, AuditOutcome.DONE))
+
+
+def shown(address: MovingAddress, history: Sequence[EpochRecord] = ()) -> dict[str, Any]:
+    """As the API gives it: the state as operators see it, with its sentence."""
+    return asdict(replace(address, state=address.shown_state)) | {
+        "sentence": address.sentence,
+        "in_doubt": list(address.in_doubt),
+        "history": [asdict(line) for line in history],
+    }
+
+
+def _address(text: str) -> str:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError as error:
+        raise Invalid(f"address: {text!r} is not an IP address") from error
+    if found.version != 4:
+        raise Invalid(f"address: {text}: Neutron's floating IPs are IPv4 only")
+    return str(found)
+
+
+def _probe(text: str) -> None:
+    if text == "none":
+        return
+    try:
+        way(text)
+    except ValueError as error:
+        raise Invalid(f"probe: {error}; or none") from error

@@ -1,0 +1,228 @@
+"""Setting an address up, letting go of it for good, and making a site let go that came back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from multisite.clouds import addresses as neutron
+from multisite.clouds.addresses import Changed, FloatingIp
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite
+from multisite.domain.moving_address import Mark, judge
+from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.networks.addresses.steps import Tools
+
+
+@dataclass(frozen=True)
+class CreateSteps:
+    """Reserve the floating IP in every site, bind it in the active one."""
+
+    address_id: str
+    address: str
+    sites: tuple[str, ...]
+    active: str
+    by: str
+    tools: Tools
+
+    def steps(self) -> list[Step]:
+        reserves = tuple(f"reserve-{site}" for site in self.sites)
+        return [
+            Step("check", f"Look that nobody else has {self.address}", self.check),
+            *(
+                Step(
+                    f"reserve-{s}",
+                    f"Reserve {self.address} in {s}",
+                    self.reserve(s),
+                    self.give_up(s),
+                    ("check",),
+                    None,
+                    s,
+                )
+                for s in self.sites
+            ),
+            Step("epoch", f"Epoch 1: {self.active} is the holder", self.epoch, needs=reserves),
+            Step("bind", f"Bind it in {self.active}", self.bind, self.unbind, ("epoch",), None, self.active),
+            Step("verify", "Listen whether it answers from outside", self.verify, needs=("bind",)),
+        ]
+
+    def check(self, ctx: StepContext) -> Json:
+        """Every site answers, has what moving needs and the member's port; nobody else has the address."""
+        address = self.tools.rows.has(self.address_id, ctx.job_id)
+        eyes = self.tools.hands.eyes
+        held = False
+        for member in address.members:
+            site = eyes.opens.open(member.site)
+            neutron.requires(site)
+            neutron.port(site, member.port_id)
+            found = eyes.floating_ip(address, member)
+            if found is None or found.port_id is None:
+                continue
+            held = True
+            if found.port_id != member.port_id or member.site != self.active:
+                raise StepFailed(
+                    f"site {member.site}: {self.address} is in use there already, at port {found.port_id}: make "
+                    "that the active member, or release it first"
+                )
+        probe = address.probe
+        if not held and self.tools.listen(self.address, probe):
+            raise StepFailed(
+                f"{self.address} answers from outside and none of the sites holds it: somebody else has it"
+            )
+        return {"held": held}
+
+    def reserve(self, site: str) -> Callable[[StepContext], Json]:
+        def run(ctx: StepContext) -> Json:
+            tools = self.tools
+            address = tools.rows.has(self.address_id, ctx.job_id)
+            member = address.member(site)
+            cloud = tools.hands.eyes.opens.open(site)
+            ours = neutron.of_token(cloud, ctx.token)
+            found = None if ours else neutron.find(cloud, member.network_id, self.address)
+            adopted = found is not None
+            if found is None:
+                mark = str(Mark(self.address_id, 0, bound=False))
+                found = neutron.reserve(
+                    cloud, ctx.token, member.network_id, self.address, mark, fresh=ours is None
+                )
+            kept = replace(member, floating_ip_id=found.id, adopted=adopted)
+            tools.rows.change(self.address_id, ctx.job_id, lambda known: known.with_member(kept))
+            return {"id": found.id, "adopted": adopted}
+
+        return run
+
+    def give_up(self, site: str) -> Callable[[StepContext, Json | None], None]:
+        def undo(ctx: StepContext, result: Json | None) -> None:
+            cloud = self.tools.hands.eyes.opens.open(site)
+            if result is not None and result["adopted"]:
+                _unmark(cloud, result["id"])
+                return
+            known = result["id"] if result is not None else None
+            neutron.remove_by_token(cloud, ctx.token, known, late=result is None)
+
+        return undo
+
+    def epoch(self, ctx: StepContext) -> Json:
+        found = self.tools.rows.raise_epoch(
+            self.address_id, ctx.job_id, self.active, self.tools.now(), self.by, "create"
+        )
+        return {"epoch": found.epoch}
+
+    def bind(self, ctx: StepContext) -> Json:
+        self.tools.hands.bind(ctx, self.tools.asks(ctx, self.address_id), self.active)
+        return {"bound": self.tools.now().isoformat()}
+
+    def unbind(self, ctx: StepContext, _result: Json | None) -> None:
+        """One that was adopted while in use stays in use."""
+        address = self.tools.rows.has(self.address_id, ctx.job_id)
+        if address.member(self.active).adopted and ctx.result_of("check")["held"]:
+            return
+        self.tools.hands.let_go(ctx, self.tools.asks(ctx, self.address_id), self.active)
+
+    def verify(self, ctx: StepContext) -> Json:
+        """Told, not judged: the member may not be up yet."""
+        address = self.tools.rows.has(self.address_id, ctx.job_id)
+        heard = self.tools.listen(address.address, address.probe)
+        if heard is False:
+            ctx.event(
+                "it does not answer from outside yet: is the member up, and do its security groups let the probe in?"
+            )
+        return {"heard": heard}
+
+
+@dataclass(frozen=True)
+class DeleteSteps:
+    """Let go everywhere, the active site last, and delete what was made."""
+
+    address_id: str
+    address: str
+    sites: tuple[str, ...]
+    tools: Tools
+
+    def steps(self) -> list[Step]:
+        steps: list[Step] = []
+        for site in self.sites:
+            needs = (steps[-1].name,) if steps else ()
+            steps.append(
+                Step(
+                    f"remove-{site}",
+                    f"Let go of {self.address} in {site}",
+                    self.remove(site),
+                    needs=needs,
+                    site=site,
+                )
+            )
+        return steps
+
+    def remove(self, site: str) -> Callable[[StepContext], Json]:
+        def run(ctx: StepContext) -> Json:
+            tools = self.tools
+            address = tools.rows.has(self.address_id, ctx.job_id)
+            member = address.member(site)
+            cloud = tools.hands.eyes.opens.open(site)
+            if member.adopted and site == address.active_site:
+                _unmark(cloud, member.floating_ip_id)  # it was there, and in use, before us
+                return {"kept": True}
+            tools.hands.let_go(ctx, tools.asks(ctx, self.address_id), site)
+            tools.rows.released(self.address_id, ctx.job_id, site)
+            if member.adopted:
+                _unmark(cloud, member.floating_ip_id)
+            elif (found := tools.hands.eyes.floating_ip(address, member)) is not None:
+                neutron.remove(cloud, found.id)
+            return {"kept": member.adopted}
+
+        return run
+
+
+@dataclass(frozen=True)
+class GuardSteps:
+    """Make sites let go that hold the address, or may, and are not its holder: by epoch, under the address's lease."""
+
+    address_id: str
+    address: str
+    sites: tuple[str, ...]
+    tools: Tools
+
+    def steps(self) -> list[Step]:
+        return [
+            Step(f"let-go-{site}", f"Make {site} let go of {self.address}", self.let_go(site), site=site)
+            for site in self.sites
+        ]
+
+    def let_go(self, site: str) -> Callable[[StepContext], Json]:
+        def run(ctx: StepContext) -> Json:
+            tools = self.tools
+            address = tools.rows.has(self.address_id, ctx.job_id)
+            sights = tools.hands.eyes.everywhere(address)
+            found = judge(address, sights)
+            seen = next(s for s in sights if s.site == site)
+            if site == address.active_site or not seen.known:
+                return {"released": False, "why": seen.why or "it is the holder"}
+            if seen.holds and site not in found.stale:
+                said = "it may be the only holder: move the address to say where it belongs"
+                ctx.event(f"{site} is left alone: {said}", site=site)
+                return {"released": False, "why": said}
+            if seen.holds:
+                ctx.event(f"{site} holds {address.address} with {seen.mark or 'no mark of ours'}, the record is epoch "
+                          f"{address.epoch} in {address.active_site}: it lets go", site=site)  # fmt: skip
+            tools.hands.let_go(ctx, tools.asks(ctx, self.address_id), site)
+            tools.rows.released(self.address_id, ctx.job_id, site)
+            return {"released": True, "why": ""}
+
+        return run
+
+
+def _unmark(cloud: CloudSite, floating_ip_id: str | None) -> None:
+    """Take our mark from a floating IP that stays; somebody's own words are left alone."""
+    if floating_ip_id is None:
+        return
+    for _ in range(8):
+        try:
+            seen: FloatingIp = neutron.read(cloud, floating_ip_id)
+            if seen.description.startswith("multisite address "):
+                neutron.describe(cloud, seen, "")
+        except NotFoundInSite:
+            return
+        except Changed:
+            continue
+        return

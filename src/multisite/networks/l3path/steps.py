@@ -1,0 +1,252 @@
+"""The steps that make a path on both sides; undone in reverse, each finds what it made by its token.
+
+Addresses first, then the groups (a rule needs the peer's address), then the ports: a port is in no group whose rules
+are not yet as they should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+from multisite.clouds import addresses as neutron
+from multisite.clouds import networks
+from multisite.clouds.addresses import Changed
+from multisite.clouds.call import call, read_all
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite, Refused
+from multisite.clouds.waiting import wait_until
+from multisite.domain.l3_path import EndSight, L3Path, PathEnd, judge, what_of
+from multisite.domain.manifest import SecurityGroupRecord, SecurityGroupRule
+from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.networks.addresses.look import Listen
+from multisite.store.paths import PathRepository
+
+AGENT_SECONDS = 30.0
+SWAPS = 8
+
+
+class OpensSites(Protocol):
+    """``multisite.clouds.connect.Sites``, as far as it is needed here."""
+
+    def open(self, name: str) -> CloudSite: ...
+
+
+@dataclass(frozen=True)
+class PathSteps:
+    path_id: str
+    name: str
+    sites: tuple[str, str]
+    rows: PathRepository
+    opens: OpensSites
+    listen: Listen
+
+    def steps(self) -> list[Step]:
+        made: list[Step] = []
+        addresses = tuple(f"address-{s}" for s in self.sites)
+        for site in self.sites:
+            title = f"Give the member in {site} a floating IP"
+            made.append(Step(f"address-{site}", title, self.address(site), self.no_address(site), site=site))
+        for site in self.sites:
+            title = f"Make the security group in {site}: the peer alone"
+            made.append(
+                Step(f"group-{site}", title, self.group(site), self.no_group(site), addresses, None, site)
+            )
+        for site in self.sites:
+            title = f"Put the member's port in {site} into its group"
+            needs = tuple(f"group-{s}" for s in self.sites)
+            made.append(Step(f"port-{site}", title, self.port(site), self.no_port(site), needs, None, site))
+        needs = tuple(f"port-{s}" for s in self.sites)
+        return [
+            *made,
+            Step("verify", "Look at both sides, and try to get in as a stranger", self.verify, needs=needs),
+        ]
+
+    def address(self, site: str) -> Callable[[StepContext], Json]:
+        def run(ctx: StepContext) -> Json:
+            cloud, end = self.opens.open(site), self.rows.get(self.path_id).end(site)
+            words = f"multisite path {self.name}"
+            fresh = ctx.attempt == 1 and not ctx.interrupted
+            made = neutron.reserve(cloud, ctx.token, end.network_id, None, words, fresh=fresh)
+            made = self._lead(cloud, made.id, end.port_id, words)
+            kept = replace(end, floating_ip_id=made.id, address=made.address)
+            self._keep(kept)
+            return {"id": made.id, "address": made.address}
+
+        return run
+
+    def _lead(self, cloud: CloudSite, floating_ip_id: str, port_id: str, words: str) -> neutron.FloatingIp:
+        for _ in range(SWAPS):
+            seen = neutron.read(cloud, floating_ip_id)
+            try:
+                return seen if seen.port_id == port_id else neutron.associate(cloud, seen, port_id, words)
+            except Changed:
+                continue
+        raise StepFailed(
+            f"site {cloud.name}: floating IP {floating_ip_id} is changed by somebody all the time: stop that"
+        )
+
+    def no_address(self, site: str) -> Callable[[StepContext, Json | None], None]:
+        def undo(ctx: StepContext, result: Json | None) -> None:
+            known = result["id"] if result is not None else None
+            neutron.remove_by_token(self.opens.open(site), ctx.token, known, late=result is None)
+
+        return undo
+
+    def group(self, site: str) -> Callable[[StepContext], Json]:
+        def run(ctx: StepContext) -> Json:
+            path = self.rows.get(self.path_id)
+            peer = ctx.result_of(f"address-{path.peer(site).site}")["address"]
+            record = wanted_group(path, peer)
+            cloud, fresh = self.opens.open(site), ctx.attempt == 1 and not ctx.interrupted
+            made = networks.ensure_security_group(cloud, ctx.token, record, record.name, fresh=fresh)
+            networks.set_rules(cloud, made, record, {})
+            self._keep(replace(path.end(site), group_id=made))
+            return {"id": made}
+
+        return run
+
+    def no_group(self, site: str) -> Callable[[StepContext, Json | None], None]:
+        def undo(ctx: StepContext, result: Json | None) -> None:
+            known = result["id"] if result is not None else None
+            networks.remove(self.opens.open(site), "security_group", ctx.token, known, late=result is None)
+
+        return undo
+
+    def port(self, site: str) -> Callable[[StepContext], Json]:
+        def run(ctx: StepContext) -> Json:
+            group = ctx.result_of(f"group-{site}")["id"]
+            end = self.rows.get(self.path_id).end(site)
+            self._groups(self.opens.open(site), end.port_id, lambda groups: {*groups, group})
+            return {"group": group}
+
+        return run
+
+    def no_port(self, site: str) -> Callable[[StepContext, Json | None], None]:
+        def undo(ctx: StepContext, _result: Json | None) -> None:
+            group = ctx.result_of(f"group-{site}")["id"]
+            end = self.rows.get(self.path_id).end(site)
+            try:
+                self._groups(self.opens.open(site), end.port_id, lambda groups: groups - {group})
+            except NotFoundInSite:
+                return  # the port is gone, and its groups with it
+
+        return undo
+
+    def _groups(self, cloud: CloudSite, port_id: str, how: Callable[[set[str]], set[str]]) -> None:
+        """Change the groups of a port if nobody else does at the same time."""
+        for _ in range(SWAPS):
+            seen = neutron.port(cloud, port_id)
+            if not seen.port_security:
+                raise StepFailed(
+                    f"site {cloud.name}: port {port_id} has port security off: no rule would hold"
+                )
+            groups = how(set(seen.security_groups))
+            if groups == set(seen.security_groups):
+                return
+            body = {"port": {"security_groups": sorted(groups)}}
+            headers = {"If-Match": f"revision_number={seen.revision}"}
+            where = f"/ports/{port_id}"
+            send = partial(_put, cloud, where, body, headers)
+            try:
+                call(cloud, f"set the groups of port {port_id}", send, idempotent=True)
+            except Refused as error:
+                if error.site_status != 412:
+                    raise
+        raise StepFailed(f"site {cloud.name}: port {port_id} is changed by somebody all the time: stop that")
+
+    def verify(self, ctx: StepContext) -> Json:
+        """Both agents carry the addresses, the rules are the peer's alone, and a stranger (this service) is not let in.
+
+        That the peer *is* let in can only be measured from the peer: ``multisite-probe`` there.
+        """
+        for site in self.sites:
+            end = self.rows.get(self.path_id).end(site)
+            self._wait_carried(site, end)
+        path = self.rows.get(self.path_id)
+        found = judge(path, [look(self.opens, path, site) for site in self.sites])
+        if found.drift:
+            raise StepFailed("; ".join(f"{d.site}: {d.what}: {d.remedy}" for d in found.drift))
+        strangers = {site: stranger_gets_in(path, site, self.listen) for site in self.sites}
+        for site, gets_in in strangers.items():
+            if gets_in:
+                raise StepFailed(
+                    f"site {site}: {what_of(path)} at {path.end(site).address} answers this service, a stranger: "
+                    "something outside the path's group lets it in"
+                )
+        ctx.event(
+            "that the peers reach each other is measured at a peer: multisite-probe there (path show tells how)"
+        )
+        return {"stranger_gets_in": strangers}
+
+    def _wait_carried(self, site: str, end: PathEnd) -> None:
+        cloud = self.opens.open(site)
+        wait_until(
+            lambda: neutron.read(cloud, str(end.floating_ip_id)), done=("ACTIVE",), failed=("ERROR",),
+            timeout=AGENT_SECONDS, what=f"L3 agent of {site} for {end.address}", site=site,
+        )  # fmt: skip
+
+    def _keep(self, end: PathEnd) -> None:
+        def change(known: L3Path) -> L3Path:
+            return replace(known, ends=tuple(end if e.site == end.site else e for e in known.ends))
+
+        self.rows.change(self.path_id, change)
+
+
+def wanted_group(path: L3Path, peer: str) -> SecurityGroupRecord:
+    """The group of one end: everything out (as Neutron's default), the peer alone in."""
+    inward = SecurityGroupRule(
+        "ingress",
+        "IPv4",
+        path.protocol,
+        path.port,
+        path.port,
+        f"{peer}/32",
+        description=f"peer of {path.name}",
+    )
+    outward = tuple(SecurityGroupRule("egress", kind) for kind in ("IPv4", "IPv6"))
+    return SecurityGroupRecord(
+        "", f"multisite-path-{path.name}", f"multisite path {path.name}", True, (inward, *outward)
+    )
+
+
+def stranger_gets_in(path: L3Path, site: str, listen: Listen) -> bool | None:
+    """Whether this service, which is no peer, is answered; None: unknown (UDP tells nothing)."""
+    address = path.end(site).address
+    if address is None or path.protocol not in ("icmp", "tcp"):
+        return None
+    return listen(address, "icmp" if path.protocol == "icmp" else f"tcp:{path.port}")
+
+
+def look(opens: OpensSites, path: L3Path, site: str) -> EndSight:
+    """What a site says of its end; raises SiteError."""
+    cloud, end = opens.open(site), path.end(site)
+    port = neutron.port(cloud, end.port_id)
+    floating = _or_none(lambda: neutron.read(cloud, str(end.floating_ip_id)))
+    what = "read the port's security groups"
+    rows = {
+        g["id"]: g
+        for g in read_all(cloud, what, lambda: cloud.network, "/security-groups", "security_groups")
+    }
+    ours = rows.get(end.group_id or "")
+    others = [g for g in port.security_groups if g != end.group_id]
+    return EndSight(
+        site, True, "", floating.address if floating else None, floating.status if floating else "",
+        floating.port_id if floating else None, port.security_groups,
+        tuple(ours["security_group_rules"]) if ours else (),
+        tuple(rule for g in others for rule in rows.get(g, {}).get("security_group_rules", ())),
+        ours is not None, port.port_security,
+    )  # fmt: skip
+
+
+def _put(cloud: CloudSite, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
+    return cloud.network.put(path, json=body, headers=headers)
+
+
+def _or_none(read: Callable[[], neutron.FloatingIp]) -> neutron.FloatingIp | None:
+    try:
+        return read()
+    except NotFoundInSite:
+        return None

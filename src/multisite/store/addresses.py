@@ -1,0 +1,147 @@
+"""Moving addresses: the record, whose it is now, and the history of its epochs.
+
+Every change of a record happens in one transaction with the question whether the job that asks still has it.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from multisite.domain.errors import Conflict
+from multisite.domain.moving_address import AddressMember, AddressState, EpochRecord, MovingAddress
+from multisite.store.models import JobRow
+from multisite.store.models_addresses import AddressEpochRow, MovingAddressRow
+from multisite.store.repository import Repository, equal
+
+
+class NotYours(Conflict):
+    """Another job has the address, or had it later."""
+
+
+class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
+    row_type, item_type, noun = MovingAddressRow, MovingAddress, "address"
+
+    def list(self, project_id: str | None = None) -> list[MovingAddress]:
+        """By name."""
+        where = equal((MovingAddressRow.project_id, project_id))
+        return self._select(*where, order_by=[MovingAddressRow.name, MovingAddressRow.id])
+
+    def alone(self, id: str) -> None:
+        """Within a session: nobody else decides about this address until it ends."""
+        self._database.alone(f"address {id}")
+
+    def change(self, id: str, job_id: str, how: Callable[[MovingAddress], MovingAddress]) -> MovingAddress:
+        """Let the job that has the address change its record.  NotYours when it has it no more.
+
+        The last move has it again (to be undone) when whoever had it since has come to rest.
+        """
+        with self._database.session() as session:
+            self.alone(id)
+            known = self.get(id)
+            if known.job_id != job_id:
+                if known.move_job_id != job_id:
+                    raise NotYours(
+                        f"address {known.name}: job {known.job_id} has had it since: this job is over for it; "
+                        "move it instead"
+                    )
+                self._refuse_busy(session, known)
+                known = replace(known, job_id=job_id)
+            return self.update(how(known))
+
+    def has(self, id: str, job_id: str) -> MovingAddress:
+        """The record, for the job that has it.  NotYours otherwise."""
+        return self.change(id, job_id, lambda known: known)
+
+    def hand_over(self, id: str, job_id: str, state: AddressState, *, moves: bool) -> MovingAddress:
+        """Within a session: give it to a job about to start.  Conflict while another one is at work on it."""
+        with self._database.session() as session:
+            self.alone(id)
+            known = self.get(id)
+            self._refuse_busy(session, known)
+            move_job = job_id if moves else known.move_job_id
+            return self.update(replace(known, job_id=job_id, move_job_id=move_job, state=state, error=None))
+
+    def refuse_busy(self, id: str) -> MovingAddress:
+        """The record; Conflict while a job is at work on it."""
+        with self._database.session() as session:
+            self.alone(id)
+            known = self.get(id)
+            self._refuse_busy(session, known)
+            return known
+
+    def _refuse_busy(self, session: Session, known: MovingAddress) -> None:
+        job = session.get(JobRow, known.job_id)
+        if job is not None and not job.settled:
+            raise Conflict(
+                f"address {known.name}: job {job.id} ({job.title}) is at work on it, asked for by "
+                f"{job.requested_by}: wait for it, or cancel it"
+            )
+
+    def raise_epoch(self, id: str, job_id: str, site: str, at: datetime, by: str, why: str) -> MovingAddress:
+        """The next epoch is ``site``'s, written down before anything is bound there; with its line of history.
+
+        Once per job and reason: repeated, it changes nothing.  NotYours as ``change``.
+        """
+
+        def raised(known: MovingAddress) -> MovingAddress:
+            last = self.history(id)[-1:]
+            if last and (last[0].job_id, last[0].site, last[0].why) == (job_id, site, why):
+                return known
+            epoch = known.epoch + 1
+            self._note(EpochRecord(id, epoch, site, at, by, why, job_id))
+            member = replace(known.member(site), bound_epoch=epoch)
+            return replace(known.with_member(member), epoch=epoch, active_site=site)
+
+        return self.change(id, job_id, raised)
+
+    def released(self, id: str, job_id: str, site: str) -> MovingAddress:
+        """The site was seen to have let go, now."""
+        return self.change(
+            id,
+            job_id,
+            lambda known: known.with_member(replace(known.member(site), released_epoch=known.epoch)),
+        )
+
+    def history(self, id: str) -> builtins.list[EpochRecord]:
+        """Oldest first."""
+        order = AddressEpochRow.epoch
+        with self._database.session(read_only=True) as session:
+            rows = session.scalars(
+                select(AddressEpochRow).where(AddressEpochRow.address_id == id).order_by(order)
+            )
+            return [
+                EpochRecord(r.address_id, r.epoch, r.site, r.at, r.by, r.why, r.job_id) for r in rows
+            ]  # fmt: skip
+
+    def _note(self, line: EpochRecord) -> None:
+        with self._database.session() as session:
+            session.add(AddressEpochRow(**asdict(line)))
+            session.flush()
+
+    def _refuse_taken(self, session: Session, item: MovingAddress) -> None:
+        for field, column in (("address", MovingAddressRow.address), ("name", MovingAddressRow.name)):
+            same = [column == getattr(item, field), MovingAddressRow.id != item.id]
+            if field == "name":
+                same.append(MovingAddressRow.project_id == item.project_id)
+            if session.scalar(select(MovingAddressRow.id).where(*same)) is not None:
+                raise Conflict(
+                    f"{field}: a moving address with {field} {getattr(item, field)!r} exists already"
+                )
+
+    def _fill(self, row: MovingAddressRow, item: MovingAddress) -> None:
+        super()._fill(row, item)
+        row.members = [asdict(member) for member in item.members]
+
+    def _item(self, row: MovingAddressRow) -> MovingAddress:
+        item = super()._item(row)
+        members: Any = item.members
+        return replace(
+            item, state=AddressState(item.state), members=tuple(AddressMember(**member) for member in members)
+        )

@@ -1,0 +1,111 @@
+"""An L3 path between two real guests: the peer is let in, nobody else, and drift is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from address_ground import Member
+from real_networks import Guest, make_edge, until
+
+from multisite_lab import segments, sites
+from multisite_lab.manager import CommandFailed, Manager
+
+SITES = ("site1", "site2")
+PORT = 5000
+
+
+@pytest.fixture(scope="module")
+def members(clouds: dict[str, Any], boot_at: Callable[..., Guest]) -> dict[str, Member]:
+    """Guests whose own group lets nobody in: what comes in, the path let in."""
+    found = {}
+    for number, site in enumerate(SITES, start=1):
+        edge = make_edge(clouds[site], f"10.9{number}.0.0/24", "networks-test-path")
+        closed = clouds[site].network.create_security_group(name="networks-test-path-closed")
+        guest = boot_at(site, sites.hosts(site)[0], edge.network, [closed.id], name="networks-test-path")
+        found[site] = Member(site, guest, edge)
+        guest.run(f"(while :; do echo heartbeat | nc -l -p {PORT}; done) >/dev/null 2>&1 &")
+    return found
+
+
+@pytest.fixture
+def path(service: Manager, members: dict[str, Member]) -> Iterator[dict[str, Any]]:
+    ends = [word for member in members.values() for word in ("--end", member.option)]
+    made = service.cli("path", "create", "sync", *ends, "--allow", f"tcp:{PORT}")
+    assert made["state"] == "ready", made
+    yield made
+    service.show("path", "delete", "sync")
+
+
+def heard(guest: Guest, address: str) -> bool:
+    return guest.run(f"nc -w 2 {address} {PORT} </dev/null")[1].strip() == "heartbeat"
+
+
+def address_of(path: dict[str, Any], site: str) -> str:
+    return next(str(end["address"]) for end in path["ends"] if end["site"] == site)
+
+
+def test_the_peer_is_let_in_and_nobody_else(
+    service: Manager, path: dict[str, Any], members: dict[str, Member]
+) -> None:
+    one, two = (members[site].guest for site in SITES)
+    until("a heartbeat from 1 to 2", lambda: heard(one, address_of(path, "site2")), 60)
+    until("a heartbeat from 2 to 1", lambda: heard(two, address_of(path, "site1")), 60)
+    for site in SITES:
+        assert segments.probe_from_core(address_of(path, site), PORT) is None, "a stranger gets in"
+        assert not members[site].guest.pings(address_of(path, next(s for s in SITES if s != site))), (
+            "only tcp:5000"
+        )
+    assert service.cli("path", "check", "sync") == {"in_sync": True, "drift": []}
+
+
+def test_drift_is_named(service: Manager, path: dict[str, Any], clouds: dict[str, Any]) -> None:
+    group = next(end["group_id"] for end in path["ends"] if end["site"] == "site2")
+    network = clouds["site2"].network
+    wide = network.create_security_group_rule(
+        security_group_id=group, direction="ingress", ether_type="IPv4", protocol="tcp", port_range_min=PORT,
+        port_range_max=PORT,
+    )  # fmt: skip
+    until(
+        "a stranger gets in",
+        lambda: segments.probe_from_core(address_of(path, "site2"), PORT) is not None,
+        60,
+    )
+    with pytest.raises(CommandFailed) as answer:
+        service.cli("path", "check", "sync")
+    assert answer.value.code == 1
+    assert "rule too wide" in answer.value.out
+    network.delete_security_group_rule(wide)
+    assert service.cli("path", "check", "sync")["in_sync"] is True
+
+
+def test_a_site_that_is_away_is_unknown(service: Manager, path: dict[str, Any]) -> None:
+    sites.cut("site2")
+    try:
+        with pytest.raises(CommandFailed) as answer:
+            service.cli("path", "check", "sync")
+        assert answer.value.code == 2
+        assert "cannot be asked" in answer.value.out
+    finally:
+        sites.mend("site2")
+    until("in sync again", lambda: service.cli("path", "check", "sync")["in_sync"], 60)
+
+
+def test_one_side_refuses_and_the_other_is_undone(
+    service: Manager, members: dict[str, Member], clouds: dict[str, Any]
+) -> None:
+    """The second site's port has port security off: no rule would hold there."""
+    network = clouds["site2"].network
+    bare = network.create_port(
+        name="networks-test-path-bare", network_id=members["site2"].edge.network, port_security_enabled=False,
+        security_groups=[],
+    )  # fmt: skip
+    before = {site: len(list(clouds[site].network.ips())) for site in SITES}
+    ends = ["--end", members["site1"].option, "--end", f"site2={bare.id}"]
+    with pytest.raises(CommandFailed, match="port security"):
+        service.cli("path", "create", "half", *ends, "--allow", f"tcp:{PORT}")
+    assert {site: len(list(clouds[site].network.ips())) for site in SITES} == before
+    groups = [g.name for site in SITES for g in clouds[site].network.security_groups()]
+    assert "multisite-path-half" not in groups
+    service.show("path", "delete", "half")

@@ -1,0 +1,216 @@
+"""Moving an address between simulated sites: one history after the other, with what comes of each."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from multisite.domain.errors import Conflict
+from multisite.domain.moving_address import AddressState, Verdict
+from multisite.jobs.model import JobState
+from multisite.networks.addresses.hold import Hands
+from multisite.networks.addresses.steps import MoveSteps
+from multisite_lab.sim import neutron_floating
+from multisite_lab.sim.faults import Rule
+from tests.sim.address_ground import OPERATOR, Ground, ground
+
+
+@pytest.fixture
+def here(tmp_path: Path):  # type: ignore[no-untyped-def]
+    with ground(tmp_path) as made:
+        made.create()
+        yield made
+        assert made.twice == []
+
+
+def test_it_is_made_in_every_site_and_bound_in_one(here: Ground) -> None:
+    record = here.record()
+    assert (record.state, record.epoch, record.active_site) == (AddressState.HELD, 1, "site1")
+    assert here.holders() == ["site1"]
+    assert here.service.check(OPERATOR, record.id).verdict is Verdict.ONE
+
+
+def test_a_move_and_its_undo(here: Ground) -> None:
+    job = here.move("site2")
+    assert job.state is JobState.DONE, job.error
+    assert here.holders() == ["site2"]
+    assert here.record().epoch == 2
+    here.service.undo(OPERATOR, here.address_id)
+    job = here.engine.rest(job.id)
+    assert job.state is JobState.UNDONE, job.error
+    assert (here.holders(), here.record().epoch, here.record().active_site) == (["site1"], 3, "site1")
+    history = here.service.history(OPERATOR, here.address_id)
+    assert [(h.epoch, h.site, h.by, h.why) for h in history] == [
+        (1, "site1", "olga", "create"), (2, "site2", "olga", "move"), (3, "site1", "olga", "undone"),
+    ]  # fmt: skip
+
+
+def test_binding_before_releasing_is_seen(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: a naive move, without any of the three things that are in its way."""
+    monkeypatch.setattr(Hands, "let_go", lambda *_args: None)
+    assert "still answers" in here.move("site2").error  # it is heard
+    here.deaf = True
+    assert "holds it again" in here.move("site2").error  # it is seen
+    assert here.twice == []
+    monkeypatch.setattr(MoveSteps, "_refuse_other_holders", lambda *_args: None)
+    here.move("site2")
+    assert here.twice
+    here.twice.clear()
+
+
+def test_a_dead_site_needs_somebodys_word(here: Ground) -> None:
+    here.cut("site1")
+    with pytest.raises(Conflict, match="--fenced site1"):
+        here.move("site2")
+    assert here.holders() == ["site1"]
+
+
+def test_a_fence_that_lets_answers_through_is_refused(here: Ground) -> None:
+    """Nobody reaches the API, but the address goes on answering."""
+    here.cut("site1")
+    job = here.move("site2", "site1")
+    assert job.state is JobState.PAUSED
+    assert "is not fenced" in job.error
+    assert here.holders() == ["site1"]
+
+
+def test_a_fenced_site_comes_back(here: Ground) -> None:
+    here.cut("site1")
+    here.deaf = True  # the fence holds: what site 1 answers is not heard any more
+    job = here.move("site2", "site1")
+    assert job.state is JobState.DONE, job.error
+    record = here.record()
+    assert (record.shown_state, record.in_doubt, record.epoch) == (AddressState.MAYBE_TWICE, ("site1",), 2)
+    here.watch_over()
+    assert here.record().shown_state is AddressState.MAYBE_TWICE  # still away
+    here.mend("site1")
+    assert here.holders() == ["site1", "site2"]
+    here.watch_over()
+    assert here.holders() == ["site2"]
+    assert here.record().shown_state is AddressState.HELD
+    here.excused.clear()
+
+
+def test_check_makes_it_let_go_too(here: Ground) -> None:
+    here.cut("site1")
+    here.deaf = True
+    here.move("site2", "site1")
+    here.mend("site1")
+    found = here.service.check(OPERATOR, here.address_id)
+    assert (found.verdict, found.stale) == (Verdict.TWICE, ("site1",))
+    here.rest()
+    assert here.holders() == ["site2"]
+
+
+def test_an_agent_that_is_dead_goes_on_answering(here: Ground) -> None:
+    """The API lets go at once; its agent does not: nothing is bound elsewhere, and the move is taken back."""
+    sim = here.world.sites["site1"].sim
+    sim.settings.l3_agent = False
+    job = here.move("site2")
+    assert "L3 agent has not taken it away" in job.memos["release-site1"].error
+    assert here.holders() == ["site1"]
+    sim.settings.l3_agent = True
+    neutron_floating.resync(sim)
+    here.rest()
+    assert here.holders() == ["site1"]
+
+
+def test_the_new_site_refuses(here: Ground) -> None:
+    here.world.sites["site2"].strike(Rule("error", "network", "PUT", "/floatingips/", times=50, status=409))
+    job = here.move("site2")
+    assert job.state is JobState.UNDO_FAILED  # site 2 also refuses to write down that it does not hold it
+    here.world.sites["site2"].script.clear()
+    here.engine.undo(job.id, "olga")
+    assert here.engine.rest(job.id).state is JobState.UNDONE
+    assert here.holders() == ["site1"]
+
+
+@pytest.mark.parametrize("kind", ["lost", "late"])
+def test_answers_that_are_lost(here: Ground, kind: str) -> None:
+    for name in ("site1", "site2"):
+        fault = Rule(kind, "network", "PUT", "/floatingips/", status=504, seconds=0.3)  # type: ignore[arg-type]
+        here.world.sites[name].strike(fault)
+    job = here.move("site2")
+    assert job.state in (JobState.DONE, JobState.UNDONE), job.error
+    assert here.holders() == [here.record().active_site]
+
+
+def test_a_bind_that_arrives_after_its_undo_is_refused(here: Ground) -> None:
+    """The request of a frozen process: sent at last when everything has been taken back."""
+    late = Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=1.0)
+    here.world.sites["site2"].strike(late)  # the bind, asked twice
+    job = here.move("site2")
+    assert late.struck == 2
+    here.rest()
+    if job.state is JobState.UNDO_FAILED:
+        here.engine.undo(job.id, "olga")
+        here.engine.rest(job.id)
+    assert here.holders() == ["site1"]
+    time.sleep(1.2)
+    assert here.holders() == ["site1"]
+
+
+def test_without_if_match_it_would_not_be(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control of the one above."""
+    monkeypatch.setattr(neutron_floating, "matches", lambda *_args: None)
+    here.world.sites["site2"].strike(
+        Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=1.0)
+    )
+    here.move("site2")
+    time.sleep(1.2)
+    here.look()
+    assert here.twice
+    here.twice.clear()
+
+
+def test_two_operators_at_the_same_time(here: Ground) -> None:
+    first = here.service.move(OPERATOR, here.address_id, "site2")
+    with pytest.raises(Conflict, match="is at work on it"):
+        here.service.move(OPERATOR, here.address_id, "site2")
+    assert here.engine.rest(first.job_id).state is JobState.DONE
+    with pytest.raises(Conflict, match="holds it already"):
+        here.service.move(OPERATOR, here.address_id, "site2")
+
+
+def test_a_job_that_is_over_for_it_does_nothing(here: Ground) -> None:
+    first = here.move("site2")
+    here.move("site1")
+    here.engine.undo(first.id, "olga")
+    assert here.engine.rest(first.id).state is JobState.UNDO_FAILED
+    assert "move it instead" in first.error
+    assert here.holders() == ["site1"]
+
+
+def test_a_second_holder_by_hand_is_made_to_let_go(here: Ground) -> None:
+    here.by_hand("site2")
+    assert here.service.check(OPERATOR, here.address_id).verdict is Verdict.TWICE
+    here.rest()
+    assert here.holders() == ["site1"]
+    here.excused.clear()
+
+
+def test_the_only_holder_is_left_alone(here: Ground) -> None:
+    """Somebody moved it by hand: it is said, and nothing is taken away."""
+    cloud = here.clouds.open("site1")
+    floating = here.record().member("site1").floating_ip_id
+    cloud.network.put(f"/floatingips/{floating}", json={"floatingip": {"port_id": None}})
+    here.by_hand("site2")
+    found = here.service.check(OPERATOR, here.address_id)
+    assert (found.verdict, found.stale) == (Verdict.ELSEWHERE, ())
+    here.watch_over()
+    assert here.holders() == ["site2"]
+    job = here.move("site2")  # the record follows
+    assert job.state is JobState.DONE, job.error
+    assert here.service.check(OPERATOR, here.address_id).verdict is Verdict.ONE
+
+
+def test_deleting_leaves_nothing(here: Ground) -> None:
+    here.move("site2")
+    gone = here.service.delete(OPERATOR, here.address_id)
+    assert gone is not None
+    assert here.engine.rest(gone.job_id).state is JobState.DONE
+    assert here.holders() == []
+    assert all(not site.sim.state.floatingips for site in here.world.sites.values())
+    assert here.service.list(OPERATOR) == []

@@ -1,0 +1,174 @@
+"""The job engine's contract in a few lines and one thread, with deaths at every boundary, for tests of many histories.
+
+Steps run in order, a DONE step never again, RUNNING is noted before and DONE after; on failure the kind's policy.
+A death (``die_at``: before the n-th request to a site or change of a record) leaves everything as it is; ``rest``
+goes on from there as a new process would.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from multisite.domain import fence
+from multisite.jobs.model import JobKind, JobState, Step
+from multisite.store.database import Database
+from multisite.store.models import JobRow
+from multisite.store.types import now
+
+
+class Death(BaseException):
+    """kill -9."""
+
+
+@dataclass
+class Boundaries:
+    """Counts boundaries; dies at one.  ``left`` None: lives on."""
+
+    left: int | None = None
+
+    def check(self) -> None:
+        if self.left is None:
+            return
+        if self.left <= 0:
+            raise Death
+        self.left -= 1
+
+    def waits(self, why: str) -> None:
+        pass
+
+
+@dataclass
+class Memo:
+    state: str = "waiting"
+    result: Any = None
+    attempt: int = 0
+    error: str = ""
+
+
+@dataclass
+class TinyJob:
+    id: str
+    kind: JobKind
+    params: Mapping[str, Any]
+    title: str
+    by: str
+    state: JobState = JobState.QUEUED
+    settled: bool = False
+    error: str | None = None
+    memos: dict[str, Memo] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+
+
+class TinyEngine:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.kinds: dict[str, JobKind] = {}
+        self.jobs: dict[str, TinyJob] = {}
+        self.boundaries = Boundaries()
+
+    def register(self, kind: JobKind) -> None:
+        self.kinds[kind.name] = kind
+
+    def start(
+        self, kind: str, params: Mapping[str, Any], *, title: str, requested_by: str, **_more: Any
+    ) -> str:
+        id = str(uuid.uuid4())
+        self.jobs[id] = TinyJob(id, self.kinds[kind], params, title, requested_by)
+        row = JobRow(
+            id=id, kind=kind, title=title, state=JobState.QUEUED, params=dict(params), requested_by=requested_by, run=1,
+            epoch=0, intent="run", cancel_requested=False, settled=False, created_at=now(),
+        )  # fmt: skip
+        with self.database.session() as session:
+            session.add(row)
+            session.flush()
+        return id
+
+    def get(self, id: str) -> TinyJob:
+        return self.jobs[id]
+
+    def undo(self, id: str, _by: str) -> None:
+        self.jobs[id].state = JobState.UNDOING
+        self._settled(id, False)
+
+    def rest(self, id: str, die_at: int | None = None) -> TinyJob:
+        """Carry it out until it rests, or dies: Death is told by ``settled`` False."""
+        job = self.jobs[id]
+        self.boundaries.left = die_at
+        try:
+            with fence.around(self.boundaries):
+                self._carry_out(job)
+        except Death:
+            pass
+        finally:
+            self.boundaries.left = None
+        return job
+
+    def unsettled(self) -> list[str]:
+        return [job.id for job in self.jobs.values() if not job.settled]
+
+    def _carry_out(self, job: TinyJob) -> None:
+        steps = job.kind.build(job.params)
+        if job.state in (JobState.QUEUED, JobState.RUNNING):
+            job.state = JobState.RUNNING
+            done = all(self._run(job, step) for step in steps)
+            if done:
+                job.state = JobState.DONE
+            else:
+                job.state = JobState.UNDOING if job.kind.on_failure == "undo" else JobState.PAUSED
+        if job.state is JobState.UNDOING:
+            undone = all(self._undo(job, step) for step in reversed(steps))
+            job.state = JobState.UNDONE if undone else JobState.UNDO_FAILED
+        if job.kind.finished is not None:
+            job.kind.finished(job.id, job.state, job.params)
+        self._settled(job.id, True)
+
+    def _run(self, job: TinyJob, step: Step) -> bool:
+        memo = job.memos.setdefault(step.name, Memo())
+        if memo.state == "done":
+            return True
+        ctx = self._context(job, step, memo)
+        try:
+            memo.result = step.run(ctx)
+        except Exception as error:
+            memo.state, memo.error, job.error = "failed", str(error), f"{step.name}: {error}"
+            return False
+        memo.state = "done"
+        return True
+
+    def _undo(self, job: TinyJob, step: Step) -> bool:
+        memo = job.memos.setdefault(step.name, Memo())
+        if memo.state in ("waiting", "undone") or step.undo is None:
+            return True
+        known = memo.result if memo.state == "done" else memo.result if memo.state == "undoing" else None
+        memo.state = "undoing" if memo.state in ("done", "undoing") else memo.state
+        try:
+            step.undo(self._context(job, step, memo, keep=True), known)
+        except Exception as error:
+            job.error = f"undo of {step.name}: {error}"
+            return False
+        memo.state = "undone"
+        return True
+
+    def _context(self, job: TinyJob, step: Step, memo: Memo, *, keep: bool = False) -> Any:
+        interrupted = memo.state == "running"
+        if not keep:
+            memo.state = "running"
+        memo.attempt += 1
+        self.boundaries.check()
+        say: Callable[..., None] = lambda message, **_data: job.events.append(message)  # noqa: E731
+        return SimpleNamespace(
+            job_id=job.id, step=step.name, token=f"multisite:{job.id}:{step.name}", attempt=memo.attempt,
+            interrupted=interrupted, result_of=lambda name: job.memos[name].result, progress=lambda *_a, **_k: None,
+            event=say, cancelled=lambda: False,
+        )  # fmt: skip
+
+    def _settled(self, id: str, settled: bool) -> None:
+        self.jobs[id].settled = settled
+        with self.database.session() as session:
+            row = session.get(JobRow, id)
+            assert row is not None
+            row.settled = settled
