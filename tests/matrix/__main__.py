@@ -1,6 +1,7 @@
 """The crash matrix: kill -9 at every boundary of protecting, recovering and undoing, and see what becomes of it.
 
-python -m tests.matrix [--only POINT] [--sample N --seed S] [--jobs 2] [--json FILE] [--list] [--lab]
+python -m tests.matrix [--only POINT] [--sample N --seed S] [--jobs 2] [--json FILE] [--resume FILE] [--list]
+                       [--lab]
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ def options() -> argparse.Namespace:
     parser.add_argument("--servers", type=int, default=2, help="of the application")
     parser.add_argument("--minutes", type=float, metavar="M", help="begin no more points after that")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FILE",
+        help="verdicts go there; those of an earlier run count, failed ones are tried again",
+    )
     parser.add_argument("--list", action="store_true", help="only name the points")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="have this bug: the matrix must find it")
     parser.add_argument(
@@ -67,9 +74,14 @@ def try_all(
     points: Sequence[Point],
     references: dict[str, Reference],
     until: float = math.inf,
+    kept: Path | None = None,
 ) -> list[Verdict]:
-    """Each point once, one at a time in each lane, all over the matrix; told in the order of the points."""
-    waiting, verdicts, lock = list(points), dict[str, Verdict](), threading.Lock()
+    """Each point once, one at a time in each lane, all over the matrix; told in the order of the points.
+
+    ``kept``: where verdicts are written as they come, and those of an earlier run are found.
+    """
+    verdicts, lock = report.kept(kept, points) if kept else dict[str, Verdict](), threading.Lock()
+    waiting = [point for point in points if point.id not in verdicts]
     random.Random(len(waiting)).shuffle(waiting)
 
     def lane(lives: Lives) -> None:
@@ -81,6 +93,8 @@ def try_all(
             verdict = attempt(stage, lives, point, references[point.scenario])
             with lock:
                 verdicts[point.id] = verdict
+                if kept:
+                    report.keep(kept, verdict)
                 report.progress(len(verdicts), len(points), verdict)
 
     threads = [threading.Thread(target=lane, args=(lives,)) for lives in lanes]
@@ -110,7 +124,7 @@ def run(asked: argparse.Namespace, stage: Stage) -> int:
                 print(f"{point.id:<60} {point.what}".rstrip())
             return 0
         until = begun + 60 * asked.minutes if asked.minutes else math.inf
-        verdicts = try_all(stage, lanes, points, references, until)
+        verdicts = try_all(stage, lanes, points, references, until, asked.resume)
     finally:
         for lives in lanes:
             lives.__exit__(None, None, None)

@@ -7,6 +7,7 @@ recovery: both copies run, each in networks of its site, and the operator says t
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -32,6 +33,7 @@ NAME = "crash"
 PATIENCE = 900.0
 READY = 240
 MAPPING = {"ready_timeout": READY, "boot_timeout": READY}
+_DIGESTS = re.compile(r"-ms-[0-9a-f]{8}-[0-9a-f]{8}$")
 COUNTED = ("backup",)
 """Kinds whose names are those of a run: only how many there are, in which state, can be compared."""
 
@@ -169,7 +171,8 @@ def _resources(cloud: str) -> Facts:
     """What a site has of the application, by kind and name; servers with their states and addresses."""
     every = inventory.everything(vnf.connect(cloud))
     ours = inventory.parts(every, NAME)
-    found: Facts = {kind: sorted(row.name for row in rows) for kind, rows in ours.items()}
+    # A repeated run is another job, whose digests are in the names of what can carry a token nowhere else.
+    found: Facts = {kind: sorted(_DIGESTS.sub("", row.name) for row in rows) for kind, rows in ours.items()}
     # To the lab a backup belongs to nobody; its name begins with its application's.
     for kind in COUNTED:
         rows = [row for row in every[kind] if (row.name or "").startswith(f"{NAME}-")]

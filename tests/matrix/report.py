@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.matrix.judge import FAILED, WORST, Reference, Verdict
+from tests.matrix.points import Point
 
 REPEAT = "make crash-matrix ARGS=\"--only '{}'\""
 
@@ -68,18 +69,39 @@ def write_json(
     path: Path, verdicts: Sequence[Verdict], references: dict[str, Reference], seconds: float
 ) -> None:
     content = {
-        "points": [
-            {
-                "id": v.point.id,
-                "what": v.point.what,
-                "outcome": v.outcome,
-                "seconds": round(v.seconds, 2),
-                "failures": v.failures,
-            }
-            for v in verdicts
-        ],
+        "points": [_row(verdict) for verdict in verdicts],
         "undisturbed_seconds": {name: round(r.seconds, 2) for name, r in references.items()},
         "failed": sum(v.outcome == FAILED for v in verdicts),
         "seconds": round(seconds, 1),
     }
     path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def keep(path: Path, verdict: Verdict) -> None:
+    """A line for each verdict, at once: a matrix on real sites takes an hour and may be broken off."""
+    with path.open("a") as file:
+        file.write("\n" + json.dumps(_row(verdict)))  # not behind what a killed run left half written
+
+
+def kept(path: Path, points: Sequence[Point]) -> dict[str, Verdict]:
+    """Verdicts ``keep`` wrote about these points, without failed ones and without a line cut short."""
+    known = {point.id: point for point in points}
+    found: dict[str, Verdict] = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if row["id"] in known and row["outcome"] != FAILED:
+            found[row["id"]] = Verdict(known[row["id"]], row["outcome"], row["seconds"], row["failures"])
+    return found
+
+
+def _row(verdict: Verdict) -> dict[str, object]:
+    return {
+        "id": verdict.point.id,
+        "what": verdict.point.what,
+        "outcome": verdict.outcome,
+        "seconds": round(verdict.seconds, 2),
+        "failures": verdict.failures,
+    }

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.matrix import report
+from tests.matrix.judge import EQUAL, FAILED, Verdict
 from tests.matrix.points import Point, only, sample
 from tests.sim.house import ROOT
 
@@ -74,3 +76,17 @@ def test_a_sample_is_the_same_for_the_same_seed_and_of_all_scenarios() -> None:
     assert sum(p.scenario == "full" for p in picked) == 4
     assert set(only(points, ["*/step-1/*"])) <= set(sample(points, 0, 1, always=["*/step-1/*"]))
     assert sample(points, 1000, 1) == points
+
+
+def test_a_run_broken_off_is_gone_on_with(tmp_path: Path) -> None:
+    points, file = some("full", 2), tmp_path / "kept"
+    assert report.kept(file, points) == {}
+    report.keep(file, Verdict(points[0], EQUAL, 1.5))
+    report.keep(file, Verdict(points[1], FAILED, 2.0, ["an orphan"]))
+    with file.open("a") as written:
+        written.write('\n{"id": "full/step-1/done", "outc')  # killed while it wrote
+    known = report.kept(file, points)
+    assert list(known) == [points[0].id], "failed points and half a line are tried again"
+    report.keep(file, Verdict(points[1], EQUAL, 2.0))
+    assert len(report.kept(file, points)) == 2
+    assert (known[points[0].id].outcome, known[points[0].id].seconds) == (EQUAL, 1.5)
