@@ -6,6 +6,8 @@ described, does not fit its schema, or is a 5xx, fails.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import schemathesis
@@ -13,6 +15,7 @@ from api.conftest import ADMIN
 from api.fakes import Services
 from hypothesis import HealthCheck, settings
 from oslo_config import cfg
+from pydantic import BaseModel
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -25,6 +28,7 @@ from schemathesis.specs.openapi.checks import (
 
 from multisite.api.app import create_app
 from multisite.api.policy import list_rules
+from multisite.api.schemas.common import In, Out
 
 CHECKS = [
     not_a_server_error,
@@ -121,3 +125,15 @@ def test_the_document_is_openapi_3_1_and_names_models_once() -> None:
     assert found["openapi"].startswith("3.1")
     assert not [name for name in found["components"]["schemas"] if "." in name]
     assert found["components"]["schemas"]["SiteIn"]["additionalProperties"] is False
+
+
+def test_no_two_schemas_have_one_name() -> None:
+    """The document keeps one of two of a name, and describes the other's answers wrongly."""
+
+    def below(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
+        for child in kind.__subclasses__():
+            yield child
+            yield from below(child)
+
+    names = Counter(kind.__name__ for base in (In, Out) for kind in set(below(base)))
+    assert [name for name, times in names.items() if times > 1] == []

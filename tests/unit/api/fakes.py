@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api.fakes_networks import Addresses, Paths, Probe
 from multisite.domain.audit import AuditKind, AuditOutcome, AuditRecord, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
@@ -31,7 +30,8 @@ from multisite.domain.model import (
 from multisite.jobs.model import JobState, StepState
 from multisite.jobs.view import Job, JournalEntry, StepView
 
-from .fake_networks import Networks, network
+from .fake_addresses import Addresses, Paths, Probe
+from .fake_stretched import Networks, network
 
 BEGAN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 MINE, FOREIGN = "p-mine", "p-foreign"

@@ -163,7 +163,7 @@ class PathStartedOut(Out):
     path: PathOut
 
 
-class DriftOut(Out):
+class PathDriftOut(Out):
     site: str
     kind: str
     what: str
@@ -174,7 +174,7 @@ class PathCheckOut(Out):
     """``in_sync`` null: unknown, a site could not be asked."""
 
     in_sync: bool | None
-    drift: list[DriftOut]
+    drift: list[PathDriftOut]
 
 
 class ProbeIn(In):

@@ -71,7 +71,7 @@ class UnstretchIn(In):
     )
 
 
-class MemberOut(Out):
+class StretchMemberOut(Out):
     site: str
     network_id: str
     subnet_id: str
@@ -97,7 +97,7 @@ class NetworkOut(Out):
     dhcp: str
     remote_groups: RemoteGroups
     port_security: bool
-    members: list[MemberOut]
+    members: list[StretchMemberOut]
     job_id: str | None
     requested_by: str
     error: str | None
@@ -133,7 +133,7 @@ class StretchPlanOut(Out):
     segment: int | None
     cidr: str
     mtu: int | None
-    members: list[MemberOut]
+    members: list[StretchMemberOut]
     actions: list[str]
     notes: list[str]
     problems: list[NetworkProblemOut]
