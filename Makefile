@@ -14,6 +14,7 @@ FORM_identity := --identity star --only-identity
 # networks between sites: two compute hosts each, routers, a lean third site
 SUITE_networks := tests/lab/networks
 FORM_networks := --compute-hosts 2 --l3 --third
+FORM_remote_ports := $(FORM_networks)
 SUITE ?= recovery
 NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
@@ -47,9 +48,7 @@ demo: env
 	@$(BIN)/python -m demo
 
 test: lint
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-unit test-flows
-	@$(MAKE) --no-print-directory test-nova
-	@$(MAKE) --no-print-directory test-neutron
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-unit test-flows test-nova test-neutron
 	@$(LAB) down --wipe  # sites that hold something of an earlier, killed run prove nothing
 	@$(MAKE) --no-print-directory test-lab SUITE=site-loss
 
@@ -116,7 +115,7 @@ bench: $(if $(filter $(ALONE),$(NAME)),env,lab-up)
 	$(if $(filter $(ALONE),$(NAME)),,$(INSIDE)) $(BIN)/python -m bench.$(NAME)
 
 lab-up: env
-	@$(LAB) up $(FORM_$(SUITE))
+	@$(LAB) up $(or $(FORM_$(SUITE)),$(FORM_$(NAME)))
 
 lab-down: env
 	@$(LAB) down

@@ -26,7 +26,7 @@ from multisite.domain.stretched import REMOTE_OWNER, Member, StretchedNetwork, S
 from multisite.networks.reconcile import Reconciler
 from multisite.store.database import Database
 from multisite.store.stretched import StretchedRepository
-from multisite_lab import sites
+from multisite_lab import flows, sites, taps
 from multisite_lab.sim.model import Settings, new_id
 from multisite_lab.sim.neutron_addresses import blank_port
 from multisite_lab.sim.world import World, make_world
@@ -108,8 +108,6 @@ def against_ordinary(site: CloudSite, network: str, subnet: str) -> tuple[float,
 
 def until_agents_know(site: CloudSite, network: str, subnet: str) -> list[float]:
     """Seconds from the answer of a POST until the switch of a host with a guest has the flow."""
-    from multisite_lab import flows, taps  # type: ignore[attr-defined,unused-ignore]
-
     body = {"network_id": network, "fixed_ips": [{"subnet_id": subnet, "ip_address": address(900)}]}
     tap = taps.plug(SITE, _post(site, body)[0])
     found = []

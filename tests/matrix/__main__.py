@@ -100,8 +100,13 @@ def try_all(
     threads = [threading.Thread(target=lane, args=(lives,)) for lives in lanes]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        with lock:
+            waiting.clear()  # or every point left would be tried without a process to try it in
+        raise
     return [verdicts[point.id] for point in points if point.id in verdicts]
 
 
