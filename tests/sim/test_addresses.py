@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+import uuid
 from pathlib import Path
 
 import pytest
 
-from multisite.domain.errors import Conflict
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, Forbidden, Invalid
 from multisite.domain.moving_address import AddressState, Verdict
 from multisite.jobs.model import JobState
 from multisite.networks.addresses.hold import Hands
+from multisite.networks.addresses.service import MemberAsked
 from multisite.networks.addresses.steps import MoveSteps
 from multisite_lab.sim import neutron_floating
 from multisite_lab.sim.faults import Rule
@@ -211,6 +214,17 @@ def test_deleting_leaves_nothing(here: Ground) -> None:
     gone = here.service.delete(OPERATOR, here.address_id)
     assert gone is not None
     assert here.engine.rest(gone.job_id).state is JobState.DONE
-    assert here.holders() == []
+    assert "mine" not in [address.name for address in here.service.list(OPERATOR)]
     assert all(not site.sim.state.floatingips for site in here.world.sites.values())
     assert here.service.list(OPERATOR) == []
+
+
+def test_the_port_of_another_project_is_as_good_as_not_there(here: Ground) -> None:
+    stranger = Caller("u-9", "eve", "0" * 32, "others", frozenset({"member"}), "req-9")
+    members = [MemberAsked(name, port) for name, port in here.ports.items()]
+    with pytest.raises((Invalid, Forbidden)):
+        here.service.create(stranger, "mine", "203.0.113.78", members, "site1")
+    nowhere = [MemberAsked(name, str(uuid.uuid4())) for name in here.ports]
+    with pytest.raises(Invalid, match=r"port: .* could not be found in site site1"):
+        here.service.create(OPERATOR, "mine", "203.0.113.78", nowhere, "site1")
+    assert "mine" not in [address.name for address in here.service.list(OPERATOR)]

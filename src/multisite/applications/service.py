@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite, Sites
-from multisite.clouds.errors import NotFoundInSite, Refused, Unsupported
+from multisite.clouds.errors import NotFoundInSite, Unsupported
 from multisite.clouds.facts import SERVERS, read_servers
+from multisite.clouds.projects import project_in
 from multisite.domain.caller import Caller
-from multisite.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import Application, Member
 from multisite.sites.service import NAME, NAME_RULE
 
@@ -143,7 +144,7 @@ def _chosen(cloud: CloudSite, caller: Caller, servers: Sequence[Mapping[str, Any
     except Unsupported as error:
         raise Invalid(f"servers: {error.message}") from error
     if not caller.is_admin:
-        project = _project_in(cloud, caller)
+        project = project_in(cloud, caller)
         for row in rows:
             if row["tenant_id"] != project:
                 # The same words as for one that is not there: what other projects have is not ours to tell.
@@ -158,7 +159,7 @@ def _tagged(cloud: CloudSite, caller: Caller, tag: str) -> tuple[Member, ...]:
     key, equals, value = tag.partition("=")
     if not key or not equals or not value:
         raise Invalid(f"metadata_tag: {tag!r} must look like key=value")
-    project = _project_in(cloud, caller)
+    project = project_in(cloud, caller)
     foreign = {} if project == cloud.project_id else {"all_tenants": "1", "project_id": project}
     rows = read_all(
         cloud,
@@ -189,31 +190,3 @@ def _place(row: Mapping[str, Any]) -> tuple[float, str, str]:
         said = f"metadata_tag: server {row['name']} has {ORDER_KEY}={written!r}, which is not a whole number"
         raise Invalid(said) from None
     return order, row["name"], row["id"]
-
-
-def _project_in(cloud: CloudSite, caller: Caller) -> str:
-    """Id, in that site, of the caller's project: sites with their own Keystones know it by another id.
-
-    The same id or, in another Keystone, the same name in a domain of the same name: a name alone is anybody's.
-    Raises Forbidden when there is none or our credentials cannot tell.
-    """
-    if caller.project_id == cloud.project_id:
-        return cloud.project_id
-    domain, name = caller.project_domain_name, caller.project_name
-    if domain and (domain, name) == (cloud.project_domain_name, cloud.project_name):
-        return cloud.project_id
-    what = f"find project {name} of domain {domain}"
-    try:
-        rows = read_all(cloud, what, lambda: cloud.identity, "/projects", "projects", name=name)
-        found = [row for row in rows if row["id"] == caller.project_id]
-        if domain and not found:
-            domains = read_all(cloud, what, lambda: cloud.identity, "/domains", "domains", name=domain)
-            found = [row for row in rows if row["domain_id"] in {d["id"] for d in domains}]
-    except Refused as error:
-        raise Forbidden(
-            f"site: in site {cloud.name} our credentials see project {cloud.project_name} only, "
-            f"yours is {name} of domain {domain}; ask an administrator"
-        ) from error
-    if len(found) != 1:
-        raise Forbidden(f"site: in site {cloud.name} there is no project {name} in a domain {domain}")
-    return str(found[0]["id"])

@@ -62,6 +62,7 @@ class PortView:
     security_groups: tuple[str, ...]
     port_security: bool
     revision: int
+    project_id: str
 
 
 def requires(site: CloudSite) -> None:
@@ -99,6 +100,7 @@ def port(site: CloudSite, port_id: str) -> PortView:
     return PortView(
         row["id"], row["name"], row["status"], tuple(ip["ip_address"] for ip in row["fixed_ips"]),
         tuple(row["security_groups"]), bool(row.get("port_security_enabled", True)), int(row["revision_number"]),
+        row["project_id"],
     )  # fmt: skip
 
 

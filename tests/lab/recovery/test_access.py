@@ -22,6 +22,8 @@ from multisite_lab import vnf
 from multisite_lab.manager import Manager
 
 EXAMPLES = 30
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+"""The id of a kind of which nothing is there."""
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 
 
@@ -76,7 +78,7 @@ def routes(document: dict[str, Any], things: dict[str, str]) -> list[tuple[str, 
     for path, operations in document["paths"].items():
         for method in operations if path != "/" else ():
             collection = path.split("/")[2]
-            found.append((method.upper(), re.sub(r"{\w+}", things.get(collection, ""), path)))
+            found.append((method.upper(), re.sub(r"{\w+}", things.get(collection, NOWHERE), path)))
     assert len(found) > 25
     return found
 
@@ -104,12 +106,17 @@ def test_a_member_of_another_project_finds_nothing(
         "/v1/recoveries/preview": point,
         "/v1/recoveries": {**point, "confirm": application.name},
     }
+    stretch = {"name": "mine", "sites": ["site1", "site2"], "cidr": "10.99.0.0/24"}
+    bodies |= {"/v1/stretched-networks": stretch, "/v1/stretched-networks/preview": stretch}
+    bodies |= {"/v1/probes": {"address": "192.0.2.1"}}
     before = service.cli("job", "show", things["jobs"])
     refused = 0
     for method, path in routes(document, things):
         body = bodies.get(path) if method == "POST" else None
-        if method == "POST" and path == "/v1/applications":
-            continue  # what they may make there, the next test asks
+        if path.endswith("/move"):
+            body = {"to": "site1"}
+        if method == "POST" and path in ("/v1/applications", "/v1/addresses", "/v1/paths"):
+            continue  # what they may make there, the next tests ask
         answer = ask(service, method, path, stranger, body)
         if method == "GET" and (path.count("/") == 2 or path.startswith("/v1/sites/")):
             assert answer.status_code == 200, (path, answer.text)
@@ -134,6 +141,18 @@ def test_a_member_of_another_project_cannot_take_our_servers(service: Manager, a
     assert service.cli("application", "list", cloud="site2-other") == []
 
 
+def test_a_member_of_another_project_cannot_use_our_ports(service: Manager, application: vnf.Vnf) -> None:
+    with openstack.connect("site1", load_yaml_config=True) as conn:
+        port = next(conn.network.ports(device_id=application.servers[0].id)).id
+    members = [{"site": "site1", "port": port}, {"site": "site2", "port": port}]
+    address = {"name": "stolen", "address": "192.0.2.1", "members": members, "active": "site1"}
+    path = {"name": "stolen", "ends": members, "protocol": "udp", "port": 5000}
+    for asked, body in (("/v1/addresses", address), ("/v1/paths", path)):
+        answer = ask(service, "POST", asked, token("site2-other"), body)
+        assert answer.status_code in (400, 403, 409), answer.text
+        assert ask(service, "GET", asked, token("site2-other")).json()[asked.split("/")[2]] == []
+
+
 def test_a_fuzzer_meets_no_server_error(
     service: Manager, document: dict[str, Any], things: dict[str, str]
 ) -> None:
@@ -152,7 +171,7 @@ def test_a_fuzzer_meets_no_server_error(
         def fuzz(case: Any) -> None:
             if case.method == "GET" and case.path_parameters:
                 name = case.path.split("/")[2]
-                case.path_parameters = dict.fromkeys(case.path_parameters, things[name])
+                case.path_parameters = dict.fromkeys(case.path_parameters, things.get(name, NOWHERE))
             answer = case.call_and_validate(base_url=service.url, headers=headers, checks=CHECKS)
             asked[answer.status_code] = asked.get(answer.status_code, 0) + 1
 

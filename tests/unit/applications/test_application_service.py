@@ -12,6 +12,7 @@ import pytest
 
 from multisite.applications import service as module
 from multisite.applications.service import ApplicationService
+from multisite.clouds import projects
 from multisite.clouds.errors import NotFoundInSite, Refused, Unreachable
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Forbidden, Invalid, NotFound
@@ -78,6 +79,7 @@ def sites(monkeypatch: pytest.MonkeyPatch) -> FakeSites:
     found = FakeSites()
     monkeypatch.setattr(module, "read_servers", found.read_servers)
     monkeypatch.setattr(module, "read_all", found.read_all)
+    monkeypatch.setattr(projects, "read_all", found.read_all)
     return found
 
 

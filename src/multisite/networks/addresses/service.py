@@ -29,6 +29,7 @@ from multisite.networks.addresses.hold import Hands, Patience
 from multisite.networks.addresses.look import Eyes, Listen, OpensSites, listen
 from multisite.networks.addresses.plan import plan_move
 from multisite.networks.addresses.steps import Tools
+from multisite.networks.members import own_port
 from multisite.networks.probe.echo import way
 from multisite.store.addresses import AddressRepository
 from multisite.store.database import Database
@@ -88,7 +89,8 @@ class AddressService:
     ) -> MovingAddress:
         """Set an address up: reserved in every site, bound in the active one.
 
-        All sites must answer.  Invalid naming the field, Conflict when name or address is taken, SiteError.
+        All sites must answer, ports be the caller's.  Invalid naming the field, Conflict when name or address is
+        taken, SiteError.
         """
         shown = _address(address)
         _probe(probe)
@@ -97,7 +99,7 @@ class AddressService:
             raise Invalid("members: an address moves between at least two sites, with one member in each")
         if active not in sites:
             raise Invalid(f"active: {active!r} is none of the members' sites: {', '.join(sites)}")
-        resolved = tuple(self._member(asked) for asked in members)
+        resolved = tuple(self._member(caller, asked) for asked in members)
         id = str(uuid.uuid4())
         params = {
             "address_id": id,
@@ -221,10 +223,10 @@ class AddressService:
 
     # Within
 
-    def _member(self, asked: MemberAsked) -> AddressMember:
+    def _member(self, caller: Caller, asked: MemberAsked) -> AddressMember:
         site = self._clouds.open(asked.site)
         neutron.requires(site)
-        found = neutron.port(site, asked.port)
+        found = own_port(site, caller, asked.port)
         return AddressMember(asked.site, found.id, neutron.external_network(site, asked.network))
 
     def _start(

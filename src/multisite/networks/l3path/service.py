@@ -28,6 +28,7 @@ from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobKind, JobState, Json, Step
 from multisite.networks.addresses.look import Listen, listen
 from multisite.networks.l3path.steps import OpensSites, PathSteps, look
+from multisite.networks.members import own_port
 from multisite.store.database import Database
 from multisite.store.paths import PathRepository
 
@@ -64,9 +65,12 @@ class PathService:
     def create(
         self, caller: Caller, name: str, ends: Sequence[EndAsked], protocol: str, port: int | None
     ) -> L3Path:
-        """Make a path between two members.  Both sites must answer.  Invalid naming the field, Conflict, SiteError."""
+        """Make a path between two members.  Both sites must answer, ports be the caller's.
+
+        Invalid naming the field, Conflict, SiteError.
+        """
         _refuse_wrong(ends, protocol, port)
-        made = tuple(self._end(end) for end in ends)
+        made = tuple(self._end(caller, end) for end in ends)
         id, sites = str(uuid.uuid4()), [end.site for end in ends]
         with self._database.session():
             job_id = self._jobs.start(
@@ -116,10 +120,10 @@ class PathService:
         except MultisiteError as error:
             return EndSight(end.site, known=False, why=str(error))
 
-    def _end(self, asked: EndAsked) -> PathEnd:
+    def _end(self, caller: Caller, asked: EndAsked) -> PathEnd:
         site = self._clouds.open(asked.site)
         neutron.requires(site)
-        found = neutron.port(site, asked.port)
+        found = own_port(site, caller, asked.port)
         return PathEnd(asked.site, found.id, neutron.external_network(site, asked.network))
 
     def _build(self, params: Mapping[str, Json]) -> builtins.list[Step]:

@@ -1,0 +1,37 @@
+"""Whose things are whose: a project as each site's own Keystone knows it."""
+
+from __future__ import annotations
+
+from multisite.clouds.call import read_all
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import Refused
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Forbidden
+
+
+def project_in(cloud: CloudSite, caller: Caller) -> str:
+    """Id, in that site, of the caller's project: sites with their own Keystones know it by another id.
+
+    The same id or, in another Keystone, the same name in a domain of the same name: a name alone is anybody's.
+    Raises Forbidden when there is none or our credentials cannot tell.
+    """
+    if caller.project_id == cloud.project_id:
+        return cloud.project_id
+    domain, name = caller.project_domain_name, caller.project_name
+    if domain and (domain, name) == (cloud.project_domain_name, cloud.project_name):
+        return cloud.project_id
+    what = f"find project {name} of domain {domain}"
+    try:
+        rows = read_all(cloud, what, lambda: cloud.identity, "/projects", "projects", name=name)
+        found = [row for row in rows if row["id"] == caller.project_id]
+        if domain and not found:
+            domains = read_all(cloud, what, lambda: cloud.identity, "/domains", "domains", name=domain)
+            found = [row for row in rows if row["domain_id"] in {d["id"] for d in domains}]
+    except Refused as error:
+        raise Forbidden(
+            f"site: in site {cloud.name} our credentials see project {cloud.project_name} only, "
+            f"yours is {name} of domain {domain}; ask an administrator"
+        ) from error
+    if len(found) != 1:
+        raise Forbidden(f"site: in site {cloud.name} there is no project {name} in a domain {domain}")
+    return str(found[0]["id"])
