@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from openstack import exceptions, proxy, resource
+from openstack import exceptions, resource
 from openstack.resource import Body
 
-Json = dict[str, Any]
+from multisite.client.acting import Acting
+from multisite.client.resources import Json
 
 
 class StretchedNetwork(resource.Resource):
@@ -34,12 +35,8 @@ class StretchedNetwork(resource.Resource):
     created_at = Body("created_at")
 
 
-class NetworkVerbs(proxy.Proxy):
+class NetworkVerbs(Acting):
     """Part of ``conn.multisite``."""
-
-    def act(self, path: str, body: Any = None) -> Json:
-        """POST, and the answer's body (``Proxy.act``)."""
-        raise NotImplementedError
 
     def stretched_networks(self) -> Iterator[StretchedNetwork]:
         """The project's stretched networks."""

@@ -224,13 +224,6 @@ class Proxy(NetworkVerbs):
         job_id: str | None = answer.json()["job_id"]
         return job_id
 
-    def act(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
-        """POST, and the answer's body."""
-        answer = self.post(path, json=body) if body is not None else self.post(path)
-        exceptions.raise_from_response(answer)
-        content: Json = answer.json() if answer.content else {}
-        return content
-
 
 def _question(restore_point: str, target_site: str, mapping: Mapping[str, Any]) -> Json:
     return {"restore_point": restore_point, "target_site": target_site, "mapping": dict(mapping)}
