@@ -74,7 +74,9 @@ def capture(cloud: ProtectCloud, plan: ProtectPlan, settings: CaptureSettings, c
             snapshots = camera.take(window.deadline)
             window.taken()
         except (MultisiteError, StepFailed) as error:
-            trouble.append(str(error))
+            # A call cut short by what was left of the limit says only that its own answer did not come.
+            cut_short = isinstance(error, SiteError) and _is_over(window.deadline)
+            trouble.append(f"{LATE} ({error})" if cut_short else str(error))
         finally:
             trouble.extend(window.thaw())
     window.tell(ctx)
@@ -208,6 +210,10 @@ class _Camera:
             if all(v in found and found[v].status == "available" for v in wanted):
                 return {v: found[v].id for v in wanted}
             time.sleep(min(POLL, _left(end)))
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
 
 
 def _left(end: float) -> float:

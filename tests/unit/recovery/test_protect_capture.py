@@ -228,6 +228,19 @@ def test_an_answer_that_comes_after_the_time_limit_does_not_count(cloud):
         take(cloud, timeout=0.2)
 
 
+@pytest.mark.parametrize("verb", ["snapshot", "snapshots_named"])
+def test_a_call_cut_short_by_the_time_limit_says_so(cloud, verb):
+    def cut_short(asked, _thing):
+        if asked == verb:
+            time.sleep(0.25)
+            raise unreachable("no answer in time")
+
+    cloud.trouble = cut_short
+    with pytest.raises(StepFailed, match="raise freeze_timeout"):
+        take(cloud, timeout=0.2)
+    assert cloud.frozen == set()
+
+
 def test_freezing_that_uses_up_the_time_limit_stops(cloud):
     cloud.late = lambda verb, thing: time.sleep(0.15) if verb == "freeze" else None
     with pytest.raises(StepFailed, match=r"took longer than the freeze limit.*web3"):
