@@ -56,7 +56,11 @@ class RemotePortCase(test_plugin.Ml2PluginV2TestCase):
         if kind == "vlan":
             asked[provider_net.PHYSICAL_NETWORK] = "physnet1"
         made = self._make_network(self.fmt, f"n{vni}", True, as_admin=True, arg_list=tuple(asked), **asked)
-        subnet = self._make_subnet(self.fmt, made, "10.99.0.1", "10.99.0.0/24", as_admin=True)
+        # as in a stretched network: remote ports have addresses this site gives to nobody
+        pool = [{"start": "10.99.0.100", "end": "10.99.0.250"}]
+        subnet = self._make_subnet(
+            self.fmt, made, "10.99.0.1", "10.99.0.0/24", allocation_pools=pool, as_admin=True
+        )
         return made["network"]["id"], subnet["subnet"]["id"]
 
     # requests
