@@ -149,6 +149,13 @@ def test_a_thaw_of_an_older_freeze_changes_nothing():
     assert records.thaw_answered(freezing(), thawing(), OK, NOW, LATE) is None
 
 
+@pytest.fixture
+def cloud(cloud):
+    """With nobody watching: these records are of the past, a watcher would act on them at once."""
+    cloud.kill()
+    return cloud
+
+
 def test_a_change_touches_no_other_metadata(cloud):
     guest = cloud.boot()
     context = cloud.cell(guest)
