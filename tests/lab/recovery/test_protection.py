@@ -37,8 +37,6 @@ TARGET = "site2" if SITE == "site1" else "site1"
 NAME = "prot"
 SERVERS = 2
 FREEZE_LIMIT = 30
-FREEZE_ANSWER = 10
-"""Seconds the filter of nova-api gives a guest to confirm a freeze (its option freeze_timeout)."""
 
 
 class House:
@@ -278,7 +276,8 @@ def test_snapshots_that_do_not_come_within_the_limit(
 
 def test_a_hung_agent(house: House, application: vnf.Vnf, protection: Protection, untouched: None) -> None:
     first, second = application.servers
-    hang = "sleep 1; kill -STOP $(cat /run/qga.pid); sleep 45; kill -CONT $(cat /run/qga.pid)"
+    # much longer than the run takes, also on a slow machine
+    hang = "sleep 1; kill -STOP $(cat /run/qga.pid); sleep 110; kill -CONT $(cat /run/qga.pid)"
     sites.guest_exec(SITE, second.domain, f"({hang}) > /dev/null 2>&1 &")
     time.sleep(3)
     begun = time.monotonic()
@@ -286,11 +285,11 @@ def test_a_hung_agent(house: House, application: vnf.Vnf, protection: Protection
     took = time.monotonic() - begun
     assert job.state == JobState.UNDONE, job.error
     assert f"server {second.name} could not be frozen" in str(job.error)
-    assert took < FREEZE_ANSWER + FREEZE_LIMIT + 15  # our own looking and tidying
+    assert not answers(second), f"after {took:.1f} s it is not hung any more: did the run wait for it?"
     assert sites.guest_agent(SITE, first.domain, "guest-fsfreeze-status") == "thawed"
     print(f"\nhung agent: the run ended after {took:.1f} s: {job.error}")
     assert point.state == RestorePointState.FAILED
-    settled = until(lambda: answers(second), 90, "the agent answers again")
+    settled = until(lambda: answers(second), 180, "the agent answers again")
     cloud = house.clouds_of(SITE)
     thawed = until(lambda: quiesce.state(cloud, second.id).state == "thawed", 180, "nova-api thawed it")
     print(f"the agent came back after {settled:.1f} s, nova-api had it thawed {thawed:.1f} s later")
