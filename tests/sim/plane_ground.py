@@ -121,7 +121,12 @@ class Ground:
 @contextmanager
 def ground(folder: Path) -> Iterator[Ground]:
     """Fresh sites; nothing is repeated or waited for for long."""
-    kept = call.ATTEMPTS, networks._LOOK_AGAIN_SECONDS, stretched.LOOK_AGAIN_SECONDS, routers.LOOK_AGAIN_SECONDS
+    kept = (
+        call.ATTEMPTS,
+        networks._LOOK_AGAIN_SECONDS,
+        stretched.LOOK_AGAIN_SECONDS,
+        routers.LOOK_AGAIN_SECONDS,
+    )
     call.ATTEMPTS = 2
     networks._LOOK_AGAIN_SECONDS = stretched.LOOK_AGAIN_SECONDS = routers.LOOK_AGAIN_SECONDS = 0.3
     with make_world(SITES, settings=Settings(remote_port=True, dhcp=0.0, l3=0.005)) as world:

@@ -246,7 +246,9 @@ def test_a_site_that_is_away_keeps_its_plane(here: Ground) -> None:
 def test_no_address_is_known(here: Ground) -> None:
     pools = here.state("site2").subnetpools
     pools.clear()
-    with pytest.raises(Invalid, match="cidr: plane mgmt has none, and site2 has no default subnet pool: give"):
+    with pytest.raises(
+        Invalid, match="cidr: plane mgmt has none, and site2 has no default subnet pool: give"
+    ):
         here.realise("mgmt")
     found = here.service.preview(here.caller, "mme", "mgmt")
     assert (found.startable, [p.subject for p in found.problems]) == (False, ["site site2"])
@@ -261,7 +263,9 @@ def test_an_l3_plane_needs_one_way_out(here: Ground) -> None:
     with pytest.raises(Conflict, match=r"site1: there are several.*set --default"):
         here.realise("copy")
     here.state("site1").networks[made]["is_default"] = True
-    (action,) = [a for a in here.service.preview(here.caller, "mme", "copy").actions if "router" in a and "site1" in a]
+    (action,) = [
+        a for a in here.service.preview(here.caller, "mme", "copy").actions if "router" in a and "site1" in a
+    ]
     assert made in action
 
 

@@ -45,7 +45,10 @@ def attached(site: CloudSite, router_id: str, subnet_id: str) -> bool:
     what = f"list the ports of router {router_id}"
     rows = read_all(site, what, lambda: site.network, "/ports", "ports", device_id=router_id)
     return any(
-        ip["subnet_id"] == subnet_id for row in rows if row["device_id"] == router_id for ip in row["fixed_ips"]
+        ip["subnet_id"] == subnet_id
+        for row in rows
+        if row["device_id"] == router_id
+        for ip in row["fixed_ips"]
     )
 
 

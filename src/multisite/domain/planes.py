@@ -166,7 +166,9 @@ def _plane(number: int, entry: Mapping[str, Any], sites: tuple[str, ...], known:
     mine = tuple(entry.get("sites") or sites)
     if stranger := sorted(set(mine) - set(known)):
         listed = ", ".join(known)
-        raise Invalid(f"{where}: sites: {', '.join(stranger)} is not a site of the application; it may be: {listed}")
+        raise Invalid(
+            f"{where}: sites: {', '.join(stranger)} is not a site of the application; it may be: {listed}"
+        )
     if len(set(mine)) < len(mine):
         raise Invalid(f"{where}: sites: each of them once: {', '.join(mine)}")
     if realised is not Realised.LOCAL and len(set(mine)) < 2:

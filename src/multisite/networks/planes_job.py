@@ -73,7 +73,9 @@ class Realising:
         ]  # fmt: skip
         if part.external_id is not None:
             run, undo = partial(self.router, part), partial(self.no_router, part)
-            found.append(Step(f"router:{site}", f"Create the router at {site}", run, undo, (subnet,), site=site))
+            found.append(
+                Step(f"router:{site}", f"Create the router at {site}", run, undo, (subnet,), site=site)
+            )
         return found
 
     def network(self, part: Part, ctx: StepContext) -> Json:
@@ -149,10 +151,14 @@ def _finished(
             return replace(known, state=PlaneState.ACTIVE, error=None)
         error = job(job_id).error
         if state is not JobState.UNDONE:
-            return replace(known, state=PlaneState.REMOVING, error=f"something is left: {error or 'see its job'}")
+            return replace(
+                known, state=PlaneState.REMOVING, error=f"something is left: {error or 'see its job'}"
+            )
         failed = known.state is PlaneState.REALISING
         at_rest = PlaneState.FAILED if failed else PlaneState.DESCRIBED
-        return replace(known, state=at_rest, made={}, error=error or "undone by the operator" if failed else None)
+        return replace(
+            known, state=at_rest, made={}, error=error or "undone by the operator" if failed else None
+        )
 
     with suppress(NotFound):
         rows.change(given["plane_id"], settled)

@@ -14,8 +14,8 @@ from multisite.domain.planes import Plane, Realised, Role
 class Part:
     """What is to be made in one site, in project ``project_id`` there.
 
-    ``cidr`` None: addresses from the subnet pool ``pool_id``.  ``gateway``: whether its subnet names one; ``external_id``:
-    the network its router leaves by, None without router.
+    ``cidr`` None: addresses from the subnet pool ``pool_id``.  ``gateway``: whether its subnet names one.
+    ``external_id``: the network its router leaves by, None without router.
     """
 
     site: str
@@ -92,7 +92,8 @@ def _of_site(plane: Plane, site: PlaneFacts) -> Iterator[Problem]:
         yield Problem(name, "it has no default subnet pool, and the plane no cidr", "give the plane a cidr")
     if plane.realised is Realised.L3 and site.external_id is None:
         remedy = (
-            "an l3 plane needs one external network there: make it, or mark one default (openstack network set --default)"
+            "an l3 plane needs one external network there: make it, or mark one as the default one "
+            "(openstack network set --default)"
         )
         yield Problem(name, site.external_trouble or "it has no external network", remedy)
     # DHCP takes a port, a router one in the network.

@@ -191,11 +191,13 @@ class PlaneService:
             self._rows.update(replace(record, state=state, job_id=job_id, error=None, made={}))
 
     def _still(self, app: Application, planned: PlaneRecord) -> PlaneRecord:
-        """The record as it is now, within the session that begins the work; Conflict when it is not what was planned."""
+        """As it is now, within the session that begins the work; Conflict when it is not what was planned."""
         self._database.alone(f"planes {app.id}")
         known = self._rows.by_name(app.id, planned.name)
         if known.plane != planned.plane:
-            raise Conflict(f"plane {planned.name}: it was described anew a moment ago; look at it and try again")
+            raise Conflict(
+                f"plane {planned.name}: it was described anew a moment ago; look at it and try again"
+            )
         self._refuse_realised(known)
         return known
 
@@ -226,7 +228,9 @@ class PlaneService:
         except NotFound:
             state = PlaneState.DESCRIBED
             return replace(record, state=state, stretched_network_id=None, made={}, job_id=None, error=None)
-        made = {m.site: MadeAt(m.network_id, m.subnet_id, network.cidr) for m in network.members if m.network_id}
+        made = {
+            m.site: MadeAt(m.network_id, m.subnet_id, network.cidr) for m in network.members if m.network_id
+        }
         state = self._state_of(network)
         return replace(record, state=state, made=made, job_id=network.job_id, error=network.error)
 
@@ -262,7 +266,9 @@ class PlaneService:
                 said = f"site {site} cannot be asked who is in it: {error}; make it reachable"
                 raise Conflict(f"plane {record.name}: {said}") from error
             if inside:
-                raise Conflict(f"plane {record.name} is in use at {site}: {', '.join(inside[:10])}; remove them first")
+                raise Conflict(
+                    f"plane {record.name} is in use at {site}: {', '.join(inside[:10])}; remove them first"
+                )
 
     def _forget_failure(self, record: PlaneRecord) -> None:
         if record.state is PlaneState.FAILED:

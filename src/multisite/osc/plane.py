@@ -38,8 +38,8 @@ class Set(Lister):
             "--plane",
             action="append",
             metavar="name=<name>,role=<role>[,realised=<how>][,cidr=<cidr>][,site=<site>...]",
-            help="A plane (repeatable): role external, inter-component, backup or management; realised stretched, l3 or "
-            "local (default: what its role needs)",
+            help="A plane (repeatable): role external, inter-component, backup or management; realised stretched, l3 "
+            "or local (default: what its role needs)",
         )
         parser.add_argument(
             "--site",
@@ -133,7 +133,9 @@ def read_planes(name: str) -> tuple[list[Any], list[str]]:
     if not isinstance(found, Mapping) or not isinstance(found.get("planes"), list):
         raise CommandError(f"--planes {name}: it must be a list of planes, or have `planes` with such a list")
     if unknown := sorted(set(found) - {"planes", "sites"}):
-        raise CommandError(f"--planes {name}: {', '.join(map(str, unknown))}: only `planes` and `sites` are known")
+        raise CommandError(
+            f"--planes {name}: {', '.join(map(str, unknown))}: only `planes` and `sites` are known"
+        )
     return found["planes"], list(found.get("sites") or ())
 
 

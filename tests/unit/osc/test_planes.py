@@ -83,7 +83,11 @@ def test_realise_show_remove(openstack: Openstack, cloud: Cloud) -> None:
     preview = openstack("application", "plane", "realise", "mme", "hb", "--preview", "-f", "json").json
     assert preview["actions"] == ["create network mme-hb at paris"]
     done = openstack("application", "plane", "realise", "mme", "hb", "-f", "json")
-    assert (done.code, done.json["state"], [m["site"] for m in done.json["made"]]) == (0, "active", ["paris", "lyon"])
+    assert (done.code, done.json["state"], [m["site"] for m in done.json["made"]]) == (
+        0,
+        "active",
+        ["paris", "lyon"],
+    )
     listed = openstack("application", "plane", "list", "mme", "-f", "json").json
     assert {row["Name"]: row["State"] for row in listed} == {"mgmt": "active", "hb": "active"}
     for name in ("hb", "mgmt"):  # a job that is done, and one that is undone

@@ -1,4 +1,4 @@
-"""Neutron: subnet pools, and the subnets that come from them (neutron/db/db_base_plugin_v2.py, ipam/subnet_alloc.py)."""
+"""Neutron: subnet pools and the subnets that come from them (neutron/db/db_base_plugin_v2.py, ipam/subnet_alloc.py)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def create(sim: Sim, ask: Ask) -> Answer:
         said = "rule:create_subnetpool:is_default is disallowed by policy"
         raise neutron_error(403, "PolicyNotAuthorized", said)
     version = ipaddress.ip_network(fields["prefixes"][0]).version
-    if default and any(r["is_default"] and r["ip_version"] == version for r in sim.state.subnetpools.values()):
+    if default and any(
+        r["is_default"] and r["ip_version"] == version for r in sim.state.subnetpools.values()
+    ):
         said = "A default subnetpool for this IP family has already been set. Only one default may exist per IP family"
         raise neutron_error(400, "InvalidInput", f"Invalid input for operation: {said}.")
     row = {
@@ -65,7 +67,9 @@ def block_for(sim: Sim, ask: Ask, pool_id: str) -> Any:
     """The first block that is free.  500 when there is none: the exception has no status of its own there."""
     row = find(sim, ask, pool_id)
     used = [
-        ipaddress.ip_network(s["cidr"]) for s in sim.state.subnets.values() if s.get("subnetpool_id") == row["id"]
+        ipaddress.ip_network(s["cidr"])
+        for s in sim.state.subnets.values()
+        if s.get("subnetpool_id") == row["id"]
     ]
     for prefix in row["prefixes"]:
         for block in ipaddress.ip_network(prefix).subnets(new_prefix=row["default_prefixlen"]):

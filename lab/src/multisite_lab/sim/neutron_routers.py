@@ -22,9 +22,7 @@ def find(sim: Sim, ask: Ask) -> Row:
 
 def interfaces(sim: Sim, router_id: str) -> list[Row]:
     return [
-        p
-        for p in sim.state.ports.values()
-        if p["device_id"] == router_id and p["device_owner"] == INTERFACE
+        p for p in sim.state.ports.values() if p["device_id"] == router_id and p["device_owner"] == INTERFACE
     ]
 
 
@@ -111,7 +109,12 @@ def add_interface(sim: Sim, ask: Ask) -> Answer:
         said = f"IP address {subnet['gateway_ip']} already allocated in subnet {subnet['id']}"
         raise neutron_error(409, "IpAddressAlreadyAllocated", said)
     port = blank_port(sim, sim.state.networks[subnet["network_id"]])
-    port |= {"mac_address": new_mac(sim), "device_owner": INTERFACE, "device_id": row["id"], "status": "ACTIVE"}
+    port |= {
+        "mac_address": new_mac(sim),
+        "device_owner": INTERFACE,
+        "device_id": row["id"],
+        "status": "ACTIVE",
+    }
     port |= {"project_id": row["project_id"], "tenant_id": row["project_id"], "port_security_enabled": False}
     port["fixed_ips"] = [{"subnet_id": subnet["id"], "ip_address": subnet["gateway_ip"]}]
     sim.state.ports[port["id"]] = port

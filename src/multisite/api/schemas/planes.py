@@ -12,16 +12,16 @@ from multisite.domain.planes import PlaneState, Realised, Role
 
 
 class PlaneIn(In):
-    """``sites``: default those of the document; ``cidr``: needed when stretched, else a site's default pool gives it."""
+    """``sites``: default those of the document; ``cidr``: needed when stretched, else a default pool gives it."""
 
     name: Name
     role: Literal["external", "inter-component", "backup", "management"]
     realised: Annotated[
         Literal["stretched", "l3", "local"] | None, Field(description="By default what its role needs")
     ] = None
-    cidr: Annotated[Address | None, Field(description="Of a plane that is not stretched: the same in each site")] = (
-        None
-    )
+    cidr: Annotated[
+        Address | None, Field(description="Of a plane that is not stretched: the same in each site")
+    ] = None
     sites: Annotated[list[Name] | None, Field(min_length=1, max_length=50)] = None
 
 
