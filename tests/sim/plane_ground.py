@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from multisite.clouds import call, networks, routers, stretched
-from multisite.clouds.connect import Sites
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.caller import Caller
 from multisite.domain.model import Application
 from multisite.domain.planes import PlaneRecord
@@ -46,6 +46,16 @@ class Applications:
         return found[0]
 
 
+def furnish(site: CloudSite) -> None:
+    """An external network, and the default subnet pool."""
+    public = {"network": {"name": "public", "router:external": True}}
+    made = deploy.ask(site.network, "POST", "/networks", public)["network"]["id"]
+    subnet = {"network_id": made, "ip_version": 4, "cidr": "203.0.113.0/24", "enable_dhcp": False}
+    deploy.ask(site.network, "POST", "/subnets", {"subnet": subnet})
+    pool = {"name": "usual", "prefixes": [POOL], "default_prefixlen": 24, "is_default": True}
+    deploy.ask(site.network, "POST", "/subnetpools", {"subnetpool": pool})
+
+
 class Ground:
     def __init__(self, folder: Path, world: World) -> None:
         self.world = world
@@ -68,18 +78,8 @@ class Ground:
             sites.register(self.caller, name, name)
         self.application = self.rows.add(Application("a-1", "mme", project, "site1", (), None))
         for name in SITES:
-            self._furnish(name)
+            furnish(self.clouds.open(name))
         self.before = {name: self.there(name) for name in SITES}
-
-    def _furnish(self, name: str) -> None:
-        """An external network, and the default pool."""
-        network = self.clouds.open(name).network
-        public = {"network": {"name": "public", "router:external": True}}
-        made = deploy.ask(network, "POST", "/networks", public)["network"]["id"]
-        subnet = {"network_id": made, "ip_version": 4, "cidr": "203.0.113.0/24", "enable_dhcp": False}
-        deploy.ask(network, "POST", "/subnets", {"subnet": subnet})
-        pool = {"name": "usual", "prefixes": [POOL], "default_prefixlen": 24, "is_default": True}
-        deploy.ask(network, "POST", "/subnetpools", {"subnetpool": pool})
 
     def state(self, site: str) -> State:
         return self.world.sites[site].settle().state

@@ -73,7 +73,7 @@ def block_for(sim: Sim, ask: Ask, pool_id: str) -> Any:
     ]
     for prefix in row["prefixes"]:
         for block in ipaddress.ip_network(prefix).subnets(new_prefix=row["default_prefixlen"]):
-            if not any(block.overlaps(other) for other in used):  # type: ignore[arg-type]
+            if not any(block.overlaps(other) for other in used):
                 return block
     said = f"Insufficient prefix space to allocate subnet size /{row['default_prefixlen']}"
     raise neutron_error(500, "SubnetAllocationError", f"Failed to allocate subnet: {said}.")
