@@ -129,6 +129,20 @@ def test_what_one_site_refuses_is_undone_in_all(here: Ground, name: str, method:
     assert here.plane(name).error is None
 
 
+def test_an_end_that_is_told_twice_is_the_same(here: Ground) -> None:
+    """A service may die after its kind was told that a job has ended, and before that is noted."""
+    here.world.sites["site2"].strike(Rule("error", "network", "POST", "/networks$", status=409))
+    for _ in range(2):
+        job = here.realise("mgmt")
+        told = here.plane("mgmt")
+        assert job.kind.finished is not None
+        job.kind.finished(job.id, job.state, job.params)
+        assert here.plane("mgmt") == told
+    here.remove("mgmt")
+    job.kind.finished(job.id, JobState.UNDONE, job.params)
+    assert here.plane("mgmt").state is PlaneState.DESCRIBED
+
+
 def test_a_failure_is_forgotten_when_removed(here: Ground) -> None:
     for name, path in (("mgmt", "/networks$"), ("hb", "/networks$")):
         here.world.sites["site2"].strike(Rule("error", "network", "POST", path, status=409))

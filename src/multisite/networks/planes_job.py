@@ -18,7 +18,7 @@ from multisite.clouds import planes, routers, stretched
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.tokens import Kind
 from multisite.domain.errors import NotFound
-from multisite.domain.planes import MadeAt, PlaneRecord, PlaneState
+from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.view import Job
 from multisite.networks.planes_plan import Part
@@ -145,8 +145,8 @@ def _finished(
     rows: PlaneRepository, job: Callable[[str], Job], job_id: str, state: JobState, given: Mapping[str, Json]
 ) -> None:
     def settled(known: PlaneRecord) -> PlaneRecord:
-        if known.job_id != job_id:
-            return known  # it was realised by another job since
+        if known.job_id != job_id or known.state in AT_REST:
+            return known  # another job has it since, or this was told already: it is told at least once
         if state is JobState.DONE:
             return replace(known, state=PlaneState.ACTIVE, error=None)
         error = job(job_id).error

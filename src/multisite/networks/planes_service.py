@@ -167,7 +167,7 @@ class PlaneService:
         self._refuse_used(record)
         with self._database.session():
             self._jobs.undo(str(record.job_id), caller.user_name)
-            self._rows.update(replace(self._rows.get(record.id), state=PlaneState.REMOVING, error=None))
+            self._rows.change(record.id, lambda known: replace(known, state=PlaneState.REMOVING, error=None))
         return record.job_id
 
     def _begin(self, caller: Caller, app: Application, record: PlaneRecord) -> None:
