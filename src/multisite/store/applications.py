@@ -22,6 +22,7 @@ class ApplicationRepository(Repository[Application, ApplicationRow]):
     def delete(self, id: str) -> None:
         """Planes that are only described go with it.  Conflict while it is protected, or has something in a site."""
         with self._database.session() as session:
+            self._database.alone(f"planes {id}")  # or one of them is realised meanwhile
             forget_unrealised(session, id)
             super().delete(id)
 
