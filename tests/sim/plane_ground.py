@@ -61,10 +61,11 @@ class Ground:
         self.world = world
         self.database = Database(f"sqlite:///{folder / 'multisite.sqlite'}")
         self.database.upgrade()
-        self.clouds = Sites(config_file=world.write_clouds(folder / "clouds.yaml"), timeout=5.0)
+        self.file = world.write_clouds(folder / "clouds.yaml")
+        self.clouds = Sites(config_file=self.file, timeout=5.0)
         self.engine = TinyEngine(self.database)
         self.rows = ApplicationRepository(self.database)
-        sites = SiteService(SiteRepository(self.database), self.clouds)
+        self.sites = sites = SiteService(SiteRepository(self.database), self.clouds)
         jobs: Any = self.engine
         self.networks = NetworkService(
             self.database, sites, self.clouds, jobs, Reconciler(self.database, self.clouds, patience=60)
@@ -80,6 +81,12 @@ class Ground:
         for name in SITES:
             furnish(self.clouds.open(name))
         self.before = {name: self.there(name) for name in SITES}
+
+    def by_members(self) -> PlaneService:
+        """The service with credentials that have no role admin in the sites."""
+        clouds = Sites(lambda name: f"{name}-member", config_file=self.file, timeout=5.0)
+        jobs: Any = self.engine
+        return PlaneService(self.database, Applications(self.rows), self.sites, clouds, jobs, self.networks)
 
     def state(self, site: str) -> State:
         return self.world.sites[site].settle().state

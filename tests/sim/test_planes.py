@@ -327,6 +327,16 @@ def test_the_project_is_the_applications(here: Ground) -> None:
     assert (here.left(), here.plane("mgmt").state) == ({}, PlaneState.DESCRIBED)
 
 
+@pytest.mark.parametrize("name", OWN)
+def test_credentials_without_admin_are_enough(here: Ground, name: str) -> None:
+    """For planes that are not stretched, in the project the credentials are of."""
+    service = here.by_members()
+    job = here.engine.rest(str(service.realise(here.caller, "mme", name).job_id))
+    assert job.state is JobState.DONE, job.error
+    job = here.engine.rest(str(service.remove(here.caller, "mme", name)))
+    assert (job.state, here.left()) == (JobState.UNDONE, {})
+
+
 def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of both sites at the same time, durable, as it runs in the service."""
     monkeypatch.setattr(call, "ATTEMPTS", 1)

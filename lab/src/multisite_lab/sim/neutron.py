@@ -57,11 +57,14 @@ def invalid(message: str) -> ApiError:
 
 
 def common(sim: Sim, ask: Ask, fields: Row) -> Row:
-    """What every resource has."""
+    """What every resource has; whose it is only administrators say (neutron_lib/api/attributes.py)."""
     for name in ("name", "description"):
         if len(str(fields.get(name) or "")) > 255:
             raise invalid(f"'{fields[name]}' exceeds maximum length of 255")
     project = fields.get("project_id") or fields.get("tenant_id") or ask.account.project_id
+    if project != ask.account.project_id and not ask.account.is_admin:
+        said = "Specifying 'project_id' other than the authenticated project in request"
+        raise neutron_error(400, "HTTPBadRequest", f"{said} is not allowed for the current user.")
     return new_row(sim, str(project), fields)
 
 
