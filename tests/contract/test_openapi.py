@@ -79,6 +79,8 @@ def _lead_somewhere(case: schemathesis.Case) -> None:
         case.path_parameters["id"] = SERVICES.of("restore_points").id
     if "/stretched-networks/{id}" in case.path:
         case.path_parameters["id"] = "hb"
+    if "/planes/{name}" in case.path:
+        case.path_parameters["name"] = "mgmt"
     if "/v1/sites/{name}" in case.path:
         case.path_parameters["name"] = "paris"
 

@@ -69,6 +69,8 @@ class TinyEngine:
         self.kinds: dict[str, JobKind] = {}
         self.jobs: dict[str, TinyJob] = {}
         self.boundaries = Boundaries()
+        self.last_left: int | None = None
+        """Of the last ``rest`` that could have died: how many more boundaries it would have taken."""
 
     def register(self, kind: JobKind) -> None:
         self.kinds[kind.name] = kind
@@ -104,7 +106,7 @@ class TinyEngine:
         except Death:
             pass
         finally:
-            self.boundaries.left = None
+            self.last_left, self.boundaries.left = self.boundaries.left, None
         return job
 
     def unsettled(self) -> list[str]:

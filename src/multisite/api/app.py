@@ -20,6 +20,7 @@ from multisite.api import (
     networks,
     openapi,
     paths,
+    planes,
     protections,
     recoveries,
     restore_points,
@@ -37,7 +38,7 @@ LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 256 * 1024
 _BLUEPRINTS = (
     *(versions, sites, applications, protections, restore_points, recoveries, jobs, audit),
-    *(networks, addresses, paths),
+    *(networks, addresses, paths, planes),
 )
 
 

@@ -19,12 +19,14 @@ from multisite.domain.model import (
     SiteCheck,
 )
 from multisite.domain.moving_address import EpochRecord, Judgement, MovingAddress
+from multisite.domain.planes import PlaneRecord
 from multisite.domain.stretched import Drift, StretchedNetwork
 from multisite.jobs.view import Job
 from multisite.networks.addresses.service import MemberAsked
 from multisite.networks.l3path.service import EndAsked
 from multisite.networks.order import StretchOrder
 from multisite.networks.plan import StretchPlan
+from multisite.networks.planes_service import PlanePreview
 from multisite.networks.probe.measure import Report
 
 
@@ -157,6 +159,19 @@ class PathVerbs(Protocol):
     def check(self, caller: Caller, id: str) -> PathJudgement: ...
 
 
+class PlaneVerbs(Protocol):
+    """``networks.planes_service.PlaneService``."""
+
+    def describe(
+        self, caller: Caller, application: str, planes: Sequence[Mapping[str, Any]], sites: Sequence[str] = ()
+    ) -> Sequence[PlaneRecord]: ...
+    def list(self, caller: Caller, application: str) -> Sequence[PlaneRecord]: ...
+    def get(self, caller: Caller, application: str, name: str) -> PlaneRecord: ...
+    def preview(self, caller: Caller, application: str, name: str) -> PlanePreview: ...
+    def realise(self, caller: Caller, application: str, name: str) -> PlaneRecord: ...
+    def remove(self, caller: Caller, application: str, name: str) -> str | None: ...
+
+
 class ProbeVerbs(Protocol):
     """``networks.probe.service.ProbeService``."""
 
@@ -186,5 +201,7 @@ class ServiceSet(Protocol):
     def addresses(self) -> AddressVerbs: ...
     @property
     def paths(self) -> PathVerbs: ...
+    @property
+    def planes(self) -> PlaneVerbs: ...
     @property
     def probe(self) -> ProbeVerbs: ...

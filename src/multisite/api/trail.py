@@ -25,6 +25,7 @@ _LOOKS = frozenset(
         "networks.preview_network",
         "networks.check_network",
         "paths.check_path",
+        "planes.preview_plane",
     }
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -8,6 +8,7 @@ from typing import Any
 from openstack import exceptions
 
 from multisite.client.networks import NetworkVerbs
+from multisite.client.planes import PlaneVerbs
 from multisite.client.resources import (
     Address,
     Application,
@@ -22,7 +23,7 @@ from multisite.client.resources import (
 )
 
 
-class Proxy(NetworkVerbs):
+class Proxy(NetworkVerbs, PlaneVerbs):
     """``conn.multisite``."""
 
     skip_discovery = True  # one version, and its URL is what the catalog holds

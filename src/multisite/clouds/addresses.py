@@ -78,12 +78,18 @@ def requires(site: CloudSite) -> None:
 
 
 def external_network(site: CloudSite, ref: str | None) -> str:
-    """Id of the external network called so (name or id); without a word the only one.  NotFoundInSite, Unsupported."""
+    """Id of the external network called so (name or id); without a word the only one, or of several the default.
+
+    Default is what ``openstack network set --default`` made it (extension auto-allocated-topology).  NotFoundInSite,
+    Unsupported.
+    """
     what = "find the external network"
     only: dict[str, Any] = {"router:external": True}
     rows = read_all(site, what, lambda: site.network, "/networks", "networks", **only)
     rows = [row for row in rows if row.get("router:external")]
     found = rows if ref is None else [row for row in rows if ref in (row["id"], row["name"])]
+    if ref is None and len(found) > 1:
+        found = [row for row in found if row.get("is_default")] or found
     if len(found) == 1:
         return str(found[0]["id"])
     names = ", ".join(sorted(row["name"] or row["id"] for row in rows)) or "none"

@@ -28,6 +28,7 @@ _PATHS: Mapping[str, tuple[str, str]] = {
     "subnet": ("/subnets", "subnet"),
     "port": ("/ports", "port"),
     "security_group": ("/security-groups", "security_group"),
+    "router": ("/routers", "router"),
 }
 _LOOK_AGAIN_SECONDS = 2.0
 _AUTOMATIC = ("slaac", "dhcpv6-stateless")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from multisite.clouds.call import read_all
+from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Refused
 from multisite.domain.caller import Caller
@@ -35,3 +35,22 @@ def project_in(cloud: CloudSite, caller: Caller) -> str:
     if len(found) != 1:
         raise Forbidden(f"site: in site {cloud.name} there is no project {name} in a domain {domain}")
     return str(found[0]["id"])
+
+
+def owner_in(cloud: CloudSite, caller: Caller, project_id: str) -> str:
+    """Id, in that site, of the project a thing of ours belongs to: the caller's, or one an administrator acts for.
+
+    Of the latter only the id is known, so it must be the site's id of it too.  Raises Forbidden.
+    """
+    if caller.project_id == project_id:
+        return project_in(cloud, caller)
+    if cloud.project_id == project_id:
+        return project_id
+    try:
+        what, path = f"find project {project_id}", f"/projects/{project_id}"
+        return str(read_one(cloud, what, lambda: cloud.identity, path, "project")["id"])
+    except Refused as error:
+        raise Forbidden(
+            f"site: in site {cloud.name} there is no project {project_id} that our credentials see; "
+            "ask as a member of the project"
+        ) from error

@@ -26,6 +26,7 @@ from multisite.networks.addresses.service import AddressService
 from multisite.networks.l3path.service import PathService
 from multisite.networks.loop import Loop
 from multisite.networks.notifications import parsed
+from multisite.networks.planes_service import PlaneService
 from multisite.networks.probe.service import ProbeService
 from multisite.networks.reconcile import Reconciler
 from multisite.networks.service import NetworkService
@@ -56,6 +57,7 @@ class Services:
     network_loop: Loop
     addresses: AddressService
     paths: PathService
+    planes: PlaneService
     probe: ProbeService
     address_guard: AddressGuard
 
@@ -125,6 +127,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     loop = Loop(reconciler, conf.networks.interval if carry_out else 0.0, parsed(conf.networks.notifications))
     addresses = AddressService(database, jobs, clouds, audit=audit)
     paths = PathService(database, jobs, clouds)
+    planes = PlaneService(database, applications, sites, clouds, jobs, networks)
     guard = AddressGuard(addresses)
     return Services(
         sites,
@@ -138,6 +141,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         loop,
         addresses,
         paths,
+        planes,
         ProbeService(),
         guard,
     )

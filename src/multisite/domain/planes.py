@@ -12,8 +12,10 @@ itself: heartbeat, state), *backup* (bulk copies) and *management*.  A plane is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, ip_network
 from itertools import combinations
@@ -22,6 +24,9 @@ from typing import Any, TypeVar
 from multisite.domain.errors import Invalid
 
 T = TypeVar("T", bound=StrEnum)
+SMALLEST = 29
+"""Prefix length of the smallest network with room for a gateway, DHCP and guests."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Role(StrEnum):
@@ -67,13 +72,75 @@ class Plane:
     why: str
 
 
-def parse(document: Sequence[Mapping[str, Any]], sites: Sequence[str]) -> tuple[Plane, ...]:
-    """``[{"name", "role", "realised"?, "cidr"?, "sites"?}]``; ``sites``: those of the application.
+class PlaneState(StrEnum):
+    """``SENTENCES`` has what an operator can rely on."""
 
-    Raises Invalid naming plane and field: also for stretched planes whose addresses overlap in a site, because a guest
-    with both could reach one of them only.
+    DESCRIBED = "described"
+    REALISING = "realising"
+    ACTIVE = "active"
+    FAILED = "failed"
+    REMOVING = "removing"
+
+
+SENTENCES: Mapping[PlaneState, str] = {
+    PlaneState.DESCRIBED: "only written down; nothing of it is in any site",
+    PlaneState.REALISING: "being made in all its sites; what is made is removed when one of them fails",
+    PlaneState.ACTIVE: "made in all its sites",
+    PlaneState.FAILED: "could not be made; nothing of it is left in any site",
+    PlaneState.REMOVING: "being removed; if its job has ended, something is left: the error says what, remove it again",
+}
+AT_REST = frozenset({PlaneState.DESCRIBED, PlaneState.FAILED})
+"""Nothing of it is in any site: it may be described anew, or realised."""
+
+
+@dataclass(frozen=True)
+class MadeAt:
+    """What a plane has in one site.  ``router_id``: of planes realised as l3."""
+
+    network_id: str
+    subnet_id: str
+    cidr: str
+    router_id: str | None = None
+
+
+@dataclass(frozen=True)
+class PlaneRecord:
+    """A plane of an application as it is stored: how it is described, and what was made of it.
+
+    ``made``: by site.  ``stretched_network_id``: whose state is the plane's; what is stored of a stretched plane's own
+    state says nothing.
     """
-    planes = tuple(_plane(number, entry, tuple(sites)) for number, entry in enumerate(document))
+
+    id: str
+    application_id: str
+    name: str
+    role: Role
+    realised: Realised
+    sites: tuple[str, ...]
+    cidr: str | None
+    why: str
+    state: PlaneState = PlaneState.DESCRIBED
+    stretched_network_id: str | None = None
+    made: Mapping[str, MadeAt] = field(default_factory=dict)
+    job_id: str | None = None
+    error: str | None = None
+    created_at: datetime | None = None
+
+    @property
+    def plane(self) -> Plane:
+        return Plane(self.name, self.role, self.realised, self.sites, self.cidr, self.why)
+
+
+def parse(
+    document: Sequence[Mapping[str, Any]], sites: Sequence[str], known: Sequence[str] | None = None
+) -> tuple[Plane, ...]:
+    """``[{"name", "role", "realised"?, "cidr"?, "sites"?}]``; ``sites``: those of a plane that names none.
+
+    ``known``: those a plane may name, by default the same.  Raises Invalid naming plane and field: also for planes
+    whose addresses overlap in a site, because a guest with both could reach one of them only.
+    """
+    may = tuple(sites) if known is None else tuple(known)
+    planes = tuple(_plane(number, entry, tuple(sites), may) for number, entry in enumerate(document))
     names = [plane.name for plane in planes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Invalid(f"planes: {', '.join(twice)}: each needs a name of its own")
@@ -83,20 +150,27 @@ def parse(document: Sequence[Mapping[str, Any]], sites: Sequence[str]) -> tuple[
     return planes
 
 
-def _plane(number: int, entry: Mapping[str, Any], sites: tuple[str, ...]) -> Plane:
+def _plane(number: int, entry: Mapping[str, Any], sites: tuple[str, ...], known: tuple[str, ...]) -> Plane:
     name = str(entry.get("name") or "")
     where = f"planes[{number}]{f' ({name})' if name else ''}"
     if unknown := sorted(set(entry) - {"name", "role", "realised", "cidr", "sites"}):
         raise Invalid(f"{where}: {', '.join(unknown)}: not a field of a plane")
     if not name:
         raise Invalid(f"{where}: name: it needs one")
+    if not _NAME.fullmatch(name):
+        raise Invalid(f"{where}: name: 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit")
     role = _choice(where, "role", entry.get("role"), Role)
     usual, why = DEFAULTS[role]
     said = entry.get("realised")
     realised = usual if said is None else _choice(where, "realised", said, Realised)
     mine = tuple(entry.get("sites") or sites)
-    if stranger := sorted(set(mine) - set(sites)):
-        raise Invalid(f"{where}: sites: {', '.join(stranger)} is not a site of the application")
+    if stranger := sorted(set(mine) - set(known)):
+        listed = ", ".join(known)
+        raise Invalid(
+            f"{where}: sites: {', '.join(stranger)} is not a site of the application; it may be: {listed}"
+        )
+    if len(set(mine)) < len(mine):
+        raise Invalid(f"{where}: sites: each of them once: {', '.join(mine)}")
     if realised is not Realised.LOCAL and len(set(mine)) < 2:
         raise Invalid(f"{where}: sites: a plane realised as {realised} connects two sites or more")
     cidr = entry.get("cidr")
@@ -115,6 +189,8 @@ def _block(plane: Plane) -> IPv4Network:
     found = ip_network(str(plane.cidr))
     if not isinstance(found, IPv4Network):
         raise ValueError("it is IPv6")  # noqa: TRY004 - what is wrong is the value
+    if found.prefixlen > SMALLEST:
+        raise ValueError(f"it has no room for guests, /{SMALLEST} is the smallest")
     return found
 
 

@@ -64,8 +64,13 @@ class NetworkService:
         facts, silent = self._facts(order)
         return make_plan(order, facts, silent, taken=self._taken(), vni_range=self._vni_range)
 
-    def stretch(self, caller: Caller, order: StretchOrder) -> StretchedNetwork:
-        """Begin; Conflict lists every blocking problem, and nothing has been changed then."""
+    def stretch(
+        self, caller: Caller, order: StretchOrder, *, also: Callable[[StretchedNetwork], None] | None = None
+    ) -> StretchedNetwork:
+        """Begin; Conflict lists every blocking problem, and nothing has been changed then.
+
+        ``also`` is called with the network in the transaction that begins the work: what it raises stops that.
+        """
         plan = self.preview(caller, order)
         if not plan.startable:
             said = "; ".join(
@@ -88,7 +93,10 @@ class NetworkService:
                 request_id=caller.request_id,
                 subject=network.id,
             )
-            return self._networks.update(replace(network, job_id=job_id))
+            network = self._networks.update(replace(network, job_id=job_id))
+            if also is not None:
+                also(network)
+            return network
 
     def list(self, caller: Caller) -> builtins.list[StretchedNetwork]:
         """By name."""

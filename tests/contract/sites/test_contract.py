@@ -7,6 +7,7 @@ import pytest
 from tests.contract.sites import (
     checks_backups,
     checks_networks,
+    checks_planes,
     checks_remote_ports,
     checks_servers,
     checks_volumes,
@@ -19,6 +20,7 @@ CHECKS = (
     *checks_servers.CHECKS,
     *checks_networks.CHECKS,
     *checks_remote_ports.CHECKS,
+    *checks_planes.CHECKS,
 )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from multisite_lab.sim import (
     cinder_snapshots,
     cinder_volumes,
     guest,
+    neutron_pools,
     neutron_ports,
+    neutron_routers,
     nova_quiesce,
     quotas,
 )
@@ -26,7 +29,13 @@ from multisite_lab.sim.content import BackupStore, Content
 from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume
 from multisite_lab.sim.wire import ApiError, Ask, fault
 from multisite_lab.sim.world import make_world
-from tests.contract.sites import checks_backups, checks_networks, checks_servers, checks_volumes
+from tests.contract.sites import (
+    checks_backups,
+    checks_networks,
+    checks_planes,
+    checks_servers,
+    checks_volumes,
+)
 from tests.contract.sites.pair import Check, simulated
 
 Lie = Callable[[pytest.MonkeyPatch], None]
@@ -124,6 +133,14 @@ def a_frozen_guest_goes_on_writing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(guest, "park", park)
 
 
+def a_router_has_no_interfaces(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(neutron_routers, "interfaces", lambda *_: [])
+
+
+def a_pool_gives_a_block_twice(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(neutron_pools, "block_for", lambda *_: ip_network("10.80.0.0/24"))
+
+
 DATA = "is not record|of one moment"
 LIES: tuple[tuple[Lie, Check, str], ...] = (
     (quota_is_403, checks_volumes.a_used_up_volume_quota_is_413, "403, not 413"),
@@ -158,6 +175,16 @@ LIES: tuple[tuple[Lie, Check, str], ...] = (
     ),
     (a_mac_address_may_be_twice, checks_networks.a_mac_address_is_in_a_network_once, "201, not 409"),
     (an_address_may_be_twice, checks_networks.an_address_is_in_a_subnet_once, "201, not 409"),
+    (
+        a_router_has_no_interfaces,
+        checks_planes.a_router_is_made_once_and_removed_by_its_token,
+        "409, not 400",
+    ),
+    (
+        a_pool_gives_a_block_twice,
+        checks_planes.a_default_pool_gives_addresses,
+        "the same block was given twice",
+    ),
     (missing_is_a_bad_request, checks_volumes.a_volume_of_nonsense_is_refused, "400, not 404"),
     (
         volumes_in_use_are_like_others,

@@ -31,6 +31,7 @@ from multisite.jobs.model import JobState, StepState
 from multisite.jobs.view import Job, JournalEntry, StepView
 
 from .fake_addresses import Addresses, Paths, Probe
+from .fake_planes import Planes
 from .fake_stretched import Networks, network
 
 BEGAN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -369,6 +370,7 @@ class Services:
         self.networks = Networks(self.jobs, new_id, job)
         self.addresses = Addresses(self.jobs, job)
         self.paths = Paths(self.jobs, job)
+        self.planes = Planes(self.jobs, new_id, job)
         self.probe = Probe()
         for name in ("paris", "lyon"):
             self.sites.items[name] = Site(new_id(), name, name, "RegionOne", "http://keystone", "", BEGAN)
@@ -382,6 +384,7 @@ class Services:
 
     def _fill(self, project: str) -> None:
         app = self.applications.put(application("mme", project))
+        self.planes.make(app.id)
         self.protections.put(protection(app))
         for minutes in (0, 5):
             point = restore_point(app, minutes)

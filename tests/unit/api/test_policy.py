@@ -19,6 +19,8 @@ MEMBERS = [{"site": "paris", "port": "p-1"}, {"site": "lyon", "port": "p-2"}]
 ADDRESS: dict[str, Any] = {"name": "sgw", "address": "203.0.113.9", "members": MEMBERS, "active": "paris"}
 PATH: dict[str, Any] = {"name": "sync", "ends": MEMBERS, "protocol": "udp", "port": 5000}
 
+PLANES: dict[str, Any] = {"planes": [{"name": "oam", "role": "management"}]}
+
 # rule -> who, method, path, body; {x} is replaced by the id of the project's thing
 ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "site:list": (READ, "GET", "/v1/sites", None),
@@ -30,6 +32,12 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "application:show": (READ, "GET", "/v1/applications/{applications}", None),
     "application:create": (WRITE, "POST", "/v1/applications", APPLICATION),
     "application:delete": (WRITE, "DELETE", "/v1/applications/{applications}", None),
+    "plane:list": (READ, "GET", "/v1/applications/{applications}/planes", None),
+    "plane:show": (READ, "GET", "/v1/applications/{applications}/planes/mgmt", None),
+    "plane:describe": (WRITE, "PUT", "/v1/applications/{applications}/planes", PLANES),
+    "plane:preview": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/preview", None),
+    "plane:realise": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/realise", None),
+    "plane:remove": (WRITE, "DELETE", "/v1/applications/{applications}/planes/mgmt/realisation", None),
     "protection:list": (READ, "GET", "/v1/protections", None),
     "protection:show": (READ, "GET", "/v1/protections/{protections}", None),
     "protection:create": (WRITE, "POST", "/v1/protections", {"application": "mme"}),
@@ -161,6 +169,17 @@ def _foreign_id(services: Services, rule: str) -> str:
 @pytest.mark.parametrize("rule", OWNED)
 def test_administrators_reach_every_project(client: FlaskClient, services: Services, rule: str) -> None:
     assert ask(client, services, rule, ADMIN, FOREIGN).status_code < 300
+
+
+@pytest.mark.parametrize("verb", ["POST preview", "POST realise", "DELETE realisation"])
+def test_a_stretched_plane_is_for_who_may_stretch(client: FlaskClient, services: Services, verb: str) -> None:
+    method, _, last = verb.partition(" ")
+    path = filled(f"/v1/applications/{{applications}}/planes/hb/{last}", services, MINE)
+    refused = client.open(path, method=method, headers=MEMBER)
+    assert refused.status_code == 403
+    assert "policy" in refused.json["error"]["message"]
+    assert services.planes.items[services.of("applications").id, "hb"].state == "described"
+    assert client.open(path, method=method, headers=ADMIN).status_code < 300
 
 
 def test_a_token_without_a_project_owns_nothing(client: FlaskClient, services: Services) -> None:

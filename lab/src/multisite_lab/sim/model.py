@@ -191,6 +191,8 @@ class State:
     subnets: dict[str, Row] = field(default_factory=dict)
     ports: dict[str, Row] = field(default_factory=dict)
     security_groups: dict[str, Row] = field(default_factory=dict)
+    routers: dict[str, Row] = field(default_factory=dict)
+    subnetpools: dict[str, Row] = field(default_factory=dict)
     floatingips: dict[str, Row] = field(default_factory=dict)
     carried: dict[str, str] = field(default_factory=dict)
     ghosts: dict[str, str] = field(default_factory=dict)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from multisite_lab.sim import neutron_remote, quotas
-from multisite_lab.sim.clock import nova_time
-from multisite_lab.sim.model import Sim, new_id
-from multisite_lab.sim.neutron_addresses import DHCP, pools, release, serve_dhcp
+from multisite_lab.sim import neutron_pools, neutron_remote, quotas
+from multisite_lab.sim.model import Sim
+from multisite_lab.sim.neutron_addresses import DHCP, new_row, pools, release, serve_dhcp
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Row, neutron_error, ok
 
 EXTENSIONS = ("standard-attr-tag", "port-security", "quota_details", "security-group", "net-mtu", "quotas",
@@ -58,22 +57,15 @@ def invalid(message: str) -> ApiError:
 
 
 def common(sim: Sim, ask: Ask, fields: Row) -> Row:
-    """What every resource has."""
+    """What every resource has; whose it is only administrators say (neutron_lib/api/attributes.py)."""
     for name in ("name", "description"):
         if len(str(fields.get(name) or "")) > 255:
             raise invalid(f"'{fields[name]}' exceeds maximum length of 255")
     project = fields.get("project_id") or fields.get("tenant_id") or ask.account.project_id
-    return {
-        "id": new_id(),
-        "name": fields.get("name") or "",
-        "description": fields.get("description") or "",
-        "project_id": project,
-        "tenant_id": project,
-        "tags": [],
-        "created_at": nova_time(sim.now),
-        "updated_at": nova_time(sim.now),
-        "revision_number": 1,
-    }
+    if project != ask.account.project_id and not ask.account.is_admin:
+        said = "Specifying 'project_id' other than the authenticated project in request"
+        raise neutron_error(400, "HTTPBadRequest", f"{said} is not allowed for the current user.")
+    return new_row(sim, str(project), fields)
 
 
 def find_network(sim: Sim, ask: Ask, network_id: str) -> Row:
@@ -169,8 +161,13 @@ def subnet(sim: Sim, ask: Ask) -> Answer:
 def create_subnet(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "subnet")
     network_row = find_network(sim, ask, str(fields.get("network_id")))
+    pool_id = fields.get("subnetpool_id")
+    if pool_id is None and fields.get("cidr") is None:
+        said = "Bad subnets request: a subnetpool must be specified in the absence of a cidr."
+        raise neutron_error(400, "BadRequest", said)
     try:
-        block = ipaddress.ip_network(str(fields.get("cidr")))
+        cidr = fields.get("cidr")
+        block = ipaddress.ip_network(str(cidr)) if cidr else neutron_pools.block_for(sim, ask, str(pool_id))
     except ValueError:
         raise invalid(f"'{fields.get('cidr')}' is not a valid IP subnet") from None
     for other in network_row["subnets"]:
@@ -185,6 +182,7 @@ def create_subnet(sim: Sim, ask: Ask) -> Answer:
         **common(sim, ask, fields),
         "network_id": network_row["id"],
         "cidr": str(block),
+        "subnetpool_id": pool_id,
         "ip_version": fields.get("ip_version", 4),
         "gateway_ip": gateway,
         "enable_dhcp": bool(fields.get("enable_dhcp", True)),
@@ -238,6 +236,7 @@ def set_tags(sim: Sim, ask: Ask) -> Answer:
         "ports": sim.state.ports,
         "security-groups": sim.state.security_groups,
         "floatingips": sim.state.floatingips,
+        "routers": sim.state.routers,
     }
     kind, resource_id = ask.path.split("/")[1], ask.ids["id"]
     row = holders[kind].get(resource_id)
@@ -264,11 +263,6 @@ def agents(sim: Sim, ask: Ask) -> Answer:
     return ok({"agents": [*neutron_remote.agents(sim), dhcp]})
 
 
-def nothing(_sim: Sim, ask: Ask) -> Answer:
-    """Kinds there are none of here: routers."""
-    return ok({ask.path.strip("/").replace("-", "_"): []})
-
-
 ROUTES = (
     Route("GET", "/networks", networks),
     Route("POST", "/networks", create_network),
@@ -282,10 +276,9 @@ ROUTES = (
     Route("DELETE", "/subnets/{id}", delete_subnet),
     *(
         Route("PUT", f"/{kind}/{{id}}/tags", set_tags)
-        for kind in ("networks", "subnets", "ports", "floatingips")
+        for kind in ("networks", "subnets", "ports", "floatingips", "routers")
     ),
     Route("PUT", "/security-groups/{id}/tags", set_tags),
     Route("GET", "/extensions", extensions),
     Route("GET", "/agents", agents),
-    Route("GET", "/routers", nothing),
 )

@@ -60,6 +60,21 @@ def new_mac(sim: Sim) -> str:
             return mac
 
 
+def new_row(sim: Sim, project: str, fields: Row) -> Row:
+    """What every resource has."""
+    return {
+        "id": new_id(),
+        "name": fields.get("name") or "",
+        "description": fields.get("description") or "",
+        "project_id": project,
+        "tenant_id": project,
+        "tags": [],
+        "created_at": nova_time(sim.now),
+        "updated_at": nova_time(sim.now),
+        "revision_number": 1,
+    }
+
+
 def blank_port(sim: Sim, network: Row) -> Row:
     """A port with what every port has."""
     return {

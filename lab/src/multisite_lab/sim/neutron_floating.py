@@ -2,7 +2,7 @@
 
 ``state.carried`` is the data plane: which port a floating IP leads to *there*, whatever the API says.  While
 ``settings.l3_agent`` is off nothing reaches it: the agent is dead, and goes on answering for what it had.
-Left out: routers; every port is taken to be behind one that has its gateway in the external network.
+Left out: looking for the port's router; every port is taken to be behind one with its gateway in the external network.
 """
 
 from __future__ import annotations

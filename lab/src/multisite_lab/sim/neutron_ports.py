@@ -169,8 +169,12 @@ def _readdressed(sim: Sim, ask: Ask, row: Row, asked: list[Row]) -> list[Row]:
 
 
 def delete_port(sim: Sim, ask: Ask) -> Answer:
-    """Also one that a server uses."""
+    """Also one that a server uses; a router's is the router's to remove (L3PortInUse)."""
     row = find_port(sim, ask, ask.ids["id"])
+    if row["device_owner"].startswith("network:router"):
+        said = f"has device owner {row['device_owner']}"
+        words = f"Port {row['id']} cannot be deleted directly via the port API: {said}."
+        raise neutron_error(409, "ServicePortInUse", words)
     del sim.state.ports[row["id"]]
     neutron_floating.port_gone(sim, row["id"])
     return Answer(204)

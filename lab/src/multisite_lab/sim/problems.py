@@ -53,6 +53,7 @@ def marked(sim: Sim) -> Iterator[Marked]:
         "port": state.ports.values(),
         "security group": state.security_groups.values(),
         "floating IP": state.floatingips.values(),
+        "router": state.routers.values(),
         "flavor": state.flavors.values(),
         "group snapshot": state.group_snapshots.values(),
     }

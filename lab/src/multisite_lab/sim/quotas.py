@@ -35,7 +35,7 @@ def used(sim: Sim, project: str) -> dict[str, int]:
         "port": sum(p["project_id"] == project for p in state.ports.values()),
         "security_group": len(groups),
         "security_group_rule": sum(len(g["security_group_rules"]) for g in groups),
-        "router": 0,
+        "router": sum(r["project_id"] == project for r in state.routers.values()),
     }
 
 

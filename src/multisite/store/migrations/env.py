@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from multisite.store import models_addresses, models_networks  # noqa: F401 - their tables are in the metadata too
+from multisite.store import models_addresses, models_networks, models_planes  # noqa: F401 - their tables are too
 from multisite.store.models import Base
 
 connection = context.config.attributes["connection"]

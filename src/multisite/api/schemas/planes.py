@@ -1,0 +1,80 @@
+"""The planes of an application: how they are described, and what is there of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from multisite.api.schemas.common import In, Name, Out
+from multisite.api.schemas.networks import Address, NetworkProblemOut
+from multisite.domain.planes import PlaneState, Realised, Role
+
+
+class PlaneIn(In):
+    """``sites``: default those of the document; ``cidr``: needed when stretched, else a default pool gives it."""
+
+    name: Name
+    role: Literal["external", "inter-component", "backup", "management"]
+    realised: Annotated[
+        Literal["stretched", "l3", "local"] | None, Field(description="By default what its role needs")
+    ] = None
+    cidr: Annotated[
+        Address | None, Field(description="Of a plane that is not stretched: the same in each site")
+    ] = None
+    sites: Annotated[list[Name] | None, Field(min_length=1, max_length=50)] = None
+
+
+class PlanesIn(In):
+    """All planes of the application; ``sites``: of those that name none, default the application's own."""
+
+    planes: Annotated[list[PlaneIn], Field(max_length=32)]
+    sites: Annotated[list[Name], Field(max_length=50)] = Field(default_factory=list)
+
+
+class PlaneMadeOut(Out):
+    """``router_id``: of planes realised as l3."""
+
+    site: str
+    network_id: str
+    subnet_id: str
+    cidr: str
+    router_id: str | None
+
+
+class PlaneOut(Out):
+    """``sentence`` says what the state means, ``explained`` how it is realised and why."""
+
+    name: str
+    role: Role
+    realised: Realised
+    sites: list[str]
+    cidr: str | None
+    why: str
+    explained: str
+    state: PlaneState
+    sentence: str
+    made: list[PlaneMadeOut]
+    stretched_network_id: str | None
+    job_id: str | None
+    error: str | None
+
+
+class PlanesOut(Out):
+    planes: list[PlaneOut]
+
+
+class PlanePreviewOut(Out):
+    """``actions``: what would be made; ``notes``: what follows from it; startable without blocking problems."""
+
+    startable: bool
+    actions: list[str]
+    notes: list[str]
+    problems: list[NetworkProblemOut]
+
+
+class PlaneStartedOut(Out):
+    """Work was accepted; watch the job."""
+
+    job_id: str
+    plane: PlaneOut

@@ -1,0 +1,53 @@
+"""The planes of applications, as openstacksdk verbs of the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from openstack import exceptions
+
+from multisite.client.acting import Acting
+from multisite.client.resources import Json
+
+
+class PlaneVerbs(Acting):
+    """Part of ``conn.multisite``; applications by id."""
+
+    def planes(self, application: str) -> list[Json]:
+        """All planes of an application, with what is there of each."""
+        answer = self.get(f"/applications/{application}/planes")
+        exceptions.raise_from_response(answer)
+        found: list[Json] = answer.json()["planes"]
+        return found
+
+    def get_plane(self, application: str, name: str) -> Json:
+        answer = self.get(f"/applications/{application}/planes/{name}")
+        exceptions.raise_from_response(answer)
+        found: Json = answer.json()
+        return found
+
+    def describe_planes(
+        self, application: str, planes: Sequence[Mapping[str, Any]], sites: Sequence[str] = ()
+    ) -> list[Json]:
+        """Describe all planes anew; ``sites``: of those that name none."""
+        body = {"planes": [dict(plane) for plane in planes], "sites": list(sites)}
+        answer = self.put(f"/applications/{application}/planes", json=body)
+        exceptions.raise_from_response(answer)
+        found: list[Json] = answer.json()["planes"]
+        return found
+
+    def preview_plane(self, application: str, name: str) -> Json:
+        """What realising it would make; changes nothing."""
+        return self.act(f"/applications/{application}/planes/{name}/preview")
+
+    def realise_plane(self, application: str, name: str) -> Json:
+        """Returns ``job_id`` and ``plane``."""
+        return self.act(f"/applications/{application}/planes/{name}/realise")
+
+    def remove_plane(self, application: str, name: str) -> str | None:
+        """Take it away from its sites; the id of the job, None when nothing of it was there."""
+        answer = self.delete(f"/applications/{application}/planes/{name}/realisation")
+        exceptions.raise_from_response(answer)
+        job_id: str | None = answer.json()["job_id"]
+        return job_id

@@ -1,0 +1,76 @@
+"""Neutron: routers with a gateway in the external network, found by token or made; attached and taken away again.
+
+Networking API v2, ``/routers`` and its ``add_router_interface``/``remove_router_interface`` (neutron/db/l3_db.py): the
+first answers 400 when the router has a port in the subnet already, the second 404 when it has none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from multisite.clouds import networks, stretched, tokens
+from multisite.clouds.call import call, read_all
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite, Refused, UnknownOutcome
+
+LOOK_AGAIN_SECONDS = 2.0
+
+
+def ensure(site: CloudSite, token: str, fields: Mapping[str, Any]) -> str:
+    """Find or make the router of this token; returns its id.  ``fields`` as Neutron takes them."""
+    return str(stretched.ensure(site, "router", token, dict(fields))["id"])
+
+
+def attach(site: CloudSite, router_id: str, subnet_id: str) -> None:
+    """Give the router the subnet's gateway address; idempotent.  Raises what ``call`` raises."""
+    if attached(site, router_id, subnet_id):
+        return
+    what = f"attach subnet {subnet_id} to router {router_id}"
+    path, body = f"/routers/{router_id}/add_router_interface", {"subnet_id": subnet_id}
+    try:
+        call(site, what, lambda: site.network.put(path, json=body))
+    except UnknownOutcome:
+        time.sleep(LOOK_AGAIN_SECONDS)
+        if not attached(site, router_id, subnet_id):
+            raise
+    except Refused:
+        if not attached(site, router_id, subnet_id):  # else a request of before has come through meanwhile
+            raise
+
+
+def attached(site: CloudSite, router_id: str, subnet_id: str) -> bool:
+    """Whether a port of the router is in the subnet; of distributed and highly available routers too."""
+    what = f"list the ports of router {router_id}"
+    rows = read_all(site, what, lambda: site.network, "/ports", "ports", device_id=router_id)
+    return any(
+        ip["subnet_id"] == subnet_id
+        for row in rows
+        if row["device_id"] == router_id
+        for ip in row["fixed_ips"]
+    )
+
+
+def detach(site: CloudSite, router_id: str, subnet_id: str) -> None:
+    """Take the subnet from the router; harmless when it is not there.  ConflictInSite while floating IPs need it."""
+    what = f"detach subnet {subnet_id} from router {router_id}"
+    path, body = f"/routers/{router_id}/remove_router_interface", {"subnet_id": subnet_id}
+    try:
+        call(site, what, lambda: site.network.put(path, json=body), idempotent=True)
+    except NotFoundInSite:
+        return
+
+
+def remove(site: CloudSite, token: str, known: str | None, subnet_id: str, *, late: bool = False) -> None:
+    """Delete what carries the token (and ``known``), the subnet taken from it before.
+
+    ``late``: a request whose answer was lost may still take effect: look a second time.
+    """
+    for again in (False, True) if late else (False,):
+        if again:
+            time.sleep(LOOK_AGAIN_SECONDS)
+        found = {one.id for one in tokens.find_by_token(site, "router", token)}
+        for one in sorted(found | ({known} if known else set())):
+            detach(site, one, subnet_id)
+        networks.remove(site, "router", token, known)

@@ -1,0 +1,164 @@
+"""The job "realise-plane": a network, a subnet and, for l3, a router in each site; a failure undoes all sites.
+
+Every step finds what it made before by its token.  The last step writes down what was made; undone first, it refuses
+while guests are in any of the networks, before anything is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from multisite.clouds import planes, routers, stretched
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.tokens import Kind
+from multisite.domain.errors import NotFound
+from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
+from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
+from multisite.jobs.view import Job
+from multisite.networks.planes_plan import Part
+from multisite.networks.watch import OpensSites
+from multisite.store.planes import PlaneRepository
+
+KIND = "realise-plane"
+_PARTS: TypeAdapter[tuple[Part, ...]] = TypeAdapter(tuple[Part, ...])
+
+
+def params(plane_id: str, name: str, parts: Sequence[Part]) -> dict[str, Json]:
+    """What was decided before the job began."""
+    return {"plane_id": plane_id, "name": name, "parts": _PARTS.dump_python(tuple(parts), mode="json")}
+
+
+def job_kind(rows: PlaneRepository, opens: OpensSites, job: Callable[[str], Job]) -> JobKind:
+    """To register.  ``job``: ``JobEngine.get``."""
+
+    def build(given: Mapping[str, Json]) -> list[Step]:
+        parts = _PARTS.validate_python(given["parts"])
+        return Realising(given["plane_id"], given["name"], parts, rows, opens).steps()
+
+    return JobKind(KIND, build, on_failure="undo", finished=partial(_finished, rows, job))
+
+
+@dataclass(frozen=True)
+class Realising:
+    plane_id: str
+    name: str
+    parts: tuple[Part, ...]
+    rows: PlaneRepository
+    opens: OpensSites
+
+    def steps(self) -> list[Step]:
+        made = [step for part in self.parts for step in self._of_site(part)]
+        needs = tuple(step.name for step in made)
+        title = "Write down what was made"
+        return [*made, Step("record", title, self.record, self.refuse_used, needs=needs)]
+
+    def _of_site(self, part: Part) -> list[Step]:
+        site = part.site
+        network, subnet = f"network:{site}", f"subnet:{site}"
+        found = [
+            Step(
+                network, f"Create the network at {site}", partial(self.network, part), self._gone(part, "network"),
+                site=site,
+            ),
+            Step(
+                subnet, f"Create the subnet at {site}", partial(self.subnet, part), self._gone(part, "subnet"),
+                (network,), site=site,
+            ),
+        ]  # fmt: skip
+        if part.external_id is not None:
+            run, undo = partial(self.router, part), partial(self.no_router, part)
+            found.append(
+                Step(f"router:{site}", f"Create the router at {site}", run, undo, (subnet,), site=site)
+            )
+        return found
+
+    def network(self, part: Part, ctx: StepContext) -> Json:
+        cloud = self.opens.open(part.site)
+        row = stretched.ensure(cloud, "network", ctx.token, self._fields(cloud, part))
+        return {"id": row["id"]}
+
+    def subnet(self, part: Part, ctx: StepContext) -> Json:
+        cloud = self.opens.open(part.site)
+        fields = self._fields(cloud, part) | {
+            "network_id": ctx.result_of(f"network:{part.site}")["id"],
+            "ip_version": 4,
+            "enable_dhcp": True,
+        }
+        fields |= {"subnetpool_id": part.pool_id} if part.cidr is None else {"cidr": part.cidr}
+        if not part.gateway:
+            fields["gateway_ip"] = None
+        row = stretched.ensure(cloud, "subnet", ctx.token, fields)
+        return {"id": row["id"], "cidr": row["cidr"]}
+
+    def router(self, part: Part, ctx: StepContext) -> Json:
+        """The interface has no token of its own: it is the router's, and found by it."""
+        cloud = self.opens.open(part.site)
+        gateway = {"external_gateway_info": {"network_id": part.external_id}}
+        made = routers.ensure(cloud, ctx.token, self._fields(cloud, part) | gateway)
+        routers.attach(cloud, made, ctx.result_of(f"subnet:{part.site}")["id"])
+        return {"id": made}
+
+    def no_router(self, part: Part, ctx: StepContext, result: Json | None) -> None:
+        known = None if result is None else str(result["id"])
+        subnet = ctx.result_of(f"subnet:{part.site}")["id"]
+        routers.remove(self.opens.open(part.site), ctx.token, known, subnet, late=result is None)
+
+    def record(self, ctx: StepContext) -> Json:
+        made = {part.site: self._made(part, ctx) for part in self.parts}
+        self.rows.change(self.plane_id, lambda known: replace(known, made=made))
+        return None
+
+    def refuse_used(self, _ctx: StepContext, _result: Json | None) -> None:
+        """What guests are in is not taken from under them; SiteError when a site cannot be asked."""
+        for site, made in self.rows.get(self.plane_id).made.items():
+            if inside := planes.guests(self.opens.open(site), made.network_id, made.router_id):
+                raise StepFailed(
+                    f"network {self.name} is in use at {site}: {', '.join(inside[:10])}; remove them, then remove the "
+                    "plane again"
+                )
+
+    def _made(self, part: Part, ctx: StepContext) -> MadeAt:
+        subnet = ctx.result_of(f"subnet:{part.site}")
+        router = None if part.external_id is None else ctx.result_of(f"router:{part.site}")["id"]
+        return MadeAt(ctx.result_of(f"network:{part.site}")["id"], subnet["id"], subnet["cidr"], router)
+
+    def _fields(self, cloud: CloudSite, part: Part) -> dict[str, Any]:
+        """In the application's project; naming one is for administrators, so only where it is another than ours."""
+        theirs = {} if part.project_id == cloud.project_id else {"project_id": part.project_id}
+        return {"name": self.name, **theirs}
+
+    def _gone(self, part: Part, kind: Kind) -> Callable[[StepContext, Json | None], None]:
+        def undo(ctx: StepContext, result: Json | None) -> None:
+            known = None if result is None else str(result["id"])
+            stretched.remove(self.opens.open(part.site), kind, ctx.token, known, late=result is None)
+
+        return undo
+
+
+def _finished(
+    rows: PlaneRepository, job: Callable[[str], Job], job_id: str, state: JobState, given: Mapping[str, Json]
+) -> None:
+    def settled(known: PlaneRecord) -> PlaneRecord:
+        if known.job_id != job_id or known.state in AT_REST:
+            return known  # another job has it since, or this was told already: it is told at least once
+        if state is JobState.DONE:
+            return replace(known, state=PlaneState.ACTIVE, error=None)
+        error = job(job_id).error
+        if state is not JobState.UNDONE:
+            return replace(
+                known, state=PlaneState.REMOVING, error=f"something is left: {error or 'see its job'}"
+            )
+        failed = known.state is PlaneState.REALISING
+        at_rest = PlaneState.FAILED if failed else PlaneState.DESCRIBED
+        return replace(
+            known, state=at_rest, made={}, error=error or "undone by the operator" if failed else None
+        )
+
+    with suppress(NotFound):
+        rows.change(given["plane_id"], settled)

@@ -1,0 +1,294 @@
+"""What operators do with an application's planes: describe them once, realise each, take it away again.
+
+A plane realised as stretched is a stretched network called ``<application>-<plane>``, and its state is that network's:
+asked whenever it is looked at, never copied.  The others are a job's networks (``planes_job``).
+"""
+
+from __future__ import annotations
+
+import builtins
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from multisite.clouds import planes as clouds_planes
+from multisite.clouds.errors import SiteError
+from multisite.clouds.planes import PlaneFacts
+from multisite.clouds.projects import owner_in
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
+from multisite.domain.model import Application, Problem, Site
+from multisite.domain.planes import (
+    AT_REST,
+    SENTENCES,
+    MadeAt,
+    Plane,
+    PlaneRecord,
+    PlaneState,
+    Realised,
+    parse,
+)
+from multisite.domain.stretched import StretchedNetwork, StretchState
+from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import JobState
+from multisite.networks.planes import explained, orders
+from multisite.networks.planes_job import KIND, job_kind, params
+from multisite.networks.planes_plan import PlanePlan, make_plan, no_address
+from multisite.networks.service import NetworkService
+from multisite.networks.watch import OpensSites
+from multisite.store.database import Database
+from multisite.store.planes import PlaneRepository
+from multisite.store.stretched import StretchedRepository
+
+
+class FindsApplications(Protocol):
+    """``multisite.applications.service.ApplicationService``, as far as it is needed here."""
+
+    def get(self, caller: Caller, id: str) -> Application: ...
+
+
+class ListsSites(Protocol):
+    """``multisite.sites.service.SiteService``, as far as it is needed here."""
+
+    def list(self, caller: Caller) -> builtins.list[Site]: ...
+
+
+@dataclass(frozen=True)
+class PlanePreview:
+    """What realising would make, what follows from it, and what is in its way, in words."""
+
+    startable: bool
+    actions: tuple[str, ...]
+    notes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+class PlaneService:
+    """The verbs; applications by id or name.  Registers the kind of job "realise-plane" with ``jobs``."""
+
+    def __init__(
+        self,
+        database: Database,
+        applications: FindsApplications,
+        sites: ListsSites,
+        clouds: OpensSites,
+        jobs: JobEngine,
+        networks: NetworkService,
+    ) -> None:
+        self._database, self._applications, self._sites = database, applications, sites
+        self._clouds, self._jobs, self._networks = clouds, jobs, networks
+        self._rows, self._stretched = PlaneRepository(database), StretchedRepository(database)
+        jobs.register(job_kind(self._rows, clouds, jobs.get))
+
+    def describe(
+        self, caller: Caller, application: str, planes: Sequence[Mapping[str, Any]], sites: Sequence[str] = ()
+    ) -> builtins.list[PlaneRecord]:
+        """Replace the description of all planes (see ``domain.planes.parse``); no site is asked.
+
+        ``sites``: of the planes that name none, by default the application's own.  Invalid naming plane and field,
+        Conflict naming a plane that is realised and would change or vanish: nothing is changed then.
+        """
+        app = self._applications.get(caller, application)
+        known = [site.name for site in self._sites.list(caller)]
+        if stranger := sorted(set(sites) - set(known)):
+            raise Invalid(f"sites: {', '.join(stranger)} is not registered; there are: {', '.join(known)}")
+        wanted = {plane.name: plane for plane in parse(planes, tuple(sites) or (app.site,), known)}
+        orders(app.name, tuple(wanted.values()))
+        with self._database.session():
+            self._database.alone(f"planes {app.id}")
+            for record in self._rows.of(app.id):
+                if wanted.get(record.name) == record.plane:
+                    del wanted[record.name]
+                    continue
+                self._refuse_standing(record, gone=record.name not in wanted)
+                self._rows.delete(record.id)
+            for plane in wanted.values():
+                self._rows.add(_described(app, plane))
+        return self.list(caller, app.id)
+
+    def list(self, caller: Caller, application: str) -> builtins.list[PlaneRecord]:
+        """By name, with the state they are in now."""
+        app = self._applications.get(caller, application)
+        return [self._seen(record) for record in self._rows.of(app.id)]
+
+    def get(self, caller: Caller, application: str, name: str) -> PlaneRecord:
+        """NotFound when the application has none of that name."""
+        app = self._applications.get(caller, application)
+        return self._seen(self._rows.by_name(app.id, name))
+
+    def preview(self, caller: Caller, application: str, name: str) -> PlanePreview:
+        """What realising would make, and what is in its way; all its sites are asked, nothing is changed."""
+        app = self._applications.get(caller, application)
+        plane = self._rows.by_name(app.id, name).plane
+        if plane.realised is Realised.STRETCHED:
+            found = self._networks.preview(_owner(caller, app), orders(app.name, [plane])[0])
+            return PlanePreview(found.startable, found.actions, found.notes, found.problems)
+        plan = self._plan(caller, app, plane)
+        return PlanePreview(plan.startable, plan.actions, plan.notes, plan.problems)
+
+    def realise(self, caller: Caller, application: str, name: str) -> PlaneRecord:
+        """Begin; the record has the job.  Whatever fails in one site is undone in all.
+
+        Conflict when it is realised already, or lists what is in the way; Invalid when a site knows no address for it;
+        nothing has been changed then.
+        """
+        app = self._applications.get(caller, application)
+        record = self._rows.by_name(app.id, name)
+        self._refuse_realised(record)
+        if record.realised is Realised.STRETCHED:
+            order = orders(app.name, [record.plane])[0]
+
+            def also(network: StretchedNetwork) -> None:
+                self._rows.update(replace(self._still(app, record), stretched_network_id=network.id))
+
+            self._networks.stretch(_owner(caller, app), order, also=also)
+        else:
+            self._begin(caller, app, record)
+        return self.get(caller, app.id, name)
+
+    def remove(self, caller: Caller, application: str, name: str) -> str | None:
+        """Take it away from all its sites; the id of the job, None when nothing of it is there.
+
+        Conflict naming ports of guests that are in it, while it is being made, or a site cannot be asked.
+        """
+        app = self._applications.get(caller, application)
+        record = self._seen(self._rows.by_name(app.id, name))
+        if record.state is PlaneState.REALISING:
+            raise Conflict(f"plane {name}: it is being realised: wait for job {record.job_id}, or cancel it")
+        if record.stretched_network_id is not None:
+            return self._networks.unstretch(_owner(caller, app), record.stretched_network_id)
+        if record.state in AT_REST:
+            self._forget_failure(record)
+            return None
+        if record.state is PlaneState.REMOVING and not self._jobs.get(str(record.job_id)).settled:
+            raise Conflict(f"plane {name}: it is being removed already by job {record.job_id}")
+        self._refuse_used(record)
+        with self._database.session():
+            self._jobs.undo(str(record.job_id), caller.user_name)
+            self._rows.change(record.id, lambda known: replace(known, state=PlaneState.REMOVING, error=None))
+        return record.job_id
+
+    def _begin(self, caller: Caller, app: Application, record: PlaneRecord) -> None:
+        plan = self._plan(caller, app, record.plane)
+        if plan.addressless:
+            raise Invalid(no_address(record.plane, plan.addressless))
+        if not plan.startable:
+            said = "; ".join(
+                f"{p.subject}: {p.what} (remedy: {p.remedy})" for p in plan.problems if p.blocking
+            )
+            raise Conflict(f"plane {record.name} cannot be realised now: {said}")
+        with self._database.session():
+            record = self._still(app, record)
+            job_id = self._jobs.start(
+                KIND, params(record.id, plan.name, plan.parts),
+                title=f"Realise {plan.name} as {record.realised} in {', '.join(record.sites)}",
+                project_id=app.project_id, requested_by=caller.user_name, request_id=caller.request_id,
+                subject=record.id,
+            )  # fmt: skip
+            state = PlaneState.REALISING
+            self._rows.update(replace(record, state=state, job_id=job_id, error=None, made={}))
+
+    def _still(self, app: Application, planned: PlaneRecord) -> PlaneRecord:
+        """As it is now, within the session that begins the work; Conflict when it is not what was planned."""
+        self._database.alone(f"planes {app.id}")
+        known = self._rows.by_name(app.id, planned.name)
+        if known.plane != planned.plane:
+            raise Conflict(
+                f"plane {planned.name}: it was described anew a moment ago; look at it and try again"
+            )
+        self._refuse_realised(known)
+        return known
+
+    def _plan(self, caller: Caller, app: Application, plane: Plane) -> PlanePlan:
+        """All sites are asked at the same time."""
+        facts: dict[str, PlaneFacts] = {}
+        silent: dict[str, str] = {}
+
+        def ask(site: str) -> None:
+            try:
+                cloud = self._clouds.open(site)
+                project = owner_in(cloud, caller, app.project_id)
+                router = plane.realised is Realised.L3
+                facts[site] = clouds_planes.read_facts(cloud, project, router=router)
+            except SiteError as error:
+                silent[site] = str(error)
+
+        with ThreadPoolExecutor(len(plane.sites)) as pool:
+            list(pool.map(ask, plane.sites))
+        return make_plan(app.name, plane, facts, silent)
+
+    def _seen(self, record: PlaneRecord) -> PlaneRecord:
+        """With the state of its stretched network, if that is what it is."""
+        if record.realised is not Realised.STRETCHED:
+            return record
+        try:
+            network = self._stretched.get(record.stretched_network_id or "")
+        except NotFound:
+            state = PlaneState.DESCRIBED
+            return replace(record, state=state, stretched_network_id=None, made={}, job_id=None, error=None)
+        made = {
+            m.site: MadeAt(m.network_id, m.subnet_id, network.cidr) for m in network.members if m.network_id
+        }
+        state = self._state_of(network)
+        return replace(record, state=state, made=made, job_id=network.job_id, error=network.error)
+
+    def _state_of(self, network: StretchedNetwork) -> PlaneState:
+        if network.state is not StretchState.FAILED:
+            return {
+                StretchState.CREATING: PlaneState.REALISING,
+                StretchState.ACTIVE: PlaneState.ACTIVE,
+            }.get(network.state, PlaneState.REMOVING)
+        try:
+            undone = network.job_id is None or self._jobs.get(network.job_id).state is JobState.UNDONE
+        except NotFound:
+            undone = True
+        return PlaneState.FAILED if undone else PlaneState.REMOVING
+
+    def _refuse_realised(self, record: PlaneRecord) -> None:
+        if (state := self._seen(record).state) not in AT_REST:
+            raise Conflict(f"plane {record.name}: it is {state} already; remove it before realising it again")
+
+    def _refuse_standing(self, record: PlaneRecord, *, gone: bool) -> None:
+        if (state := self._seen(record).state) not in AT_REST:
+            what = "would vanish" if gone else "would change"
+            raise Conflict(
+                f"plane {record.name}: it is {state} and {what}: describe it as it is, or remove it first "
+                "(application plane remove)"
+            )
+
+    def _refuse_used(self, record: PlaneRecord) -> None:
+        for site, made in record.made.items():
+            try:
+                inside = clouds_planes.guests(self._clouds.open(site), made.network_id, made.router_id)
+            except MultisiteError as error:
+                said = f"site {site} cannot be asked who is in it: {error}; make it reachable"
+                raise Conflict(f"plane {record.name}: {said}") from error
+            if inside:
+                raise Conflict(
+                    f"plane {record.name} is in use at {site}: {', '.join(inside[:10])}; remove them first"
+                )
+
+    def _forget_failure(self, record: PlaneRecord) -> None:
+        if record.state is PlaneState.FAILED:
+            state = PlaneState.DESCRIBED
+            self._rows.change(record.id, lambda known: replace(known, state=state, error=None, job_id=None))
+
+
+def shown(application: str, record: PlaneRecord) -> dict[str, Any]:
+    """As the API gives it, with what its state means and how and why it is realised."""
+    (sentence,) = explained(application, [record.plane])
+    made = [{"site": site, **asdict(one)} for site, one in record.made.items()]
+    return asdict(record) | {"sentence": SENTENCES[record.state], "explained": sentence, "made": made}
+
+
+def _owner(caller: Caller, app: Application) -> Caller:
+    """A stretched network is of the application's project, whoever makes it."""
+    return replace(caller, project_id=app.project_id)
+
+
+def _described(app: Application, plane: Plane) -> PlaneRecord:
+    return PlaneRecord(
+        str(uuid.uuid4()), app.id, plane.name, plane.role, plane.realised, plane.sites, plane.cidr, plane.why
+    )

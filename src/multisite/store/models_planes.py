@@ -1,0 +1,37 @@
+"""The table of applications' planes.  See ``models`` for the rules all tables keep to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from multisite.store.models import Base
+
+
+class PlaneRow(Base):
+    """``made``: site -> ids of what is there, as ``domain.planes.MadeAt``.
+
+    ``stretched_network_id`` is no foreign key: the network may be taken apart by its own commands, and then the plane
+    is described only.  An application with realised planes cannot be deleted (``store.applications``).
+    """
+
+    __tablename__ = "application_plane"
+    __table_args__ = (UniqueConstraint("application_id", "name", name="uq_application_plane_name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(ForeignKey("application.id"), index=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    realised: Mapped[str]
+    sites: Mapped[list[Any]]
+    cidr: Mapped[str | None]
+    why: Mapped[str] = mapped_column(Text)
+    state: Mapped[str]
+    stretched_network_id: Mapped[str | None]
+    made: Mapped[dict[str, Any]]
+    job_id: Mapped[str | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]

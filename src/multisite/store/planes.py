@@ -1,0 +1,75 @@
+"""The planes of applications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pydantic import TypeAdapter
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from multisite.domain.errors import Conflict, NotFound
+from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState, Realised, Role
+from multisite.store.models_networks import StretchedRow
+from multisite.store.models_planes import PlaneRow
+from multisite.store.repository import Repository
+
+_MADE: TypeAdapter[dict[str, MadeAt]] = TypeAdapter(dict[str, MadeAt])
+
+
+class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
+    row_type, item_type, noun = PlaneRow, PlaneRecord, "plane"
+
+    def of(self, application_id: str) -> list[PlaneRecord]:
+        """Those of an application, by name."""
+        return self._select(PlaneRow.application_id == application_id, order_by=[PlaneRow.name])
+
+    def by_name(self, application_id: str, name: str) -> PlaneRecord:
+        """NotFound when the application has none of that name."""
+        where = (PlaneRow.application_id == application_id, PlaneRow.name == name)
+        found = self._select(*where, order_by=[PlaneRow.id], limit=1)
+        if not found:
+            raise NotFound(f"plane: the application has no plane {name!r}")
+        return found[0]
+
+    def change(self, id: str, how: Callable[[PlaneRecord], PlaneRecord]) -> PlaneRecord:
+        """Read and write as one."""
+        with self._database.session():
+            self._database.alone(f"plane {id}")
+            return self.update(how(self.get(id)))
+
+    def _refuse_taken(self, session: Session, item: PlaneRecord) -> None:
+        same = (
+            PlaneRow.name == item.name,
+            PlaneRow.application_id == item.application_id,
+            PlaneRow.id != item.id,
+        )
+        if session.scalar(select(PlaneRow.id).where(*same)) is not None:
+            raise Conflict(f"name: the application has a plane {item.name!r} already")
+
+    def _fill(self, row: PlaneRow, item: PlaneRecord) -> None:
+        super()._fill(row, replace(item, made={}))
+        row.made = _MADE.dump_python(dict(item.made), mode="json")
+
+    def _item(self, row: PlaneRow) -> PlaneRecord:
+        item = super()._item(row)
+        return replace(
+            item,
+            role=Role(row.role),
+            realised=Realised(row.realised),
+            state=PlaneState(row.state),
+            made=_MADE.validate_python(row.made),
+        )
+
+
+def forget_unrealised(session: Session, application_id: str) -> None:
+    """Delete the planes of which nothing is in any site, as part of the session's transaction."""
+    networks = select(StretchedRow.id)
+    session.execute(
+        delete(PlaneRow).where(
+            PlaneRow.application_id == application_id,
+            PlaneRow.state.in_([str(state) for state in AT_REST]),
+            PlaneRow.stretched_network_id.is_(None) | PlaneRow.stretched_network_id.not_in(networks),
+        )
+    )

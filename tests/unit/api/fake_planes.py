@@ -1,0 +1,91 @@
+"""Planes of applications that remember instead of work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, NotFound
+from multisite.domain.model import Problem
+from multisite.domain.planes import MadeAt, Plane, PlaneRecord, PlaneState, Realised, parse
+from multisite.networks.planes_service import PlanePreview
+
+SITES = ("paris", "lyon")
+
+
+class Planes:
+    """``items``: by application and name.  ``broken``: a site that is in the way of previews."""
+
+    def __init__(self, jobs: Any, new_id: Any, job: Any) -> None:
+        self.items: dict[tuple[str, str], PlaneRecord] = {}
+        self.asked: list[tuple[Any, ...]] = []
+        self.broken: str | None = None
+        self._jobs, self._new_id, self._job = jobs, new_id, job
+
+    def make(self, application_id: str) -> None:
+        """``mgmt`` is active, ``hb`` (stretched) only described."""
+        entries = [
+            {"name": "mgmt", "role": "management"},
+            {"name": "hb", "role": "inter-component", "cidr": "10.9.0.0/24"},
+        ]
+        for plane in parse(entries, SITES):
+            self._put(application_id, plane)
+        self._made(application_id, "mgmt")
+
+    def _put(self, application_id: str, plane: Plane) -> None:
+        values = (plane.name, plane.role, plane.realised, plane.sites, plane.cidr, plane.why)
+        self.items[application_id, plane.name] = PlaneRecord(self._new_id(), application_id, *values)
+
+    def _made(self, application_id: str, name: str) -> PlaneRecord:
+        known = self.items[application_id, name]
+        made = {site: MadeAt(f"net-{site}", f"sub-{site}", "10.64.0.0/24") for site in known.sites}
+        job_id = self._jobs.put(self._job(known.id)).id
+        found = replace(known, state=PlaneState.ACTIVE, made=made, job_id=job_id)
+        self.items[application_id, name] = found
+        return found
+
+    def describe(
+        self, caller: Caller, application: str, planes: Sequence[Mapping[str, Any]], sites: Sequence[str] = ()
+    ) -> list[PlaneRecord]:
+        self.asked.append((list(planes), tuple(sites)))
+        wanted = parse(planes, tuple(sites) or SITES, (*SITES, *sites))
+        for known in self.list(caller, application):
+            del self.items[application, known.name]
+        for plane in wanted:
+            self._put(application, plane)
+        return self.list(caller, application)
+
+    def list(self, caller: Caller, application: str) -> list[PlaneRecord]:
+        return [record for (app, _), record in self.items.items() if app == application]
+
+    def get(self, caller: Caller, application: str, name: str) -> PlaneRecord:
+        if (application, name) not in self.items:
+            raise NotFound(f"plane: the application has no plane {name!r}")
+        return self.items[application, name]
+
+    def preview(self, caller: Caller, application: str, name: str) -> PlanePreview:
+        self.get(caller, application, name)
+        problem = Problem(f"site {self.broken}", "it does not tell", "make it reachable")
+        return PlanePreview(
+            self.broken is None,
+            (f"create network mme-{name} at paris",),
+            ("no gateway",),
+            (problem,) if self.broken else (),
+        )
+
+    def realise(self, caller: Caller, application: str, name: str) -> PlaneRecord:
+        if self.broken:
+            raise Conflict(f"plane {name} cannot be realised now: site {self.broken}: it does not tell")
+        self.get(caller, application, name)
+        return self._made(application, name)
+
+    def remove(self, caller: Caller, application: str, name: str) -> str | None:
+        known = self.get(caller, application, name)
+        if known.state is PlaneState.DESCRIBED:
+            return None
+        self.items[application, name] = replace(known, state=PlaneState.DESCRIBED, made={}, job_id=None)
+        state = {"state": "done" if known.realised is Realised.STRETCHED else "undone"}
+        job_id: str = self._jobs.put(self._job(known.id, **state)).id
+        return job_id

@@ -1,0 +1,105 @@
+"""Commands of an application's planes, through the real shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from osc.cloud import Cloud
+from osc.conftest import Openstack
+
+SET = ("application", "plane", "set", "mme")
+
+
+def test_set_by_options(openstack: Openstack, cloud: Cloud) -> None:
+    planes = [
+        "--plane", "name=hb,role=inter-component,cidr=10.9.0.0/24,site=paris,site=lyon",
+        "--plane", "name=oam,role=management,realised=l3",
+    ]  # fmt: skip
+    answer = openstack(*SET, *planes, "--site", "paris", "--site", "lyon", "-f", "json")
+    assert answer.code == 0, answer.err
+    assert [(r["Name"], r["Realised"], r["State"]) for r in answer.json] == [
+        ("hb", "stretched", "described"),
+        ("oam", "l3", "described"),
+    ]
+    assert cloud.services.planes.asked == [
+        (
+            [
+                {"name": "hb", "role": "inter-component", "cidr": "10.9.0.0/24", "sites": ["paris", "lyon"]},
+                {"name": "oam", "role": "management", "realised": "l3"},
+            ],
+            ("paris", "lyon"),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sites: [paris, lyon]\nplanes:\n- {name: oam, role: management}\n",
+        '{"sites": ["paris", "lyon"], "planes": [{"name": "oam", "role": "management"}]}',
+    ],
+)
+def test_set_by_a_file(openstack: Openstack, cloud: Cloud, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "planes.yaml"
+    file.write_text(text)
+    assert openstack(*SET, "--planes", str(file)).code == 0
+    assert cloud.services.planes.asked == [([{"name": "oam", "role": "management"}], ("paris", "lyon"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("planes: {", "cannot be read"),
+        ("name: x", "it must be a list of planes"),
+        ("planes: []\ncolour: red", "colour: only `planes` and `sites`"),
+        ("- {name: oam, role: data}", "role"),
+        ("- {name: oam, role: management, colour: 1}", "colour"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said(
+    openstack: Openstack, cloud: Cloud, tmp_path: Path, text: str, words: str
+) -> None:
+    file = tmp_path / "planes.yaml"
+    file.write_text(text)
+    answer = openstack(*SET, "--planes", str(file))
+    assert (answer.code, cloud.services.planes.asked) == (1, [])
+    assert words in answer.err
+    assert openstack(*SET, "--planes", str(tmp_path / "none")).code == 1
+
+
+@pytest.mark.parametrize("plane", ["name", "name=a,name=b", "name=a,colour=red", "name=,role=backup", ""])
+def test_what_is_wrong_in_an_option_is_said(openstack: Openstack, plane: str) -> None:
+    answer = openstack(*SET, "--plane", plane)
+    assert answer.code == 1
+    assert f"--plane {plane}:" in answer.err
+
+
+def test_realise_show_remove(openstack: Openstack, cloud: Cloud) -> None:
+    before = openstack("application", "plane", "show", "mme", "hb")
+    assert "only written down" in before.out
+    assert "which only layer 2 carries" in before.out
+    preview = openstack("application", "plane", "realise", "mme", "hb", "--preview", "-f", "json").json
+    assert preview["actions"] == ["create network mme-hb at paris"]
+    done = openstack("application", "plane", "realise", "mme", "hb", "-f", "json")
+    assert (done.code, done.json["state"], [m["site"] for m in done.json["made"]]) == (
+        0,
+        "active",
+        ["paris", "lyon"],
+    )
+    listed = openstack("application", "plane", "list", "mme", "-f", "json").json
+    assert {row["Name"]: row["State"] for row in listed} == {"mgmt": "active", "hb": "active"}
+    for name in ("hb", "mgmt"):  # a job that is done, and one that is undone
+        gone = openstack("application", "plane", "remove", "mme", name, "-f", "json")
+        assert (gone.code, gone.json["state"], gone.json["made"]) == (0, "described", []), gone.err
+        assert openstack("application", "plane", "remove", "mme", name).code == 0, "there is nothing to do"
+
+
+def test_what_is_in_the_way_ends_with_2(openstack: Openstack, cloud: Cloud) -> None:
+    cloud.services.planes.broken = "lyon"
+    refused = openstack("application", "plane", "realise", "mme", "hb")
+    assert refused.code == 2
+    assert "BLOCKS: site lyon: it does not tell" in refused.out
+    assert cloud.services.planes.items[cloud.services.of("applications").id, "hb"].job_id is None
+    assert "has no plane 'x'" in openstack("application", "plane", "show", "mme", "x").err
