@@ -100,7 +100,8 @@ class TestWorker(RemotePortCase):
         self.remote()
         self.age(1000)
         for error in (db_exc.DBConnectionError(), ValueError("bug")):
-            with mock.patch.object(shadow, "used", side_effect=error):
+            # Neutron's own retries of database errors would take two minutes
+            with mock.patch.object(shadow, "used", side_effect=error), mock.patch("oslo_db.api.time.sleep"):
                 worker.beat()
         self.delete_agent()
         with mock.patch.object(worker, "announce", side_effect=RuntimeError("no bus")):
