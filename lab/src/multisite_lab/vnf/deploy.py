@@ -22,7 +22,7 @@ from multisite_lab.vnf.site import Progress, connect, silent, until
 
 NETWORKS = {"data": "10.10.0.0/24", "mgmt": "10.20.0.0/24"}
 FIRST_ADDRESS = 11
-VOLUME_TIMEOUT = 120.0
+VOLUME_TIMEOUT = 300.0
 AT_ONCE = 2
 """Servers that boot at the same time: a boot keeps a processor busy for six seconds."""
 

@@ -12,7 +12,7 @@ from multisite_lab.model import LabError
 from multisite_lab.vnf.inventory import Vnf
 from multisite_lab.vnf.site import Progress, connect, silent, site_of, until
 
-BOOT_TIMEOUT = 240.0
+BOOT_TIMEOUT = 420.0
 
 
 @dataclass(frozen=True)
