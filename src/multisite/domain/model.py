@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -130,6 +131,11 @@ class Problem:
     what: str
     remedy: str
     blocking: bool = True
+
+
+def in_the_way(problems: Iterable[Problem]) -> str:
+    """The blocking ones with their remedies, in one line; empty when there are none."""
+    return "; ".join(f"{p.subject}: {p.what} (remedy: {p.remedy})" for p in problems if p.blocking)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from multisite.clouds.planes import PlaneFacts
 from multisite.clouds.projects import owner_in
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
-from multisite.domain.model import Application, Problem, Site
+from multisite.domain.model import Application, Problem, Site, in_the_way
 from multisite.domain.planes import (
     AT_REST,
     SENTENCES,
@@ -175,9 +175,7 @@ class PlaneService:
         if plan.addressless:
             raise Invalid(no_address(record.plane, plan.addressless))
         if not plan.startable:
-            said = "; ".join(
-                f"{p.subject}: {p.what} (remedy: {p.remedy})" for p in plan.problems if p.blocking
-            )
+            said = in_the_way(plan.problems)
             raise Conflict(f"plane {record.name} cannot be realised now: {said}")
         with self._database.session():
             record = self._still(app, record)

@@ -15,7 +15,7 @@ from multisite.clouds.errors import SiteError
 from multisite.clouds.stretched import SiteFacts
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, MultisiteError, NotFound
-from multisite.domain.model import Problem
+from multisite.domain.model import Problem, in_the_way
 from multisite.domain.stretched import Drift, SiteView, StretchedNetwork, StretchKind, StretchState
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
@@ -73,9 +73,7 @@ class NetworkService:
         """
         plan = self.preview(caller, order)
         if not plan.startable:
-            said = "; ".join(
-                f"{p.subject}: {p.what} (remedy: {p.remedy})" for p in plan.problems if p.blocking
-            )
+            said = in_the_way(plan.problems)
             raise Conflict(f"network {order.name} cannot be stretched now: {said}")
         network = _planned(plan, caller)
         with self._database.session():

@@ -22,7 +22,7 @@ from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.manifest import Manifest, ManifestError
-from multisite.domain.model import Preview, Recovery, RecoveryState
+from multisite.domain.model import Preview, Recovery, RecoveryState, in_the_way
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Json
 from multisite.jobs.view import Job
@@ -139,9 +139,7 @@ class RecoveryService:
         self._refuse_second(manifest, target_site)
         rules = parse(mapping)
         decision = self._decide(manifest, target_site, rules)
-        blocking = [p for p in decision.preview.problems if p.blocking]
-        if blocking:
-            said = "; ".join(f"{p.subject}: {p.what} (remedy: {p.remedy})" for p in blocking)
+        if said := in_the_way(decision.preview.problems):
             raise Conflict(f"recovery of {manifest.application} in {target_site} is not possible now: {said}")
         return self._begin(caller, manifest, decision, dict(mapping or {}))
 

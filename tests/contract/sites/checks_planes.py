@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from multisite.clouds import networks, planes, routers, stretched, tokens
-from multisite.clouds.call import read_all
 from multisite.clouds.errors import ConflictInSite, Refused
-from tests.contract.sites.pair import Check, Pair, refused, send
+from tests.contract.sites.pair import Check, Pair, refused, send, where_neutron_has
 from tests.sim.deploy import ask
-
-
-def _where_routers_are(check: Check) -> Check:
-    @functools.wraps(check)
-    def asked(pair: Pair) -> None:
-        rows = read_all(pair.one, "list extensions", lambda: pair.one.network, "/extensions", "extensions")
-        if "router" in {row["alias"] for row in rows}:
-            check(pair)
-
-    return asked
 
 
 def _subnet(pair: Pair, network_id: str, cidr: str) -> str:
@@ -38,7 +26,7 @@ def _network(pair: Pair) -> str:
     return str(made)
 
 
-@_where_routers_are
+@where_neutron_has("router")
 def a_router_is_made_once_and_removed_by_its_token(pair: Pair) -> None:
     one, token, network_id = pair.one, pair.token("router"), _network(pair)
     subnet = _subnet(pair, network_id, "10.79.0.0/24")
@@ -67,7 +55,7 @@ def a_router_is_made_once_and_removed_by_its_token(pair: Pair) -> None:
     stretched.remove(one, "subnet", pair.token("none"), subnet)
 
 
-@_where_routers_are
+@where_neutron_has("router")
 def a_subnet_without_gateway_takes_no_router(pair: Pair) -> None:
     one, token = pair.one, pair.token("router")
     subnet = ask(one.network, "GET", f"/networks/{pair.network()}")["network"]["subnets"][0]

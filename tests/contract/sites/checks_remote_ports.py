@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -13,22 +12,12 @@ from multisite.clouds import remote_ports, stretched
 from multisite.clouds.call import read_all
 from multisite.clouds.errors import ConflictInSite, Refused
 from multisite.domain.stretched import REMOTE_AGENT, REMOTE_OWNER
-from tests.contract.sites.pair import Check, Pair, refused, send
+from tests.contract.sites.pair import Pair, refused, send, where_neutron_has
 from tests.sim.deploy import ask, until
 
 FAR, FARTHER = "192.0.2.11", "192.0.2.12"
 MAC = "fa:16:3e:78:00:01"
 NETWORK = "0b5c1c5e-0000-4000-8000-000000000001"
-
-
-def _where_it_is(check: Check) -> Check:
-    @functools.wraps(check)
-    def asked(pair: Pair) -> None:
-        rows = read_all(pair.one, "list extensions", lambda: pair.one.network, "/extensions", "extensions")
-        if "remote-port" in {row["alias"] for row in rows}:
-            check(pair)
-
-    return asked
 
 
 def _fields(real: str, **more: Any) -> dict[str, Any]:
@@ -46,7 +35,7 @@ def _vxlan(pair: Pair) -> str:
     return pair.network()
 
 
-@_where_it_is
+@where_neutron_has("remote-port")
 def a_remote_port_lives_and_is_found_again(pair: Pair) -> None:
     one, network_id, real = pair.one, _vxlan(pair), str(uuid.uuid4())
     token = remote_ports.token_of(NETWORK, "far", real)
@@ -79,7 +68,7 @@ def a_remote_port_lives_and_is_found_again(pair: Pair) -> None:
     assert remote_ports.exists(one, row["id"], NETWORK, {}) is None
 
 
-@_where_it_is
+@where_neutron_has("remote-port")
 def what_cannot_be_is_refused_with_its_field(pair: Pair) -> None:
     one, network_id = pair.one, _vxlan(pair)
     own = stretched.read_facts(one).endpoints[0]
@@ -104,7 +93,7 @@ def what_cannot_be_is_refused_with_its_field(pair: Pair) -> None:
     assert send(one.network, "PUT", f"/ports/{ordinary}", {"port": {"tunneling_ip": same}}).status_code == 200
 
 
-@_where_it_is
+@where_neutron_has("remote-port")
 def a_mac_address_cannot_be_taken_nor_changed(pair: Pair) -> None:
     one, network_id, real = pair.one, _vxlan(pair), str(uuid.uuid4())
     token = remote_ports.token_of(NETWORK, "far", real)
@@ -118,7 +107,7 @@ def a_mac_address_cannot_be_taken_nor_changed(pair: Pair) -> None:
         remote_ports.update(one, row["id"], {"device_owner": "compute:nova"})
 
 
-@_where_it_is
+@where_neutron_has("remote-port")
 def segments_are_chosen_and_taken_once(pair: Pair) -> None:
     one, token = pair.one, pair.token("seg")
     fields = {"name": pair.name("seg"), "provider:network_type": "vxlan", "provider:segmentation_id": 5990}
@@ -141,7 +130,7 @@ def segments_are_chosen_and_taken_once(pair: Pair) -> None:
     )
 
 
-@_where_it_is
+@where_neutron_has("remote-port")
 def pools_may_be_narrowed_and_guests_are_told(pair: Pair) -> None:
     one, network_id = pair.one, _vxlan(pair)
     subnet = ask(one.network, "GET", f"/networks/{network_id}")["network"]["subnets"][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import requests
 
 from multisite.clouds import build, quiesce, restore, volumes
-from multisite.clouds.call import answer_words
+from multisite.clouds.call import answer_words, read_all
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.quotas import read_quotas
 from tests.sim import deploy
@@ -161,6 +162,22 @@ def send(
     """One raw request, whatever the answer."""
     answer: requests.Response = proxy.request(path, method, json=body, microversion=version, raise_exc=False)
     return answer
+
+
+def where_neutron_has(alias: str) -> Callable[[Check], Check]:
+    """Ask a check only of sites whose Neutron has this extension."""
+
+    def only_there(check: Check) -> Check:
+        @functools.wraps(check)
+        def asked(pair: Pair) -> None:
+            site = pair.one
+            rows = read_all(site, "list extensions", lambda: site.network, "/extensions", "extensions")
+            if alias in {row["alias"] for row in rows}:
+                check(pair)
+
+        return asked
+
+    return only_there
 
 
 def refused(answer: requests.Response, status: int, *words: str) -> None:
