@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,8 @@ def in_a_fork(act: Callable[[], None]) -> int:
     if child == 0:
         try:
             act()
-        except BaseException as error:
-            os.write(2, f"{error!r}\n".encode())
+        except BaseException:
+            os.write(2, traceback.format_exc().encode())
             os._exit(1)
         os._exit(0)
     return os.waitpid(child, 0)[1]
