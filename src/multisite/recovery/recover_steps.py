@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from multisite.clouds import build, networks, restore
+from multisite.clouds import build, networks, restore, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.tokens import Kind
 from multisite.domain.manifest import Manifest
@@ -211,7 +211,8 @@ class Steps:
 
     def remove_flavor(self, ctx: StepContext, result: Json | None) -> None:
         """Unless others have come to use it meanwhile: flavors are everybody's."""
-        users = build.flavor_users(self.site(), result["id"]) if result is not None else []
+        own = tokens.job_prefix(ctx.job_id)  # its servers are deleted by now, whatever a list says
+        users = build.flavor_users(self.site(), result["id"], besides=own) if result is not None else []
         if users:
             ctx.event(
                 f"flavor {result['id'] if result else ''} is kept: {', '.join(sorted(users)[:5])} use it"

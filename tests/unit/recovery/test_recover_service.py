@@ -2,119 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from multisite.clouds import build, networks, restore
-from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Unreachable
-from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
-from multisite.domain.manifest import Manifest, ManifestError
-from multisite.domain.model import Recovery, RecoveryState
-from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import JobState, StepState
-from multisite.jobs.view import Job
-from multisite.recovery.recovery_service import RecoveryService
-from multisite.recovery.target_facts import TargetFacts, TargetNetwork
-from multisite.store.database import Database
-from tests.unit.recovery.recover_fakes import FakeTarget, HttpError, lost
-from tests.unit.recovery.recover_samples import facts, manifest
-
-OPERATOR = Caller("u1", "olga", "proj", "vnf", frozenset({"member"}), "req-1")
-STRANGER = replace(OPERATOR, project_id="another")
-NEW = {"create_missing_flavors": True, "ready_console": "GUEST-READY", "ready_timeout": 5}
-
-
-class Store:
-    """The backup store."""
-
-    def __init__(self) -> None:
-        self.manifests: dict[str, Manifest] = {}
-
-    def read(self, restore_point_id: str) -> Manifest:
-        if restore_point_id == "damaged":
-            raise ManifestError("manifest digest is a, expected b")
-        if restore_point_id not in self.manifests:
-            raise NotFound(f"restore point: {restore_point_id} is not in the backup store")
-        return self.manifests[restore_point_id]
-
-
-class World:
-    """Target "lyon" and source "paris"; ``opened`` notes who was called."""
-
-    def __init__(self, path: Path) -> None:
-        self.database = Database(f"sqlite:///{path}/multisite.db")
-        self.database.upgrade()
-        self.store = Store()
-        self.jobs = JobEngine(self.database)
-        self.reset()
-        self.service = RecoveryService(
-            self.database, self.store, self.jobs, self, read_facts=self._read_facts
-        )
-        self.jobs.launch()
-
-    def reset(self) -> None:
-        self.target, self.source = FakeTarget("lyon"), FakeTarget("paris")
-        self.source_error: MultisiteError | None = Unreachable("paris", "log in", "no route to host")
-        self.facts: dict[str, Any] = {}
-        self.opened: list[str] = []
-
-    def open(self, name: str) -> CloudSite:
-        self.opened.append(name)
-        if name == "paris":
-            if self.source_error is not None:
-                raise self.source_error
-            return self.source.as_site()
-        if name != "lyon":
-            raise NotFound(f"site: there is no site {name!r}")
-        return self.target.as_site()
-
-    def _read_facts(self, site: CloudSite, ports_in: set[str]) -> TargetFacts:
-        return facts(**({"flavors": (), "quotas": {}} | self.facts))
-
-    def point(self, id: str, **more: Any) -> Manifest:
-        """A restore point; each has an application of its own."""
-        made = replace(manifest(**({"planes": 1} | more)), id=id, application=f"app-{id}")
-        self.store.manifests[id] = made
-        return made
-
-    def start(self, id: str, mapping: Any = None, caller: Caller = OPERATOR) -> Recovery:
-        wanted = NEW if mapping is None else mapping
-        return self.service.start(caller, id, "lyon", wanted, confirm=f"app-{id}")
-
-    def wait(self, recovery: Recovery) -> tuple[Recovery, Job]:
-        job = self.jobs.wait(recovery.job_id, 30)
-        assert job.settled, [(s.name, s.state) for s in job.steps]
-        return self.service.get(OPERATOR, recovery.id), job
-
-    def recovered(self, id: str, mapping: Any = None) -> tuple[Recovery, Job]:
-        recovery, job = self.wait(self.start(id, mapping))
-        assert job.state is JobState.DONE, job.error
-        return recovery, job
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("recovering"))
-    yield world
-    world.jobs.shutdown()
-
-
-@pytest.fixture
-def world(running: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    for module in (build, networks, restore):
-        monkeypatch.setattr(module, "_LOOK_AGAIN_SECONDS", 0.0)
-    running.reset()
-    return running
-
-
-def row(target: FakeTarget, kind: str, name: str) -> dict[str, Any]:
-    return next(r for r in target.rows[kind].values() if r["name"] == name)
+from multisite.domain.model import RecoveryState
+from multisite.jobs.model import StepState
+from multisite.recovery.target_facts import TargetNetwork
+from tests.unit.recovery.recover_fakes import HttpError, lost
+from tests.unit.recovery.recover_samples import manifest
+from tests.unit.recovery.recover_world import NEW, OPERATOR, STRANGER, World, row
 
 
 class TestRecovered:
@@ -223,72 +123,6 @@ class TestRecovered:
         predicted = world.service.preview(OPERATOR, "speed", "lyon", NEW).predicted_rto_seconds
         assert predicted is not None
         assert 0 < predicted < 60
-
-
-class TestUndo:
-    def test_leaves_nothing_but_the_backup_records(self, world: World) -> None:
-        world.point("undo", planes=2)
-        recovery, _ = world.recovered("undo")
-        assert len(world.target.left()) == 9
-        assert world.service.undo(OPERATOR, recovery.id).state is RecoveryState.UNDOING
-        recovery, _ = world.wait(recovery)
-        assert recovery.state is RecoveryState.UNDONE
-        assert recovery.servers == ()
-        assert world.target.left() == {}
-        assert len(world.target.rows["backups"]) == 8
-        assert not [c for c in world.target.calls if c[0] == "DELETE" and "backup" in c[1]]
-
-    def test_undo_is_done_in_the_right_order(self, world: World) -> None:
-        world.point("order", servers=1)
-        recovery, _ = world.recovered("order")
-        world.target.calls.clear()
-        world.service.undo(OPERATOR, recovery.id)
-        world.wait(recovery)
-        kinds = [path.split("/")[1] for method, path in world.target.calls if method == "DELETE"]
-        assert kinds.index("servers") < min(kinds.index("ports"), kinds.index("volumes"))
-        assert max(n for n, k in enumerate(kinds) if k == "ports") < kinds.index("subnets")
-
-    def test_what_cannot_be_removed_is_named_and_tried_again(self, world: World) -> None:
-        world.point("stuck", servers=1)
-        recovery, _ = world.recovered("stuck")
-        network = row(world.target, "networks", "plane0")
-        world.target.rows["ports"]["router"] = {
-            "id": "router", "network_id": network["id"], "tags": [], "fixed_ips": [], "mac_address": "x",
-        }  # fmt: skip
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, job = world.wait(recovery)
-        assert recovery.state is RecoveryState.UNDO_FAILED
-        assert "router" in (recovery.error or "")
-        assert job.step("network-1").state is StepState.UNDO_FAILED
-        with pytest.raises(Conflict, match="resume or undo it"):
-            world.start("stuck")
-        del world.target.rows["ports"]["router"]
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, _ = world.wait(recovery)
-        assert recovery.state is RecoveryState.UNDONE
-        assert world.target.left() == {}
-
-    def test_a_flavor_others_have_come_to_use_is_kept(self, world: World) -> None:
-        world.point("flavor", servers=1)
-        recovery, _ = world.recovered("flavor")
-        flavor = row(world.target, "flavors", "t128")["id"]
-        world.target.rows["servers"]["other"] = {
-            "id": "other", "name": "other", "flavor": {"id": flavor}, "metadata": {}, "status": "ACTIVE",
-        }  # fmt: skip
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, job = world.wait(recovery)
-        assert recovery.state is RecoveryState.UNDONE
-        assert world.target.left() == {"flavors": [flavor], "servers": ["other"]}
-        assert any("is kept: other use it" in entry.message for entry in job.journal)
-
-    def test_a_key_pair_that_became_another_is_not_touched(self, world: World) -> None:
-        world.point("key", servers=1)
-        recovery, _ = world.recovered("key")
-        world.target.rows["keypairs"]["ops"]["public_key"] = "ssh-rsa SOMEBODY"
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, _ = world.wait(recovery)
-        assert recovery.state is RecoveryState.UNDONE
-        assert world.target.left() == {"keypairs": ["ops"]}
 
 
 class TestTrouble:
