@@ -14,13 +14,14 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
-from multisite.clouds import planes, routers, stretched
+from multisite.clouds import planes, routers, stretched, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.tokens import Kind
 from multisite.domain.errors import NotFound
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.view import Job
+from multisite.networks.planes import token_of
 from multisite.networks.planes_plan import Part
 from multisite.networks.watch import OpensSites
 from multisite.store.planes import PlaneRepository
@@ -119,8 +120,11 @@ class Realising:
 
     def no_router(self, part: Part, ctx: StepContext, result: Json | None) -> None:
         known = None if result is None else str(result["id"])
-        subnet = ctx.result_of(f"subnet:{part.site}")["id"]
-        routers.remove(self.opens.open(part.site), ctx.token, known, subnet, late=result is None)
+        cloud, token = self.opens.open(part.site), token_of(ctx.job_id, "subnet", part.site)
+        # A repair may have made another one since, under the same token.
+        subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)}
+        subnets.add(ctx.result_of(f"subnet:{part.site}")["id"])
+        routers.remove(cloud, ctx.token, known, *sorted(subnets), late=result is None)
 
     def record(self, ctx: StepContext) -> Json:
         made = {part.site: self._made(part, ctx) for part in self.parts}

@@ -13,7 +13,7 @@ from functools import partial
 
 from pydantic import TypeAdapter
 
-from multisite.clouds import networks, planes, routers, stretched, tokens
+from multisite.clouds import planes, routers, stretched, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.tokens import Kind
 from multisite.domain.errors import NotFound
@@ -62,15 +62,12 @@ def take_away(cloud: CloudSite, part: LeftAt, *, late: bool) -> None:
 
     ``late``: a request whose answer was lost may still take effect.  ConflictInSite when a guest has come meanwhile.
     """
-    made = part.made
-    subnet = _known(cloud, part, "subnet")
+    made, known = part.made, part.made.subnet_id if part.made else None
     if part.router:
-        token, known = token_of(part.job_id, "router", part.site), made.router_id if made else None
-        if subnet is None:
-            networks.remove(cloud, "router", token, known, late=late)
-        else:
-            routers.remove(cloud, token, known, subnet, late=late)
-    known = made.subnet_id if made else None
+        token = token_of(part.job_id, "subnet", part.site)
+        subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)} | ({known} if known else set())
+        token, router = token_of(part.job_id, "router", part.site), made.router_id if made else None
+        routers.remove(cloud, token, router, *sorted(subnets), late=late)
     stretched.remove(cloud, "subnet", token_of(part.job_id, "subnet", part.site), known, late=late)
     known = made.network_id if made else None
     stretched.remove(cloud, "network", token_of(part.job_id, "network", part.site), known, late=late)
