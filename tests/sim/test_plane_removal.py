@@ -46,7 +46,7 @@ def test_without_a_lost_site_and_later_there_too(here: Ground, name: str) -> Non
     assert [(part.site, part.router) for part in plane.left] == [("site2", name == "copy")]
     assert here.remove(name, None, "site2") is None, "asked for again there is nothing to do, and nothing is forgotten"
     assert here.plane(name).left == plane.left
-    with pytest.raises(Conflict, match="site2 cannot be asked who is in it.*--without site2"):
+    with pytest.raises(Conflict, match=r"site2 cannot be asked who is in it.*--without site2"):
         here.remove(name)
     here.world.mend("site2")
     assert set(here.left()) == {"site2"}, "the negative control: it is there"
@@ -180,11 +180,12 @@ def test_what_was_never_written_down_is_found_by_its_tokens(here: Ground) -> Non
     for method, path in (("POST", "/routers$"), ("DELETE", "")):
         here.world.sites["site2"].strike(Rule("error", "network", method, path, times=99, status=409))
     assert here.realise("copy").state is JobState.UNDO_FAILED
-    assert (here.plane("copy").made, set(here.left())) == ({}, {"site2"}), "the negative control: no ids are known"
+    assert here.plane("copy").made == {}, "the negative control: no ids are known"
     here.world.cut("site2")
     here.remove("copy", None, "site2")
     here.world.mend("site2")
     here.world.sites["site2"].script.forget()
+    assert set(here.left()) == {"site2"}
     (network,) = [id for id, row in here.state("site2").networks.items() if row["name"] == "mme-copy"]
     port = deploy.port(here.clouds.open("site2"), "mme-1", network)
     with pytest.raises(Conflict, match="in use at site2: mme-1"):

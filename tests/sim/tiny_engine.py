@@ -96,7 +96,7 @@ class TinyEngine:
     def get(self, id: str) -> TinyJob:
         return self.jobs[id]
 
-    def list(self, project_id: str | None = None, subject: str | None = None) -> builtins.list[TinyJob]:  # noqa: ARG002
+    def list(self, project_id: str | None = None, subject: str | None = None) -> builtins.list[TinyJob]:
         return [job for job in self.jobs.values() if subject in (None, job.subject)]
 
     def resume(self, id: str, _by: str) -> None:

@@ -65,7 +65,8 @@ def detach(site: CloudSite, router_id: str, subnet_id: str) -> None:
 def remove(site: CloudSite, token: str, known: str | None, *subnet_ids: str, late: bool = False) -> None:
     """Delete what carries the token (and ``known``), these subnets taken from it before.
 
-    ConflictInSite while it has others: those are somebody else's.  ``late``: a request whose answer was lost may still take effect: look a second time.
+    ConflictInSite while it has others: those are somebody else's.  ``late``: a request whose answer was lost may still
+    take effect: look a second time.
     """
     for again in (False, True) if late else (False,):
         if again:

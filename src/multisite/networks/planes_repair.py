@@ -1,7 +1,7 @@
 """The job "repair-plane": what is missing of an active plane is made again, what was switched off is switched on.
 
 Nothing is taken away, and nothing that others made is touched.  What is made carries the token of the step of the job
-that realised the plane, not one of its own: so the next repair finds it, and it goes with the plane when that is removed.
+that realised the plane, not one of its own: so the next repair finds it, and it goes with the plane when that goes.
 Each round looks anew and mends the first thing that is wrong; killed anywhere, the next run goes on from what it sees.
 """
 

@@ -19,7 +19,8 @@ def url(services: Services) -> str:
 
 def test_shown_with_what_it_means(client: FlaskClient, url: str) -> None:
     plane = client.get(f"{url}/mgmt", headers=MEMBER).json
-    assert (plane["state"], plane["sentence"]) == ("active", "was made in all its sites; check tells whether it is still so")
+    sentence = "was made in all its sites; check tells whether it is still so"
+    assert (plane["state"], plane["sentence"]) == ("active", sentence)
     assert plane["explained"].startswith("mgmt (management): a network of its own in each of paris, lyon")
     assert plane["made"][0] == {
         "site": "paris", "network_id": "net-paris", "subnet_id": "sub-paris", "cidr": "10.64.0.0/24", "router_id": None,

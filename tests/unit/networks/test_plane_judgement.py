@@ -82,7 +82,7 @@ def test_each_drift_has_its_name(change: dict[str, Any], kind: str, mendable: bo
     assert [(d.site, d.kind, d.mendable) for d in found.drift] == [("paris", kind, mendable)]
     assert found.in_sync is (None if kind == UNKNOWN else False)
     (drift,) = found.drift
-    assert drift.what and drift.consequence and drift.remedy
+    assert all((drift.what, drift.consequence, drift.remedy))
     assert drift.remedy.endswith("plane repair mme copy") or not mendable
 
 
