@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import stretched
+from multisite.clouds import call, stretched
 from multisite.domain.errors import Conflict
 from multisite.domain.planes import PlaneState
 from multisite.jobs.model import JobState
 from multisite.networks import planes_repair
 from multisite_lab.sim.faults import Rule
-from tests.sim.plane_ground import FOUR, SITES, Ground, ground
+from multisite_lab.sim.model import Settings
+from multisite_lab.sim.world import make_world
+from tests.sim import deploy
+from tests.sim.house import living, wrong
+from tests.sim.plane_ground import FOUR, SITES, Ground, ground, of_house
 from tests.sim.plane_hands import HANDS, ask
 
 COUNT = {"ext": 2, "mgmt": 2, "copy": 5}
@@ -302,6 +306,34 @@ def test_what_was_not_noted_is_not_compared(here: Ground) -> None:
     job = here.repair("copy")
     assert job is not None
     assert (job.state, in_sync(here, "copy")) == (JobState.DONE, True), job.error
+
+
+def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repaired, and removed without a lost site, as it runs in the service: durable, sites at the same time."""
+    monkeypatch.setattr(call, "ATTEMPTS", 1)
+    with make_world(SITES, settings=Settings(dhcp=0.0)) as world, living(tmp_path, world) as house:
+        service, owner = of_house(house)
+        assert house.rest(str(service.realise(owner, "mme", "copy").job_id)).state is JobState.DONE
+        assert service.check(owner, "mme", "copy").in_sync is True
+        for site, made in service.get(owner, "mme", "copy").made.items():
+            network, path = house.cloud(site).network, f"/routers/{made.router_id}"
+            deploy.ask(network, "PUT", f"{path}/remove_router_interface", {"subnet_id": made.subnet_id})
+            deploy.ask(network, "DELETE", path)
+            deploy.ask(network, "DELETE", f"/networks/{made.network_id}")
+        assert service.check(owner, "mme", "copy").in_sync is False
+        job = house.rest(str(service.repair(owner, "mme", "copy")))
+        assert (job.state, service.check(owner, "mme", "copy").in_sync) == (JobState.DONE, True), job.error
+        assert wrong(world, house) == []
+        world.cut("site2")
+        job = house.rest(str(service.remove(owner, "mme", "copy", without=("site2",))))
+        plane = service.get(owner, "mme", "copy")
+        assert (job.state, plane.state) == (JobState.DONE, PlaneState.DESCRIBED), job.error
+        assert [part.site for part in plane.left] == ["site2"]
+        world.mend("site2")
+        job = house.rest(str(service.remove(owner, "mme", "copy")))
+        assert (job.state, service.get(owner, "mme", "copy").left) == (JobState.DONE, ()), job.error
+        assert wrong(world, house) == []
+        assert [world.sites[name].settle().state.routers for name in SITES] == [{}, {}]
 
 
 @pytest.mark.parametrize("word", ["all", "network gone", "gateway gone", "no external gateway"])

@@ -52,7 +52,7 @@ def look(site: CloudSite, name: str, made: MadeAt) -> PlaneSight:
         network=_network(network),
         other_networks=() if network is not None else _others(site, "network", name, made),
         subnet=_subnet(subnet),
-        other_subnets=tuple((row["id"], row["cidr"]) for row in subnets if row is not subnet),
+        other_subnets=tuple((row["id"], row["cidr"]) for row in subnets if _by_hand(row) and row is not subnet),
         router=_router(router),
         other_routers=_others(site, "router", name, made) if made.router_id and router is None else (),
         interface=at[0] if at else None,
@@ -94,7 +94,7 @@ def _by_id(site: CloudSite, kind: str, id: str) -> Row | None:
 
 
 def _others(site: CloudSite, kind: str, name: str, made: MadeAt) -> tuple[str, ...]:
-    """Ids of what is called so in the same project, and was not made by Multisite: nothing of it carries a token."""
+    """Ids of what is called so in the same project, and was not made by Multisite."""
     mine = {"name": name, "project_id": made.project_id or site.project_id}
     rows = read_all(
         site, f"list {kind}s called {name}", lambda: site.network, f"/{kind}s", f"{kind}s", **mine
@@ -104,8 +104,13 @@ def _others(site: CloudSite, kind: str, name: str, made: MadeAt) -> tuple[str, .
         for row in rows
         if row["name"] == name
         and row["project_id"] == mine["project_id"]
-        and not any(str(word).startswith("multisite:") for word in (*row.get("tags", ()), row["description"]))
+        and _by_hand(row)
     )
+
+
+def _by_hand(row: Row) -> bool:
+    """Nothing of it carries a token: a repair that died may have made it without coming to write that down."""
+    return not any(str(word).startswith("multisite:") for word in (*row.get("tags", ()), row["description"]))
 
 
 def _network(row: Row | None) -> NetworkSeen | None:

@@ -49,7 +49,7 @@ class PlaneSight:
     """What one site says of a plane, complete; ``known`` False: it did not tell (``why``), and the rest says nothing.
 
     None: the site answered and has no such thing that our credentials see.  ``other_*``: what is called the same in the
-    same project without having been made by Multisite (subnets: all others of the network, id and CIDR).
+    same project without having been made by Multisite (subnets: the others of the network, id and CIDR).
     ``interface``: the address of the router's port in the subnet.  ``holders``: the other ports, by address.
     """
 
