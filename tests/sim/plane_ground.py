@@ -132,7 +132,9 @@ class Ground:
         job_id = self.service.repair(self.caller, "mme", name)
         return None if job_id is None else self.engine.rest(job_id, die_at)
 
-    def remove(self, name: str, die_at: int | None = None, *without: str, left: bool = False) -> TinyJob | None:
+    def remove(
+        self, name: str, die_at: int | None = None, *without: str, left: bool = False
+    ) -> TinyJob | None:
         job_id = self.service.remove(self.caller, "mme", name, without=without, left=left)
         return None if job_id is None else self.engine.rest(job_id, die_at)
 

@@ -117,15 +117,11 @@ HANDS = {
     "router gone": Hand("copy", _drop_router, ("router gone",)),
     "router made anew": Hand("copy", _other_router, ("router replaced",), mendable=False),
     "router down": Hand("copy", _router(admin_state_up=False), ("router down",)),
-    "no external gateway": Hand(
-        "copy", _router(external_gateway_info=None), ("external gateway missing",)
-    ),
+    "no external gateway": Hand("copy", _router(external_gateway_info=None), ("external gateway missing",)),
     "another way out": Hand("copy", _other_way_out, ("external gateway changed",), mendable=False),
     "interface missing": Hand("copy", _detach, ("interface missing",)),
     "gateway and interface": Hand("copy", _no_gateway, ("gateway changed", "interface missing")),
     "its address taken": Hand("copy", _address_taken, ("interface missing",), mendable=False),
-    "all but the network": Hand(
-        "copy", _all_but_the_network, ("network down", "subnet gone", "router gone")
-    ),
+    "all but the network": Hand("copy", _all_but_the_network, ("network down", "subnet gone", "router gone")),
     "all": Hand("copy", _all, ("network gone", "router gone")),
 }

@@ -44,7 +44,9 @@ def test_without_a_lost_site_and_later_there_too(here: Ground, name: str) -> Non
     plane = here.plane(name)
     assert (plane.state, plane.made, plane.job_id, plane.error) == (PlaneState.DESCRIBED, {}, None, None)
     assert [(part.site, part.router) for part in plane.left] == [("site2", name == "copy")]
-    assert here.remove(name, None, "site2") is None, "asked for again there is nothing to do, and nothing is forgotten"
+    assert here.remove(name, None, "site2") is None, (
+        "asked for again there is nothing to do, and nothing is forgotten"
+    )
     assert here.plane(name).left == plane.left
     with pytest.raises(Conflict, match=r"site2 cannot be asked who is in it.*--without site2"):
         here.remove(name)
@@ -77,7 +79,9 @@ def test_a_stretched_plane_is_unstretched_without_it(here: Ground) -> None:
         (),
     )
     here.world.mend("site2")
-    assert set(here.left()) == {"site2"}, "what a lost site has of a stretched network stays there, and is not noted"
+    assert set(here.left()) == {"site2"}, (
+        "what a lost site has of a stretched network stays there, and is not noted"
+    )
 
 
 def test_realised_again_elsewhere_while_something_is_left(here: Ground) -> None:

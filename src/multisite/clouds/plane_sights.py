@@ -52,7 +52,9 @@ def look(site: CloudSite, name: str, made: MadeAt) -> PlaneSight:
         network=_network(network),
         other_networks=() if network is not None else _others(site, "network", name, made),
         subnet=_subnet(subnet),
-        other_subnets=tuple((row["id"], row["cidr"]) for row in subnets if _by_hand(row) and row is not subnet),
+        other_subnets=tuple(
+            (row["id"], row["cidr"]) for row in subnets if _by_hand(row) and row is not subnet
+        ),
         router=_router(router),
         other_routers=_others(site, "router", name, made) if made.router_id and router is None else (),
         interface=at[0] if at else None,
@@ -102,9 +104,7 @@ def _others(site: CloudSite, kind: str, name: str, made: MadeAt) -> tuple[str, .
     return tuple(
         row["id"]
         for row in rows
-        if row["name"] == name
-        and row["project_id"] == mine["project_id"]
-        and _by_hand(row)
+        if row["name"] == name and row["project_id"] == mine["project_id"] and _by_hand(row)
     )
 
 

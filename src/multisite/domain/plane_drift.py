@@ -171,7 +171,9 @@ class _OfSite:
             yield self._of_gateway(subnet.gateway, should)
         if not subnet.dhcp:
             so = "new guests, and those that renew, get no address"
-            yield self._told("dhcp off", f"DHCP of subnet {id} is off", so, f"openstack subnet set --dhcp {id}")
+            yield self._told(
+                "dhcp off", f"DHCP of subnet {id} is off", so, f"openstack subnet set --dhcp {id}"
+            )
 
     def _of_gateway(self, has: str | None, should: str | None) -> PlaneDrift:
         what = (

@@ -65,7 +65,9 @@ def take_away(cloud: CloudSite, part: LeftAt, *, late: bool) -> None:
     made, known = part.made, part.made.subnet_id if part.made else None
     if part.router:
         token = token_of(part.job_id, "subnet", part.site)
-        subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)} | ({known} if known else set())
+        subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)} | (
+            {known} if known else set()
+        )
         token, router = token_of(part.job_id, "router", part.site), made.router_id if made else None
         routers.remove(cloud, token, router, *sorted(subnets), late=late)
     stretched.remove(cloud, "subnet", token_of(part.job_id, "subnet", part.site), known, late=late)

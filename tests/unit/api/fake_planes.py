@@ -87,7 +87,9 @@ class Planes:
     def check(self, caller: Caller, application: str, name: str) -> PlaneJudgement:
         known = self.get(caller, application, name)
         if known.state is not PlaneState.ACTIVE:
-            raise Conflict(f"plane {name}: it is {known.state}: only an active one is compared with its sites")
+            raise Conflict(
+                f"plane {name}: it is {known.state}: only an active one is compared with its sites"
+            )
         return judged(self.drift)
 
     def repair(self, caller: Caller, application: str, name: str) -> str | None:

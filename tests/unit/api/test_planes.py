@@ -75,7 +75,9 @@ DRIFT = PlaneDrift("lyon", "router gone", "router r is gone", "cut off", "plane 
 AWAY = unknown("lyon", "no route")
 
 
-@pytest.mark.parametrize(("drift", "in_sync"), [([], True), ([DRIFT], False), ([AWAY], None), ([AWAY, DRIFT], False)])
+@pytest.mark.parametrize(
+    ("drift", "in_sync"), [([], True), ([DRIFT], False), ([AWAY], None), ([AWAY, DRIFT], False)]
+)
 def test_check_tells_what_differs(
     client: FlaskClient, services: Services, url: str, drift: list[PlaneDrift], in_sync: bool | None
 ) -> None:
@@ -98,7 +100,10 @@ def test_removed_without_a_lost_site(client: FlaskClient, services: Services, ur
     where = f"{url}/mgmt/realisation"
     for wrong in ("without=", "without=a,,b", "without=a/b", "left=maybe", "colour=red"):
         answer = client.delete(f"{where}?{wrong}", headers=MEMBER)
-        assert (answer.status_code, wrong.partition("=")[0] in answer.json["error"]["message"]) == (400, True), wrong
+        assert (answer.status_code, wrong.partition("=")[0] in answer.json["error"]["message"]) == (
+            400,
+            True,
+        ), wrong
     assert client.delete(f"{where}?without=lyon", headers=MEMBER).status_code == 202
     assert services.planes.removed == [("mgmt", ("lyon",), False)]
     assert client.get(f"{url}/mgmt", headers=MEMBER).json["left"] == ["lyon"]

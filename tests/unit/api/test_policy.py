@@ -39,7 +39,12 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "plane:realise": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/realise", None),
     "plane:check": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/check", None),
     "plane:repair": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/repair", None),
-    "plane:forget": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/forget", {"sites": ["lyon"]}),
+    "plane:forget": (
+        WRITE,
+        "POST",
+        "/v1/applications/{applications}/planes/mgmt/forget",
+        {"sites": ["lyon"]},
+    ),
     "plane:remove": (WRITE, "DELETE", "/v1/applications/{applications}/planes/mgmt/realisation", None),
     "protection:list": (READ, "GET", "/v1/protections", None),
     "protection:show": (READ, "GET", "/v1/protections/{protections}", None),

@@ -35,7 +35,10 @@ WELL = PlaneSight(
 )  # fmt: skip
 LOCAL = replace(RECORD, role=Role.MANAGEMENT, realised=Realised.LOCAL)
 QUIET = replace(WELL, subnet=SubnetSeen("10.1.0.0/24", None, True), router=None, interface=None)
-GUEST, ROUTER = Holder("port mme-1 (compute:nova s-1)", False), Holder("port gw (network:router_interface x)", True)
+GUEST, ROUTER = (
+    Holder("port mme-1 (compute:nova s-1)", False),
+    Holder("port gw (network:router_interface x)", True),
+)
 
 
 def said(record: PlaneRecord, seen: PlaneSight, other: PlaneSight | None = None) -> PlaneJudgement:
@@ -87,7 +90,8 @@ def test_each_drift_has_its_name(change: dict[str, Any], kind: str, mendable: bo
 
 
 @pytest.mark.parametrize(
-    ("gateway", "holder", "mendable"), [(GATEWAY, None, True), (GATEWAY, GUEST, True), (GATEWAY, ROUTER, False)]
+    ("gateway", "holder", "mendable"),
+    [(GATEWAY, None, True), (GATEWAY, GUEST, True), (GATEWAY, ROUTER, False)],
 )
 def test_a_gateway_that_was_not_there(gateway: str, holder: Holder | None, mendable: bool) -> None:
     subnet = SubnetSeen("10.1.0.0/24", gateway, True)
@@ -141,7 +145,10 @@ MAYBE = {
 }  # fmt: skip
 
 
-@given(seen=st.builds(PlaneSight, st.just("paris"), st.just(True), **MAYBE), realised=st.sampled_from(["l3", "local"]))
+@given(
+    seen=st.builds(PlaneSight, st.just("paris"), st.just(True), **MAYBE),
+    realised=st.sampled_from(["l3", "local"]),
+)
 def test_in_sync_is_only_what_is_exactly_so(seen: PlaneSight, realised: str) -> None:
     """Whatever a site says: nothing that differs from what was made passes, and every drift is told in full."""
     record = RECORD if realised == "l3" else LOCAL

@@ -108,8 +108,12 @@ def test_what_is_in_the_way_ends_with_2(openstack: Openstack, cloud: Cloud) -> N
     assert "has no plane 'x'" in openstack("application", "plane", "show", "mme", "x").err
 
 
-DRIFT = PlaneDrift("lyon", "router gone", "router r is gone", "cut off", "openstack ... repair mme mgmt", mendable=True)
-TOLD = PlaneDrift("lyon", "mtu changed", "the MTU is 1400", "large frames are lost", "openstack network set --mtu")
+DRIFT = PlaneDrift(
+    "lyon", "router gone", "router r is gone", "cut off", "openstack ... repair mme mgmt", mendable=True
+)
+TOLD = PlaneDrift(
+    "lyon", "mtu changed", "the MTU is 1400", "large frames are lost", "openstack network set --mtu"
+)
 AWAY = unknown("lyon", "no route")
 CHECK = ("application", "plane", "check", "mme")
 
@@ -147,7 +151,10 @@ def test_a_plane_that_could_not_be_made_is_not_well(openstack: Openstack, cloud:
 def test_repair_then_compares(openstack: Openstack, cloud: Cloud) -> None:
     cloud.services.planes.drift = [DRIFT, TOLD]
     left = openstack("application", "plane", "repair", "mme", "mgmt", "-f", "json")
-    assert (left.code, [row["What"] for row in left.json if row["State"] == "drift"]) == (1, ["the MTU is 1400"])
+    assert (left.code, [row["What"] for row in left.json if row["State"] == "drift"]) == (
+        1,
+        ["the MTU is 1400"],
+    )
     cloud.services.planes.drift = [DRIFT]
     assert openstack("application", "plane", "repair", "mme", "mgmt").code == 0
 
