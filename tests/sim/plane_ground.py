@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from multisite.store.sites import SiteRepository
 from multisite_lab.sim.model import Settings, State
 from multisite_lab.sim.world import PROJECT, World, make_world
 from tests.sim import deploy
+from tests.sim.house import House
 from tests.sim.tiny_engine import TinyEngine, TinyJob
 
 SITES = ("site1", "site2")
@@ -54,6 +56,21 @@ def furnish(site: CloudSite) -> None:
     deploy.ask(site.network, "POST", "/subnets", {"subnet": subnet})
     pool = {"name": "usual", "prefixes": [POOL], "default_prefixlen": 24, "is_default": True}
     deploy.ask(site.network, "POST", "/subnetpools", {"subnetpool": pool})
+
+
+def of_house(house: House) -> tuple[PlaneService, Caller]:
+    """The service with the engine itself, an application ``mme`` of four planes, and its owner."""
+    reconciler = Reconciler(house.database, house.clouds, patience=60)
+    networks = NetworkService(house.database, house.sites, house.clouds, house.jobs, reconciler)
+    service = PlaneService(
+        house.database, house.applications, house.sites, house.clouds, house.jobs, networks
+    )
+    owner = replace(house.owner("site1"), project_name=PROJECT, project_domain_name="Default")
+    ApplicationRepository(house.database).add(Application("a-1", "mme", owner.project_id, "site1", (), None))
+    for name in SITES:
+        furnish(house.cloud(name))
+    service.describe(owner, "mme", FOUR, SITES)
+    return service, owner
 
 
 class Ground:
@@ -111,8 +128,14 @@ class Ground:
         record = self.service.realise(self.caller, "mme", name)
         return self.engine.rest(str(record.job_id), die_at)
 
-    def remove(self, name: str, die_at: int | None = None) -> TinyJob | None:
-        job_id = self.service.remove(self.caller, "mme", name)
+    def repair(self, name: str, die_at: int | None = None) -> TinyJob | None:
+        job_id = self.service.repair(self.caller, "mme", name)
+        return None if job_id is None else self.engine.rest(job_id, die_at)
+
+    def remove(
+        self, name: str, die_at: int | None = None, *without: str, left: bool = False
+    ) -> TinyJob | None:
+        job_id = self.service.remove(self.caller, "mme", name, without=without, left=left)
         return None if job_id is None else self.engine.rest(job_id, die_at)
 
     def guest(self, site: str, name: str) -> str:

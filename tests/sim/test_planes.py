@@ -11,20 +11,15 @@ import pytest
 
 from multisite.clouds import call, planes, stretched
 from multisite.domain.errors import Conflict, Forbidden, Invalid, MultisiteError
-from multisite.domain.model import Application
 from multisite.domain.planes import PlaneState
 from multisite.jobs.model import JobState
 from multisite.networks.l3path.service import EndAsked, PathService
-from multisite.networks.planes_service import PlaneService
-from multisite.networks.reconcile import Reconciler
-from multisite.networks.service import NetworkService
-from multisite.store.applications import ApplicationRepository
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
-from multisite_lab.sim.world import PROJECT, make_world
+from multisite_lab.sim.world import make_world
 from tests.sim import deploy
 from tests.sim.house import living, wrong
-from tests.sim.plane_ground import FOUR, SITES, Ground, furnish, ground
+from tests.sim.plane_ground import FOUR, SITES, Ground, ground, of_house
 
 OWN = ("ext", "copy", "mgmt")
 """The planes made by a job of their own."""
@@ -341,17 +336,7 @@ def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Steps of both sites at the same time, durable, as it runs in the service."""
     monkeypatch.setattr(call, "ATTEMPTS", 1)
     with make_world(SITES, settings=Settings(dhcp=0.0)) as world, living(tmp_path, world) as house:
-        reconciler = Reconciler(house.database, house.clouds, patience=60)
-        networks = NetworkService(house.database, house.sites, house.clouds, house.jobs, reconciler)
-        service = PlaneService(
-            house.database, house.applications, house.sites, house.clouds, house.jobs, networks
-        )
-        owner = replace(house.owner("site1"), project_name=PROJECT, project_domain_name="Default")
-        app = Application("a-1", "mme", owner.project_id, "site1", (), None)
-        ApplicationRepository(house.database).add(app)
-        for name in SITES:
-            furnish(house.cloud(name))
-        service.describe(owner, "mme", FOUR, SITES)
+        service, owner = of_house(house)
         world.sites["site2"].strike(Rule("error", "network", "PUT", "/add_router_interface$", status=409))
         job = house.rest(str(service.realise(owner, "mme", "copy").job_id))
         assert (job.state, service.get(owner, "mme", "copy").state) == (JobState.UNDONE, PlaneState.FAILED)

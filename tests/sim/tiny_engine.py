@@ -7,6 +7,7 @@ goes on from there as a new process would.
 
 from __future__ import annotations
 
+import builtins
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class TinyJob:
     error: str | None = None
     memos: dict[str, Memo] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
+    subject: str | None = None
 
 
 class TinyEngine:
@@ -79,7 +81,9 @@ class TinyEngine:
         self, kind: str, params: Mapping[str, Any], *, title: str, requested_by: str, **_more: Any
     ) -> str:
         id = str(uuid.uuid4())
-        self.jobs[id] = TinyJob(id, self.kinds[kind], params, title, requested_by)
+        self.jobs[id] = TinyJob(
+            id, self.kinds[kind], params, title, requested_by, subject=_more.get("subject")
+        )
         row = JobRow(
             id=id, kind=kind, title=title, state=JobState.QUEUED, params=dict(params), requested_by=requested_by, run=1,
             epoch=0, intent="run", cancel_requested=False, settled=False, created_at=now(),
@@ -91,6 +95,14 @@ class TinyEngine:
 
     def get(self, id: str) -> TinyJob:
         return self.jobs[id]
+
+    def list(self, project_id: str | None = None, subject: str | None = None) -> builtins.list[TinyJob]:
+        return [job for job in self.jobs.values() if subject in (None, job.subject)]
+
+    def resume(self, id: str, _by: str) -> None:
+        assert self.jobs[id].state is JobState.PAUSED
+        self.jobs[id].state = JobState.RUNNING
+        self._settled(id, False)
 
     def undo(self, id: str, _by: str) -> None:
         self.jobs[id].state = JobState.UNDOING
@@ -109,7 +121,7 @@ class TinyEngine:
             self.last_left, self.boundaries.left = self.boundaries.left, None
         return job
 
-    def unsettled(self) -> list[str]:
+    def unsettled(self) -> builtins.list[str]:
         return [job.id for job in self.jobs.values() if not job.settled]
 
     def _carry_out(self, job: TinyJob) -> None:

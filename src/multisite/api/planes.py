@@ -7,7 +7,16 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from multisite.api.schemas.common import MaybeJobOut
-from multisite.api.schemas.planes import PlaneOut, PlanePreviewOut, PlanesIn, PlanesOut, PlaneStartedOut
+from multisite.api.schemas.planes import (
+    PlaneCheckOut,
+    PlaneForgetIn,
+    PlaneOut,
+    PlanePreviewOut,
+    PlaneRemovalQuery,
+    PlanesIn,
+    PlanesOut,
+    PlaneStartedOut,
+)
 from multisite.api.state import policy, services
 from multisite.domain.caller import Caller
 from multisite.domain.model import Application
@@ -63,13 +72,41 @@ def realise_plane(id: str, name: str) -> Any:
     return {"job_id": found.job_id, "plane": shown(app.name, found)}
 
 
-@bp.delete("/<id>/planes/<name>/realisation")
+@bp.post("/<id>/planes/<name>/check")
+@bp.output(PlaneCheckOut)
+def check_plane(id: str, name: str) -> Any:
+    """Compare a plane with what its sites have now; changes nothing."""
+    caller, app = _owned("plane:check", id)
+    return services().planes.check(caller, app.id, name)
+
+
+@bp.post("/<id>/planes/<name>/repair")
 @bp.output(MaybeJobOut, status_code=202)
-def remove_plane(id: str, name: str) -> Any:
-    """Take a plane away from all its sites; its description stays."""
+def repair_plane(id: str, name: str) -> Any:
+    """Mend what can be mended without taking anything away; no job when there is nothing to mend."""
+    caller, app = _owned("plane:repair", id)
+    return {"job_id": services().planes.repair(caller, app.id, name)}
+
+
+@bp.delete("/<id>/planes/<name>/realisation")
+@bp.input(PlaneRemovalQuery, location="query", arg_name="query")
+@bp.output(MaybeJobOut, status_code=202)
+def remove_plane(id: str, name: str, query: PlaneRemovalQuery) -> Any:
+    """Take a plane away from all its sites, or from all but lost ones; its description stays."""
     caller, app = _owned("plane:remove", id)
     _may_stretch("network:unstretch", caller, app, name)
-    return {"job_id": services().planes.remove(caller, app.id, name)}
+    job_id = services().planes.remove(caller, app.id, name, without=query.sites(), left=query.left == "true")
+    return {"job_id": job_id}
+
+
+@bp.post("/<id>/planes/<name>/forget")
+@bp.input(PlaneForgetIn, arg_name="body")
+@bp.output(PlaneOut)
+def forget_left(id: str, name: str, body: PlaneForgetIn) -> Any:
+    """Forget what is left of a plane in sites that will not come back."""
+    caller, app = _owned("plane:forget", id)
+    services().planes.forget(caller, app.id, name, body.sites)
+    return shown(app.name, services().planes.get(caller, app.id, name))
 
 
 def _owned(rule: str, id: str) -> tuple[Caller, Application]:

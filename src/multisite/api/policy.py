@@ -60,6 +60,24 @@ _RULES: dict[str, tuple[str, str, str, str]] = {
         "POST",
         "/v1/applications/{id}/planes/{name}/realise",
     ),
+    "plane:check": (
+        MEMBER,
+        "Look for drift of a plane",
+        "POST",
+        "/v1/applications/{id}/planes/{name}/check",
+    ),
+    "plane:repair": (
+        MEMBER,
+        "Mend what is missing of a plane",
+        "POST",
+        "/v1/applications/{id}/planes/{name}/repair",
+    ),
+    "plane:forget": (
+        MEMBER,
+        "Forget what is left of a plane in sites that will not come back",
+        "POST",
+        "/v1/applications/{id}/planes/{name}/forget",
+    ),
     "plane:remove": (
         MEMBER,
         "Take a plane away from its sites (stretched: as network:unstretch)",

@@ -26,6 +26,7 @@ _LOOKS = frozenset(
         "networks.check_network",
         "paths.check_path",
         "planes.preview_plane",
+        "planes.check_plane",
     }
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -45,9 +45,28 @@ class PlaneVerbs(Acting):
         """Returns ``job_id`` and ``plane``."""
         return self.act(f"/applications/{application}/planes/{name}/realise")
 
-    def remove_plane(self, application: str, name: str) -> str | None:
-        """Take it away from its sites; the id of the job, None when nothing of it was there."""
-        answer = self.delete(f"/applications/{application}/planes/{name}/realisation")
+    def check_plane(self, application: str, name: str) -> Json:
+        """``in_sync`` (None: unknown) and ``drift``; all its sites are asked."""
+        return self.act(f"/applications/{application}/planes/{name}/check")
+
+    def repair_plane(self, application: str, name: str) -> str | None:
+        """Mend what can be mended; the id of the job, None when there is nothing to mend."""
+        job_id: str | None = self.act(f"/applications/{application}/planes/{name}/repair")["job_id"]
+        return job_id
+
+    def remove_plane(
+        self, application: str, name: str, *, without: Sequence[str] = (), left: bool = False
+    ) -> str | None:
+        """Take it away from its sites, but for the lost ones of ``without``; ``left``: only what is left of before.
+
+        The id of the job, None when nothing of it was there.
+        """
+        query = {**({"without": ",".join(without)} if without else {}), **({"left": "true"} if left else {})}
+        answer = self.delete(f"/applications/{application}/planes/{name}/realisation", params=query)
         exceptions.raise_from_response(answer)
         job_id: str | None = answer.json()["job_id"]
         return job_id
+
+    def forget_plane_left(self, application: str, name: str, sites: Sequence[str]) -> Json:
+        """Forget what is left of it in sites that will not come back; the plane."""
+        return self.act(f"/applications/{application}/planes/{name}/forget", {"sites": list(sites)})

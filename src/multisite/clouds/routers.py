@@ -62,15 +62,17 @@ def detach(site: CloudSite, router_id: str, subnet_id: str) -> None:
         return
 
 
-def remove(site: CloudSite, token: str, known: str | None, subnet_id: str, *, late: bool = False) -> None:
-    """Delete what carries the token (and ``known``), the subnet taken from it before.
+def remove(site: CloudSite, token: str, known: str | None, *subnet_ids: str, late: bool = False) -> None:
+    """Delete what carries the token (and ``known``), these subnets taken from it before.
 
-    ``late``: a request whose answer was lost may still take effect: look a second time.
+    ConflictInSite while it has others: those are somebody else's.  ``late``: a request whose answer was lost may still
+    take effect: look a second time.
     """
     for again in (False, True) if late else (False,):
         if again:
             time.sleep(LOOK_AGAIN_SECONDS)
         found = {one.id for one in tokens.find_by_token(site, "router", token)}
         for one in sorted(found | ({known} if known else set())):
-            detach(site, one, subnet_id)
+            for subnet_id in subnet_ids:
+                detach(site, one, subnet_id)
         networks.remove(site, "router", token, known)

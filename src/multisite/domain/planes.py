@@ -71,6 +71,11 @@ class Plane:
     cidr: str | None
     why: str
 
+    @property
+    def has_gateway(self) -> bool:
+        """A default route leads somewhere only where there is, or will be, a router; else guests get none."""
+        return self.realised is Realised.L3 or self.role is Role.EXTERNAL
+
 
 class PlaneState(StrEnum):
     """``SENTENCES`` has what an operator can rely on."""
@@ -85,7 +90,7 @@ class PlaneState(StrEnum):
 SENTENCES: Mapping[PlaneState, str] = {
     PlaneState.DESCRIBED: "only written down; nothing of it is in any site",
     PlaneState.REALISING: "being made in all its sites; what is made is removed when one of them fails",
-    PlaneState.ACTIVE: "made in all its sites",
+    PlaneState.ACTIVE: "was made in all its sites; check tells whether it is still so",
     PlaneState.FAILED: "could not be made; nothing of it is left in any site",
     PlaneState.REMOVING: "being removed; if its job has ended, something is left: the error says what, remove it again",
 }
@@ -95,20 +100,41 @@ AT_REST = frozenset({PlaneState.DESCRIBED, PlaneState.FAILED})
 
 @dataclass(frozen=True)
 class MadeAt:
-    """What a plane has in one site.  ``router_id``: of planes realised as l3."""
+    """What a plane has in one site, and what it was made with.
+
+    ``router_id``, ``external_id``: of planes realised as l3.  ``mtu`` None: not noted, so not compared.
+    ``pool_id``: the subnet pool its addresses are of, if they are.
+    """
 
     network_id: str
     subnet_id: str
     cidr: str
     router_id: str | None = None
+    mtu: int | None = None
+    external_id: str | None = None
+    project_id: str | None = None
+    pool_id: str | None = None
+
+
+@dataclass(frozen=True)
+class LeftAt:
+    """What a plane was removed without: in that site everything may still be there that carries the job's tokens.
+
+    ``made``: as far as it is known; ``router``: whether it was realised as l3.
+    """
+
+    site: str
+    job_id: str
+    router: bool
+    made: MadeAt | None = None
 
 
 @dataclass(frozen=True)
 class PlaneRecord:
     """A plane of an application as it is stored: how it is described, and what was made of it.
 
-    ``made``: by site.  ``stretched_network_id``: whose state is the plane's; what is stored of a stretched plane's own
-    state says nothing.
+    ``made``: by site.  ``left``: in sites it was removed without.  ``stretched_network_id``: whose state is the
+    plane's; what is stored of a stretched plane's own state says nothing.
     """
 
     id: str
@@ -125,6 +151,7 @@ class PlaneRecord:
     job_id: str | None = None
     error: str | None = None
     created_at: datetime | None = None
+    left: tuple[LeftAt, ...] = ()
 
     @property
     def plane(self) -> Plane:

@@ -12,7 +12,10 @@ from multisite.domain.stretched import Member, StretchedNetwork, StretchKind
 def compared(
     network: StretchedNetwork, facts: Mapping[str, SiteFacts], silent: Mapping[str, str]
 ) -> list[Problem]:
-    """``facts`` with each site's own part as ``adopt``.  A silent site is a problem that blocks nothing: unknown."""
+    """``facts`` with each site's own part as ``adopt``, None when it has none any more.
+
+    A silent site is a problem that blocks nothing: unknown.
+    """
     found = [
         Problem(
             f"site {site}",
@@ -26,6 +29,9 @@ def compared(
         site = facts.get(member.site)
         if site is not None and site.adopt is not None:
             found += _part(network, member, site, site.adopt)
+        elif site is not None and member.network_id:
+            what = f"network {member.network_id} is gone, or our credentials do not see it any more"
+            found.append(Problem(f"site {member.site}", what, "unstretch it and stretch it anew"))
     found += _twice(facts)
     return found
 

@@ -8,10 +8,20 @@ from multisite.domain.planes import Plane, Realised
 from multisite.networks.order import StretchOrder, checked
 
 
+def made_name(application: str, plane: str) -> str:
+    """What everything made for a plane is called, in every site."""
+    return f"{application}-{plane}"
+
+
+def token_of(job_id: str, kind: str, site: str) -> str:
+    """The token of what the job that realised a plane made in a site: of its step ``<kind>:<site>``."""
+    return f"multisite:{job_id}:{kind}:{site}"
+
+
 def orders(application: str, planes: Sequence[Plane]) -> tuple[StretchOrder, ...]:
     """A stretched network for each stretched plane, called ``<application>-<plane>``.  Raises Invalid."""
     return tuple(
-        checked(StretchOrder(f"{application}-{plane.name}", plane.sites, cidr=plane.cidr))
+        checked(StretchOrder(made_name(application, plane.name), plane.sites, cidr=plane.cidr))
         for plane in planes
         if plane.realised is Realised.STRETCHED
     )

@@ -1,7 +1,7 @@
 """The job "realise-plane": a network, a subnet and, for l3, a router in each site; a failure undoes all sites.
 
 Every step finds what it made before by its token.  The last step writes down what was made; undone first, it refuses
-while guests are in any of the networks, before anything is removed.
+while guests are in any of the networks or another job is at work on the plane, before anything is removed.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
-from multisite.clouds import planes, routers, stretched
+from multisite.clouds import planes, routers, stretched, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.tokens import Kind
 from multisite.domain.errors import NotFound
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.view import Job
+from multisite.networks.planes import token_of
 from multisite.networks.planes_plan import Part
 from multisite.networks.watch import OpensSites
 from multisite.store.planes import PlaneRepository
@@ -34,14 +35,26 @@ def params(plane_id: str, name: str, parts: Sequence[Part]) -> dict[str, Json]:
     return {"plane_id": plane_id, "name": name, "parts": _PARTS.dump_python(tuple(parts), mode="json")}
 
 
-def job_kind(rows: PlaneRepository, opens: OpensSites, job: Callable[[str], Job]) -> JobKind:
-    """To register.  ``job``: ``JobEngine.get``."""
+class Jobs(Protocol):
+    """``multisite.jobs.engine.JobEngine``, as far as it is needed here."""
+
+    def get(self, job_id: str) -> Job: ...
+    def list(self, *, subject: str) -> Sequence[Job]: ...
+
+
+def job_kind(rows: PlaneRepository, opens: OpensSites, jobs: Jobs) -> JobKind:
+    """To register."""
 
     def build(given: Mapping[str, Json]) -> list[Step]:
         parts = _PARTS.validate_python(given["parts"])
-        return Realising(given["plane_id"], given["name"], parts, rows, opens).steps()
+        return Realising(given["plane_id"], given["name"], parts, rows, opens, jobs).steps()
 
-    return JobKind(KIND, build, on_failure="undo", finished=partial(_finished, rows, job))
+    return JobKind(KIND, build, on_failure="undo", finished=partial(_finished, rows, jobs.get))
+
+
+def at_work(jobs: Jobs, plane_id: str, but: str | None = None) -> str | None:
+    """Id of a job that is at work on a plane, ``but`` for this one."""
+    return next((job.id for job in jobs.list(subject=plane_id) if not job.settled and job.id != but), None)
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,7 @@ class Realising:
     parts: tuple[Part, ...]
     rows: PlaneRepository
     opens: OpensSites
+    jobs: Jobs
 
     def steps(self) -> list[Step]:
         made = [step for part in self.parts for step in self._of_site(part)]
@@ -81,7 +95,7 @@ class Realising:
     def network(self, part: Part, ctx: StepContext) -> Json:
         cloud = self.opens.open(part.site)
         row = stretched.ensure(cloud, "network", ctx.token, self._fields(cloud, part))
-        return {"id": row["id"]}
+        return {"id": row["id"], "mtu": row.get("mtu")}
 
     def subnet(self, part: Part, ctx: StepContext) -> Json:
         cloud = self.opens.open(part.site)
@@ -106,27 +120,46 @@ class Realising:
 
     def no_router(self, part: Part, ctx: StepContext, result: Json | None) -> None:
         known = None if result is None else str(result["id"])
-        subnet = ctx.result_of(f"subnet:{part.site}")["id"]
-        routers.remove(self.opens.open(part.site), ctx.token, known, subnet, late=result is None)
+        cloud, token = self.opens.open(part.site), token_of(ctx.job_id, "subnet", part.site)
+        # A repair may have made another one since, under the same token.
+        subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)}
+        subnets.add(ctx.result_of(f"subnet:{part.site}")["id"])
+        routers.remove(cloud, ctx.token, known, *sorted(subnets), late=result is None)
 
     def record(self, ctx: StepContext) -> Json:
         made = {part.site: self._made(part, ctx) for part in self.parts}
         self.rows.change(self.plane_id, lambda known: replace(known, made=made))
         return None
 
-    def refuse_used(self, _ctx: StepContext, _result: Json | None) -> None:
+    def refuse_used(self, ctx: StepContext, _result: Json | None) -> None:
         """What guests are in is not taken from under them; SiteError when a site cannot be asked."""
-        for site, made in self.rows.get(self.plane_id).made.items():
+        known = self.rows.get(self.plane_id)
+        if known.job_id != ctx.job_id:
+            raise StepFailed(
+                f"network {self.name}: the plane was removed without a site, and what this job made is not its own any "
+                "more: `application plane remove` takes away what is left of it"
+            )
+        for site, made in known.made.items():
             if inside := planes.guests(self.opens.open(site), made.network_id, made.router_id):
                 raise StepFailed(
                     f"network {self.name} is in use at {site}: {', '.join(inside[:10])}; remove them, then remove the "
                     "plane again"
                 )
+        self.rows.change(self.plane_id, partial(self._begin_removing, ctx))
+
+    def _begin_removing(self, ctx: StepContext, known: PlaneRecord) -> PlaneRecord:
+        """Also by `job undo`, past the service: a repair either sees this, or is seen here."""
+        if (other := at_work(self.jobs, self.plane_id, ctx.job_id)) is not None:
+            raise StepFailed(
+                f"network {self.name}: job {other} is at work on it: wait for it, then remove the plane"
+            )
+        return replace(known, state=PlaneState.REMOVING) if known.state is PlaneState.ACTIVE else known
 
     def _made(self, part: Part, ctx: StepContext) -> MadeAt:
-        subnet = ctx.result_of(f"subnet:{part.site}")
+        network, subnet = ctx.result_of(f"network:{part.site}"), ctx.result_of(f"subnet:{part.site}")
         router = None if part.external_id is None else ctx.result_of(f"router:{part.site}")["id"]
-        return MadeAt(ctx.result_of(f"network:{part.site}")["id"], subnet["id"], subnet["cidr"], router)
+        more = {"external_id": part.external_id, "project_id": part.project_id, "pool_id": part.pool_id}
+        return MadeAt(network["id"], subnet["id"], subnet["cidr"], router, network.get("mtu"), **more)
 
     def _fields(self, cloud: CloudSite, part: Part) -> dict[str, Any]:
         """In the application's project; naming one is for administrators, so only where it is another than ours."""

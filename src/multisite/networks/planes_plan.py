@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from multisite.clouds.planes import PlaneFacts
 from multisite.domain.model import Problem
-from multisite.domain.planes import Plane, Realised, Role
+from multisite.domain.planes import Plane, Realised
+from multisite.networks.planes import made_name
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def make_plan(
     application: str, plane: Plane, facts: Mapping[str, PlaneFacts], silent: Mapping[str, str]
 ) -> PlanePlan:
     """``silent``: sites that did not tell, and why: nothing is known to be possible there."""
-    name = f"{application}-{plane.name}"
+    name = made_name(application, plane.name)
     asked = [facts[site] for site in plane.sites if site in facts]
     problems = [*_silence(silent)]
     for site in asked:
@@ -69,11 +70,6 @@ def no_address(plane: Plane, sites: tuple[str, ...]) -> str:
         f"cidr: plane {plane.name} has none, and {listed} has no default subnet pool: give the plane a cidr "
         "(application plane set), or have a default pool there (openstack subnet pool set --default <pool>)"
     )
-
-
-def has_gateway(plane: Plane) -> bool:
-    """A default route leads somewhere only where there is, or will be, a router: else guests must not get one."""
-    return plane.realised is Realised.L3 or plane.role is Role.EXTERNAL
 
 
 def _addressless(plane: Plane, site: PlaneFacts) -> bool:
@@ -109,7 +105,7 @@ def _of_site(plane: Plane, site: PlaneFacts) -> Iterator[Problem]:
 def _part(plane: Plane, site: PlaneFacts) -> Part:
     pool = site.pool[0] if plane.cidr is None and site.pool is not None else None
     external = site.external_id if plane.realised is Realised.L3 else None
-    return Part(site.site, site.project_id, plane.cidr, pool, has_gateway(plane), external)
+    return Part(site.site, site.project_id, plane.cidr, pool, plane.has_gateway, external)
 
 
 def _actions(name: str, plane: Plane, site: PlaneFacts) -> Iterator[str]:
@@ -124,7 +120,7 @@ def _actions(name: str, plane: Plane, site: PlaneFacts) -> Iterator[str]:
 def _notes(plane: Plane) -> Iterator[str]:
     if plane.realised is Realised.L3:
         yield "members get floating IPs, and rules that let only the peer in, by `openstack multisite path create`"
-    elif has_gateway(plane):
+    elif plane.has_gateway:
         yield "the subnets name a gateway; nobody answers there until a router of yours is attached"
     else:
         yield "the subnets name no gateway: guests leave this plane nowhere, and get no default route from it"

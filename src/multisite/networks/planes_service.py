@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from multisite.clouds import planes as clouds_planes
@@ -18,8 +19,9 @@ from multisite.clouds.errors import SiteError
 from multisite.clouds.planes import PlaneFacts
 from multisite.clouds.projects import owner_in
 from multisite.domain.caller import Caller
-from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
+from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import Application, Problem, Site, in_the_way
+from multisite.domain.plane_drift import PlaneJudgement
 from multisite.domain.planes import (
     AT_REST,
     SENTENCES,
@@ -33,9 +35,11 @@ from multisite.domain.planes import (
 from multisite.domain.stretched import StretchedNetwork, StretchState
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
-from multisite.networks.planes import explained, orders
-from multisite.networks.planes_job import KIND, job_kind, params
+from multisite.networks import planes_job, planes_leave, planes_repair
+from multisite.networks.planes import explained, made_name, orders
+from multisite.networks.planes_check import compare, compare_stretched
 from multisite.networks.planes_plan import PlanePlan, make_plan, no_address
+from multisite.networks.planes_removal import PlaneRemoval
 from multisite.networks.service import NetworkService
 from multisite.networks.watch import OpensSites
 from multisite.store.database import Database
@@ -66,7 +70,7 @@ class PlanePreview:
 
 
 class PlaneService:
-    """The verbs; applications by id or name.  Registers the kind of job "realise-plane" with ``jobs``."""
+    """The verbs; applications by id or name.  Registers the kinds of jobs that make, repair and remove planes."""
 
     def __init__(
         self,
@@ -80,7 +84,10 @@ class PlaneService:
         self._database, self._applications, self._sites = database, applications, sites
         self._clouds, self._jobs, self._networks = clouds, jobs, networks
         self._rows, self._stretched = PlaneRepository(database), StretchedRepository(database)
-        jobs.register(job_kind(self._rows, clouds, jobs.get))
+        self._removal = PlaneRemoval(database, self._rows, clouds, jobs)
+        jobs.register(planes_job.job_kind(self._rows, clouds, jobs))
+        jobs.register(planes_leave.job_kind(self._rows, clouds, jobs.get))
+        jobs.register(planes_repair.job_kind(self._rows, clouds))
 
     def describe(
         self, caller: Caller, application: str, planes: Sequence[Mapping[str, Any]], sites: Sequence[str] = ()
@@ -99,11 +106,14 @@ class PlaneService:
         with self._database.session():
             self._database.alone(f"planes {app.id}")
             for record in self._rows.of(app.id):
-                if wanted.get(record.name) == record.plane:
-                    del wanted[record.name]
+                plane = wanted.pop(record.name, None)
+                if plane == record.plane:
                     continue
-                self._refuse_standing(record, gone=record.name not in wanted)
-                self._rows.delete(record.id)
+                self._refuse_standing(record, gone=plane is None)
+                if plane is None:
+                    self._rows.delete(record.id)
+                else:
+                    self._rows.change(record.id, partial(_described_anew, app, plane))
             for plane in wanted.values():
                 self._rows.add(_described(app, plane))
         return self.list(caller, app.id)
@@ -137,6 +147,7 @@ class PlaneService:
         app = self._applications.get(caller, application)
         record = self._rows.by_name(app.id, name)
         self._refuse_realised(record)
+        self._refuse_left(record)
         if record.realised is Realised.STRETCHED:
             order = orders(app.name, [record.plane])[0]
 
@@ -148,27 +159,74 @@ class PlaneService:
             self._begin(caller, app, record)
         return self.get(caller, app.id, name)
 
-    def remove(self, caller: Caller, application: str, name: str) -> str | None:
+    def check(self, caller: Caller, application: str, name: str) -> PlaneJudgement:
+        """Whether it still is as it was made: all its sites are asked, nothing is changed.
+
+        Conflict unless it is active.  A site that does not tell is unknown, never in sync.
+        """
+        app = self._applications.get(caller, application)
+        return self._judge(caller, app, self._active(app, name, "is compared with its sites"))
+
+    def repair(self, caller: Caller, application: str, name: str) -> str | None:
+        """Mend what can be mended without taking anything away; the id of the job, None when that is nothing.
+
+        Conflict unless it is active and no job is at work on it; a stretched plane is kept in step by the reconciler.
+        """
+        app = self._applications.get(caller, application)
+        record = self._active(app, name, "is repaired")
+        if record.realised is Realised.STRETCHED:
+            raise Conflict(
+                f"plane {name}: it is stretched network {made_name(app.name, name)}: `network reconcile` mends its "
+                "remote ports, and `network check` says what to set back"
+            )
+        drift = self._judge(caller, app, record).drift
+        sites = tuple(dict.fromkeys(one.site for one in drift if one.mendable))
+        if not sites:
+            return None
+        with self._database.session():
+            self._database.alone(f"plane {record.id}")
+            if (other := planes_job.at_work(self._jobs, record.id)) is not None:
+                raise Conflict(f"plane {name}: job {other} is at work on it: wait for it, then try again")
+            self._active(app, name, "is repaired")
+            return self._jobs.start(
+                planes_repair.KIND, planes_repair.params(app.name, record, sites),
+                title=f"Repair {made_name(app.name, name)} in {', '.join(sites)}", project_id=app.project_id,
+                requested_by=caller.user_name, request_id=caller.request_id, subject=record.id,
+            )  # fmt: skip
+
+    def remove(
+        self, caller: Caller, application: str, name: str, *, without: Sequence[str] = (), left: bool = False
+    ) -> str | None:
         """Take it away from all its sites; the id of the job, None when nothing of it is there.
 
-        Conflict naming ports of guests that are in it, while it is being made, or a site cannot be asked.
+        ``without``: lost sites, where nothing is done; what they have is noted, and goes when it is removed once more.
+        ``left``: take away only that.  Conflict naming ports of guests that are in it, while it is being made, or when
+        a site that is not named lost cannot be asked.
         """
         app = self._applications.get(caller, application)
         record = self._seen(self._rows.by_name(app.id, name))
-        if record.state is PlaneState.REALISING:
-            raise Conflict(f"plane {name}: it is being realised: wait for job {record.job_id}, or cancel it")
+        if left:
+            return self._removal.begin_left(caller, app, record, without)
+        if record.stretched_network_id is not None and record.state is not PlaneState.REALISING:
+            id = record.stretched_network_id
+            return self._networks.unstretch(_owner(caller, app), id, without=tuple(without))
+        return self._removal.begin(caller, app, record, without)
+
+    def forget(self, caller: Caller, application: str, name: str, sites: Sequence[str]) -> None:
+        """No longer note what is left of it in sites that will not come back.  Conflict when nothing is."""
+        app = self._applications.get(caller, application)
+        self._removal.forget(self._rows.by_name(app.id, name), sites)
+
+    def _active(self, app: Application, name: str, what: str) -> PlaneRecord:
+        record = self._seen(self._rows.by_name(app.id, name))
+        if record.state is not PlaneState.ACTIVE:
+            raise Conflict(f"plane {name}: it is {record.state}: only an active one {what}")
+        return record
+
+    def _judge(self, caller: Caller, app: Application, record: PlaneRecord) -> PlaneJudgement:
         if record.stretched_network_id is not None:
-            return self._networks.unstretch(_owner(caller, app), record.stretched_network_id)
-        if record.state in AT_REST:
-            self._forget_failure(record)
-            return None
-        if record.state is PlaneState.REMOVING and not self._jobs.get(str(record.job_id)).settled:
-            raise Conflict(f"plane {name}: it is being removed already by job {record.job_id}")
-        self._refuse_used(record)
-        with self._database.session():
-            self._jobs.undo(str(record.job_id), caller.user_name)
-            self._rows.change(record.id, lambda known: replace(known, state=PlaneState.REMOVING, error=None))
-        return record.job_id
+            return compare_stretched(self._networks, _owner(caller, app), record.stretched_network_id)
+        return compare(self._clouds, app.name, record)
 
     def _begin(self, caller: Caller, app: Application, record: PlaneRecord) -> None:
         plan = self._plan(caller, app, record.plane)
@@ -180,7 +238,7 @@ class PlaneService:
         with self._database.session():
             record = self._still(app, record)
             job_id = self._jobs.start(
-                KIND, params(record.id, plan.name, plan.parts),
+                planes_job.KIND, planes_job.params(record.id, plan.name, plan.parts),
                 title=f"Realise {plan.name} as {record.realised} in {', '.join(record.sites)}",
                 project_id=app.project_id, requested_by=caller.user_name, request_id=caller.request_id,
                 subject=record.id,
@@ -197,6 +255,7 @@ class PlaneService:
                 f"plane {planned.name}: it was described anew a moment ago; look at it and try again"
             )
         self._refuse_realised(known)
+        self._refuse_left(known)
         return known
 
     def _plan(self, caller: Caller, app: Application, plane: Plane) -> PlanePlan:
@@ -248,7 +307,23 @@ class PlaneService:
         if (state := self._seen(record).state) not in AT_REST:
             raise Conflict(f"plane {record.name}: it is {state} already; remove it before realising it again")
 
+    def _refuse_left(self, record: PlaneRecord) -> None:
+        """Two networks of one name in a site: nobody knows which of them is meant."""
+        if there := sorted({part.site for part in record.left} & set(record.sites)):
+            raise Conflict(
+                f"plane {record.name}: something of it is left at {', '.join(there)} since it was removed without: "
+                "take that away first (application plane remove), or describe the plane for other sites"
+            )
+
     def _refuse_standing(self, record: PlaneRecord, *, gone: bool) -> None:
+        if gone and record.left:
+            listed = ", ".join(part.site for part in record.left)
+            raise Conflict(
+                f"plane {record.name}: it would vanish, and something of it is left at {listed}: take that away when "
+                "the site is back (application plane remove), or forget it (application plane forget)"
+            )
+        if (job_id := planes_job.at_work(self._jobs, record.id, record.job_id)) is not None:
+            raise Conflict(f"plane {record.name}: job {job_id} is at work on it: wait for it, then try again")
         if (state := self._seen(record).state) not in AT_REST:
             what = "would vanish" if gone else "would change"
             raise Conflict(
@@ -256,34 +331,24 @@ class PlaneService:
                 "(application plane remove)"
             )
 
-    def _refuse_used(self, record: PlaneRecord) -> None:
-        for site, made in record.made.items():
-            try:
-                inside = clouds_planes.guests(self._clouds.open(site), made.network_id, made.router_id)
-            except MultisiteError as error:
-                said = f"site {site} cannot be asked who is in it: {error}; make it reachable"
-                raise Conflict(f"plane {record.name}: {said}") from error
-            if inside:
-                raise Conflict(
-                    f"plane {record.name} is in use at {site}: {', '.join(inside[:10])}; remove them first"
-                )
-
-    def _forget_failure(self, record: PlaneRecord) -> None:
-        if record.state is PlaneState.FAILED:
-            state = PlaneState.DESCRIBED
-            self._rows.change(record.id, lambda known: replace(known, state=state, error=None, job_id=None))
-
 
 def shown(application: str, record: PlaneRecord) -> dict[str, Any]:
     """As the API gives it, with what its state means and how and why it is realised."""
     (sentence,) = explained(application, [record.plane])
     made = [{"site": site, **asdict(one)} for site, one in record.made.items()]
-    return asdict(record) | {"sentence": SENTENCES[record.state], "explained": sentence, "made": made}
+    left = sorted({part.site for part in record.left})
+    found = {"sentence": SENTENCES[record.state], "explained": sentence, "made": made, "left": left}
+    return asdict(record) | found
 
 
 def _owner(caller: Caller, app: Application) -> Caller:
     """A stretched network is of the application's project, whoever makes it."""
     return replace(caller, project_id=app.project_id)
+
+
+def _described_anew(app: Application, plane: Plane, known: PlaneRecord) -> PlaneRecord:
+    """What was left of it before is still there."""
+    return replace(_described(app, plane), id=known.id, left=known.left)
 
 
 def _described(app: Application, plane: Plane) -> PlaneRecord:

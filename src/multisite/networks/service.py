@@ -129,7 +129,7 @@ class NetworkService:
         order = StretchOrder(
             network.name, network.sites, adopt={m.site: m.network_id for m in network.members}
         )
-        facts, silent = self._facts(order)
+        facts, silent = self._facts(order, lacking=True)
         return compared(network, facts, silent)
 
     def unstretch(
@@ -180,14 +180,25 @@ class NetworkService:
             views.append(SiteView(site, look.seen_at if look else None, tried, error, *counts))
         return Drift(network, tuple(views), (), {})
 
-    def _facts(self, order: StretchOrder) -> tuple[dict[str, SiteFacts], dict[str, str]]:
-        """All sites at the same time."""
+    def _facts(
+        self, order: StretchOrder, *, lacking: bool = False
+    ) -> tuple[dict[str, SiteFacts], dict[str, str]]:
+        """All sites at the same time.  ``lacking``: one without the network to adopt is told with ``adopt`` None."""
         facts: dict[str, SiteFacts] = {}
         silent: dict[str, str] = {}
 
+        def read(site: str) -> SiteFacts:
+            cloud = self._clouds.open(site)
+            try:
+                return stretched.read_facts(cloud, order.adopt.get(site))
+            except NotFound as error:
+                if not lacking or isinstance(error, SiteError):
+                    raise
+                return stretched.read_facts(cloud)
+
         def ask(site: str) -> None:
             try:
-                facts[site] = stretched.read_facts(self._clouds.open(site), order.adopt.get(site))
+                facts[site] = read(site)
             except SiteError as error:
                 silent[site] = str(error)
 

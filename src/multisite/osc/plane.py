@@ -16,7 +16,7 @@ from multisite.osc.base import Formats, Lister, Row, ShowOne, Table, lines, show
 
 NOT_STARTABLE = 2
 _ORDER = (
-    "name", "role", "realised", "sites", "cidr", "state", "sentence", "explained", "made", "error", "job_id",
+    "name", "role", "realised", "sites", "cidr", "state", "sentence", "explained", "made", "left", "error", "job_id",
     "stretched_network_id",
 )  # fmt: skip
 _PREVIEW_ORDER = ("startable", "actions", "notes", "problems")
@@ -107,15 +107,39 @@ class Remove(ShowOne):
     """Take a plane away from all its sites; refused while guests are in it.  Its description stays"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return progress.add_options(_with_plane(super().get_parser(prog_name)))
+        parser = _with_plane(super().get_parser(prog_name))
+        parser.add_argument(
+            "--without", action="append", default=[], metavar="<site>",
+            help="A lost site: do nothing there (repeatable).  What it has is noted: remove the plane again later",
+        )  # fmt: skip
+        parser.add_argument(
+            "--left", action="store_true", help="Only take away what was left in sites it was removed without"
+        )
+        return progress.add_options(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         application, name = refs.application(self.client, parsed_args.application), parsed_args.plane
-        # A stretched network is unstretched by a job that is done; what a job of its own made is undone.
-        job_id = self.client.remove_plane(application, name)
+        without = tuple(refs.site(self.client, site) for site in parsed_args.without)
+        job_id = self.client.remove_plane(application, name, without=without, left=parsed_args.left)
+        # A plane that is removed as a whole is a job undone; unstretching, or leaving sites out, is a job done.
         if job_id is not None and not parsed_args.no_wait:
             progress.follow(self, job_id, parsed_args, "done", "undone")
         return _shown(self.client.get_plane(application, name))
+
+
+class Forget(ShowOne):
+    """No longer note what is left of a plane in a site that will not come back"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = _with_plane(super().get_parser(prog_name))
+        parser.add_argument(
+            "--site", action="append", required=True, metavar="<site>", help="The site (repeatable)"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        application = refs.application(self.client, parsed_args.application)
+        return _shown(self.client.forget_plane_left(application, parsed_args.plane, parsed_args.site))
 
 
 def read_planes(name: str) -> tuple[list[Any], list[str]]:
@@ -163,7 +187,7 @@ def _made(row: Mapping[str, Any]) -> str:
     return f"{row['site']}: network {row['network_id']}, {row['cidr']}{router}"
 
 
-_FORMATS: Formats = {"sites": ", ".join, "made": lines(_made)}
+_FORMATS: Formats = {"sites": ", ".join, "made": lines(_made), "left": ", ".join}
 _PREVIEW_FORMATS: Formats = {"actions": lines(str), "notes": lines(str), "problems": lines(_problem)}
 
 
@@ -174,7 +198,7 @@ def _shown(plane: Mapping[str, Any]) -> Row:
 def _table(planes: list[dict[str, Any]]) -> Table:
     columns = {
         "Name": "name", "Role": "role", "Realised": "realised", "Sites": "sites", "CIDR": "cidr", "State": "state",
-        "Error": "error",
+        "Left at": "left", "Error": "error",
     }  # fmt: skip
     return table(planes, columns, _FORMATS)
 

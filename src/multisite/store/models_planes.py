@@ -12,7 +12,7 @@ from multisite.store.models import Base
 
 
 class PlaneRow(Base):
-    """``made``: site -> ids of what is there, as ``domain.planes.MadeAt``.
+    """``made``: site -> ids of what is there, as ``domain.planes.MadeAt``; ``left``: in sites it was removed without.
 
     ``stretched_network_id`` is no foreign key: the network may be taken apart by its own commands, and then the plane
     is described only.  An application with realised planes cannot be deleted (``store.applications``).
@@ -35,3 +35,4 @@ class PlaneRow(Base):
     job_id: Mapped[str | None]
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
+    left: Mapped[list[Any]]

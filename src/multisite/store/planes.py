@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState, Realised, Role
+from multisite.domain.planes import AT_REST, LeftAt, MadeAt, PlaneRecord, PlaneState, Realised, Role
 from multisite.store.models_networks import StretchedRow
 from multisite.store.models_planes import PlaneRow
 from multisite.store.repository import Repository
 
 _MADE: TypeAdapter[dict[str, MadeAt]] = TypeAdapter(dict[str, MadeAt])
+_LEFT: TypeAdapter[tuple[LeftAt, ...]] = TypeAdapter(tuple[LeftAt, ...])
 
 
 class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
@@ -49,8 +50,9 @@ class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
             raise Conflict(f"name: the application has a plane {item.name!r} already")
 
     def _fill(self, row: PlaneRow, item: PlaneRecord) -> None:
-        super()._fill(row, replace(item, made={}))
+        super()._fill(row, replace(item, made={}, left=()))
         row.made = _MADE.dump_python(dict(item.made), mode="json")
+        row.left = list(_LEFT.dump_python(item.left, mode="json"))
 
     def _item(self, row: PlaneRow) -> PlaneRecord:
         item = super()._item(row)
@@ -60,16 +62,19 @@ class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
             realised=Realised(row.realised),
             state=PlaneState(row.state),
             made=_MADE.validate_python(row.made),
+            left=_LEFT.validate_python(tuple(row.left)),
         )
 
 
 def forget_unrealised(session: Session, application_id: str) -> None:
     """Delete the planes of which nothing is in any site, as part of the session's transaction."""
     networks = select(StretchedRow.id)
-    session.execute(
-        delete(PlaneRow).where(
-            PlaneRow.application_id == application_id,
-            PlaneRow.state.in_([str(state) for state in AT_REST]),
-            PlaneRow.stretched_network_id.is_(None) | PlaneRow.stretched_network_id.not_in(networks),
-        )
+    found = select(PlaneRow).where(
+        PlaneRow.application_id == application_id,
+        PlaneRow.state.in_([str(state) for state in AT_REST]),
+        PlaneRow.stretched_network_id.is_(None) | PlaneRow.stretched_network_id.not_in(networks),
     )
+    for row in session.scalars(found).all():
+        if not row.left:  # JSON is not compared in every database
+            session.delete(row)
+    session.flush()

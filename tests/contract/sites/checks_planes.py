@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import pytest
 
-from multisite.clouds import networks, planes, routers, stretched, tokens
+from multisite.clouds import networks, plane_sights, planes, routers, stretched, tokens
 from multisite.clouds.errors import ConflictInSite, Refused
+from multisite.domain.plane_drift import NetworkSeen, PlaneSight, RouterSeen, SubnetSeen
+from multisite.domain.planes import MadeAt
 from tests.contract.sites.pair import Check, Pair, refused, send, where_neutron_has
 from tests.sim.deploy import ask
 
@@ -66,6 +69,85 @@ def a_subnet_without_gateway_takes_no_router(pair: Pair) -> None:
     assert not routers.attached(one, made, subnet)
 
 
+def _made(pair: Pair, network_id: str, subnet: str, router: str | None = None) -> MadeAt:
+    network = ask(pair.one.network, "GET", f"/networks/{network_id}")["network"]
+    return MadeAt(network_id, subnet, "10.79.0.0/24", router, int(network["mtu"]))
+
+
+def what_a_plane_has_is_seen_and_set_back(pair: Pair) -> None:
+    """A network's administrative state, a subnet's gateway and DHCP; and namesakes, which carry no token."""
+    one, network_id = pair.one, _network(pair)
+    name = ask(one.network, "GET", f"/networks/{network_id}")["network"]["name"]
+    made = _made(pair, network_id, _subnet(pair, network_id, "10.79.0.0/24"))
+
+    def seen() -> PlaneSight:
+        return plane_sights.look(one, name, made)
+
+    subnet = SubnetSeen("10.79.0.0/24", "10.79.0.1", dhcp=True)
+    well = (NetworkSeen(up=True, mtu=int(made.mtu or 0)), subnet)
+    assert (seen().network, seen().subnet, seen().other_networks, seen().holders) == (*well, (), {})
+    ask(one.network, "PUT", f"/networks/{network_id}", {"network": {"admin_state_up": False}})
+    changed = {"subnet": {"gateway_ip": None, "enable_dhcp": False}}
+    ask(one.network, "PUT", f"/subnets/{made.subnet_id}", changed)
+    assert seen().network == replace(well[0], up=False)
+    assert seen().subnet == replace(subnet, gateway=None, dhcp=False)
+    for _ in range(2):
+        plane_sights.enable(one, "network", network_id)
+        plane_sights.set_gateway(one, made.subnet_id, "10.79.0.1")
+    assert (seen().network, seen().subnet) == (well[0], replace(subnet, dhcp=False))
+    inside = {"subnet": {"gateway_ip": "10.79.0.9"}}
+    refused(
+        send(one.network, "PUT", f"/subnets/{made.subnet_id}", inside), 409, "10.79.0.9", "allocation pool"
+    )
+    address = {"subnet_id": made.subnet_id, "ip_address": "10.79.0.1"}
+    port = pair.port(network_id, fixed_ips=[address])
+    assert list(seen().holders) == ["10.79.0.1"], "a guest may take an address outside the pools"
+    assert not seen().holders["10.79.0.1"].router
+    ask(one.network, "DELETE", f"/ports/{port}")
+    ask(one.network, "DELETE", f"/networks/{network_id}")
+    twin = ask(one.network, "POST", "/networks", {"network": {"name": name}})["network"]["id"]
+    pair.later(send, one.network, "DELETE", f"/networks/{twin}")
+    ours = stretched.ensure(one, "network", pair.token("network"), {"name": name})["id"]
+    pair.later(send, one.network, "DELETE", f"/networks/{ours}")
+    assert (seen().network, seen().subnet, seen().other_networks) == (None, None, (twin,))
+
+
+@where_neutron_has("router")
+def a_planes_router_is_seen_and_set_back(pair: Pair) -> None:
+    """Neutron keeps a subnet's gateway while a router is at it; without interface it may be changed."""
+    one, network_id = pair.one, _network(pair)
+    subnet, token = _subnet(pair, network_id, "10.79.0.0/24"), pair.token("router")
+    router = routers.ensure(one, token, {"name": pair.name("router")})
+    pair.later(routers.remove, one, token, router, subnet)
+    made = _made(pair, network_id, subnet, router)
+
+    def seen() -> PlaneSight:
+        return plane_sights.look(one, "nobody is called so", made)
+
+    assert (seen().router, seen().interface) == (RouterSeen(up=True, external_id=None), None)
+    routers.attach(one, router, subnet)
+    assert (seen().interface, seen().holders) == ("10.79.0.1", {})
+    theirs = plane_sights.look(one, "nobody is called so", replace(made, router_id=None))
+    assert (theirs.interface, theirs.holders["10.79.0.1"].router) == (None, True)
+    with pytest.raises(ConflictInSite, match="already in use by port"):
+        plane_sights.set_gateway(one, subnet, None)
+    ask(one.network, "PUT", f"/routers/{router}", {"router": {"admin_state_up": False}})
+    assert seen().router == RouterSeen(up=False, external_id=None)
+    plane_sights.enable(one, "router", router)
+    assert seen().router == RouterSeen(up=True, external_id=None)
+    external = {"network": {"name": pair.name("external"), "router:external": True}}
+    outside = ask(one.network, "POST", "/networks", external)["network"]["id"]
+    pair.later(send, one.network, "DELETE", f"/networks/{outside}")
+    _subnet(pair, outside, "10.81.0.0/24")
+    for _ in range(2):
+        plane_sights.set_external_gateway(one, router, outside)
+    assert seen().router == RouterSeen(up=True, external_id=outside)
+    ask(one.network, "PUT", f"/routers/{router}", {"router": {"external_gateway_info": None}})
+    assert seen().router == RouterSeen(up=True, external_id=None)
+    routers.remove(one, token, router, subnet)
+    assert (seen().router, seen().other_routers) == (None, ())
+
+
 def guests_of_a_plane_are_named(pair: Pair) -> None:
     network_id = pair.network()
     assert planes.guests(pair.one, network_id, None) == []
@@ -104,11 +186,18 @@ def a_default_pool_gives_addresses(pair: Pair) -> None:
                 "subnetpool_id": pool,
             }
             row = stretched.ensure(one, "subnet", token, {**fields, **gateway})
-            tidy.callback(ask, one.network, "DELETE", f"/subnets/{row['id']}")
+            tidy.callback(send, one.network, "DELETE", f"/subnets/{row['id']}")
             assert (row["gateway_ip"] is None) == bool(gateway)
             assert stretched.ensure(one, "subnet", token, fields)["id"] == row["id"]
             cidrs.add(row["cidr"])
         assert len(cidrs) == 2, "the same block was given twice"
+        taken = {"subnet": {"network_id": _network(pair), "ip_version": 4, "subnetpool_id": pool}}
+        taken["subnet"]["cidr"] = row["cidr"]
+        refused(send(one.network, "POST", "/subnets", taken), 500)
+        ask(one.network, "DELETE", f"/subnets/{row['id']}")
+        again = ask(one.network, "POST", "/subnets", taken)["subnet"]
+        assert again["cidr"] == row["cidr"], "a block that is free again can be asked for"
+        ask(one.network, "DELETE", f"/subnets/{again['id']}")
     answer = send(
         one.network, "POST", "/subnets", {"subnet": {"network_id": _network(pair), "ip_version": 4}}
     )
@@ -118,6 +207,8 @@ def a_default_pool_gives_addresses(pair: Pair) -> None:
 CHECKS: tuple[Check, ...] = (
     a_router_is_made_once_and_removed_by_its_token,
     a_subnet_without_gateway_takes_no_router,
+    what_a_plane_has_is_seen_and_set_back,
+    a_planes_router_is_seen_and_set_back,
     guests_of_a_plane_are_named,
     a_default_pool_gives_addresses,
 )

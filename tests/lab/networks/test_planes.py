@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -148,6 +149,72 @@ def test_members_of_an_l3_plane_reach_each_other_by_a_path(
         guest.cloud.network.delete_port(guest.port)
     assert plane(made, "remove", "copy")["state"] == "described"
     assert left(clouds) == []
+
+
+def compared(made: Ground, name: str, code: int) -> list[tuple[str, str]]:
+    """What ``plane check`` says, which has to end with this exit status."""
+    if code == 0:
+        rows = plane(made, "check", name)
+    else:
+        with pytest.raises(CommandFailed) as ended:
+            plane(made, "check", name)
+        assert ended.value.code == code, ended.value.err
+        rows = json.loads(ended.value.out)
+    return [(row["Site"], row["State"]) for row in rows]
+
+
+def test_what_hands_did_is_told_and_mended(made: Ground, clouds: dict[str, Any]) -> None:
+    """The router of one site is deleted and its network switched off; then its MTU is changed, which is told only."""
+    done = plane(made, "realise", "copy")
+    well = [(site, "in-sync") for site in SITES]
+    assert compared(made, "copy", 0) == well
+    one, other = done["made"]
+    network = clouds["site2"].network
+    network.remove_interface_from_router(other["router_id"], subnet_id=other["subnet_id"])
+    network.delete_router(other["router_id"], ignore_missing=False)
+    network.update_network(other["network_id"], is_admin_state_up=False)
+    drifted = [("site2", "drift"), ("site2", "drift"), ("site1", "in-sync")]
+    assert compared(made, "copy", 1) == drifted
+    assert plane(made, "show", "copy")["state"] == "active"
+    plane(made, "repair", "copy")
+    assert compared(made, "copy", 0) == well
+    assert network.get_network(other["network_id"]).is_admin_state_up
+    mended = next(m for m in plane(made, "show", "copy")["made"] if m["site"] == "site2")
+    router = network.get_router(mended["router_id"])
+    assert mended["router_id"] != other["router_id"]
+    assert router.external_gateway_info["network_id"]
+    assert clouds["site1"].network.get_router(one["router_id"]).is_admin_state_up
+    mtu = network.get_network(other["network_id"]).mtu
+    network.update_network(other["network_id"], mtu=mtu - 50)
+    assert compared(made, "copy", 1) == [("site2", "drift"), ("site1", "in-sync")]
+    network.update_network(other["network_id"], mtu=mtu)
+    assert compared(made, "copy", 0) == well
+    assert plane(made, "remove", "copy")["state"] == "described"
+    assert left(clouds) == []
+
+
+def test_removed_without_a_lost_site_and_later_there_too(
+    made: Ground, tmp_path: Any, clouds: dict[str, Any], guest: Guest
+) -> None:
+    with running(["site1", "site2"], tmp_path / "faults") as faults:
+        made.manager.stop()
+        try:
+            with ground(tmp_path / "through", clouds, faults.folder.clouds) as behind:
+                describe(behind, guest)
+                assert plane(behind, "realise", "copy")["state"] == "active"
+                faults.order(site2=Orders(cut="refuse"))
+                assert compared(behind, "copy", 2) == [("site2", "unknown"), ("site1", "in-sync")]
+                with pytest.raises(CommandFailed) as refused:
+                    plane(behind, "remove", "copy")
+                assert "--without site2" in refused.value.err
+                gone = plane(behind, "remove", "copy", "--without", "site2")
+                assert (gone["state"], gone["left"]) == ("described", ["site2"])
+                assert {line.partition(":")[0] for line in left(clouds)} == {"site2"}
+                faults.order()
+                assert plane(behind, "remove", "copy")["left"] == []
+                assert left(clouds) == []
+        finally:
+            made.manager.start()
 
 
 def test_a_stretched_plane_is_a_stretched_network(made: Ground, clouds: dict[str, Any]) -> None:

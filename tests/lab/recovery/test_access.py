@@ -115,6 +115,8 @@ def test_a_member_of_another_project_finds_nothing(
         body = bodies.get(path) if method == "POST" else None
         if path.endswith("/move"):
             body = {"to": "site1"}
+        if path.endswith("/forget"):
+            body = {"sites": ["site1"]}
         if method == "PUT" and path.endswith("/planes"):
             body = {"planes": [{"name": "mine", "role": "management"}]}
         if method == "POST" and path in ("/v1/applications", "/v1/addresses", "/v1/paths"):

@@ -9,19 +9,22 @@ from typing import Any
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.model import Problem
-from multisite.domain.planes import MadeAt, Plane, PlaneRecord, PlaneState, Realised, parse
+from multisite.domain.plane_drift import PlaneDrift, PlaneJudgement, judged
+from multisite.domain.planes import LeftAt, MadeAt, Plane, PlaneRecord, PlaneState, Realised, parse
 from multisite.networks.planes_service import PlanePreview
 
 SITES = ("paris", "lyon")
 
 
 class Planes:
-    """``items``: by application and name.  ``broken``: a site that is in the way of previews."""
+    """``items``: by application and name.  ``broken``: a site that is in the way of previews.  ``drift``: of any."""
 
     def __init__(self, jobs: Any, new_id: Any, job: Any) -> None:
         self.items: dict[tuple[str, str], PlaneRecord] = {}
         self.asked: list[tuple[Any, ...]] = []
         self.broken: str | None = None
+        self.drift: list[PlaneDrift] = []
+        self.removed: list[tuple[Any, ...]] = []
         self._jobs, self._new_id, self._job = jobs, new_id, job
 
     def make(self, application_id: str) -> None:
@@ -81,11 +84,36 @@ class Planes:
         self.get(caller, application, name)
         return self._made(application, name)
 
-    def remove(self, caller: Caller, application: str, name: str) -> str | None:
+    def check(self, caller: Caller, application: str, name: str) -> PlaneJudgement:
         known = self.get(caller, application, name)
+        if known.state is not PlaneState.ACTIVE:
+            raise Conflict(
+                f"plane {name}: it is {known.state}: only an active one is compared with its sites"
+            )
+        return judged(self.drift)
+
+    def repair(self, caller: Caller, application: str, name: str) -> str | None:
+        known = self.get(caller, application, name)
+        mended = [one for one in self.drift if one.mendable]
+        self.drift = [one for one in self.drift if not one.mendable]
+        job_id: str | None = self._jobs.put(self._job(known.id, state="done")).id if mended else None
+        return job_id
+
+    def forget(self, caller: Caller, application: str, name: str, sites: Sequence[str]) -> None:
+        known = self.get(caller, application, name)
+        left = tuple(part for part in known.left if part.site not in sites)
+        self.items[application, name] = replace(known, left=left)
+
+    def remove(
+        self, caller: Caller, application: str, name: str, *, without: Sequence[str] = (), left: bool = False
+    ) -> str | None:
+        known = self.get(caller, application, name)
+        self.removed.append((name, tuple(without), left))
         if known.state is PlaneState.DESCRIBED:
             return None
-        self.items[application, name] = replace(known, state=PlaneState.DESCRIBED, made={}, job_id=None)
+        stays = tuple(LeftAt(site, str(known.job_id), False, known.made.get(site)) for site in without)
+        state = PlaneState.DESCRIBED
+        self.items[application, name] = replace(known, state=state, made={}, job_id=None, left=stays)
         state = {"state": "done" if known.realised is Realised.STRETCHED else "undone"}
         job_id: str = self._jobs.put(self._job(known.id, **state)).id
         return job_id

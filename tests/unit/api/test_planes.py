@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from api.conftest import MEMBER
 from api.fakes import Services
+from multisite.domain.plane_drift import PlaneDrift, unknown
 
 
 @pytest.fixture
@@ -18,7 +19,8 @@ def url(services: Services) -> str:
 
 def test_shown_with_what_it_means(client: FlaskClient, url: str) -> None:
     plane = client.get(f"{url}/mgmt", headers=MEMBER).json
-    assert (plane["state"], plane["sentence"]) == ("active", "made in all its sites")
+    sentence = "was made in all its sites; check tells whether it is still so"
+    assert (plane["state"], plane["sentence"]) == ("active", sentence)
     assert plane["explained"].startswith("mgmt (management): a network of its own in each of paris, lyon")
     assert plane["made"][0] == {
         "site": "paris", "network_id": "net-paris", "subnet_id": "sub-paris", "cidr": "10.64.0.0/24", "router_id": None,
@@ -64,5 +66,47 @@ def test_changes_are_recorded_and_looks_are_not(client: FlaskClient, services: S
         202,
         {"job_id": None},
     )
+    assert services.planes.removed == [("mgmt", (), False)] * 2
     paths = [intent.path.rpartition("/")[2] for intent in services.audit.intents[before:]]
     assert paths == ["realise", "realisation", "realisation"]
+
+
+DRIFT = PlaneDrift("lyon", "router gone", "router r is gone", "cut off", "plane repair", mendable=True)
+AWAY = unknown("lyon", "no route")
+
+
+@pytest.mark.parametrize(
+    ("drift", "in_sync"), [([], True), ([DRIFT], False), ([AWAY], None), ([AWAY, DRIFT], False)]
+)
+def test_check_tells_what_differs(
+    client: FlaskClient, services: Services, url: str, drift: list[PlaneDrift], in_sync: bool | None
+) -> None:
+    services.planes.drift = drift
+    before = len(services.audit.intents)
+    answer = client.post(f"{url}/mgmt/check", headers=MEMBER).json
+    assert (answer["in_sync"], [d["kind"] for d in answer["drift"]]) == (in_sync, [d.kind for d in drift])
+    assert len(services.audit.intents) == before, "a look is not recorded"
+    assert client.post(f"{url}/hb/check", headers=MEMBER).status_code == 409, "it is only described"
+
+
+def test_repair_begins_a_job_or_none(client: FlaskClient, services: Services, url: str) -> None:
+    assert client.post(f"{url}/mgmt/repair", headers=MEMBER).json == {"job_id": None}
+    services.planes.drift = [DRIFT]
+    answer = client.post(f"{url}/mgmt/repair", headers=MEMBER)
+    assert (answer.status_code, answer.json["job_id"] in services.jobs.items) == (202, True)
+
+
+def test_removed_without_a_lost_site(client: FlaskClient, services: Services, url: str) -> None:
+    where = f"{url}/mgmt/realisation"
+    for wrong in ("without=", "without=a,,b", "without=a/b", "left=maybe", "colour=red"):
+        answer = client.delete(f"{where}?{wrong}", headers=MEMBER)
+        assert (answer.status_code, wrong.partition("=")[0] in answer.json["error"]["message"]) == (
+            400,
+            True,
+        ), wrong
+    assert client.delete(f"{where}?without=lyon", headers=MEMBER).status_code == 202
+    assert services.planes.removed == [("mgmt", ("lyon",), False)]
+    assert client.get(f"{url}/mgmt", headers=MEMBER).json["left"] == ["lyon"]
+    client.delete(f"{where}?left=true&without=lyon,oslo", headers=MEMBER)
+    assert services.planes.removed[-1] == ("mgmt", ("lyon", "oslo"), True)
+    assert client.post(f"{url}/mgmt/forget", json={"sites": ["lyon"]}, headers=MEMBER).json["left"] == []

@@ -15,7 +15,7 @@ START = ["mme", "--target-site", "lyon", "--yes-recover", "mme"]
 GRAMMAR = {
     "site": ["register", "list", "show", "check", "unregister"],
     "application": ["create", "list", "show", "delete"],
-    "application plane": ("set", "list", "show", "realise", "remove"),
+    "application plane": ("set", "list", "show", "realise", "check", "repair", "remove", "forget"),
     "protection": ["create", "list", "show", "run", "delete"],
     "restore point": ["list", "show", "delete", "rescan"],
     "recovery": ["preview", "start", "list", "show", "resume", "undo"],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from multisite.domain.plane_drift import PlaneDrift, unknown
+from multisite.domain.planes import PlaneState
 from osc.cloud import Cloud
 from osc.conftest import Openstack
 
@@ -103,3 +106,63 @@ def test_what_is_in_the_way_ends_with_2(openstack: Openstack, cloud: Cloud) -> N
     assert "BLOCKS: site lyon: it does not tell" in refused.out
     assert cloud.services.planes.items[cloud.services.of("applications").id, "hb"].job_id is None
     assert "has no plane 'x'" in openstack("application", "plane", "show", "mme", "x").err
+
+
+DRIFT = PlaneDrift(
+    "lyon", "router gone", "router r is gone", "cut off", "openstack ... repair mme mgmt", mendable=True
+)
+TOLD = PlaneDrift(
+    "lyon", "mtu changed", "the MTU is 1400", "large frames are lost", "openstack network set --mtu"
+)
+AWAY = unknown("lyon", "no route")
+CHECK = ("application", "plane", "check", "mme")
+
+
+@pytest.mark.parametrize(
+    ("drift", "code", "states"),
+    [
+        ([], 0, {"paris": "in-sync", "lyon": "in-sync"}),
+        ([DRIFT], 1, {"paris": "in-sync", "lyon": "drift"}),
+        ([AWAY], 2, {"paris": "in-sync", "lyon": "unknown"}),
+        ([AWAY, replace(TOLD, site="paris")], 1, {"paris": "drift", "lyon": "unknown"}),
+    ],
+)
+def test_check_ends_with_what_it_found(
+    openstack: Openstack, cloud: Cloud, drift: list[PlaneDrift], code: int, states: dict[str, str]
+) -> None:
+    cloud.services.planes.drift = drift
+    one = openstack(*CHECK, "mgmt", "-f", "json")
+    assert (one.code, {row["Site"]: row["State"] for row in one.json}) == (code, states), one.err
+    every = openstack(*CHECK, "-f", "json")
+    assert every.code == code, "a plane that is only described is no drift"
+    assert {row["State"] for row in every.json if row["Plane"] == "hb"} == {"described"}
+    for drifted in drift:
+        assert all(words in one.out for words in (drifted.what, drifted.consequence, drifted.remedy))
+
+
+def test_a_plane_that_could_not_be_made_is_not_well(openstack: Openstack, cloud: Cloud) -> None:
+    planes, key = cloud.services.planes, (cloud.services.of("applications").id, "hb")
+    planes.items[key] = replace(planes.items[key], state=PlaneState.FAILED, error="lyon refused")
+    answer = openstack(*CHECK)
+    assert (answer.code, "lyon refused" in answer.out) == (2, True)
+    assert openstack(*CHECK, "hb").code == 1, "asked for by name it cannot be compared"
+
+
+def test_repair_then_compares(openstack: Openstack, cloud: Cloud) -> None:
+    cloud.services.planes.drift = [DRIFT, TOLD]
+    left = openstack("application", "plane", "repair", "mme", "mgmt", "-f", "json")
+    assert (left.code, [row["What"] for row in left.json if row["State"] == "drift"]) == (
+        1,
+        ["the MTU is 1400"],
+    )
+    cloud.services.planes.drift = [DRIFT]
+    assert openstack("application", "plane", "repair", "mme", "mgmt").code == 0
+
+
+def test_remove_without_and_forget(openstack: Openstack, cloud: Cloud) -> None:
+    gone = openstack("application", "plane", "remove", "mme", "mgmt", "--without", "lyon", "-f", "json")
+    assert (gone.code, gone.json["left"]) == (0, ["lyon"]), gone.err
+    openstack("application", "plane", "remove", "mme", "mgmt", "--left")
+    assert cloud.services.planes.removed == [("mgmt", ("lyon",), False), ("mgmt", (), True)]
+    forgot = openstack("application", "plane", "forget", "mme", "mgmt", "--site", "lyon", "-f", "json")
+    assert (forgot.code, forgot.json["left"]) == (0, [])

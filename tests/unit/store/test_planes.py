@@ -9,7 +9,7 @@ import pytest
 
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.model import Application, Site
-from multisite.domain.planes import MadeAt, PlaneRecord, PlaneState, Realised, Role
+from multisite.domain.planes import LeftAt, MadeAt, PlaneRecord, PlaneState, Realised, Role
 from multisite.domain.stretched import StretchedNetwork, StretchKind, StretchState
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
@@ -22,7 +22,7 @@ NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 MADE = {"west": MadeAt("n1", "s1", "10.1.0.0/24"), "east": MadeAt("n2", "s2", "10.1.0.0/24", "r2")}
 PLANE = PlaneRecord(
     "pl1", "a1", "mgmt", Role.MANAGEMENT, Realised.LOCAL, ("west", "east"), None, "why", PlaneState.ACTIVE, None, MADE,
-    "j1", "an error", NOON,
+    "j1", "an error", NOON, (LeftAt("east", "j0", True, MADE["east"]), LeftAt("west", "j0", False)),
 )  # fmt: skip
 
 
@@ -53,8 +53,8 @@ def test_every_field_has_a_column() -> None:
 def test_an_application_goes_with_planes_of_which_nothing_is_there(
     database: Database, planes: PlaneRepository, state: PlaneState
 ) -> None:
-    planes.add(replace(PLANE, state=state))
-    planes.add(replace(PLANE, id="pl2", name="ext", state=PlaneState.DESCRIBED))
+    planes.add(replace(PLANE, state=state, left=()))
+    planes.add(replace(PLANE, id="pl2", name="ext", state=PlaneState.DESCRIBED, left=()))
     if state in (PlaneState.DESCRIBED, PlaneState.FAILED):
         ApplicationRepository(database).delete("a1")
         assert planes.of("a1") == []
@@ -62,6 +62,16 @@ def test_an_application_goes_with_planes_of_which_nothing_is_there(
     with pytest.raises(Conflict, match="realised planes"):
         ApplicationRepository(database).delete("a1")
     assert len(planes.of("a1")) == 2, "all or nothing"
+
+
+def test_an_application_stays_while_something_is_left_of_a_plane(
+    database: Database, planes: PlaneRepository
+) -> None:
+    planes.add(replace(PLANE, state=PlaneState.DESCRIBED))
+    with pytest.raises(Conflict, match="realised planes"):
+        ApplicationRepository(database).delete("a1")
+    planes.change("pl1", lambda known: replace(known, left=()))
+    ApplicationRepository(database).delete("a1")
 
 
 def test_a_stretched_plane_is_there_as_long_as_its_network(
@@ -74,7 +84,9 @@ def test_a_stretched_plane_is_there_as_long_as_its_network(
         )
     )
     planes.add(
-        replace(PLANE, realised=Realised.STRETCHED, state=PlaneState.DESCRIBED, stretched_network_id="n1")
+        replace(
+            PLANE, realised=Realised.STRETCHED, state=PlaneState.DESCRIBED, stretched_network_id="n1", left=()
+        )
     )
     with pytest.raises(Conflict, match="realised planes"):
         ApplicationRepository(database).delete("a1")

@@ -118,7 +118,7 @@ def update_network(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "network")
     if int(fields.get("mtu") or 0) > MTU:
         raise invalid(f"Requested MTU is too big, maximum is {MTU}")
-    return _updated("network", row, fields, ("name", "description", "mtu"))
+    return _updated("network", row, fields, ("name", "description", "mtu", "admin_state_up"))
 
 
 def _updated(key: str, row: Row, fields: Row, allowed: tuple[str, ...]) -> Answer:
@@ -168,6 +168,8 @@ def create_subnet(sim: Sim, ask: Ask) -> Answer:
     try:
         cidr = fields.get("cidr")
         block = ipaddress.ip_network(str(cidr)) if cidr else neutron_pools.block_for(sim, ask, str(pool_id))
+        if cidr and pool_id is not None:
+            neutron_pools.refuse_taken(sim, ask, str(pool_id), block)
     except ValueError:
         raise invalid(f"'{fields.get('cidr')}' is not a valid IP subnet") from None
     for other in network_row["subnets"]:
@@ -207,9 +209,30 @@ def update_subnet(sim: Sim, ask: Ask) -> Answer:
     row = find_subnet(sim, ask, ask.ids["id"])
     allowed = ("name", "description", "enable_dhcp", "gateway_ip", "dns_nameservers", "host_routes",
                "allocation_pools")  # fmt: skip
-    answer = _updated("subnet", row, wanted(ask, "subnet"), allowed)
+    fields = wanted(ask, "subnet")
+    if "gateway_ip" in fields and fields["gateway_ip"] != row["gateway_ip"]:
+        _refuse_gateway(
+            sim, row, fields["gateway_ip"], fields.get("allocation_pools") or row["allocation_pools"]
+        )
+    answer = _updated("subnet", row, fields, allowed)
     _begin_dhcp(sim, row["id"])
     return answer
+
+
+def _refuse_gateway(sim: Sim, row: Row, wanted_ip: str | None, pools: list[Row]) -> None:
+    """While a router is at the present gateway, or a pool has the new one (neutron/db/db_base_plugin_v2.py)."""
+    for port in sim.state.ports.values():
+        at = {ip["ip_address"] for ip in port["fixed_ips"] if ip["subnet_id"] == row["id"]}
+        if row["gateway_ip"] in at and port["device_owner"] == "network:router_interface":
+            said = f"Current gateway ip {row['gateway_ip']} already in use by port {port['id']}. Unable to update."
+            raise neutron_error(409, "GatewayIpInUse", said)
+    if wanted_ip is None:
+        return
+    address = int(ipaddress.ip_address(wanted_ip))
+    for pool in pools:
+        if int(ipaddress.ip_address(pool["start"])) <= address <= int(ipaddress.ip_address(pool["end"])):
+            said = f"Gateway ip {wanted_ip} conflicts with allocation pool {pool['start']}-{pool['end']}."
+            raise neutron_error(409, "GatewayConflictWithAllocationPools", said)
 
 
 def delete_subnet(sim: Sim, ask: Ask) -> Answer:

@@ -79,6 +79,16 @@ def block_for(sim: Sim, ask: Ask, pool_id: str) -> Any:
     raise neutron_error(500, "SubnetAllocationError", f"Failed to allocate subnet: {said}.")
 
 
+def refuse_taken(sim: Sim, ask: Ask, pool_id: str, block: Any) -> None:
+    """A subnet with a CIDR of its own must be free in the pool (neutron/ipam/subnet_alloc.py); 500 as above."""
+    row = find(sim, ask, pool_id)
+    inside = any(block.subnet_of(ipaddress.ip_network(prefix)) for prefix in row["prefixes"])
+    others = [s for s in sim.state.subnets.values() if s.get("subnetpool_id") == row["id"]]
+    if not inside or any(block.overlaps(ipaddress.ip_network(s["cidr"])) for s in others):
+        said = "Cannot allocate requested subnet from the available set of prefixes"
+        raise neutron_error(500, "SubnetAllocationError", f"Failed to allocate subnet: {said}.")
+
+
 ROUTES = (
     Route("GET", "/subnetpools", pools),
     Route("POST", "/subnetpools", create),

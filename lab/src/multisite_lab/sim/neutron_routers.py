@@ -75,13 +75,43 @@ def _floating(sim: Sim, network_id: str) -> set[str]:
 
 
 def update(sim: Sim, ask: Ask) -> Answer:
-    row, fields = find(sim, ask), wanted(ask, "router")
+    row, fields = find(sim, ask), dict(wanted(ask, "router"))
+    if "external_gateway_info" in fields:
+        asked = fields.pop("external_gateway_info") or {}
+        _move_gateway(sim, ask, row, asked.get("network_id"))
     for name, value in fields.items():
         if name not in ("name", "description", "admin_state_up"):
             raise neutron_error(400, "HTTPBadRequest", f"Cannot update read-only attribute {name}")
         row[name] = value
     row["revision_number"] += 1
     return ok({"router": row})
+
+
+def _move_gateway(sim: Sim, ask: Ask, row: Row, network_id: str | None) -> None:
+    """The same network: the port stays.  Another or none: 409 while floating IPs need it (l3_db.py)."""
+    known = row["external_gateway_info"]
+    if known is not None and known["network_id"] == network_id:
+        return
+    if known is not None:
+        _refuse_gateway_needed(sim, row, known["network_id"])
+        for port in [p for p in sim.state.ports.values() if p["device_id"] == row["id"]]:
+            if port["device_owner"] == GATEWAY:
+                del sim.state.ports[port["id"]]
+        row["external_gateway_info"] = None
+    if network_id is not None:
+        row["external_gateway_info"] = _gateway(sim, ask, row, str(network_id))
+
+
+def _refuse_gateway_needed(sim: Sim, row: Row, network_id: str) -> None:
+    inside = {ip["subnet_id"] for port in interfaces(sim, row["id"]) for ip in port["fixed_ips"]}
+    for address in sim.state.floatingips.values():
+        port = sim.state.ports.get(address["port_id"] or "")
+        if port is not None and any(ip["subnet_id"] in inside for ip in port["fixed_ips"]):
+            said = (
+                f"Gateway cannot be updated for router {row['id']}, since a gateway to external network {network_id} "
+                "is required by one or more floating IPs."
+            )
+            raise neutron_error(409, "RouterExternalGatewayInUseByFloatingIp", said)
 
 
 def delete(sim: Sim, ask: Ask) -> Answer:

@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from multisite.api.schemas.common import In, Name, Out
+from multisite.api.schemas.common import In, Name, Out, Query
 from multisite.api.schemas.networks import Address, NetworkProblemOut
 from multisite.domain.planes import PlaneState, Realised, Role
+
+_NAMES = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(,[A-Za-z0-9][A-Za-z0-9._-]{0,63})*$"
 
 
 class PlaneIn(In):
@@ -32,6 +34,44 @@ class PlanesIn(In):
     sites: Annotated[list[Name], Field(max_length=50)] = Field(default_factory=list)
 
 
+class PlaneRemovalQuery(Query):
+    without: Annotated[
+        str | None,
+        Field(
+            pattern=_NAMES, max_length=2048, description="Lost sites, by commas: nothing is done there now"
+        ),
+    ] = None
+    left: Annotated[
+        Literal["true", "false"],
+        Field(description="Only what was left in sites that the plane was removed without before"),
+    ] = "false"
+
+    def sites(self) -> tuple[str, ...]:
+        return tuple(self.without.split(",")) if self.without else ()
+
+
+class PlaneForgetIn(In):
+    sites: Annotated[list[Name], Field(min_length=1, max_length=50)]
+
+
+class PlaneDriftOut(Out):
+    """``kind``: a word for programs; ``consequence``: what guests notice; ``mendable``: a repair does it."""
+
+    site: str
+    kind: str
+    what: str
+    consequence: str
+    remedy: str
+    mendable: bool
+
+
+class PlaneCheckOut(Out):
+    """``in_sync`` null: unknown, a site could not be asked."""
+
+    in_sync: bool | None
+    drift: list[PlaneDriftOut]
+
+
 class PlaneMadeOut(Out):
     """``router_id``: of planes realised as l3."""
 
@@ -43,7 +83,10 @@ class PlaneMadeOut(Out):
 
 
 class PlaneOut(Out):
-    """``sentence`` says what the state means, ``explained`` how it is realised and why."""
+    """``sentence`` says what the state means, ``explained`` how it is realised and why.
+
+    ``left``: sites it was removed without, where something of it may still be.
+    """
 
     name: str
     role: Role
@@ -55,6 +98,7 @@ class PlaneOut(Out):
     state: PlaneState
     sentence: str
     made: list[PlaneMadeOut]
+    left: list[str]
     stretched_network_id: str | None
     job_id: str | None
     error: str | None
