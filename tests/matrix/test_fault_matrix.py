@@ -10,6 +10,7 @@ import pytest
 from multisite.clouds import networks, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import UnknownOutcome
+from tests.matrix import fault_run
 from tests.matrix.fault_cases import FAULTS, PHASES, Case, cases_of, chosen
 from tests.matrix.fault_ground import SimGround
 from tests.matrix.fault_run import Result, run
@@ -76,6 +77,26 @@ def test_a_fault_that_never_strikes_is_a_failure(ground: SimGround, cases: list[
     call_of_nobody = type(some.call)("full", "volume", "GET", "/nothing")
     result = run(ground, Case(call_of_nobody, "500"))
     assert (result.letter, result.failed) == ("F", ("the fault did not strike: the call was not made",))
+
+
+def test_only_a_machine_out_of_breath_gets_a_second_try(
+    cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, wrong = "undo: site site2: list ports: no answer in time", "an orphan"
+    drop = next(case for case in cases if case.fault == "drop")
+    slow = next(case for case in cases if case.fault == "slow")
+
+    def told(case: Case, *answers: tuple[str, ...]) -> tuple[Result, int]:
+        left = [Result(case, "F" if failed else "d", failed) for failed in answers]
+        monkeypatch.setattr(fault_run, "_tried", lambda *_: left.pop(0))
+        return run(None, case), len(left)  # type: ignore[arg-type]
+
+    again, _ = told(drop, (late,), ())
+    assert again.letter == "d"
+    assert late in again.story[0]
+    assert told(drop, (late,), (wrong,))[0].failed == (wrong,)
+    assert told(drop, (wrong,), ()) == (Result(drop, "F", (wrong,)), 1)
+    assert told(slow, (late,), ()) == (Result(slow, "F", (late,)), 1)
 
 
 def test_failures_say_how_to_repeat_them(cases: list[Case]) -> None:
