@@ -36,7 +36,7 @@ def served(setup: Setup) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def wait_for(done: object, process: subprocess.Popen[bytes] | None = None, seconds: float = 60) -> None:
+def wait_for(done: object, process: subprocess.Popen[bytes] | None = None, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not done():  # type: ignore[operator]
         assert process is None or process.poll() is None, "it ended"
