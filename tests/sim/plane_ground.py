@@ -34,6 +34,8 @@ FOUR: list[dict[str, Any]] = [
     {"name": "copy", "role": "backup"},
     {"name": "mgmt", "role": "management"},
 ]
+OWN = ("ext", "copy", "mgmt")
+"""Those made by a job of their own."""
 
 
 class Applications:

@@ -16,9 +16,7 @@ from multisite.jobs.model import JobState
 from multisite.networks import planes_leave
 from multisite_lab.sim.faults import Rule
 from tests.sim import deploy
-from tests.sim.plane_ground import FOUR, Ground, ground
-
-OWN = ("ext", "copy", "mgmt")
+from tests.sim.plane_ground import FOUR, OWN, Ground, ground
 
 
 @pytest.fixture

@@ -19,10 +19,7 @@ from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import make_world
 from tests.sim import deploy
 from tests.sim.house import living, wrong
-from tests.sim.plane_ground import FOUR, SITES, Ground, ground, of_house
-
-OWN = ("ext", "copy", "mgmt")
-"""The planes made by a job of their own."""
+from tests.sim.plane_ground import FOUR, OWN, SITES, Ground, ground, of_house
 
 
 @pytest.fixture

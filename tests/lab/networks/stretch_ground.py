@@ -12,6 +12,7 @@ from typing import Any
 from real_networks import NAME
 
 from multisite_lab import flows, form, sites, taps
+from multisite_lab.faults.core import Faults, running
 from multisite_lab.manager import Manager
 
 OWNER = "multisite:remote_port"
@@ -150,3 +151,15 @@ def ground(folder: Path, clouds: dict[str, Any], through: Path | None = None) ->
             made.clear()
     finally:
         manager.stop()
+
+
+@contextmanager
+def behind_faults(made: Ground, folder: Path) -> Iterator[tuple[Ground, Faults]]:
+    """A second ground whose calls to both sites go through fault proxies; the first one's manager rests meanwhile."""
+    with running(["site1", "site2"], folder / "faults") as faults:
+        made.manager.stop()
+        try:
+            with ground(folder / "through", made.clouds, faults.folder.clouds) as behind:
+                yield behind, faults
+        finally:
+            made.manager.start()

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from real_networks import Guest, until
-from stretch_ground import Ground, ground
+from stretch_ground import Ground, behind_faults, ground
 
 from multisite_lab import sites
-from multisite_lab.faults.core import running
 from multisite_lab.faults.rules import Orders, Rule
 from multisite_lab.manager import CommandFailed
 
@@ -196,25 +195,20 @@ def test_what_hands_did_is_told_and_mended(made: Ground, clouds: dict[str, Any])
 def test_removed_without_a_lost_site_and_later_there_too(
     made: Ground, tmp_path: Any, clouds: dict[str, Any], guest: Guest
 ) -> None:
-    with running(["site1", "site2"], tmp_path / "faults") as faults:
-        made.manager.stop()
-        try:
-            with ground(tmp_path / "through", clouds, faults.folder.clouds) as behind:
-                describe(behind, guest)
-                assert plane(behind, "realise", "copy")["state"] == "active"
-                faults.order(site2=Orders(cut="refuse"))
-                assert compared(behind, "copy", 2) == [("site2", "unknown"), ("site1", "in-sync")]
-                with pytest.raises(CommandFailed) as refused:
-                    plane(behind, "remove", "copy")
-                assert "--without site2" in refused.value.err
-                gone = plane(behind, "remove", "copy", "--without", "site2")
-                assert (gone["state"], gone["left"]) == ("described", ["site2"])
-                assert {line.partition(":")[0] for line in left(clouds)} == {"site2"}
-                faults.order()
-                assert plane(behind, "remove", "copy")["left"] == []
-                assert left(clouds) == []
-        finally:
-            made.manager.start()
+    with behind_faults(made, tmp_path) as (behind, faults):
+        describe(behind, guest)
+        assert plane(behind, "realise", "copy")["state"] == "active"
+        faults.order(site2=Orders(cut="refuse"))
+        assert compared(behind, "copy", 2) == [("site2", "unknown"), ("site1", "in-sync")]
+        with pytest.raises(CommandFailed) as refused:
+            plane(behind, "remove", "copy")
+        assert "--without site2" in refused.value.err
+        gone = plane(behind, "remove", "copy", "--without", "site2")
+        assert (gone["state"], gone["left"]) == ("described", ["site2"])
+        assert {line.partition(":")[0] for line in left(clouds)} == {"site2"}
+        faults.order()
+        assert plane(behind, "remove", "copy")["left"] == []
+        assert left(clouds) == []
 
 
 def test_a_stretched_plane_is_a_stretched_network(made: Ground, clouds: dict[str, Any]) -> None:
@@ -231,23 +225,18 @@ def test_a_stretched_plane_is_a_stretched_network(made: Ground, clouds: dict[str
 def test_what_a_second_neutron_refuses_is_undone_in_the_first(
     made: Ground, tmp_path: Any, clouds: dict[str, Any], guest: Guest, path: str
 ) -> None:
-    with running(["site1", "site2"], tmp_path / "faults") as faults:
-        made.manager.stop()
-        try:
-            with ground(tmp_path / "through", clouds, faults.folder.clouds) as behind:
-                describe(behind, guest)
-                method = "PUT" if "interface" in path else "POST"
-                refusal = Rule("error", "neutron", method, path, status=409, request_id=True)
-                faults.order(site2=Orders(rules=(refusal,)))
-                with pytest.raises(CommandFailed) as failed:
-                    plane(behind, "realise", "copy")
-                print(f"\n{failed.value.err.strip().splitlines()[-1]}")
-                faults.order()
-                shown = plane(behind, "show", "copy")
-                assert shown["state"] == "failed"
-                assert "site2" in shown["error"]
-                assert left(clouds) == []
-                assert plane(behind, "realise", "copy")["state"] == "active"
-                assert plane(behind, "remove", "copy")["state"] == "described"
-        finally:
-            made.manager.start()
+    with behind_faults(made, tmp_path) as (behind, faults):
+        describe(behind, guest)
+        method = "PUT" if "interface" in path else "POST"
+        refusal = Rule("error", "neutron", method, path, status=409, request_id=True)
+        faults.order(site2=Orders(rules=(refusal,)))
+        with pytest.raises(CommandFailed) as failed:
+            plane(behind, "realise", "copy")
+        print(f"\n{failed.value.err.strip().splitlines()[-1]}")
+        faults.order()
+        shown = plane(behind, "show", "copy")
+        assert shown["state"] == "failed"
+        assert "site2" in shown["error"]
+        assert left(clouds) == []
+        assert plane(behind, "realise", "copy")["state"] == "active"
+        assert plane(behind, "remove", "copy")["state"] == "described"

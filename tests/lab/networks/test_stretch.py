@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from stretch_ground import OWNER, Ground, ground, until
+from stretch_ground import OWNER, Ground, behind_faults, ground, until
 
 from multisite_lab import sites
-from multisite_lab.faults.core import running
 from multisite_lab.faults.rules import Orders, Rule
 from multisite_lab.manager import CommandFailed
 
@@ -135,24 +134,19 @@ def test_what_a_second_neutron_refuses_is_undone_in_the_first(
     made: Ground, tmp_path: Any, clouds: dict[str, Any]
 ) -> None:
     """Acceptance 5."""
-    with running(["site1", "site2"], tmp_path / "faults") as faults:
-        made.manager.stop()
-        try:
-            with ground(tmp_path / "through", clouds, faults.folder.clouds) as behind:
-                refusal = Rule("error", "neutron", "POST", r"/networks$", status=409, request_id=True)
-                faults.order(site2=Orders(rules=(refusal,)))
-                with pytest.raises(CommandFailed) as failed:
-                    behind.stretch("onesided", "--cidr", CIDR)
-                print(f"\n{failed.value.err.strip().splitlines()[-1]}")
-                faults.order()
-                (row,) = [n for n in behind.manager.cli("network", "list") if n["Name"].endswith("onesided")]
-                assert row["State"] == "failed"
-                for cloud in clouds.values():
-                    assert not list(cloud.network.networks(name="networks-test-onesided"))
-                again = behind.stretch("onesided", "--cidr", CIDR)
-                assert again["state"] == "active"
-        finally:
-            made.manager.start()
+    with behind_faults(made, tmp_path) as (behind, faults):
+        refusal = Rule("error", "neutron", "POST", r"/networks$", status=409, request_id=True)
+        faults.order(site2=Orders(rules=(refusal,)))
+        with pytest.raises(CommandFailed) as failed:
+            behind.stretch("onesided", "--cidr", CIDR)
+        print(f"\n{failed.value.err.strip().splitlines()[-1]}")
+        faults.order()
+        (row,) = [n for n in behind.manager.cli("network", "list") if n["Name"].endswith("onesided")]
+        assert row["State"] == "failed"
+        for cloud in clouds.values():
+            assert not list(cloud.network.networks(name="networks-test-onesided"))
+        again = behind.stretch("onesided", "--cidr", CIDR)
+        assert again["state"] == "active"
 
 
 def test_hostile_input_is_refused_with_reasons(made: Ground) -> None:
