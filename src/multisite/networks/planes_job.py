@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from multisite.clouds import planes, routers, stretched, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.tokens import Kind
-from multisite.domain.errors import NotFound
+from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.view import Job
@@ -55,6 +55,25 @@ def job_kind(rows: PlaneRepository, opens: OpensSites, jobs: Jobs) -> JobKind:
 def at_work(jobs: Jobs, plane_id: str, but: str | None = None) -> str | None:
     """Id of a job that is at work on a plane, ``but`` for this one."""
     return next((job.id for job in jobs.list(subject=plane_id) if not job.settled and job.id != but), None)
+
+
+def refuse_at_work(jobs: Jobs, record: PlaneRecord, but: str | None = None) -> None:
+    """Conflict while a job is at work on it, ``but`` for this one."""
+    if (job_id := at_work(jobs, record.id, but)) is not None:
+        raise Conflict(f"plane {record.name}: job {job_id} is at work on it: wait for it, then try again")
+
+
+def remove_router(
+    cloud: CloudSite, job_id: str, router: str | None, subnet: str | None, *, late: bool
+) -> None:
+    """Take away what ``job_id`` made in a plane it realised.  ``router``, ``subnet``: as far as they are known.
+
+    Also out of subnets that carry the token: a repair may have made another one since.  As ``routers.remove``.
+    """
+    token = token_of(job_id, "subnet", cloud.name)
+    subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)}
+    subnets |= {subnet} if subnet else set()
+    routers.remove(cloud, token_of(job_id, "router", cloud.name), router, *sorted(subnets), late=late)
 
 
 @dataclass(frozen=True)
@@ -120,11 +139,8 @@ class Realising:
 
     def no_router(self, part: Part, ctx: StepContext, result: Json | None) -> None:
         known = None if result is None else str(result["id"])
-        cloud, token = self.opens.open(part.site), token_of(ctx.job_id, "subnet", part.site)
-        # A repair may have made another one since, under the same token.
-        subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)}
-        subnets.add(ctx.result_of(f"subnet:{part.site}")["id"])
-        routers.remove(cloud, ctx.token, known, *sorted(subnets), late=result is None)
+        subnet = ctx.result_of(f"subnet:{part.site}")["id"]
+        remove_router(self.opens.open(part.site), ctx.job_id, known, subnet, late=result is None)
 
     def record(self, ctx: StepContext) -> Json:
         made = {part.site: self._made(part, ctx) for part in self.parts}

@@ -10,17 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from pydantic import TypeAdapter
 
-from multisite.clouds import planes, routers, stretched, tokens
+from multisite.clouds import planes, stretched, tokens
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.tokens import Kind
 from multisite.domain.errors import NotFound
 from multisite.domain.planes import LeftAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.view import Job
 from multisite.networks.planes import token_of
+from multisite.networks.planes_job import remove_router
 from multisite.networks.watch import OpensSites
 from multisite.store.planes import PlaneRepository
 
@@ -64,25 +65,16 @@ def take_away(cloud: CloudSite, part: LeftAt, *, late: bool) -> None:
     """
     made, known = part.made, part.made.subnet_id if part.made else None
     if part.router:
-        token = token_of(part.job_id, "subnet", part.site)
-        subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)} | (
-            {known} if known else set()
-        )
-        token, router = token_of(part.job_id, "router", part.site), made.router_id if made else None
-        routers.remove(cloud, token, router, *sorted(subnets), late=late)
+        remove_router(cloud, part.job_id, made.router_id if made else None, known, late=late)
     stretched.remove(cloud, "subnet", token_of(part.job_id, "subnet", part.site), known, late=late)
     known = made.network_id if made else None
     stretched.remove(cloud, "network", token_of(part.job_id, "network", part.site), known, late=late)
 
 
-def _known(cloud: CloudSite, part: LeftAt, kind: Kind) -> str | None:
+def _known(cloud: CloudSite, part: LeftAt, kind: Literal["network", "router"]) -> str | None:
     """Its id: as it was noted, else of what carries the token."""
     if part.made is not None:
-        return {
-            "network": part.made.network_id,
-            "subnet": part.made.subnet_id,
-            "router": part.made.router_id,
-        }[kind]
+        return part.made.network_id if kind == "network" else part.made.router_id
     if kind == "router" and not part.router:
         return None
     found = tokens.find_by_token(cloud, kind, token_of(part.job_id, kind, part.site))

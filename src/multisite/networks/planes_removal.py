@@ -11,7 +11,7 @@ from multisite.domain.model import Application
 from multisite.domain.planes import AT_REST, LeftAt, PlaneRecord, PlaneState, Realised
 from multisite.jobs.engine import JobEngine
 from multisite.networks.planes import made_name
-from multisite.networks.planes_job import at_work
+from multisite.networks.planes_job import at_work, refuse_at_work
 from multisite.networks.planes_leave import KIND, inside, params
 from multisite.networks.watch import OpensSites
 from multisite.store.database import Database
@@ -113,11 +113,9 @@ class PlaneRemoval:
             raise Conflict(f"plane {record.name}: it changed a moment ago; look at it and try again")
 
     def _refuse_busy(self, record: PlaneRecord) -> None:
-        if (job_id := at_work(self.jobs, record.id)) is None:
-            return
-        if record.state is PlaneState.REMOVING:
+        if record.state is PlaneState.REMOVING and (job_id := at_work(self.jobs, record.id)) is not None:
             raise Conflict(f"plane {record.name}: it is being removed already by job {job_id}")
-        raise Conflict(f"plane {record.name}: job {job_id} is at work on it: wait for it, then try again")
+        refuse_at_work(self.jobs, record)
 
     def _refuse_used(self, record: PlaneRecord, parts: Sequence[LeftAt]) -> None:
         for part in parts:

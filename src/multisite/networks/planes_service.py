@@ -185,8 +185,7 @@ class PlaneService:
             return None
         with self._database.session():
             self._database.alone(f"plane {record.id}")
-            if (other := planes_job.at_work(self._jobs, record.id)) is not None:
-                raise Conflict(f"plane {name}: job {other} is at work on it: wait for it, then try again")
+            planes_job.refuse_at_work(self._jobs, record)
             self._active(app, name, "is repaired")
             return self._jobs.start(
                 planes_repair.KIND, planes_repair.params(app.name, record, sites),
@@ -322,8 +321,7 @@ class PlaneService:
                 f"plane {record.name}: it would vanish, and something of it is left at {listed}: take that away when "
                 "the site is back (application plane remove), or forget it (application plane forget)"
             )
-        if (job_id := planes_job.at_work(self._jobs, record.id, record.job_id)) is not None:
-            raise Conflict(f"plane {record.name}: job {job_id} is at work on it: wait for it, then try again")
+        planes_job.refuse_at_work(self._jobs, record, but=record.job_id)
         if (state := self._seen(record).state) not in AT_REST:
             what = "would vanish" if gone else "would change"
             raise Conflict(
