@@ -47,11 +47,11 @@ def test_compute_sees_the_request_id_of_the_caller_also_for_the_thaw_of_the_watc
 def test_the_limit_thaws_and_a_later_unquiesce_says_so(cloud):
     guest = cloud.boot()
     cloud.act(guest, "quiesce", {"timeout": 1})
-    time.sleep(0.8)
+    time.sleep(0.4)
     assert guest.frozen
     assert eventually(thawed(cloud, guest))
     window = guest.thaws[0] - guest.freezes[0]
-    assert 1.0 <= window < 3.0
+    assert 1.0 <= window < 10.0
     assert len(guest.thaws) == 1
     status, body = cloud.act(guest, "unquiesce")
     assert (status, body["unquiesce"]["expired"], body["unquiesce"]["state"]) == (200, True, "thawed")

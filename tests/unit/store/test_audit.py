@@ -125,7 +125,7 @@ def test_nothing_frozen_waits_for_the_database(database: Database, caplog: pytes
         begun = time.monotonic()
         trail.begin(one)
         trail.finish(done(one))
-        assert time.monotonic() - begun < 0.1
+        assert time.monotonic() - begun < 1
         shown = [record.audit["outcome"] for record in caplog.records]  # type: ignore[attr-defined]
         assert shown == ["intended", "done"]  # the log had it at once
     assert trail.list()[0].action == "unquiesce"
