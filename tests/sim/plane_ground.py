@@ -101,9 +101,9 @@ class Ground:
             furnish(self.clouds.open(name))
         self.before = {name: self.there(name) for name in SITES}
 
-    def by_members(self) -> PlaneService:
-        """The service with credentials that have no role admin in the sites."""
-        clouds = Sites(lambda name: f"{name}-member", config_file=self.file, timeout=5.0)
+    def by_others(self, who: str) -> PlaneService:
+        """With other credentials: of a ``member``, without the role admin; ``other``: of another project."""
+        clouds = Sites(lambda name: f"{name}-{who}", config_file=self.file, timeout=5.0)
         jobs: Any = self.engine
         return PlaneService(self.database, Applications(self.rows), self.sites, clouds, jobs, self.networks)
 

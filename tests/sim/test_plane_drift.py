@@ -338,7 +338,7 @@ def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("word", ["all", "network gone", "gateway gone", "no external gateway"])
 def test_credentials_without_admin_are_enough(here: Ground, word: str) -> None:
-    service, name = here.by_members(), HANDS[word].plane
+    service, name = here.by_others("member"), HANDS[word].plane
     assert here.engine.rest(str(service.realise(here.caller, "mme", name).job_id)).state is JobState.DONE
     HANDS[word].act(here, "site2", here.plane(name).made["site2"])
     job = here.engine.rest(str(service.repair(here.caller, "mme", name)))

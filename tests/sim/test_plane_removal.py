@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from multisite.clouds import planes
+from multisite.clouds.call import read_one
+from multisite.clouds.connect import Sites
+from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.errors import Conflict, MultisiteError
 from multisite.domain.planes import PlaneState
 from multisite.jobs.model import JobState
@@ -267,3 +270,26 @@ def test_who_notes_nothing_orphans_it(here: Ground, monkeypatch: pytest.MonkeyPa
     here.world.mend("site2")
     assert here.remove("copy") is None
     assert set(here.left()) == {"site2"}, "nobody will ever take it away"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_our_credentials_do_not_see_is_not_gone(here: Ground, name: str) -> None:
+    """Neutron hides what is of another project: with another in clouds.yaml no plane is lost or built twice."""
+    here.realise(name)
+    there = here.left()
+    blind = here.by_others("other")
+    other = Sites(lambda name: f"{name}-other", config_file=here.file, timeout=5.0).open("site2")
+    network = here.plane(name).made["site2"].network_id
+    with pytest.raises(NotFoundInSite):
+        read_one(other, "read it", lambda: other.network, f"/networks/{network}", "network")
+    found = blind.check(here.caller, "mme", name)
+    assert (found.in_sync, {one.kind for one in found.drift}) == (None, {"unknown"})
+    assert "correct cloud site1-other in clouds.yaml" in found.drift[0].what
+    assert blind.repair(here.caller, "mme", name) is None
+    with pytest.raises(Conflict, match=r"cannot be asked who is in it.*not an administrator's"):
+        blind.remove(here.caller, "mme", name)
+    job = here.engine.jobs[str(here.service.remove(here.caller, "mme", name))]
+    job.kind = here.engine.kinds[job.kind.name]  # of the blind service, registered last
+    assert here.engine.rest(job.id).state is JobState.UNDO_FAILED
+    assert "it would look gone" in str(job.error)
+    assert here.left() == there

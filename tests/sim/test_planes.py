@@ -322,7 +322,7 @@ def test_the_project_is_the_applications(here: Ground) -> None:
 @pytest.mark.parametrize("name", OWN)
 def test_credentials_without_admin_are_enough(here: Ground, name: str) -> None:
     """For planes that are not stretched, in the project the credentials are of."""
-    service = here.by_members()
+    service = here.by_others("member")
     job = here.engine.rest(str(service.realise(here.caller, "mme", name).job_id))
     assert job.state is JobState.DONE, job.error
     job = here.engine.rest(str(service.remove(here.caller, "mme", name)))

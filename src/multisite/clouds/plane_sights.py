@@ -13,6 +13,7 @@ from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.planes import AUTOMATIC
+from multisite.clouds.projects import seeing
 from multisite.domain.plane_drift import Holder, NetworkSeen, PlaneSight, RouterSeen, SubnetSeen
 from multisite.domain.planes import MadeAt
 
@@ -30,8 +31,8 @@ SNAT = "network:router_centralized_snat"
 
 
 def look(site: CloudSite, name: str, made: MadeAt) -> PlaneSight:
-    """``name``: of everything made.  A look is complete or none at all: raises what ``call`` raises."""
-    network = _by_id(site, "network", made.network_id)
+    """``name``: of everything made.  A look is complete or none at all: raises what ``call`` and ``seeing`` raise."""
+    network = _by_id(seeing(site, made.project_id), "network", made.network_id)
     subnets: list[Row] = []
     ports: list[Row] = []
     if network is not None:

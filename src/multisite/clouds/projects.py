@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import Refused
+from multisite.clouds.errors import Refused, Unsupported
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Forbidden
 
@@ -35,6 +35,22 @@ def project_in(cloud: CloudSite, caller: Caller) -> str:
     if len(found) != 1:
         raise Forbidden(f"site: in site {cloud.name} there is no project {name} in a domain {domain}")
     return str(found[0]["id"])
+
+
+def seeing(cloud: CloudSite, project_id: str | None) -> CloudSite:
+    """The same site, if our credentials there see what is of that project; None: its project was not noted.
+
+    Neutron answers 404 for what is of another project, as for what is gone (policy ``rule:admin_or_owner``): only
+    administrators see everything.  Raises Unsupported, else absent would be taken for gone.
+    """
+    if project_id in (None, cloud.project_id) or "admin" in cloud.roles:
+        return cloud
+    raise Unsupported(
+        cloud.name,
+        f"look at what is of project {project_id}",
+        f"our credentials are of project {cloud.project_name} ({cloud.project_id}) and not an administrator's, so it "
+        f"would look gone: correct cloud {cloud.cloud} in clouds.yaml",
+    )
 
 
 def owner_in(cloud: CloudSite, caller: Caller, project_id: str) -> str:

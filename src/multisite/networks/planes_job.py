@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from multisite.clouds import planes, routers, stretched, tokens
 from multisite.clouds.connect import CloudSite
+from multisite.clouds.projects import seeing
 from multisite.clouds.tokens import Kind
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
@@ -140,7 +141,7 @@ class Realising:
     def no_router(self, part: Part, ctx: StepContext, result: Json | None) -> None:
         known = None if result is None else str(result["id"])
         subnet = ctx.result_of(f"subnet:{part.site}")["id"]
-        remove_router(self.opens.open(part.site), ctx.job_id, known, subnet, late=result is None)
+        remove_router(self._seen(part), ctx.job_id, known, subnet, late=result is None)
 
     def record(self, ctx: StepContext) -> Json:
         made = {part.site: self._made(part, ctx) for part in self.parts}
@@ -156,7 +157,8 @@ class Realising:
                 "more: `application plane remove` takes away what is left of it"
             )
         for site, made in known.made.items():
-            if inside := planes.guests(self.opens.open(site), made.network_id, made.router_id):
+            cloud = seeing(self.opens.open(site), made.project_id)
+            if inside := planes.guests(cloud, made.network_id, made.router_id):
                 raise StepFailed(
                     f"network {self.name} is in use at {site}: {', '.join(inside[:10])}; remove them, then remove the "
                     "plane again"
@@ -182,10 +184,14 @@ class Realising:
         theirs = {} if part.project_id == cloud.project_id else {"project_id": part.project_id}
         return {"name": self.name, **theirs}
 
+    def _seen(self, part: Part) -> CloudSite:
+        """For an undo: what our credentials do not see is not gone."""
+        return seeing(self.opens.open(part.site), part.project_id)
+
     def _gone(self, part: Part, kind: Kind) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:
             known = None if result is None else str(result["id"])
-            stretched.remove(self.opens.open(part.site), kind, ctx.token, known, late=result is None)
+            stretched.remove(self._seen(part), kind, ctx.token, known, late=result is None)
 
         return undo
 

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from multisite.clouds import planes, stretched, tokens
 from multisite.clouds.connect import CloudSite
+from multisite.clouds.projects import seeing
 from multisite.domain.errors import NotFound
 from multisite.domain.planes import LeftAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
@@ -53,7 +54,8 @@ def job_kind(rows: PlaneRepository, opens: OpensSites, job: Callable[[str], Job]
 
 
 def inside(cloud: CloudSite, part: LeftAt) -> list[str]:
-    """The guests in what there is of it, in words; raises what ``call`` raises."""
+    """The guests in what there is of it, in words; raises what ``call`` and ``seeing`` raise."""
+    cloud = _seen(cloud, part)
     network, router = _known(cloud, part, "network"), _known(cloud, part, "router")
     return [] if network is None else planes.guests(cloud, network, router)
 
@@ -63,12 +65,16 @@ def take_away(cloud: CloudSite, part: LeftAt, *, late: bool) -> None:
 
     ``late``: a request whose answer was lost may still take effect.  ConflictInSite when a guest has come meanwhile.
     """
-    made, known = part.made, part.made.subnet_id if part.made else None
+    cloud, made, known = _seen(cloud, part), part.made, part.made.subnet_id if part.made else None
     if part.router:
         remove_router(cloud, part.job_id, made.router_id if made else None, known, late=late)
     stretched.remove(cloud, "subnet", token_of(part.job_id, "subnet", part.site), known, late=late)
     known = made.network_id if made else None
     stretched.remove(cloud, "network", token_of(part.job_id, "network", part.site), known, late=late)
+
+
+def _seen(cloud: CloudSite, part: LeftAt) -> CloudSite:
+    return seeing(cloud, part.made.project_id if part.made else None)
 
 
 def _known(cloud: CloudSite, part: LeftAt, kind: Literal["network", "router"]) -> str | None:
