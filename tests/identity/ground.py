@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,18 @@ def own_network() -> None:
     if libc.unshare(CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "the tests need root, for a network of their own")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+@contextmanager
+def another_network() -> Iterator[None]:
+    """As ``own_network``, for a while; what was started before stays where it is."""
+    with Path("/proc/thread-self/ns/net").open("rb") as before:
+        own_network()
+        try:
+            yield
+        finally:
+            if ctypes.CDLL(None, use_errno=True).setns(before.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "the tests cannot go back to their network")
 
 
 def addresses(wanted: Iterable[str]) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
-import requests
 from identity.ground import until
-from identity.stage import USER_PASSWORD, Stage, issue, logged_in, revoke, validate
+from identity.stage import USER_PASSWORD, Stage, issue, logged_in, refused, revoke, validate
 
 LOCAL = "http://10.91.3.10:5001/v3"
 
@@ -43,15 +40,6 @@ def test_read_only_site_through_its_proxy(star: Stage) -> None:
         "revocation at every site",
     )
     print(f"revoked at every site after {time.monotonic() - began:.1f} s")
-
-
-def refused(request: Callable[[], Any]) -> bool:
-    """Whether Keystone failed with 500.  uWSGI then closes the connection without an answer (its log has the 500)."""
-    try:
-        answer = request()
-    except requests.ConnectionError:
-        return True
-    return (answer if isinstance(answer, int) else answer.status_code) == 500
 
 
 def test_without_the_proxy_it_answers_500(star: Stage) -> None:

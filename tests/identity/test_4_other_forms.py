@@ -52,14 +52,16 @@ sites:
 
 @contextmanager
 def running(text: str, guardian: ground.Guardian) -> Iterator[Stage]:
+    """In a network of its own: the star's doors are at the same ports of loopback."""
     folder = Path(tempfile.mkdtemp(prefix="ms-identity-", dir="/dev/shm"))
-    stage = Stage(folder, text, guardian)
-    try:
-        stage.deploy()
-        yield stage
-    finally:
-        stage.down()
-        ground.wipe(folder)
+    with ground.another_network():
+        stage = Stage(folder, text, guardian)
+        try:
+            stage.deploy()
+            yield stage
+        finally:
+            stage.down()
+            ground.wipe(folder)
 
 
 def test_centralised(guardian: ground.Guardian) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multisite.identity import numbers, topology_rules
-from multisite.identity.render import haproxy, mariadb, names
+from multisite.identity.render import haproxy, keystone, mariadb, names
 from multisite.identity.render.model import File, from_template
 from multisite.identity.topology import Role, TokenProvider, Topology
 
@@ -26,6 +26,7 @@ def files(topology: Topology, passwords_missing: bool) -> tuple[File, ...]:
         max_active_keys=numbers.max_active_keys(topology.tokens),
         votes=numbers.votes(topology),
         schema=names.SCHEMA,
+        catalog_cache_time=keystone.CATALOG_CACHE_TIME,
         accounts="/" + mariadb.ACCOUNTS,
         prepare="/" + mariadb.PREPARE,
         follow="/" + mariadb.FOLLOW,
