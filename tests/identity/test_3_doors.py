@@ -43,12 +43,16 @@ def test_a_stopped_replica_is_taken_out(star: Stage) -> None:
     site3 = star.topology.site("site3").url
     admin, token = star.admin_token(), star.admin_token()
     assert validate(site3, token, admin) == 200
+    seen: list[int] = []
+
+    def out() -> bool:
+        seen.append(validate(site3, admin, admin))
+        return states(star, "site3", "keystone")["database/database-1"] == "DOWN"
+
     with stopped(star, 1):
-        until(
-            lambda: states(star, "site3", "keystone")["database/database-1"] == "DOWN",
-            60,
-            "the stopped replica out",
-        )
+        until(out, 60, "the stopped replica out")
+        seen += [validate(site3, admin, admin) for _ in range(20)]
+        assert set(seen) == {200}, "somebody noticed that a copy was taken out"
         assert revoke(star.topology.entry, token, admin) == 204
         until(lambda: validate(site3, token, admin) == 404, 60, "the revocation")
         assert star.sql("site3", "SELECT COUNT(*) FROM keystone.revocation_event") != star.sql(

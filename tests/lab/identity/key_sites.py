@@ -138,7 +138,8 @@ def rotate_alone(site: Site) -> None:
         "--config-file",
         site.etc / "keystone/keystone.conf",
     ]
-    done = sites.exec_in(site.name, [*map(str, command), "fernet_rotate"])
+    options = ["--keystone-user", "root", "--keystone-group", "root"]
+    done = sites.exec_in(site.name, [*map(str, command), "fernet_rotate", *options])
     assert done.returncode == 0, done.stderr[-800:]
 
 
