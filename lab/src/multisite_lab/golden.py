@@ -135,7 +135,9 @@ def _nova_chain(site: Site) -> None:
     cell0 = "{scheme}://{username}:{password}@{hostname}:{port}/nova_cell0?{query}"
     _tool(*nova, "cell_v2", "map_cell0", "--database_connection", cell0)
     _tool(*nova, "db", "sync")
-    _tool(*nova, "cell_v2", "create_cell", "--name", "cell1")
+    # And this from transport_url: a site with several hosts has its queue at another address than one with one.
+    queue = "{scheme}://{username}:{password}@{hostname}:{port}/"
+    _tool(*nova, "cell_v2", "create_cell", "--name", "cell1", "--transport-url", queue)
     _tool("cinder-manage", "--config-file", f"{site.etc}/cinder/cinder.conf", "db", "sync")
 
 
