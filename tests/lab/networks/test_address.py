@@ -88,7 +88,12 @@ def test_a_move_and_back_never_two_owners(service: Manager, address: dict[str, A
     last_old = max(f.at for f in frames if {f.source_mac, f.sender_mac} & before)
     first_new = min(f.at for f in frames if {f.source_mac, f.sender_mac} & after)
     print(f"the old owner spoke last {first_new - last_old:.2f} s before the new one began")
-    assert last_old < first_new, "two owners at the same time"
+    around = [
+        f"{f.at - first_new:+.3f} s {f.kind} {f.source} -> {f.target} by {f.source_mac} ({f.sender_mac})"
+        for f in sniffer.frames()
+        if ADDRESS in (f.source, f.target) and abs(f.at - first_new) < 0.3
+    ]
+    assert last_old < first_new, f"two owners at the same time, {before} and {after}: {around}"
     assert any(f.kind == "garp" for f in frames if f.at >= first_new - 0.01), "nobody announced it"
     assert figures["outage"] <= GOAL
     undone = service.cli("address", "undo", "gw")
