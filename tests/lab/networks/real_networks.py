@@ -103,12 +103,17 @@ class Edge:
         return str(agents[0].host) if agents else ""
 
     def move_router(self, host: str) -> None:
-        """Take the router from the agent that has it and give it to that of another host."""
+        """Take the router from the agent that has it and give it to that of another host.
+
+        Not by openstacksdk's methods for it: the first does nothing, the second does not tell that it was refused.
+        """
         network = self.cloud.network
         for agent in list(network.routers_hosting_l3_agents(self.router)):
-            network.remove_router_from_agent(agent, self.router)
+            answer = network.delete(f"/agents/{agent.id}/l3-routers/{self.router}")
+            assert answer.ok, answer.text
         (target,) = [a for a in network.agents(agent_type="L3 agent") if a.host == host]
-        network.add_router_to_agent(target, self.router)
+        answer = network.post(f"/agents/{target.id}/l3-routers", json={"router_id": self.router})
+        assert answer.ok, answer.text
 
     def floating_ip(self, port: str) -> Any:
         """A new public address of a port."""

@@ -26,6 +26,10 @@ def kinds(tools: Tools, error_of: ErrorOf) -> list[JobKind]:
     away from a fenced site has nowhere to go back to: it pauses for the operator.
     """
 
+    # Nobody waits for an address that goes; an agent whose host has just come back takes its time.
+    patience = replace(tools.hands.patience, agent=3 * tools.hands.patience.agent)
+    unhurried = replace(tools, hands=replace(tools.hands, patience=patience))
+
     def move(params: Mapping[str, Json]) -> list[Step]:
         return MoveSteps(MovePlan.from_json(dict(params)), tools).steps()
 
@@ -36,7 +40,7 @@ def kinds(tools: Tools, error_of: ErrorOf) -> list[JobKind]:
         ).steps()
 
     def delete(params: Mapping[str, Json]) -> list[Step]:
-        return DeleteSteps(params["address_id"], params["address"], tuple(params["sites"]), tools).steps()
+        return DeleteSteps(params["address_id"], params["address"], tuple(params["sites"]), unhurried).steps()
 
     def guard(params: Mapping[str, Json]) -> list[Step]:
         return GuardSteps(params["address_id"], params["address"], tuple(params["sites"]), tools).steps()
