@@ -174,9 +174,11 @@ def remove(cloud: Any) -> None:
         for volume in cloud.block_storage.volumes():
             if volume.name.startswith(NAME) and not volume.attachments:
                 cloud.block_storage.delete_volume(volume)
-    for address in network.ips(description=NAME):
-        network.delete_ip(address)
     routers = [router for router in network.routers() if router.name.startswith(NAME)]
+    ours = {router.id for router in routers}
+    for address in network.ips():  # a moving address has a description of its own
+        if address.description == NAME or address.router_id in ours:
+            network.delete_ip(address)
     for router in routers:
         for port in network.ports(device_id=router.id, device_owner="network:router_interface"):
             network.remove_interface_from_router(router, port_id=port.id)
