@@ -79,7 +79,8 @@ class Ground:
 
     def unplug(self, tap: taps.Tap) -> None:
         taps.unplug(tap)
-        self.clouds[tap.site].network.delete_port(tap.port)
+        answer = self.clouds[tap.site].network.delete(f"/ports/{tap.port}")
+        assert answer.status_code in (204, 404), f"{tap.site}: {answer.status_code} {answer.text[:300]}"
         self.taps.remove(tap)
 
     def remote(self, site: str, network: dict[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
 from stretch_ground import Ground, ground, until
 
 from multisite_lab import sites, taps
@@ -18,6 +21,7 @@ from multisite_lab.sites import site_prefix
 pytestmark = pytest.mark.lab
 
 CIDR = "10.99.0.0/24"
+_NUMBERS = count(1)
 BACK = 60.0
 """Seconds within which traffic has to be back after a fault; what it took is printed."""
 
@@ -30,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> It
 
 @pytest.fixture
 def network(made: Ground) -> Iterator[dict[str, Any]]:
-    yield made.stretch("step", "--cidr", CIDR)
+    yield made.stretch(f"step{next(_NUMBERS)}", "--cidr", CIDR)
     made.clear()
 
 
@@ -130,6 +134,13 @@ def test_a_shadow_agent_deleted_by_hand_comes_back(made: Ground, pair: tuple[tap
     made.meets(one, other, BACK)
 
 
+def answers(cloud: Any) -> bool:
+    try:
+        return bool(cloud.network.get("/networks?fields=id").ok)
+    except (SDKException, ClientException):
+        return False
+
+
 @pytest.mark.parametrize(
     ("service", "action"),
     [("neutron-openvswitch-agent", "kill"), ("neutron-api", "restart"), ("neutron-rpc-server", "restart")],
@@ -140,6 +151,7 @@ def test_services_of_neutron_die(
     one, other = pair
     name = service if service in sites.programs(one.site) else service.replace("neutron-api", "neutron")
     back(made, one, other, f"{service} {action}", lambda: sites.service(one.site, name, action))
+    until("Neutron answers again", lambda: answers(made.clouds[one.site]), 120, 1.0)
 
 
 def test_no_heartbeat_is_lost_while_the_manager_is_down(
@@ -160,17 +172,17 @@ def test_a_site_that_does_not_answer_keeps_its_entries(
     made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
 ) -> None:
     one, other = pair
-    before = made.remote("site1", network)[other.port]["id"]
-    sites.cut("site2")
+    before = made.remote("site2", network)[one.port]["id"]
+    sites.cut("site1")  # people log in at site 2
     try:
         _, took = until(
             "it is unknown", lambda: {p["state"] for p in made.show(network)["ports"]} == {"unknown"}, 60, 1.0
         )
         print(f"\nunknown {took:.1f} s after the site was cut off")
         time.sleep(10)
-        assert made.remote("site1", network)[other.port]["id"] == before
+        assert made.remote("site2", network)[one.port]["id"] == before
     finally:
-        sites.mend("site2")
+        sites.mend("site1")
     _, took = until("in step again", lambda: made.show(network)["counts"] == {"in-sync": 2}, 60, 1.0)
     print(f"in step {took:.1f} s after it answers again")
     made.meets(one, other)

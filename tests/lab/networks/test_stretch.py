@@ -182,10 +182,10 @@ def test_a_silent_site_and_a_taken_segment_are_refused_before_anything_is_made(m
         made.stretch("second", "--cidr", CIDR, "--segment", str(network["segmentation_id"]))
     assert failed.value.code == 2
     assert f"segment: {network['segmentation_id']}" in failed.value.out
-    sites.cut("site2")
+    sites.cut("site1")  # people log in at site 2
     try:
         with pytest.raises(CommandFailed) as failed:
             made.stretch("third", "--cidr", CIDR)
     finally:
-        sites.mend("site2")
+        sites.mend("site1")
     assert "does not tell what it has" in failed.value.out
