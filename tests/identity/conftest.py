@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from identity import ground
-from identity.stage import Stage
+from identity.stage import Stage, deployed
 
 from multisite_lab import install
 
@@ -68,13 +65,5 @@ def guardian() -> Iterator[ground.Guardian]:
 
 @pytest.fixture(scope="session")
 def star(guardian: ground.Guardian) -> Iterator[Stage]:
-    # In memory: what is proven here is not the disk. Short: sockets have their place in it.
-    folder = Path(tempfile.mkdtemp(prefix="ms-identity-", dir="/dev/shm"))
-    stage = Stage(folder, STAR, guardian)
-    try:
-        stage.deploy()
+    with deployed(STAR, guardian) as stage:
         yield stage
-    finally:
-        stage.down()
-        if not os.environ.get("MULTISITE_KEEP"):
-            ground.wipe(folder)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 from identity import ground
-from identity.stage import Stage, logged_in, revoke, validate
+from identity.stage import deployed, logged_in, revoke, validate
 
 CENTRALISED = """
 version: 1
@@ -50,23 +45,12 @@ sites:
 """
 
 
-@contextmanager
-def running(text: str, guardian: ground.Guardian) -> Iterator[Stage]:
-    """In a network of its own: the star's doors are at the same ports of loopback."""
-    folder = Path(tempfile.mkdtemp(prefix="ms-identity-", dir="/dev/shm"))
-    with ground.another_network():
-        stage = Stage(folder, text, guardian)
-        try:
-            stage.deploy()
-            yield stage
-        finally:
-            stage.down()
-            ground.wipe(folder)
+# Each in a network of its own: the star's doors are at the same ports of loopback.
 
 
 def test_centralised(guardian: ground.Guardian) -> None:
     """Its Keystone works through the door to its databases, and goes on when one of them dies."""
-    with running(CENTRALISED, guardian) as stage:
+    with ground.another_network(), deployed(CENTRALISED, guardian) as stage:
         assert stage.check() == []
         token = stage.admin_token()
         assert validate(stage.topology.entry, token, token) == 200
@@ -75,7 +59,7 @@ def test_centralised(guardian: ground.Guardian) -> None:
 
 
 def test_jws(guardian: ground.Guardian) -> None:
-    with running(JWS, guardian) as stage:
+    with ground.another_network(), deployed(JWS, guardian) as stage:
         assert stage.check() == []
         west, east = (site.url for site in stage.topology.sites)
         for url in (west, east):

@@ -71,6 +71,8 @@ class TinyEngine:
         self.kinds: dict[str, JobKind] = {}
         self.jobs: dict[str, TinyJob] = {}
         self.boundaries = Boundaries()
+        self.died = False
+        """Whether the last ``rest`` ended in a death."""
         self.last_left: int | None = None
         """Of the last ``rest`` that could have died: how many more boundaries it would have taken."""
 
@@ -109,14 +111,14 @@ class TinyEngine:
         self._settled(id, False)
 
     def rest(self, id: str, die_at: int | None = None) -> TinyJob:
-        """Carry it out until it rests, or dies: Death is told by ``settled`` False."""
+        """Carry it out until it rests, or dies: ``died`` tells."""
         job = self.jobs[id]
-        self.boundaries.left = die_at
+        self.boundaries.left, self.died = die_at, False
         try:
             with fence.around(self.boundaries):
                 self._carry_out(job)
         except Death:
-            pass
+            self.died = True
         finally:
             self.last_left, self.boundaries.left = self.boundaries.left, None
         return job

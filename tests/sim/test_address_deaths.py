@@ -1,0 +1,108 @@
+"""kill -9 at every boundary of an address's verbs: before each request to a site, before and after each change of its record.
+
+A new process then carries on, and what comes of it is what would have come of it undisturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from multisite.domain.moving_address import AddressState
+from multisite.jobs.model import JobState
+from multisite.networks.addresses.service import MemberAsked
+from tests.sim.address_ground import ADDRESS, OPERATOR, Ground, ground
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Ground]:
+    with ground(tmp_path) as made:
+        yield made
+        assert made.twice == []
+
+
+def every_death(one: Callable[[int], bool]) -> int:
+    """``one(n)`` has verbs die at their n-th boundary, lets a new process go on, judges and tells whether any died."""
+    return next(number for number in count() if not one(number))
+
+
+def held_by(here: Ground, site: str) -> None:
+    record = here.record()
+    assert (here.holders(), record.active_site, record.shown_state) == ([site], site, AddressState.HELD)
+    history = [line.epoch for line in here.service.history(OPERATOR, here.address_id)]
+    assert history == list(range(1, record.epoch + 1))
+
+
+def test_a_move_and_its_undo(here: Ground) -> None:
+    here.create()
+
+    def moved_and_taken_back(die_at: int) -> bool:
+        job = here.move("site2", die_at=die_at)
+        died = here.engine.died
+        here.rest()
+        assert job.state is JobState.DONE, job.error
+        held_by(here, "site2")
+        here.service.undo(OPERATOR, here.address_id)
+        here.engine.rest(job.id, die_at)
+        died |= here.engine.died
+        here.rest()
+        assert job.state is JobState.UNDONE, job.error
+        held_by(here, "site1")
+        return died
+
+    assert every_death(moved_and_taken_back) > 20, 'few boundaries: the deaths are not where they should be'
+
+
+def test_a_move_from_a_lost_site_that_comes_back(here: Ground) -> None:
+    """The guard's job, which makes it let go, dies at the same boundary."""
+    here.create()
+    sites = ["site1", "site2"]
+
+    def lost_and_back(die_at: int) -> bool:
+        old, new = sites
+        here.cut(old)
+        here.deaf = True  # the fence holds
+        job = here.move(new, old, die_at=die_at)
+        died = here.engine.died
+        here.rest()
+        here.deaf = False
+        assert job.state is JobState.DONE, job.error
+        assert here.record().in_doubt == (old,)
+        here.mend(old)
+        (guards,) = here.guard.round()
+        here.engine.rest(guards, die_at)
+        died |= here.engine.died
+        here.rest()
+        held_by(here, new)
+        here.excused.clear()
+        here.guard._acted.clear()
+        sites.reverse()
+        return died
+
+    assert every_death(lost_and_back) > 20, 'few boundaries: the deaths are not where they should be'
+
+
+def test_creating_and_deleting(here: Ground) -> None:
+    members = [MemberAsked(name, port) for name, port in here.ports.items()]
+
+    def made_and_gone(die_at: int) -> bool:
+        here.address_id = here.service.create(OPERATOR, "gw", ADDRESS, members, "site1").id
+        job = here.engine.rest(here.record().job_id, die_at)
+        died = here.engine.died
+        here.rest()
+        assert job.state is JobState.DONE, job.error
+        held_by(here, "site1")
+        gone = here.service.delete(OPERATOR, here.address_id)
+        assert gone is not None
+        job = here.engine.rest(gone.job_id, die_at)
+        died |= here.engine.died
+        here.rest()
+        assert job.state is JobState.DONE, job.error
+        assert here.service.list(OPERATOR) == []
+        assert all(not site.sim.state.floatingips for site in here.world.sites.values())
+        return died
+
+    assert every_death(made_and_gone) > 20, 'few boundaries: the deaths are not where they should be'
