@@ -27,6 +27,8 @@ def ensure_core() -> None:
         require_ours(CORE_NAMESPACE)
         return
     _create(CORE_NAMESPACE)
+    # Else every switch that a request passes answers for the core's addresses, and answers go past whom they are for.
+    _checked(["ip", "netns", "exec", CORE_NAMESPACE, "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1"])
     bridges = [f"link add {b} type bridge\nlink set {b} up" for b in ("brm", "bru", "brx")]
     addresses = [f"addr add {CORE_MANAGEMENT}/24 dev brm", f"addr add {CORE_EXTERNAL}/24 dev brx"]
     _batch(CORE_NAMESPACE, [*bridges, *addresses])
