@@ -11,6 +11,7 @@ from multisite.clouds import call as calls
 from multisite.clouds.connect import Sites
 from multisite.domain.caller import Caller
 from multisite.domain.moving_address import MovingAddress
+from multisite.networks.addresses import look as looking
 from multisite.networks.addresses.guard import AddressGuard
 from multisite.networks.addresses.hold import Patience
 from multisite.networks.addresses.service import AddressService, MemberAsked
@@ -24,7 +25,7 @@ from tests.sim import deploy
 from tests.sim.tiny_engine import TinyEngine
 
 ADDRESS = "203.0.113.77"
-PATIENCE = Patience(agent=1.0, quiet=1.0, answer=1.0, poll=0.01)
+PATIENCE = Patience(agent=1.0, word=0.1, quiet=1.0, answer=1.0, poll=0.01)
 OPERATOR = Caller("u-1", "olga", "", "vnf", frozenset({"admin"}), "req-1")
 
 
@@ -79,6 +80,13 @@ class Ground:
     def holders(self) -> list[str]:
         """Who answers for the address on the external segment, by the sites' own data planes."""
         return [n for n, site in self.world.sites.items() if neutron_floating.carried(site.settle(), ADDRESS)]
+
+    def extra(self, name: str) -> list[str]:
+        """Floating IPs and ports at a site that are neither the address nor a member's."""
+        state = self.world.sites[name].settle().state
+        found = [row["floating_ip_address"] for row in state.floatingips.values()]
+        ports = [row["name"] for row in state.ports.values() if row["name"] != "member"]
+        return [address for address in found if address != ADDRESS] + [p for p in ports if "witness" in p]
 
     def reachable(self) -> list[str]:
         return [name for name in self.world.sites if name not in self.away]
@@ -154,6 +162,7 @@ class Ground:
 def ground(folder: Path, *names: str) -> Iterator[Ground]:
     """Fresh sites; calls are not repeated for long."""
     attempts, calls.ATTEMPTS = calls.ATTEMPTS, 2
+    hurry, looking.HURRY_SECONDS = looking.HURRY_SECONDS, 0.1
     change = store.AddressRepository.change
     with make_world(names or ("site1", "site2"), settings=Settings(l3=0.005, dhcp=0.0)) as world:
         made = Ground(folder, world)
@@ -170,4 +179,5 @@ def ground(folder: Path, *names: str) -> Iterator[Ground]:
         finally:
             store.AddressRepository.change = change  # type: ignore[method-assign]
             calls.ATTEMPTS = attempts
+            looking.HURRY_SECONDS = hurry
             made.database.close()

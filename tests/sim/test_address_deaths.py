@@ -1,4 +1,4 @@
-"""kill -9 at every boundary of an address's verbs: before each request to a site, before and after each change of its record.
+"""kill -9 at every boundary of an address's verbs: before a request to a site, before and after a change of its record.
 
 A new process then carries on, and what comes of it is what would have come of it undisturbed.
 """
@@ -14,6 +14,8 @@ import pytest
 from multisite.domain.moving_address import AddressState
 from multisite.jobs.model import JobState
 from multisite.networks.addresses.service import MemberAsked
+from multisite_lab.sim import neutron_floating
+from tests.sim import deploy
 from tests.sim.address_ground import ADDRESS, OPERATOR, Ground, ground
 
 
@@ -53,7 +55,7 @@ def test_a_move_and_its_undo(here: Ground) -> None:
         held_by(here, "site1")
         return died
 
-    assert every_death(moved_and_taken_back) > 20, 'few boundaries: the deaths are not where they should be'
+    assert every_death(moved_and_taken_back) > 20, "few boundaries: the deaths are not where they should be"
 
 
 def test_a_move_from_a_lost_site_that_comes_back(here: Ground) -> None:
@@ -82,7 +84,38 @@ def test_a_move_from_a_lost_site_that_comes_back(here: Ground) -> None:
         sites.reverse()
         return died
 
-    assert every_death(lost_and_back) > 20, 'few boundaries: the deaths are not where they should be'
+    assert every_death(lost_and_back) > 20, "few boundaries: the deaths are not where they should be"
+
+
+def test_a_site_that_lost_its_power(here: Ground) -> None:
+    """What the guard puts up to see that it let go is gone too."""
+    here.create()
+    sites = ["site1", "site2"]
+
+    def powerless_and_back(die_at: int) -> bool:
+        old, new = sites
+        sim = here.world.sites[old].sim
+        here.cut(old)
+        neutron_floating.power_loss(sim)
+        job = here.move(new, old)
+        assert job.state is JobState.DONE, job.error
+        here.mend(old)
+        cloud = here.clouds.open(old)  # disassociated before the agent begins, by whoever
+        deploy.ask(cloud.network, "PUT", f"/floatingips/{here.record().member(old).floating_ip_id}",
+                   {"floatingip": {"port_id": None}})  # fmt: skip
+        neutron_floating.resync(sim)
+        (guards,) = here.guard.round()
+        here.engine.rest(guards, die_at)
+        died = here.engine.died
+        here.rest()
+        held_by(here, new)
+        assert here.extra(old) == []
+        here.excused.clear()
+        here.guard._acted.clear()
+        sites.reverse()
+        return died
+
+    assert every_death(powerless_and_back) > 20, "few boundaries: the deaths are not where they should be"
 
 
 def test_creating_and_deleting(here: Ground) -> None:
@@ -105,4 +138,4 @@ def test_creating_and_deleting(here: Ground) -> None:
         assert all(not site.sim.state.floatingips for site in here.world.sites.values())
         return died
 
-    assert every_death(made_and_gone) > 20, 'few boundaries: the deaths are not where they should be'
+    assert every_death(made_and_gone) > 20, "few boundaries: the deaths are not where they should be"

@@ -96,6 +96,47 @@ def test_a_fenced_site_comes_back(here: Ground) -> None:
     here.excused.clear()
 
 
+def test_a_site_comes_back_from_a_loss_of_power(here: Ground) -> None:
+    """Its agent starts when the address has been taken away already, and never says that it has gone."""
+    sim = here.world.sites["site1"].sim
+    here.cut("site1")
+    neutron_floating.power_loss(sim)
+    assert here.move("site2", "site1").state is JobState.DONE
+    here.mend("site1")  # the API is there before the agent
+    (job_id,) = here.guard.round()
+    assert "L3 agent has not taken it away" in str(here.engine.rest(job_id).error)
+    assert here.record().in_doubt == ("site1",)
+    neutron_floating.resync(sim)
+    (row,) = sim.state.floatingips.values()
+    assert (row["port_id"], row["status"]) == (None, "ACTIVE"), "it says so: this shows nothing"
+    here.watch_over()
+    assert here.record().shown_state is AddressState.HELD
+    assert here.holders() == ["site2"]
+    assert here.extra("site1") == []
+    here.excused.clear()
+
+
+@pytest.mark.parametrize("path", ["/floatingips", "/ports"])
+def test_a_site_without_room_for_a_witness(here: Ground, path: str) -> None:
+    """It is in doubt, as long as nothing shows that it has let go, and nothing is left of the attempt."""
+    site = here.world.sites["site1"]
+    here.cut("site1")
+    neutron_floating.power_loss(site.sim)
+    here.move("site2", "site1")
+    here.mend("site1")
+    (job_id,) = here.guard.round()
+    here.engine.rest(job_id)
+    neutron_floating.resync(site.sim)
+    site.strike(Rule("error", "network", "POST", path, times=50, status=409))
+    here.watch_over()
+    assert here.record().in_doubt == ("site1",)
+    assert here.extra("site1") == []
+    site.script.clear()
+    here.watch_over()
+    assert here.record().shown_state is AddressState.HELD
+    here.excused.clear()
+
+
 def test_check_makes_it_let_go_too(here: Ground) -> None:
     here.cut("site1")
     here.deaf = True
@@ -114,7 +155,6 @@ def test_an_agent_that_is_dead_goes_on_answering(here: Ground) -> None:
     job = here.move("site2")
     assert "L3 agent has not taken it away" in job.memos["release-site1"].error
     assert here.holders() == ["site1"]
-    sim.settings.l3_agent = True
     neutron_floating.resync(sim)
     here.rest()
     assert here.holders() == ["site1"]

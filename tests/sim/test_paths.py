@@ -93,6 +93,30 @@ def test_one_side_refuses_and_nothing_is_left(paths: Paths, method: str, path: s
     assert paths.service.delete(OPERATOR, id) is None
 
 
+def bare(paths: Paths) -> None:
+    """The member of site 2 loses its port security."""
+    (port,) = paths.members("site2")
+    port |= {"port_security_enabled": False, "security_groups": []}
+
+
+def test_a_port_where_no_rule_would_hold_is_refused(paths: Paths) -> None:
+    bare(paths)
+    with pytest.raises(Invalid, match="port security off"):
+        paths.make()
+    assert paths.service.list(OPERATOR) == []
+
+
+def test_port_security_switched_off_meanwhile(paths: Paths) -> None:
+    """It is undone, also on that side."""
+    ends = [EndAsked(site, port) for site, port in paths.here.ports.items()]
+    made = paths.service.create(OPERATOR, "sync", ends, "udp", 5000)
+    bare(paths)
+    job = paths.here.engine.rest(made.job_id)
+    assert job.state is JobState.UNDONE, job.error
+    assert "port security off" in str(job.error)
+    assert paths.left() == []
+
+
 @pytest.mark.parametrize("die_at", [3, 9, 15, 22, 30, 38, 46])
 def test_killed_anywhere_it_goes_on(paths: Paths, die_at: int) -> None:
     ends = [EndAsked(site, port) for site, port in paths.here.ports.items()]

@@ -151,8 +151,8 @@ def _room(site: CloudSite) -> dict[str, int | None]:
 
 
 def ensure(site: CloudSite, kind: tokens.Kind, token: str, fields: Row) -> Row:
-    """The network, subnet or router of this token, made if there is none, sealed; as Neutron shows it."""
-    path = {"network": "/networks", "subnet": "/subnets", "router": "/routers"}[kind]
+    """The network, subnet, router or port of this token, made if there is none, sealed; as Neutron shows it."""
+    path = {"network": "/networks", "subnet": "/subnets", "router": "/routers", "port": "/ports"}[kind]
     if (row := _of_token(site, kind, path, token)) is None:
         body = {kind: tokens.mark(kind, token, fields)}
         what = f"create {kind} {fields.get('name') or ''}".rstrip()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from multisite.identity import topology_file
-from multisite.identity.proof.keystone import Login
-from multisite.identity.proof.report import Report
-from multisite.identity.proof.verify import verify
 from multisite.osc.base import Formats, Lister, Table, seconds, table
+
+if TYPE_CHECKING:
+    from multisite.identity.proof.report import Report
 
 _COLUMNS = {
     "Issued at": "issued",
@@ -38,6 +37,10 @@ class Verify(Lister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        from multisite.identity import topology_file
+        from multisite.identity.proof.keystone import Login
+        from multisite.identity.proof.verify import verify
+
         topology = topology_file.read(parsed_args.topology)
         auth: dict[str, Any] = self.app.client_manager.get_configuration()["auth"]
         names = ("username", "password", "project_name", "user_domain_name", "project_domain_name")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -105,6 +109,47 @@ def test_a_move_and_back_never_two_owners(service: Manager, address: dict[str, A
     undone = service.cli("address", "undo", "gw")
     assert (undone["active_site"], undone["epoch"]) == (OLD, 3)
     assert service.cli("address", "check", "gw")["verdict"] == "one holder"
+
+
+def never_both(sniffer: Any) -> None:
+    """The times of those who spoke for the address, in the order they began, do not overlap."""
+    spans: dict[str, tuple[float, float]] = {}
+    for frame in speaking(sniffer):
+        begun, _ = spans.get(owner(frame), (frame.at, 0.0))
+        spans[owner(frame)] = (begun, frame.at)
+    order = sorted(spans.items(), key=lambda item: item[1])
+    for (one, (_, end)), (other, (begun, _)) in pairwise(order):
+        assert end < begun, f"{one} and {other} at the same time: {order}"
+
+
+@pytest.mark.parametrize("step", ["release-site1", "silence", "bind", "verify"])
+def test_the_manager_is_killed_while_it_moves(service: Manager, address: dict[str, Any], step: str) -> None:
+    """kill -9 in the middle of a step; a new process goes on, and there is one owner after the other, never two."""
+    with segments.sniff("external") as sniffer, followed(ADDRESS) as figures:
+        time.sleep(1)
+        with ThreadPoolExecutor(1) as operator:
+            asked = operator.submit(move, service, "--to", NEW)
+            until(f"{step} is at work", lambda: at_work(service, step), 60, 0.02)
+            service.kill()
+            with suppress(CommandFailed, TimeoutError):  # it may also wait until the service is there again
+                asked.result(1.0)
+            time.sleep(1)
+            service.start()
+            until("the state is held", lambda: service.cli("address", "show", "gw")["state"] == "held", 120)
+        time.sleep(2)
+        never_both(sniffer)
+    told(f"manager killed within {step}", figures)
+    shown = service.cli("address", "show", "gw")
+    assert (shown["active_site"], shown["epoch"]) == (NEW, 2)
+    assert _verdict(service) == "one holder"
+
+
+def at_work(service: Manager, step: str) -> bool:
+    """Whether the move is in the middle of a step, by the manager's own database: asking it takes too long."""
+    query = "SELECT 1 FROM step JOIN job ON job.id = step.job_id WHERE job.kind = 'move-address' AND step.name = ? AND "
+    query += "step.state = 'running' AND job.settled = 0"
+    with closing(sqlite3.connect(f"file:{service.folder}/multisite.sqlite?mode=ro", uri=True)) as database:
+        return database.execute(query, (step,)).fetchone() is not None
 
 
 def test_two_owners_would_be_seen(

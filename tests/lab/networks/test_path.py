@@ -99,20 +99,47 @@ def test_a_site_that_is_away_is_unknown(service: Manager, path: dict[str, Any]) 
     until("in sync again", lambda: in_sync(service), 60)
 
 
+def made_of(clouds: dict[str, Any]) -> dict[str, tuple[int, list[str]]]:
+    """What there is of paths in each site: how many floating IPs, and the names of security groups."""
+    return {
+        site: (
+            len(list(clouds[site].network.ips())),
+            sorted(g.name for g in clouds[site].network.security_groups()),
+        )
+        for site in SITES
+    }
+
+
 def test_one_side_refuses_and_the_other_is_undone(
     service: Manager, members: dict[str, Member], clouds: dict[str, Any]
 ) -> None:
-    """The second site's port has port security off: no rule would hold there."""
+    """The second site's quota has no floating IP left."""
+    before = made_of(clouds)
+    network = clouds["site2"].network
+    project = clouds["site2"].current_project_id
+    network.update_quota(project, floating_ips=before["site2"][0])
+    ends = [word for member in members.values() for word in ("--end", member.option)]
+    try:
+        with pytest.raises(CommandFailed, match="floatingip"):
+            service.cli("path", "create", "half", *ends, "--allow", f"tcp:{PORT}")
+    finally:
+        network.delete_quota(project)
+    assert made_of(clouds) == before
+    assert [end["group_id"] for end in service.cli("path", "show", "half")["ends"]] == [None, None]
+    service.show("path", "delete", "half")
+
+
+def test_a_port_where_no_rule_would_hold_is_refused(
+    service: Manager, members: dict[str, Member], clouds: dict[str, Any]
+) -> None:
+    before = made_of(clouds)
     network = clouds["site2"].network
     bare = network.create_port(
         name="networks-test-path-bare", network_id=members["site2"].edge.network, port_security_enabled=False,
         security_groups=[],
     )  # fmt: skip
-    before = {site: len(list(clouds[site].network.ips())) for site in SITES}
     ends = ["--end", members["site1"].option, "--end", f"site2={bare.id}"]
-    with pytest.raises(CommandFailed, match="port security"):
+    with pytest.raises(CommandFailed, match="port security off"):
         service.cli("path", "create", "half", *ends, "--allow", f"tcp:{PORT}")
-    assert {site: len(list(clouds[site].network.ips())) for site in SITES} == before
-    groups = [g.name for site in SITES for g in clouds[site].network.security_groups()]
-    assert "multisite-path-half" not in groups
-    service.show("path", "delete", "half")
+    assert made_of(clouds) == before
+    network.delete_port(bare)

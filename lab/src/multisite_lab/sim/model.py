@@ -196,6 +196,7 @@ class State:
     floatingips: dict[str, Row] = field(default_factory=dict)
     carried: dict[str, str] = field(default_factory=dict)
     ghosts: dict[str, str] = field(default_factory=dict)
+    last_routers: dict[str, str | None] = field(default_factory=dict)
 
 
 QUOTAS = {

@@ -2,6 +2,7 @@
 
 ``state.carried`` is the data plane: which port a floating IP leads to *there*, whatever the API says.  While
 ``settings.l3_agent`` is off nothing reaches it: the agent is dead, and goes on answering for what it had.
+It reports what it took up or took away, and nothing of what it never had (neutron/agent/l3/router_info.py).
 Left out: looking for the port's router; every port is taken to be behind one with its gateway in the external network.
 """
 
@@ -118,6 +119,7 @@ def update(sim: Sim, ask: Ask) -> Answer:
         else:
             _lead(sim, ask, row, str(fields["port_id"]))
         _tell_agent(sim, row["id"])
+    sim.state.last_routers[row["id"]] = before["router_id"]
     if row != before:
         row["revision_number"] += 1
     return ok({"floatingip": row})
@@ -164,6 +166,7 @@ def port_gone(sim: Sim, port_id: str) -> None:
     """Deleting a port disassociates its floating IPs (l3_db.disassociate_floatingips)."""
     for row in sim.state.floatingips.values():
         if row["port_id"] == port_id:
+            sim.state.last_routers[row["id"]] = row["router_id"]
             row |= {"port_id": None, "fixed_ip_address": None, "router_id": None}
             row["revision_number"] += 1
             _tell_agent(sim, row["id"])
@@ -178,19 +181,37 @@ def _carry(sim: Sim, floating_ip_id: str) -> None:
     if not sim.settings.l3_agent:
         return
     row = sim.state.floatingips.get(floating_ip_id)
-    if row is None or row["port_id"] is None:
-        sim.state.carried.pop(floating_ip_id, None)
-        sim.state.ghosts.pop(floating_ip_id, None)
-    else:
+    sim.state.ghosts.pop(floating_ip_id, None)
+    if row is not None and row["port_id"] is not None:
         sim.state.carried[floating_ip_id] = row["port_id"]
-    status = "DOWN" if row is None or row["port_id"] is None else "ACTIVE"
-    if row is not None and row["status"] != status:
-        row["status"] = status
-        row["revision_number"] += 1
+        _report(sim, row, "ACTIVE")
+    elif sim.state.carried.pop(floating_ip_id, None) is not None and row is not None:
+        _report(sim, row, "DOWN")
+
+
+def _report(sim: Sim, row: Row, status: str) -> None:
+    """Any report of a router takes down what was disassociated from it (neutron/api/rpc/handlers/l3_rpc.py)."""
+    changed = {row["id"]: status}
+    for id, other in sim.state.floatingips.items():
+        if other["router_id"] is None and sim.state.last_routers.get(id) is not None:
+            changed.setdefault(id, "DOWN")
+    for id, known in changed.items():
+        other = sim.state.floatingips[id]
+        if other["status"] != known:
+            other["status"] = known
+            other["revision_number"] += 1
+
+
+def power_loss(sim: Sim) -> None:
+    """The data plane is gone, and the agent not there until ``resync``; what Neutron knows stays."""
+    sim.settings.l3_agent = False
+    sim.state.carried.clear()
+    sim.state.ghosts.clear()
 
 
 def resync(sim: Sim) -> None:
-    """The agent is back and carries out what it missed."""
+    """The agent is there and carries out what it missed."""
+    sim.settings.l3_agent = True
     for floating_ip_id in {*sim.state.floatingips, *sim.state.carried}:
         _carry(sim, floating_ip_id)
 

@@ -1,7 +1,7 @@
 """Letting go of an address in one site, and binding it in one: the two changes everything else is made of.
 
 Both read, decide and write if nothing changed in between, until it is as wanted; both end only when the L3 agent has
-confirmed.  Run again after a crash they find their own work done.
+confirmed, by its own word or by a witness.  Run again after a crash they find their own work done.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from multisite.clouds import addresses as neutron
+from multisite.clouds import witness
 from multisite.clouds.addresses import Changed, FloatingIp
-from multisite.clouds.errors import NotFoundInSite
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.waiting import wait_until
 from multisite.domain.moving_address import Mark, MovingAddress, read_mark
 from multisite.jobs.model import StepContext, StepFailed
@@ -28,9 +30,13 @@ class AgentSilent(StepFailed):
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds: for an L3 agent to carry out a change, and for the address to fall silent or to answer."""
+    """Seconds: for an L3 agent to carry out a change, and for the address to fall silent or to answer.
+
+    ``word``: of those of ``agent``, for its own word that the address has gone, before a witness is called.
+    """
 
     agent: float = 20.0
+    word: float = 6.0
     quiet: float = 6.0
     answer: float = 15.0
     poll: float = 0.2
@@ -49,6 +55,8 @@ class Hands:
         Something is written in any case: a request that is still on its way must find another revision.
         Raises AgentSilent, SiteError, StepFailed.
         """
+        if ctx.attempt > 1 or ctx.interrupted:
+            self.tidy(ask(), site)
         for _ in range(SWAPS):
             address = ask()
             member = address.member(site)
@@ -69,13 +77,15 @@ class Hands:
             raise StepFailed(
                 f"site {site}: floating IP of {ask().address} is changed by somebody all the time: stop that"
             )
-        self._wait_agent(ask(), site, "DOWN")
+        self._wait_agent(ctx, ask(), site, "DOWN")
 
     def bind(self, ctx: StepContext, ask: Callable[[], MovingAddress], site: str) -> None:
         """Associate with the member's port at the present epoch and wait for the agent, which announces it.
 
         Raises AgentSilent, SiteError, StepFailed.
         """
+        if ctx.attempt > 1 or ctx.interrupted:
+            self.tidy(ask(), site)
         for _ in range(SWAPS):
             address = ask()
             if address.active_site != site:
@@ -105,13 +115,24 @@ class Hands:
             raise StepFailed(
                 f"site {site}: floating IP of {ask().address} is changed by somebody all the time: stop that"
             )
-        self._wait_agent(ask(), site, "ACTIVE")
+        self._wait_agent(ctx, ask(), site, "ACTIVE")
 
-    def _wait_agent(self, address: MovingAddress, site: str, wanted: str) -> None:
-        """ERROR is what the agent says when it could not configure the address."""
-        member = address.member(site)
+    def _wait_agent(self, ctx: StepContext, address: MovingAddress, site: str, wanted: str) -> None:
         begun = time.monotonic()
         end = begun + self.patience.agent
+        status = self._status(address, site, wanted, begun + self.patience.word if wanted == "DOWN" else end)
+        if status == wanted or (wanted == "DOWN" and self._witnessed(ctx, address, site, end)):
+            return
+        done = "taken it away" if wanted == "DOWN" else "taken it up"
+        raise AgentSilent(
+            f"site {site}: Neutron's L3 agent has not {done} within {time.monotonic() - begun:.0f} s (floating IP "
+            f"{address.address} is {status}): look at `openstack network agent list` there; an agent that is dead "
+            "goes on answering for what it had"
+        )
+
+    def _status(self, address: MovingAddress, site: str, wanted: str, end: float) -> str:
+        """Its status when it is as wanted, or at ``end``.  ERROR is what an agent says that could not configure it."""
+        member = address.member(site)
 
         def look() -> FloatingIp | None:
             return self.eyes.floating_ip(address, member)
@@ -129,15 +150,42 @@ class Hands:
             look, done=there, failed=(), timeout=self.patience.agent + 10, what=f"L3 agent of {site}",
             poll=self.patience.poll, site=site,
         )  # fmt: skip
-        status = "DOWN" if seen is None else seen.status
-        if status == wanted:
-            return
-        done = "taken it away" if wanted == "DOWN" else "taken it up"
-        raise AgentSilent(
-            f"site {site}: Neutron's L3 agent has not {done} within {time.monotonic() - begun:.0f} s (floating IP "
-            f"{address.address} is {status}): look at `openstack network agent list` there; an agent that is dead "
-            "goes on answering for what it had"
-        )
+        return "DOWN" if seen is None else seen.status
+
+    def _witnessed(self, ctx: StepContext, address: MovingAddress, site: str, end: float) -> bool:
+        """Whether a witness shows that the agent has carried out the router without the address."""
+        member, token, cloud = address.member(site), _witness_of(address), self.eyes.opens.open(site)
+        said = f"{site}: the L3 agent does not say that {address.address} has gone"
+        ctx.event(f"{said}: another floating IP behind the same router is to show it", site=site)
+        try:
+            called = witness.call_in(cloud, token, member.network_id, member.port_id)
+            if called is None:
+                ctx.event(f"{site}: the router is distributed, another floating IP shows nothing", site=site)
+                return False
+            return self._up(cloud, called, end)
+        except SiteError as error:
+            ctx.event(f"{site}: no other floating IP could be had: {error}", site=site)
+            return False
+        finally:
+            witness.dismiss(cloud, token)
+
+    def _up(self, cloud: CloudSite, called: FloatingIp, end: float) -> bool:
+        seen = wait_until(
+            lambda: neutron.read(cloud, called.id),
+            done=lambda seen: seen.status == "ACTIVE" or time.monotonic() >= end - self.patience.poll,
+            failed=(), timeout=self.patience.agent + 10, what=f"L3 agent of {cloud.name}",
+            poll=self.patience.poll, site=cloud.name,
+        )  # fmt: skip
+        return seen.status == "ACTIVE"
+
+    def tidy(self, address: MovingAddress, site: str) -> None:
+        """A run that died may have left its witness."""
+        witness.dismiss(self.eyes.opens.open(site), _witness_of(address))
+
+
+def _witness_of(address: MovingAddress) -> str:
+    """The same for every job: what one left the next one finds."""
+    return f"multisite:{address.id}:witness"
 
 
 def _told_already(ctx: StepContext, seen: FloatingIp, mark: Mark) -> bool:

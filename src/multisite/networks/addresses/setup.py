@@ -160,6 +160,7 @@ class DeleteSteps:
             address = tools.rows.has(self.address_id, ctx.job_id)
             member = address.member(site)
             cloud = tools.hands.eyes.opens.open(site)
+            tools.hands.tidy(address, site)
             if member.adopted and site == address.active_site:
                 _unmark(cloud, member.floating_ip_id)  # it was there, and in use, before us
                 return {"kept": True}
@@ -205,6 +206,7 @@ class GuardSteps:
             if seen.holds:
                 ctx.event(f"{site} holds {address.address} with {seen.mark or 'no mark of ours'}, the record is epoch "
                           f"{address.epoch} in {address.active_site}: it lets go", site=site)  # fmt: skip
+            tools.hands.tidy(address, site)
             tools.hands.let_go(ctx, tools.asks(ctx, self.address_id), site)
             tools.rows.released(self.address_id, ctx.job_id, site)
             return {"released": True, "why": ""}

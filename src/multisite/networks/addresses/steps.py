@@ -19,6 +19,7 @@ from typing import Any
 from multisite.clouds import addresses as neutron
 from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.errors import MultisiteError
+from multisite.domain.fence import FencedThreads
 from multisite.domain.moving_address import MovingAddress, Sighting
 from multisite.jobs.model import Json, Step, StepContext, StepFailed
 from multisite.networks.addresses import plan as planning
@@ -75,8 +76,13 @@ class MoveSteps:
         """Nothing is changed yet.  Fails when a site in doubt cannot be asked, or a fenced address still answers."""
         plan, tools = self.plan, self.tools
         address = tools.rows.has(plan.address_id, ctx.job_id)
-        heard = tools.listen(plan.address, plan.probe)
-        seen = {s.site: s for s in tools.hands.eyes.everywhere(address, hurry=plan.fenced)}
+        threads = FencedThreads(1, "address-listen")  # a site that is away costs its time limit, silence too
+        listening = threads.submit(tools.listen, plan.address, plan.probe)
+        try:
+            seen = {s.site: s for s in tools.hands.eyes.everywhere(address, hurry=plan.fenced)}
+            heard = listening.result()
+        finally:
+            threads.shutdown(wait=False)
         if not seen[plan.target].known:
             raise StepFailed(f"site {plan.target} cannot be asked: {seen[plan.target].why}")
         for site in plan.others:

@@ -124,6 +124,11 @@ class PathService:
         site = self._clouds.open(asked.site)
         neutron.requires(site)
         found = own_port(site, caller, asked.port)
+        if not found.port_security:
+            raise Invalid(
+                f"ends: port {asked.port} of site {asked.site} has port security off: no rule would hold there; switch "
+                "it on (`openstack port set --enable-port-security`) or name another port"
+            )
         return PathEnd(asked.site, found.id, neutron.external_network(site, asked.network))
 
     def _build(self, params: Mapping[str, Json]) -> builtins.list[Step]:

@@ -139,13 +139,13 @@ class PathSteps:
         """Change the groups of a port if nobody else does at the same time."""
         for _ in range(SWAPS):
             seen = neutron.port(cloud, port_id)
+            groups = how(set(seen.security_groups))
+            if groups == set(seen.security_groups):
+                return
             if not seen.port_security:
                 raise StepFailed(
                     f"site {cloud.name}: port {port_id} has port security off: no rule would hold"
                 )
-            groups = how(set(seen.security_groups))
-            if groups == set(seen.security_groups):
-                return
             body = {"port": {"security_groups": sorted(groups)}}
             headers = {"If-Match": f"revision_number={seen.revision}"}
             where = f"/ports/{port_id}"

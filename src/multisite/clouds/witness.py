@@ -1,0 +1,55 @@
+"""A witness: a second floating IP behind a member's router, which only an L3 agent that is at work takes up.
+
+After a disassociation Neutron shows a floating IP ACTIVE until the L3 agent reports that it has gone, and an agent
+reports only what it had (neutron/agent/l3/router_info.py, update_fip_statuses).  One that started when it was
+disassociated already never had it, and the floating IP stays ACTIVE for ever: so it is in a site that lost its power.
+An agent carries out a router as a whole, as it is in the database when the agent gets to it; a witness associated
+*after* the disassociation is therefore ACTIVE only when the address has gone.
+
+Not behind a distributed router: there each host answers for its own ports, the witness's host may be another one.
+"""
+
+from __future__ import annotations
+
+from multisite.clouds import addresses, stretched
+from multisite.clouds.addresses import Changed, FloatingIp
+from multisite.clouds.call import read_all, read_one
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import Failed
+
+NAME = "multisite-witness"
+_DISTRIBUTED = "network:router_interface_distributed"
+_SWAPS = 4
+
+
+def call_in(site: CloudSite, token: str, network_id: str, member_port: str) -> FloatingIp | None:
+    """A new witness behind the router of the member's port, in external network ``network_id``; an old one goes first.
+
+    None: the router is distributed.  It takes one port of the member's network and one address of the external one
+    until ``dismiss``.  Raises what ``call`` raises (a quota, an exhausted pool).
+    """
+    dismiss(site, token)
+    what, path = f"read port {member_port}", f"/ports/{member_port}"
+    member = read_one(site, what, lambda: site.network, path, "port")
+    interfaces = {"network_id": member["network_id"], "device_owner": _DISTRIBUTED}
+    if read_all(site, "list router interfaces", lambda: site.network, "/ports", "ports", **interfaces):
+        return None
+    fields = {
+        "name": NAME, "network_id": member["network_id"], "security_groups": [],
+        "fixed_ips": [{"subnet_id": member["fixed_ips"][0]["subnet_id"]}],
+    }  # fmt: skip
+    port = stretched.ensure(site, "port", token, fields)
+    seen = addresses.reserve(site, token, network_id, None, NAME)
+    for _ in range(_SWAPS):
+        try:
+            return addresses.associate(site, seen, str(port["id"]), NAME)
+        except Changed:
+            seen = addresses.read(site, seen.id)
+    said = "it is changed by somebody all the time"
+    raise Failed(site.name, f"associate floating IP {seen.id}", said, state=seen.status, seconds=0.0)
+
+
+def dismiss(site: CloudSite, token: str) -> None:
+    """Nothing is left of the witness of this token; none was there is as good."""
+    addresses.remove_by_token(site, token)
+    stretched.remove(site, "port", token, None)
