@@ -1,6 +1,6 @@
 """Active and standby by keepalived (VRRP) over a stretched network: one master, and the other one when a site is lost.
 
-The two members and who asks them are namespaces behind bound ports; keepalived is Debian's.
+The two members and who asks them are namespaces behind bound ports; keepalived is Debian's, installed with the lab.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from stretch_ground import Ground, ground, until
 
-from multisite_lab import install, sites
+from multisite_lab import sites
 from multisite_lab.sites import site_prefix
 from multisite_lab.taps import Tap
 
@@ -62,7 +62,7 @@ class Router:
 
     def start(self) -> None:
         files = [word for name in "prc" for word in (f"-{name}", str(self._folder / f"{name}.pid"))]
-        command = ["keepalived", "-f", str(self.file), "--no-syslog", *files, "-g", str(self._folder / "log")]
+        command = ["keepalived", "-f", str(self.file), "--no-syslog", *files]
         done = self.tap.run(command)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -111,7 +111,6 @@ def asked(tap: Tap, address: str) -> Iterator[list[float]]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[Ground]:
-    install.ensure_packages("keepalived", progress=print)
     with ground(tmp_path_factory.mktemp("vrrp"), clouds) as found:
         yield found
 
