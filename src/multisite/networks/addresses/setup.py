@@ -65,7 +65,8 @@ class CreateSteps:
                     "that the active member, or release it first"
                 )
         probe = address.probe
-        if not held and self.tools.listen(self.address, probe):
+        # One that was deleted just now is at its L3 agent for a moment more.
+        if not held and self.tools.still_answers(self.address, probe):
             raise StepFailed(
                 f"{self.address} answers from outside and none of the sites holds it: somebody else has it"
             )

@@ -44,6 +44,14 @@ class Tools:
         """The record, as long as the job has it."""
         return lambda: self.rows.has(address_id, ctx.job_id)
 
+    def still_answers(self, address: str, how: str) -> bool | None:
+        """Listen until nobody answers any more (False), for so long; None: it is not known here."""
+        patience = self.hands.patience
+        end = time.monotonic() + patience.quiet
+        while (still := self.listen(address, how)) and time.monotonic() < end:
+            time.sleep(patience.poll)
+        return still
+
 
 @dataclass(frozen=True)
 class MoveSteps:
@@ -174,13 +182,10 @@ class MoveSteps:
 
     def _still_answers(self) -> bool | None:
         """Listen until nobody answers (False), or it is not known here (None); StepFailed when it goes on."""
-        plan, patience = self.plan, self.tools.hands.patience
-        end = time.monotonic() + patience.quiet
-        while (still := self.tools.listen(plan.address, plan.probe)) and time.monotonic() < end:
-            time.sleep(patience.poll)
+        still = self.tools.still_answers(self.plan.address, self.plan.probe)
         if still:
             raise StepFailed(
-                f"{plan.address} still answers from outside although every site that was asked has let go of it: "
+                f"{self.plan.address} still answers from outside although every site that was asked has let go of it: "
                 "somebody else has the address, or an L3 agent's host keeps it; find its MAC address (`ip neigh`) first"
             )
         return still
