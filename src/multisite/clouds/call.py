@@ -270,6 +270,10 @@ def _answered(response: requests.Response, site: str, what: str, idempotent: boo
             return Verdict(UnknownOutcome(site, what, lost), precedes_effect=False, transient=False)
         if status != 500:
             return Verdict(Unreachable(site, what, shown), harmless or never_began, transient=True)
+    if status == 404 and _hidden(response):
+        # Nothing was found out of the thing itself, so nothing was changed either.
+        shown = f"{message} (HTTP 404): it does not say of what, as a service does that is just starting"
+        return Verdict(Unreachable(site, what, shown), precedes_effect=True, transient=True)
     kind = _REFUSALS.get(status, Refused)
     if status in (403, 409, 413) and _QUOTA_WORDS.search(message):
         kind = OverQuota
@@ -277,6 +281,20 @@ def _answered(response: requests.Response, site: str, what: str, idempotent: boo
         message = f"{message}: check the credentials of its clouds.yaml entry"
     refused = kind(site, what, message, site_status=status, request_id=request_id)
     return Verdict(refused, precedes_effect=harmless or status == 429, transient=status in (429, 500))
+
+
+def _hidden(response: requests.Response) -> bool:
+    """Whether a 404 says nothing of what was asked for: Neutron's when its policies hide a thing that may be there.
+
+    A thing that is gone is told with its kind (``PortNotFound``).  A Neutron with several threads loads its policies with
+    the first request and hides everything from those that come meanwhile (neutron/policy.py, init).
+    """
+    try:
+        content = response.json()
+    except ValueError:
+        return False
+    said = content.get("NeutronError", content) if isinstance(content, dict) else None
+    return isinstance(said, dict) and said.get("type") == "HTTPNotFound"
 
 
 def _changes_nothing(request: Any) -> bool:

@@ -13,7 +13,7 @@ import requests
 import tenacity
 
 from multisite.clouds import call as call_module
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import (
     ConflictInSite,
@@ -86,6 +86,28 @@ def test_sdk_exception_and_html(fake: FakeCloud, site: CloudSite) -> None:
     )
     with pytest.raises(Refused, match="Bad thing"):
         call(site, "read server", lambda: site.compute.get_server("s2"))
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_404_that_says_nothing_of_the_thing_is_no_absence(
+    fake: FakeCloud, site: CloudSite, wrapped: bool
+) -> None:
+    """A Neutron that has just started answers so for things that are there; a moment later it knows them."""
+    said = {"type": "HTTPNotFound", "message": "The resource could not be found.", "detail": ""}
+    answers = [
+        {"status_code": 404, "json": {"NeutronError": said} if wrapped else said},
+        {"json": {"port": {"id": "p1"}}},
+    ]
+    url = f"{fake.base('network')}/ports/p1"
+    fake.mock.get(url, answers)
+    assert read_one(site, "read port p1", lambda: site.network, "/ports/p1", "port") == {"id": "p1"}
+    fake.mock.delete(url, answers[:1])
+    with pytest.raises(Unreachable, match="just starting"):
+        call(site, "delete port p1", lambda: site.network.delete("/ports/p1"), idempotent=True)
+    gone = {"type": "PortNotFound", "message": "Port p1 could not be found.", "detail": ""}
+    fake.mock.delete(url, status_code=404, json={"NeutronError": gone})
+    with pytest.raises(NotFoundInSite, match="p1 could not be found"):
+        call(site, "delete port p1", lambda: site.network.delete("/ports/p1"), idempotent=True)
 
 
 def test_lazy_lists_are_read_inside_the_call(fake: FakeCloud, site: CloudSite) -> None:

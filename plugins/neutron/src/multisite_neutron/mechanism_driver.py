@@ -11,6 +11,7 @@ calls the hooks of a delete in reverse order, and l2population finds the entries
 
 from __future__ import annotations
 
+from neutron import policy
 from neutron.worker import PeriodicWorker
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
@@ -26,7 +27,13 @@ class RemotePortMechanismDriver(api.MechanismDriver):
     """What ML2 calls (neutron_lib.plugins.ml2.api.MechanismDriver)."""
 
     def initialize(self) -> None:
-        """Nothing to prepare."""
+        """Load Neutron's policies before the first request.
+
+        Neutron loads them with it, and judges requests that come meanwhile by no rules at all (neutron/policy.py, init):
+        for a moment after each start of a server with several threads, lists are empty and ports that are there are
+        "not found".  Who keeps remote ports equal to other sites' ports must not be told that there are none.
+        """
+        policy.init()
 
     @property
     def connectivity(self) -> str:
