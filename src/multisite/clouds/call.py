@@ -286,8 +286,8 @@ def _answered(response: requests.Response, site: str, what: str, idempotent: boo
 def _hidden(response: requests.Response) -> bool:
     """Whether a 404 says nothing of what was asked for: Neutron's when its policies hide a thing that may be there.
 
-    A thing that is gone is told with its kind (``PortNotFound``).  A Neutron with several threads loads its policies with
-    the first request and hides everything from those that come meanwhile (neutron/policy.py, init).
+    A thing that is gone is told with its kind (``PortNotFound``).  A Neutron with several threads loads its policies
+    with the first request and hides everything from those that come meanwhile (neutron/policy.py, init).
     """
     try:
         content = response.json()

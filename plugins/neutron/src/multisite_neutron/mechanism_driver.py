@@ -29,9 +29,9 @@ class RemotePortMechanismDriver(api.MechanismDriver):
     def initialize(self) -> None:
         """Load Neutron's policies before the first request.
 
-        Neutron loads them with it, and judges requests that come meanwhile by no rules at all (neutron/policy.py, init):
-        for a moment after each start of a server with several threads, lists are empty and ports that are there are
-        "not found".  Who keeps remote ports equal to other sites' ports must not be told that there are none.
+        Neutron loads them with it, and judges requests that come meanwhile by no rules at all (neutron/policy.py,
+        init): for a moment after each start of a server with several threads, lists are empty and ports that are
+        there are "not found".  Who keeps remote ports equal to other sites' ports must not be told that there are none.
         """
         policy.init()
 
