@@ -116,17 +116,23 @@ def test_a_site_comes_back_from_a_loss_of_power(here: Ground) -> None:
     here.excused.clear()
 
 
-@pytest.mark.parametrize("path", ["/floatingips", "/ports"])
-def test_a_site_without_room_for_a_witness(here: Ground, path: str) -> None:
-    """It is in doubt, as long as nothing shows that it has let go, and nothing is left of the attempt."""
-    site = here.world.sites["site1"]
+def powerless_and_back(here: Ground) -> None:
+    """Site 1 lost its power, was moved away from, and let go before its agent began."""
+    sim = here.world.sites["site1"].sim
     here.cut("site1")
-    neutron_floating.power_loss(site.sim)
+    neutron_floating.power_loss(sim)
     here.move("site2", "site1")
     here.mend("site1")
     (job_id,) = here.guard.round()
     here.engine.rest(job_id)
-    neutron_floating.resync(site.sim)
+    neutron_floating.resync(sim)
+
+
+@pytest.mark.parametrize("path", ["/floatingips", "/ports"])
+def test_a_site_without_room_for_a_witness(here: Ground, path: str) -> None:
+    """It is in doubt, as long as nothing shows that it has let go, and nothing is left of the attempt."""
+    powerless_and_back(here)
+    site = here.world.sites["site1"]
     site.strike(Rule("error", "network", "POST", path, times=50, status=409))
     here.watch_over()
     assert here.record().in_doubt == ("site1",)
@@ -134,6 +140,23 @@ def test_a_site_without_room_for_a_witness(here: Ground, path: str) -> None:
     site.script.clear()
     here.watch_over()
     assert here.record().shown_state is AddressState.HELD
+    here.excused.clear()
+
+
+def test_behind_a_distributed_router_a_witness_shows_nothing(here: Ground) -> None:
+    powerless_and_back(here)
+    state = here.world.sites["site1"].sim.state
+    (member,) = (port for port in state.ports.values() if port["name"] == "member")
+    state.ports["r"] = {
+        **member,
+        "id": "r",
+        "name": "",
+        "device_owner": "network:router_interface_distributed",
+    }
+    here.watch_over()
+    assert here.record().in_doubt == ("site1",)
+    assert any("distributed" in line for job in here.engine.jobs.values() for line in job.events)
+    assert here.extra("site1") == []
     here.excused.clear()
 
 

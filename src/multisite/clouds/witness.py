@@ -15,25 +15,27 @@ from multisite.clouds import addresses, stretched
 from multisite.clouds.addresses import Changed, FloatingIp
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import Failed
+from multisite.clouds.errors import Failed, Unsupported
 
 NAME = "multisite-witness"
 _DISTRIBUTED = "network:router_interface_distributed"
 _SWAPS = 4
 
 
-def call_in(site: CloudSite, token: str, network_id: str, member_port: str) -> FloatingIp | None:
+def call_in(site: CloudSite, token: str, network_id: str, member_port: str) -> FloatingIp:
     """A new witness behind the router of the member's port, in external network ``network_id``; an old one goes first.
 
-    None: the router is distributed.  It takes one port of the member's network and one address of the external one
-    until ``dismiss``.  Raises what ``call`` raises (a quota, an exhausted pool).
+    It takes one port of the member's network and one address of the external one until ``dismiss``.  Raises
+    Unsupported where it would show nothing, and what ``call`` raises (a quota, an exhausted pool).
     """
     dismiss(site, token)
     what, path = f"read port {member_port}", f"/ports/{member_port}"
     member = read_one(site, what, lambda: site.network, path, "port")
     interfaces = {"network_id": member["network_id"], "device_owner": _DISTRIBUTED}
     if read_all(site, "list router interfaces", lambda: site.network, "/ports", "ports", **interfaces):
-        return None
+        raise Unsupported(site.name, "call a witness", "the member's router is distributed")
+    if not member["fixed_ips"]:
+        raise Unsupported(site.name, "call a witness", f"port {member_port} has no address any more")
     fields = {
         "name": NAME, "network_id": member["network_id"], "security_groups": [],
         "fixed_ips": [{"subnet_id": member["fixed_ips"][0]["subnet_id"]}],

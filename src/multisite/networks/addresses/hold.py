@@ -159,12 +159,9 @@ class Hands:
         ctx.event(f"{said}: another floating IP behind the same router is to show it", site=site)
         try:
             called = witness.call_in(cloud, token, member.network_id, member.port_id)
-            if called is None:
-                ctx.event(f"{site}: the router is distributed, another floating IP shows nothing", site=site)
-                return False
             return self._up(cloud, called, end)
         except SiteError as error:
-            ctx.event(f"{site}: no other floating IP could be had: {error}", site=site)
+            ctx.event(f"{site}: it cannot be shown: {error}", site=site)
             return False
         finally:
             witness.dismiss(cloud, token)
