@@ -114,6 +114,24 @@ def test_a_site_comes_back_from_a_loss_of_power(here: Ground) -> None:
     assert here.holders() == ["site2"]
     assert here.extra("site1") == []
     here.excused.clear()
+    (row,) = sim.state.floatingips.values()
+    assert row["status"] == "ACTIVE", "Neutron says so still, and for ever"
+    assert here.service.check(OPERATOR, here.address_id).verdict is Verdict.ONE
+    assert here.guard.round() == []
+    undo = here.move("site1")
+    assert undo.state is JobState.DONE, undo.error
+    assert here.service.check(OPERATOR, here.address_id).verdict is Verdict.ONE
+
+
+def test_what_was_witnessed_counts_until_it_is_changed(here: Ground) -> None:
+    powerless_and_back(here)
+    here.watch_over()
+    before = len(here.engine.jobs)
+    here.by_hand("site1")
+    here.watch_over()
+    assert len(here.engine.jobs) > before, "the guard did nothing about a second holder"
+    assert here.holders() == ["site2"]
+    here.excused.clear()
 
 
 def powerless_and_back(here: Ground) -> None:

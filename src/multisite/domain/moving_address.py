@@ -55,6 +55,8 @@ class AddressMember:
     ``bound_epoch``: the newest epoch at which binding it here was *begun* (written down before the request);
     ``released_epoch``: the newest at which the site was seen to have let go; 0: never.
     ``adopted``: the floating IP was there before us, and stays when the address is deleted.
+    ``witnessed``: the floating IP's revision at which a witness showed that it has gone here (clouds.witness); until it
+    is another one, Neutron's word that it is ACTIVE means nothing.
     """
 
     site: str
@@ -64,6 +66,7 @@ class AddressMember:
     adopted: bool = False
     bound_epoch: int = 0
     released_epoch: int = 0
+    witnessed: int | None = None
 
     @property
     def doubtful(self) -> bool:

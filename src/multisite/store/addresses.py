@@ -101,13 +101,14 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
 
         return self.change(id, job_id, raised)
 
-    def released(self, id: str, job_id: str, site: str) -> MovingAddress:
-        """The site was seen to have let go, now."""
-        return self.change(
-            id,
-            job_id,
-            lambda known: known.with_member(replace(known.member(site), released_epoch=known.epoch)),
-        )
+    def released(self, id: str, job_id: str, site: str, witnessed: int | None) -> MovingAddress:
+        """The site was seen to have let go, now; ``witnessed`` as in the member."""
+
+        def change(known: MovingAddress) -> MovingAddress:
+            member = replace(known.member(site), released_epoch=known.epoch, witnessed=witnessed)
+            return known.with_member(member)
+
+        return self.change(id, job_id, change)
 
     def history(self, id: str) -> builtins.list[EpochRecord]:
         """Oldest first."""

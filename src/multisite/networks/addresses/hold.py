@@ -18,7 +18,7 @@ from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.waiting import wait_until
 from multisite.domain.moving_address import Mark, MovingAddress, read_mark
 from multisite.jobs.model import StepContext, StepFailed
-from multisite.networks.addresses.look import Eyes
+from multisite.networks.addresses.look import Eyes, has_gone
 
 SWAPS = 8
 """So often a change is tried again because somebody else changed the floating IP in between."""
@@ -49,8 +49,8 @@ class Hands:
     eyes: Eyes
     patience: Patience
 
-    def let_go(self, ctx: StepContext, ask: Callable[[], MovingAddress], site: str) -> None:
-        """Disassociate in ``site`` and wait for its agent.
+    def let_go(self, ctx: StepContext, ask: Callable[[], MovingAddress], site: str) -> int | None:
+        """Disassociate in ``site`` and wait for its agent.  Returns the revision that a witness has shown to be gone.
 
         Something is written in any case: a request that is still on its way must find another revision.
         Raises AgentSilent, SiteError, StepFailed.
@@ -62,13 +62,14 @@ class Hands:
             member = address.member(site)
             seen = self.eyes.floating_ip(address, member)
             if seen is None:
-                return  # deleted by hand: the agent is told by that, and nothing can be late on what is gone
+                return None  # deleted by hand: the agent is told by that, and nothing can be late on what is gone
             mark = Mark(address.id, address.epoch, bound=False)
+            left = seen
             if seen.port_id is None and _told_already(ctx, seen, mark):
                 break
             try:
                 cloud = self.eyes.opens.open(site)
-                neutron.disassociate(cloud, seen, str(mark))
+                left = neutron.disassociate(cloud, seen, str(mark))
                 ctx.event(f"{site}: let go of {address.address} ({mark})", site=site, epoch=address.epoch)
                 break
             except Changed:
@@ -77,7 +78,9 @@ class Hands:
             raise StepFailed(
                 f"site {site}: floating IP of {ask().address} is changed by somebody all the time: stop that"
             )
-        self._wait_agent(ctx, ask(), site, "DOWN")
+        if has_gone(member, seen):
+            return left.revision
+        return left.revision if self._wait_agent(ctx, ask(), site, "DOWN") else None
 
     def bind(self, ctx: StepContext, ask: Callable[[], MovingAddress], site: str) -> None:
         """Associate with the member's port at the present epoch and wait for the agent, which announces it.
@@ -117,12 +120,15 @@ class Hands:
             )
         self._wait_agent(ctx, ask(), site, "ACTIVE")
 
-    def _wait_agent(self, ctx: StepContext, address: MovingAddress, site: str, wanted: str) -> None:
+    def _wait_agent(self, ctx: StepContext, address: MovingAddress, site: str, wanted: str) -> bool:
+        """Whether it took a witness; AgentSilent."""
         begun = time.monotonic()
         end = begun + self.patience.agent
         status = self._status(address, site, wanted, begun + self.patience.word if wanted == "DOWN" else end)
-        if status == wanted or (wanted == "DOWN" and self._witnessed(ctx, address, site, end)):
-            return
+        if status == wanted:
+            return False
+        if wanted == "DOWN" and self._witnessed(ctx, address, site, end):
+            return True
         done = "taken it away" if wanted == "DOWN" else "taken it up"
         raise AgentSilent(
             f"site {site}: Neutron's L3 agent has not {done} within {time.monotonic() - begun:.0f} s (floating IP "

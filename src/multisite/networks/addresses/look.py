@@ -56,7 +56,7 @@ class Eyes:
             found = self.floating_ip(address, address.member(site))
         except MultisiteError as error:
             return Sighting(site, known=False, why=str(error))
-        return sighting(site, found)
+        return sighting(address.member(site), found)
 
     def everywhere(self, address: MovingAddress, hurry: Collection[str] = ()) -> tuple[Sighting, ...]:
         """All sites at the same time: one that is away costs its time limit once.
@@ -83,9 +83,15 @@ def _within(site: str, asked: Future[Sighting], begun: float | None) -> Sighting
         )
 
 
-def sighting(site: str, found: FloatingIp | None) -> Sighting:
+def has_gone(member: AddressMember, found: FloatingIp) -> bool:
+    """Whether a witness showed that, and nothing was changed since."""
+    return found.port_id is None and found.revision == member.witnessed
+
+
+def sighting(member: AddressMember, found: FloatingIp | None) -> Sighting:
     """A floating IP as the domain sees it."""
     if found is None:
-        return Sighting(site, known=True)
+        return Sighting(member.site, known=True)
+    status = "DOWN" if has_gone(member, found) else found.status
     mark = read_mark(found.description)
-    return Sighting(site, known=True, present=True, port_id=found.port_id, status=found.status, mark=mark)
+    return Sighting(member.site, known=True, present=True, port_id=found.port_id, status=status, mark=mark)

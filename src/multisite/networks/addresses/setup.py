@@ -165,8 +165,8 @@ class DeleteSteps:
             if member.adopted and site == address.active_site:
                 _unmark(cloud, member.floating_ip_id)  # it was there, and in use, before us
                 return {"kept": True}
-            tools.hands.let_go(ctx, tools.asks(ctx, self.address_id), site)
-            tools.rows.released(self.address_id, ctx.job_id, site)
+            witnessed = tools.hands.let_go(ctx, tools.asks(ctx, self.address_id), site)
+            tools.rows.released(self.address_id, ctx.job_id, site, witnessed)
             if member.adopted:
                 _unmark(cloud, member.floating_ip_id)
             elif (found := tools.hands.eyes.floating_ip(address, member)) is not None:
@@ -208,8 +208,8 @@ class GuardSteps:
                 ctx.event(f"{site} holds {address.address} with {seen.mark or 'no mark of ours'}, the record is epoch "
                           f"{address.epoch} in {address.active_site}: it lets go", site=site)  # fmt: skip
             tools.hands.tidy(address, site)
-            tools.hands.let_go(ctx, tools.asks(ctx, self.address_id), site)
-            tools.rows.released(self.address_id, ctx.job_id, site)
+            witnessed = tools.hands.let_go(ctx, tools.asks(ctx, self.address_id), site)
+            tools.rows.released(self.address_id, ctx.job_id, site, witnessed)
             return {"released": True, "why": ""}
 
         return run

@@ -132,13 +132,13 @@ class MoveSteps:
             if not known:  # the check refuses that unless it is harmless, or declared fenced
                 return {"released": None, "asked": False, "begun": begun}
             try:
-                tools.hands.let_go(ctx, tools.asks(ctx, plan.address_id), site)
+                witnessed = tools.hands.let_go(ctx, tools.asks(ctx, plan.address_id), site)
             except (AgentSilent, MultisiteError) as error:
                 if site not in plan.fenced:
                     raise
                 ctx.event(f"site {site}, declared fenced: not seen to have let go: {error}", site=site)
                 return {"released": None, "asked": True, "begun": begun}
-            tools.rows.released(plan.address_id, ctx.job_id, site)
+            tools.rows.released(plan.address_id, ctx.job_id, site, witnessed)
             return {"released": True, "asked": True, "begun": begun}
 
         return run
@@ -214,12 +214,12 @@ class MoveSteps:
                 f"site {plan.origin} cannot be asked ({origin.why}): {plan.address} stays as it is; undo again when "
                 "the site is back, or move the address"
             )
-        tools.hands.let_go(ctx, tools.asks(ctx, plan.address_id), plan.target)
+        witnessed = tools.hands.let_go(ctx, tools.asks(ctx, plan.address_id), plan.target)
         if (
             plan.probe != "none" and not origin.holds
         ):  # one that came back with its old binding answers rightly
             self._still_answers()
-        tools.rows.released(plan.address_id, ctx.job_id, plan.target)
+        tools.rows.released(plan.address_id, ctx.job_id, plan.target, witnessed)
 
     def verify(self, ctx: StepContext) -> Json:
         """It has to answer when it did before; else the outcome is told, and nothing is concluded from it."""
