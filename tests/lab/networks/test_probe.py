@@ -32,8 +32,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> It
 
 @pytest.fixture(scope="module")
 def members(made: Ground) -> tuple[Tap, Tap, str]:
-    """A member at each site, and the network's id at site 1; the whole subnet may ask them."""
-    network = made.stretch("probe", "--cidr", CIDR)
+    """A member at each site, and the network's id at site 1, which serves DHCP; the whole subnet may ask them."""
+    network = made.stretch("probe", "--cidr", CIDR, "--dhcp", "site1")
     for site in ("site1", "site2"):
         for protocol in ("icmp", "udp"):
             made.clouds[site].network.create_security_group_rule(

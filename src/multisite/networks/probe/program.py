@@ -1,6 +1,6 @@
 """``multisite-probe``: measure an address from where this runs, or answer such measurements.
 
-On a network node it measures within a stretched network, from the namespace of its DHCP server::
+On a network node of the site that serves DHCP for a stretched network it measures within that, from its namespace::
 
     ip netns exec qdhcp-<network id> multisite-probe icmp 10.0.0.12 --count 50
 
