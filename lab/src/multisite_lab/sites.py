@@ -65,7 +65,7 @@ def mend(site: str) -> None:
 
 
 def delay(site: str, milliseconds: float) -> None:
-    """Hold every frame to and from a site for so long."""
+    """Hold every frame of a site's management network, to and from it, for so long; its tunnels are as they were."""
     with lock.exclusive():
         links.delay(site_named(site), milliseconds)
 

@@ -20,8 +20,6 @@ pytestmark = pytest.mark.lab
 
 CIDR, PORT, COUNT = "10.99.0.0/24", 8789, 20
 PROBE = str(Path(sys.executable).with_name("multisite-probe"))
-DELAY = 40.0
-"""Milliseconds every frame of the far site is held up: there and back."""
 
 
 @pytest.fixture(scope="module")
@@ -95,16 +93,13 @@ def test_from_the_namespace_of_the_dhcp_server(made: Ground, members: tuple[Tap,
     )
     near, status = probed("site1", host, namespace, "icmp", bare(other))
     assert (status, near["received"], near["loss"]) == (0, COUNT, 0.0)
-    sites.delay("site2", DELAY)
+    sites.cut("site2")
     try:
-        far, status = probed("site1", host, namespace, "icmp", bare(other))
+        lost, status = probed("site1", host, namespace, "icmp", bare(other))
     finally:
         sites.mend("site2")
-    print(
-        f"\nmedian {near['median_ms']} ms; with {DELAY:.0f} ms each way {far['median_ms']} ms, loss {far['loss']}"
-    )
-    assert status == 0
-    assert 2 * DELAY <= far["median_ms"] <= 2 * DELAY + near["median_ms"] + DELAY
+    print(f"\nloss {near['loss']}, median {near['median_ms']} ms; cut off: loss {lost['loss']}")
+    assert (lost["loss"], lost["median_ms"], status) == (1.0, None, 1)
 
 
 def test_from_a_member_to_a_member(made: Ground, members: tuple[Tap, Tap, str]) -> None:
