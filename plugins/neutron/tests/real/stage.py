@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -102,7 +103,7 @@ def until(condition, what, seconds=None):
 
 class Stage:
     def __init__(self, root, mechanisms="openvswitch,l2population,remote_port"):
-        names = {p.name for p in Path("/sys/class/net").iterdir()}
+        names = {name for _, name in socket.if_nameindex()}  # not /sys: that is of where it was mounted
         assert names <= {"lo", "ovs-netdev", "br-phy", "br-int", "br-tun"}, (
             "start these in a network of their own"
         )
