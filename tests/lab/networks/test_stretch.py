@@ -173,6 +173,7 @@ def test_hostile_input_is_refused_with_reasons(made: Ground) -> None:
 
     refused("tunneling_ip", tunneling_ip=own)
     refused("tunneling_ip", tunneling_ip="not an address")
+    refused("is not in a network this Neutron allows", tunneling_ip="192.0.2.1")
     refused(here.mac, mac_address=here.mac, tunneling_ip="172.31.255.9")
 
 
