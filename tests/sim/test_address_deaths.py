@@ -42,6 +42,19 @@ def held_by(here: Ground, site: str) -> None:
     assert history == list(range(1, record.epoch + 1))
 
 
+def guarded(here: Ground, old: str, new: str, die_at: int) -> bool:
+    """The guard makes the site that is back let go, its job dies, a new process goes on; whether it died."""
+    (guards,) = here.guard.round()
+    here.engine.rest(guards, die_at)
+    died = here.engine.died
+    here.rest()
+    held_by(here, new)
+    assert here.extra(old) == []
+    here.excused.clear()
+    here.guard._acted.clear()
+    return died
+
+
 def test_a_move_and_its_undo(here: Ground) -> None:
     here.create()
 
@@ -78,13 +91,7 @@ def test_a_move_from_a_lost_site_that_comes_back(here: Ground) -> None:
         assert job.state is JobState.DONE, job.error
         assert here.record().in_doubt == (old,)
         here.mend(old)
-        (guards,) = here.guard.round()
-        here.engine.rest(guards, die_at)
-        died |= here.engine.died
-        here.rest()
-        held_by(here, new)
-        here.excused.clear()
-        here.guard._acted.clear()
+        died |= guarded(here, old, new, die_at)
         sites.reverse()
         return died
 
@@ -108,14 +115,7 @@ def test_a_site_that_lost_its_power(here: Ground) -> None:
         deploy.ask(cloud.network, "PUT", f"/floatingips/{here.record().member(old).floating_ip_id}",
                    {"floatingip": {"port_id": None}})  # fmt: skip
         neutron_floating.resync(sim)
-        (guards,) = here.guard.round()
-        here.engine.rest(guards, die_at)
-        died = here.engine.died
-        here.rest()
-        held_by(here, new)
-        assert here.extra(old) == []
-        here.excused.clear()
-        here.guard._acted.clear()
+        died = guarded(here, old, new, die_at)
         sites.reverse()
         return died
 
