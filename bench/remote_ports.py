@@ -23,7 +23,7 @@ from bench.report import ratio
 from multisite.clouds import remote_ports, stretched
 from multisite.clouds.connect import CloudSite, FencedAdapter, Sites
 from multisite.domain.stretched import REMOTE_OWNER, Member, StretchedNetwork, StretchKind, StretchState
-from multisite.networks.reconcile import Reconciler
+from multisite.networks.stretch.reconcile import Reconciler
 from multisite.store.database import Database
 from multisite.store.stretched import StretchedRepository
 from multisite_lab import flows, sites, taps

@@ -106,7 +106,7 @@ def _predicted(inputs: Inputs, candidate: Candidate, wanted: Callable[[Flow], bo
     return sum(flow.rate for flow in made if wanted(flow)) * seconds
 
 
-def centralised(ground: Ground, keystone: Keystone, away: str, crowd: Crowd, regions: int) -> Checked:
+def centralized(ground: Ground, keystone: Keystone, away: str, crowd: Crowd, regions: int) -> Checked:
     """Services and users of one site whose Keystone is in another."""
 
     def of(counted: Mapping[str, Counted]) -> float:
@@ -117,9 +117,9 @@ def centralised(ground: Ground, keystone: Keystone, away: str, crowd: Crowd, reg
         counted, done = _run(ground, of, lambda: _workload(talk, crowd, True, 1, 40))
     names = ("central", "away", *(f"other{number}" for number in range(regions - 2)))
     asked = _asked(names, "away", done).model_copy(update={"central": "central"})
-    candidate = Candidate(Shape.CENTRALISED, Format.FERNET)
+    candidate = Candidate(Shape.CENTRALIZED, Format.FERNET)
     made = _predicted(asked, candidate, lambda flow: flow.source == "away", done.seconds)
-    return Checked(f"centralised-fernet, link of a site, {done}", made, counted)
+    return Checked(f"centralized-fernet, link of a site, {done}", made, counted)
 
 
 def star(ground: Ground, keystone: Keystone, replica: str, crowd: Crowd) -> Checked:

@@ -159,7 +159,7 @@ class Ground:
         self._know_each_other()
 
     def _know_each_other(self) -> None:
-        # Fixed neighbours: no ARP among the bytes.
+        # Fixed neighbors: no ARP among the bytes.
         macs = {
             site: json.loads(
                 checked(["ip", "-n", self._namespace(site), "-j", "link", "show", "dev", "wan"])

@@ -14,7 +14,7 @@ from functools import partial
 
 from bench.identity.client import Client, client
 from bench.identity.ground import Counted, Ground
-from bench.identity.servers import HEARTBEAT_SECONDS, Keystone, Node, initialise, password, start_garbd
+from bench.identity.servers import HEARTBEAT_SECONDS, Keystone, Node, initialize, password, start_garbd
 
 SERVICES, PER_SERVICE = 6, 3
 _USED = 20
@@ -236,7 +236,7 @@ def _two(rows: list[tuple[float, float, float]]) -> tuple[float, float]:
 def nodes(ground: Ground, *sites: str) -> list[Node]:
     """Servers with empty data folders, one per site."""
     made = [Node(ground, f"db-{site}", site, number) for number, site in enumerate(sites, start=1)]
-    initialise(made)
+    initialize(made)
     return made
 
 

@@ -100,7 +100,7 @@ class Node:
         return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
 
 
-def initialise(nodes: list[Node]) -> None:
+def initialize(nodes: list[Node]) -> None:
     """Empty data folders, made once and copied; its user owns them and their folder, as state transfer needs."""
     first, *others = nodes
     first.ground.folder.chmod(0o755)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from identity import ground
 from identity.stage import deployed, logged_in, revoke, validate
 
-CENTRALISED = """
+CENTRALIZED = """
 version: 1
 name: one
-form: centralised
+form: centralized
 entry: http://10.92.1.10:5000/v3
 arbitrator: {address: 10.92.1.4, site: centre}
 sites:
@@ -48,9 +48,9 @@ sites:
 # Each in a network of its own: the star's doors are at the same ports of loopback.
 
 
-def test_centralised(guardian: ground.Guardian) -> None:
+def test_centralized(guardian: ground.Guardian) -> None:
     """Its Keystone works through the door to its databases, and goes on when one of them dies."""
-    with ground.another_network(), deployed(CENTRALISED, guardian) as stage:
+    with ground.another_network(), deployed(CENTRALIZED, guardian) as stage:
         assert stage.check() == []
         token = stage.admin_token()
         assert validate(stage.topology.entry, token, token) == 200

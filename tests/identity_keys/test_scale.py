@@ -16,7 +16,7 @@ from identity_keys.ground import Ground, until
 from multisite.identity.keys import orders
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.service import KeyService, Settings
-from multisite.identity.keys.transport_directory import Directory
+from multisite.identity.keys.transport.directory import Directory
 from multisite.identity.topology import Form, IdentitySite, KeyHome, Role, Tokens, Topology
 
 SITES = 100

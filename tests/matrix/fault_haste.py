@@ -15,14 +15,12 @@ from unittest.mock import patch
 import tenacity.nap
 
 from multisite.clouds import build, call, connect, networks, restore, volumes, waiting
-from multisite.recovery import (
-    protect_capture,
-    protect_job,
-    protect_order,
-    protect_window,
-    readiness,
-    recover_steps,
-)
+from multisite.recovery.protect import capture as protect_capture
+from multisite.recovery.protect import job as protect_job
+from multisite.recovery.protect import order as protect_order
+from multisite.recovery.protect import window as protect_window
+from multisite.recovery.recover import readiness
+from multisite.recovery.recover import steps as recover_steps
 
 SHARE = 0.1
 """Of each pause."""

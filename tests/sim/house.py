@@ -32,7 +32,7 @@ from multisite.domain.model import Application, Protection, Recovery, RestorePoi
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.view import Job
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.protect_cloud import opener
+from multisite.recovery.protect.cloud import opener
 from multisite.recovery.service import ProtectionService, RecoveryService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -72,7 +72,7 @@ class House:
         )
         self.jobs = JobEngine(self.database)
         self.manifests = ManifestStore(folder / STORE)
-        self.manifests.initialise()
+        self.manifests.initialize()
         self.sites = SiteService(rows, self.clouds)
         self.applications = ApplicationService(ApplicationRepository(self.database), self.clouds)
         self.protections = ProtectionService(

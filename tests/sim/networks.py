@@ -11,7 +11,7 @@ from typing import Any
 
 from multisite.clouds.connect import Sites
 from multisite.domain.stretched import Member, StretchedNetwork, StretchKind, StretchState
-from multisite.networks.reconcile import Reconciler
+from multisite.networks.stretch.reconcile import Reconciler
 from multisite.store.database import Database
 from multisite.store.stretched import StretchedRepository
 from multisite_lab.sim.model import Settings, Sim, new_id

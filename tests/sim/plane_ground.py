@@ -13,9 +13,9 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.caller import Caller
 from multisite.domain.model import Application
 from multisite.domain.planes import PlaneRecord
-from multisite.networks.planes_service import PlaneService
-from multisite.networks.reconcile import Reconciler
-from multisite.networks.service import NetworkService
+from multisite.networks.planes.service import PlaneService
+from multisite.networks.stretch.reconcile import Reconciler
+from multisite.networks.stretch.service import NetworkService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
@@ -126,8 +126,8 @@ class Ground:
     def plane(self, name: str) -> PlaneRecord:
         return self.service.get(self.caller, "mme", name)
 
-    def realise(self, name: str, die_at: int | None = None) -> TinyJob:
-        record = self.service.realise(self.caller, "mme", name)
+    def realize(self, name: str, die_at: int | None = None) -> TinyJob:
+        record = self.service.realize(self.caller, "mme", name)
         return self.engine.rest(str(record.job_id), die_at)
 
     def repair(self, name: str, die_at: int | None = None) -> TinyJob | None:

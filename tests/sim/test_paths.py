@@ -11,7 +11,7 @@ import pytest
 from multisite.domain.errors import Invalid
 from multisite.domain.l3_path import PathState
 from multisite.jobs.model import JobState
-from multisite.networks.l3path.service import EndAsked, PathService
+from multisite.networks.paths.service import EndAsked, PathService
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.wire import Row
 from tests.sim import deploy

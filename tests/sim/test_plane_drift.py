@@ -13,7 +13,7 @@ from multisite.clouds import call, stretched
 from multisite.domain.errors import Conflict
 from multisite.domain.planes import PlaneState
 from multisite.jobs.model import JobState
-from multisite.networks import planes_repair
+from multisite.networks.planes import repair as planes_repair
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import make_world
@@ -46,7 +46,7 @@ def in_sync(here: Ground, name: str) -> bool | None:
 @pytest.mark.parametrize("word", HANDS)
 def test_what_hands_did_is_told_and_mended(here: Ground, word: str) -> None:
     hand = HANDS[word]
-    here.realise(hand.plane)
+    here.realize(hand.plane)
     assert in_sync(here, hand.plane) is True, "the negative control: nobody has meddled yet"
     untouched = here.there("site1")
     before = here.plane(hand.plane)
@@ -78,7 +78,7 @@ def test_what_hands_did_is_told_and_mended(here: Ground, word: str) -> None:
 
 
 def test_a_site_that_is_away_is_unknown(here: Ground) -> None:
-    here.realise("copy")
+    here.realize("copy")
     here.world.cut("site2")
     found = here.service.check(here.caller, "mme", "copy")
     assert (found.in_sync, [(d.site, d.kind) for d in found.drift]) == (None, [("site2", "unknown")])
@@ -96,7 +96,7 @@ def test_a_site_that_is_away_is_unknown(here: Ground) -> None:
 @pytest.mark.parametrize("path", ["/networks/", "/subnets", "/ports", "/routers/"])
 def test_an_answer_that_is_missing_makes_it_unknown(here: Ground, path: str) -> None:
     """A site that tells a part only is not compared in part."""
-    here.realise("copy")
+    here.realize("copy")
     here.world.sites["site2"].strike(Rule("error", "network", "GET", path, times=9, status=503))
     assert (in_sync(here, "copy"), kinds(here, "copy")) == (None, [("site2", "unknown")])
 
@@ -108,7 +108,7 @@ def test_only_an_active_plane_is_compared(here: Ground) -> None:
 
 
 def test_a_stretched_plane_is_compared_as_its_network_is(here: Ground) -> None:
-    here.realise("hb")
+    here.realize("hb")
     assert in_sync(here, "hb") is True
     with pytest.raises(Conflict, match="network reconcile"):
         here.service.repair(here.caller, "mme", "hb")
@@ -125,7 +125,7 @@ def test_a_stretched_plane_is_compared_as_its_network_is(here: Ground) -> None:
 
 def test_a_namesake_of_somebody_else_is_not_taken_for_it(here: Ground) -> None:
     """Administrators see every project's networks; two projects may have an application of the same name."""
-    here.realise("mgmt")
+    here.realize("mgmt")
     other = {"network": {"name": "mme-mgmt", "project_id": "another-project"}}
     ask(here, "site2", "POST", "/networks", other)
     HANDS["network gone"].act(here, "site2", here.plane("mgmt").made["site2"])
@@ -134,7 +134,7 @@ def test_a_namesake_of_somebody_else_is_not_taken_for_it(here: Ground) -> None:
 
 def test_a_router_of_the_tenants_own_is_no_drift(here: Ground) -> None:
     """Of the role ``external`` a router of theirs is expected at the gateway's address."""
-    here.realise("ext")
+    here.realize("ext")
     made = here.plane("ext").made["site1"]
     router = ask(here, "site1", "POST", "/routers", {"router": {"name": "theirs"}})["router"]["id"]
     ask(here, "site1", "PUT", f"/routers/{router}/add_router_interface", {"subnet_id": made.subnet_id})
@@ -142,7 +142,7 @@ def test_a_router_of_the_tenants_own_is_no_drift(here: Ground) -> None:
 
 
 def test_a_gateway_a_router_is_at_is_not_changed(here: Ground) -> None:
-    here.realise("mgmt")
+    here.realize("mgmt")
     made = here.plane("mgmt").made["site1"]
     HANDS["gateway come"].act(here, "site1", made)
     router = ask(here, "site1", "POST", "/routers", {"router": {"name": "theirs"}})["router"]["id"]
@@ -162,7 +162,7 @@ def boundaries(here: Ground) -> int:
 
 def test_killed_anywhere_a_repair_goes_on(here: Ground) -> None:
     """Every boundary.  Nothing twice, nothing orphaned; and removing the plane waits for it."""
-    here.realise("copy")
+    here.realize("copy")
     most = boundaries(here)
     assert most > 20, "a repair takes requests"
     for die_at in range(most):
@@ -201,7 +201,7 @@ def test_a_lost_answer_mends_nothing_twice(
     here: Ground, kind: Any, word: str, method: str, path: str
 ) -> None:
     name = HANDS[word].plane
-    here.realise(name)
+    here.realize(name)
     HANDS[word].act(here, "site2", here.plane(name).made["site2"])
     rule = Rule(kind, "network", method, path, status=504, seconds=0.1)
     here.world.sites["site2"].strike(rule)
@@ -218,7 +218,7 @@ def test_who_does_not_look_first_mends_it_twice(
     here: Ground, monkeypatch: pytest.MonkeyPatch, looks: bool
 ) -> None:
     """The negative control of the deaths here: without finding by token there is a second one."""
-    here.realise("mgmt")
+    here.realize("mgmt")
     if not looks:
         monkeypatch.setattr(stretched, "_of_token", lambda *_: None)
     wrong: list[str] = []
@@ -233,7 +233,7 @@ def test_who_does_not_look_first_mends_it_twice(
 
 def test_what_a_site_refuses_pauses_the_repair(here: Ground) -> None:
     """The other site is repaired; going on later mends the rest; undoing takes nothing back, and says so."""
-    here.realise("copy")
+    here.realize("copy")
     for site in SITES:
         HANDS["all"].act(here, site, here.plane("copy").made[site])
     here.world.sites["site2"].strike(Rule("error", "network", "POST", "/routers$", times=9, status=409))
@@ -255,7 +255,7 @@ def test_what_a_site_refuses_pauses_the_repair(here: Ground) -> None:
 
 
 def test_who_undoes_all_the_time_is_told(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    here.realise("mgmt")
+    here.realize("mgmt")
     HANDS["network down"].act(here, "site2", here.plane("mgmt").made["site2"])
     monkeypatch.setattr(planes_repair.plane_sights, "enable", lambda *_: None)
     job = here.repair("mgmt")
@@ -266,7 +266,7 @@ def test_who_undoes_all_the_time_is_told(here: Ground, monkeypatch: pytest.Monke
 
 def test_a_repair_that_comes_late_makes_nothing(here: Ground) -> None:
     """Paused, and the plane removed meanwhile: resumed it sees that, and orphans nothing."""
-    here.realise("copy")
+    here.realize("copy")
     HANDS["router gone"].act(here, "site2", here.plane("copy").made["site2"])
     here.world.sites["site2"].strike(Rule("error", "network", "POST", "/routers$", times=9, status=409))
     job = here.repair("copy")
@@ -277,26 +277,26 @@ def test_a_repair_that_comes_late_makes_nothing(here: Ground) -> None:
     assert here.engine.rest(job.id).state is JobState.PAUSED
     assert "it is described now" in (job.error or "")
     assert here.left() == {}
-    here.realise("copy")
+    here.realize("copy")
     here.engine.resume(job.id, "olga")
     assert "not what was to be repaired" in (here.engine.rest(job.id).error or ""), "it is another one"
 
 
 def test_the_planes_job_is_not_undone_under_a_repair(here: Ground) -> None:
     """By ``job undo``, past the service."""
-    here.realise("copy")
+    here.realize("copy")
     HANDS["router gone"].act(here, "site2", here.plane("copy").made["site2"])
     dead = here.repair("copy", 12)
     assert dead is not None
-    realised = str(here.plane("copy").job_id)
-    here.engine.undo(realised, "olga")
-    assert here.engine.rest(realised).state is JobState.UNDO_FAILED
+    realized = str(here.plane("copy").job_id)
+    here.engine.undo(realized, "olga")
+    assert here.engine.rest(realized).state is JobState.UNDO_FAILED
     assert f"job {dead.id} is at work on it" in (here.plane("copy").error or "")
 
 
 def test_what_was_not_noted_is_not_compared(here: Ground) -> None:
-    """Planes realised by an earlier release have no MTU and no external network noted."""
-    here.realise("copy")
+    """Planes realized by an earlier release have no MTU and no external network noted."""
+    here.realize("copy")
     record = here.plane("copy")
     bare = {s: replace(m, mtu=None, external_id=None, project_id=None) for s, m in record.made.items()}
     here.service._rows.update(replace(record, made=bare))
@@ -313,7 +313,7 @@ def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(call, "ATTEMPTS", 1)
     with make_world(SITES, settings=Settings(dhcp=0.0)) as world, living(tmp_path, world) as house:
         service, owner = of_house(house)
-        assert house.rest(str(service.realise(owner, "mme", "copy").job_id)).state is JobState.DONE
+        assert house.rest(str(service.realize(owner, "mme", "copy").job_id)).state is JobState.DONE
         assert service.check(owner, "mme", "copy").in_sync is True
         for site, made in service.get(owner, "mme", "copy").made.items():
             network, path = house.cloud(site).network, f"/routers/{made.router_id}"
@@ -339,7 +339,7 @@ def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("word", ["all", "network gone", "gateway gone", "no external gateway"])
 def test_credentials_without_admin_are_enough(here: Ground, word: str) -> None:
     service, name = here.by_others("member"), HANDS[word].plane
-    assert here.engine.rest(str(service.realise(here.caller, "mme", name).job_id)).state is JobState.DONE
+    assert here.engine.rest(str(service.realize(here.caller, "mme", name).job_id)).state is JobState.DONE
     HANDS[word].act(here, "site2", here.plane(name).made["site2"])
     job = here.engine.rest(str(service.repair(here.caller, "mme", name)))
     assert job.state is JobState.DONE, job.error

@@ -37,9 +37,9 @@ class PlaneHistory(RuleBasedStateMachine):
         self.away: set[str] = set()
 
     @rule(die_at=DEATHS)
-    def realise(self, die_at: int | None) -> None:
+    def realize(self, die_at: int | None) -> None:
         with suppress(MultisiteError):
-            self.here.realise("copy", die_at)
+            self.here.realize("copy", die_at)
 
     @rule(site=ANY_SITE, word=st.sampled_from(MEDDLING))
     def meddle(self, site: str, word: str) -> None:

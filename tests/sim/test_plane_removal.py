@@ -16,7 +16,7 @@ from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.errors import Conflict, MultisiteError
 from multisite.domain.planes import PlaneState
 from multisite.jobs.model import JobState
-from multisite.networks import planes_leave
+from multisite.networks.planes import leave as planes_leave
 from multisite_lab.sim.faults import Rule
 from tests.sim import deploy
 from tests.sim.plane_ground import FOUR, OWN, Ground, ground
@@ -30,8 +30,8 @@ def here(tmp_path: Path) -> Iterator[Ground]:
 
 
 def lose(here: Ground, name: str, *, die_at: int | None = None) -> Any:
-    """Realised, site 2 lost, and removed without it."""
-    here.realise(name)
+    """Realized, site 2 lost, and removed without it."""
+    here.realize(name)
     here.world.cut("site2")
     job = here.remove(name, die_at, "site2")
     assert job is not None
@@ -61,7 +61,7 @@ def test_without_a_lost_site_and_later_there_too(here: Ground, name: str) -> Non
 
 
 def test_only_named_sites_are_left_out(here: Ground) -> None:
-    here.realise("mgmt")
+    here.realize("mgmt")
     here.world.cut("site2")
     with pytest.raises(Conflict, match="without: site9 is not a site of plane mgmt"):
         here.remove("mgmt", None, "site9")
@@ -85,18 +85,18 @@ def test_a_stretched_plane_is_unstretched_without_it(here: Ground) -> None:
     )
 
 
-def test_realised_again_elsewhere_while_something_is_left(here: Ground) -> None:
+def test_realized_again_elsewhere_while_something_is_left(here: Ground) -> None:
     """The worst day: the plane is needed over the sites there are; what is left is taken away without touching it."""
     lose(here, "mgmt")
     with pytest.raises(Conflict, match="left at site2 since it was removed without"):
-        here.realise("mgmt")
+        here.realize("mgmt")
     rest = [one for one in FOUR if one["name"] != "mgmt"]
     with pytest.raises(Conflict, match="it would vanish, and something of it is left at site2"):
         here.describe(*rest)
-    here.describe(*rest, {**FOUR[3], "sites": ["site1"], "realised": "local"})
+    here.describe(*rest, {**FOUR[3], "sites": ["site1"], "realized": "local"})
     assert [part.site for part in here.plane("mgmt").left] == ["site2"], "describing anew forgets nothing"
-    assert here.realise("mgmt").state is JobState.DONE
-    with pytest.raises(MultisiteError, match="realised planes"):
+    assert here.realize("mgmt").state is JobState.DONE
+    with pytest.raises(MultisiteError, match="realized planes"):
         here.rows.delete(here.application.id)
     here.world.mend("site2")
     untouched = here.there("site1")
@@ -113,7 +113,7 @@ def test_realised_again_elsewhere_while_something_is_left(here: Ground) -> None:
 
 def test_what_will_not_come_back_is_forgotten(here: Ground) -> None:
     lose(here, "mgmt")
-    with pytest.raises(MultisiteError, match="realised planes"):
+    with pytest.raises(MultisiteError, match="realized planes"):
         here.rows.delete(here.application.id)
     with pytest.raises(Conflict, match="nothing of plane mgmt is noted as left at site1"):
         here.service.forget(here.caller, "mme", "mgmt", ["site1"])
@@ -124,7 +124,7 @@ def test_what_will_not_come_back_is_forgotten(here: Ground) -> None:
 
 
 def test_guests_in_what_is_left_keep_it(here: Ground) -> None:
-    here.realise("copy")
+    here.realize("copy")
     port = here.guest("site2", "copy")
     here.world.cut("site2")
     here.remove("copy", None, "site2")
@@ -137,7 +137,7 @@ def test_guests_in_what_is_left_keep_it(here: Ground) -> None:
 
 
 def test_guests_in_a_site_that_is_there_keep_it_everywhere(here: Ground) -> None:
-    here.realise("mgmt")
+    here.realize("mgmt")
     here.guest("site1", "mgmt")
     here.world.cut("site2")
     with pytest.raises(Conflict, match="in use at site1"):
@@ -146,7 +146,7 @@ def test_guests_in_a_site_that_is_there_keep_it_everywhere(here: Ground) -> None
 
 
 def test_a_guest_who_comes_meanwhile_pauses_it(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    here.realise("mgmt")
+    here.realize("mgmt")
     port = here.guest("site1", "mgmt")
     here.world.cut("site2")
     asked = planes.guests
@@ -167,7 +167,7 @@ def test_a_guest_who_comes_meanwhile_pauses_it(here: Ground, monkeypatch: pytest
 
 
 def test_a_site_that_dies_while_the_plane_is_removed(here: Ground) -> None:
-    here.realise("copy")
+    here.realize("copy")
     job_id = str(here.service.remove(here.caller, "mme", "copy"))
     here.world.cut("site2")
     assert here.engine.rest(job_id).state is JobState.UNDO_FAILED
@@ -184,7 +184,7 @@ def test_what_was_never_written_down_is_found_by_its_tokens(here: Ground) -> Non
     """Making it failed in a site, and undoing that too: nobody noted what is there."""
     for method, path in (("POST", "/routers$"), ("DELETE", "")):
         here.world.sites["site2"].strike(Rule("error", "network", method, path, times=99, status=409))
-    assert here.realise("copy").state is JobState.UNDO_FAILED
+    assert here.realize("copy").state is JobState.UNDO_FAILED
     assert here.plane("copy").made == {}, "the negative control: no ids are known"
     here.world.cut("site2")
     here.remove("copy", None, "site2")
@@ -201,8 +201,8 @@ def test_what_was_never_written_down_is_found_by_its_tokens(here: Ground) -> Non
 
 
 def test_its_old_job_is_not_undone_any_more(here: Ground) -> None:
-    """By ``job undo``: the plane may have been realised again, and that is not this job's to remove."""
-    here.realise("mgmt")
+    """By ``job undo``: the plane may have been realized again, and that is not this job's to remove."""
+    here.realize("mgmt")
     old = str(here.plane("mgmt").job_id)
     here.world.cut("site2")
     here.remove("mgmt", None, "site2")
@@ -215,7 +215,7 @@ def test_its_old_job_is_not_undone_any_more(here: Ground) -> None:
 @pytest.mark.parametrize("kind", ["lost", "late"])
 @pytest.mark.parametrize("path", ["/networks/", "/subnets/", "/routers/[^/]*$", "/remove_router_interface$"])
 def test_a_lost_answer_while_removing(here: Ground, kind: Any, path: str) -> None:
-    here.realise("copy")
+    here.realize("copy")
     here.world.cut("site2")
     method = "PUT" if path.startswith("/remove") else "DELETE"
     rule = Rule(kind, "network", method, path, status=504, seconds=0.1)
@@ -275,7 +275,7 @@ def test_who_notes_nothing_orphans_it(here: Ground, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("name", OWN)
 def test_what_our_credentials_do_not_see_is_not_gone(here: Ground, name: str) -> None:
     """Neutron hides what is of another project: with another in clouds.yaml no plane is lost or built twice."""
-    here.realise(name)
+    here.realize(name)
     there = here.left()
     blind = here.by_others("other")
     other = Sites(lambda name: f"{name}-other", config_file=here.file, timeout=5.0).open("site2")

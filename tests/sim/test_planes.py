@@ -13,7 +13,7 @@ from multisite.clouds import call, planes, stretched
 from multisite.domain.errors import Conflict, Forbidden, Invalid, MultisiteError
 from multisite.domain.planes import PlaneState
 from multisite.jobs.model import JobState
-from multisite.networks.l3path.service import EndAsked, PathService
+from multisite.networks.paths.service import EndAsked, PathService
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import make_world
@@ -32,7 +32,7 @@ def here(tmp_path: Path) -> Iterator[Ground]:
 @pytest.mark.parametrize(("name", "count"), [("ext", 2), ("mgmt", 2), ("copy", 5)])
 def test_networks_of_its_own(here: Ground, name: str, count: int) -> None:
     """A network and a subnet; for l3 a router with its gateway's and its interface's port."""
-    job = here.realise(name)
+    job = here.realize(name)
     assert job.state is JobState.DONE, job.error
     plane = here.plane(name)
     assert (plane.state, set(plane.made), plane.error) == (PlaneState.ACTIVE, set(SITES), None)
@@ -53,11 +53,11 @@ def test_networks_of_its_own(here: Ground, name: str, count: int) -> None:
     assert here.left() == {}
     assert (here.plane(name).state, here.plane(name).made) == (PlaneState.DESCRIBED, {})
     assert here.remove(name) is None, "there is nothing to remove"
-    assert here.realise(name).state is JobState.DONE, "it can be made again"
+    assert here.realize(name).state is JobState.DONE, "it can be made again"
 
 
 def test_members_of_an_l3_plane_are_connected_by_a_path(here: Ground) -> None:
-    here.realise("copy")
+    here.realize("copy")
     paths = PathService(here.database, here.engine, here.clouds, listener=lambda *_: False)  # type: ignore[arg-type]
     ends = [EndAsked(site, here.guest(site, "copy")) for site in SITES]
     made = paths.create(here.caller, "sync", ends, "udp", 5000)
@@ -68,7 +68,7 @@ def test_members_of_an_l3_plane_are_connected_by_a_path(here: Ground) -> None:
 
 
 def test_a_stretched_plane_is_its_stretched_network(here: Ground) -> None:
-    job = here.realise("hb")
+    job = here.realize("hb")
     assert job.state is JobState.DONE, job.error
     plane, network = here.plane("hb"), here.networks.get(here.caller, "mme-hb")
     assert (plane.state, plane.stretched_network_id) == (PlaneState.ACTIVE, network.id)
@@ -87,14 +87,14 @@ def test_a_stretched_plane_is_its_stretched_network(here: Ground) -> None:
 
 def test_its_state_is_never_a_copy(here: Ground) -> None:
     """Taken apart by the network's own commands, the plane is described only; and may be made again."""
-    here.realise("hb")
+    here.realize("hb")
     job_id = here.networks.unstretch(here.caller, "mme-hb")
     assert here.plane("hb").state is PlaneState.REMOVING
     here.engine.rest(str(job_id))
     assert (here.plane("hb").state, here.plane("hb").stretched_network_id) == (PlaneState.DESCRIBED, None)
     here.describe(*FOUR[:1])
     here.describe(*FOUR)
-    assert here.realise("hb").state is JobState.DONE
+    assert here.realize("hb").state is JobState.DONE
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_its_state_is_never_a_copy(here: Ground) -> None:
 )
 def test_what_one_site_refuses_is_undone_in_all(here: Ground, name: str, method: str, path: str) -> None:
     here.world.sites["site2"].strike(Rule("error", "network", method, path, times=9, status=409))
-    job = here.realise(name)
+    job = here.realize(name)
     assert job.state is JobState.UNDONE
     plane = here.plane(name)
     assert (plane.state, plane.made) == (PlaneState.FAILED, {})
     assert "site2" in (plane.error or "")
     assert here.left() == {}
     here.world.sites["site2"].script.forget()
-    assert here.realise(name).state is JobState.DONE, "nothing is in the way of a second try"
+    assert here.realize(name).state is JobState.DONE, "nothing is in the way of a second try"
     assert here.plane(name).error is None
 
 
@@ -125,7 +125,7 @@ def test_an_end_that_is_told_twice_is_the_same(here: Ground) -> None:
     """A service may die after its kind was told that a job has ended, and before that is noted."""
     here.world.sites["site2"].strike(Rule("error", "network", "POST", "/networks$", status=409))
     for _ in range(2):
-        job = here.realise("mgmt")
+        job = here.realize("mgmt")
         told = here.plane("mgmt")
         assert job.kind.finished is not None
         job.kind.finished(job.id, job.state, job.params)
@@ -138,7 +138,7 @@ def test_an_end_that_is_told_twice_is_the_same(here: Ground) -> None:
 def test_a_failure_is_forgotten_when_removed(here: Ground) -> None:
     for name, path in (("mgmt", "/networks$"), ("hb", "/networks$")):
         here.world.sites["site2"].strike(Rule("error", "network", "POST", path, status=409))
-        here.realise(name)
+        here.realize(name)
         assert here.remove(name) is None
         assert (here.plane(name).state, here.plane(name).error) == (PlaneState.DESCRIBED, None)
 
@@ -157,7 +157,7 @@ def test_a_failure_is_forgotten_when_removed(here: Ground) -> None:
 def test_a_lost_answer_makes_nothing_twice(here: Ground, kind: Any, method: str, path: str) -> None:
     rule = Rule(kind, "network", method, path, status=504, seconds=0.1)
     here.world.sites["site2"].strike(rule)
-    job = here.realise("copy")
+    job = here.realize("copy")
     assert (job.state, rule.struck) == (JobState.DONE, 1), job.error
     assert {site: len(more) for site, more in here.left().items()} == dict.fromkeys(SITES, 5)
     assert here.world.problems({job.id}) == []
@@ -172,7 +172,7 @@ def test_who_does_not_look_first_makes_it_twice(
         monkeypatch.setattr(stretched, "_of_token", lambda *_: None)
     found: list[str] = []
     for die_at in range(2, 12):
-        job = here.engine.rest(here.realise("mgmt", die_at).id)
+        job = here.engine.rest(here.realize("mgmt", die_at).id)
         found += here.world.problems({job.id})
         here.remove("mgmt")
     assert (found == []) is looks, found
@@ -182,7 +182,7 @@ def test_who_does_not_ask_for_guests_takes_their_way_out(
     here: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative control of the refusal: Neutron itself only keeps the networks, not the router."""
-    here.realise("copy")
+    here.realize("copy")
     here.guest("site2", "copy")
     monkeypatch.setattr(planes, "guests", lambda *_: [])
     job = here.remove("copy")
@@ -193,7 +193,7 @@ def test_who_does_not_ask_for_guests_takes_their_way_out(
 
 @pytest.mark.parametrize("path", ["/networks/", "/subnets/", "/routers/[^/]*$", "/remove_router_interface$"])
 def test_a_lost_answer_while_removing(here: Ground, path: str) -> None:
-    here.realise("copy")
+    here.realize("copy")
     method = "PUT" if path.startswith("/remove") else "DELETE"
     rule = Rule("lost", "network", method, path, status=504)
     here.world.sites["site1"].strike(rule)
@@ -204,7 +204,7 @@ def test_a_lost_answer_while_removing(here: Ground, path: str) -> None:
 
 def boundaries(here: Ground) -> int:
     """How many there are in making the l3 plane: what a death can be tried at."""
-    here.realise("copy", 10**6)
+    here.realize("copy", 10**6)
     passed = 10**6 - int(here.engine.last_left or 0)
     here.remove("copy")
     return passed
@@ -215,7 +215,7 @@ def test_killed_anywhere_it_goes_on(here: Ground) -> None:
     most = boundaries(here)
     assert most > 30, "a plane takes requests"
     for die_at in range(most):
-        dead = here.realise("copy", die_at)
+        dead = here.realize("copy", die_at)
         assert not dead.settled, "the negative control: it did die"
         job = here.engine.rest(dead.id)
         assert job.state is JobState.DONE, job.error
@@ -228,7 +228,7 @@ def test_killed_anywhere_it_goes_on(here: Ground) -> None:
 
 
 def test_refused_while_guests_are_in_it(here: Ground) -> None:
-    here.realise("mgmt")
+    here.realize("mgmt")
     port = here.guest("site2", "mgmt")
     with pytest.raises(Conflict, match=r"mgmt is in use at site2: mme-1 \(compute:nova server-1\)"):
         here.remove("mgmt")
@@ -246,12 +246,12 @@ def test_refused_while_guests_are_in_it(here: Ground) -> None:
 
 
 def test_a_site_that_is_away_keeps_its_plane(here: Ground) -> None:
-    here.realise("mgmt")
+    here.realize("mgmt")
     here.world.cut("site2")
     with pytest.raises(Conflict, match="site2 cannot be asked who is in it"):
         here.remove("mgmt")
     with pytest.raises(Conflict, match="site2: it does not tell"):
-        here.realise("ext")
+        here.realize("ext")
     here.world.mend("site2")
     assert here.remove("mgmt") is not None
     assert here.left() == {}
@@ -263,7 +263,7 @@ def test_no_address_is_known(here: Ground) -> None:
     with pytest.raises(
         Invalid, match="cidr: plane mgmt has none, and site2 has no default subnet pool: give"
     ):
-        here.realise("mgmt")
+        here.realize("mgmt")
     found = here.service.preview(here.caller, "mme", "mgmt")
     assert (found.startable, [p.subject for p in found.problems]) == (False, ["site site2"])
     assert here.plane("mgmt").state is PlaneState.DESCRIBED
@@ -275,7 +275,7 @@ def test_an_l3_plane_needs_one_way_out(here: Ground) -> None:
     other = {"network": {"name": "other", "router:external": True}}
     made = deploy.ask(network, "POST", "/networks", other)["network"]["id"]
     with pytest.raises(Conflict, match=r"site1: there are several.*set --default"):
-        here.realise("copy")
+        here.realize("copy")
     here.state("site1").networks[made]["is_default"] = True
     (action,) = [
         a for a in here.service.preview(here.caller, "mme", "copy").actions if "router" in a and "site1" in a
@@ -291,9 +291,9 @@ def test_preview_of_each_changes_nothing(here: Ground) -> None:
     assert here.left() == {}
 
 
-def test_what_is_realised_stays_described(here: Ground) -> None:
+def test_what_is_realized_stays_described(here: Ground) -> None:
     for name in ("mgmt", "hb"):
-        here.realise(name)
+        here.realize(name)
         rest = [one for one in FOUR if one["name"] != name]
         with pytest.raises(Conflict, match=f"plane {name}: it is active and would vanish"):
             here.describe(*rest)
@@ -301,9 +301,9 @@ def test_what_is_realised_stays_described(here: Ground) -> None:
         with pytest.raises(Conflict, match=f"plane {name}: it is active and would change"):
             here.describe(*changed)
         with pytest.raises(Conflict, match="already"):
-            here.realise(name)
+            here.realize(name)
     assert [p.name for p in here.describe(FOUR[1], FOUR[3])] == ["hb", "mgmt"], "the others may go"
-    with pytest.raises(MultisiteError, match="realised planes"):
+    with pytest.raises(MultisiteError, match="realized planes"):
         here.rows.delete(here.application.id)
     here.remove("mgmt")
     here.remove("hb")
@@ -315,7 +315,7 @@ def test_the_project_is_the_applications(here: Ground) -> None:
     """Somebody of a project that site 2 does not know gets nothing there."""
     stranger = replace(here.caller, project_name="nobody", project_domain_name="")
     with pytest.raises(Forbidden, match="site2"):
-        here.service.realise(stranger, "mme", "mgmt")
+        here.service.realize(stranger, "mme", "mgmt")
     assert (here.left(), here.plane("mgmt").state) == ({}, PlaneState.DESCRIBED)
 
 
@@ -323,7 +323,7 @@ def test_the_project_is_the_applications(here: Ground) -> None:
 def test_credentials_without_admin_are_enough(here: Ground, name: str) -> None:
     """For planes that are not stretched, in the project the credentials are of."""
     service = here.by_others("member")
-    job = here.engine.rest(str(service.realise(here.caller, "mme", name).job_id))
+    job = here.engine.rest(str(service.realize(here.caller, "mme", name).job_id))
     assert job.state is JobState.DONE, job.error
     job = here.engine.rest(str(service.remove(here.caller, "mme", name)))
     assert (job.state, here.left()) == (JobState.UNDONE, {})
@@ -335,13 +335,13 @@ def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with make_world(SITES, settings=Settings(dhcp=0.0)) as world, living(tmp_path, world) as house:
         service, owner = of_house(house)
         world.sites["site2"].strike(Rule("error", "network", "PUT", "/add_router_interface$", status=409))
-        job = house.rest(str(service.realise(owner, "mme", "copy").job_id))
+        job = house.rest(str(service.realize(owner, "mme", "copy").job_id))
         assert (job.state, service.get(owner, "mme", "copy").state) == (JobState.UNDONE, PlaneState.FAILED)
         assert wrong(world, house) == []
-        job = house.rest(str(service.realise(owner, "mme", "copy").job_id))
+        job = house.rest(str(service.realize(owner, "mme", "copy").job_id))
         assert (job.state, service.get(owner, "mme", "copy").state) == (JobState.DONE, PlaneState.ACTIVE)
         assert wrong(world, house) == []
-        with pytest.raises(Conflict, match="realised planes"):
+        with pytest.raises(Conflict, match="realized planes"):
             house.applications.delete(owner, "mme")
         job = house.rest(str(service.remove(owner, "mme", "copy")))
         assert (job.state, service.get(owner, "mme", "copy").state) == (JobState.UNDONE, PlaneState.DESCRIBED)

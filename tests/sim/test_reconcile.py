@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from multisite.clouds import call
-from multisite.networks import reconcile, watch
-from multisite.networks.watch import Seen, Watch
+from multisite.networks.stretch import reconcile, watch
+from multisite.networks.stretch.watch import Seen, Watch
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.neutron_remote import OWNER
 from tests.sim.networks import NETWORK, SITES, Ground, stretched

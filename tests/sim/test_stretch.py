@@ -14,9 +14,9 @@ from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict
 from multisite.domain.stretched import Gateway, StretchedNetwork, StretchState
 from multisite.jobs.model import JobState
-from multisite.networks.order import StretchOrder
-from multisite.networks.reconcile import Reconciler
-from multisite.networks.service import NetworkService
+from multisite.networks.stretch.order import StretchOrder
+from multisite.networks.stretch.reconcile import Reconciler
+from multisite.networks.stretch.service import NetworkService
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import World, make_world

@@ -41,7 +41,7 @@ TASKS = (
     Task("ceph-pool", ("ceph-osd",), ceph.ensure_pool),
     Task("ovs-database", (), ovs.new_database),
     Task("ovs-bridges", ("ovs-vswitchd",), ovs.make_bridges),
-    Task("database", ("mariadb",), database.localise),
+    Task("database", ("mariadb",), database.localize),
 )
 
 
@@ -49,7 +49,7 @@ _SWITCH = tuple(task for task in TASKS if task.name.startswith("ovs-"))
 HOST_TASKS = (*_SWITCH, Task("control-plane", (), control.wait_answers))
 """At the boot of a further compute host."""
 
-LEAN_TASKS = (*_SWITCH, Task("database", ("mariadb",), lean.localise))
+LEAN_TASKS = (*_SWITCH, Task("database", ("mariadb",), lean.localize))
 """At the boot of a site that is only identity and networks."""
 
 

@@ -9,13 +9,13 @@ PLACEHOLDER_HOST = "site.invalid"
 PLACEHOLDER_REGION = "Golden"
 
 
-def localise(site: Site) -> None:
+def localize(site: Site) -> None:
     """Give the copied identity service this site's region, addresses and identifiers, once.
 
     Identifiers of projects and users are made anew: sites that grew apart never share them, and code that
     carries one from site to site by mistake must fail here too.
     """
-    done = site.var / "mysql" / "localised"
+    done = site.var / "mysql" / "localized"
     if done.exists():
         return
     seed = (site.root / "identity").read_text().strip()

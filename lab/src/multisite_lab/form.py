@@ -13,7 +13,7 @@ from multisite_lab.passwords import write_private
 
 
 class Identity(StrEnum):
-    """Whose users and projects a site knows."""
+    """WorkContextFilter users and projects a site knows."""
 
     OWN = "own"
     """Each site has a Keystone with its own database, users and catalog."""

@@ -11,7 +11,7 @@ from struct import unpack_from
 VXLAN_PORT = 4789
 _TAGS = (0x8100, 0x88A8)
 _ECHO = {8: "icmp-request", 0: "icmp-reply", 128: "icmp-request", 129: "icmp-reply"}
-_NEIGHBOUR = {135: "nd-solicitation", 136: "nd-advertisement"}
+_NEIGHBOR = {135: "nd-solicitation", 136: "nd-advertisement"}
 _TCP, _UDP, _ICMP, _ICMP6, _VRRP = 6, 17, 1, 58, 112
 
 
@@ -42,7 +42,7 @@ class Frame:
 
     @property
     def announces(self) -> str:
-        """The address it tells everybody the place of, by ARP or neighbour discovery; empty when it does not."""
+        """The address it tells everybody the place of, by ARP or neighbor discovery; empty when it does not."""
         return self.source if self.kind == "garp" else self.target if self.kind == "nd-advertisement" else ""
 
 
@@ -92,10 +92,10 @@ def _transport(frame: Frame, protocol: int, body: bytes) -> Frame:
             if protocol == _UDP and ports[1] == VXLAN_PORT:
                 return _vxlan(replace(known, kind="vxlan"), body[8:])
             return replace(known, kind="tcp" if protocol == _TCP else "udp")
-        if protocol == _ICMP6 and body[0] in _NEIGHBOUR:
+        if protocol == _ICMP6 and body[0] in _NEIGHBOR:
             # What is asked or told is the address inside, not where the packet goes.
             told = str(ipaddress.IPv6Address(body[8:24]))
-            return replace(frame, kind=_NEIGHBOUR[body[0]], target=told)
+            return replace(frame, kind=_NEIGHBOR[body[0]], target=told)
         if protocol in (_ICMP, _ICMP6):
             return replace(frame, kind=_ECHO.get(body[0], "icmp-other"))
     return frame

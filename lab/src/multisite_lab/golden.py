@@ -1,7 +1,7 @@
 """The golden database: every schema migrated and the identity service filled, once per machine.
 
 All sites see their database and message queue on the loopback of their own namespace, so one copied data
-directory fits each of them; `database.localise` makes it the site's own.
+directory fits each of them; `database.localize` makes it the site's own.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from multisite_lab.supervise import Program, Supervisor
 
 _MIB = 1 << 20
 _FIRST = {Site: "keystone", Host: "nova-compute"}
-"""Whose health says that nobody could be asked."""
+"""WorkContextFilter health says that nobody could be asked."""
 
 
 @dataclass(frozen=True)

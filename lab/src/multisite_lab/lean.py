@@ -26,9 +26,9 @@ CATALOG = ("identity", "network")
 """Service types it has: a catalog must not name what is not there."""
 
 
-def localise(site: Site) -> None:
+def localize(site: Site) -> None:
     """Make the copied databases the site's own; repeated at each boot, it changes nothing more."""
-    database.localise(site)
+    database.localize(site)
     kept = ", ".join(f"'{kind}'" for kind in CATALOG)
     execute(
         site.run,

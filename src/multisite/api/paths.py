@@ -18,7 +18,7 @@ from multisite.api.schemas.addresses import (
 from multisite.api.schemas.common import MaybeJobOut
 from multisite.api.state import policy, services
 from multisite.domain.caller import Caller
-from multisite.networks.l3path.service import EndAsked, shown
+from multisite.networks.paths.service import EndAsked, shown
 
 bp = APIBlueprint("paths", __name__, url_prefix="/v1", tag="Paths")
 

@@ -1,4 +1,4 @@
-"""``/v1/applications/{id}/planes``: described once, realised one by one."""
+"""``/v1/applications/{id}/planes``: described once, realized one by one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from multisite.api.schemas.planes import (
 from multisite.api.state import policy, services
 from multisite.domain.caller import Caller
 from multisite.domain.model import Application
-from multisite.domain.planes import Realised
-from multisite.networks.planes_service import shown
+from multisite.domain.planes import Realized
+from multisite.networks.planes.service import shown
 
 bp = APIBlueprint("planes", __name__, url_prefix="/v1/applications", tag="Planes")
 
@@ -38,7 +38,7 @@ def list_planes(id: str) -> Any:
 @bp.input(PlanesIn, arg_name="body")
 @bp.output(PlanesOut)
 def describe_planes(id: str, body: PlanesIn) -> Any:
-    """Describe all planes anew; those that are realised must stay as they are."""
+    """Describe all planes anew; those that are realized must stay as they are."""
     caller, app = _owned("plane:describe", id)
     document = [plane.model_dump(exclude_none=True) for plane in body.planes]
     found = services().planes.describe(caller, app.id, document, body.sites)
@@ -56,19 +56,19 @@ def show_plane(id: str, name: str) -> Any:
 @bp.post("/<id>/planes/<name>/preview")
 @bp.output(PlanePreviewOut)
 def preview_plane(id: str, name: str) -> Any:
-    """What realising a plane would make, and what stands in its way; changes nothing."""
+    """What realizing a plane would make, and what stands in its way; changes nothing."""
     caller, app = _owned("plane:preview", id)
     _may_stretch("network:preview", caller, app, name)
     return services().planes.preview(caller, app.id, name)
 
 
-@bp.post("/<id>/planes/<name>/realise")
+@bp.post("/<id>/planes/<name>/realize")
 @bp.output(PlaneStartedOut, status_code=202)
-def realise_plane(id: str, name: str) -> Any:
+def realize_plane(id: str, name: str) -> Any:
     """Make a plane in all its sites; what fails in one is undone in all."""
-    caller, app = _owned("plane:realise", id)
+    caller, app = _owned("plane:realize", id)
     _may_stretch("network:stretch", caller, app, name)
-    found = services().planes.realise(caller, app.id, name)
+    found = services().planes.realize(caller, app.id, name)
     return {"job_id": found.job_id, "plane": shown(app.name, found)}
 
 
@@ -88,7 +88,7 @@ def repair_plane(id: str, name: str) -> Any:
     return {"job_id": services().planes.repair(caller, app.id, name)}
 
 
-@bp.delete("/<id>/planes/<name>/realisation")
+@bp.delete("/<id>/planes/<name>/realization")
 @bp.input(PlaneRemovalQuery, location="query", arg_name="query")
 @bp.output(MaybeJobOut, status_code=202)
 def remove_plane(id: str, name: str, query: PlaneRemovalQuery) -> Any:
@@ -116,6 +116,6 @@ def _owned(rule: str, id: str) -> tuple[Caller, Application]:
 
 
 def _may_stretch(rule: str, caller: Caller, app: Application, name: str) -> None:
-    """A plane realised as stretched is a stretched network: who may make those, may make it."""
-    if services().planes.get(caller, app.id, name).realised is Realised.STRETCHED:
+    """A plane realized as stretched is a stretched network: who may make those, may make it."""
+    if services().planes.get(caller, app.id, name).realized is Realized.STRETCHED:
         policy().check(rule, app.project_id)

@@ -54,11 +54,11 @@ _RULES: dict[str, tuple[str, str, str, str]] = {
         "POST",
         "/v1/applications/{id}/planes/{name}/preview",
     ),
-    "plane:realise": (
+    "plane:realize": (
         MEMBER,
-        "Realise a plane (stretched: as network:stretch)",
+        "Realize a plane (stretched: as network:stretch)",
         "POST",
-        "/v1/applications/{id}/planes/{name}/realise",
+        "/v1/applications/{id}/planes/{name}/realize",
     ),
     "plane:check": (
         MEMBER,
@@ -82,7 +82,7 @@ _RULES: dict[str, tuple[str, str, str, str]] = {
         MEMBER,
         "Take a plane away from its sites (stretched: as network:unstretch)",
         "DELETE",
-        "/v1/applications/{id}/planes/{name}/realisation",
+        "/v1/applications/{id}/planes/{name}/realization",
     ),
     "protection:list": (READER, "List protections", "GET", "/v1/protections"),
     "protection:show": (READER, "Show a protection", "GET", "/v1/protections/{id}"),

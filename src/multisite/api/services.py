@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from multisite.domain.audit import AuditRecord, Ending, Intent
 from multisite.domain.caller import Caller
-from multisite.domain.l3_path import L3Path, PathJudgement
+from multisite.domain.l3_path import L3Path, PathJudgment
 from multisite.domain.model import (
     Application,
     Preview,
@@ -18,17 +18,17 @@ from multisite.domain.model import (
     Site,
     SiteCheck,
 )
-from multisite.domain.moving_address import EpochRecord, Judgement, MovingAddress
-from multisite.domain.plane_drift import PlaneJudgement
+from multisite.domain.moving_address import EpochRecord, Judgment, MovingAddress
+from multisite.domain.plane_drift import PlaneJudgment
 from multisite.domain.planes import PlaneRecord
 from multisite.domain.stretched import Drift, StretchedNetwork
 from multisite.jobs.view import Job
 from multisite.networks.addresses.service import MemberAsked
-from multisite.networks.l3path.service import EndAsked
-from multisite.networks.order import StretchOrder
-from multisite.networks.plan import StretchPlan
-from multisite.networks.planes_service import PlanePreview
+from multisite.networks.paths.service import EndAsked
+from multisite.networks.planes.service import PlanePreview
 from multisite.networks.probe.measure import Report
+from multisite.networks.stretch.order import StretchOrder
+from multisite.networks.stretch.plan import StretchPlan
 
 
 class SiteVerbs(Protocol):
@@ -140,7 +140,7 @@ class AddressVerbs(Protocol):
     def list(self, caller: Caller) -> Sequence[MovingAddress]: ...
     def get(self, caller: Caller, id: str) -> MovingAddress: ...
     def history(self, caller: Caller, id: str) -> Sequence[EpochRecord]: ...
-    def check(self, caller: Caller, id: str) -> Judgement: ...
+    def check(self, caller: Caller, id: str) -> Judgment: ...
     def move(
         self, caller: Caller, id: str, to: str, *, fenced: Sequence[str] = (), why: str = ""
     ) -> MovingAddress: ...
@@ -149,7 +149,7 @@ class AddressVerbs(Protocol):
 
 
 class PathVerbs(Protocol):
-    """``networks.l3path.service.PathService``."""
+    """``networks.paths.service.PathService``."""
 
     def create(
         self, caller: Caller, name: str, ends: Sequence[EndAsked], protocol: str, port: int | None
@@ -157,7 +157,7 @@ class PathVerbs(Protocol):
     def list(self, caller: Caller) -> Sequence[L3Path]: ...
     def get(self, caller: Caller, id: str) -> L3Path: ...
     def delete(self, caller: Caller, id: str) -> L3Path | None: ...
-    def check(self, caller: Caller, id: str) -> PathJudgement: ...
+    def check(self, caller: Caller, id: str) -> PathJudgment: ...
 
 
 class PlaneVerbs(Protocol):
@@ -169,8 +169,8 @@ class PlaneVerbs(Protocol):
     def list(self, caller: Caller, application: str) -> Sequence[PlaneRecord]: ...
     def get(self, caller: Caller, application: str, name: str) -> PlaneRecord: ...
     def preview(self, caller: Caller, application: str, name: str) -> PlanePreview: ...
-    def realise(self, caller: Caller, application: str, name: str) -> PlaneRecord: ...
-    def check(self, caller: Caller, application: str, name: str) -> PlaneJudgement: ...
+    def realize(self, caller: Caller, application: str, name: str) -> PlaneRecord: ...
+    def check(self, caller: Caller, application: str, name: str) -> PlaneJudgment: ...
     def repair(self, caller: Caller, application: str, name: str) -> str | None: ...
     def remove(
         self, caller: Caller, application: str, name: str, *, without: Sequence[str] = (), left: bool = False

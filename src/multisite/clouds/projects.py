@@ -1,4 +1,4 @@
-"""Whose things are whose: a project as each site's own Keystone knows it."""
+"""WorkContextFilter things are whose: a project as each site's own Keystone knows it."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def restore_volume(
         _wait_backup_free(site, wanted.backup_id, left(), cancelled)
         _ask_restore(site, wanted.backup_id, {"volume_id": volume_id})
         row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
-    _dress(site, token, row, wanted)
+    _apply_attributes(site, token, row, wanted)
     return volume_id
 
 
@@ -208,7 +208,7 @@ def _wait_backup_free(
     )
 
 
-def _dress(site: CloudSite, token: str, row: Row, wanted: WantedVolume) -> None:
+def _apply_attributes(site: CloudSite, token: str, row: Row, wanted: WantedVolume) -> None:
     """Name, metadata, image metadata and the bootable flag, as far as the restore did not bring them.
 
     The token goes into the metadata before the name stops being it.

@@ -1,7 +1,7 @@
 """Structured log: one JSON object per line, secrets masked, and whose work a line belongs to.
 
 Two formats: ours (``json``), and oslo.log's (``oslo``) for those whose collectors know that one already.  Both are
-given the same records by ``Whose``.
+given the same records by ``WorkContextFilter``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _QUIET = {
 }
 
 
-class Whose(logging.Filter):
+class WorkContextFilter(logging.Filter):
     """Adds job, step and request id of what the thread is doing (``domain.work``), and masks secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -85,7 +85,7 @@ def set_up(level: str, file: str | None, form: str = "json") -> None:
     ``form``: "json" or "oslo", see above.
     """
     handler = logging.FileHandler(file) if file else logging.StreamHandler(sys.stderr)
-    handler.addFilter(Whose())
+    handler.addFilter(WorkContextFilter())
     handler.setFormatter(oslo_lines() if form == "oslo" else JsonLines())
     root = logging.getLogger()
     for old in list(root.handlers):

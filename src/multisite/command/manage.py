@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     common.command(database, "upgrade", "bring the schema to this release", _db_upgrade)
     common.command(database, "version", "print the schema's version", _db_version)
     store = common.command(groups, "store", "the backup store").add_subparsers(required=True)
-    common.command(store, "init", "mark the folder as a backup store", _store_init, ("initialise",))
+    common.command(store, "init", "mark the folder as a backup store", _store_init, ("initialize",))
     common.command(store, "check", "is the store there, and what is in it?", _store_check)
     _register_command(groups)
     config = common.command(groups, "config", "the configuration").add_subparsers(required=True)
@@ -64,7 +64,7 @@ def _database(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
 
 def _store_init(arguments: argparse.Namespace) -> int:
     store = _store(arguments)
-    store.initialise()
+    store.initialize()
     sys.stdout.write(f"{store.path} is a backup store\n")
     return 0
 

@@ -23,15 +23,15 @@ from multisite.jobs.engine import JobEngine
 from multisite.jobs.shared import Sharing
 from multisite.networks.addresses.guard import AddressGuard
 from multisite.networks.addresses.service import AddressService
-from multisite.networks.l3path.service import PathService
-from multisite.networks.loop import Loop
-from multisite.networks.notifications import parsed
-from multisite.networks.planes_service import PlaneService
+from multisite.networks.paths.service import PathService
+from multisite.networks.planes.service import PlaneService
 from multisite.networks.probe.service import ProbeService
-from multisite.networks.reconcile import Reconciler
-from multisite.networks.service import NetworkService
+from multisite.networks.stretch.loop import Loop
+from multisite.networks.stretch.notifications import parsed
+from multisite.networks.stretch.reconcile import Reconciler
+from multisite.networks.stretch.service import NetworkService
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.protect_cloud import opener
+from multisite.recovery.protect.cloud import opener
 from multisite.recovery.service import ProtectionService, RecoveryService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository

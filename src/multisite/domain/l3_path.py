@@ -97,19 +97,19 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class PathJudgement:
+class PathJudgment:
     """``in_sync`` None: unknown, a site could not be asked."""
 
     in_sync: bool | None
     drift: tuple[Drift, ...]
 
 
-def judge(path: L3Path, sights: Sequence[EndSight]) -> PathJudgement:
+def judge(path: L3Path, sights: Sequence[EndSight]) -> PathJudgment:
     """Compare the record with what both sites say."""
     found = [drift for sight in sights for drift in _of_end(path, sight, sights)]
     unknown = any(not sight.known for sight in sights)
     wrong = [drift for drift in found if drift.kind != "unknown"]
-    return PathJudgement(False if wrong else None if unknown else True, tuple(found))
+    return PathJudgment(False if wrong else None if unknown else True, tuple(found))
 
 
 def _of_end(path: L3Path, sight: EndSight, sights: Sequence[EndSight]) -> list[Drift]:

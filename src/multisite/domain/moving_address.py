@@ -187,7 +187,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """``stale``: sites that hold it and must let go; ``findings``: a sentence per site."""
 
     verdict: Verdict
@@ -197,7 +197,7 @@ class Judgement:
     answers: bool | None = None
 
 
-def judge(address: MovingAddress, sightings: Sequence[Sighting], answers: bool | None = None) -> Judgement:
+def judge(address: MovingAddress, sightings: Sequence[Sighting], answers: bool | None = None) -> Judgment:
     """Compare the record with what the sites say (and whether the address answers from outside, None: unknown)."""
     findings = tuple(_finding(address, seen) for seen in sightings)
     holders = [s.site for s in sightings if s.holds]
@@ -206,7 +206,7 @@ def judge(address: MovingAddress, sightings: Sequence[Sighting], answers: bool |
     stale = stale_sites(address, sightings)
     if verdict is Verdict.ONE and answers is False:
         verdict, sentence = Verdict.DRIFT, f"{sentence}, but it does not answer from outside"
-    return Judgement(verdict, sentence, findings, stale, answers)
+    return Judgment(verdict, sentence, findings, stale, answers)
 
 
 def stale_sites(address: MovingAddress, sightings: Sequence[Sighting]) -> tuple[str, ...]:

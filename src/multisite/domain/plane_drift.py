@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
-from multisite.domain.planes import MadeAt, PlaneRecord, Realised
+from multisite.domain.planes import MadeAt, PlaneRecord, Realized
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class PlaneDrift:
 
 
 @dataclass(frozen=True)
-class PlaneJudgement:
+class PlaneJudgment:
     """``in_sync`` None: unknown, a site could not be asked, and the others are as they were made."""
 
     in_sync: bool | None
@@ -89,13 +89,13 @@ class PlaneJudgement:
 UNKNOWN = "unknown"
 
 
-def judged(drift: Sequence[PlaneDrift]) -> PlaneJudgement:
+def judged(drift: Sequence[PlaneDrift]) -> PlaneJudgment:
     """What is wrong outweighs what is unknown; unknown is never in sync."""
     wrong = [one for one in drift if one.kind != UNKNOWN]
-    return PlaneJudgement(False if wrong else None if drift else True, tuple(drift))
+    return PlaneJudgment(False if wrong else None if drift else True, tuple(drift))
 
 
-def judge(application: str, record: PlaneRecord, sights: Sequence[PlaneSight]) -> PlaneJudgement:
+def judge(application: str, record: PlaneRecord, sights: Sequence[PlaneSight]) -> PlaneJudgment:
     """Compare a plane of networks of its own with what its sites say; a site without a sight is unknown."""
     seen = {sight.site: sight for sight in sights}
     silent = PlaneSight("", known=False, why="nobody asked it")
@@ -115,7 +115,7 @@ def of_site(application: str, record: PlaneRecord, site: str, sight: PlaneSight)
     """In the order in which a repair has to go about it."""
     made = record.made.get(site)
     if made is None:
-        what, remedy = "there is no record of what was made there", "remove the plane and realise it again"
+        what, remedy = "there is no record of what was made there", "remove the plane and realize it again"
         return [PlaneDrift(site, "not made", what, "nothing there is looked after", remedy)]
     if not sight.known:
         return [unknown(site, sight.why)]
@@ -144,7 +144,7 @@ class _OfSite:
                 )
             else:
                 yield from self._of_subnet(self.sight.subnet)
-        if self.record.realised is Realised.L3:
+        if self.record.realized is Realized.L3:
             yield from self._of_router()
 
     def _of_network(self, network: NetworkSeen) -> Iterator[PlaneDrift]:
@@ -165,7 +165,7 @@ class _OfSite:
         if subnet.cidr != self.made.cidr:
             yield self._told("cidr changed", f"subnet {id} is {subnet.cidr}, it was made as {self.made.cidr}",
                              "routes and rules for the old addresses lead nowhere",
-                             "remove the plane and realise it again")  # fmt: skip
+                             "remove the plane and realize it again")  # fmt: skip
             return
         if subnet.gateway != should:
             yield self._of_gateway(subnet.gateway, should)

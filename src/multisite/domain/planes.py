@@ -1,7 +1,7 @@
-"""The planes of an application: described once, each realised in its own way over the sites.
+"""The planes of an application: described once, each realized in its own way over the sites.
 
 The four of OPNFV multisite's VNF high availability: *external* (customers), *inter-component* (the application among
-itself: heartbeat, state), *backup* (bulk copies) and *management*.  A plane is realised as
+itself: heartbeat, state), *backup* (bulk copies) and *management*.  A plane is realized as
 
 | as | means | needs |
 |---|---|---|
@@ -36,28 +36,28 @@ class Role(StrEnum):
     MANAGEMENT = "management"
 
 
-class Realised(StrEnum):
+class Realized(StrEnum):
     STRETCHED = "stretched"
     L3 = "l3"
     LOCAL = "local"
 
 
-DEFAULTS: Mapping[Role, tuple[Realised, str]] = {
+DEFAULTS: Mapping[Role, tuple[Realized, str]] = {
     Role.EXTERNAL: (
-        Realised.LOCAL,
+        Realized.LOCAL,
         "each site has its own way out; an address that has to survive a site is a moving address",
     ),
     Role.INTER_COMPONENT: (
-        Realised.STRETCHED,
+        Realized.STRETCHED,
         "heartbeat and state use multicast, VRRP or one subnet, which only layer 2 carries",
     ),
     Role.BACKUP: (
-        Realised.L3,
+        Realized.L3,
         "bulk copies need a route and rules, not a common broadcast domain that a storm crosses",
     ),
-    Role.MANAGEMENT: (Realised.LOCAL, "a site must stay manageable when every other one is gone"),
+    Role.MANAGEMENT: (Realized.LOCAL, "a site must stay manageable when every other one is gone"),
 }
-"""How a role is realised unless the operator says otherwise, and why."""
+"""How a role is realized unless the operator says otherwise, and why."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Plane:
 
     name: str
     role: Role
-    realised: Realised
+    realized: Realized
     sites: tuple[str, ...]
     cidr: str | None
     why: str
@@ -74,14 +74,14 @@ class Plane:
     @property
     def has_gateway(self) -> bool:
         """A default route leads somewhere only where there is, or will be, a router; else guests get none."""
-        return self.realised is Realised.L3 or self.role is Role.EXTERNAL
+        return self.realized is Realized.L3 or self.role is Role.EXTERNAL
 
 
 class PlaneState(StrEnum):
     """``SENTENCES`` has what an operator can rely on."""
 
     DESCRIBED = "described"
-    REALISING = "realising"
+    REALIZING = "realizing"
     ACTIVE = "active"
     FAILED = "failed"
     REMOVING = "removing"
@@ -89,20 +89,20 @@ class PlaneState(StrEnum):
 
 SENTENCES: Mapping[PlaneState, str] = {
     PlaneState.DESCRIBED: "only written down; nothing of it is in any site",
-    PlaneState.REALISING: "being made in all its sites; what is made is removed when one of them fails",
+    PlaneState.REALIZING: "being made in all its sites; what is made is removed when one of them fails",
     PlaneState.ACTIVE: "was made in all its sites; check tells whether it is still so",
     PlaneState.FAILED: "could not be made; nothing of it is left in any site",
     PlaneState.REMOVING: "being removed; if its job has ended, something is left: the error says what, remove it again",
 }
 AT_REST = frozenset({PlaneState.DESCRIBED, PlaneState.FAILED})
-"""Nothing of it is in any site: it may be described anew, or realised."""
+"""Nothing of it is in any site: it may be described anew, or realized."""
 
 
 @dataclass(frozen=True)
 class MadeAt:
     """What a plane has in one site, and what it was made with.
 
-    ``router_id``, ``external_id``: of planes realised as l3.  ``mtu`` None: not noted, so not compared.
+    ``router_id``, ``external_id``: of planes realized as l3.  ``mtu`` None: not noted, so not compared.
     ``pool_id``: the subnet pool its addresses are of, if they are.
     """
 
@@ -117,10 +117,10 @@ class MadeAt:
 
 
 @dataclass(frozen=True)
-class LeftAt:
+class OrphanedResources:
     """What a plane was removed without: in that site everything may still be there that carries the job's tokens.
 
-    ``made``: as far as it is known; ``router``: whether it was realised as l3.
+    ``made``: as far as it is known; ``router``: whether it was realized as l3.
     """
 
     site: str
@@ -141,7 +141,7 @@ class PlaneRecord:
     application_id: str
     name: str
     role: Role
-    realised: Realised
+    realized: Realized
     sites: tuple[str, ...]
     cidr: str | None
     why: str
@@ -151,17 +151,17 @@ class PlaneRecord:
     job_id: str | None = None
     error: str | None = None
     created_at: datetime | None = None
-    left: tuple[LeftAt, ...] = ()
+    left: tuple[OrphanedResources, ...] = ()
 
     @property
     def plane(self) -> Plane:
-        return Plane(self.name, self.role, self.realised, self.sites, self.cidr, self.why)
+        return Plane(self.name, self.role, self.realized, self.sites, self.cidr, self.why)
 
 
 def parse(
     document: Sequence[Mapping[str, Any]], sites: Sequence[str], known: Sequence[str] | None = None
 ) -> tuple[Plane, ...]:
-    """``[{"name", "role", "realised"?, "cidr"?, "sites"?}]``; ``sites``: those of a plane that names none.
+    """``[{"name", "role", "realized"?, "cidr"?, "sites"?}]``; ``sites``: those of a plane that names none.
 
     ``known``: those a plane may name, by default the same.  Raises Invalid naming plane and field: also for planes
     whose addresses overlap in a site, because a guest with both could reach one of them only.
@@ -180,7 +180,7 @@ def parse(
 def _plane(number: int, entry: Mapping[str, Any], sites: tuple[str, ...], known: tuple[str, ...]) -> Plane:
     name = str(entry.get("name") or "")
     where = f"planes[{number}]{f' ({name})' if name else ''}"
-    if unknown := sorted(set(entry) - {"name", "role", "realised", "cidr", "sites"}):
+    if unknown := sorted(set(entry) - {"name", "role", "realized", "cidr", "sites"}):
         raise Invalid(f"{where}: {', '.join(unknown)}: not a field of a plane")
     if not name:
         raise Invalid(f"{where}: name: it needs one")
@@ -188,8 +188,8 @@ def _plane(number: int, entry: Mapping[str, Any], sites: tuple[str, ...], known:
         raise Invalid(f"{where}: name: 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit")
     role = _choice(where, "role", entry.get("role"), Role)
     usual, why = DEFAULTS[role]
-    said = entry.get("realised")
-    realised = usual if said is None else _choice(where, "realised", said, Realised)
+    said = entry.get("realized")
+    realized = usual if said is None else _choice(where, "realized", said, Realized)
     mine = tuple(entry.get("sites") or sites)
     if stranger := sorted(set(mine) - set(known)):
         listed = ", ".join(known)
@@ -198,12 +198,12 @@ def _plane(number: int, entry: Mapping[str, Any], sites: tuple[str, ...], known:
         )
     if len(set(mine)) < len(mine):
         raise Invalid(f"{where}: sites: each of them once: {', '.join(mine)}")
-    if realised is not Realised.LOCAL and len(set(mine)) < 2:
-        raise Invalid(f"{where}: sites: a plane realised as {realised} connects two sites or more")
+    if realized is not Realized.LOCAL and len(set(mine)) < 2:
+        raise Invalid(f"{where}: sites: a plane realized as {realized} connects two sites or more")
     cidr = entry.get("cidr")
-    if realised is Realised.STRETCHED and cidr is None:
+    if realized is Realized.STRETCHED and cidr is None:
         raise Invalid(f"{where}: cidr: a stretched plane has the same addresses in all sites: say which")
-    plane = Plane(name, role, realised, mine, cidr, why if said is None else "as the operator said")
+    plane = Plane(name, role, realized, mine, cidr, why if said is None else "as the operator said")
     if cidr is not None:
         try:
             _block(plane)

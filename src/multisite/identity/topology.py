@@ -49,7 +49,7 @@ class Form(StrEnum):
     """A cluster in one site, asynchronous copies in all others."""
     STAR = "star"
     """A master cluster over two sites; in each other site two asynchronous replicas, one from each master."""
-    CENTRALISED = "centralised"
+    CENTRALIZED = "centralized"
     """One Keystone for all sites."""
 
 

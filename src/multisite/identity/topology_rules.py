@@ -82,11 +82,11 @@ def _shape(topology: Topology) -> Iterator[Problem]:
     masters, replicas = topology.masters, topology.replicas
     clients = [site for site in topology.sites if site.role == Role.CLIENT]
     form = topology.form
-    if clients and form != Form.CENTRALISED:
+    if clients and form != Form.CENTRALIZED:
         yield Problem(
-            "sites", f"{clients[0].name} is a client: only the form centralised has sites without a Keystone"
+            "sites", f"{clients[0].name} is a client: only the form centralized has sites without a Keystone"
         )
-    if replicas and form in (Form.CLUSTER, Form.CENTRALISED):
+    if replicas and form in (Form.CLUSTER, Form.CENTRALIZED):
         yield Problem(
             "sites", f"{replicas[0].name} is a replica: the form {form} has none, use star or multi-cluster"
         )
@@ -94,17 +94,17 @@ def _shape(topology: Topology) -> Iterator[Problem]:
         yield Problem(
             "sites", f"a star has exactly two master sites, not {len(masters)}: change roles or the form"
         )
-    if form in (Form.MULTI_CLUSTER, Form.CENTRALISED) and len(masters) != 1:
+    if form in (Form.MULTI_CLUSTER, Form.CENTRALIZED) and len(masters) != 1:
         yield Problem(
             "sites", f"the form {form} has exactly one master site, not {len(masters)}: change roles"
         )
     if form == Form.CLUSTER and len(masters) < 2:
         yield Problem(
-            "sites", "a cluster over sites needs two or more master sites: use the form centralised for one"
+            "sites", "a cluster over sites needs two or more master sites: use the form centralized for one"
         )
     if form in (Form.STAR, Form.MULTI_CLUSTER) and not replicas:
         yield Problem(
-            "sites", f"the form {form} has replica sites, there is none: use the form cluster or centralised"
+            "sites", f"the form {form} has replica sites, there is none: use the form cluster or centralized"
         )
 
 
@@ -215,7 +215,7 @@ def _votes(topology: Topology) -> Iterator[Problem]:
     nodes = {site.name: len(site.databases) for site in topology.masters}
     total = sum(nodes.values()) + (topology.arbitrator is not None)
     if total == 1:
-        if topology.form != Form.CENTRALISED or len(topology.sites) > 1:
+        if topology.form != Form.CENTRALIZED or len(topology.sites) > 1:
             yield Problem("sites", "there is one database that takes writes: when it is lost nobody can"
                 " change anything,"
                           " add databases to the master site")  # fmt: skip

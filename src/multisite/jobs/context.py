@@ -81,7 +81,7 @@ class ProgressBoard:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunContext:
     """What the contexts of one run share."""
 
     records: Records
@@ -102,7 +102,7 @@ class Context:
 
     def __init__(
         self,
-        around: Surroundings,
+        around: RunContext,
         step: str,
         begun: Begun,
         known: Callable[[], frozenset[str]],

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from multisite.domain import work
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.jobs import graph
-from multisite.jobs.context import ProgressBoard, Surroundings
+from multisite.jobs.context import ProgressBoard, RunContext
 from multisite.jobs.durable import Durable
 from multisite.jobs.lease import Right
 from multisite.jobs.limits import Counts, slot
@@ -198,7 +198,7 @@ class JobEngine:
         return await asyncio.get_running_loop().run_in_executor(pool or self._bookkeeping, there)
 
     @asynccontextmanager
-    async def limit(self, name: str | None, step: str, around: Surroundings) -> AsyncIterator[None]:
+    async def limit(self, name: str | None, step: str, around: RunContext) -> AsyncIterator[None]:
         if name is None:
             yield
             return
@@ -250,7 +250,7 @@ class JobEngine:
         if claim.cancelled:
             cancel.set()
         go_on = partial(self._go_on, right)
-        around = Surroundings(self._records, self._board, claim, right, go_on, cancel)
+        around = RunContext(self._records, self._board, claim, right, go_on, cancel)
         return Runner(self, self._kinds.get(claim.kind) or _unknown(claim.kind), around)
 
     def _begin(self, job_id: str, run: int) -> None:

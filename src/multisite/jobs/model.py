@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
-Json = Any  # JSON-serialisable: None, bool, int, float, str, list, dict
+Json = Any  # JSON-serializable: None, bool, int, float, str, list, dict
 
 
 class JobState(StrEnum):

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from multisite.domain import fence, work
 from multisite.domain.errors import MultisiteError
 from multisite.jobs import graph
-from multisite.jobs.context import Context, Surroundings
+from multisite.jobs.context import Context, RunContext
 from multisite.jobs.model import JobKind, JobState, Step, StepFailed, StepState
 from multisite.jobs.values import TEXT_LIMIT, plain
 from multisite.store.trouble import passing
@@ -34,14 +34,14 @@ class Worker(Protocol):
     async def record(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a short call in the pool for bookkeeping, so that long steps never hold it up."""
 
-    def limit(self, name: str | None, step: str, around: Surroundings) -> AbstractAsyncContextManager[Any]:
+    def limit(self, name: str | None, step: str, around: RunContext) -> AbstractAsyncContextManager[Any]:
         """Held while a step runs."""
 
 
 class Runner:
     """One claimed run.  Everything it decides is in the records: another one can carry on from them."""
 
-    def __init__(self, worker: Worker, kind: JobKind, around: Surroundings) -> None:
+    def __init__(self, worker: Worker, kind: JobKind, around: RunContext) -> None:
         self._worker = worker
         self._kind = kind
         self._around = around

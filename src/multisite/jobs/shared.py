@@ -125,7 +125,7 @@ class Shared:
             self._lease = self._new_life()
         lease = self._lease
         if lease.steady:
-            self._bury()
+            self._reclaim_expired_workers()
         mine = sum(worker == lease.worker for worker in list(self._in_hand.values()))
         wanted = min(AT_ONCE, self._sharing.jobs - mine)
         with self._database.session() as session:
@@ -147,7 +147,7 @@ class Shared:
                 del self._in_hand[job_id, run]
             self._nudge.set()
 
-    def _bury(self) -> None:
+    def _reclaim_expired_workers(self) -> None:
         with self._database.session(read_only=True) as session:
             dead = workers.expired(session)
         for worker, sessions in dead:

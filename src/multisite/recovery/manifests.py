@@ -54,7 +54,7 @@ class StoreContents:
 class ManifestStore:
     """The restore points under one directory, usually a mount that managers and Cinder's backups share.
 
-    Every verb raises StoreUnavailable when the directory is absent or lacks the marker ``initialise``
+    Every verb raises StoreUnavailable when the directory is absent or lacks the marker ``initialize``
     makes: the empty mount point of a share that is not mounted must not pass for a store without
     restore points.
     """
@@ -62,7 +62,7 @@ class ManifestStore:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def initialise(self) -> None:
+    def initialize(self) -> None:
         """Declare the directory a backup store, once it is mounted; harmless when it is one already."""
         if not self.path.is_dir():
             raise StoreUnavailable(
@@ -87,8 +87,8 @@ class ManifestStore:
         if not self.path.is_dir():
             raise StoreUnavailable(f"backup store {self.path}: there is no such directory: is it mounted?")
         raise StoreUnavailable(
-            f"backup store {self.path}: {MARKER} is not in it: it is not mounted, or not initialised yet"
-            " (multisite-manage store initialise)"
+            f"backup store {self.path}: {MARKER} is not in it: it is not mounted, or not initialized yet"
+            " (multisite-manage store initialize)"
         )
 
     def write(self, manifest: Manifest) -> str:
@@ -190,7 +190,7 @@ class ManifestStore:
         try:
             return tuple(sorted(self._directories()))
         except FileNotFoundError:
-            return ()  # initialised, and nothing was written yet
+            return ()  # initialized, and nothing was written yet
         except OSError as error:
             raise _unavailable(self.path, error) from error
 

@@ -1,6 +1,6 @@
 """Protecting and recovering applications: what other parts of Multisite call."""
 
-from multisite.recovery.protection_service import ProtectionService
-from multisite.recovery.recovery_service import RecoveryService
+from multisite.recovery.protect.service import ProtectionService
+from multisite.recovery.recover.service import RecoveryService
 
 __all__ = ["ProtectionService", "RecoveryService"]

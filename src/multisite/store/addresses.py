@@ -21,7 +21,7 @@ from multisite.store.models_addresses import AddressEpochRow, MovingAddressRow
 from multisite.store.repository import Repository, equal
 
 
-class NotYours(Conflict):
+class NotOwner(Conflict):
     """Another job has the address, or had it later."""
 
 
@@ -38,7 +38,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
         self._database.alone(f"address {id}")
 
     def change(self, id: str, job_id: str, how: Callable[[MovingAddress], MovingAddress]) -> MovingAddress:
-        """Let the job that has the address change its record.  NotYours when it has it no more.
+        """Let the job that has the address change its record.  NotOwner when it has it no more.
 
         The last move has it again (to be undone) when whoever had it since has come to rest.
         """
@@ -47,7 +47,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
             known = self.get(id)
             if known.job_id != job_id:
                 if known.move_job_id != job_id:
-                    raise NotYours(
+                    raise NotOwner(
                         f"address {known.name}: job {known.job_id} has had it since: this job is over for it; "
                         "move it instead"
                     )
@@ -56,7 +56,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
             return self.update(how(known))
 
     def has(self, id: str, job_id: str) -> MovingAddress:
-        """The record, for the job that has it.  NotYours otherwise."""
+        """The record, for the job that has it.  NotOwner otherwise."""
         return self.change(id, job_id, lambda known: known)
 
     def hand_over(self, id: str, job_id: str, state: AddressState, *, moves: bool) -> MovingAddress:
@@ -87,7 +87,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
     def raise_epoch(self, id: str, job_id: str, site: str, at: datetime, by: str, why: str) -> MovingAddress:
         """The next epoch is ``site``'s, written down before anything is bound there; with its line of history.
 
-        Once per job and reason: repeated, it changes nothing.  NotYours as ``change``.
+        Once per job and reason: repeated, it changes nothing.  NotOwner as ``change``.
         """
 
         def raised(known: MovingAddress) -> MovingAddress:

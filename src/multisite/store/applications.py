@@ -11,19 +11,19 @@ from sqlalchemy.orm import Session
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.model import Application, Member
 from multisite.store.models import ApplicationRow, MemberRow, SiteRow
-from multisite.store.planes import forget_unrealised
+from multisite.store.planes import forget_unrealized
 from multisite.store.repository import Repository, equal
 
 
 class ApplicationRepository(Repository[Application, ApplicationRow]):
     row_type, item_type, noun = ApplicationRow, Application, "application"
-    used_by = "protections or realised planes"
+    used_by = "protections or realized planes"
 
     def delete(self, id: str) -> None:
         """Planes that are only described go with it.  Conflict while it is protected, or has something in a site."""
         with self._database.session() as session:
-            self._database.alone(f"planes {id}")  # or one of them is realised meanwhile
-            forget_unrealised(session, id)
+            self._database.alone(f"planes {id}")  # or one of them is realized meanwhile
+            forget_unrealized(session, id)
             super().delete(id)
 
     def by_name(self, name: str, project_id: str) -> Application:

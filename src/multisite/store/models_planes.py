@@ -15,7 +15,7 @@ class PlaneRow(Base):
     """``made``: site -> ids of what is there, as ``domain.planes.MadeAt``; ``left``: in sites it was removed without.
 
     ``stretched_network_id`` is no foreign key: the network may be taken apart by its own commands, and then the plane
-    is described only.  An application with realised planes cannot be deleted (``store.applications``).
+    is described only.  An application with realized planes cannot be deleted (``store.applications``).
     """
 
     __tablename__ = "application_plane"
@@ -25,7 +25,7 @@ class PlaneRow(Base):
     application_id: Mapped[str] = mapped_column(ForeignKey("application.id"), index=True)
     name: Mapped[str]
     role: Mapped[str]
-    realised: Mapped[str]
+    realized: Mapped[str]
     sites: Mapped[list[Any]]
     cidr: Mapped[str | None]
     why: Mapped[str] = mapped_column(Text)

@@ -10,13 +10,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.planes import AT_REST, LeftAt, MadeAt, PlaneRecord, PlaneState, Realised, Role
+from multisite.domain.planes import (
+    AT_REST,
+    MadeAt,
+    OrphanedResources,
+    PlaneRecord,
+    PlaneState,
+    Realized,
+    Role,
+)
 from multisite.store.models_networks import StretchedRow
 from multisite.store.models_planes import PlaneRow
 from multisite.store.repository import Repository
 
 _MADE: TypeAdapter[dict[str, MadeAt]] = TypeAdapter(dict[str, MadeAt])
-_LEFT: TypeAdapter[tuple[LeftAt, ...]] = TypeAdapter(tuple[LeftAt, ...])
+_LEFT: TypeAdapter[tuple[OrphanedResources, ...]] = TypeAdapter(tuple[OrphanedResources, ...])
 
 
 class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
@@ -59,14 +67,14 @@ class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
         return replace(
             item,
             role=Role(row.role),
-            realised=Realised(row.realised),
+            realized=Realized(row.realized),
             state=PlaneState(row.state),
             made=_MADE.validate_python(row.made),
             left=_LEFT.validate_python(tuple(row.left)),
         )
 
 
-def forget_unrealised(session: Session, application_id: str) -> None:
+def forget_unrealized(session: Session, application_id: str) -> None:
     """Delete the planes of which nothing is in any site, as part of the session's transaction."""
     networks = select(StretchedRow.id)
     found = select(PlaneRow).where(

@@ -84,7 +84,7 @@ def default_pools(clouds: dict[str, Any]) -> Iterator[None]:
 
 def test_a_local_plane_from_the_sites_own_pools(made: Ground, clouds: dict[str, Any]) -> None:
     with default_pools(clouds):
-        done = plane(made, "realise", "mgmt")
+        done = plane(made, "realize", "mgmt")
         assert (done["state"], [m["site"] for m in done["made"]]) == ("active", list(SITES)), done
         for one in done["made"]:
             network = clouds[one["site"]].network
@@ -110,7 +110,7 @@ def test_without_a_pool_the_operator_is_told_what_to_give(made: Ground, clouds: 
     if any(p.is_default for site in SITES for p in clouds[site].network.subnet_pools(ip_version=4)):
         pytest.fail("the lab's sites have a default subnet pool: this test needs sites without")
     with pytest.raises(CommandFailed) as refused:
-        plane(made, "realise", "mgmt")
+        plane(made, "realize", "mgmt")
     assert refused.value.code == 2
     assert "no default subnet pool" in refused.value.out
     assert left(clouds) == []
@@ -119,7 +119,7 @@ def test_without_a_pool_the_operator_is_told_what_to_give(made: Ground, clouds: 
 def test_members_of_an_l3_plane_reach_each_other_by_a_path(
     made: Ground, clouds: dict[str, Any], boot_at: Callable[..., Guest]
 ) -> None:
-    done = plane(made, "realise", "copy")
+    done = plane(made, "realize", "copy")
     assert (done["state"], all(m["router_id"] for m in done["made"])) == ("active", True), done
     guests = {}
     for one in done["made"]:
@@ -164,7 +164,7 @@ def compared(made: Ground, name: str, code: int) -> list[tuple[str, str]]:
 
 def test_what_hands_did_is_told_and_mended(made: Ground, clouds: dict[str, Any]) -> None:
     """The router of one site is deleted and its network switched off; then its MTU is changed, which is told only."""
-    done = plane(made, "realise", "copy")
+    done = plane(made, "realize", "copy")
     well = [(site, "in-sync") for site in SITES]
     assert compared(made, "copy", 0) == well
     one, other = done["made"]
@@ -197,7 +197,7 @@ def test_removed_without_a_lost_site_and_later_there_too(
 ) -> None:
     with behind_faults(made, tmp_path) as (behind, faults):
         describe(behind, guest)
-        assert plane(behind, "realise", "copy")["state"] == "active"
+        assert plane(behind, "realize", "copy")["state"] == "active"
         faults.order(site2=Orders(cut="refuse"))
         assert compared(behind, "copy", 2) == [("site2", "unknown"), ("site1", "in-sync")]
         with pytest.raises(CommandFailed) as refused:
@@ -212,7 +212,7 @@ def test_removed_without_a_lost_site_and_later_there_too(
 
 
 def test_a_stretched_plane_is_a_stretched_network(made: Ground, clouds: dict[str, Any]) -> None:
-    done = plane(made, "realise", "hb")
+    done = plane(made, "realize", "hb")
     assert done["state"] == "active", done
     shown = made.manager.cli("network", "show", f"{APPLICATION}-hb")
     assert (shown["id"], shown["state"]) == (done["stretched_network_id"], "active")
@@ -231,12 +231,12 @@ def test_what_a_second_neutron_refuses_is_undone_in_the_first(
         refusal = Rule("error", "neutron", method, path, status=409, request_id=True)
         faults.order(site2=Orders(rules=(refusal,)))
         with pytest.raises(CommandFailed) as failed:
-            plane(behind, "realise", "copy")
+            plane(behind, "realize", "copy")
         print(f"\n{failed.value.err.strip().splitlines()[-1]}")
         faults.order()
         shown = plane(behind, "show", "copy")
         assert shown["state"] == "failed"
         assert "site2" in shown["error"]
         assert left(clouds) == []
-        assert plane(behind, "realise", "copy")["state"] == "active"
+        assert plane(behind, "realize", "copy")["state"] == "active"
         assert plane(behind, "remove", "copy")["state"] == "described"

@@ -24,8 +24,8 @@ from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.protect_cloud import opener
-from multisite.recovery.protection_service import ProtectionService
+from multisite.recovery.protect.cloud import opener
+from multisite.recovery.protect.service import ProtectionService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
@@ -49,7 +49,7 @@ class House:
         self.clouds = Sites(lambda name: rows.by_name(name).cloud, config_file=sites.clouds_yaml())
         self.jobs = JobEngine(self.database)
         self.store = ManifestStore(folder)
-        self.store.initialise()
+        self.store.initialize()
         self.sites = SiteService(rows, self.clouds)
         self.applications = ApplicationService(ApplicationRepository(self.database), self.clouds)
         self.protections = ProtectionService(

@@ -10,13 +10,13 @@ from typing import Any
 
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.l3_path import Drift, L3Path, PathEnd, PathJudgement, PathState
+from multisite.domain.l3_path import Drift, L3Path, PathEnd, PathJudgment, PathState
 from multisite.domain.moving_address import (
     AddressMember,
     AddressState,
     EpochRecord,
     Finding,
-    Judgement,
+    Judgment,
     MovingAddress,
     Verdict,
 )
@@ -92,9 +92,9 @@ class Addresses(Kept):
     def history(self, caller: Caller, id: str) -> list[EpochRecord]:
         return [EpochRecord(id, 1, "paris", AT, "olga", "create", "j-1")]
 
-    def check(self, caller: Caller, id: str) -> Judgement:
+    def check(self, caller: Caller, id: str) -> Judgment:
         findings = (Finding("paris", True, "holds it"), Finding("lyon", None, "unknown: no route"))
-        return Judgement(self.verdict, "paris holds it", findings, (), None)
+        return Judgment(self.verdict, "paris holds it", findings, (), None)
 
     def move(
         self, caller: Caller, id: str, to: str, *, fenced: Sequence[str] = (), why: str = ""
@@ -117,7 +117,7 @@ class Addresses(Kept):
 
 class Paths(Kept):
     noun = "path"
-    judgement = PathJudgement(True, ())
+    judgment = PathJudgment(True, ())
 
     def make(
         self, project: str, name: str = "heartbeat", port: int | None = 5000, protocol: str = "udp"
@@ -138,12 +138,12 @@ class Paths(Kept):
     ) -> L3Path:
         return self.make(caller.project_id, name, port, protocol)
 
-    def check(self, caller: Caller, id: str) -> PathJudgement:
-        return self.judgement
+    def check(self, caller: Caller, id: str) -> PathJudgment:
+        return self.judgment
 
     def drifted(self) -> None:
         drift = Drift("lyon", "rule too wide", "udp 5000 from anybody", "delete that rule")
-        self.judgement = PathJudgement(False, (drift,))
+        self.judgment = PathJudgment(False, (drift,))
 
 
 class Probe:

@@ -9,9 +9,9 @@ from typing import Any
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.model import Problem
-from multisite.domain.plane_drift import PlaneDrift, PlaneJudgement, judged
-from multisite.domain.planes import LeftAt, MadeAt, Plane, PlaneRecord, PlaneState, Realised, parse
-from multisite.networks.planes_service import PlanePreview
+from multisite.domain.plane_drift import PlaneDrift, PlaneJudgment, judged
+from multisite.domain.planes import MadeAt, OrphanedResources, Plane, PlaneRecord, PlaneState, Realized, parse
+from multisite.networks.planes.service import PlanePreview
 
 SITES = ("paris", "lyon")
 
@@ -38,7 +38,7 @@ class Planes:
         self._made(application_id, "mgmt")
 
     def _put(self, application_id: str, plane: Plane) -> None:
-        values = (plane.name, plane.role, plane.realised, plane.sites, plane.cidr, plane.why)
+        values = (plane.name, plane.role, plane.realized, plane.sites, plane.cidr, plane.why)
         self.items[application_id, plane.name] = PlaneRecord(self._new_id(), application_id, *values)
 
     def _made(self, application_id: str, name: str) -> PlaneRecord:
@@ -78,13 +78,13 @@ class Planes:
             (problem,) if self.broken else (),
         )
 
-    def realise(self, caller: Caller, application: str, name: str) -> PlaneRecord:
+    def realize(self, caller: Caller, application: str, name: str) -> PlaneRecord:
         if self.broken:
-            raise Conflict(f"plane {name} cannot be realised now: site {self.broken}: it does not tell")
+            raise Conflict(f"plane {name} cannot be realized now: site {self.broken}: it does not tell")
         self.get(caller, application, name)
         return self._made(application, name)
 
-    def check(self, caller: Caller, application: str, name: str) -> PlaneJudgement:
+    def check(self, caller: Caller, application: str, name: str) -> PlaneJudgment:
         known = self.get(caller, application, name)
         if known.state is not PlaneState.ACTIVE:
             raise Conflict(
@@ -111,9 +111,11 @@ class Planes:
         self.removed.append((name, tuple(without), left))
         if known.state is PlaneState.DESCRIBED:
             return None
-        stays = tuple(LeftAt(site, str(known.job_id), False, known.made.get(site)) for site in without)
+        stays = tuple(
+            OrphanedResources(site, str(known.job_id), False, known.made.get(site)) for site in without
+        )
         state = PlaneState.DESCRIBED
         self.items[application, name] = replace(known, state=state, made={}, job_id=None, left=stays)
-        state = {"state": "done" if known.realised is Realised.STRETCHED else "undone"}
+        state = {"state": "done" if known.realized is Realized.STRETCHED else "undone"}
         job_id: str = self._jobs.put(self._job(known.id, **state)).id
         return job_id

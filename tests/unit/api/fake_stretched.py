@@ -20,8 +20,8 @@ from multisite.domain.stretched import (
     StretchKind,
     StretchState,
 )
-from multisite.networks.order import StretchOrder, checked
-from multisite.networks.plan import StretchPlan
+from multisite.networks.stretch.order import StretchOrder, checked
+from multisite.networks.stretch.plan import StretchPlan
 
 BEGAN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 MEMBERS = (

@@ -35,8 +35,8 @@ def test_shown_with_what_it_means(client: FlaskClient, url: str) -> None:
         ({}, "planes"),
         ({"planes": [{"name": "a"}]}, "planes.0.role"),
         ({"planes": [{"name": "a", "role": "data"}]}, "planes.0.role"),
-        ({"planes": [{"name": "a", "role": "backup", "realised": "l2"}]}, "planes.0.realised"),
-        ({"planes": [{"name": "a", "role": "backup", "colour": "red"}]}, "planes.0.colour"),
+        ({"planes": [{"name": "a", "role": "backup", "realized": "l2"}]}, "planes.0.realized"),
+        ({"planes": [{"name": "a", "role": "backup", "color": "red"}]}, "planes.0.color"),
         ({"planes": [{"name": "a/b", "role": "backup"}]}, "planes.0.name"),
         ({"planes": [{"name": "a", "role": "backup", "sites": []}]}, "planes.0.sites"),
         ({"planes": [{"name": "a", "role": "backup", "cidr": "10.0.0.1/24"}]}, r"planes[0] (a): cidr"),
@@ -59,16 +59,16 @@ def test_changes_are_recorded_and_looks_are_not(client: FlaskClient, services: S
     before = len(services.audit.intents)
     assert client.post(f"{url}/mgmt/preview", headers=MEMBER).json["startable"] is True
     assert len(services.audit.intents) == before
-    started = client.post(f"{url}/mgmt/realise", headers=MEMBER)
+    started = client.post(f"{url}/mgmt/realize", headers=MEMBER)
     assert (started.status_code, started.json["job_id"]) == (202, started.json["plane"]["job_id"])
-    removed = client.delete(f"{url}/mgmt/realisation", headers=MEMBER)
-    assert (removed.status_code, client.delete(f"{url}/mgmt/realisation", headers=MEMBER).json) == (
+    removed = client.delete(f"{url}/mgmt/realization", headers=MEMBER)
+    assert (removed.status_code, client.delete(f"{url}/mgmt/realization", headers=MEMBER).json) == (
         202,
         {"job_id": None},
     )
     assert services.planes.removed == [("mgmt", (), False)] * 2
     paths = [intent.path.rpartition("/")[2] for intent in services.audit.intents[before:]]
-    assert paths == ["realise", "realisation", "realisation"]
+    assert paths == ["realize", "realization", "realization"]
 
 
 DRIFT = PlaneDrift("lyon", "router gone", "router r is gone", "cut off", "plane repair", mendable=True)
@@ -97,8 +97,8 @@ def test_repair_begins_a_job_or_none(client: FlaskClient, services: Services, ur
 
 
 def test_removed_without_a_lost_site(client: FlaskClient, services: Services, url: str) -> None:
-    where = f"{url}/mgmt/realisation"
-    for wrong in ("without=", "without=a,,b", "without=a/b", "left=maybe", "colour=red"):
+    where = f"{url}/mgmt/realization"
+    for wrong in ("without=", "without=a,,b", "without=a/b", "left=maybe", "color=red"):
         answer = client.delete(f"{where}?{wrong}", headers=MEMBER)
         assert (answer.status_code, wrong.partition("=")[0] in answer.json["error"]["message"]) == (
             400,

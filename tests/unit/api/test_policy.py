@@ -36,7 +36,7 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "plane:show": (READ, "GET", "/v1/applications/{applications}/planes/mgmt", None),
     "plane:describe": (WRITE, "PUT", "/v1/applications/{applications}/planes", PLANES),
     "plane:preview": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/preview", None),
-    "plane:realise": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/realise", None),
+    "plane:realize": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/realize", None),
     "plane:check": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/check", None),
     "plane:repair": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/repair", None),
     "plane:forget": (
@@ -45,7 +45,7 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
         "/v1/applications/{applications}/planes/mgmt/forget",
         {"sites": ["lyon"]},
     ),
-    "plane:remove": (WRITE, "DELETE", "/v1/applications/{applications}/planes/mgmt/realisation", None),
+    "plane:remove": (WRITE, "DELETE", "/v1/applications/{applications}/planes/mgmt/realization", None),
     "protection:list": (READ, "GET", "/v1/protections", None),
     "protection:show": (READ, "GET", "/v1/protections/{protections}", None),
     "protection:create": (WRITE, "POST", "/v1/protections", {"application": "mme"}),
@@ -179,7 +179,7 @@ def test_administrators_reach_every_project(client: FlaskClient, services: Servi
     assert ask(client, services, rule, ADMIN, FOREIGN).status_code < 300
 
 
-@pytest.mark.parametrize("verb", ["POST preview", "POST realise", "DELETE realisation"])
+@pytest.mark.parametrize("verb", ["POST preview", "POST realize", "DELETE realization"])
 def test_a_stretched_plane_is_for_who_may_stretch(client: FlaskClient, services: Services, verb: str) -> None:
     method, _, last = verb.partition(" ")
     path = filled(f"/v1/applications/{{applications}}/planes/hb/{last}", services, MINE)

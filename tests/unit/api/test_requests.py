@@ -38,7 +38,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("/v1/recoveries/preview", {"restore_point": "rp"}, "target_site"),
     ("/v1/recoveries", {"restore_point": "rp", "target_site": "lyon"}, "confirm"),
     ("/v1/recoveries", START | {"mapping": {"networks": {"a": 1}}}, "mapping.networks.a"),
-    ("/v1/recoveries", START | {"mapping": {"colour": "red"}}, "mapping.colour"),
+    ("/v1/recoveries", START | {"mapping": {"color": "red"}}, "mapping.color"),
     ("/v1/recoveries", START | {"mapping": {"ready_console": "["}}, "mapping.ready_console"),
     ("/v1/recoveries", START | {"mapping": {"ready_timeout": 0}}, "mapping.ready_timeout"),
     ("/v1/recoveries", START | {"mapping": None}, "mapping"),
@@ -161,7 +161,7 @@ def test_lists_of_jobs_filter_and_leave_the_journal_out(client: FlaskClient, ser
     jobs = client.get("/v1/jobs?state=paused&limit=5", headers=MEMBER).json["jobs"]
     assert [j["state"] for j in jobs] == ["paused"]
     assert "journal" not in jobs[0]
-    assert client.get("/v1/jobs?colour=red", headers=MEMBER).status_code == 400
+    assert client.get("/v1/jobs?color=red", headers=MEMBER).status_code == 400
     assert client.get("/v1/jobs?state=tired", headers=MEMBER).json["error"]["message"].startswith("state")
 
 

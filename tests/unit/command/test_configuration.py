@@ -145,7 +145,7 @@ def test_backup_store(setup: Setup, run: Run) -> None:
     file = str(setup.file)
     code, _, err = run(manage.main, "store", "check", "--config-file", file)
     assert code == 1
-    assert "not initialised" in err
+    assert "not initialized" in err
     ready(setup, run)
     ready(setup, run)
     code, out, _ = run(manage.main, "store", "check", "--config-file", file)

@@ -9,7 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from multisite.identity import secrets, topology_file
-from multisite.identity.check import collect_config, compare_catalog, compare_database, run
+from multisite.identity.check import run
+from multisite.identity.check.collect import config as collect_config
+from multisite.identity.check.compare import catalog as compare_catalog
+from multisite.identity.check.compare import database as compare_database
 from multisite.identity.check.facts import Catalog, DatabaseFacts, Refusal, Unseen
 from multisite.identity.check.findings import DRIFT, IN_STEP, UNKNOWN, Finding, Severity, verdict
 from multisite.identity.render import everything, names, services

@@ -12,7 +12,7 @@ from multisite.identity.topology import Form, TokenProvider, Tokens
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "docs/examples/identity").glob("*.yaml"))
 STAR = next(path.read_text() for path in EXAMPLES if path.name == "star.yaml")
-CENTRALISED = next(path.read_text() for path in EXAMPLES if path.name == "centralised.yaml")
+CENTRALIZED = next(path.read_text() for path in EXAMPLES if path.name == "centralized.yaml")
 MULTI = next(path.read_text() for path in EXAMPLES if path.name == "multi-cluster.yaml")
 
 
@@ -47,7 +47,7 @@ def test_there_is_an_example_of_every_form_and_provider() -> None:
     [
         ("version: 1", "version: 2", "version: 2 is wrong: give 1"),
         ("version: 1\n", "", "version: is missing: add it"),
-        ("form: star", "form: ring", "form: 'ring' is wrong: give 'cluster', 'multi-cluster', 'star' or 'centralised'"),
+        ("form: star", "form: ring", "form: 'ring' is wrong: give 'cluster', 'multi-cluster', 'star' or 'centralized'"),
         ("form: star", "form: star\nfoo: 1", "foo: is no field of a topology file: remove it or correct its name"),
         ("name: europe\n", "", "name: is missing: add it"),
         ("region: Oslo", "region: no", "sites[2].region: False is wrong: input should be a valid string"),
@@ -92,10 +92,10 @@ def test_a_file_without_sites_says_so() -> None:
 
 
 def test_a_client_has_neither_databases_nor_keys_and_names_a_keystone() -> None:
-    text = changed(CENTRALISED, ("name: porto", "name: porto\n    databases: [{address: 192.0.2.99}]"))
+    text = changed(CENTRALIZED, ("name: porto", "name: porto\n    databases: [{address: 192.0.2.99}]"))
     assert "sites[1].databases: a client site has no Keystone and no database" in said(text)
     text = changed(
-        CENTRALISED, ("role: client\n    address: 192.0.2.10", "role: client\n    address: 192.0.2.77")
+        CENTRALIZED, ("role: client\n    address: 192.0.2.10", "role: client\n    address: 192.0.2.77")
     )
     assert "sites[1].address: 192.0.2.77:5000 is no Keystone" in said(text)
 

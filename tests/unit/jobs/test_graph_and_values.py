@@ -41,7 +41,7 @@ def test_impossible_graphs_are_refused(steps: list[Step], words: str) -> None:
         graph.ordered(steps)
 
 
-class Colour(StrEnum):
+class Color(StrEnum):
     RED = "red"
 
 
@@ -56,7 +56,7 @@ class Secret(str):
 
 def test_plain_values_are_copied() -> None:
     inner = [1, 2.5, None, True, "x"]
-    value: dict[str, Any] = {"a": inner, "b": (1, Colour.RED), "c": {}}
+    value: dict[str, Any] = {"a": inner, "b": (1, Color.RED), "c": {}}
     copy = plain(value, "params")
     assert copy == {"a": [1, 2.5, None, True, "x"], "b": [1, "red"], "c": {}}
     assert type(copy["b"][1]) is str

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobs.conftest import Bench
-from multisite.command.log import Whose
+from multisite.command.log import WorkContextFilter
 from multisite.domain import work
 from multisite.domain.fence import FencedThreads
 from multisite.domain.work import Work
@@ -51,7 +51,7 @@ def test_every_line_of_a_steps_work_tells_job_step_and_request(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    caplog.handler.addFilter(Whose())
+    caplog.handler.addFilter(WorkContextFilter())
 
     def run(ctx: StepContext) -> Any:
         logging.getLogger("some.library").info("deep inside")

@@ -90,7 +90,7 @@ def test_ports() -> None:
     assert (found.source_port, found.target_port) == (40000, 22)
 
 
-def test_neighbour_advertisement_tells_the_address_inside() -> None:
+def test_neighbor_advertisement_tells_the_address_inside() -> None:
     told = ipaddress.ip_address("2001:db8::7")
     found = parse(0, ethernet(0x86DD, ipv6(58, b"\x88" + bytes(7) + told.packed)))
     assert (found.kind, found.source, found.target, found.announces) == (

@@ -17,8 +17,8 @@ from multisite.domain.stretched import (
     StretchKind,
     StretchState,
 )
-from multisite.networks.decide import Known, decide
-from multisite.networks.mirror import mirrored, why_not
+from multisite.networks.stretch.decide import Known, decide
+from multisite.networks.stretch.mirror import mirrored, why_not
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NET = StretchedNetwork(

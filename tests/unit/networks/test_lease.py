@@ -9,7 +9,7 @@ import pytest
 
 from multisite.domain import fence
 from multisite.domain.errors import Unavailable
-from multisite.networks.lease import Held, Lease, LeaseLost, held
+from multisite.networks.stretch.lease import Held, Lease, LeaseLost, held
 from multisite.store.database import Database
 
 

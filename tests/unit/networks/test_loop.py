@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from multisite.networks import loop
-from multisite.networks.loop import Loop
-from multisite.networks.reconcile import Reconciler
+from multisite.networks.stretch import loop
+from multisite.networks.stretch.loop import Loop
+from multisite.networks.stretch.reconcile import Reconciler
 
 
 class Passes:

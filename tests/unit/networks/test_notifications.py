@@ -10,7 +10,7 @@ import pytest
 from oslo_config import cfg
 
 from multisite.domain.errors import Invalid
-from multisite.networks.notifications import TOPIC, Endpoint, Listeners, parsed
+from multisite.networks.stretch.notifications import TOPIC, Endpoint, Listeners, parsed
 
 URL = "rabbit://neutron:very-secret@192.0.2.1:5672/a"
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from multisite.clouds.stretched import NetworkFact, SiteFacts, SubnetFact, endpoints
 from multisite.domain.errors import Invalid
 from multisite.domain.stretched import REMOTE_AGENT, Gateway, PortFact, StretchKind
-from multisite.networks.order import StretchOrder, checked
-from multisite.networks.plan import StretchPlan, make_plan
+from multisite.networks.stretch.order import StretchOrder, checked
+from multisite.networks.stretch.plan import StretchPlan, make_plan
 
 ORDER = StretchOrder("hb", ("a", "b"), cidr="10.0.0.0/24")
 ROOM: dict[str, int | None] = {"network": 10, "subnet": 10, "port": None}

@@ -8,9 +8,9 @@ import pytest
 
 from multisite.clouds.planes import PlaneFacts
 from multisite.domain.errors import Invalid
-from multisite.domain.planes import DEFAULTS, SENTENCES, PlaneState, Realised, Role, parse
-from multisite.networks.planes import explained, orders
-from multisite.networks.planes_plan import PlanePlan, make_plan
+from multisite.domain.planes import DEFAULTS, SENTENCES, PlaneState, Realized, Role, parse
+from multisite.networks.planes.orders import explained, orders
+from multisite.networks.planes.plan import PlanePlan, make_plan
 
 SITES = ("paris", "lyon")
 FOUR = [
@@ -23,7 +23,7 @@ FOUR = [
 
 def test_four_planes_as_usual() -> None:
     planes = parse(FOUR, SITES)
-    assert [p.realised for p in planes] == [Realised.LOCAL, Realised.STRETCHED, Realised.L3, Realised.LOCAL]
+    assert [p.realized for p in planes] == [Realized.LOCAL, Realized.STRETCHED, Realized.L3, Realized.LOCAL]
     (order,) = orders("mme", planes)
     assert (order.name, order.sites, order.cidr) == ("mme-hb", SITES, "10.1.0.0/24")
     said = list(explained("mme", planes))
@@ -33,9 +33,9 @@ def test_four_planes_as_usual() -> None:
 
 def test_the_operator_decides() -> None:
     (plane,) = parse(
-        [{"name": "m", "role": "management", "realised": "stretched", "cidr": "10.2.0.0/24"}], SITES
+        [{"name": "m", "role": "management", "realized": "stretched", "cidr": "10.2.0.0/24"}], SITES
     )
-    assert (plane.realised, plane.why) == (Realised.STRETCHED, "as the operator said")
+    assert (plane.realized, plane.why) == (Realized.STRETCHED, "as the operator said")
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_the_operator_decides() -> None:
     [
         ([{"role": "backup"}], r"planes\[0\]: name"),
         ([{"name": "x", "role": "data"}], r"planes\[0\] \(x\): role: 'data' is not one of external"),
-        ([{"name": "x", "role": "backup", "realised": "l2"}], "realised: 'l2'"),
+        ([{"name": "x", "role": "backup", "realized": "l2"}], "realized: 'l2'"),
         ([{"name": "x", "role": "backup", "color": 1}], "color: not a field"),
         ([{"name": "x", "role": "backup", "sites": ["oslo"]}], "sites: oslo is not a site"),
-        ([{"name": "x", "role": "backup", "sites": ["lyon"]}], "sites: a plane realised as l3 connects two"),
+        ([{"name": "x", "role": "backup", "sites": ["lyon"]}], "sites: a plane realized as l3 connects two"),
         ([{"name": "x", "role": "inter-component"}], "cidr: a stretched plane"),
         ([{"name": "x", "role": "inter-component", "cidr": "10.0.0.1/8"}], "cidr: '10.0.0.1/8' is not"),
         ([{"name": "x", "role": "inter-component", "cidr": "fd00::/64"}], "cidr: 'fd00::/64' is not"),
@@ -93,7 +93,7 @@ def planned(entry: dict[str, Any], silent: dict[str, str] | None = None, **more:
 
 
 @pytest.mark.parametrize(
-    ("role", "realised", "gateway", "router"),
+    ("role", "realized", "gateway", "router"),
     [
         ("external", "local", True, False),
         ("management", "local", False, False),
@@ -101,8 +101,8 @@ def planned(entry: dict[str, Any], silent: dict[str, str] | None = None, **more:
         ("backup", "l3", True, True),
     ],
 )
-def test_what_is_made_in_each_site(role: str, realised: str, gateway: bool, router: bool) -> None:
-    plan = planned({"role": role, "realised": realised})
+def test_what_is_made_in_each_site(role: str, realized: str, gateway: bool, router: bool) -> None:
+    plan = planned({"role": role, "realized": realized})
     assert (plan.name, plan.startable, plan.problems) == ("mme-x", True, ())
     assert [p.site for p in plan.parts] == list(SITES)
     for part in plan.parts:

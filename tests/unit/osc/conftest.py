@@ -35,7 +35,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
     for name in [name for name in os.environ if name.startswith("OS_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)  # no clouds.yaml here
-    monkeypatch.setattr("multisite.osc.progress.POLL", 0.01)
+    monkeypatch.setattr("multisite_client.osc.progress.POLL", 0.01)
     with running(Services()) as found:
         yield found
 

@@ -15,7 +15,7 @@ START = ["mme", "--target-site", "lyon", "--yes-recover", "mme"]
 GRAMMAR = {
     "site": ["register", "list", "show", "check", "unregister"],
     "application": ["create", "list", "show", "delete"],
-    "application plane": ("set", "list", "show", "realise", "check", "repair", "remove", "forget"),
+    "application plane": ("set", "list", "show", "realize", "check", "repair", "remove", "forget"),
     "protection": ["create", "list", "show", "run", "delete"],
     "restore point": ["list", "show", "delete", "rescan"],
     "recovery": ["preview", "start", "list", "show", "resume", "undo"],
@@ -218,7 +218,7 @@ def test_the_name_must_be_said(openstack: Openstack, cloud: Cloud) -> None:
     assert [verb for verb, _ in cloud.services.recoveries.asked] == ["preview"]
 
 
-@pytest.mark.parametrize("rule", ["network", "network:a", "colour:a=b", "network:=b", "network:a="])
+@pytest.mark.parametrize("rule", ["network", "network:a", "color:a=b", "network:=b", "network:a="])
 def test_maps_that_say_nothing(openstack: Openstack, rule: str) -> None:
     answer = openstack("recovery", "preview", "mme", "--target-site", "lyon", "--map", rule)
     assert answer.code == 1
@@ -273,7 +273,7 @@ def test_one_request_per_simple_command(openstack: Openstack, cloud: Cloud) -> N
 def test_the_sdk_finds_the_service(cloud: Cloud) -> None:
     import openstack as sdk
 
-    import multisite.client
+    import multisite_client
 
     options = dict(zip(cloud.argv()[::2], cloud.argv()[1::2], strict=True))
     conn = sdk.connect(
@@ -286,7 +286,7 @@ def test_the_sdk_finds_the_service(cloud: Cloud) -> None:
         load_yaml_config=False,
         load_envvars=False,
     )
-    conn.add_service(multisite.client.service())
+    conn.add_service(multisite_client.service())
     assert {site.name for site in conn.multisite.sites()} == {"paris", "lyon"}
     assert isinstance(cloud.services, Services)
 

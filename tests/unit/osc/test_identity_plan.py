@@ -79,7 +79,7 @@ def test_two_owners_for_people(run: Run, tmp_path: Path) -> None:
     _, out, _ = run("plan.yaml")
     assert "federation between 2 owners" in out
     assert "acme, 2 sites: cluster-fernet" in out
-    assert "zeta, 1 sites: centralised-fernet" in out
+    assert "zeta, 1 sites: centralized-fernet" in out
 
 
 def test_secrets_that_may_not_travel(run: Run) -> None:

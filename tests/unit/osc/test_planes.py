@@ -18,11 +18,11 @@ SET = ("application", "plane", "set", "mme")
 def test_set_by_options(openstack: Openstack, cloud: Cloud) -> None:
     planes = [
         "--plane", "name=hb,role=inter-component,cidr=10.9.0.0/24,site=paris,site=lyon",
-        "--plane", "name=oam,role=management,realised=l3",
+        "--plane", "name=oam,role=management,realized=l3",
     ]  # fmt: skip
     answer = openstack(*SET, *planes, "--site", "paris", "--site", "lyon", "-f", "json")
     assert answer.code == 0, answer.err
-    assert [(r["Name"], r["Realised"], r["State"]) for r in answer.json] == [
+    assert [(r["Name"], r["Realized"], r["State"]) for r in answer.json] == [
         ("hb", "stretched", "described"),
         ("oam", "l3", "described"),
     ]
@@ -30,7 +30,7 @@ def test_set_by_options(openstack: Openstack, cloud: Cloud) -> None:
         (
             [
                 {"name": "hb", "role": "inter-component", "cidr": "10.9.0.0/24", "sites": ["paris", "lyon"]},
-                {"name": "oam", "role": "management", "realised": "l3"},
+                {"name": "oam", "role": "management", "realized": "l3"},
             ],
             ("paris", "lyon"),
         )
@@ -56,9 +56,9 @@ def test_set_by_a_file(openstack: Openstack, cloud: Cloud, tmp_path: Path, text:
     [
         ("planes: {", "cannot be read"),
         ("name: x", "it must be a list of planes"),
-        ("planes: []\ncolour: red", "colour: only `planes` and `sites`"),
+        ("planes: []\ncolor: red", "color: only `planes` and `sites`"),
         ("- {name: oam, role: data}", "role"),
-        ("- {name: oam, role: management, colour: 1}", "colour"),
+        ("- {name: oam, role: management, color: 1}", "color"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_said(
@@ -72,20 +72,20 @@ def test_what_is_wrong_in_a_file_is_said(
     assert openstack(*SET, "--planes", str(tmp_path / "none")).code == 1
 
 
-@pytest.mark.parametrize("plane", ["name", "name=a,name=b", "name=a,colour=red", "name=,role=backup", ""])
+@pytest.mark.parametrize("plane", ["name", "name=a,name=b", "name=a,color=red", "name=,role=backup", ""])
 def test_what_is_wrong_in_an_option_is_said(openstack: Openstack, plane: str) -> None:
     answer = openstack(*SET, "--plane", plane)
     assert answer.code == 1
     assert f"--plane {plane}:" in answer.err
 
 
-def test_realise_show_remove(openstack: Openstack, cloud: Cloud) -> None:
+def test_realize_show_remove(openstack: Openstack, cloud: Cloud) -> None:
     before = openstack("application", "plane", "show", "mme", "hb")
     assert "only written down" in before.out
     assert "which only layer 2 carries" in before.out
-    preview = openstack("application", "plane", "realise", "mme", "hb", "--preview", "-f", "json").json
+    preview = openstack("application", "plane", "realize", "mme", "hb", "--preview", "-f", "json").json
     assert preview["actions"] == ["create network mme-hb at paris"]
-    done = openstack("application", "plane", "realise", "mme", "hb", "-f", "json")
+    done = openstack("application", "plane", "realize", "mme", "hb", "-f", "json")
     assert (done.code, done.json["state"], [m["site"] for m in done.json["made"]]) == (
         0,
         "active",
@@ -101,7 +101,7 @@ def test_realise_show_remove(openstack: Openstack, cloud: Cloud) -> None:
 
 def test_what_is_in_the_way_ends_with_2(openstack: Openstack, cloud: Cloud) -> None:
     cloud.services.planes.broken = "lyon"
-    refused = openstack("application", "plane", "realise", "mme", "hb")
+    refused = openstack("application", "plane", "realize", "mme", "hb")
     assert refused.code == 2
     assert "BLOCKS: site lyon: it does not tell" in refused.out
     assert cloud.services.planes.items[cloud.services.of("applications").id, "hb"].job_id is None

@@ -13,7 +13,7 @@ from openstack.exceptions import HttpException
 
 from multisite.api.schemas.jobs import JobOut
 from multisite.jobs.model import JobState, StepState
-from multisite.osc import live, progress
+from multisite_client.osc import live, progress
 from osc.cloud import Cloud
 from osc.conftest import Openstack
 
@@ -184,6 +184,6 @@ def test_a_window_follows_the_work() -> None:
     [(0.04, "0.0 s"), (59.9, "59.9 s"), (61, "1 min 1 s"), (7380, "2 h 3 min"), (90000, "1 d 1 h")],
 )
 def test_durations_for_people(value: float, shown: str) -> None:
-    from multisite.osc.base import seconds
+    from multisite_client.osc.base import seconds
 
     assert seconds(value) == shown

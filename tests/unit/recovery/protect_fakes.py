@@ -19,8 +19,8 @@ from multisite.domain.model import Application, Member
 from multisite.jobs import graph
 from multisite.jobs.model import JobKind, JobState
 from multisite.jobs.values import plain
-from multisite.recovery.protect_cloud import Sight
-from multisite.recovery.protect_plan import ServerSeen, VolumeSeen
+from multisite.recovery.protect.cloud import Sight
+from multisite.recovery.protect.plan import ServerSeen, VolumeSeen
 
 FLAVOR = FlavorRecord("f1", "small", 1, 128, 1)
 

@@ -24,7 +24,7 @@ from multisite.domain.manifest import (
     SubnetRecord,
     VolumeRecord,
 )
-from multisite.recovery.target_facts import TargetFacts, TargetVolumeType
+from multisite.recovery.recover.target_facts import TargetFacts, TargetVolumeType
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TAKEN = NOW - timedelta(minutes=5)

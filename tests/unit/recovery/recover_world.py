@@ -15,8 +15,8 @@ from multisite.domain.model import Recovery
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
-from multisite.recovery.recovery_service import RecoveryService
-from multisite.recovery.target_facts import TargetFacts
+from multisite.recovery.recover.service import RecoveryService
+from multisite.recovery.recover.target_facts import TargetFacts
 from multisite.store.database import Database
 from tests.unit.recovery.recover_fakes import FakeTarget
 from tests.unit.recovery.recover_samples import facts, manifest

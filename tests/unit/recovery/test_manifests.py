@@ -34,7 +34,7 @@ def manifest(id="rp-1", consistent_at=NOW):
 @pytest.fixture
 def store(tmp_path):
     store = ManifestStore(tmp_path)
-    store.initialise()
+    store.initialize()
     return store
 
 
@@ -56,7 +56,7 @@ def test_newest_data_comes_first(store):
     assert [m.id for m in store.list().manifests] == ["rp-3", "rp-2", "rp-1"]
 
 
-def test_an_initialised_store_may_be_empty(store):
+def test_an_initialized_store_may_be_empty(store):
     assert store.list().manifests == ()
     assert store.ids() == ()
 
@@ -80,14 +80,14 @@ def test_a_directory_without_marker_is_not_an_empty_store(tmp_path, verb):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_initialise_does_not_make_the_mount_point(tmp_path):
+def test_initialize_does_not_make_the_mount_point(tmp_path):
     with pytest.raises(StoreUnavailable, match="mount it first"):
-        ManifestStore(tmp_path / "absent").initialise()
+        ManifestStore(tmp_path / "absent").initialize()
 
 
-def test_initialise_twice_keeps_what_is_there(store):
+def test_initialize_twice_keeps_what_is_there(store):
     store.write(manifest())
-    store.initialise()
+    store.initialize()
     assert store.read("rp-1") == manifest()
 
 

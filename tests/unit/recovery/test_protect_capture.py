@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from multisite.clouds.errors import ConflictInSite, UnknownOutcome, Unreachable
 from multisite.clouds.quiesce import Thawed
 from multisite.jobs.model import StepFailed
-from multisite.recovery import protect_capture, protect_window
-from multisite.recovery.protect_capture import CaptureSettings, capture, undo_capture
-from multisite.recovery.protect_plan import Wish, make_plan
+from multisite.recovery.protect import capture as protect_capture
+from multisite.recovery.protect import window as protect_window
+from multisite.recovery.protect.capture import CaptureSettings, capture, undo_capture
+from multisite.recovery.protect.plan import BackupOptions, make_plan
 from tests.unit.recovery.protect_fakes import Context, FakeCloud, now, unreachable
 
 ALL = {"v1a", "v1b", "v2a", "v2b", "v3a", "v3b"}
@@ -38,7 +39,7 @@ def cloud():
 def plan_of(cloud, **wish):
     sight = cloud.look(cloud.application, quiesce=True)
     cloud.log.clear()
-    return make_plan(sight.servers, sight.volumes, (), None, Wish(**wish))
+    return make_plan(sight.servers, sight.volumes, (), None, BackupOptions(**wish))
 
 
 def take(cloud, timeout=5, gap=None, plan=None, **context):

@@ -15,13 +15,15 @@ from multisite.clouds.errors import OverQuota, Refused, UnknownOutcome, Unreacha
 from multisite.domain.errors import NotFound
 from multisite.domain.model import Protection, RestorePoint, RestorePointState
 from multisite.jobs.model import JobState
-from multisite.recovery import protect_capture, protect_job, protect_window
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import RunRequest
-from multisite.recovery.protect_forget import forget_kind, forget_params
-from multisite.recovery.protect_job import protect_kind
-from multisite.recovery.protect_order import ProtectPorts
+from multisite.recovery.protect import capture as protect_capture
+from multisite.recovery.protect import job as protect_job
+from multisite.recovery.protect import window as protect_window
+from multisite.recovery.protect.forget import forget_kind, forget_params
+from multisite.recovery.protect.job import protect_kind
+from multisite.recovery.protect.order import ProtectDependencies
 from tests.unit.recovery.protect_fakes import FakeCloud, carry_out, now, undo, unreachable
 
 
@@ -57,10 +59,10 @@ class Bench:
         path.mkdir(parents=True, exist_ok=True)
         self.cloud = FakeCloud.with_servers(servers)
         self.store = ManifestStore(path)
-        self.store.initialise()
+        self.store.initialize()
         self.points, self.protections = Rows(), Rows()
         self.errors = {}
-        self.ports = ProtectPorts(
+        self.ports = ProtectDependencies(
             lambda _: self.cloud, self.store, self.points, self.protections, self.errors.get
         )
         self.kind = protect_kind(self.ports)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from multisite.clouds.volumes import Backup, next_parent
 from multisite.domain.manifest import BackupRecord, Manifest, SourceSite, VolumeRecord
-from multisite.recovery.protect_plan import ServerSeen, VolumeSeen, Wish, differences, make_plan
+from multisite.recovery.protect.plan import BackupOptions, ServerSeen, VolumeSeen, differences, make_plan
 
 T0 = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
@@ -48,7 +48,9 @@ def previous(**chains):
 
 
 def plan(servers=None, seen=None, backups=(), before=None, **wish):
-    return make_plan(servers or [server(1), server(2)], seen or volumes(), backups, before, Wish(**wish))
+    return make_plan(
+        servers or [server(1), server(2)], seen or volumes(), backups, before, BackupOptions(**wish)
+    )
 
 
 def problems(*args, **kwargs):
@@ -119,8 +121,8 @@ def test_what_forbids_a_run_is_named(servers, words):
 
 
 def test_no_servers():
-    assert make_plan([], {}, (), None, Wish()).problems[0].what == "it has no servers"
-    assert not make_plan([], {}, (), None, Wish()).quiesced
+    assert make_plan([], {}, (), None, BackupOptions()).problems[0].what == "it has no servers"
+    assert not make_plan([], {}, (), None, BackupOptions()).quiesced
 
 
 def test_a_server_that_is_not_frozen_may_lack_the_agent():

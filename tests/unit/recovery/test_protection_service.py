@@ -12,9 +12,11 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import Capability, Known, RestorePointState, Site
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
-from multisite.recovery import protect_capture, protect_job, protect_window
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable
-from multisite.recovery.protection_service import ProtectionService
+from multisite.recovery.protect import capture as protect_capture
+from multisite.recovery.protect import job as protect_job
+from multisite.recovery.protect import window as protect_window
+from multisite.recovery.protect.service import ProtectionService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from multisite.store.sites import SiteRepository
@@ -53,7 +55,7 @@ class House:
         store = path / "store"
         store.mkdir(exist_ok=True)
         self.store = ManifestStore(store)
-        self.store.initialise()
+        self.store.initialize()
         self.cloud = FakeCloud.with_servers(2)
         sites, applications = SiteRepository(self.database), ApplicationRepository(self.database)
         for name in ("s1", "s2"):
@@ -132,7 +134,7 @@ def test_create_remembers_the_decision(house):
         ({"snapshot_gap_seconds": -1}, "snapshot_gap_seconds"),
         ({"console_mark": "("}, "console_mark: not a regular expression"),
         ({"target_site": "s1"}, "target_site: 's1' is the site the application runs in"),
-        ({"colour": "red"}, "colour: not a field"),
+        ({"color": "red"}, "color: not a field"),
         ({"method": "magic"}, "method: 'magic' is not known; there are: consistent-backup"),
     ],
 )

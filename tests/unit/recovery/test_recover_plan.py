@@ -22,11 +22,11 @@ from multisite.domain.manifest import (
     SubnetRecord,
 )
 from multisite.domain.model import Preview, Problem
-from multisite.recovery.mapping import parse
-from multisite.recovery.recover_checks import SourceState
-from multisite.recovery.recover_model import RecoverPlan
-from multisite.recovery.recover_plan import SpeedModel, decide, plan, preview
-from multisite.recovery.target_facts import (
+from multisite.recovery.recover.checks import SourceState
+from multisite.recovery.recover.mapping import parse
+from multisite.recovery.recover.model import RecoverPlan
+from multisite.recovery.recover.plan import SpeedModel, decide, plan, preview
+from multisite.recovery.recover.target_facts import (
     TargetBackup,
     TargetFacts,
     TargetGroup,

@@ -6,8 +6,8 @@ import pytest
 
 from multisite.clouds.errors import Cancelled
 from multisite.jobs.model import StepFailed
-from multisite.recovery.readiness import Ready, wait_ready
-from multisite.recovery.recover_model import Readiness
+from multisite.recovery.recover.model import Readiness
+from multisite.recovery.recover.readiness import Ready, wait_ready
 from tests.unit.recovery.recover_fakes import FakeTarget, HttpError
 
 

@@ -11,7 +11,7 @@ from multisite.clouds.errors import Unreachable
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.model import RecoveryState
 from multisite.jobs.model import StepState
-from multisite.recovery.target_facts import TargetNetwork
+from multisite.recovery.recover.target_facts import TargetNetwork
 from tests.unit.recovery.recover_fakes import HttpError, lost
 from tests.unit.recovery.recover_samples import manifest
 from tests.unit.recovery.recover_world import NEW, OPERATOR, STRANGER, World, row

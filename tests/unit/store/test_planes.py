@@ -9,7 +9,7 @@ import pytest
 
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.model import Application, Site
-from multisite.domain.planes import LeftAt, MadeAt, PlaneRecord, PlaneState, Realised, Role
+from multisite.domain.planes import MadeAt, OrphanedResources, PlaneRecord, PlaneState, Realized, Role
 from multisite.domain.stretched import StretchedNetwork, StretchKind, StretchState
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
@@ -21,8 +21,9 @@ from multisite.store.stretched import StretchedRepository
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 MADE = {"west": MadeAt("n1", "s1", "10.1.0.0/24"), "east": MadeAt("n2", "s2", "10.1.0.0/24", "r2")}
 PLANE = PlaneRecord(
-    "pl1", "a1", "mgmt", Role.MANAGEMENT, Realised.LOCAL, ("west", "east"), None, "why", PlaneState.ACTIVE, None, MADE,
-    "j1", "an error", NOON, (LeftAt("east", "j0", True, MADE["east"]), LeftAt("west", "j0", False)),
+    "pl1", "a1", "mgmt", Role.MANAGEMENT, Realized.LOCAL, ("west", "east"), None, "why", PlaneState.ACTIVE, None, MADE,
+    "j1", "an error", NOON,
+    (OrphanedResources("east", "j0", True, MADE["east"]), OrphanedResources("west", "j0", False)),
 )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def test_an_application_goes_with_planes_of_which_nothing_is_there(
         ApplicationRepository(database).delete("a1")
         assert planes.of("a1") == []
         return
-    with pytest.raises(Conflict, match="realised planes"):
+    with pytest.raises(Conflict, match="realized planes"):
         ApplicationRepository(database).delete("a1")
     assert len(planes.of("a1")) == 2, "all or nothing"
 
@@ -68,7 +69,7 @@ def test_an_application_stays_while_something_is_left_of_a_plane(
     database: Database, planes: PlaneRepository
 ) -> None:
     planes.add(replace(PLANE, state=PlaneState.DESCRIBED))
-    with pytest.raises(Conflict, match="realised planes"):
+    with pytest.raises(Conflict, match="realized planes"):
         ApplicationRepository(database).delete("a1")
     planes.change("pl1", lambda known: replace(known, left=()))
     ApplicationRepository(database).delete("a1")
@@ -85,10 +86,10 @@ def test_a_stretched_plane_is_there_as_long_as_its_network(
     )
     planes.add(
         replace(
-            PLANE, realised=Realised.STRETCHED, state=PlaneState.DESCRIBED, stretched_network_id="n1", left=()
+            PLANE, realized=Realized.STRETCHED, state=PlaneState.DESCRIBED, stretched_network_id="n1", left=()
         )
     )
-    with pytest.raises(Conflict, match="realised planes"):
+    with pytest.raises(Conflict, match="realized planes"):
         ApplicationRepository(database).delete("a1")
     networks.delete("n1")
     ApplicationRepository(database).delete("a1")

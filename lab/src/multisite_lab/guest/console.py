@@ -23,7 +23,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The guest's own judgement of its two disks, made at boot before it wrote anything."""
+    """The guest's own judgment of its two disks, made at boot before it wrote anything."""
 
     root: int
     data: int

@@ -46,14 +46,14 @@ def _build(wanted: list[packages.Package], target: Path) -> None:
         packages.unpack(wanted, work / "packages")
         rootfs.root(work / "packages", work / "root")
         rootfs.initrd(work / "packages", work / "initrd")
-        rootfs.normalise(work / "root", _EPOCH)
-        rootfs.normalise(work / "initrd", _EPOCH)
+        rootfs.normalize(work / "root", _EPOCH)
+        rootfs.normalize(work / "initrd", _EPOCH)
         boot = work / "boot"
         boot.mkdir()
         (boot / "initrd.gz").write_bytes(cpio.initrd(work / "initrd"))
         shutil.copyfile(next((work / "packages/boot").glob("vmlinuz-*")), boot / "vmlinuz")
         (boot / "syslinux.cfg").write_text(disk.SYSLINUX)
-        rootfs.normalise(boot, _EPOCH)
+        rootfs.normalize(boot, _EPOCH)
         made = work / "disk.raw"
         disk.write(made, sorted(boot.iterdir()), work / "root", ROOT_MIB, _EPOCH)
         made.rename(target)

@@ -87,7 +87,7 @@ def initrd(packages: Path, target: Path) -> None:
     modules.install(packages / "lib/modules", target / "lib")
 
 
-def normalise(folder: Path, seconds: int) -> None:
+def normalize(folder: Path, seconds: int) -> None:
     """Give everything below a folder plain modes and one fixed time, so that two builds are alike."""
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():

@@ -13,7 +13,7 @@ from multisite_lab.star import layout, sql
 from multisite_lab.star.layout import Node
 
 
-def is_localised(node: Node) -> bool:
+def is_localized(node: Node) -> bool:
     """Whether the placeholders are gone."""
     wanted = "SELECT COUNT(*) FROM keystone.region WHERE id IN ('{}', '{}')"
     found = sql.execute(node, wanted.format(PLACEHOLDER_REGION, layout.REPLICA_SITE.region))
@@ -21,9 +21,9 @@ def is_localised(node: Node) -> bool:
     return found.strip() == "1" and count.strip() == "0"
 
 
-def localise(node: Node) -> None:
+def localize(node: Node) -> None:
     """Replace the placeholder region by one region per site, once; any node of the cluster will do."""
-    if not is_localised(node):
+    if not is_localized(node):
         statements = [line for site in ALL_SITES.values() for line in _region(site)]
         last = [f"DELETE FROM endpoint WHERE region_id = '{PLACEHOLDER_REGION}';"]  # noqa: S608
         last += [f"DELETE FROM region WHERE id = '{PLACEHOLDER_REGION}';"]  # noqa: S608

@@ -19,8 +19,8 @@ def join(site: Site) -> None:
     node = layout.node_of_master(site)
     wait_until(lambda: _joined(node), f"{site.name}: node in the primary component", _PATIENCE)
     if site == layout.MASTERS[0]:
-        catalog.localise(node)
-    wait_until(lambda: catalog.is_localised(node), f"{site.name}: catalog of the sites", _PATIENCE)
+        catalog.localize(node)
+    wait_until(lambda: catalog.is_localized(node), f"{site.name}: catalog of the sites", _PATIENCE)
 
 
 def follow(site: Site) -> None:
@@ -40,7 +40,7 @@ def follow(site: Site) -> None:
 
 def forget_own(site: Site) -> None:
     """A whole site's own database came with an identity that this form of the lab does not use."""
-    done = site.var / "mysql" / "localised"
+    done = site.var / "mysql" / "localized"
     if not done.exists():
         execute(site.run, "DROP DATABASE IF EXISTS keystone;")
         done.touch()
@@ -53,7 +53,7 @@ def _joined(node: Node) -> bool:
 
 def _has_catalog(node: Node) -> bool:
     try:
-        return catalog.is_localised(node)
+        return catalog.is_localized(node)
     except sql.SqlError:
         return False
 

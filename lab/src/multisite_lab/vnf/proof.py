@@ -17,7 +17,7 @@ BOOT_TIMEOUT = 420.0
 
 @dataclass(frozen=True)
 class Proof:
-    """A guest's judgement of its two disks at its newest boot."""
+    """A guest's judgment of its two disks at its newest boot."""
 
     name: str
     consistent: bool

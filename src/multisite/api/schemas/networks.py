@@ -9,7 +9,7 @@ from pydantic import Field
 
 from multisite.api.schemas.common import In, Name, Out, Ref
 from multisite.domain.stretched import Gateway, PortState, RemoteGroups, StretchKind, StretchState
-from multisite.networks.order import StretchOrder
+from multisite.networks.stretch.order import StretchOrder
 
 Address = Annotated[str, Field(min_length=7, max_length=43, pattern=r"^[0-9./]+$", description="IPv4")]
 

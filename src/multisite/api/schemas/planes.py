@@ -8,7 +8,7 @@ from pydantic import Field
 
 from multisite.api.schemas.common import In, Name, Out, Query
 from multisite.api.schemas.networks import Address, NetworkProblemOut
-from multisite.domain.planes import PlaneState, Realised, Role
+from multisite.domain.planes import PlaneState, Realized, Role
 
 _NAMES = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(,[A-Za-z0-9][A-Za-z0-9._-]{0,63})*$"
 
@@ -18,7 +18,7 @@ class PlaneIn(In):
 
     name: Name
     role: Literal["external", "inter-component", "backup", "management"]
-    realised: Annotated[
+    realized: Annotated[
         Literal["stretched", "l3", "local"] | None, Field(description="By default what its role needs")
     ] = None
     cidr: Annotated[
@@ -73,7 +73,7 @@ class PlaneCheckOut(Out):
 
 
 class PlaneMadeOut(Out):
-    """``router_id``: of planes realised as l3."""
+    """``router_id``: of planes realized as l3."""
 
     site: str
     network_id: str
@@ -83,14 +83,14 @@ class PlaneMadeOut(Out):
 
 
 class PlaneOut(Out):
-    """``sentence`` says what the state means, ``explained`` how it is realised and why.
+    """``sentence`` says what the state means, ``explained`` how it is realized and why.
 
     ``left``: sites it was removed without, where something of it may still be.
     """
 
     name: str
     role: Role
-    realised: Realised
+    realized: Realized
     sites: list[str]
     cidr: str | None
     why: str

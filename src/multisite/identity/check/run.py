@@ -9,14 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from multisite.identity.check import (
-    collect_catalog,
-    collect_config,
-    collect_database,
-    compare_catalog,
-    compare_config,
-    compare_database,
-)
+from multisite.identity.check.collect import catalog as collect_catalog
+from multisite.identity.check.collect import config as collect_config
+from multisite.identity.check.collect import database as collect_database
+from multisite.identity.check.compare import catalog as compare_catalog
+from multisite.identity.check.compare import config as compare_config
+from multisite.identity.check.compare import database as compare_database
 from multisite.identity.check.facts import DatabaseFacts, Unseen
 from multisite.identity.check.findings import Finding
 from multisite.identity.render import keystone, names

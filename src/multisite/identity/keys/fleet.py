@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from multisite.domain.errors import MultisiteError
-from multisite.identity.keys.transport import Connect, SiteFiles, SiteProblem
+from multisite.identity.keys.transport.access import Connect, SiteFiles, SiteProblem
 from multisite.identity.topology import IdentitySite
 
 LOG = logging.getLogger(__name__)

@@ -43,7 +43,7 @@ class Key:
 
 
 def fingerprint(key: bytes) -> str:
-    """16 hex digits of SHA-256.  A key is 256 random bits: nothing can be learnt from it."""
+    """16 hex digits of SHA-256.  A key is 256 random bits: nothing can be learned from it."""
     return hashlib.sha256(key.strip()).hexdigest()[:16]
 
 

@@ -20,12 +20,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multisite.domain.errors import Invalid, Unavailable
-from multisite.identity.keys import fernet_plan, fleet, gate, jws_plan, site_jws, site_keys, transport
+from multisite.identity.keys import fernet_plan, fleet, gate, jws_plan, site_jws, site_keys
 from multisite.identity.keys.journal import Journal
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.schedule import lifetime
 from multisite.identity.keys.state import JwsSeen, JwsState, KindState, Seen, SiteState, State
-from multisite.identity.keys.transport import Connect, SiteFiles, SiteProblem, home_of
+from multisite.identity.keys.transport import access as transport
+from multisite.identity.keys.transport.access import Connect, SiteFiles, SiteProblem, home_of
 from multisite.identity.keys.vault import Vault
 from multisite.identity.topology import IdentitySite, TokenProvider, Topology
 

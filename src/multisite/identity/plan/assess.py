@@ -61,7 +61,7 @@ def operation(candidate: Candidate, inputs: Inputs, asked: Burden) -> str:
             f"{sites} Keystones with databases of their own; {asked.mappings} mappings (n x (n-1)) with their identity"
             " and service providers, groups and role assignments, each made on both sides and again for every new site"
         )
-    if candidate.shape == Shape.CENTRALISED:
+    if candidate.shape == Shape.CENTRALIZED:
         return f"one Keystone and its database to run; every other site depends on the way to it; {keys}"
     if candidate.shape == Shape.CLUSTER:
         return (

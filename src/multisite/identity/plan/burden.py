@@ -62,7 +62,7 @@ def max_active_keys(inputs: Inputs) -> int:
 def _keys(candidate: Candidate, inputs: Inputs) -> tuple[float, float]:
     """A rotation makes a new token key and a new receipt key for every other site; JWS sites exchange public ones."""
     others = len(inputs.sites) - 1
-    if candidate.shape in (Shape.FEDERATION, Shape.CENTRALISED):
+    if candidate.shape in (Shape.FEDERATION, Shape.CENTRALIZED):
         return 0.0, 0.0
     rotations = DAY / inputs.tokens.rotation_interval
     receipts = rotations * others
@@ -118,7 +118,7 @@ def _revocation(candidate: Candidate, inputs: Inputs, places: Places) -> float |
     if candidate.format == Format.PKI:
         return c.REVOCATION_LIST_SECONDS.value + inputs.token_cache_time
     caches: float = inputs.token_cache_time
-    if candidate.shape != Shape.CENTRALISED:
+    if candidate.shape != Shape.CENTRALIZED:
         lag = (_write_ms(candidate, inputs, places)) / 1000
         caches += inputs.cache_time + lag
         if places.replicas:

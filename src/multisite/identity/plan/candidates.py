@@ -24,7 +24,7 @@ class Shape(StrEnum):
     MULTI_CLUSTER = "multi-cluster"
     STAR = "star"
     FEDERATION = "federation"
-    CENTRALISED = "centralised"
+    CENTRALIZED = "centralized"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ _TITLES = {
     Shape.MULTI_CLUSTER: "distributed, {} tokens, asynchronous copies of one writing cluster",
     Shape.STAR: "distributed, {} tokens, star: two master sites, two replicas in every other",
     Shape.FEDERATION: "Keystone of its own in every site, federated with every other",
-    Shape.CENTRALISED: "centralised, {} tokens",
+    Shape.CENTRALIZED: "centralized, {} tokens",
 }
 
 ALL = (
@@ -80,10 +80,10 @@ ALL = (
     Candidate(Shape.CLUSTER, Format.UUID),
     Candidate(Shape.CLUSTER, Format.PKI),
     Candidate(Shape.FEDERATION, Format.FERNET),
-    Candidate(Shape.CENTRALISED, Format.FERNET),
-    Candidate(Shape.CENTRALISED, Format.JWS),
-    Candidate(Shape.CENTRALISED, Format.UUID),
-    Candidate(Shape.CENTRALISED, Format.PKI),
+    Candidate(Shape.CENTRALIZED, Format.FERNET),
+    Candidate(Shape.CENTRALIZED, Format.JWS),
+    Candidate(Shape.CENTRALIZED, Format.UUID),
+    Candidate(Shape.CENTRALIZED, Format.PKI),
 )
 
 

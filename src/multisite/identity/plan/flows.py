@@ -61,14 +61,14 @@ def flows(asked: Question) -> tuple[Flow, ...]:
     """Every conversation between two sites, those of no bytes left out."""
     if asked.candidate.shape == Shape.FEDERATION:
         made = _federation(asked)
-    elif asked.candidate.shape == Shape.CENTRALISED:
-        made = _centralised(asked)
+    elif asked.candidate.shape == Shape.CENTRALIZED:
+        made = _centralized(asked)
     else:
         made = _distributed(asked)
     return tuple(flow for flow in made if flow.rate > 0 and flow.source != flow.target)
 
 
-def _centralised(asked: Question) -> Iterator[Flow]:
+def _centralized(asked: Question) -> Iterator[Flow]:
     """Everything is asked of one site; PKI tokens are validated where they are used, by a list of those revoked."""
     centre = str(asked.places.central)
     for site, demand in asked.demands.items():

@@ -45,7 +45,7 @@ def by_load(inputs: Inputs) -> list[Site]:
 def places(candidate: Candidate, inputs: Inputs) -> Places:
     """Chosen by hand where ``masters`` or ``central`` say so, else the busiest sites."""
     names = [site.name for site in by_load(inputs)]
-    if candidate.shape == Shape.CENTRALISED:
+    if candidate.shape == Shape.CENTRALIZED:
         centre = inputs.central or names[0]
         return Places(((centre,),), "", (), centre)
     if candidate.shape == Shape.FEDERATION:

@@ -87,7 +87,7 @@ def of_owner(inputs: Inputs, owner: str) -> Inputs:
 def _for_owner(inputs: Inputs, owner: str) -> Recommended:
     shape, reasons = _shape(inputs)
     format_ = Format.FERNET
-    if shape != Shape.CENTRALISED and not inputs.secrets_may_travel:
+    if shape != Shape.CENTRALIZED and not inputs.secrets_may_travel:
         format_ = Format.JWS
     chosen = assess(Candidate(shape, format_), inputs)
     reasons = (*reasons, *_format_reasons(inputs, chosen), *_traffic_reasons(inputs, chosen))
@@ -97,7 +97,7 @@ def _for_owner(inputs: Inputs, owner: str) -> Recommended:
 def _shape(inputs: Inputs) -> tuple[Shape, tuple[Reason, ...]]:
     sites = len(inputs.sites)
     if sites == 1:
-        return Shape.CENTRALISED, (Reason("1 site: its Keystone is all there is to run", 1, "sites"),)
+        return Shape.CENTRALIZED, (Reason("1 site: its Keystone is all there is to run", 1, "sites"),)
     limit = c.CLUSTER_SITES.value
     if sites > limit:
         stall = c.STALL_SECONDS.value
@@ -178,7 +178,7 @@ def _format_reasons(inputs: Inputs, chosen: Assessment) -> tuple[Reason, ...]:
 def _traffic_reasons(inputs: Inputs, chosen: Assessment) -> tuple[Reason, ...]:
     if len(inputs.sites) == 1:
         return ()
-    central = assess(Candidate(Shape.CENTRALISED, Format.FERNET), inputs).traffic.per_second
+    central = assess(Candidate(Shape.CENTRALIZED, Format.FERNET), inputs).traffic.per_second
     mine = chosen.traffic.per_second
     compared = f"{mine:,.0f} bytes/s between sites, {central:,.0f} if one site validated for all"
     reasons = [Reason(f"{compared}; and no site needs another one to validate", mine, "bytes/s", central)]

@@ -103,7 +103,7 @@ def abilities(candidate: Candidate, places: Places, parts: tuple[Part, ...]) -> 
     for part in parts:
         if candidate.shape == Shape.FEDERATION:
             found |= dict.fromkeys(part, ALL)
-        elif candidate.shape == Shape.CENTRALISED:
+        elif candidate.shape == Shape.CENTRALIZED:
             cut_off = LISTED if candidate.format == Format.PKI else NOTHING
             found |= dict.fromkeys(part, ALL if places.central in part else cut_off)
         else:

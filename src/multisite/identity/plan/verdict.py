@@ -69,7 +69,7 @@ def _verdict(found: Assessment, inputs: Inputs, recommendation: Recommendation) 
 
 def _of_one_owner(found: Assessment, inputs: Inputs, chosen: Assessment) -> tuple[Verdict, str]:
     shape, load = found.candidate.shape, found.burden
-    if shape == Shape.CENTRALISED:
+    if shape == Shape.CENTRALIZED:
         text = (
             f"{_times(found, chosen)} the traffic of {chosen.candidate.name}; {load.validation_ms:g} ms more for every"
             " validation; nothing works in a site that is cut off, and nothing anywhere without the central one"

@@ -12,7 +12,7 @@ from multisite.jobs.model import JobKind, JobState, Json, Step
 from multisite.networks.addresses.plan import MovePlan
 from multisite.networks.addresses.setup import CreateSteps, DeleteSteps, GuardSteps
 from multisite.networks.addresses.steps import MoveSteps, Tools
-from multisite.store.addresses import NotYours
+from multisite.store.addresses import NotOwner
 
 MOVE, MOVE_FENCED = "move-address", "move-fenced-address"
 CREATE, DELETE, GUARD = "create-address", "delete-address", "guard-address"
@@ -83,5 +83,5 @@ def _settle(
         error = None if state is JobState.DONE else error_of(job_id)
         return replace(known, state=at_rest, error=error)
 
-    with suppress(NotFound, NotYours):
+    with suppress(NotFound, NotOwner):
         tools.rows.change(params["address_id"], job_id, change)

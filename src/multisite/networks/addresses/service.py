@@ -18,7 +18,7 @@ from multisite.domain.moving_address import (
     AddressMember,
     AddressState,
     EpochRecord,
-    Judgement,
+    Judgment,
     MovingAddress,
     judge,
 )
@@ -29,8 +29,8 @@ from multisite.networks.addresses.hold import Hands, Patience
 from multisite.networks.addresses.look import Eyes, Listen, OpensSites, listen
 from multisite.networks.addresses.plan import plan_move
 from multisite.networks.addresses.steps import Tools
-from multisite.networks.members import own_port
 from multisite.networks.probe.echo import way
+from multisite.networks.stretch.members import own_port
 from multisite.store.addresses import AddressRepository
 from multisite.store.database import Database
 
@@ -131,7 +131,7 @@ class AddressService:
         """Who raised its epoch, when and why, oldest first."""
         return self._rows.history(self.get(caller, id).id)
 
-    def check(self, caller: Caller, id: str) -> Judgement:
+    def check(self, caller: Caller, id: str) -> Judgment:
         """Ask every site, and listen from outside.  A site that is back and holds it is made to let go at once."""
         address = self.get(caller, id)
         heard = self._listen(address.address, address.probe)
@@ -202,7 +202,7 @@ class AddressService:
         """Addresses somebody may hold against the record, and no job is at work on."""
         return [a for a in self._rows.list() if a.state in (AddressState.HELD, AddressState.STOPPED)]
 
-    def look(self, address: MovingAddress) -> Judgement:
+    def look(self, address: MovingAddress) -> Judgment:
         """As ``check``, without listening, and without doing anything about it."""
         return judge(address, self._eyes.everywhere(address))
 
@@ -244,7 +244,7 @@ class AddressService:
         )  # fmt: skip
 
     def _vouched(self, caller: Caller, address: MovingAddress, site: str, job_id: str) -> None:
-        """Whose word it is that a site is fenced."""
+        """WorkContextFilter word it is that a site is fenced."""
         if self._audit is None:
             return
         intent = Intent(

@@ -10,7 +10,7 @@ from typing import Protocol
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import Application, Capability, Problem, Protection
 from multisite.jobs.model import Json
-from multisite.recovery.protect_cloud import ProtectCloud
+from multisite.recovery.protect.cloud import ProtectCloud
 
 
 @dataclass(frozen=True)

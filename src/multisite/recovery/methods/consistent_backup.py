@@ -8,10 +8,10 @@ from multisite.clouds.errors import NotFoundInSite, Unsupported
 from multisite.domain.errors import Conflict
 from multisite.domain.model import Capability, Known, Problem, Protection
 from multisite.recovery.methods.base import PlannedRun, RunRequest
-from multisite.recovery.protect_cloud import ProtectCloud
-from multisite.recovery.protect_job import KIND, to_params
-from multisite.recovery.protect_order import ProtectOrder
-from multisite.recovery.protect_plan import ProtectPlan, Wish, make_plan
+from multisite.recovery.protect.cloud import ProtectCloud
+from multisite.recovery.protect.job import KIND, to_params
+from multisite.recovery.protect.order import ProtectOrder
+from multisite.recovery.protect.plan import BackupOptions, ProtectPlan, make_plan
 
 _NEEDS = ("compute", "block-storage", "backup", "admin")
 _TO_FREEZE = "quiesce"
@@ -43,7 +43,7 @@ class ConsistentBackup:
             sight = cloud.look(application, quiesce=protection.quiesce)
         except (NotFoundInSite, Unsupported) as error:
             raise Conflict(f"application {application.name}: {error.message}") from error
-        wish = Wish(request.incremental, protection.full_every, protection.quiesce)
+        wish = BackupOptions(request.incremental, protection.full_every, protection.quiesce)
         plan = make_plan(sight.servers, sight.volumes, cloud.backups(), request.previous, wish)
         if plan.problems:
             raise Conflict("; ".join(f"{p.subject}: {p.what}: {p.remedy}" for p in plan.problems))

@@ -41,8 +41,8 @@ def test_a_star_s_write_goes_to_a_master_and_then_to_the_slowest_vote() -> None:
 
 
 def test_a_central_keystone_is_one_way_and_back_for_every_validation() -> None:
-    assert of("centralised-fernet").validation_ms == 10
-    assert of("star-fernet").validation_ms == of("centralised-pki").validation_ms == 0
+    assert of("centralized-fernet").validation_ms == 10
+    assert of("star-fernet").validation_ms == of("centralized-pki").validation_ms == 0
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_central_keystone_is_one_way_and_back_for_every_validation() -> None:
         ("star-jws", 3, 12),
         ("cluster-uuid", 3, 0),
         ("federation", 0, 0),
-        ("centralised-jws", 0, 0),
+        ("centralized-jws", 0, 0),
     ],
 )
 def test_keys_a_day(name: str, secrets: float, public: float) -> None:
@@ -68,7 +68,7 @@ def test_keys_a_day(name: str, secrets: float, public: float) -> None:
         ("cluster-fernet", 4 * 8640 + 96),
         ("star-fernet", 4 * 8640 + 96),
         ("multi-cluster-fernet", 3 * 8640 + 72),
-        ("centralised-fernet", 3 * 8640 + 72),
+        ("centralized-fernet", 3 * 8640 + 72),
         ("cluster-uuid", 4 * 43_200 + 96),
         ("federation", 0),
     ],
@@ -83,9 +83,9 @@ def test_quorum() -> None:
 
 
 def test_revocation() -> None:
-    assert of("centralised-fernet", token_cache_time=5).revocation_seconds == 5
+    assert of("centralized-fernet", token_cache_time=5).revocation_seconds == 5
     assert of("cluster-fernet", token_cache_time=5, cache_time=3).revocation_seconds == pytest.approx(8.06)
-    assert of("centralised-pki").revocation_seconds == 12
+    assert of("centralized-pki").revocation_seconds == 12
     assert of("federation").revocation_seconds is None
 
 

@@ -29,8 +29,8 @@ def of(name: str, inputs: Inputs) -> dict[tuple[Cause, str, str], float]:
     return {(flow.cause, flow.source, flow.target): flow.rate for flow in made}
 
 
-def test_centralised() -> None:
-    found = of("centralised-fernet", asked(validation_catalog=False))
+def test_centralized() -> None:
+    found = of("centralized-fernet", asked(validation_catalog=False))
     each = c.VALIDATION.value + c.WIRE_PER_BYTE.value * (2 * 183 + c.BODY.value)
     body = c.BODY.value + 6 * c.BODY_SERVICE.value + 3 * 18 * (c.BODY_ENDPOINT.value + 22)
     login = c.LOGIN.value + c.WIRE_PER_BYTE.value * (183 + body)
@@ -102,14 +102,14 @@ def test_application_credentials_keep_logins_at_home_in_a_star() -> None:
     assert Cause.LOGIN not in {cause for cause, _, _ in found}
     # the control: one central Keystone still gets them all
     assert Cause.LOGIN in {
-        cause for cause, _, _ in of("centralised-fernet", asked(application_credential_logins=1.0))
+        cause for cause, _, _ in of("centralized-fernet", asked(application_credential_logins=1.0))
     }
 
 
 def test_masters_and_centre_chosen_by_hand() -> None:
     inputs = asked(masters=["c", "b"], central="b")
     assert places(named("star-fernet"), inputs).writers == ("c", "b")
-    assert places(named("centralised-jws"), inputs).central == "b"
+    assert places(named("centralized-jws"), inputs).central == "b"
 
 
 def test_one_site_has_no_traffic() -> None:
@@ -117,7 +117,7 @@ def test_one_site_has_no_traffic() -> None:
     for candidate in (
         named("cluster-fernet"),
         named("star-jws"),
-        named("centralised-uuid"),
+        named("centralized-uuid"),
         named("federation"),
     ):
         assert of(candidate.name, one) == {}

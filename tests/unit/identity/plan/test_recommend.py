@@ -25,7 +25,7 @@ def owned(*owners: str, **more: object) -> Inputs:
 @pytest.mark.parametrize(
     ("sites", "name", "decided", "unit"),
     [
-        (1, "centralised-fernet", 1, "sites"),
+        (1, "centralized-fernet", 1, "sites"),
         (2, "cluster-fernet", 2, "sites"),
         (5, "cluster-fernet", 5, "sites"),
         (6, "star-fernet", 6, "sites"),
@@ -41,10 +41,10 @@ def test_few_sites_a_cluster_many_a_star(sites: int, name: str, decided: float, 
 def test_two_owners_federate() -> None:
     found = recommend(owned("acme", "acme", "zeta"))
     assert found.mappings == 2
-    assert found.name == "federation between 2 owners; inside: centralised-fernet, cluster-fernet"
+    assert found.name == "federation between 2 owners; inside: centralized-fernet, cluster-fernet"
     assert {one.owner: one.chosen.candidate.name for one in found.per_owner} == {
         "acme": "cluster-fernet",
-        "zeta": "centralised-fernet",
+        "zeta": "centralized-fernet",
     }
     assert "2 mappings between owners instead of 6 between 3 sites" in found.reasons[0].text
 

@@ -32,8 +32,8 @@ def seen(name: str, inputs: Inputs) -> list[tuple[str, str]]:
         ("star-fernet", 4, [("---", "IVW")] * 2 + [("(I)V-", "IVW")] * 2),
         ("multi-cluster-fernet", 3, [("IVW", "(I)V-")] + [("(I)V-", "IVW")] * 2),
         ("federation", 3, [("IVW", "IVW")] * 3),
-        ("centralised-fernet", 3, [("IVW", "---")] + [("---", "IVW")] * 2),
-        ("centralised-pki", 3, [("IVW", "-(V)-")] + [("-(V)-", "IVW")] * 2),
+        ("centralized-fernet", 3, [("IVW", "---")] + [("---", "IVW")] * 2),
+        ("centralized-pki", 3, [("IVW", "-(V)-")] + [("-(V)-", "IVW")] * 2),
     ],
 )
 def test_one_site_cut(name: str, sites: int, wanted: list[tuple[str, str]]) -> None:
@@ -58,7 +58,7 @@ def test_without_its_arbitrator_a_cluster_of_two_dies_with_either() -> None:
         ("cluster-fernet", ("IVW", "---"), ("IVW", "---")),
         ("star-fernet", ("IVW", "(I)V-"), ("(I)V-", "IVW")),
         ("federation", ("IVW", "IVW"), ("IVW", "IVW")),
-        ("centralised-jws", ("IVW", "---"), ("---", "IVW")),
+        ("centralized-jws", ("IVW", "---"), ("---", "IVW")),
     ],
 )
 def test_a_majority_without_the_minority(

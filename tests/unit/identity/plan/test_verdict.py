@@ -24,8 +24,8 @@ def verdicts(sites: int, **more: object) -> dict[str, Verdict]:
 def test_one_is_recommended(sites: int, name: str) -> None:
     found = verdicts(sites)
     assert [n for n, verdict in found.items() if verdict == Verdict.RECOMMENDED] == [name]
-    assert found["centralised-fernet"] == found["federation"] == Verdict.ADVISED_AGAINST
-    for removed in ("cluster-uuid", "cluster-pki", "centralised-uuid", "centralised-pki"):
+    assert found["centralized-fernet"] == found["federation"] == Verdict.ADVISED_AGAINST
+    for removed in ("cluster-uuid", "cluster-pki", "centralized-uuid", "centralized-pki"):
         assert found[removed] == Verdict.RULED_OUT
 
 
@@ -38,7 +38,7 @@ def test_keys_that_may_not_travel_rule_fernet_out() -> None:
     found = verdicts(5, secrets_may_travel=False)
     assert found["cluster-jws"] == Verdict.RECOMMENDED
     assert found["cluster-fernet"] == found["star-fernet"] == Verdict.RULED_OUT
-    assert found["centralised-fernet"] == Verdict.ADVISED_AGAINST  # one site, no key travels
+    assert found["centralized-fernet"] == Verdict.ADVISED_AGAINST  # one site, no key travels
 
 
 def test_two_owners() -> None:

@@ -1,0 +1,75 @@
+"""Stretched networks, as openstacksdk resource and verbs of the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from openstack import exceptions, resource
+from openstack.resource import Body
+
+from multisite_client.acting import Acting
+from multisite_client.resources import Json
+
+
+class StretchedNetwork(resource.Resource):
+    resources_key = "stretched_networks"
+    base_path = "/stretched-networks"
+    allow_list = True
+
+    project_id = Body("project_id")
+    kind = Body("kind")
+    state = Body("state")
+    cidr = Body("cidr")
+    segmentation_id = Body("segmentation_id", type=int)
+    mtu = Body("mtu", type=int)
+    gateway = Body("gateway")
+    gateway_site = Body("gateway_site")
+    dhcp = Body("dhcp")
+    remote_groups = Body("remote_groups")
+    port_security = Body("port_security", type=bool)
+    members = Body("members", type=list)
+    job_id = Body("job_id")
+    requested_by = Body("requested_by")
+    error = Body("error")
+    created_at = Body("created_at")
+
+
+class NetworkVerbs(Acting):
+    """Part of ``conn.multisite``."""
+
+    def stretched_networks(self) -> Iterator[StretchedNetwork]:
+        """The project's stretched networks."""
+        return self._list(StretchedNetwork, paginated=False)
+
+    def get_stretched_network(self, id: str) -> Json:
+        """``network``, ``sites``, ``ports`` and ``counts``, looked at now; by id or name."""
+        answer = self.get(f"/stretched-networks/{id}")
+        exceptions.raise_from_response(answer)
+        found: Json = answer.json()
+        return found
+
+    def preview_stretch(self, **order: Any) -> Json:
+        """What stretching would do; changes nothing."""
+        return self.act("/stretched-networks/preview", order)
+
+    def stretch_network(self, **order: Any) -> Json:
+        """Returns ``job_id`` and ``network``."""
+        return self.act("/stretched-networks", order)
+
+    def check_stretched_network(self, id: str) -> list[Json]:
+        """What of the sites' parts is not as it has to be."""
+        found: list[Json] = self.act(f"/stretched-networks/{id}/check")["problems"]
+        return found
+
+    def reconcile_network(self, id: str) -> Json:
+        """Repair now; the drift afterwards."""
+        return self.act(f"/stretched-networks/{id}/reconcile")
+
+    def unstretch_network(
+        self, id: str, *, keep_networks: bool = False, without: tuple[str, ...] = ()
+    ) -> str | None:
+        """Returns the id of the job, None when nothing was left."""
+        body = {"keep_networks": keep_networks, "without": list(without)}
+        job_id: str | None = self.act(f"/stretched-networks/{id}/unstretch", body)["job_id"]
+        return job_id

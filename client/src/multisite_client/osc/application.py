@@ -1,0 +1,102 @@
+"""``openstack multisite application ...``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from osc_lib.exceptions import CommandError
+
+from multisite_client.osc import refs
+from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, attributes, lines, shown, table
+
+_ORDER = ("name", "id", "site", "members", "metadata_tag", "project_id", "created_at")
+
+
+class Create(ShowOne):
+    """Describe an application (a VNF): an ordered group of servers of this project in one site"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="<name>", help="Name of the application")
+        parser.add_argument("--site", metavar="<site>", required=True, help="Site its servers run in")
+        parser.add_argument(
+            "--server",
+            action="append",
+            metavar="<server>[,no-quiesce]",
+            help="Server (repeatable, in boot order); with ',no-quiesce' it is never frozen",
+        )
+        parser.add_argument(
+            "--metadata-tag", metavar="<key>=<value>", help="Servers with this metadata, instead of --server"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        if bool(parsed_args.server) == bool(parsed_args.metadata_tag):
+            raise CommandError("name the servers: either --server (repeatable) or --metadata-tag")
+        what: dict[str, Any] = {"metadata_tag": parsed_args.metadata_tag}
+        if parsed_args.server:
+            what = {"servers": [_server(text) for text in parsed_args.server]}
+        site = refs.site(self.client, parsed_args.site)
+        made = self.client.create_application(name=parsed_args.name, site=site, **what)
+        return _shown(made)
+
+
+class List(Lister):
+    """List applications"""
+
+    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
+        columns = {
+            "ID": "id",
+            "Name": "name",
+            "Site": "site",
+            "Servers": "members",
+            "Created at": "created_at",
+        }
+        return table(self.client.applications(), columns, {"members": _names})
+
+
+class Show(ShowOne):
+    """Show an application"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return _with_application(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        return _shown(self.client.get_application(refs.application(self.client, parsed_args.application)))
+
+
+class Delete(Command):
+    """Forget an application; its servers and restore points are not touched"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return _with_application(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        self.client.delete_application(refs.application(self.client, parsed_args.application))
+
+
+def _with_application(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("application", metavar="<application>", help="Application (name or id)")
+    return parser
+
+
+def _server(text: str) -> dict[str, Any]:
+    server, _, option = text.partition(",")
+    if option not in ("", "no-quiesce"):
+        raise CommandError(f"--server {text}: {option!r} is not known; only 'no-quiesce' may follow a server")
+    return {"id": server, "quiesce": option != "no-quiesce"}
+
+
+def _shown(item: Any) -> Row:
+    fields = {k: v for k, v in attributes(item).items() if k != "servers"}  # only said when creating
+    return shown(fields, _ORDER, {"members": lines(_member)})
+
+
+def _member(member: dict[str, Any]) -> str:
+    quiesce = "" if member["quiesce"] else " (never frozen)"
+    return f"{member['order']}. {member['server_name']} {member['server_id']}{quiesce}"
+
+
+def _names(members: list[dict[str, Any]]) -> str:
+    return ", ".join(member["server_name"] for member in members)

@@ -1,0 +1,100 @@
+"""``openstack multisite identity keys ...``: the commands of ``multisite keys`` (but `run` and `pass`, the daemon's).
+
+They work on the key service's folder and on the sites, so they are given where that service lives; no cloud is asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import ClassVar
+
+from osc_lib import exceptions
+
+from multisite_client.osc.base import Command
+
+
+class _Keys(Command):
+    auth_required = False
+    verb: ClassVar[str]
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        from multisite.command import arguments, keys
+
+        parser = super().get_parser(prog_name)
+        arguments.config_file(parser)
+        keys.VERBS[self.verb].arguments(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        from multisite.command import arguments, keys
+
+        try:
+            self.exit_status = keys.VERBS[self.verb].run(parsed_args)
+        except arguments.ConfigurationWrong as error:
+            raise exceptions.CommandError(f"configuration: {error}") from error
+
+
+class Status(_Keys):
+    """Show what is remembered of the sites' keys, fingerprints only; exit status 0 fine, 1 warning, 2 critical"""
+
+    verb = "status"
+
+
+class Check(_Keys):
+    """Look at the keys of all sites now and change nothing; exit status as `identity keys status`"""
+
+    verb = "check"
+
+
+class Adopt(_Keys):
+    """Take over the keys the sites have, once; refused while sites differ or are away"""
+
+    verb = "adopt"
+
+
+class Rotate(_Keys):
+    """Promote the staged key as soon as every site has confirmed it; held, and said why, until then"""
+
+    verb = "rotate"
+
+
+class Hold(_Keys):
+    """Promote no key until released; sites are still kept in step"""
+
+    verb = "hold"
+
+
+class Release(_Keys):
+    """End a hold of rotations"""
+
+    verb = "release"
+
+
+class Exclude(_Keys):
+    """Let rotations go on without a site that is away; shows from when tokens are refused there, and asks"""
+
+    verb = "exclude"
+
+
+class Include(_Keys):
+    """Let a site count again in rotations"""
+
+    verb = "include"
+
+
+class Repair(_Keys):
+    """Overwrite keys that somebody else made at a site; shows them, and asks"""
+
+    verb = "repair"
+
+
+class Migrated(_Keys):
+    """Say that all stored credentials are encrypted with the primary key"""
+
+    verb = "migrated"
+
+
+class Replace(_Keys):
+    """Replace compromised keys everywhere and at once; shows what goes, and asks"""
+
+    verb = "replace"

@@ -1,0 +1,121 @@
+"""``openstack multisite network ...``: one layer-2 network over several sites."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from multisite_client.osc import progress, refs
+from multisite_client.osc.base import Lister, Row, ShowOne, Table, shown, table
+from multisite_client.osc.network_options import add_order, order_of
+from multisite_client.osc.network_view import FORMATS, ORDER, PLAN_FORMATS, PLAN_ORDER, drift_row, write_drift
+
+NOT_STARTABLE, DRIFTED = 2, 1
+_AT_REST = frozenset({"in-sync"})
+
+
+class Stretch(ShowOne):
+    """Stretch a network over sites; exit status 1 when that fails, 2 when it cannot be started"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = add_order(super().get_parser(prog_name))
+        parser.add_argument("--preview", action="store_true", help="Only tell what would be done")
+        return progress.add_options(parser)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        order = order_of(self.client, parsed_args)
+        plan = self.client.preview_stretch(**order)
+        if parsed_args.preview or not plan["startable"]:
+            self.exit_status = 0 if plan["startable"] else NOT_STARTABLE
+            return shown(plan, PLAN_ORDER, PLAN_FORMATS)
+        started = self.client.stretch_network(**order)
+        if parsed_args.no_wait:
+            return shown(started["network"], ORDER, FORMATS)
+        progress.follow(self, started["job_id"], parsed_args, "done")
+        return shown(self.client.get_stretched_network(started["network"]["id"])["network"], ORDER, FORMATS)
+
+
+class List(Lister):
+    """List stretched networks"""
+
+    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
+        columns = {
+            "ID": "id", "Name": "name", "State": "state", "Kind": "kind", "Segment": "segmentation_id",
+            "CIDR": "cidr", "MTU": "mtu", "Sites": "members",
+        }  # fmt: skip
+        return table(self.client.stretched_networks(), columns, {"members": _sites})
+
+
+class Show(ShowOne):
+    """Show a stretched network and which of its remote ports are in step, looked at now"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return _with_network(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        return _drift(self, self.client.get_stretched_network(parsed_args.network), parsed_args)
+
+
+class Check(Lister):
+    """Compare the sites' parts of a network with what they have to be; exit status 1 when something differs"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return _with_network(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        found = self.client.check_stretched_network(parsed_args.network)
+        self.exit_status = DRIFTED if found else 0
+        return table(found, {"Subject": "subject", "What": "what", "Remedy": "remedy"})
+
+
+class Reconcile(ShowOne):
+    """Bring the remote ports of a network in step now; exit status 1 when some still are not"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return _with_network(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        found = self.client.reconcile_network(parsed_args.network)
+        self.exit_status = 0 if set(found["counts"]) <= _AT_REST else DRIFTED
+        return _drift(self, found, parsed_args)
+
+
+class Unstretch(ShowOne):
+    """Take a stretched network apart; networks that were adopted stay"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = _with_network(super().get_parser(prog_name))
+        parser.add_argument("--keep-networks", action="store_true", help="Leave every site's network there")
+        parser.add_argument(
+            "--without",
+            action="append",
+            default=[],
+            metavar="<site>",
+            help="A lost site: do nothing there (repeatable)",
+        )
+        return progress.add_options(parser)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        without = tuple(refs.site(self.client, site) for site in parsed_args.without)
+        job_id = self.client.unstretch_network(
+            parsed_args.network, keep_networks=parsed_args.keep_networks, without=without
+        )
+        if job_id is not None and not parsed_args.no_wait:
+            progress.follow(self, job_id, parsed_args, "done")
+        return ("job_id",), (job_id,)
+
+
+def _drift(command: Any, found: dict[str, Any], parsed: argparse.Namespace) -> Row:
+    """A table of all ports for people, everything for machines."""
+    if parsed.formatter == "table":
+        write_drift(found, command.app.stdout)
+    return shown(drift_row(found, whole=parsed.formatter != "table"), ORDER, FORMATS)
+
+
+def _sites(members: Any) -> str:
+    return ", ".join(member["site"] for member in members)
+
+
+def _with_network(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("network", metavar="<network>", help="Stretched network (name or id)")
+    return parser

@@ -1,0 +1,71 @@
+"""A recovery's preview for people: what is lost, what will happen, what stands in the way."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from multisite_client.osc.base import Formats, lines, seconds
+
+ORDER = (
+    "application", "target_site", "restore_point_id", "consistent_at", "data_age_seconds", "source_state",
+    "predicted_rto_seconds", "startable", "items", "problems", "made_at",
+)  # fmt: skip
+
+BESIDE_TABLE = tuple(name for name in ORDER if name not in ("items", "problems"))
+"""The fields worth a line of their own when ``write`` has shown everything."""
+WIDTH = 100
+
+
+def _count(items: list[dict[str, Any]]) -> str:
+    kinds: dict[str, int] = {}
+    for item in items:
+        key = f"{item['action']} {item['kind']}"
+        kinds[key] = kinds.get(key, 0) + 1
+    return ", ".join(f"{key} ({count})" for key, count in kinds.items())
+
+
+FORMATS: Formats = {
+    "items": _count,
+    "problems": lines(lambda p: f"{'blocks' if p['blocking'] else 'note'}: {p['subject']}: {p['what']}"),
+    "data_age_seconds": seconds,
+    "predicted_rto_seconds": seconds,
+}
+
+
+def summary(found: dict[str, Any]) -> str:
+    """The decision in a few lines."""
+    text = [
+        f"Recover {found['application']!r} in {found['target_site']}",
+        f"  from restore point {found['restore_point_id']}",
+        f"  data of {found['consistent_at']}: work of the last {seconds(found['data_age_seconds'])} is lost",
+        f"  state of the source: {found['source_state']}",
+    ]
+    if found.get("predicted_rto_seconds") is not None:
+        text.append(f"  expected to take {seconds(found['predicted_rto_seconds'])}")
+    blocking = [p for p in found["problems"] if p["blocking"]]
+    what = f"{_count(found['items'])}; {len(blocking)} blocking problems"
+    text.append(textwrap.fill(what, WIDTH, initial_indent="  ", subsequent_indent="  "))
+    return "\n".join(text)
+
+
+def write(found: dict[str, Any], stream: TextIO) -> None:
+    """Everything: the summary, each resource, each problem with its remedy."""
+    stream.write(summary(found) + "\n")
+    rows = [(i["action"], i["kind"], i["name"], i["detail"] or "") for i in found["items"]]
+    _write_table(stream, ("what", "kind", "name", "how"), rows)
+    for problem in found["problems"]:
+        kind = "BLOCKS" if problem["blocking"] else "note"
+        stream.write(f"{kind}: {problem['subject']}: {problem['what']}\n    remedy: {problem['remedy']}\n")
+    if not found["startable"]:
+        stream.write("This recovery cannot be started before the blocking problems are solved.\n")
+
+
+def _write_table(stream: TextIO, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    # cliff's own table library: nothing new to import.
+    from prettytable import PrettyTable
+
+    made = PrettyTable(list(titles), align="l")
+    made.add_rows([list(row) for row in rows])
+    stream.write(f"{made}\n")

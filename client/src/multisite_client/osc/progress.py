@@ -1,0 +1,260 @@
+"""Watching a job: live on a terminal, a line per change when piped, on standard error when machines read."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from osc_lib.exceptions import CommandError
+
+from multisite_client.osc.base import Row, attributes, lines, seconds, shown
+
+if TYPE_CHECKING:
+    from multisite_client.proxy import Proxy
+
+POLL = 0.5
+PATIENCE = 120.0
+"""Seconds without an answer of the service before watching gives up (the job does not)."""
+FRESH = 5.0
+"""A job younger than this (seconds) is watched from its beginning."""
+AWAY = (502, 503, 504)
+"""What a proxy says of a service that restarts, and the service of a Keystone that does not answer."""
+LINE_EVERY = 1.0
+"""Seconds between two lines about the same step while only its amount changes."""
+
+_ORDER = (
+    "id", "title", "state", "error", "steps", "worker", "kind", "subject", "requested_by", "created_at",
+    "started_at", "ended_at",
+)  # fmt: skip
+
+
+@dataclass
+class Sight:
+    """What is known of a job; ``at`` is when (monotonic) it was last told in full."""
+
+    job: dict[str, Any]
+    at: float
+    begun: float
+    problem: str | None = None
+
+    def total(self) -> float:
+        """Seconds since the job was accepted, until its end."""
+        if self.job["settled"] and self.job["ended_at"]:
+            return (_moment(self.job["ended_at"]) - _moment(self.job["created_at"])).total_seconds()
+        return time.monotonic() - self.begun
+
+    def elapsed(self, step: dict[str, Any]) -> float | None:
+        """Seconds of a step; of one that runs they pass between two answers too."""
+        told = step["elapsed"]
+        if told is None or step["state"] not in ("running", "undoing"):
+            return float(told) if told is not None else None
+        return float(told) + time.monotonic() - self.at
+
+
+class View(Protocol):
+    """Somewhere to show what is seen."""
+
+    def update(self, sight: Sight) -> None: ...
+    def close(self, sight: Sight) -> None: ...
+
+
+def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """``--no-wait``."""
+    parser.add_argument("--no-wait", action="store_true", help="Do not wait: print the job and return")
+    return parser
+
+
+def follow(command: Any, job_id: str, parsed: argparse.Namespace, *wanted: str) -> dict[str, Any]:
+    """Watch until the job rests; the command's exit status becomes 1 unless it ends as ``wanted`` (done)."""
+    view = _view(command.app, parsed)
+    sight = None
+    try:
+        for sight in sights(command.client, job_id):
+            view.update(sight)
+    except KeyboardInterrupt:
+        raise CommandError(
+            f"stopped watching; the job goes on: openstack multisite job watch {job_id}"
+        ) from None
+    finally:
+        if sight is not None:
+            view.close(sight)
+    assert sight is not None
+    job = sight.job
+    if job["state"] not in (wanted or ("done",)):
+        command.exit_status = 1
+        command.app.stderr.write(failure(job) + "\n")
+    return job
+
+
+def sights(client: Proxy, job_id: str) -> Iterator[Sight]:
+    """The job as often as it was asked for, until it is settled; rides out a service that restarts."""
+    from keystoneauth1.exceptions import ConnectionError
+    from openstack.exceptions import HttpException
+
+    etag: str | None = None
+    sight: Sight | None = None
+    answered = time.monotonic()
+    while True:
+        try:
+            body, etag, date = client.job_if_changed(job_id, etag)
+        except (ConnectionError, HttpException) as error:
+            away = not isinstance(error, HttpException) or error.status_code in AWAY
+            if not away or sight is None or time.monotonic() - answered > PATIENCE:
+                raise
+            sight.problem = f"the service does not answer, asking again: {error}"
+        else:
+            answered = time.monotonic()
+            if body is not None:
+                begun = sight.begun if sight else answered - _age(body, date)
+                sight = Sight(body, answered, begun)
+            assert sight is not None
+            sight.problem = None
+        yield sight
+        if sight.job["settled"]:
+            return
+        time.sleep(POLL)
+
+
+def failure(job: dict[str, Any]) -> str:
+    """Why a job did not end well, and what can be done."""
+    reasons = [f"{s['title']}: {s['error']}" for s in job["steps"] if s["error"]] or [
+        job["error"] or "no reason given"
+    ]
+    text = [f"The job {job['title']!r} ended {job['state']}:", *(f"  {reason}" for reason in reasons)]
+    if job["state"] in ("paused", "undo_failed"):
+        verbs = "resume|undo" if job["state"] == "paused" else "undo"
+        text.append(f"  openstack multisite job {verbs} {job['id']}")
+    return "\n".join(text)
+
+
+def shown_job(job: Any) -> Row:
+    """A job as an object."""
+    fields = {k: v for k, v in attributes(job).items() if k not in ("settled", "cancel_requested")}
+    return shown(fields, _ORDER, {"steps": lines(_step), "journal": lines(_entry)})
+
+
+@dataclass
+class Lines:
+    """A line per change, for pipes and logs."""
+
+    stream: TextIO
+    _said: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    _when: dict[str, float] = field(default_factory=dict)
+    _state: str | None = None
+
+    def update(self, sight: Sight) -> None:
+        if sight.problem:
+            self._once(sight, "problem", (sight.problem,), sight.problem)
+        if self._state is None:
+            self._arrive(sight)
+        self._state = sight.job["state"]
+        for step in sight.job["steps"]:
+            self._step(sight, step)
+
+    def _arrive(self, sight: Sight) -> None:
+        """What had ended long before anybody watched is worth one line, not one each."""
+        ended = [s for s in sight.job["steps"] if s["state"] not in ("waiting", "running", "undoing")]
+        if sight.total() < FRESH or not ended:
+            return
+        for step in ended:
+            self._said[step["name"]], self._when[step["name"]] = _facts(step), time.monotonic()
+        counts = Counter(step["state"] for step in ended)
+        self._say(
+            sight, "so far: " + ", ".join(f"{number} steps {state}" for state, number in counts.items())
+        )
+
+    def close(self, sight: Sight) -> None:
+        self._say(sight, f"{sight.job['title']}: {sight.job['state']}")
+
+    def _step(self, sight: Sight, step: dict[str, Any]) -> None:
+        if step["state"] == "waiting":
+            return
+        name, now = step["name"], time.monotonic()
+        facts = _facts(step)
+        known = self._said.get(name)
+        only_amount = known is not None and known[0] == facts[0]
+        if only_amount and now - self._when[name] < LINE_EVERY:
+            return
+        self._once(sight, name, facts, line(sight, step))
+
+    def _once(self, sight: Sight, key: str, facts: tuple[Any, ...], text: str) -> None:
+        if self._said.get(key) != facts:
+            self._said[key], self._when[key] = facts, time.monotonic()
+            self._say(sight, text)
+
+    def _say(self, sight: Sight, text: str) -> None:
+        self.stream.write(f"[{sight.total():.1f} s] {text}\n")
+        self.stream.flush()
+
+
+def line(sight: Sight, step: dict[str, Any]) -> str:
+    """One step in one line."""
+    parts = [step["title"]]
+    if step["state"] == "running":
+        parts += [amount(step), step["detail"], waits(step)]
+    else:
+        elapsed = sight.elapsed(step)
+        parts += [step["state"] + (f" ({seconds(elapsed)})" if elapsed is not None else ""), step["error"]]
+    return "  ".join(part for part in parts if part)
+
+
+def waits(step: dict[str, Any]) -> str:
+    """``waits for limit backup:paris``, or nothing."""
+    return f"waits for {step['waits']}" if step.get("waits") else ""
+
+
+def amount(step: dict[str, Any]) -> str:
+    """``0.4/1.0 GiB``, or what is known of it."""
+    if step["done"] is None:
+        return ""
+    total = "" if step["total"] is None else f"/{_number(step['total'])}"
+    return f"{_number(step['done'])}{total} {step['unit']}".rstrip()
+
+
+def _facts(step: dict[str, Any]) -> tuple[Any, ...]:
+    """What is worth a new line when it changes."""
+    return step["state"], step["done"], step["total"], step["detail"], step.get("waits")
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if float(value).is_integer() and value >= 10 else f"{value:.1f}"
+
+
+def _view(app: Any, parsed: argparse.Namespace) -> View:
+    for_people = getattr(parsed, "formatter", "table") == "table"
+    if for_people and app.stdout.isatty():
+        from multisite_client.osc.live import Live
+
+        return Live(app.stdout)
+    return Lines(app.stdout if for_people else app.stderr)
+
+
+def _age(job: dict[str, Any], date: str | None) -> float:
+    """Seconds since the job was accepted, by the service's clock: ours may be wrong."""
+    if not date:
+        return 0.0
+    told = parsedate_to_datetime(date)
+    if told.tzinfo is None:  # a header that passed a careless proxy; HTTP knows only UTC
+        told = told.replace(tzinfo=UTC)
+    age = (told - _moment(job["created_at"])).total_seconds()
+    return max(0.0, age)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _step(step: dict[str, Any]) -> str:
+    elapsed = "" if step["elapsed"] is None else f"  {seconds(step['elapsed'])}"
+    text = f"{step['state']:<8} {step['title']}{elapsed}" + (f"  {step['error']}" if step["error"] else "")
+    return f"{text}  {waits(step)}".rstrip()
+
+
+def _entry(entry: dict[str, Any]) -> str:
+    return f"{entry['at']} {entry['message']}"

@@ -1,0 +1,126 @@
+"""``openstack multisite protection ...``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from multisite_client.osc import progress, refs
+from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, shown, table
+from multisite_client.osc.restore_point import shown_point
+
+_ORDER = ("id", "application", "method", "site", "target_site", "quiesce", "freeze_timeout", "full_every")
+
+
+class Create(ShowOne):
+    """Decide how an application is protected"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("application", metavar="<application>", help="Application (name or id)")
+        parser.add_argument("--method", default="consistent-backup", choices=["consistent-backup"])
+        parser.add_argument("--target-site", metavar="<site>", help="Site it would be recovered in")
+        parser.add_argument(
+            "--freeze-timeout",
+            type=int,
+            metavar="<seconds>",
+            help="After this long the site thaws a server by itself, whatever happens to us",
+        )
+        parser.add_argument(
+            "--no-quiesce", action="store_true", help="Freeze no server: crash-consistent only"
+        )
+        parser.add_argument(
+            "--full-every", type=int, metavar="<runs>", help="Every how many runs one is full"
+        )
+        parser.add_argument(
+            "--console-mark",
+            metavar="<regex>",
+            help="Keep the newest console line of each server that matches, seen after the freeze",
+        )
+        parser.add_argument(
+            "--snapshot-gap",
+            type=float,
+            metavar="<seconds>",
+            help="Wait between snapshots; only to show what an unfrozen, spread-out backup is worth",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        wanted: dict[str, Any] = {
+            "application": refs.application(self.client, parsed_args.application),
+            "method": parsed_args.method,
+            "target_site": parsed_args.target_site and refs.site(self.client, parsed_args.target_site),
+            "freeze_timeout": parsed_args.freeze_timeout,
+            "full_every": parsed_args.full_every,
+            "console_mark": parsed_args.console_mark,
+            "snapshot_gap_seconds": parsed_args.snapshot_gap,
+            "quiesce": False if parsed_args.no_quiesce else None,
+        }
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return shown(self.client.create_protection(**given), _ORDER)
+
+
+class List(Lister):
+    """List protections"""
+
+    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
+        columns = {
+            "ID": "id",
+            "Application": "application",
+            "Method": "method",
+            "Site": "site",
+            "Target site": "target_site",
+            "Last restore point": "last_restore_point",
+        }
+        return table(self.client.protections(), columns)
+
+
+class Show(ShowOne):
+    """Show a protection"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return _with_protection(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        id = refs.protection(self.client, parsed_args.protection)
+        return shown(self.client.get_protection(id), _ORDER)
+
+
+class Run(ShowOne):
+    """Protect now: make a restore point and wait for it; exit status 1 when that fails"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = _with_protection(super().get_parser(prog_name))
+        kind = parser.add_mutually_exclusive_group()
+        kind.add_argument("--full", action="store_true", help="Full backups")
+        kind.add_argument(
+            "--incremental", action="store_true", help="Only what changed (refused without a full one)"
+        )
+        progress.add_options(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        incremental = True if parsed_args.incremental else (False if parsed_args.full else None)
+        job_id = self.client.run_protection(refs.protection(self.client, parsed_args.protection), incremental)
+        if parsed_args.no_wait:
+            return ("job_id",), (job_id,)
+        job = progress.follow(self, job_id, parsed_args)
+        made = [p for p in self.client.restore_points() if p.job_id == job_id]
+        return shown_point(made[0]) if made else progress.shown_job(job)
+
+
+class Delete(Command):
+    """Delete a protection; its restore points stay"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return _with_protection(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        self.client.delete_protection(refs.protection(self.client, parsed_args.protection))
+
+
+def _with_protection(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "protection", metavar="<protection>", help="Protection (id, or its application's name)"
+    )
+    return parser

@@ -1,0 +1,191 @@
+"""``openstack multisite recovery ...``: look, decide, recover, undo."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from osc_lib.exceptions import CommandError
+
+from multisite_client.osc import preview, progress, refs
+from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, pairs, seconds, shown, table
+
+NOT_STARTABLE = 2
+_KINDS = {
+    "network": "networks",
+    "flavor": "flavors",
+    "volume-type": "volume_types",
+    "availability-zone": "availability_zones",
+    "keypair": "keypairs",
+    "security-group": "security_groups",
+}
+_ORDER = (
+    "id", "application", "state", "target_site", "restore_point_id", "rto_seconds", "rpo_seconds", "servers",
+    "error", "job_id", "requested_by", "created_at", "ended_at",
+)  # fmt: skip
+
+
+class Preview(ShowOne):
+    """Show what a recovery would do, what data would be lost and what stands in its way
+
+    Changes nothing. Exit status 2 when the recovery could not be started.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return _with_question(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        found = self.client.preview_recovery(*_question(self.client, parsed_args))
+        self.exit_status = 0 if found["startable"] else NOT_STARTABLE
+        if parsed_args.formatter == "table":
+            preview.write(found, self.app.stdout)
+            found = {name: found[name] for name in preview.BESIDE_TABLE if name in found}
+        return shown(found, preview.ORDER, preview.FORMATS)
+
+
+class Start(ShowOne):
+    """Recover an application in another site; exit status 1 when that fails, 2 when it cannot be started"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = _with_question(super().get_parser(prog_name))
+        parser.add_argument(
+            "--yes-recover",
+            metavar="<application name>",
+            required=True,
+            help="The name of the application: yes, recover exactly this one",
+        )
+        progress.add_options(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        question = _question(self.client, parsed_args)
+        found = self.client.preview_recovery(*question)
+        stream = self.app.stdout if parsed_args.formatter == "table" else self.app.stderr
+        stream.write(preview.summary(found) + "\n")
+        if not found["startable"]:
+            preview.write(found, stream)
+            self.exit_status = NOT_STARTABLE
+            return shown(found, preview.ORDER, preview.FORMATS)
+        if parsed_args.yes_recover != found["application"]:
+            raise CommandError(
+                f"--yes-recover {parsed_args.yes_recover}: this restore point is of {found['application']!r}"
+            )
+        started = self.client.start_recovery(*question, confirm=parsed_args.yes_recover)
+        return _finish(self, started, parsed_args)
+
+
+class List(Lister):
+    """List recoveries"""
+
+    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
+        columns = {
+            "ID": "id",
+            "Application": "application",
+            "Target site": "target_site",
+            "State": "state",
+            "RTO": "rto_seconds",
+            "RPO": "rpo_seconds",
+            "Created at": "created_at",
+        }
+        return table(self.client.recoveries(), columns, {"rto_seconds": seconds, "rpo_seconds": seconds})
+
+
+class Show(ShowOne):
+    """Show a recovery"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return _with_recovery(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        return _shown(self.client.get_recovery(refs.recovery(self.client, parsed_args.recovery)))
+
+
+class Resume(ShowOne):
+    """Go on with a paused recovery; what it made already is kept"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return progress.add_options(_with_recovery(super().get_parser(prog_name)))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        started = self.client.resume_recovery(refs.recovery(self.client, parsed_args.recovery))
+        return _finish(self, started, parsed_args)
+
+
+class Undo(ShowOne):
+    """Remove everything a recovery made at the target, last first"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return progress.add_options(_with_recovery(super().get_parser(prog_name)))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        started = self.client.undo_recovery(refs.recovery(self.client, parsed_args.recovery))
+        return _finish(self, started, parsed_args, wanted="undone")
+
+
+def _finish(command: Any, started: dict[str, Any], parsed: argparse.Namespace, wanted: str = "done") -> Row:
+    if parsed.no_wait:
+        return _shown(started["recovery"])
+    progress.follow(command, started["job_id"], parsed, wanted)
+    return _shown(command.client.get_recovery(started["recovery"]["id"]))
+
+
+def _shown(recovery: Any) -> Row:
+    return shown(recovery, _ORDER, {"servers": lines(_server), "mapping": pairs})
+
+
+def _server(server: dict[str, Any]) -> str:
+    return " ".join(str(value) for value in server.values() if isinstance(value, str | int | float))
+
+
+def _with_recovery(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "recovery", metavar="<recovery>", help="Recovery (id, or an application's name: its newest)"
+    )
+    return parser
+
+
+def _with_question(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "restore_point",
+        metavar="<restore point>",
+        help="Restore point (id, or an application's name: its newest)",
+    )
+    parser.add_argument("--target-site", metavar="<site>", required=True, help="Site to recover in")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="<kind>:<source>=<target>",
+        help=f"What is called otherwise at the target (repeatable; kinds: {', '.join(_KINDS)})",
+    )
+    parser.add_argument("--create-missing-flavors", action="store_true", help="Make flavors the target lacks")
+    parser.add_argument(
+        "--source-is-fenced",
+        action="store_true",
+        help="You vouch that the source's servers cannot answer any more (needed while it cannot be seen)",
+    )
+    parser.add_argument(
+        "--ready-console", metavar="<regex>", help="A recovered server is ready when its console shows this"
+    )
+    parser.add_argument("--ready-timeout", type=float, metavar="<seconds>", help="How long to wait for that")
+    return parser
+
+
+def _question(client: Any, parsed: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
+    """Restore point, target site and mapping of a request."""
+    mapping: dict[str, Any] = {}
+    for text in parsed.map:
+        kind, source, target = _pair(text)
+        mapping.setdefault(kind, {})[source] = target
+    flags = ("create_missing_flavors", "source_is_fenced", "ready_console", "ready_timeout")
+    mapping |= {name: getattr(parsed, name) for name in flags if getattr(parsed, name)}
+    point = refs.restore_point(client, parsed.restore_point)
+    return point, refs.site(client, parsed.target_site), mapping
+
+
+def _pair(text: str) -> tuple[str, str, str]:
+    kind, _, pair = text.partition(":")
+    source, _, target = pair.partition("=")
+    if kind not in _KINDS or not source or not target:
+        raise CommandError(f"--map {text}: must be <kind>:<source>=<target>; kinds: {', '.join(_KINDS)}")
+    return _KINDS[kind], source, target

@@ -1,0 +1,95 @@
+"""``openstack multisite restore point ...``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from multisite_client.osc import progress, refs
+from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, seconds, shown, table
+
+_ORDER = (
+    "id", "application", "state", "created_at", "consistent_at", "incremental", "quiesced", "frozen_seconds",
+    "frozen", "marks", "size_gib", "method", "error",
+)  # fmt: skip
+_COLUMNS = {
+    "ID": "id",
+    "Application": "application",
+    "State": "state",
+    "Consistent at": "consistent_at",
+    "Incremental": "incremental",
+    "Frozen": "frozen_seconds",
+    "GiB": "size_gib",
+    "Created at": "created_at",
+}
+
+
+class List(Lister):
+    """List restore points"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--application", metavar="<application>", help="Only of this application (name or id)"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        return _table(self.client.restore_points(parsed_args.application))
+
+
+class Show(ShowOne):
+    """Show a restore point: what it holds, how long servers stood still for it"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "restore_point",
+            metavar="<restore point>",
+            help="Restore point (id, or an application's name: its newest)",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        id = refs.restore_point(self.client, parsed_args.restore_point)
+        return shown_point(self.client.get_restore_point(id))
+
+
+class Delete(ShowOne):
+    """Delete a restore point with its backups; refused while another one builds on it"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        # By id only: "the newest of this application" is not something to delete by accident.
+        parser.add_argument("restore_point", metavar="<restore point>", help="Restore point (id)")
+        return progress.add_options(parser)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        job_id = self.client.delete_restore_point(parsed_args.restore_point)
+        if parsed_args.no_wait or job_id is None:
+            return ("job_id",), (job_id,)
+        return progress.shown_job(progress.follow(self, job_id, parsed_args))
+
+
+class Rescan(Lister):
+    """Read the backup store again and bring the database in line with it"""
+
+    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
+        return _table(self.client.rescan_restore_points())
+
+
+def shown_point(point: Any) -> Row:
+    """A restore point as an object."""
+    return shown(point, _ORDER, {"frozen": lines(_window), "marks": lines(_mark)})
+
+
+def _table(points: Any) -> Table:
+    return table(points, _COLUMNS, {"frozen_seconds": seconds})
+
+
+def _window(window: dict[str, Any]) -> str:
+    return f"{window.get('server_name', '?')} {float(window.get('seconds', 0)):.2f} s"
+
+
+def _mark(mark: dict[str, Any]) -> str:
+    return f"{mark.get('server_name', '?')}: {mark.get('text', '')}"

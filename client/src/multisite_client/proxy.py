@@ -1,0 +1,230 @@
+"""Verbs of the service for openstacksdk.  Refusals raise kinds of ``openstack.exceptions.HttpException``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from openstack import exceptions
+
+from multisite_client.networks import NetworkVerbs
+from multisite_client.planes import PlaneVerbs
+from multisite_client.resources import (
+    Address,
+    Application,
+    AuditRecord,
+    Job,
+    Json,
+    Path,
+    Protection,
+    Recovery,
+    RestorePoint,
+    Site,
+)
+
+
+class Proxy(NetworkVerbs, PlaneVerbs):
+    """``conn.multisite``."""
+
+    skip_discovery = True  # one version, and its URL is what the catalog holds
+
+    # Sites
+
+    def sites(self) -> Iterator[Site]:
+        """The registered sites."""
+        return self._list(Site, paginated=False)
+
+    def get_site(self, name: str) -> Site:
+        return self._get(Site, name)
+
+    def register_site(self, name: str, cloud: str, description: str = "") -> Site:
+        """Register a site by its entry in the service's clouds.yaml."""
+        return self._create(Site, name=name, cloud=cloud, description=description)
+
+    def unregister_site(self, name: str) -> None:
+        self._delete(Site, name, ignore_missing=False)
+
+    def check_site(self, name: str) -> Json:
+        """What a site can do now."""
+        return self.act(f"/sites/{name}/check")
+
+    # Applications
+
+    def applications(self) -> Iterator[Application]:
+        """The project's applications."""
+        return self._list(Application, paginated=False)
+
+    def get_application(self, id: str) -> Application:
+        return self._get(Application, id)
+
+    def create_application(self, **attrs: Any) -> Application:
+        """``name``, ``site``, and ``servers`` or ``metadata_tag``."""
+        return self._create(Application, **attrs)
+
+    def delete_application(self, id: str) -> None:
+        self._delete(Application, id, ignore_missing=False)
+
+    # Protections and restore points
+
+    def protections(self) -> Iterator[Protection]:
+        """The project's protections."""
+        return self._list(Protection, paginated=False)
+
+    def get_protection(self, id: str) -> Protection:
+        return self._get(Protection, id)
+
+    def create_protection(self, **attrs: Any) -> Protection:
+        """``application``, ``method``, ``target_site`` ... (see the OpenAPI document)."""
+        return self._create(Protection, **attrs)
+
+    def delete_protection(self, id: str) -> None:
+        self._delete(Protection, id, ignore_missing=False)
+
+    def run_protection(self, id: str, incremental: bool | None = None) -> str:
+        """Protect now; returns the id of the job."""
+        return str(self.act(f"/protections/{id}/run", {"incremental": incremental})["job_id"])
+
+    def restore_points(self, application: str | None = None) -> Iterator[RestorePoint]:
+        """The project's restore points, or those of one application."""
+        query: dict[str, Any] = {} if application is None else {"application": application}
+        return self._list(RestorePoint, paginated=False, **query)
+
+    def get_restore_point(self, id: str) -> RestorePoint:
+        return self._get(RestorePoint, id)
+
+    def delete_restore_point(self, id: str) -> str | None:
+        """Delete one with its backups; returns the id of the job, None when nothing was left to do."""
+        answer = self.delete(f"/restore-points/{id}")
+        exceptions.raise_from_response(answer)
+        job_id: str | None = answer.json()["job_id"]
+        return job_id
+
+    def rescan_restore_points(self) -> list[Json]:
+        """Let the service read the backup store again."""
+        found: list[Json] = self.act("/restore-points/rescan")["restore_points"]
+        return found
+
+    # Recoveries
+
+    def preview_recovery(self, restore_point: str, target_site: str, mapping: Mapping[str, Any]) -> Json:
+        """What a recovery would do; changes nothing."""
+        return self.act("/recoveries/preview", _question(restore_point, target_site, mapping))
+
+    def start_recovery(
+        self, restore_point: str, target_site: str, mapping: Mapping[str, Any], *, confirm: str
+    ) -> Json:
+        """Start it; ``confirm`` is the application's name.  Returns ``job_id`` and ``recovery``."""
+        question = _question(restore_point, target_site, mapping)
+        return self.act("/recoveries", question | {"confirm": confirm})
+
+    def recoveries(self) -> Iterator[Recovery]:
+        """The project's recoveries."""
+        return self._list(Recovery, paginated=False)
+
+    def get_recovery(self, id: str) -> Recovery:
+        return self._get(Recovery, id)
+
+    def resume_recovery(self, id: str) -> Json:
+        """Go on with a paused one; returns ``job_id`` and ``recovery``."""
+        return self.act(f"/recoveries/{id}/resume")
+
+    def undo_recovery(self, id: str) -> Json:
+        """Remove what it made; returns ``job_id`` and ``recovery``."""
+        return self.act(f"/recoveries/{id}/undo")
+
+    # Jobs
+
+    def jobs(self, **query: Any) -> Iterator[Job]:
+        """The project's jobs, newest first (``subject``, ``state``, ``limit``)."""
+        return self._list(Job, paginated=False, **query)
+
+    def get_job(self, id: str) -> Job:
+        return self._get(Job, id)
+
+    def job_if_changed(self, id: str, etag: str | None) -> tuple[Json | None, str | None, str | None]:
+        """The job (None when its ETag is still ``etag``), its ETag, and the service's clock (``Date``)."""
+        headers = {} if etag is None else {"If-None-Match": etag}
+        answer = self.get(f"/jobs/{id}", headers=headers)
+        exceptions.raise_from_response(answer)
+        body = None if answer.status_code == 304 else answer.json()
+        return body, answer.headers.get("ETag", etag), answer.headers.get("Date")
+
+    def cancel_job(self, id: str) -> None:
+        """Stop it as soon as it is safe."""
+        self.act(f"/jobs/{id}/cancel")
+
+    def resume_job(self, id: str) -> None:
+        """Go on with a paused one."""
+        self.act(f"/jobs/{id}/resume")
+
+    def undo_job(self, id: str) -> None:
+        """Remove what it made."""
+        self.act(f"/jobs/{id}/undo")
+
+    # Audit
+
+    def audit(self, **query: Any) -> Iterator[AuditRecord]:
+        """Who changed what, newest first (``job``, ``site``, ``subject``, ``since``, ``limit``, ``marker``)."""
+        return self._list(AuditRecord, paginated=False, **query)
+
+    # Addresses that move, L3 paths, measurements
+
+    def addresses(self) -> Iterator[Address]:
+        """The project's moving addresses."""
+        return self._list(Address, paginated=False)
+
+    def get_address(self, id: str) -> Address:
+        return self._get(Address, id)
+
+    def create_address(self, **attrs: Any) -> Json:
+        """``name``, ``address``, ``members``, ``active``, ``probe``.  Returns ``job_id`` and ``address``."""
+        return self.act("/addresses", attrs)
+
+    def move_address(self, id: str, to: str, fenced: Sequence[str] = (), why: str = "") -> Json:
+        """Returns ``job_id`` and ``address``."""
+        return self.act(f"/addresses/{id}/move", {"to": to, "fenced": list(fenced), "why": why})
+
+    def undo_address(self, id: str) -> Json:
+        """Take the last move back; returns ``job_id`` and ``address``."""
+        return self.act(f"/addresses/{id}/undo")
+
+    def check_address(self, id: str) -> Json:
+        """Who holds it, by every site's own word."""
+        return self.act(f"/addresses/{id}/check")
+
+    def delete_address(self, id: str) -> str | None:
+        """Returns the id of the job, None when nothing was left to do."""
+        return self._job_of_deletion(f"/addresses/{id}")
+
+    def paths(self) -> Iterator[Path]:
+        """The project's L3 paths."""
+        return self._list(Path, paginated=False)
+
+    def get_path(self, id: str) -> Path:
+        return self._get(Path, id)
+
+    def create_path(self, **attrs: Any) -> Json:
+        """``name``, ``ends``, ``protocol``, ``port``.  Returns ``job_id`` and ``path``."""
+        return self.act("/paths", attrs)
+
+    def check_path(self, id: str) -> Json:
+        """What has drifted on either side."""
+        return self.act(f"/paths/{id}/check")
+
+    def delete_path(self, id: str) -> str | None:
+        """Returns the id of the job, None when nothing was left to do."""
+        return self._job_of_deletion(f"/paths/{id}")
+
+    def measure(self, **attrs: Any) -> Json:
+        """Measure an address from where the service runs (``address``, ``way``, ``count``, ``interval``)."""
+        return self.act("/probes", attrs)
+
+    def _job_of_deletion(self, path: str) -> str | None:
+        answer = self.delete(path)
+        exceptions.raise_from_response(answer)
+        job_id: str | None = answer.json()["job_id"]
+        return job_id
+
+
+def _question(restore_point: str, target_site: str, mapping: Mapping[str, Any]) -> Json:
+    return {"restore_point": restore_point, "target_site": target_site, "mapping": dict(mapping)}

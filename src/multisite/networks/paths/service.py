@@ -1,0 +1,171 @@
+"""What operators do with L3 paths.  Making one leaves nothing behind when a side fails; deleting undoes it."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from multisite.clouds import addresses as neutron
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Invalid, MultisiteError, NotFound
+from multisite.domain.l3_path import (
+    SENTENCES,
+    EndSight,
+    L3Path,
+    PathEnd,
+    PathJudgment,
+    PathState,
+    judge,
+    what_of,
+)
+from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import JobKind, JobState, Json, Step
+from multisite.networks.addresses.look import Listen, listen
+from multisite.networks.paths.steps import OpensSites, PathSteps, look
+from multisite.networks.stretch.members import own_port
+from multisite.store.database import Database
+from multisite.store.paths import PathRepository
+
+KIND = "create-path"
+PROTOCOLS = ("udp", "tcp", "sctp", "icmp")
+
+
+@dataclass(frozen=True)
+class EndAsked:
+    """A side of the path: its site, the member's port there, the external network (None: the only one)."""
+
+    site: str
+    port: str
+    network: str | None = None
+
+
+class PathService:
+    """The verbs.  Registers the kind of job "create-path" with ``jobs``."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: JobEngine,
+        clouds: OpensSites,
+        *,
+        listener: Listen = listen,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database, self._jobs, self._clouds, self._now = database, jobs, clouds, now
+        self._rows = PathRepository(database)
+        self._listen = listener
+        jobs.register(JobKind(KIND, self._build, on_failure="undo", finished=self._finished))
+
+    def create(
+        self, caller: Caller, name: str, ends: Sequence[EndAsked], protocol: str, port: int | None
+    ) -> L3Path:
+        """Make a path between two members.  Both sites must answer, ports be the caller's.
+
+        Invalid naming the field, Conflict, SiteError.
+        """
+        _refuse_wrong(ends, protocol, port)
+        made = tuple(self._end(caller, end) for end in ends)
+        id, sites = str(uuid.uuid4()), [end.site for end in ends]
+        with self._database.session():
+            job_id = self._jobs.start(
+                KIND, {"path_id": id, "name": name, "sites": sites}, title=f"Create path {name}",
+                project_id=caller.project_id, requested_by=caller.user_name, request_id=caller.request_id, subject=id,
+            )  # fmt: skip
+            path = L3Path(
+                id,
+                name,
+                caller.project_id,
+                made,
+                protocol,
+                port,
+                PathState.CREATING,
+                job_id,
+                caller.user_name,
+                self._now(),
+            )
+            return self._rows.add(path)
+
+    def list(self, caller: Caller) -> builtins.list[L3Path]:
+        """By name."""
+        return self._rows.list(None if caller.is_admin else caller.project_id)
+
+    def get(self, caller: Caller, id: str) -> L3Path:
+        """By id; NotFound also for one of another project."""
+        return self._rows.get(id, None if caller.is_admin else caller.project_id)
+
+    def delete(self, caller: Caller, id: str) -> L3Path | None:
+        """Remove what it is made of, last first; None when nothing was left and it is forgotten."""
+        path = self.get(caller, id)
+        if path.state is PathState.FAILED:
+            self._rows.delete(id)
+            return None
+        with self._database.session():
+            self._jobs.undo(path.job_id, caller.user_name)
+            return self._rows.update(replace(path, state=PathState.DELETING, error=None))
+
+    def check(self, caller: Caller, id: str) -> PathJudgment:
+        """Ask both sites; a site that does not answer is unknown, never in sync."""
+        path = self.get(caller, id)
+        return judge(path, [self._sight(path, end) for end in path.ends])
+
+    def _sight(self, path: L3Path, end: PathEnd) -> EndSight:
+        try:
+            return look(self._clouds, path, end.site)
+        except MultisiteError as error:
+            return EndSight(end.site, known=False, why=str(error))
+
+    def _end(self, caller: Caller, asked: EndAsked) -> PathEnd:
+        site = self._clouds.open(asked.site)
+        neutron.requires(site)
+        found = own_port(site, caller, asked.port)
+        if not found.port_security:
+            raise Invalid(
+                f"ends: port {asked.port} of site {asked.site} has port security off: no rule would hold there; switch "
+                "it on (`openstack port set --enable-port-security`) or name another port"
+            )
+        return PathEnd(asked.site, found.id, neutron.external_network(site, asked.network))
+
+    def _build(self, params: Mapping[str, Json]) -> builtins.list[Step]:
+        one, two = params["sites"]
+        return PathSteps(
+            params["path_id"], params["name"], (one, two), self._rows, self._clouds, self._listen
+        ).steps()
+
+    def _finished(self, job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
+        with suppress(NotFound):
+            path = self._rows.get(params["path_id"])
+            if state is JobState.UNDONE and path.state is PathState.DELETING:
+                self._rows.delete(path.id)
+                return
+            states = {JobState.DONE: PathState.READY, JobState.UNDONE: PathState.FAILED}
+            at_rest = states.get(state, PathState.STOPPED)
+            error = None if state is JobState.DONE else self._jobs.get(job_id).error
+            self._rows.update(replace(path, state=at_rest, error=error))
+
+
+def shown(path: L3Path) -> dict[str, Any]:
+    """As the API gives it, with how to measure it: from each end towards its peer."""
+    way = "icmp" if path.protocol == "icmp" else f"{path.protocol}:{path.port}"
+    measure = [
+        f"in the member of {end.site}: multisite-probe {way} {path.peer(end.site).address}"
+        for end in path.ends
+        if path.peer(end.site).address and path.protocol != "sctp"
+    ]
+    return asdict(path) | {"sentence": SENTENCES[path.state], "lets_in": what_of(path), "measure": measure}
+
+
+def _refuse_wrong(ends: Sequence[EndAsked], protocol: str, port: int | None) -> None:
+    if len(ends) != 2 or ends[0].site == ends[1].site:
+        raise Invalid("ends: a path has two ends, in two sites")
+    if protocol not in PROTOCOLS:
+        raise Invalid(f"protocol: {protocol!r} must be one of {', '.join(PROTOCOLS)}")
+    if (port is None) != (protocol == "icmp"):
+        raise Invalid("port: say which one of udp, tcp and sctp; icmp has none")
+    if not all(re.fullmatch(r"\S{1,255}", end.port) for end in ends):
+        raise Invalid("ends: the port of each member must be its id")

@@ -1,0 +1,219 @@
+"""The job "realize-plane": a network, a subnet and, for l3, a router in each site; a failure undoes all sites.
+
+Every step finds what it made before by its token.  The last step writes down what was made; undone first, it refuses
+while guests are in any of the networks or another job is at work on the plane, before anything is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
+
+from multisite.clouds import planes, routers, stretched, tokens
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.projects import seeing
+from multisite.clouds.tokens import Kind
+from multisite.domain.errors import Conflict, NotFound
+from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
+from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
+from multisite.jobs.view import Job
+from multisite.networks.planes.orders import token_of
+from multisite.networks.planes.plan import Part
+from multisite.networks.stretch.watch import OpensSites
+from multisite.store.planes import PlaneRepository
+
+KIND = "realize-plane"
+_PARTS: TypeAdapter[tuple[Part, ...]] = TypeAdapter(tuple[Part, ...])
+
+
+def params(plane_id: str, name: str, parts: Sequence[Part]) -> dict[str, Json]:
+    """What was decided before the job began."""
+    return {"plane_id": plane_id, "name": name, "parts": _PARTS.dump_python(tuple(parts), mode="json")}
+
+
+class Jobs(Protocol):
+    """``multisite.jobs.engine.JobEngine``, as far as it is needed here."""
+
+    def get(self, job_id: str) -> Job: ...
+    def list(self, *, subject: str) -> Sequence[Job]: ...
+
+
+def job_kind(rows: PlaneRepository, opens: OpensSites, jobs: Jobs) -> JobKind:
+    """To register."""
+
+    def build(given: Mapping[str, Json]) -> list[Step]:
+        parts = _PARTS.validate_python(given["parts"])
+        return Realizing(given["plane_id"], given["name"], parts, rows, opens, jobs).steps()
+
+    return JobKind(KIND, build, on_failure="undo", finished=partial(_finished, rows, jobs.get))
+
+
+def at_work(jobs: Jobs, plane_id: str, but: str | None = None) -> str | None:
+    """Id of a job that is at work on a plane, ``but`` for this one."""
+    return next((job.id for job in jobs.list(subject=plane_id) if not job.settled and job.id != but), None)
+
+
+def refuse_at_work(jobs: Jobs, record: PlaneRecord, but: str | None = None) -> None:
+    """Conflict while a job is at work on it, ``but`` for this one."""
+    if (job_id := at_work(jobs, record.id, but)) is not None:
+        raise Conflict(f"plane {record.name}: job {job_id} is at work on it: wait for it, then try again")
+
+
+def remove_router(
+    cloud: CloudSite, job_id: str, router: str | None, subnet: str | None, *, late: bool
+) -> None:
+    """Take away what ``job_id`` made in a plane it realized.  ``router``, ``subnet``: as far as they are known.
+
+    Also out of subnets that carry the token: a repair may have made another one since.  As ``routers.remove``.
+    """
+    token = token_of(job_id, "subnet", cloud.name)
+    subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)}
+    subnets |= {subnet} if subnet else set()
+    routers.remove(cloud, token_of(job_id, "router", cloud.name), router, *sorted(subnets), late=late)
+
+
+@dataclass(frozen=True)
+class Realizing:
+    plane_id: str
+    name: str
+    parts: tuple[Part, ...]
+    rows: PlaneRepository
+    opens: OpensSites
+    jobs: Jobs
+
+    def steps(self) -> list[Step]:
+        made = [step for part in self.parts for step in self._of_site(part)]
+        needs = tuple(step.name for step in made)
+        title = "Write down what was made"
+        return [*made, Step("record", title, self.record, self.refuse_used, needs=needs)]
+
+    def _of_site(self, part: Part) -> list[Step]:
+        site = part.site
+        network, subnet = f"network:{site}", f"subnet:{site}"
+        found = [
+            Step(
+                network, f"Create the network at {site}", partial(self.network, part), self._gone(part, "network"),
+                site=site,
+            ),
+            Step(
+                subnet, f"Create the subnet at {site}", partial(self.subnet, part), self._gone(part, "subnet"),
+                (network,), site=site,
+            ),
+        ]  # fmt: skip
+        if part.external_id is not None:
+            run, undo = partial(self.router, part), partial(self.no_router, part)
+            found.append(
+                Step(f"router:{site}", f"Create the router at {site}", run, undo, (subnet,), site=site)
+            )
+        return found
+
+    def network(self, part: Part, ctx: StepContext) -> Json:
+        cloud = self.opens.open(part.site)
+        row = stretched.ensure(cloud, "network", ctx.token, self._fields(cloud, part))
+        return {"id": row["id"], "mtu": row.get("mtu")}
+
+    def subnet(self, part: Part, ctx: StepContext) -> Json:
+        cloud = self.opens.open(part.site)
+        fields = self._fields(cloud, part) | {
+            "network_id": ctx.result_of(f"network:{part.site}")["id"],
+            "ip_version": 4,
+            "enable_dhcp": True,
+        }
+        fields |= {"subnetpool_id": part.pool_id} if part.cidr is None else {"cidr": part.cidr}
+        if not part.gateway:
+            fields["gateway_ip"] = None
+        row = stretched.ensure(cloud, "subnet", ctx.token, fields)
+        return {"id": row["id"], "cidr": row["cidr"]}
+
+    def router(self, part: Part, ctx: StepContext) -> Json:
+        """The interface has no token of its own: it is the router's, and found by it."""
+        cloud = self.opens.open(part.site)
+        gateway = {"external_gateway_info": {"network_id": part.external_id}}
+        made = routers.ensure(cloud, ctx.token, self._fields(cloud, part) | gateway)
+        routers.attach(cloud, made, ctx.result_of(f"subnet:{part.site}")["id"])
+        return {"id": made}
+
+    def no_router(self, part: Part, ctx: StepContext, result: Json | None) -> None:
+        known = None if result is None else str(result["id"])
+        subnet = ctx.result_of(f"subnet:{part.site}")["id"]
+        remove_router(self._seen(part), ctx.job_id, known, subnet, late=result is None)
+
+    def record(self, ctx: StepContext) -> Json:
+        made = {part.site: self._made(part, ctx) for part in self.parts}
+        self.rows.change(self.plane_id, lambda known: replace(known, made=made))
+        return None
+
+    def refuse_used(self, ctx: StepContext, _result: Json | None) -> None:
+        """What guests are in is not taken from under them; SiteError when a site cannot be asked."""
+        known = self.rows.get(self.plane_id)
+        if known.job_id != ctx.job_id:
+            raise StepFailed(
+                f"network {self.name}: the plane was removed without a site, and what this job made is not its own any "
+                "more: `application plane remove` takes away what is left of it"
+            )
+        for site, made in known.made.items():
+            cloud = seeing(self.opens.open(site), made.project_id)
+            if inside := planes.guests(cloud, made.network_id, made.router_id):
+                raise StepFailed(
+                    f"network {self.name} is in use at {site}: {', '.join(inside[:10])}; remove them, then remove the "
+                    "plane again"
+                )
+        self.rows.change(self.plane_id, partial(self._begin_removing, ctx))
+
+    def _begin_removing(self, ctx: StepContext, known: PlaneRecord) -> PlaneRecord:
+        """Also by `job undo`, past the service: a repair either sees this, or is seen here."""
+        if (other := at_work(self.jobs, self.plane_id, ctx.job_id)) is not None:
+            raise StepFailed(
+                f"network {self.name}: job {other} is at work on it: wait for it, then remove the plane"
+            )
+        return replace(known, state=PlaneState.REMOVING) if known.state is PlaneState.ACTIVE else known
+
+    def _made(self, part: Part, ctx: StepContext) -> MadeAt:
+        network, subnet = ctx.result_of(f"network:{part.site}"), ctx.result_of(f"subnet:{part.site}")
+        router = None if part.external_id is None else ctx.result_of(f"router:{part.site}")["id"]
+        more = {"external_id": part.external_id, "project_id": part.project_id, "pool_id": part.pool_id}
+        return MadeAt(network["id"], subnet["id"], subnet["cidr"], router, network.get("mtu"), **more)
+
+    def _fields(self, cloud: CloudSite, part: Part) -> dict[str, Any]:
+        """In the application's project; naming one is for administrators, so only where it is another than ours."""
+        theirs = {} if part.project_id == cloud.project_id else {"project_id": part.project_id}
+        return {"name": self.name, **theirs}
+
+    def _seen(self, part: Part) -> CloudSite:
+        """For an undo: what our credentials do not see is not gone."""
+        return seeing(self.opens.open(part.site), part.project_id)
+
+    def _gone(self, part: Part, kind: Kind) -> Callable[[StepContext, Json | None], None]:
+        def undo(ctx: StepContext, result: Json | None) -> None:
+            known = None if result is None else str(result["id"])
+            stretched.remove(self._seen(part), kind, ctx.token, known, late=result is None)
+
+        return undo
+
+
+def _finished(
+    rows: PlaneRepository, job: Callable[[str], Job], job_id: str, state: JobState, given: Mapping[str, Json]
+) -> None:
+    def settled(known: PlaneRecord) -> PlaneRecord:
+        if known.job_id != job_id or known.state in AT_REST:
+            return known  # another job has it since, or this was told already: it is told at least once
+        if state is JobState.DONE:
+            return replace(known, state=PlaneState.ACTIVE, error=None)
+        error = job(job_id).error
+        if state is not JobState.UNDONE:
+            return replace(
+                known, state=PlaneState.REMOVING, error=f"something is left: {error or 'see its job'}"
+            )
+        failed = known.state is PlaneState.REALIZING
+        at_rest = PlaneState.FAILED if failed else PlaneState.DESCRIBED
+        return replace(
+            known, state=at_rest, made={}, error=error or "undone by the operator" if failed else None
+        )
+
+    with suppress(NotFound):
+        rows.change(given["plane_id"], settled)

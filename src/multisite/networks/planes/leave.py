@@ -1,0 +1,163 @@
+"""The job "remove-plane": takes away what a plane has in sites that are there, and notes what it leaves in lost ones.
+
+Also takes away what was left, when the site is back.  Everything is found by the tokens of the job that realized the
+plane, also what that job itself never wrote down.  A failure pauses it; removing the plane again begins another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from multisite.clouds import planes, stretched, tokens
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.projects import seeing
+from multisite.domain.errors import NotFound
+from multisite.domain.planes import OrphanedResources, PlaneRecord, PlaneState
+from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
+from multisite.jobs.view import Job
+from multisite.networks.planes.job import remove_router
+from multisite.networks.planes.orders import token_of
+from multisite.networks.stretch.watch import OpensSites
+from multisite.store.planes import PlaneRepository
+
+KIND = "remove-plane"
+_PARTS: TypeAdapter[tuple[OrphanedResources, ...]] = TypeAdapter(tuple[OrphanedResources, ...])
+
+
+def params(
+    record: PlaneRecord,
+    name: str,
+    take: Sequence[OrphanedResources],
+    leave: Sequence[OrphanedResources],
+    *,
+    whole: bool,
+) -> dict[str, Json]:
+    """``whole``: the plane is only described afterwards; else it stays as it is, and only what was left goes."""
+    return {
+        "plane_id": record.id,
+        "name": name,
+        "of": record.job_id if whole else None,
+        "take": _PARTS.dump_python(tuple(take), mode="json"),
+        "leave": _PARTS.dump_python(tuple(leave), mode="json"),
+    }
+
+
+def job_kind(rows: PlaneRepository, opens: OpensSites, job: Callable[[str], Job]) -> JobKind:
+    """To register.  ``job``: ``JobEngine.get``."""
+
+    def build(given: Mapping[str, Json]) -> list[Step]:
+        take, leave = _PARTS.validate_python(given["take"]), _PARTS.validate_python(given["leave"])
+        return Leaving(given["plane_id"], given["name"], given["of"], take, leave, rows, opens).steps()
+
+    return JobKind(KIND, build, on_failure="pause", finished=partial(_finished, rows, job))
+
+
+def inside(cloud: CloudSite, part: OrphanedResources) -> list[str]:
+    """The guests in what there is of it, in words; raises what ``call`` and ``seeing`` raise."""
+    cloud = _seen(cloud, part)
+    network, router = _known(cloud, part, "network"), _known(cloud, part, "router")
+    return [] if network is None else planes.guests(cloud, network, router)
+
+
+def take_away(cloud: CloudSite, part: OrphanedResources, *, late: bool) -> None:
+    """Router, subnet, network: what carries the tokens, and what is known besides.  Gone already is as good.
+
+    ``late``: a request whose answer was lost may still take effect.  ConflictInSite when a guest has come meanwhile.
+    """
+    cloud, made, known = _seen(cloud, part), part.made, part.made.subnet_id if part.made else None
+    if part.router:
+        remove_router(cloud, part.job_id, made.router_id if made else None, known, late=late)
+    stretched.remove(cloud, "subnet", token_of(part.job_id, "subnet", part.site), known, late=late)
+    known = made.network_id if made else None
+    stretched.remove(cloud, "network", token_of(part.job_id, "network", part.site), known, late=late)
+
+
+def _seen(cloud: CloudSite, part: OrphanedResources) -> CloudSite:
+    return seeing(cloud, part.made.project_id if part.made else None)
+
+
+def _known(cloud: CloudSite, part: OrphanedResources, kind: Literal["network", "router"]) -> str | None:
+    """Its id: as it was noted, else of what carries the token."""
+    if part.made is not None:
+        return part.made.network_id if kind == "network" else part.made.router_id
+    if kind == "router" and not part.router:
+        return None
+    found = tokens.find_by_token(cloud, kind, token_of(part.job_id, kind, part.site))
+    return found[0].id if found else None
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """``of``: the job that realized the plane, None when only what was left goes."""
+
+    plane_id: str
+    name: str
+    of: str | None
+    take: tuple[OrphanedResources, ...]
+    leave: tuple[OrphanedResources, ...]
+    rows: PlaneRepository
+    opens: OpensSites
+
+    def steps(self) -> list[Step]:
+        unused = Step("unused", "See that no guest is in it", self.refuse_used)
+        taken = [
+            Step(f"take:{number}:{part.site}", f"Take it away at {part.site}", partial(self.taken, part),
+                 needs=("unused",), site=part.site)
+            for number, part in enumerate(self.take)
+        ]  # fmt: skip
+        needs = ("unused", *(step.name for step in taken))
+        title = "Note what is left" if self.leave else "Note that it is gone"
+        return [unused, *taken, Step("note", title, self.note, needs=needs)]
+
+    def refuse_used(self, _ctx: StepContext) -> Json:
+        """All sites are asked before anything is taken away in one."""
+        for part in self.take:
+            if guests := inside(self.opens.open(part.site), part):
+                raise StepFailed(
+                    f"network {self.name} is in use at {part.site}: {', '.join(guests[:10])}; remove them, then remove "
+                    "the plane again"
+                )
+        return None
+
+    def taken(self, part: OrphanedResources, ctx: StepContext) -> Json:
+        take_away(self.opens.open(part.site), part, late=ctx.interrupted or part.made is None)
+        return None
+
+    def note(self, ctx: StepContext) -> Json:
+        """The plane may have been realized again meanwhile, when this job rested long: that stays as it is."""
+        taken = {(part.site, part.job_id) for part in self.take}
+
+        def change(known: PlaneRecord) -> PlaneRecord:
+            left = [part for part in known.left if (part.site, part.job_id) not in taken]
+            if self.of is None or known.job_id != self.of:
+                return replace(known, left=tuple(left))
+            kept = {(part.site, part.job_id) for part in left}
+            left += [part for part in self.leave if (part.site, part.job_id) not in kept]
+            at_rest = PlaneState.DESCRIBED
+            return replace(known, state=at_rest, made={}, job_id=None, error=None, left=tuple(left))
+
+        self.rows.change(self.plane_id, change)
+        for part in self.leave:
+            ctx.event(
+                f"left at {part.site}: whatever is there of it; remove the plane again when the site is back"
+            )
+        return None
+
+
+def _finished(
+    rows: PlaneRepository, job: Callable[[str], Job], job_id: str, state: JobState, given: Mapping[str, Json]
+) -> None:
+    def told(known: PlaneRecord) -> PlaneRecord:
+        if given["of"] is None or known.job_id != given["of"] or known.state is not PlaneState.REMOVING:
+            return known
+        return replace(known, error=f"something is left: {job(job_id).error or 'see its job'}")
+
+    if state is not JobState.DONE:
+        with suppress(NotFound):
+            rows.change(given["plane_id"], told)

@@ -1,0 +1,195 @@
+"""The jobs "stretch" (a failure undoes what was made in every site) and "unstretch" (a failure pauses it)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from pydantic import TypeAdapter
+
+from multisite.domain.errors import NotFound
+from multisite.domain.stretched import Member, StretchedNetwork, StretchState
+from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
+from multisite.jobs.view import Job
+from multisite.networks.stretch import steps
+from multisite.networks.stretch.steps import Around, network_step, subnet_step
+from multisite.store.stretched import StretchedRepository
+
+STRETCH, UNSTRETCH = "stretch", "unstretch"
+_NETWORK: TypeAdapter[StretchedNetwork] = TypeAdapter(StretchedNetwork)
+_POOLS: TypeAdapter[dict[str, tuple[tuple[str, str], ...]]] = TypeAdapter(
+    dict[str, tuple[tuple[str, str], ...]]
+)
+
+
+def stretch_params(
+    network: StretchedNetwork, old_pools: Mapping[str, tuple[tuple[str, str], ...]]
+) -> dict[str, Json]:
+    """The network as planned (members without ids), and the pools of adopted subnets that are narrowed."""
+    return {
+        "network": _NETWORK.dump_python(network, mode="json"),
+        "old_pools": _POOLS.dump_python(dict(old_pools), mode="json"),
+    }
+
+
+def unstretch_params(network: StretchedNetwork, *, keep: bool, without: tuple[str, ...]) -> dict[str, Json]:
+    """``keep``: the sites' networks stay; ``without``: lost sites, where nothing is done."""
+    return {"network": _NETWORK.dump_python(network, mode="json"), "keep": keep, "without": list(without)}
+
+
+def kinds(
+    around: Around, networks: StretchedRepository, job: Callable[[str], Job]
+) -> tuple[JobKind, JobKind]:
+    """The two kinds to register.  ``job``: ``JobEngine.get``."""
+    return (
+        JobKind(
+            STRETCH,
+            lambda params: _stretch(around, networks, params),
+            on_failure="undo",
+            finished=partial(_stretched, networks, job),
+        ),
+        JobKind(
+            UNSTRETCH,
+            lambda params: _unstretch(around, networks, params),
+            on_failure="pause",
+            finished=partial(_unstretched, networks, job),
+        ),
+    )
+
+
+def _stretch(around: Around, networks: StretchedRepository, params: Mapping[str, Json]) -> list[Step]:
+    network = _NETWORK.validate_python(params["network"])
+    old_pools = _POOLS.validate_python(params["old_pools"])
+    made: list[Step] = []
+    for m in network.members:
+        verb = "Adopt" if m.adopted else "Create"
+        made.append(
+            Step(
+                network_step(m.site),
+                f"{verb} the network at {m.site}",
+                partial(steps.make_network, around, network, m),
+                partial(steps.unmake, around, m, "network"),
+                site=m.site,
+            )
+        )
+    level = Step("mtu", "Give all networks the least MTU", partial(steps.level_mtu, around, network),
+                 needs=tuple(step.name for step in made))  # fmt: skip
+    subnets = [
+        Step(
+            subnet_step(m.site),
+            f"{'Adopt' if m.adopted else 'Create'} the subnet at {m.site}",
+            partial(steps.make_subnet, around, network, m),
+            partial(steps.unmake, around, m, "subnet"),
+            needs=("mtu", network_step(m.site)),
+            site=m.site,
+        )
+        for m in network.members
+    ]
+    pools = [_pool_step(around, network.member(site), old) for site, old in old_pools.items()]
+    needs = ("mtu", *(s.name for s in (*made, *subnets, *pools)))
+    begin = Step("activate", "Hand it to the reconciler", partial(_activate, networks, network),
+                 partial(_deactivate, around, networks, network), needs=needs)  # fmt: skip
+    return [*made, level, *subnets, *pools, begin]
+
+
+def _pool_step(around: Around, member: Member, old: tuple[tuple[str, str], ...]) -> Step:
+    assert member.pool is not None
+    back = partial(steps.set_pools, around, member, old)
+    return Step(
+        f"pools:{member.site}",
+        f"Narrow the allocation pools at {member.site}",
+        partial(steps.set_pools, around, member, (member.pool,)),
+        lambda ctx, _result: back(ctx),
+        needs=(subnet_step(member.site),),
+        site=member.site,
+    )
+
+
+def _activate(networks: StretchedRepository, network: StretchedNetwork, ctx: StepContext) -> Json:
+    results = {s: (ctx.result_of(network_step(s)), ctx.result_of(subnet_step(s))) for s in network.sites}
+    members = steps.made(network, results)
+    mtu = int(ctx.result_of("mtu")["mtu"])
+    known = networks.get(network.id)
+    networks.update(replace(known, members=members, mtu=mtu, state=StretchState.ACTIVE))
+    return {"members": {m.site: m.network_id for m in members}}
+
+
+def _deactivate(
+    around: Around, networks: StretchedRepository, network: StretchedNetwork, ctx: StepContext, result: Json | None  # noqa: ARG001
+) -> None:  # fmt: skip
+    """The reconciler lets go, and what it made goes."""
+    try:
+        known = networks.get(network.id)
+    except NotFound:
+        return  # unstretched meanwhile
+    networks.update(replace(known, state=StretchState.REMOVING))
+    for m in known.members:
+        steps.clear(around, known, m, ctx)
+
+
+def _stretched(
+    networks: StretchedRepository,
+    job: Callable[[str], Job],
+    job_id: str,
+    state: JobState,
+    params: Mapping[str, Json],
+) -> None:
+    try:
+        known = networks.get(params["network"]["id"])
+    except NotFound:
+        return
+    if state is JobState.DONE:
+        return
+    left = "" if state is JobState.UNDONE else "; not everything it made could be removed, see the job"
+    error = f"{job(job_id).error or 'undone by the operator'}{left}"
+    networks.update(replace(known, state=StretchState.FAILED, error=error))
+
+
+def _unstretch(around: Around, networks: StretchedRepository, params: Mapping[str, Json]) -> list[Step]:
+    network = _NETWORK.validate_python(params["network"])
+    here = [m for m in network.members if m.site not in params["without"]]
+    cleared = [
+        Step(
+            f"ports:{m.site}", f"Remove the remote ports at {m.site}", partial(steps.clear, around, network, m),
+            site=m.site,
+        )
+        for m in here
+    ]  # fmt: skip
+    needs = tuple(step.name for step in cleared)
+    removed = [
+        Step(
+            network_step(m.site), f"Remove the network at {m.site}",
+            partial(steps.remove_network, around, network.job_id or "", m), needs=needs, site=m.site,
+        )
+        for m in here
+        if not (m.adopted or params["keep"])
+    ]  # fmt: skip
+    needs = (*needs, *(step.name for step in removed))
+    return [*cleared, *removed, Step("forget", "Forget it", partial(_forget, networks, network), needs=needs)]
+
+
+def _forget(networks: StretchedRepository, network: StretchedNetwork, ctx: StepContext) -> Json:  # noqa: ARG001
+    try:
+        networks.delete(network.id)
+    except NotFound:
+        return None
+    return None
+
+
+def _unstretched(
+    networks: StretchedRepository,
+    job: Callable[[str], Job],
+    job_id: str,
+    state: JobState,
+    params: Mapping[str, Json],
+) -> None:
+    """Paused it stays as it is; given up, the reconciler makes again what is missing."""
+    try:
+        known = networks.get(params["network"]["id"])
+    except NotFound:
+        return
+    if state is JobState.PAUSED:
+        networks.update(replace(known, error=job(job_id).error))
+    elif state is JobState.UNDONE:
+        networks.update(replace(known, state=StretchState.ACTIVE, error=None))

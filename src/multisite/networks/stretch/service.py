@@ -1,0 +1,265 @@
+"""What operators do with stretched networks: look before, stretch, look at the drift, repair it, take it apart."""
+
+from __future__ import annotations
+
+import builtins
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from multisite.clouds import stretched
+from multisite.clouds.errors import SiteError
+from multisite.clouds.stretched import SiteFacts
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, MultisiteError, NotFound
+from multisite.domain.model import Problem, in_the_way
+from multisite.domain.stretched import Drift, SiteView, StretchedNetwork, StretchKind, StretchState
+from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import JobState
+from multisite.networks.stretch.compare import compared
+from multisite.networks.stretch.job import STRETCH, UNSTRETCH, kinds, stretch_params, unstretch_params
+from multisite.networks.stretch.order import StretchOrder, checked
+from multisite.networks.stretch.plan import VNI_RANGE, StretchPlan, make_plan
+from multisite.networks.stretch.reconcile import Reconciler
+from multisite.networks.stretch.steps import Around
+from multisite.networks.stretch.watch import OpensSites
+from multisite.store.database import Database
+from multisite.store.stretched import LookStore, StretchedRepository
+
+
+class ListsSites(Protocol):
+    """``multisite.sites.service.SiteService``, as far as it is needed here."""
+
+    def get(self, caller: Caller, name: str) -> object: ...
+
+
+class NetworkService:
+    """The verbs.  Callers see what is of their project, administrators everything."""
+
+    def __init__(
+        self,
+        database: Database,
+        sites: ListsSites,
+        clouds: OpensSites,
+        jobs: JobEngine,
+        reconciler: Reconciler,
+        *,
+        vni_range: tuple[int, int] = VNI_RANGE,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database, self._sites, self._clouds, self._jobs = database, sites, clouds, jobs
+        self._networks, self._looks = StretchedRepository(database), LookStore(database)
+        self._reconciler, self._vni_range, self._now = reconciler, vni_range, now
+        for kind in kinds(Around(database, clouds), self._networks, jobs.get):
+            jobs.register(kind)
+
+    def preview(self, caller: Caller, order: StretchOrder) -> StretchPlan:
+        """What stretching would do and what is in its way; changes nothing.  Raises Invalid naming the field."""
+        order = checked(order)
+        for site in order.sites:
+            self._sites.get(caller, site)
+        facts, silent = self._facts(order)
+        return make_plan(order, facts, silent, taken=self._taken(), vni_range=self._vni_range)
+
+    def stretch(
+        self, caller: Caller, order: StretchOrder, *, also: Callable[[StretchedNetwork], None] | None = None
+    ) -> StretchedNetwork:
+        """Begin; Conflict lists every blocking problem, and nothing has been changed then.
+
+        ``also`` is called with the network in the transaction that begins the work: what it raises stops that.
+        """
+        plan = self.preview(caller, order)
+        if not plan.startable:
+            said = in_the_way(plan.problems)
+            raise Conflict(f"network {order.name} cannot be stretched now: {said}")
+        network = _planned(plan, caller)
+        with self._database.session():
+            self._database.alone("stretched networks")
+            self._replace_failed(order.name)
+            if network.segmentation_id in self._taken() and network.kind is StretchKind.VXLAN:
+                raise Conflict(f"segment: {network.segmentation_id} was taken a moment ago; try again")
+            self._networks.add(network)
+            job_id = self._jobs.start(
+                STRETCH,
+                stretch_params(network, plan.set_pools),
+                title=f"Stretch {order.name} over {', '.join(order.sites)}",
+                project_id=caller.project_id,
+                requested_by=caller.user_name,
+                request_id=caller.request_id,
+                subject=network.id,
+            )
+            network = self._networks.update(replace(network, job_id=job_id))
+            if also is not None:
+                also(network)
+            return network
+
+    def list(self, caller: Caller) -> builtins.list[StretchedNetwork]:
+        """By name."""
+        return self._networks.list(None if caller.is_admin else caller.project_id)
+
+    def get(self, caller: Caller, id: str) -> StretchedNetwork:
+        """By id or name; NotFound also for one of another project."""
+        try:
+            found = self._networks.get(id)
+        except NotFound:
+            found = self._networks.by_name(id)
+        if not caller.is_admin and found.project_id != caller.project_id:
+            raise NotFound(f"network: there is no stretched network {id!r}")
+        return found
+
+    def show(self, caller: Caller, id: str) -> Drift:
+        """The network with its drift, looked at now; changes nothing.  Silent sites are shown as last seen."""
+        return self._look(self.get(caller, id), change=False)
+
+    def reconcile(self, caller: Caller, id: str) -> Drift:
+        """Look and repair now.  Conflict when another process is at it, or it is not active."""
+        network = self.get(caller, id)
+        if network.state is not StretchState.ACTIVE:
+            raise Conflict(
+                f"network {network.name}: it is {network.state}: only an active one is kept in step"
+            )
+        return self._look(network, change=True)
+
+    def check(self, caller: Caller, id: str) -> builtins.list[Problem]:
+        """What of the sites' parts is not (any more) as it has to be; empty when all is well."""
+        network = self.get(caller, id)
+        order = StretchOrder(
+            network.name, network.sites, adopt={m.site: m.network_id for m in network.members}
+        )
+        facts, silent = self._facts(order, lacking=True)
+        return compared(network, facts, silent)
+
+    def unstretch(
+        self, caller: Caller, id: str, *, keep_networks: bool = False, without: tuple[str, ...] = ()
+    ) -> str | None:
+        """Take it apart; the id of the job, None when there was nothing left of it.
+
+        ``keep_networks``: the sites' own networks stay.  ``without``: lost sites, where nothing is done.  Conflict
+        while guests are in a network that would go, or a site that is not named lost cannot be asked.
+        """
+        network = self.get(caller, id)
+        if stranger := sorted(set(without) - set(network.sites)):
+            raise Conflict(f"without: {', '.join(stranger)} is not a site of network {network.name}")
+        if network.state is StretchState.FAILED and self._is_undone(network):
+            self._networks.delete(network.id)
+            return None
+        if network.state is not StretchState.ACTIVE:
+            raise Conflict(f"network {network.name} is {network.state}: see job {network.job_id}")
+        self._refuse_used(network, keep_networks=keep_networks, without=without)
+        with self._database.session():
+            job_id = self._jobs.start(
+                UNSTRETCH,
+                unstretch_params(network, keep=keep_networks, without=without),
+                title=f"Unstretch {network.name}",
+                project_id=network.project_id,
+                requested_by=caller.user_name,
+                request_id=caller.request_id,
+                subject=network.id,
+            )
+            self._networks.update(replace(network, state=StretchState.REMOVING))
+        return job_id
+
+    def _look(self, network: StretchedNetwork, *, change: bool) -> Drift:
+        if network.state is StretchState.ACTIVE and network.kind is StretchKind.VXLAN:
+            found = self._reconciler.run([network.id], change=change).get(network.id)
+            if found is None and change:
+                raise Conflict(
+                    f"network {network.name}: another process keeps it in step: look at `network show`"
+                )
+            if found is not None:
+                return found
+        kept = self._looks.read(network.id)
+        views = []
+        for site in network.sites:
+            look = kept[site].look if site in kept else None
+            counts = (len(look.real), len(look.remote)) if look else (0, 0)
+            tried, error = (kept[site].tried_at, kept[site].error) if site in kept else (None, None)
+            views.append(SiteView(site, look.seen_at if look else None, tried, error, *counts))
+        return Drift(network, tuple(views), (), {})
+
+    def _facts(
+        self, order: StretchOrder, *, lacking: bool = False
+    ) -> tuple[dict[str, SiteFacts], dict[str, str]]:
+        """All sites at the same time.  ``lacking``: one without the network to adopt is told with ``adopt`` None."""
+        facts: dict[str, SiteFacts] = {}
+        silent: dict[str, str] = {}
+
+        def read(site: str) -> SiteFacts:
+            cloud = self._clouds.open(site)
+            try:
+                return stretched.read_facts(cloud, order.adopt.get(site))
+            except NotFound as error:
+                if not lacking or isinstance(error, SiteError):
+                    raise
+                return stretched.read_facts(cloud)
+
+        def ask(site: str) -> None:
+            try:
+                facts[site] = read(site)
+            except SiteError as error:
+                silent[site] = str(error)
+
+        with ThreadPoolExecutor(len(order.sites)) as pool:
+            list(pool.map(ask, order.sites))
+        return {s: facts[s] for s in order.sites if s in facts}, silent
+
+    def _taken(self) -> set[int]:
+        vxlan = (n for n in self._networks.list() if n.kind is StretchKind.VXLAN)
+        return {n.segmentation_id for n in vxlan if n.segmentation_id and n.state is not StretchState.FAILED}
+
+    def _replace_failed(self, name: str) -> None:
+        try:
+            old = self._networks.by_name(name)
+        except NotFound:
+            return
+        if old.state is StretchState.FAILED and self._is_undone(old):
+            self._networks.delete(old.id)
+
+    def _is_undone(self, network: StretchedNetwork) -> bool:
+        try:
+            return network.job_id is None or self._jobs.get(network.job_id).state == JobState.UNDONE
+        except NotFound:
+            return True
+
+    def _refuse_used(
+        self, network: StretchedNetwork, *, keep_networks: bool, without: tuple[str, ...]
+    ) -> None:
+        for m in network.members:
+            if m.site in without:
+                continue
+            try:
+                guests = stretched.guests(self._clouds.open(m.site), m.network_id)
+            except MultisiteError as error:
+                remedy = f"make it reachable, or say it is lost (--without {m.site})"
+                raise Conflict(
+                    f"network {network.name}: site {m.site} cannot be asked: {error}; {remedy}"
+                ) from error
+            if guests and not keep_networks and not m.adopted:
+                raise Conflict(
+                    f"network {network.name} is in use at {m.site}: {', '.join(guests[:10])}; remove them, or keep the "
+                    "sites' networks (--keep-networks)"
+                )
+
+
+def _planned(plan: StretchPlan, caller: Caller) -> StretchedNetwork:
+    order = plan.order
+    return StretchedNetwork(
+        id=str(uuid.uuid4()),
+        name=order.name,
+        project_id=caller.project_id,
+        kind=order.kind,
+        state=StretchState.CREATING,
+        cidr=plan.cidr,
+        members=plan.members,
+        segmentation_id=plan.segment,
+        mtu=plan.mtu,
+        gateway=order.gateway,
+        gateway_site=order.gateway_site,
+        dhcp=order.dhcp,
+        remote_groups=order.remote_groups,
+        port_security=order.port_security,
+        requested_by=caller.user_name,
+    )

@@ -1,0 +1,352 @@
+"""What operators do to protect applications: decide how, run it, look at the restore points it made."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from multisite.clouds.errors import SiteError
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.manifest import Manifest, ManifestError
+from multisite.domain.model import Application, Capability, Protection, RestorePoint, RestorePointState, Site
+from multisite.jobs.engine import JobEngine
+from multisite.recovery.manifests import ManifestStore, StoreUnavailable, as_restore_point
+from multisite.recovery.methods import METHODS
+from multisite.recovery.methods.base import ProtectionMethod, RunRequest
+from multisite.recovery.protect.cloud import ProtectCloud
+from multisite.recovery.protect.forget import KIND as FORGET
+from multisite.recovery.protect.forget import forget_kind, forget_params
+from multisite.recovery.protect.job import KIND as PROTECT
+from multisite.recovery.protect.job import protect_kind
+from multisite.recovery.protect.order import ProtectDependencies
+from multisite.store.database import Database
+from multisite.store.protections import ProtectionRepository
+from multisite.store.restore_points import RestorePointRepository
+
+LOG = logging.getLogger(__name__)
+
+FREEZE_SECONDS = (5, 600)
+DEFAULT_FREEZE_SECONDS = 60
+MAX_GAP_SECONDS = 60
+_OPTIONS = frozenset(
+    ("target_site", "freeze_timeout", "quiesce", "full_every", "console_mark", "snapshot_gap_seconds")
+)
+_GONE = "the backup store does not hold it any more"
+
+
+class Applications(Protocol):
+    """``applications.service.ApplicationService``, as far as it is needed here."""
+
+    def get(self, caller: Caller, id: str) -> Application: ...
+
+
+class Sites(Protocol):
+    """``sites.service.SiteService``, as far as it is needed here."""
+
+    def get(self, caller: Caller, name: str) -> Site: ...
+
+
+class ProtectionService:
+    """The verbs.  Callers see what is of their project, administrators everything.
+
+    ``open_cloud``: ``protect_cloud.opener(sites)``.  ``capabilities`` asks a site what it can do
+    (``clouds.capabilities.discover``), None to leave that out.  Registers its kinds of job with ``jobs``.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        applications: Applications,
+        sites: Sites,
+        manifests: ManifestStore,
+        jobs: JobEngine,
+        open_cloud: Callable[[str], ProtectCloud],
+        *,
+        backups_per_site: int = 2,
+        capabilities: Callable[[str], Sequence[Capability]] | None = None,
+        methods: Mapping[str, ProtectionMethod] = METHODS,
+    ) -> None:
+        self._database = database
+        self._protections = ProtectionRepository(database)
+        self._restore_points = RestorePointRepository(database)
+        self._applications = applications
+        self._sites = sites
+        self._manifests = manifests
+        self._jobs = jobs
+        self._open = open_cloud
+        self._capabilities = capabilities
+        self._methods = methods
+        ports = ProtectDependencies(
+            open=open_cloud,
+            manifests=manifests,
+            restore_points=self._restore_points,
+            protections=self._protections,
+            error_of=lambda job_id: jobs.get(job_id).error,
+            backups_per_site=backups_per_site,
+        )
+        jobs.register(protect_kind(ports))
+        jobs.register(forget_kind(ports))
+
+    def create(
+        self, caller: Caller, application: str, method: str = "consistent-backup", **options: Any
+    ) -> Protection:
+        """Decide how an application (name or id) is protected.
+
+        ``options``: target_site, freeze_timeout (seconds), quiesce, full_every, console_mark,
+        snapshot_gap_seconds, as in ``Protection``.  Raises NotFound, Invalid naming the field, Conflict
+        when the application's site lacks what the method needs.
+        """
+        found = self._applications.get(caller, application)
+        if unknown := sorted(set(options) - _OPTIONS):
+            raise Invalid(f"{unknown[0]}: not a field of a protection")
+        if method not in self._methods:
+            raise Invalid(f"method: {method!r} is not known; there are: {', '.join(sorted(self._methods))}")
+        protection = Protection(
+            id=str(uuid.uuid4()),
+            application_id=found.id,
+            application=found.name,
+            project_id=found.project_id,
+            method=method,
+            site=found.site,
+            **{"target_site": None, "freeze_timeout": DEFAULT_FREEZE_SECONDS, **options},
+            created_at=datetime.now(UTC),
+        )
+        self._check(caller, protection)
+        stored = self._protections.add(protection)
+        LOG.info("protection %s of application %s by %s", stored.id, found.name, caller.user_name)
+        return stored
+
+    def list(self, caller: Caller) -> builtins.list[Protection]:
+        """By application, oldest first."""
+        return self._protections.list(_scope(caller))
+
+    def get(self, caller: Caller, id: str) -> Protection:
+        """By id; NotFound also for one of another project."""
+        return self._protections.get(id, _scope(caller))
+
+    def delete(self, caller: Caller, id: str) -> None:
+        """Forget a protection; its restore points stay.  Conflict while it runs."""
+        protection = self.get(caller, id)
+        with self._database.session():
+            self._refuse_while_busy(protection.application_id, protection.application)
+            self._protections.delete(protection.id)
+        LOG.info(
+            "protection %s of application %s deleted by %s", id, protection.application, caller.user_name
+        )
+
+    def run(self, caller: Caller, id: str, incremental: bool | None = None) -> str:
+        """Protect now: start the job that makes one restore point; returns the job's id.
+
+        ``incremental``: True, False, or None for "as the chain allows".  Raises Conflict naming the job
+        that works on the application already, or everything that forbids the run; StoreUnavailable;
+        SiteError.
+        """
+        protection = self.get(caller, id)
+        application = self._applications.get(caller, protection.application_id)
+        self._refuse_while_busy(application.id, application.name)
+        request = RunRequest(
+            application=application,
+            protection=protection,
+            previous=self._previous(application),
+            incremental=incremental,
+            restore_point_id=str(uuid.uuid4()),
+            created_at=datetime.now(UTC),
+        )
+        planned = self._methods[protection.method].plan(self._open(application.site), request)
+        point = RestorePoint(
+            id=request.restore_point_id,
+            application_id=application.id,
+            application=application.name,
+            project_id=application.project_id,
+            protection_id=protection.id,
+            method=protection.method,
+            state=RestorePointState.RUNNING,
+            incremental=planned.incremental,
+            parent_id=planned.parent_id,
+            created_at=request.created_at,
+            quiesced=planned.quiesced,
+            size_gib=planned.size_gib,
+        )
+        with self._database.session():  # the check, the row and the job: all or nothing, one at a time
+            self._refuse_while_busy(application.id, application.name)
+            job_id = self._start(caller, planned.kind, planned.params, planned.title, application)
+            self._restore_points.add(replace(point, job_id=job_id))
+        return job_id
+
+    def restore_points(self, caller: Caller, application: str | None = None) -> builtins.list[RestorePoint]:
+        """Newest first, of one application (name or id) when given.
+
+        What the backup store holds counts, also when the database has never heard of it; without the
+        store, what the database remembers.
+        """
+        found = self._known(_scope(caller))
+        if application is not None:
+            found = [p for p in found if application in (p.application, p.application_id)]
+        return found
+
+    def restore_point(self, caller: Caller, id: str) -> RestorePoint:
+        """By id; NotFound also for one of another project."""
+        for point in self._known(_scope(caller)):
+            if point.id == id:
+                return point
+        raise NotFound(f"restore point: there is no restore point {id!r}")
+
+    def rescan(self, caller: Caller) -> builtins.list[RestorePoint]:
+        """Read the whole backup store, verify it, and bring the database in line with it.
+
+        Returns what ``restore_points`` then does; administrators also get the damaged ones nobody can
+        tell the application of, as failed.  Raises StoreUnavailable.
+        """
+        contents = self._manifests.list()
+        rows = {row.id: row for row in self._restore_points.list()}
+        for manifest in contents.manifests:
+            row = rows.pop(manifest.id, None)
+            if row is None or row.state != RestorePointState.RUNNING:
+                known = (row.protection_id, row.job_id) if row else (None, None)
+                self._restore_points.save(as_restore_point(manifest, *known))
+        problems = {d.id: d.problem for d in contents.damaged}
+        for row in rows.values():
+            if row.state == RestorePointState.AVAILABLE:
+                error = problems.get(row.id, _GONE)
+                self._restore_points.save(replace(row, state=RestorePointState.MISSING, error=error))
+        nobodys = [_nobodys(d.id, d.problem) for d in contents.damaged if d.id not in rows]
+        return [*self._known(_scope(caller)), *(nobodys if caller.is_admin else [])]
+
+    def delete_restore_point(self, caller: Caller, id: str) -> str | None:
+        """Delete a restore point and its backups; returns the job's id, None when there was nothing to do
+        but to forget it.
+
+        Raises NotFound; Conflict while another restore point builds on it or the application is worked on.
+        """
+        point = self.restore_point(caller, id)
+        children = [p.id for p in self._known(None) if p.parent_id == id and not _useless(p)]
+        if children:
+            raise Conflict(f"restore point: {', '.join(children)} builds on {id}; delete that first")
+        manifest = self._manifest_or_none(id)
+        with self._database.session():
+            self._refuse_while_busy(point.application_id, point.application)
+            if manifest is None:
+                self._refuse_half_deleted(point)
+                self._restore_points.delete(id)
+                return None
+            title = f"Delete restore point {id} of {point.application}"
+            job_id = self._start(caller, FORGET, forget_params(manifest), title, point)
+            deleted = replace(point, state=RestorePointState.FAILED, error="it is being deleted")
+            self._restore_points.save(replace(deleted, job_id=job_id))
+        return job_id
+
+    def _start(
+        self,
+        caller: Caller,
+        kind: str,
+        params: Mapping[str, Any],
+        title: str,
+        about: Application | RestorePoint,
+    ) -> str:
+        subject = about.application_id if isinstance(about, RestorePoint) else about.id
+        return self._jobs.start(
+            kind,
+            params,
+            title=title,
+            project_id=about.project_id,
+            requested_by=caller.user_name,
+            request_id=caller.request_id,
+            subject=subject,
+        )
+
+    def _check(self, caller: Caller, protection: Protection) -> None:
+        lowest, highest = FREEZE_SECONDS
+        if not lowest <= protection.freeze_timeout <= highest:
+            raise Invalid(f"freeze_timeout: {protection.freeze_timeout} is not {lowest} to {highest} seconds")
+        if protection.full_every < 1:
+            raise Invalid(f"full_every: {protection.full_every} is below 1")
+        if not 0 <= protection.snapshot_gap_seconds <= MAX_GAP_SECONDS:
+            gap = protection.snapshot_gap_seconds
+            raise Invalid(f"snapshot_gap_seconds: {gap} is not 0 to {MAX_GAP_SECONDS}")
+        if protection.console_mark is not None:
+            try:
+                re.compile(protection.console_mark)
+            except re.error as error:
+                raise Invalid(f"console_mark: not a regular expression: {error}") from error
+        if protection.target_site is not None:
+            if protection.target_site == protection.site:
+                raise Invalid(f"target_site: {protection.site!r} is the site the application runs in")
+            self._sites.get(caller, protection.target_site)
+        lacking = [p for p in self._lacking(protection) if p.blocking]
+        if lacking:
+            raise Conflict("; ".join(f"{p.subject}: {p.what}" for p in lacking))
+
+    def _lacking(self, protection: Protection) -> Sequence[Any]:
+        if self._capabilities is None:
+            return ()
+        try:
+            capabilities = self._capabilities(protection.site)
+        except SiteError as error:
+            LOG.info("what site %s can do is not known: %s", protection.site, error)
+            return ()
+        return self._methods[protection.method].requirements(capabilities, protection)
+
+    def _refuse_while_busy(self, application_id: str, name: str) -> None:
+        """Within a transaction: until its end no other process gets past here for this application."""
+        self._database.alone(f"application {application_id}")
+        for job in self._jobs.list(subject=application_id):
+            if job.kind in (PROTECT, FORGET) and not job.settled:
+                raise Conflict(f"application: {name} is being worked on by job {job.id} ({job.title})")
+
+    def _refuse_half_deleted(self, point: RestorePoint) -> None:
+        job = self._jobs.get(point.job_id) if point.job_id else None
+        if job is not None and job.kind == FORGET:
+            raise Conflict(f"restore point: {point.id} is half deleted; resume job {job.id}")
+
+    def _previous(self, application: Application) -> Manifest | None:
+        """The newest restore point of the application, by its data."""
+        manifests = self._manifests.list().manifests  # newest data first
+        return next((m for m in manifests if m.application_id == application.id), None)
+
+    def _manifest_or_none(self, id: str) -> Manifest | None:
+        try:
+            return self._manifests.read(id)
+        except (NotFound, ManifestError):
+            return None
+
+    def _known(self, project_id: str | None) -> builtins.list[RestorePoint]:
+        """Rows and manifests put together, newest first."""
+        rows = {row.id: row for row in self._restore_points.list(project_id)}
+        try:
+            held = self._manifests.ids()
+        except StoreUnavailable as error:
+            LOG.warning("restore points are shown from the database alone: %s", error)
+            return builtins.list(rows.values())
+        for row in rows.values():
+            if row.state == RestorePointState.AVAILABLE and row.id not in held:
+                rows[row.id] = replace(row, state=RestorePointState.MISSING, error=_GONE)
+        every = self._restore_points.list() if project_id is not None else rows.values()
+        known = {row.id for row in every}
+        for id in held:
+            manifest = self._manifest_or_none(id) if id not in known else None
+            if manifest is not None and project_id in (None, manifest.project_id):
+                rows[id] = as_restore_point(manifest)
+        return sorted(rows.values(), key=lambda r: (r.created_at, r.id), reverse=True)
+
+
+def _scope(caller: Caller) -> str | None:
+    return None if caller.is_admin else caller.project_id
+
+
+def _useless(point: RestorePoint) -> bool:
+    return point.state in (RestorePointState.FAILED, RestorePointState.MISSING)
+
+
+def _nobodys(id: str, problem: str) -> RestorePoint:
+    now = datetime.now(UTC)
+    return RestorePoint(
+        id=id, application_id="", application="", project_id="", protection_id=None, method="",
+        state=RestorePointState.FAILED, incremental=False, parent_id=None, created_at=now, error=problem,
+    )  # fmt: skip

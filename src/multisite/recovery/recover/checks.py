@@ -1,0 +1,168 @@
+"""What else may stand in the way of a recovery: the restore point itself, backup service, quotas, the
+source.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+
+from multisite.recovery.recover.draft import Draft
+from multisite.recovery.recover.model import RecoverPlan, flavor_key
+
+
+class SourceState(StrEnum):
+    """What can be seen of the source's servers."""
+
+    ALIVE = "alive"  # the source answers and at least one of the servers is active there
+    STOPPED = "stopped"  # the source answers: none of the servers is active
+    UNREACHABLE = "unreachable"  # no answer: its servers may still run
+    UNKNOWN = "unknown"  # it could not be asked: not registered here, or refused
+
+
+def check_source(draft: Draft, state: SourceState) -> None:
+    """The same addresses must not be active twice: the operator vouches for what cannot be seen."""
+    source, subject = draft.manifest.source.name, f"site {draft.manifest.source.name}"
+    if draft.rules.source_is_fenced or state is SourceState.STOPPED:
+        return
+    fence = "stop the servers there or cut the site off, then say so: --source-is-fenced"
+    if state is SourceState.ALIVE:
+        draft.problem(
+            subject,
+            f"{source} answers and the application is active there: its addresses would be active twice "
+            "and its data would part",
+            f'{fence} (mapping {{"source_is_fenced": true}})',
+        )
+    else:
+        seen = "does not answer" if state is SourceState.UNREACHABLE else "could not be asked"
+        draft.note(
+            subject,
+            f"{source} {seen}: whether the servers still run there is unknown",
+            f"make sure they cannot come back unnoticed; {fence}",
+        )
+
+
+def check_backup_service(draft: Draft) -> None:
+    if not draft.facts.is_admin:
+        draft.note(
+            f"site {draft.facts.site}",
+            "Multisite does not have the role admin there, which importing backup records needs by default",
+            "give its account the role, or allow it the policies backup:backup-import and flavor creation",
+        )
+    if not draft.needs("backup_services", "cinder-backup"):
+        return
+    states, site = draft.facts.backup_services, draft.facts.site
+    if not states:
+        draft.problem(
+            "cinder-backup",
+            f"{site} has no backup service: backups cannot be restored there",
+            "install cinder-backup with the backup store of this restore point",
+        )
+    elif "up" not in states.values():
+        listed = ", ".join(f"{host} {state}" for host, state in sorted(states.items()))
+        draft.problem(
+            "cinder-backup",
+            f"no backup service of {site} is up: {listed}",
+            "start it: nothing can be restored without",
+        )
+
+
+def check_restore_point(draft: Draft) -> None:
+    """References inside the manifest that lead nowhere, and what its data are worth."""
+    manifest = draft.manifest
+    networks, ports = {n.id for n in manifest.networks}, {p.id for p in manifest.ports}
+    subnets, groups = {s.id for s in manifest.subnets}, {g.id for g in manifest.security_groups}
+    volumes, server_groups = {v.id for v in manifest.volumes}, {g.id for g in manifest.server_groups}
+    broken = [f"server {s.name}: port {p}" for s in manifest.servers for p in s.port_ids if p not in ports]
+    broken += [
+        f"server {s.name}: volume {v}" for s in manifest.servers for v in s.volume_ids if v not in volumes
+    ]
+    broken += [
+        f"server {s.name}: server group {s.server_group_id}"
+        for s in manifest.servers
+        if s.server_group_id and s.server_group_id not in server_groups
+    ]
+    broken += [f"port {p.id}: network {p.network_id}" for p in manifest.ports if p.network_id not in networks]
+    broken += [
+        f"port {p.id}: subnet {a.subnet_id}"
+        for p in manifest.ports
+        for a in p.fixed_addresses
+        if a.subnet_id not in subnets
+    ]
+    broken += [
+        f"port {p.id}: security group {g}"
+        for p in manifest.ports
+        for g in p.security_group_ids
+        if g not in groups
+    ]
+    for reference in broken:
+        draft.problem(
+            f"restore point {manifest.id}",
+            f"{reference} is named in it but not described",
+            "recover from another restore point",
+        )
+    for volume, count in Counter(v for s in manifest.servers for v in s.volume_ids).items():
+        if count > 1:
+            draft.note(
+                f"volume {volume}",
+                f"is attached to {count} servers",
+                "its volume type at the target must allow several attachments",
+            )
+    if not manifest.servers:
+        draft.problem(f"restore point {manifest.id}", "has no server", "recover from another restore point")
+    for note in manifest.notes:
+        draft.note(f"restore point {manifest.id}", note, "look after it once the servers run")
+    if not manifest.quiesced:
+        draft.note(
+            f"restore point {manifest.id}",
+            "was taken without quiescing: its volumes may be of different moments",
+            "prefer a quiesced restore point",
+        )
+
+
+def check_quotas(draft: Draft, plan: RecoverPlan) -> None:
+    """Whether the project has room for everything the plan makes, imported backup records included."""
+    if not draft.needs("quotas", "quotas"):
+        return
+    for resource, need in sorted(_needed(draft, plan).items()):
+        room = draft.facts.quotas.get(resource)
+        if need and room is not None and room.free is not None and room.free < need:
+            draft.problem(
+                f"quota {resource}",
+                f"the recovery needs {need}, {draft.facts.site} has {room.free} left "
+                f"({room.used} of {room.limit} used)",
+                f"raise it to at least {room.used + need} for project {draft.facts.project_id}",
+            )
+
+
+def _needed(draft: Draft, plan: RecoverPlan) -> dict[str, int]:
+    """By the services' own names of what they limit; GiB, MiB of memory, or counts."""
+    there = {f.id: f for f in draft.facts.flavors}
+    sizes = {f.key: there.get(f.use or "", f.record) for f in plan.flavors}
+    flavors = [sizes[flavor_key(s.record.flavor)] for s in plan.servers if plan.flavors]
+    new_networks = [n for n in plan.networks if n.use is None]
+    new_groups = [g for g in plan.security_groups if g.use is None]
+    imported = {b.id for b in draft.facts.backups}
+    missing = {b.id: b.size_gib for v in plan.volumes for b in v.record.backups if b.id not in imported}
+    need = {
+        "instances": len(plan.servers),
+        "cores": sum(f.vcpus for f in flavors),
+        "ram": sum(f.memory_mib for f in flavors),
+        "server_groups": len(plan.server_groups),
+        "volumes": len(plan.volumes),
+        "gigabytes": sum(v.record.size_gib for v in plan.volumes),
+        "backups": len(missing),
+        "backup_gigabytes": sum(missing.values()),
+        "network": len(new_networks),
+        "subnet": sum(len(n.subnets) for n in new_networks),
+        # The DHCP service takes a port in each of them.
+        "port": len(plan.ports) + sum(any(s.record.dhcp for s in n.subnets) for n in new_networks),
+        "security_group": len(new_groups),
+        "security_group_rule": sum(len(g.record.rules) for g in new_groups),
+    }
+    for volume in plan.volumes:
+        kind = volume.volume_type or draft.facts.default_volume_type
+        if kind is not None:
+            need[f"volumes_{kind}"] = need.get(f"volumes_{kind}", 0) + 1
+            need[f"gigabytes_{kind}"] = need.get(f"gigabytes_{kind}", 0) + volume.record.size_gib
+    return need

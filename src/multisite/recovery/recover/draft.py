@@ -1,0 +1,94 @@
+"""The sheet a plan is drawn up on: what will be done, with reasons, and what is in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from multisite.domain.manifest import Manifest
+from multisite.domain.model import PreviewItem, Problem
+from multisite.recovery.recover.mapping import Rules
+from multisite.recovery.recover.target_facts import TargetFacts
+
+
+class Named(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=Named)
+
+
+@dataclass
+class Draft:
+    """Given: ``manifest``, ``facts``, ``rules``.  Collected: ``items`` in the order of the work,
+    ``problems``.
+    """
+
+    manifest: Manifest
+    facts: TargetFacts
+    rules: Rules
+    items: list[PreviewItem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def create(self, kind: str, name: str, detail: str = "") -> None:
+        self.items.append(PreviewItem(kind, name, "create", detail))
+
+    def use(self, kind: str, name: str, target_id: str, detail: str = "") -> None:
+        self.items.append(PreviewItem(kind, name, "use", detail, target_id))
+
+    def do(self, kind: str, name: str, action: str, detail: str = "") -> None:
+        self.items.append(PreviewItem(kind, name, action, detail))
+
+    def problem(self, subject: str, what: str, remedy: str) -> None:
+        """In the way: the recovery will not start."""
+        self.problems.append(Problem(subject, what, remedy, blocking=True))
+
+    def note(self, subject: str, what: str, remedy: str) -> None:
+        """Worth knowing before starting, not in the way."""
+        self.problems.append(Problem(subject, what, remedy, blocking=False))
+
+    def needs(self, part: str, shown: str) -> bool:
+        """Whether this part of the target is known; if not that is a problem, for "not seen" is not "not
+        there".
+        """
+        if self.facts.knows(part):
+            return True
+        if not any(p.subject == shown for p in self.problems):
+            reason = self.facts.unknown[part]
+            self.problem(
+                shown,
+                f"could not be read at {self.facts.site}, so nothing can be said: {reason}",
+                "make the target answer, then preview again",
+            )
+        return False
+
+    def find(self, things: Iterable[T], wanted: str, subject: str, rule: str) -> T | None:
+        """The thing at the target an operator's rule names, by id or else by name; a problem when there is
+        not one.
+        """
+        known = list(things)
+        for thing in known:
+            if thing.id == wanted:
+                return thing
+        named = [thing for thing in known if thing.name == wanted]
+        if len(named) == 1:
+            return named[0]
+        site = self.facts.site
+        if named:
+            ids = ", ".join(sorted(thing.id for thing in named))
+            self.problem(
+                subject,
+                f"{rule} maps it to {wanted!r}, the name of {len(named)} things at {site}",
+                f"map it to one of these ids: {ids}",
+            )
+        else:
+            self.problem(
+                subject,
+                f"{rule} maps it to {wanted!r}, which is not at {site}",
+                f"create {wanted!r} there, or correct the mapping",
+            )
+        return None

@@ -1,0 +1,253 @@
+"""The job "recover": the graph of its steps, and what becomes of the recovery when it comes to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from multisite.clouds.connect import CloudSite
+from multisite.domain.manifest import Manifest
+from multisite.domain.model import RecoveryState
+from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
+from multisite.jobs.view import Job
+from multisite.recovery.recover.model import RecoverPlan, flavor_key
+from multisite.recovery.recover.steps import Steps
+from multisite.store.recoveries import RecoveryRepository
+
+KIND = "recover"
+SUMMARY = "summary"
+RULES = "group-rules"
+RESTORES, IMPORTS, CALLS = "recover-restores", "recover-imports", "recover-calls"
+
+RECOVERY_STATES = {
+    JobState.QUEUED: RecoveryState.RUNNING,
+    JobState.RUNNING: RecoveryState.RUNNING,
+    JobState.PAUSED: RecoveryState.PAUSED,
+    JobState.DONE: RecoveryState.DONE,
+    JobState.UNDOING: RecoveryState.UNDOING,
+    JobState.UNDONE: RecoveryState.UNDONE,
+    JobState.UNDO_FAILED: RecoveryState.UNDO_FAILED,
+}
+
+
+class OpensSites(Protocol):
+    """``multisite.clouds.connect.Sites``, as far as it is needed here."""
+
+    def open(self, name: str) -> CloudSite: ...
+
+
+class ReadsManifests(Protocol):
+    """``multisite.recovery.manifests.ManifestStore``, as far as it is needed here."""
+
+    def read(self, restore_point_id: str) -> Manifest: ...
+
+
+def recover_kind(
+    sites: OpensSites,
+    manifests: ReadsManifests,
+    recoveries: RecoveryRepository,
+    job: Callable[[str], Job],
+    *,
+    restores_per_site: int = 4,
+    imports_per_site: int = 4,
+    calls_per_site: int = 8,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> JobKind:
+    """The kind to register.  ``job``: ``JobEngine.get``; limits: how many at the same time.
+
+    Parameters of a job: ``{"recovery_id": ..., "plan": RecoverPlan.to_json()}``.
+    """
+
+    def build(params: Mapping[str, Json]) -> list[Step]:
+        plan = RecoverPlan.from_json(params["plan"])
+        steps = Steps(
+            plan,
+            site=lambda: sites.open(plan.target_site),
+            manifest=lambda: manifests.read(plan.restore_point_id),
+            now=now,
+        )
+
+        def summary(ctx: StepContext) -> Json:
+            return _summarise(ctx, plan, recoveries, params["recovery_id"])
+
+        return recover_steps(steps, summary)
+
+    def finished(job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
+        recovery = recoveries.get(params["recovery_id"])
+        at_rest = job(job_id)
+        recoveries.update(
+            replace(
+                recovery,
+                state=RECOVERY_STATES[state],
+                ended_at=None if state is JobState.PAUSED else now(),
+                error=None if state in (JobState.DONE, JobState.UNDONE) else at_rest.error,
+                servers=() if state is JobState.UNDONE else recovery.servers,
+            )
+        )
+
+    limits = {RESTORES: restores_per_site, IMPORTS: imports_per_site, CALLS: calls_per_site}
+    return JobKind(KIND, build, on_failure="pause", limits=limits, finished=finished)
+
+
+def _summarise(
+    ctx: StepContext, plan: RecoverPlan, recoveries: RecoveryRepository, recovery_id: str
+) -> dict[str, Any]:
+    """Write down what runs where now.  RTO: from the operator's word to the last gate; RPO: age of the data
+    then.
+    """
+    servers = [ctx.result_of(server.gate) for server in plan.servers]
+    recovery = recoveries.get(recovery_id)
+    last = max(datetime.fromisoformat(server["ready_at"]) for server in servers)
+    rto = (last - recovery.created_at).total_seconds()
+    rpo = (recovery.created_at - plan.consistent_at).total_seconds()
+    recoveries.update(replace(recovery, servers=tuple(servers), rto_seconds=rto, rpo_seconds=rpo))
+    return {"rto_seconds": rto, "rpo_seconds": rpo, "servers": servers}
+
+
+def recover_steps(steps: Steps, summary: Callable[[StepContext], Json]) -> list[Step]:
+    """The graph: records, volumes, networks and the rest at the same time; each server when its own things
+    are there and the servers before it are ready.
+    """
+    plan = steps.plan
+    return [
+        *_volume_steps(steps),
+        *_group_steps(steps),
+        *_network_steps(steps),
+        *_port_steps(steps),
+        *_compute_steps(steps),
+        *(step for server in plan.servers for step in _server_steps(steps, server.step)),
+        Step(
+            SUMMARY,
+            "Write down what was recovered",
+            summary,
+            needs=tuple(server.gate for server in plan.servers),
+        ),
+    ]
+
+
+def _volume_steps(steps: Steps) -> list[Step]:
+    made, site = [], steps.plan.target_site
+    for volume in steps.plan.volumes:
+        name = volume.record.name or volume.record.id
+        title = f"Import {len(volume.record.backups)} backup records of volume {name}"
+        made.append(Step(volume.import_step, title, steps.import_records(volume), None, (), IMPORTS, site))
+        title = f"Restore volume {name} ({volume.record.size_gib} GiB)"
+        needs = (volume.import_step,)
+        made.append(
+            Step(volume.step, title, steps.restore(volume), steps.delete_volume, needs, RESTORES, site)
+        )
+    return made
+
+
+def _group_steps(steps: Steps) -> list[Step]:
+    new, site = [g for g in steps.plan.security_groups if g.use is None], steps.plan.target_site
+    undo = steps.remove_network_thing("security_group")
+    made = [
+        Step(g.step, f"create security group {g.name}", steps.make_group(g), undo, (), CALLS, site)
+        for g in new
+    ]
+    if new:
+        needs = tuple(g.step for g in new)
+        made.append(
+            Step(RULES, "Set the rules of the security groups", steps.set_rules, None, needs, CALLS, site)
+        )
+    return made
+
+
+def _network_steps(steps: Steps) -> list[Step]:
+    made, site = [], steps.plan.target_site
+    for network in steps.plan.networks:
+        if network.use is not None:
+            continue
+        undo = steps.remove_network_thing("network")
+        title = f"Create network {network.name}"
+        made.append(Step(network.step, title, steps.make_network(network), undo, (), CALLS, site))
+        for subnet in network.subnets:
+            title = f"Create subnet {subnet.record.name or subnet.record.cidr} in network {network.name}"
+            undo = steps.remove_network_thing("subnet")
+            run = steps.make_subnet(network, subnet)
+            made.append(Step(subnet.step, title, run, undo, (network.step,), CALLS, site))
+        ports = tuple(p.step for p in steps.plan.ports if p.record.network_id == network.record.id)
+        needs = (*(s.step for s in network.subnets), *ports)
+        title = f"Switch DHCP on in network {network.name}"
+        made.append(Step(network.dhcp_step, title, steps.switch_dhcp_on(network), None, needs, CALLS, site))
+    return made
+
+
+def _port_steps(steps: Steps) -> list[Step]:
+    """Ports wait for all subnets of their network, and for the rules of the groups they are in."""
+    made, site = [], steps.plan.target_site
+    rules = (RULES,) if any(g.use is None for g in steps.plan.security_groups) else ()
+    for port in steps.plan.ports:
+        network = steps.networks[port.record.network_id]
+        needs: tuple[str, ...] = ()
+        if network.use is None:
+            needs = (network.step, *(s.step for s in network.subnets))
+        needs += rules if port.record.security_group_ids else ()
+        title = f"Create port {port.record.name or port.record.mac_address} in network {network.name}"
+        undo = steps.remove_network_thing("port")
+        made.append(Step(port.step, title, steps.make_port(port), undo, needs, CALLS, site))
+    return made
+
+
+def _compute_steps(steps: Steps) -> list[Step]:
+    plan, site = steps.plan, steps.plan.target_site
+    made = []
+    for flavor in plan.flavors:
+        if flavor.use is None:
+            title = f"Create flavor {flavor.name}"
+            run = steps.make_flavor(flavor)
+            made.append(Step(flavor.step, title, run, steps.remove_flavor, (), CALLS, site))
+    for keypair in plan.keypairs:
+        if keypair.use is None:
+            undo = steps.remove_keypair(keypair)
+            title = f"Create key pair {keypair.name}"
+            made.append(Step(keypair.step, title, steps.make_keypair(keypair), undo, (), CALLS, site))
+    for group in plan.server_groups:
+        undo = steps.remove_compute_thing("server_group")
+        title = f"Create server group {group.record.name}"
+        made.append(Step(group.step, title, steps.make_server_group(group), undo, (), CALLS, site))
+    return made
+
+
+def _server_steps(steps: Steps, name: str) -> list[Step]:
+    server = next(s for s in steps.plan.servers if s.step == name)
+    record, site = server.record, steps.plan.target_site
+    boot = Step(
+        server.step,
+        f"Boot server {record.name}",
+        steps.boot(server),
+        steps.remove_compute_thing("server"),
+        _needs_of_server(steps, name),
+        None,
+        site,
+    )
+    needs = (server.step, *(steps.ports[p].step for p in record.port_ids))
+    title = f"Wait until server {record.name} is ready"
+    gate = Step(server.gate, title, steps.pass_gate(server), None, needs, None, site)
+    return [boot, gate]
+
+
+def _needs_of_server(steps: Steps, name: str) -> tuple[str, ...]:
+    server = next(s for s in steps.plan.servers if s.step == name)
+    record = server.record
+    ports = [steps.ports[p] for p in record.port_ids]
+    used = [steps.networks[p.record.network_id] for p in ports]
+    flavor = steps.flavors[flavor_key(record.flavor)]
+    group = steps.server_groups.get(record.server_group_id or "")
+    keypairs = [k.step for k in steps.plan.keypairs if k.use is None and k.name == server.key_name]
+    return tuple(
+        dict.fromkeys(
+            [
+                *(p.step for p in ports),
+                *(n.dhcp_step for n in used if n.use is None),
+                *(steps.volumes[v].step for v in record.volume_ids),
+                *([flavor.step] if flavor.use is None else []),
+                *keypairs,
+                *([group.step] if group else []),
+                *server.after,
+            ]
+        )
+    )

@@ -1,0 +1,170 @@
+"""Deciding a recovery: pure functions from a restore point, the target's facts and the operator's rules to a
+plan.
+
+Nothing here calls a site.  What will be done is said in words (``Preview.items``), and so is everything in
+the way (``Preview.problems``) with what to do about it; a plan with blocking problems is not carried out.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from multisite.domain.manifest import Manifest
+from multisite.domain.model import Preview, Problem
+from multisite.recovery.recover.checks import (
+    SourceState,
+    check_backup_service,
+    check_quotas,
+    check_restore_point,
+    check_source,
+)
+from multisite.recovery.recover.draft import Draft
+from multisite.recovery.recover.mapping import Rules, check_names
+from multisite.recovery.recover.model import Readiness, RecoverPlan
+from multisite.recovery.recover.network_plan import plan_groups, plan_networks, plan_ports
+from multisite.recovery.recover.server_plan import (
+    plan_flavors,
+    plan_keypairs,
+    plan_server_groups,
+    plan_servers,
+    plan_volumes,
+)
+from multisite.recovery.recover.target_facts import TargetFacts
+
+
+@dataclass(frozen=True)
+class SpeedModel:
+    """How fast the target is, for predicting.  Seconds; measured in earlier recoveries or configured.
+
+    ``seconds_per_gib``: restoring one GiB while ``restores_at_once`` volumes are restored; ``boot_seconds``:
+    from asking for a server to its passed readiness gate; ``fixed_seconds``: everything before the first
+    restore.
+    """
+
+    seconds_per_gib: float
+    boot_seconds: float
+    restores_at_once: int = 4
+    fixed_seconds: float = 5.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``plan`` may be carried out only if ``preview.startable``."""
+
+    preview: Preview
+    plan: RecoverPlan
+
+
+def preview(
+    manifest: Manifest,
+    facts: TargetFacts,
+    rules: Rules,
+    now: datetime,
+    *,
+    source_state: SourceState = SourceState.UNKNOWN,
+    speed: SpeedModel | None = None,
+) -> Preview:
+    """What a recovery would do and what is in its way.  Raises Invalid for rules that name unknown things."""
+    return decide(manifest, facts, rules, now, source_state=source_state, speed=speed).preview
+
+
+def plan(manifest: Manifest, facts: TargetFacts, rules: Rules, now: datetime) -> RecoverPlan:
+    """The plan alone, whether or not something is in its way.  Raises Invalid for rules that name unknown
+    things.
+    """
+    return decide(manifest, facts, rules, now).plan
+
+
+def decide(
+    manifest: Manifest,
+    facts: TargetFacts,
+    rules: Rules,
+    now: datetime,
+    *,
+    source_state: SourceState = SourceState.UNKNOWN,
+    speed: SpeedModel | None = None,
+) -> Decision:
+    """Preview and plan, made from the same facts.  Raises Invalid for rules that name unknown things."""
+    check_names(rules, manifest)
+    draft = Draft(manifest, facts, rules)
+    check_source(draft, source_state)
+    check_restore_point(draft)
+    check_backup_service(draft)
+    made = _drawn_up(draft)
+    check_quotas(draft, made)
+    shown = Preview(
+        restore_point_id=manifest.id,
+        application=manifest.application,
+        target_site=facts.site,
+        made_at=now,
+        consistent_at=manifest.consistent_at,
+        data_age_seconds=(now - manifest.consistent_at).total_seconds(),
+        items=tuple(draft.items),
+        problems=_sorted(draft.problems),
+        source_state=source_state.value,
+        predicted_rto_seconds=predict(made, speed),
+    )
+    return Decision(shown, made)
+
+
+def _drawn_up(draft: Draft) -> RecoverPlan:
+    """The parts in the order of the work, which is the order the operator reads."""
+    rules, manifest, facts = draft.rules, draft.manifest, draft.facts
+    draft.use(
+        "project",
+        facts.project_id,
+        facts.project_id,
+        f"the one Multisite enters {facts.site} with; everything is made in it",
+    )
+    volumes = plan_volumes(draft)
+    flavors = plan_flavors(draft)
+    keypairs = plan_keypairs(draft)
+    server_groups = plan_server_groups(draft)
+    groups, remote_groups = plan_groups(draft)
+    networks = plan_networks(draft)
+    ports = plan_ports(draft, networks)
+    return RecoverPlan(
+        restore_point_id=manifest.id,
+        application=manifest.application,
+        source_site=manifest.source.name,
+        target_site=facts.site,
+        consistent_at=manifest.consistent_at,
+        flavors=flavors,
+        keypairs=keypairs,
+        server_groups=server_groups,
+        security_groups=groups,
+        remote_groups=remote_groups,
+        networks=networks,
+        ports=ports,
+        volumes=volumes,
+        servers=plan_servers(draft, keypairs),
+        readiness=Readiness(rules.ready_console, rules.boot_timeout, rules.ready_timeout),
+    )
+
+
+def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Blocking ones first, otherwise as found; each only once."""
+    return tuple(sorted(dict.fromkeys(problems), key=lambda p: not p.blocking))
+
+
+def predict(made: RecoverPlan, speed: SpeedModel | None) -> float | None:
+    """Seconds until the last server is ready, by following the plan with these speeds; None when none are
+    known.
+    """
+    if speed is None:
+        return None
+    lanes = [speed.fixed_seconds] * max(speed.restores_at_once, 1)
+    heapq.heapify(lanes)
+    restored = {}
+    for volume in made.volumes:
+        end = heapq.heappop(lanes) + volume.record.size_gib * speed.seconds_per_gib
+        restored[volume.record.id] = end
+        heapq.heappush(lanes, end)
+    ready: dict[str, float] = {}
+    for server in made.servers:  # in boot order, so every gate it waits for is known
+        waits = [restored.get(v, 0.0) for v in server.record.volume_ids] + [ready[g] for g in server.after]
+        ready[server.gate] = max([speed.fixed_seconds, *waits]) + speed.boot_seconds
+    return max(ready.values(), default=0.0)

@@ -1,0 +1,364 @@
+"""Flavors, key pairs, server groups, volumes and servers of a recovery."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerRecord, VolumeRecord
+from multisite.recovery.recover.draft import Draft
+from multisite.recovery.recover.mapping import mapped
+from multisite.recovery.recover.model import (
+    PlannedFlavor,
+    PlannedKeypair,
+    PlannedServer,
+    PlannedServerGroup,
+    PlannedVolume,
+    flavor_key,
+)
+
+CREATE_FLAVORS = 'mapping {"create_missing_flavors": true}'
+
+
+def plan_flavors(draft: Draft) -> tuple[PlannedFlavor, ...]:
+    """One per flavor of the source, whatever number of servers has it."""
+    if not draft.needs("flavors", "flavors"):
+        return ()
+    records = {flavor_key(s.flavor): s.flavor for s in draft.manifest.servers}
+    planned = [_flavor(draft, f"flavor-{n}", record) for n, record in enumerate(records.values(), 1)]
+    for name, count in Counter(f.name for f in planned if f.use is None).items():
+        if count > 1:
+            draft.problem(
+                f"flavor {name}",
+                f"servers of the source have {count} flavors of this name with different sizes",
+                f'map it to one that fits all: mapping {{"flavors": {{"{name}": ...}}}}',
+            )
+    return tuple(planned)
+
+
+def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
+    facts, subject = draft.facts, f"flavor {record.name}"
+    wanted = mapped(draft.rules.flavors, record.id, record.name)
+    if wanted is not None:
+        there = draft.find(facts.flavors, wanted, subject, "mapping.flavors")
+        if there is not None:
+            draft.use(
+                "flavor", record.name, there.id, f"{there.name!r} ({_size(there)}): mapped by the operator"
+            )
+            _compare_mapped(draft, record, there)
+        return PlannedFlavor(step, record.name, there.id if there else None, record)
+    same = next((f for f in facts.flavors if f.name == record.name), None)
+    if same is None:
+        return _missing_flavor(draft, step, record)
+    if _shape(same) == _shape(record):
+        draft.use("flavor", record.name, same.id, f"the target has it with the same size: {_size(same)}")
+        if _own_specs(same) != _own_specs(record):
+            draft.note(
+                subject,
+                f"its extra specs differ at {facts.site}",
+                "compare them if the servers need special hardware",
+            )
+    else:
+        draft.problem(
+            subject,
+            f"{facts.site} has one of this name with another size: {_size(same)}, not {_size(record)}",
+            f'map it to a fitting one: mapping {{"flavors": {{"{record.name}": ...}}}}'
+            + _suggestion(draft, record),
+        )
+    return PlannedFlavor(step, record.name, same.id, record)
+
+
+def _missing_flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
+    if draft.rules.create_missing_flavors:
+        draft.create(
+            "flavor", record.name, f"{_size(record)}: the target lacks it and the operator allows to make it"
+        )
+    else:
+        draft.problem(
+            f"flavor {record.name}",
+            f"{draft.facts.site} has no flavor of this name ({_size(record)})",
+            f"create it: {_command(record)}; or let the recovery do so: {CREATE_FLAVORS}"
+            + _suggestion(draft, record),
+        )
+    return PlannedFlavor(step, record.name, None, record)
+
+
+def _compare_mapped(draft: Draft, record: FlavorRecord, there: FlavorRecord) -> None:
+    subject = f"flavor {record.name}"
+    if there.vcpus < record.vcpus or there.memory_mib < record.memory_mib:
+        draft.note(
+            subject,
+            f"is mapped to a smaller one: {_size(there)}, not {_size(record)}",
+            "map it to a larger one unless that is meant",
+        )
+    boot_volumes = [v for v in draft.manifest.volumes if v.bootable]
+    needed = max((_number(v.image_metadata.get("min_ram")) for v in boot_volumes), default=0)
+    if there.memory_mib < needed:
+        draft.problem(
+            subject,
+            f"is mapped to {there.name!r} with {there.memory_mib} MiB, a boot volume needs {needed}",
+            "map it to a larger one",
+        )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0
+
+
+def _shape(flavor: FlavorRecord) -> tuple[int, ...]:
+    return flavor.vcpus, flavor.memory_mib, flavor.disk_gib, flavor.ephemeral_gib, flavor.swap_mib
+
+
+def _own_specs(flavor: FlavorRecord) -> dict[str, str]:
+    return {k: v for k, v in flavor.extra_specs.items() if not k.startswith("multisite")}
+
+
+def _size(flavor: FlavorRecord) -> str:
+    more = f", ephemeral {flavor.ephemeral_gib} GiB" if flavor.ephemeral_gib else ""
+    more += f", swap {flavor.swap_mib} MiB" if flavor.swap_mib else ""
+    return f"{flavor.vcpus} vCPU, {flavor.memory_mib} MiB, disk {flavor.disk_gib} GiB{more}"
+
+
+def _command(flavor: FlavorRecord) -> str:
+    words = [
+        "openstack",
+        "flavor",
+        "create",
+        flavor.name,
+        "--vcpus",
+        str(flavor.vcpus),
+        "--ram",
+        str(flavor.memory_mib),
+    ]
+    words += ["--disk", str(flavor.disk_gib)]
+    words += ["--ephemeral", str(flavor.ephemeral_gib)] if flavor.ephemeral_gib else []
+    words += ["--swap", str(flavor.swap_mib)] if flavor.swap_mib else []
+    for key, value in sorted(_own_specs(flavor).items()):
+        words += ["--property", f"{key}={value}"]
+    return shlex.join(words)
+
+
+def _suggestion(draft: Draft, record: FlavorRecord) -> str:
+    equal = sorted(
+        f.name for f in draft.facts.flavors if _shape(f) == _shape(record) and f.name != record.name
+    )
+    return f'; or use an equal one: mapping {{"flavors": {{"{record.name}": "{equal[0]}"}}}}' if equal else ""
+
+
+def plan_keypairs(draft: Draft) -> tuple[PlannedKeypair, ...]:
+    """Key pairs of the account the target is entered with."""
+    if not draft.manifest.keypairs or not draft.needs("keypairs", "key pairs"):
+        return ()
+    return tuple(_keypair(draft, f"keypair-{n}", k) for n, k in enumerate(draft.manifest.keypairs, 1))
+
+
+def _keypair(draft: Draft, step: str, record: KeypairRecord) -> PlannedKeypair:
+    there = {k.name: k for k in draft.facts.keypairs}
+    wanted = draft.rules.keypairs.get(record.name)
+    subject, site = f"key pair {record.name}", draft.facts.site
+    if wanted is not None:
+        if wanted in there:
+            draft.use("key pair", record.name, wanted, f"{wanted!r}: mapped by the operator")
+        else:
+            draft.problem(
+                subject,
+                f"mapping.keypairs maps it to {wanted!r}, which is not at {site}",
+                "create it there, or correct the mapping",
+            )
+        return PlannedKeypair(step, wanted, wanted, record)
+    same = there.get(record.name)
+    if same is None:
+        draft.create(
+            "key pair", record.name, "the target lacks it; the public key is part of the restore point"
+        )
+        return PlannedKeypair(step, record.name, None, record)
+    if _key(same) == _key(record):
+        draft.use("key pair", record.name, same.name, "the target has it with the same public key")
+    else:
+        draft.problem(
+            subject,
+            f"{site} has one of this name with another public key",
+            f'map it: mapping {{"keypairs": {{"{record.name}": ...}}}}, or rename the other one',
+        )
+    return PlannedKeypair(step, record.name, record.name, record)
+
+
+def _key(keypair: KeypairRecord) -> list[str]:
+    """The key without the comment behind it."""
+    return keypair.public_key.split()[:2] if keypair.type == "ssh" else [keypair.public_key.strip()]
+
+
+def plan_server_groups(draft: Draft) -> tuple[PlannedServerGroup, ...]:
+    found = []
+    for n, record in enumerate(draft.manifest.server_groups, 1):
+        draft.create("server group", record.name, f"same policy: {record.policy}")
+        found.append(PlannedServerGroup(f"servergroup-{n}", None, record))
+    return tuple(found)
+
+
+def plan_volumes(draft: Draft) -> tuple[PlannedVolume, ...]:
+    """Every volume, those of the first server to boot first: restores begin in this order.
+
+    A volume is restored from the newest backup of its chain; all records of the chain are imported before.
+    """
+    if not draft.needs("volume_types", "volume types") or not draft.needs("backups", "backups"):
+        return ()
+    turn = {v: s.order for s in draft.manifest.servers for v in s.volume_ids}
+    ordered = sorted(draft.manifest.volumes, key=lambda v: turn.get(v.id, len(turn)))
+    return tuple(_volume(draft, number, record) for number, record in enumerate(ordered, 1))
+
+
+def _volume(draft: Draft, number: int, record: VolumeRecord) -> PlannedVolume:
+    subject = f"volume {record.name or record.id}"
+    _backups(draft, record, subject)
+    volume_type = _volume_type(draft, record, subject)
+    size = record.backups[-1].size_gib if record.backups else 0
+    # Cinder skips zeros only when it makes the volume itself; then it has the default type and the backup's
+    # size.
+    blank_first = size != record.size_gib or volume_type not in (None, draft.facts.default_volume_type)
+    shown = volume_type or draft.facts.default_volume_type or "the target's default"
+    draft.do(
+        "volume",
+        record.name or record.id,
+        "restore",
+        f"{record.size_gib} GiB, type {shown}, from {len(record.backups)} backups",
+    )
+    return PlannedVolume(f"import-{number}", f"volume-{number}", volume_type, blank_first, record)
+
+
+def _backups(draft: Draft, record: VolumeRecord, subject: str) -> None:
+    if not record.backups:
+        draft.problem(subject, "has no backup in this restore point", "recover from another restore point")
+        return
+    there = {b.id: b.status for b in draft.facts.backups}
+    for backup in record.backups:
+        status = there.get(backup.id)
+        kind = "incremental" if backup.incremental else "full"
+        if status is None:
+            # An undo does not remove it: deleting a record deletes its data in the backup store.
+            detail = f"{kind} backup of {record.name or record.id}; it stays after an undo"
+            draft.do("backup record", backup.id, "import", detail)
+        else:
+            draft.use(
+                "backup record",
+                backup.id,
+                backup.id,
+                f"{kind} backup of {record.name or record.id}: imported before ({status})",
+            )
+        if status not in (None, "available", "restoring"):
+            draft.problem(
+                subject,
+                f"backup {backup.id} is {status} at {draft.facts.site}",
+                f"see `openstack volume backup show {backup.id}`; never delete it while it names a "
+                "container: that deletes the data",
+            )
+
+
+def _volume_type(draft: Draft, record: VolumeRecord, subject: str) -> str | None:
+    types = {t.name: t for t in draft.facts.volume_types}
+    source = record.volume_type
+    wanted = draft.rules.volume_types.get(source) if source else None
+    if wanted is not None:
+        there = draft.find(draft.facts.volume_types, wanted, subject, "mapping.volume_types")
+        return there.name if there else None
+    if source is None or source in types:
+        return source
+    default = draft.facts.default_volume_type
+    draft.note(
+        subject,
+        f"{draft.facts.site} has no volume type {source!r}: it will have the default type "
+        + (f"{default!r}" if default else "of the target"),
+        f'map it if that is not meant: mapping {{"volume_types": {{"{source}": ...}}}}',
+    )
+    return None
+
+
+def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[PlannedServer, ...]:
+    """Servers in boot order.  One boots when those before it are ready; equal order: at the same time."""
+    key_names = {k.record.name: k.name for k in keypairs}
+    marks = {m.server_id: m.text for m in draft.manifest.marks}
+    ordered = sorted(draft.manifest.servers, key=lambda s: (s.order, s.name, s.id))
+    orders = sorted({s.order for s in ordered})
+    gates = {s.id: f"ready-{n}" for n, s in enumerate(ordered, 1)}
+    planned = []
+    for number, record in enumerate(ordered, 1):
+        earlier = [o for o in orders if o < record.order][-1:]
+        after = () if draft.rules.parallel_boot else tuple(gates[s.id] for s in ordered if s.order in earlier)
+        names = ", ".join(s.name for s in ordered if s.order in earlier)
+        when = f"after {names} is ready" if after else "as soon as its volumes and ports are there"
+        draft.create("server", record.name, f"boots {when}")
+        planned.append(
+            PlannedServer(
+                step=f"server-{number}",
+                gate=gates[record.id],
+                after=after,
+                availability_zone=_zone(draft, record),
+                key_name=_key_name(draft, record, key_names),
+                has_user_data=record.user_data is not None,
+                mark=marks.get(record.id),
+                record=replace(record, user_data=None, volume_ids=_boot_order(draft, record)),
+            )
+        )
+    return tuple(planned)
+
+
+def _zone(draft: Draft, record: ServerRecord) -> str | None:
+    zone = record.availability_zone
+    if zone is None:
+        return None
+    wanted = draft.rules.availability_zones.get(zone)
+    if not draft.needs("availability_zones", "availability zones"):
+        return None
+    zones = draft.facts.availability_zones
+    subject, listed = f"server {record.name}", ", ".join(zones) or "none"
+    if wanted is not None and wanted not in zones:
+        draft.problem(
+            subject,
+            f"mapping.availability_zones maps {zone!r} to {wanted!r}, which is not at {draft.facts.site}",
+            f"use one of: {listed}",
+        )
+    if wanted is not None or zone in zones:
+        return wanted or zone
+    draft.note(
+        subject,
+        f"{draft.facts.site} has no availability zone {zone!r}: its scheduler will choose",
+        f'map it if that matters: mapping {{"availability_zones": {{"{zone}": ...}}}} ({listed})',
+    )
+    return None
+
+
+def _key_name(draft: Draft, record: ServerRecord, known: dict[str, str]) -> str | None:
+    if record.key_name is None or record.key_name in known:
+        return known.get(record.key_name or "")
+    draft.note(
+        f"server {record.name}",
+        f"the public key of its key pair {record.key_name!r} is not in the restore point: it boots without",
+        "nothing to do if the keys are on its disk already, as they are after a first boot",
+    )
+    return None
+
+
+def _boot_order(draft: Draft, record: ServerRecord) -> tuple[str, ...]:
+    """Its boot volume, then the others by device (vdb ... vdz, vdaa): the hypervisor names disks in the
+    order given.
+    """
+    by_id = {v.id: v for v in draft.manifest.volumes}
+    volumes = [by_id[v] for v in record.volume_ids if v in by_id]
+    if not volumes:
+        draft.problem(
+            f"server {record.name}",
+            "has no volume in the restore point to boot from",
+            "protect it with a method that covers image-backed servers",
+        )
+        return ()
+    root = next((v for v in volumes if v.bootable), volumes[0])
+    if not root.bootable:
+        draft.note(
+            f"server {record.name}",
+            f"its first disk {root.device} is not marked bootable",
+            "it will be marked so, for the server boots from it",
+        )
+    others = sorted((v for v in volumes if v is not root), key=lambda v: (len(v.device), v.device))
+    return (root.id, *(v.id for v in others))

@@ -1,0 +1,317 @@
+"""What operators do to recover applications: look before, start by their explicit word, resume, undo.
+
+A recovery needs the backup store and the target.  The source is only asked, for a few seconds and in the
+preview alone, whether it is still alive; no answer is an answer.
+"""
+
+from __future__ import annotations
+
+import builtins
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from multisite.clouds import build
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite, SiteError, Unreachable
+from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
+from multisite.domain.manifest import Manifest, ManifestError
+from multisite.domain.model import Preview, Recovery, RecoveryState, in_the_way
+from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import Json
+from multisite.jobs.view import Job
+from multisite.recovery.recover.checks import SourceState
+from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
+from multisite.recovery.recover.mapping import Rules, parse
+from multisite.recovery.recover.plan import Decision, SpeedModel, decide
+from multisite.recovery.recover.speed import measured
+from multisite.recovery.recover.target_facts import TargetFacts, read_target
+from multisite.store.database import Database
+from multisite.store.recoveries import RecoveryRepository
+
+SOURCE_SECONDS = 8.0
+"""So long the source may take to tell whether it is alive."""
+_STOPPED = frozenset({"SHUTOFF", "SHELVED", "SHELVED_OFFLOADED", "SUSPENDED", "DELETED", "SOFT_DELETED"})
+_FINAL = frozenset({RecoveryState.DONE, RecoveryState.UNDONE})
+
+
+class OpensSites(Protocol):
+    """``multisite.clouds.connect.Sites``, as far as it is needed here."""
+
+    def open(self, name: str) -> CloudSite: ...
+
+
+class ReadsManifests(Protocol):
+    """``multisite.recovery.manifests.ManifestStore``, as far as it is needed here."""
+
+    def read(self, restore_point_id: str) -> Manifest: ...
+
+
+class RecordsApprovals(Protocol):
+    """``multisite.store.trail.AuditTrail``, as far as it is needed here."""
+
+    def record(self, intent: Intent, ending: Ending) -> None: ...
+
+
+class RecoveryService:
+    """The verbs.  Callers see what is of their project, administrators everything.
+
+    ``speed``: how fast sites restore, until a recovery there was measured; None predicts nothing.  Registers
+    the kind of job "recover" with ``jobs``.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        manifests: ReadsManifests,
+        jobs: JobEngine,
+        clouds: OpensSites,
+        *,
+        restores_per_site: int = 4,
+        imports_per_site: int = 4,
+        calls_per_site: int = 8,
+        speed: SpeedModel | None = None,
+        audit: RecordsApprovals | None = None,
+        read_facts: Callable[..., TargetFacts] = read_target,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._recoveries = RecoveryRepository(database)
+        self._manifests = manifests
+        self._jobs = jobs
+        self._clouds = clouds
+        self._restores_per_site = restores_per_site
+        self._speed = speed
+        self._audit = audit
+        self._read_facts = read_facts
+        self._now = now
+        jobs.register(
+            recover_kind(
+                clouds,
+                manifests,
+                self._recoveries,
+                jobs.get,
+                restores_per_site=restores_per_site,
+                imports_per_site=imports_per_site,
+                calls_per_site=calls_per_site,
+                now=now,
+            )
+        )
+
+    def preview(
+        self, caller: Caller, restore_point: str, target_site: str, mapping: Mapping[str, Any] | None = None
+    ) -> Preview:
+        """What a recovery would do and what is in its way; changes nothing.
+
+        Raises NotFound, Invalid naming the field of the mapping, Conflict for a damaged restore point,
+        StoreUnavailable, and SiteError when the target as a whole cannot be read.
+        """
+        manifest = self._manifest(caller, restore_point)
+        return self._decide(manifest, target_site, parse(mapping)).preview
+
+    def start(
+        self,
+        caller: Caller,
+        restore_point: str,
+        target_site: str,
+        mapping: Mapping[str, Any] | None = None,
+        *,
+        confirm: str,
+    ) -> Recovery:
+        """Recover an application; ``confirm`` must be its name.
+
+        Looks again first.  Conflict lists every blocking problem, or says that a recovery of this
+        application is under way there already; nothing has been changed then.  Otherwise raises as
+        ``preview`` does.
+        """
+        manifest = self._manifest(caller, restore_point)
+        if confirm != manifest.application:
+            raise Invalid(
+                f"confirm: {confirm!r} is not the application's name: "
+                f"restore point {manifest.id} is of {manifest.application!r}"
+            )
+        self._refuse_second(manifest, target_site)
+        rules = parse(mapping)
+        decision = self._decide(manifest, target_site, rules)
+        if said := in_the_way(decision.preview.problems):
+            raise Conflict(f"recovery of {manifest.application} in {target_site} is not possible now: {said}")
+        return self._begin(caller, manifest, decision, dict(mapping or {}))
+
+    def list(self, caller: Caller) -> builtins.list[Recovery]:
+        """Newest first."""
+        found = self._recoveries.list(None if caller.is_admin else caller.project_id)
+        return [self._as_its_job_is(recovery) for recovery in found]
+
+    def get(self, caller: Caller, id: str) -> Recovery:
+        """By id; NotFound also for one of another project."""
+        found = self._recoveries.get(id, None if caller.is_admin else caller.project_id)
+        return self._as_its_job_is(found)
+
+    def resume(self, caller: Caller, id: str) -> Recovery:
+        """Go on with a paused recovery; what it made already is kept.  Conflict when it is not paused."""
+        return self._again(caller, id, RecoveryState.RUNNING, self._jobs.resume)
+
+    def undo(self, caller: Caller, id: str) -> Recovery:
+        """Remove everything it made at the target, last first; imported backup records stay.
+
+        Conflict while it runs (cancel its job first) and when it was undone already.
+        """
+        return self._again(caller, id, RecoveryState.UNDOING, self._jobs.undo)
+
+    def _manifest(self, caller: Caller, restore_point: str) -> Manifest:
+        """From the backup store, never from the database: that may be gone, or not agree."""
+        try:
+            manifest = self._manifests.read(restore_point)
+        except ManifestError as error:
+            raise Conflict(f"restore point {restore_point} cannot be used: {error}") from error
+        if not caller.is_admin and manifest.project_id != caller.project_id:
+            raise NotFound(f"restore point: there is no restore point {restore_point!r}")
+        return manifest
+
+    def _decide(self, manifest: Manifest, target_site: str, rules: Rules) -> Decision:
+        source = _Asked(lambda: source_state(self._clouds, manifest))
+        target = self._clouds.open(target_site)
+        facts = self._read_facts(target, ports_in=set(rules.networks.values()))
+        state = source.answer(SOURCE_SECONDS)
+        speed = self._measured(target_site) or self._speed
+        return decide(manifest, facts, rules, self._now(), source_state=state, speed=speed)
+
+    def _measured(self, target_site: str) -> SpeedModel | None:
+        """Speeds of the last recovery that was carried out there to the end."""
+        for recovery in self._recoveries.list(state=RecoveryState.DONE):
+            if recovery.target_site == target_site:
+                with suppress(NotFound):
+                    return measured(self._jobs.get(recovery.job_id), self._restores_per_site)
+        return None
+
+    def _refuse_second(self, manifest: Manifest, target_site: str) -> None:
+        for other in self._recoveries.list(manifest.project_id, application=manifest.application):
+            state = self._as_its_job_is(other).state
+            if other.target_site == target_site and state not in _FINAL:
+                raise Conflict(
+                    f"recovery {other.id} of {manifest.application} in {target_site} is {state}: "
+                    "wait for it, or resume or undo it"
+                )
+
+    def _begin(
+        self, caller: Caller, manifest: Manifest, decision: Decision, mapping: dict[str, Any]
+    ) -> Recovery:
+        """Job and recovery are written together: there is never one without the other."""
+        recovery_id, target = str(uuid.uuid4()), decision.plan.target_site
+        params: dict[str, Json] = {"recovery_id": recovery_id, "plan": decision.plan.to_json()}
+        with self._database.session():
+            self._database.alone(f"recovery of {manifest.application_id} in {target}")
+            self._refuse_second(manifest, target)
+            job_id = self._jobs.start(
+                KIND,
+                params,
+                title=f"Recover {manifest.application} in {target}",
+                project_id=manifest.project_id,
+                requested_by=caller.user_name,
+                request_id=caller.request_id,
+                subject=recovery_id,
+            )
+            self._approved(caller, manifest, recovery_id, target, job_id)
+            return self._recoveries.add(
+                Recovery(
+                    id=recovery_id,
+                    application=manifest.application,
+                    project_id=manifest.project_id,
+                    restore_point_id=manifest.id,
+                    target_site=target,
+                    state=RecoveryState.RUNNING,
+                    job_id=job_id,
+                    requested_by=caller.user_name,
+                    created_at=self._now(),
+                    consistent_at=manifest.consistent_at,
+                    mapping=mapping,
+                )
+            )
+
+    def _approved(
+        self, caller: Caller, manifest: Manifest, recovery_id: str, target: str, job_id: str
+    ) -> None:
+        """Who typed the application's name goes into the audit trail, with the recovery or not at all."""
+        if self._audit is None:
+            return
+        intent = Intent(
+            kind=AuditKind.APPROVAL,
+            user=caller.user_name,
+            user_id=caller.user_id,
+            project_id=manifest.project_id,
+            request_id=caller.request_id,
+            job_id=job_id,
+            subject=recovery_id,
+            site=target,
+            method="POST",
+            path="/v1/recoveries",
+            action="confirm",
+            resource_id=manifest.id,
+        )
+        self._audit.record(intent, Ending(intent.key, AuditOutcome.DONE))
+
+    def _again(
+        self, caller: Caller, id: str, state: RecoveryState, order: Callable[[str, str], None]
+    ) -> Recovery:
+        recovery = self.get(caller, id)
+        with self._database.session():
+            order(recovery.job_id, caller.user_name)
+            return self._recoveries.update(replace(recovery, state=state, ended_at=None, error=None))
+
+    def _as_its_job_is(self, recovery: Recovery) -> Recovery:
+        """The job may have been resumed or undone by its own name."""
+        try:
+            job: Job = self._jobs.get(recovery.job_id)
+        except NotFound:
+            return recovery
+        return replace(recovery, state=RECOVERY_STATES[job.state])
+
+
+class _Asked:
+    """A question asked in the background; who does not answer in time is unreachable."""
+
+    def __init__(self, question: Callable[[], SourceState]) -> None:
+        self._answer: SourceState | None = None
+        self._thread = threading.Thread(target=self._ask, args=(question,), name="source-state", daemon=True)
+        self._thread.start()
+
+    def _ask(self, question: Callable[[], SourceState]) -> None:
+        self._answer = question()
+
+    def answer(self, seconds: float) -> SourceState:
+        self._thread.join(seconds)
+        return self._answer or SourceState.UNREACHABLE
+
+
+def source_state(clouds: OpensSites, manifest: Manifest) -> SourceState:
+    """Whether servers of the restore point still run at their site; never raises SiteError."""
+    try:
+        site = clouds.open(manifest.source.name)
+        return _state_of_servers(site, manifest)
+    except Unreachable:
+        return SourceState.UNREACHABLE
+    except MultisiteError:
+        return SourceState.UNKNOWN
+
+
+def _state_of_servers(site: CloudSite, manifest: Manifest) -> SourceState:
+    unsure: SiteError | None = None
+    for server in manifest.servers:
+        try:
+            status = build.read_server(site, server.id)["status"]
+        except NotFoundInSite:
+            continue
+        except Unreachable:
+            raise
+        except SiteError as error:
+            unsure = error
+            continue
+        if status not in _STOPPED:
+            return SourceState.ALIVE
+    return SourceState.STOPPED if unsure is None else SourceState.UNKNOWN

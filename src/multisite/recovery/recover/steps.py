@@ -1,0 +1,358 @@
+"""The steps of a recovery: each finds by token what an earlier run of it made, and its undo removes that.
+
+No step calls the source site: everything is in the plan, user data in the backup store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from multisite.clouds import build, networks, restore, tokens
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.tokens import Kind
+from multisite.domain.manifest import Manifest
+from multisite.jobs.model import Json, StepContext, StepFailed
+from multisite.recovery.recover import model
+from multisite.recovery.recover.readiness import wait_ready
+
+IMPORT_SECONDS = 300.0
+RESTORE_SECONDS, RESTORE_SECONDS_PER_GIB = 1800.0, 600.0
+"""How long restoring one volume may take: so many seconds, and so many more for each GiB."""
+UNDO_SECONDS = 1800.0
+
+Run = Callable[[StepContext], Json]
+Undo = Callable[[StepContext, Json | None], None]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the steps of one plan do.  ``site`` opens the target, ``manifest`` reads the restore point."""
+
+    plan: model.RecoverPlan
+    site: Callable[[], CloudSite]
+    manifest: Callable[[], Manifest]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @cached_property
+    def networks(self) -> dict[str, model.PlannedNetwork]:
+        return {n.record.id: n for n in self.plan.networks}
+
+    @cached_property
+    def subnets(self) -> dict[str, model.PlannedSubnet]:
+        return {s.record.id: s for n in self.plan.networks for s in n.subnets}
+
+    @cached_property
+    def groups(self) -> dict[str, model.PlannedGroup]:
+        return {g.record.id: g for g in self.plan.security_groups}
+
+    @cached_property
+    def ports(self) -> dict[str, model.PlannedPort]:
+        return {p.record.id: p for p in self.plan.ports}
+
+    @cached_property
+    def volumes(self) -> dict[str, model.PlannedVolume]:
+        return {v.record.id: v for v in self.plan.volumes}
+
+    @cached_property
+    def flavors(self) -> dict[str, model.PlannedFlavor]:
+        return {f.key: f for f in self.plan.flavors}
+
+    @cached_property
+    def server_groups(self) -> dict[str, model.PlannedServerGroup]:
+        return {g.record.id: g for g in self.plan.server_groups}
+
+    # What volumes need
+
+    def import_records(self, volume: model.PlannedVolume) -> Run:
+        """All records of the volume's chain, the full backup first.  They stay: deleting one deletes its
+        data.
+        """
+
+        def run(ctx: StepContext) -> Json:
+            imported = []
+            total = len(volume.record.backups)
+            for done, backup in enumerate(volume.record.backups):
+                ctx.progress(done, total, "records")
+                if restore.import_record(self.site(), backup.id, backup.record, IMPORT_SECONDS):
+                    imported.append(backup.id)
+            ctx.progress(total, total, "records")
+            return {"imported": imported, "reused": total - len(imported)}
+
+        return run
+
+    def restore(self, volume: model.PlannedVolume) -> Run:
+        record = volume.record
+        boots = any(s.record.volume_ids[:1] == (record.id,) for s in self.plan.servers)
+        wanted = restore.WantedVolume(
+            name=record.name,
+            size_gib=record.size_gib,
+            backup_id=volume.newest.id,
+            volume_type=volume.volume_type,
+            blank_first=volume.blank_first,
+            bootable=record.bootable or boots,
+            metadata=record.metadata,
+            image_metadata=record.image_metadata,
+        )
+
+        def run(ctx: StepContext) -> Json:
+            def told(status: str) -> None:
+                # Cinder does not tell how far a restore is.
+                ctx.progress(0, record.size_gib, "GiB", status)
+
+            volume_id = restore.restore_volume(
+                self.site(),
+                ctx.token,
+                wanted,
+                timeout=RESTORE_SECONDS + RESTORE_SECONDS_PER_GIB * record.size_gib,
+                on_poll=told,
+                cancelled=ctx.cancelled,
+                fresh=_fresh(ctx),
+            )
+            ctx.progress(record.size_gib, record.size_gib, "GiB", "restored")
+            return {"id": volume_id}
+
+        return run
+
+    def delete_volume(self, ctx: StepContext, result: Json | None) -> None:
+        if result is not None:
+            restore.remove_volume(self.site(), result["id"], UNDO_SECONDS)
+        restore.remove_by_token(self.site(), ctx.token, UNDO_SECONDS, late=result is None)
+
+    # What ports need
+
+    def make_network(self, network: model.PlannedNetwork) -> Run:
+        return lambda ctx: {
+            "id": networks.ensure_network(
+                self.site(), ctx.token, network.record, network.name, fresh=_fresh(ctx)
+            )
+        }
+
+    def make_subnet(self, network: model.PlannedNetwork, subnet: model.PlannedSubnet) -> Run:
+        def run(ctx: StepContext) -> Json:
+            network_id = self._id(ctx, network)
+            made = networks.ensure_subnet(
+                self.site(), ctx.token, subnet.record, network_id, fresh=_fresh(ctx)
+            )
+            return {"id": made}
+
+        return run
+
+    def make_group(self, group: model.PlannedGroup) -> Run:
+        return lambda ctx: {
+            "id": networks.ensure_security_group(
+                self.site(), ctx.token, group.record, group.name, fresh=_fresh(ctx)
+            )
+        }
+
+    def set_rules(self, ctx: StepContext) -> Json:
+        """Rules of all new groups, now that every group they may refer to is there."""
+        ids = {
+            source: self._id(ctx, group) for source, group in self.groups.items()
+        } | self.plan.remote_groups
+        new = [g for g in self.plan.security_groups if g.use is None]
+        for group in new:
+            networks.set_rules(self.site(), ids[group.record.id], group.record, ids)
+        return {"groups": len(new)}
+
+    def make_port(self, port: model.PlannedPort) -> Run:
+        record = port.record
+        kept = port.mac_address is not None
+
+        def run(ctx: StepContext) -> Json:
+            made = networks.ensure_port(
+                self.site(),
+                ctx.token,
+                record,
+                network_id=self._id(ctx, self.networks[record.network_id]),
+                mac_address=port.mac_address,
+                fixed_ips=self._fixed_ips(ctx, port) if kept else None,
+                security_group_ids=[self._id(ctx, self.groups[g]) for g in record.security_group_ids],
+                expected=[a.address for a in record.fixed_addresses] if kept else (),
+                fresh=_fresh(ctx),
+            )
+            return {"id": made.id, "mac_address": made.mac_address, "addresses": list(made.addresses)}
+
+        return run
+
+    def _fixed_ips(self, ctx: StepContext, port: model.PlannedPort) -> list[dict[str, str]]:
+        found = []
+        for wanted in port.addresses:
+            subnet = self.subnets[wanted.subnet_id or ""]
+            asked = {"subnet_id": self._id(ctx, subnet)}
+            found.append(asked | ({"ip_address": wanted.address} if wanted.address else {}))
+        return found
+
+    def switch_dhcp_on(self, network: model.PlannedNetwork) -> Run:
+        def run(ctx: StepContext) -> Json:
+            late = [s for s in network.subnets if s.use is None and networks.dhcp_can_wait(s.record)]
+            for subnet in late:
+                networks.enable_dhcp(self.site(), self._id(ctx, subnet))
+            return {"subnets": len(late)}
+
+        return run
+
+    def remove_network_thing(self, kind: Kind) -> Undo:
+        def undo(ctx: StepContext, result: Json | None) -> None:
+            known = result["id"] if result is not None else None
+            networks.remove(self.site(), kind, ctx.token, known, late=result is None)
+
+        return undo
+
+    # What servers need, and servers
+
+    def make_flavor(self, flavor: model.PlannedFlavor) -> Run:
+        return lambda ctx: {
+            "id": build.ensure_flavor(self.site(), ctx.token, flavor.record, flavor.name, fresh=_fresh(ctx))
+        }
+
+    def remove_flavor(self, ctx: StepContext, result: Json | None) -> None:
+        """Unless others have come to use it meanwhile: flavors are everybody's."""
+        own = tokens.job_prefix(ctx.job_id)  # its servers are deleted by now, whatever a list says
+        users = build.flavor_users(self.site(), result["id"], besides=own) if result is not None else []
+        if users:
+            ctx.event(
+                f"flavor {result['id'] if result else ''} is kept: {', '.join(sorted(users)[:5])} use it"
+            )
+        else:
+            self.remove_compute_thing("flavor")(ctx, result)
+
+    def make_keypair(self, keypair: model.PlannedKeypair) -> Run:
+        return lambda _: {"id": build.ensure_keypair(self.site(), keypair.record, keypair.name)}
+
+    def remove_keypair(self, keypair: model.PlannedKeypair) -> Undo:
+        # The plan makes only those that were not there when it was made.
+        return lambda _ctx, _result: build.remove_keypair(self.site(), keypair.record, keypair.name)
+
+    def make_server_group(self, group: model.PlannedServerGroup) -> Run:
+        return lambda ctx: {
+            "id": build.ensure_server_group(self.site(), ctx.token, group.record, fresh=_fresh(ctx))
+        }
+
+    def remove_compute_thing(self, kind: Kind) -> Undo:
+        def undo(ctx: StepContext, result: Json | None) -> None:
+            known = result["id"] if result is not None else None
+            build.remove(self.site(), kind, ctx.token, known, timeout=UNDO_SECONDS, late=result is None)
+
+        return undo
+
+    def boot(self, server: model.PlannedServer) -> Run:
+        """Boot with all its ports and volumes, and look that each volume became the device it was."""
+
+        def run(ctx: StepContext) -> Json:
+            site = self.site()
+            server_id = build.ensure_server(
+                site,
+                ctx.token,
+                self._wanted(ctx, server),
+                timeout=self.plan.readiness.boot_timeout,
+                on_poll=lambda state: ctx.progress(0, 1, "servers", state),
+                cancelled=ctx.cancelled,
+                fresh=_fresh(ctx),
+            )
+            devices = self._checked_devices(ctx, server, build.attached_devices(site, server_id))
+            ctx.progress(1, 1, "servers", "ACTIVE")
+            return {"id": server_id, "devices": devices}
+
+        return run
+
+    def _wanted(self, ctx: StepContext, server: model.PlannedServer) -> build.WantedServer:
+        record = server.record
+        group = self.server_groups.get(record.server_group_id or "")
+        return build.WantedServer(
+            name=record.name,
+            flavor_id=self._id(ctx, self.flavors[model.flavor_key(record.flavor)]),
+            port_ids=[self._id(ctx, self.ports[p]) for p in record.port_ids],
+            volume_ids=[self._id(ctx, self.volumes[v]) for v in record.volume_ids],
+            key_name=server.key_name,
+            availability_zone=server.availability_zone,
+            server_group_id=self._id(ctx, group) if group else None,
+            metadata=record.metadata,
+            tags=record.tags,
+            description=record.description,
+            hostname=record.hostname,
+            config_drive=record.config_drive,
+            user_data=self._user_data(server) if server.has_user_data else None,
+        )
+
+    def _user_data(self, server: model.PlannedServer) -> str | None:
+        known = {s.id: s.user_data for s in self.manifest().servers}
+        return known[server.record.id]
+
+    def _checked_devices(
+        self, ctx: StepContext, server: model.PlannedServer, seen: dict[str, str]
+    ) -> dict[str, str]:
+        """Devices by source volume id.  The order must be the source's; other names are only told."""
+        devices = {v: seen[self._id(ctx, self.volumes[v])] for v in server.record.volume_ids}
+        given = list(devices.values())
+        if given != sorted(given, key=lambda d: (len(d), d)):
+            raise StepFailed(
+                f"server {server.record.name}: its volumes became {', '.join(given)}, not in the order "
+                "of the source: undo, and look at the hypervisor's disk bus settings"
+            )
+        for volume_id, device in devices.items():
+            was = self.volumes[volume_id].record.device
+            if device != was:
+                name = self.volumes[volume_id].record.name or volume_id
+                ctx.event(f"volume {name} of {server.record.name} is {device} now; it was {was}")
+        return devices
+
+    def pass_gate(self, server: model.PlannedServer) -> Run:
+        record = server.record
+
+        def run(ctx: StepContext) -> Json:
+            site, server_id = self.site(), ctx.result_of(server.step)["id"]
+            ready = wait_ready(
+                site,
+                record.name,
+                server_id,
+                self.plan.readiness,
+                on_poll=lambda missing: ctx.progress(0, 1, "servers", missing),
+                cancelled=ctx.cancelled,
+            )
+            for volume_id in record.volume_ids:
+                volume = self.volumes[volume_id]
+                if volume.record.delete_on_termination:
+                    build.delete_with_server(site, server_id, self._id(ctx, volume))
+            ctx.progress(1, 1, "servers", "ready")
+            return self._found_ready(ctx, server, server_id, ready.line)
+
+        return run
+
+    def _found_ready(
+        self, ctx: StepContext, server: model.PlannedServer, server_id: str, line: str | None
+    ) -> dict[str, Any]:
+        results = [ctx.result_of(self.ports[p].step) for p in server.record.port_ids]
+        return {
+            "id": server_id,
+            "name": server.record.name,
+            "source_id": server.record.id,
+            "addresses": [address for result in results for address in result["addresses"]],
+            "devices": ctx.result_of(server.step)["devices"],
+            "console": line,
+            "mark": server.mark,
+            "ready_at": self.now().isoformat(),
+        }
+
+    def _id(
+        self,
+        ctx: StepContext,
+        thing: model.PlannedNetwork
+        | model.PlannedSubnet
+        | model.PlannedGroup
+        | model.PlannedPort
+        | model.PlannedVolume
+        | model.PlannedFlavor
+        | model.PlannedServerGroup,
+    ) -> str:
+        """Id at the target: of what was there, or of what its step made."""
+        use: str | None = getattr(thing, "use", None)
+        return use if use is not None else str(ctx.result_of(thing.step)["id"])
+
+
+def _fresh(ctx: StepContext) -> bool:
+    """Nothing can carry the step's token yet: its beginning is made durable before its effect."""
+    return ctx.attempt == 1 and not ctx.interrupted
