@@ -20,13 +20,15 @@ import requests
 from cryptography.fernet import Fernet
 from identity.ground import Guardian, Node, addresses, until, wipe
 
-from multisite.identity import secrets, topology_file, topology_rules
+from multisite.identity import secrets
 from multisite.identity.check import run
 from multisite.identity.check.findings import Finding
 from multisite.identity.render import names
 from multisite.identity.render.keystone import CATALOG_CACHE_TIME
 from multisite.identity.render.names import Store
-from multisite.identity.topology import IdentitySite, Role, TokenProvider, Topology
+from multisite.identity.topology import file as topology_file
+from multisite.identity.topology import rules as topology_rules
+from multisite.identity.topology.model import IdentitySite, Role, TokenProvider, Topology
 from multisite_lab import paths
 
 OPENSTACK = Path(sys.executable).with_name("openstack")

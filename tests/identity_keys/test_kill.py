@@ -23,7 +23,15 @@ from cryptography.hazmat.primitives import serialization
 from multisite.identity.keys import orders
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.service import KeyService, Settings
-from multisite.identity.topology import Form, IdentitySite, KeyHome, Role, TokenProvider, Tokens, Topology
+from multisite.identity.topology.model import (
+    Form,
+    IdentitySite,
+    KeyHome,
+    Role,
+    TokenProvider,
+    Tokens,
+    Topology,
+)
 
 NAMES = ("paris", "lyon", "metz")
 CHANGES = (

@@ -22,7 +22,15 @@ from identity_keys.test_kill import HOUR, Clock, in_a_fork, judge_fernet, keys
 from multisite.identity.keys import orders
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.service import KeyService, Settings
-from multisite.identity.topology import Form, IdentitySite, KeyHome, Role, TokenProvider, Tokens, Topology
+from multisite.identity.topology.model import (
+    Form,
+    IdentitySite,
+    KeyHome,
+    Role,
+    TokenProvider,
+    Tokens,
+    Topology,
+)
 from multisite_lab.sshd import Sshd
 
 NAMES = ("paris", "lyon", "metz")

@@ -17,7 +17,7 @@ from multisite.identity.keys import orders
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.service import KeyService, Settings
 from multisite.identity.keys.transport.directory import Directory
-from multisite.identity.topology import Form, IdentitySite, KeyHome, Role, Tokens, Topology
+from multisite.identity.topology.model import Form, IdentitySite, KeyHome, Role, Tokens, Topology
 
 SITES = 100
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from oslo_config import cfg
 
 from multisite.command import arguments as common
-from multisite.identity import topology_file
 from multisite.identity.keys.service import KeyService, Settings
-from multisite.identity.topology import Topology
+from multisite.identity.topology import file as topology_file
+from multisite.identity.topology.model import Topology
 
 
 def service(arguments: argparse.Namespace) -> KeyService:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 
-from multisite.identity.topology import Database, IdentitySite, Tokens, Topology
+from multisite.identity.topology.model import Database, IdentitySite, Tokens, Topology
 
 CLUSTER_SERVER_ID = 1
 """Of every Galera node: equal ids are what makes their GTIDs the same (MariaDB: "Using MariaDB GTIDs with

@@ -18,8 +18,8 @@ import requests
 from real_identity import SITES, token, until, url, validate
 from star_topology import key_home, star
 
-from multisite.identity import topology_file
-from multisite.identity.topology import TokenProvider, Tokens
+from multisite.identity.topology import file as topology_file
+from multisite.identity.topology.model import TokenProvider, Tokens
 from multisite_lab import sites
 from multisite_lab.model import ALL_SITES, Site
 from multisite_lab.sshd import Sshd

@@ -12,9 +12,9 @@ from typing import Any
 
 from real_identity import SITES, passwords
 
-from multisite.identity import topology_file
 from multisite.identity.proof.verify import CANARY, SLACK
-from multisite.identity.topology import (
+from multisite.identity.topology import file as topology_file
+from multisite.identity.topology.model import (
     Arbitrator,
     Database,
     Form,

@@ -12,7 +12,7 @@ import pytest
 from real_identity import passwords
 from star_topology import OPENSTACK, star
 
-from multisite.identity import topology_file
+from multisite.identity.topology import file as topology_file
 from multisite_lab.model import ALL_SITES
 from multisite_lab.star import layout
 

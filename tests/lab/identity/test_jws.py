@@ -12,7 +12,7 @@ from key_sites import KeySites, Load, kept_keys, rotate, rotated
 from real_identity import SITES, token, until, url
 from star_topology import proven
 
-from multisite.identity.topology import TokenProvider, Tokens
+from multisite.identity.topology.model import TokenProvider, Tokens
 from multisite_lab import sites
 from multisite_lab.model import ALL_SITES, Site
 from tests.identity_keys.secrets_scan import Secrets

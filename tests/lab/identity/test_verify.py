@@ -10,7 +10,7 @@ from star_topology import proven, star
 
 from multisite.identity.proof.keystone import Login
 from multisite.identity.proof.verify import verify
-from multisite.identity.topology import Topology
+from multisite.identity.topology.model import Topology
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from multisite.identity import secrets, topology_file
+from multisite.identity import secrets
 from multisite.identity.check import run
 from multisite.identity.check.collect import config as collect_config
 from multisite.identity.check.compare import catalog as compare_catalog
@@ -19,6 +19,7 @@ from multisite.identity.render import everything, names, services
 from multisite.identity.render.names import Store
 from multisite.identity.render.services import Endpoint
 from multisite.identity.secrets import Secrets
+from multisite.identity.topology import file as topology_file
 
 EXAMPLES = Path(__file__).parents[3] / "docs/examples/identity"
 STAR = topology_file.read(EXAMPLES / "star.yaml")

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from multisite.domain.errors import Invalid
-from multisite.identity import secrets, topology_file
+from multisite.identity import secrets
 from multisite.identity.render import everything, names, services, sqlcheck
 from multisite.identity.render.model import File
+from multisite.identity.topology import file as topology_file
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "docs/examples/identity").glob("*.yaml"))
 GOLDEN = Path(__file__).with_name("golden")

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from multisite.domain.errors import Invalid
-from multisite.identity import numbers, topology_file, topology_rules
-from multisite.identity.topology import Form, TokenProvider, Tokens
+from multisite.identity import numbers
+from multisite.identity.topology import file as topology_file
+from multisite.identity.topology import rules as topology_rules
+from multisite.identity.topology.model import Form, TokenProvider, Tokens
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "docs/examples/identity").glob("*.yaml"))
 STAR = next(path.read_text() for path in EXAMPLES if path.name == "star.yaml")

@@ -12,7 +12,7 @@ from multisite.identity.keys import fernet_plan, gate, install, schedule
 from multisite.identity.keys.install import Put, Remove
 from multisite.identity.keys.repository import Key, Kind, Repository, fingerprint
 from multisite.identity.keys.state import Seen, State
-from multisite.identity.topology import Tokens
+from multisite.identity.topology.model import Tokens
 
 NOW = 1_000_000.0
 KIND = Kind.TOKENS

@@ -24,8 +24,8 @@ def told(item: Any) -> dict[str, Any]:
     return JobOut.model_validate(item).model_dump(mode="json")
 
 
-def sight(item: Any) -> progress.Sight:
-    return progress.Sight(told(item), at=0.0, begun=0.0)
+def status_of(item: Any) -> progress.JobStatus:
+    return progress.JobStatus(told(item), at=0.0, begun=0.0)
 
 
 def play(*steps: Any) -> list[Any]:
@@ -123,10 +123,10 @@ def test_a_restart_of_the_service_is_ridden_out(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(progress, "POLL", 0.0)
     running = told(job(state=JobState.RUNNING, ended_at=None))
     lost = ConnectFailure("connection refused")
-    seen = list(progress.sights(Flaky([running, lost, lost, None, told(job())]), "j"))  # type: ignore[arg-type]
+    seen = list(progress.watch(Flaky([running, lost, lost, None, told(job())]), "j"))  # type: ignore[arg-type]
     assert [s.job["state"] for s in seen] == ["running"] * 4 + ["done"]
     with pytest.raises(ConnectFailure):
-        list(progress.sights(Flaky([lost]), "j"))  # type: ignore[arg-type]
+        list(progress.watch(Flaky([lost]), "j"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("status", "ridden_out"), [(503, True), (504, True), (500, False), (404, False)])
@@ -135,7 +135,7 @@ def test_only_who_is_away_is_asked_again(
 ) -> None:
     monkeypatch.setattr(progress, "POLL", 0.0)
     running = told(job(state=JobState.RUNNING, ended_at=None))
-    watched = progress.sights(
+    watched = progress.watch(
         Flaky([running, HttpException("no", http_status=status), told(job())]),  # type: ignore[arg-type]
         "j",
     )
@@ -157,10 +157,10 @@ def test_the_live_view_ends_with_everything(monkeypatch: pytest.MonkeyPatch) -> 
     out = Terminal()
     view = live.Live(out)
     half = step("backup", RUNNING, done=0.5, total=2.0, unit="GiB", detail="vnf-1 /dev/vda")
-    running = sight(job(state=JobState.RUNNING, ended_at=None, steps=(step("snapshot"), half)))
+    running = status_of(job(state=JobState.RUNNING, ended_at=None, steps=(step("snapshot"), half)))
     view.update(running)
     view.update(running)
-    ended = sight(job())
+    ended = status_of(job())
     view.close(ended)
     shown = out.getvalue()
     assert "0.5/2.0 GiB" in shown

@@ -10,6 +10,8 @@ from cliff.columns import FormattableColumn
 from osc_lib import exceptions
 from osc_lib.command import command
 
+from multisite_client.osc.service_package import EXIT_MISSING, ServicePackageMissing
+
 if TYPE_CHECKING:
     from multisite_client.proxy import Proxy
 
@@ -32,6 +34,9 @@ class _Mixin:
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
             status: int = super().run(parsed_args)  # type: ignore[misc]
+        except ServicePackageMissing as missing:
+            self.app.stderr.write(f"{missing}\n")
+            return EXIT_MISSING
         except Exception as error:
             raise explained(error) from error
         return status or self.exit_status

@@ -1,4 +1,4 @@
-"""A job on a terminal (rich): steps with their states, times and bars, the running ones in sight."""
+"""A job on a terminal (rich): steps with their states, times and bars, the running ones always visible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multisite_client.osc.base import seconds
-from multisite_client.osc.progress import Sight, amount, waits
+from multisite_client.osc.progress import JobStatus, amount, waits
 
 _MARKS = {
     "waiting": ("·", "dim"),
@@ -35,34 +35,34 @@ class Live:
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, highlight=False)
         self._spinner = Spinner("dots")
-        self._sight: Sight | None = None
+        self._status: JobStatus | None = None
         self._live = RichLive(
             console=self._console, get_renderable=self._render, refresh_per_second=5, transient=True
         )
 
-    def update(self, sight: Sight) -> None:
-        started = self._sight is not None
-        self._sight = sight
+    def update(self, status: JobStatus) -> None:
+        started = self._status is not None
+        self._status = status
         if not started:
             self._live.start(refresh=True)
 
-    def close(self, sight: Sight) -> None:
-        self._sight = sight
+    def close(self, status: JobStatus) -> None:
+        self._status = status
         self._live.stop()
-        self._console.print(_steps(sight, sight.job["steps"], None))
-        self._console.print(_headline(sight))
+        self._console.print(_steps(status, status.job["steps"], None))
+        self._console.print(_headline(status))
 
     def _render(self) -> Any:
-        sight = self._sight
-        if sight is None:
+        status = self._status
+        if status is None:
             return Text("")
-        steps = window(sight.job["steps"], max(3, self._console.height - _AROUND))
-        parts: list[Any] = [_headline(sight), _steps(sight, steps, self._spinner)]
-        hidden = len(sight.job["steps"]) - len(steps)
+        steps = window(status.job["steps"], max(3, self._console.height - _AROUND))
+        parts: list[Any] = [_headline(status), _steps(status, steps, self._spinner)]
+        hidden = len(status.job["steps"]) - len(steps)
         if hidden:
             parts.append(Text(f"  and {hidden} more steps", "dim"))
-        if sight.problem:
-            parts.append(Text(sight.problem, "red"))
+        if status.problem:
+            parts.append(Text(status.problem, "red"))
         return Group(*parts)
 
 
@@ -76,17 +76,17 @@ def window(steps: list[dict[str, Any]], height: int) -> list[dict[str, Any]]:
     return steps[begin : begin + height]
 
 
-def _headline(sight: Sight) -> Text:
-    job = sight.job
+def _headline(status: JobStatus) -> Text:
+    job = status.job
     done = sum(step["state"] == "done" for step in job["steps"])
     style = _STATES.get(job["state"], "bold cyan")
     return Text.assemble(
         (job["title"], "bold"), "  ", (str(job["state"]), style),
-        f"  {done}/{len(job['steps'])} steps  {seconds(sight.total())}",
+        f"  {done}/{len(job['steps'])} steps  {seconds(status.total())}",
     )  # fmt: skip
 
 
-def _steps(sight: Sight, steps: list[dict[str, Any]], spinner: Spinner | None) -> Table:
+def _steps(status: JobStatus, steps: list[dict[str, Any]], spinner: Spinner | None) -> Table:
     """A line per step; without a spinner (at the end) reasons of failures are shown in full."""
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False, expand=True)
     table.add_column(width=1)
@@ -98,7 +98,7 @@ def _steps(sight: Sight, steps: list[dict[str, Any]], spinner: Spinner | None) -
         mark, style = _MARKS.get(step["state"], ("?", ""))
         shown: Any = Text(mark, style) if mark else spinner or Text("…", style)
         title = Text(step["title"], "dim" if step["state"] == "waiting" else "")
-        elapsed = sight.elapsed(step)
+        elapsed = status.elapsed(step)
         table.add_row(
             shown, title, Text("" if elapsed is None else seconds(elapsed), style), _bar(step), _note(step)
         )

@@ -10,12 +10,11 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
-from multisite.networks.probe.echo import way
-from multisite.networks.probe.measure import measure
-from multisite.networks.probe.program import LOST, UNKNOWN
-from multisite.networks.probe.program import shown as report_of
 from multisite_client.osc.base import Row, ShowOne, shown
+from multisite_client.osc.service_package import needs_service_package
 
+LOST, UNKNOWN = 1, 2
+"""Exit statuses: some probes were not answered; nothing could be measured."""
 _ORDER = (
     "address", "way", "sent", "received", "loss", "min_ms", "median_ms", "p99_ms", "longest_gap", "outage", "interval",
     "unknown",
@@ -75,6 +74,11 @@ class Probe(ShowOne):
         return address, parsed.way or way
 
     def _here(self, target: str, how: str, parsed: argparse.Namespace) -> dict[str, Any]:
+        needs_service_package()
+        from multisite.networks.probe.echo import way
+        from multisite.networks.probe.measure import measure
+        from multisite.networks.probe.program import shown as report_of
+
         try:
             chosen = way(how)
         except ValueError as error:

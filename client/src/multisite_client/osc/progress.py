@@ -35,7 +35,7 @@ _ORDER = (
 
 
 @dataclass
-class Sight:
+class JobStatus:
     """What is known of a job; ``at`` is when (monotonic) it was last told in full."""
 
     job: dict[str, Any]
@@ -60,8 +60,8 @@ class Sight:
 class View(Protocol):
     """Somewhere to show what is seen."""
 
-    def update(self, sight: Sight) -> None: ...
-    def close(self, sight: Sight) -> None: ...
+    def update(self, status: JobStatus) -> None: ...
+    def close(self, status: JobStatus) -> None: ...
 
 
 def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -73,50 +73,50 @@ def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def follow(command: Any, job_id: str, parsed: argparse.Namespace, *wanted: str) -> dict[str, Any]:
     """Watch until the job rests; the command's exit status becomes 1 unless it ends as ``wanted`` (done)."""
     view = _view(command.app, parsed)
-    sight = None
+    status = None
     try:
-        for sight in sights(command.client, job_id):
-            view.update(sight)
+        for status in watch(command.client, job_id):
+            view.update(status)
     except KeyboardInterrupt:
         raise CommandError(
             f"stopped watching; the job goes on: openstack multisite job watch {job_id}"
         ) from None
     finally:
-        if sight is not None:
-            view.close(sight)
-    assert sight is not None
-    job = sight.job
+        if status is not None:
+            view.close(status)
+    assert status is not None
+    job = status.job
     if job["state"] not in (wanted or ("done",)):
         command.exit_status = 1
         command.app.stderr.write(failure(job) + "\n")
     return job
 
 
-def sights(client: Proxy, job_id: str) -> Iterator[Sight]:
+def watch(client: Proxy, job_id: str) -> Iterator[JobStatus]:
     """The job as often as it was asked for, until it is settled; rides out a service that restarts."""
     from keystoneauth1.exceptions import ConnectionError
     from openstack.exceptions import HttpException
 
     etag: str | None = None
-    sight: Sight | None = None
+    status: JobStatus | None = None
     answered = time.monotonic()
     while True:
         try:
             body, etag, date = client.job_if_changed(job_id, etag)
         except (ConnectionError, HttpException) as error:
             away = not isinstance(error, HttpException) or error.status_code in AWAY
-            if not away or sight is None or time.monotonic() - answered > PATIENCE:
+            if not away or status is None or time.monotonic() - answered > PATIENCE:
                 raise
-            sight.problem = f"the service does not answer, asking again: {error}"
+            status.problem = f"the service does not answer, asking again: {error}"
         else:
             answered = time.monotonic()
             if body is not None:
-                begun = sight.begun if sight else answered - _age(body, date)
-                sight = Sight(body, answered, begun)
-            assert sight is not None
-            sight.problem = None
-        yield sight
-        if sight.job["settled"]:
+                begun = status.begun if status else answered - _age(body, date)
+                status = JobStatus(body, answered, begun)
+            assert status is not None
+            status.problem = None
+        yield status
+        if status.job["settled"]:
             return
         time.sleep(POLL)
 
@@ -148,31 +148,31 @@ class Lines:
     _when: dict[str, float] = field(default_factory=dict)
     _state: str | None = None
 
-    def update(self, sight: Sight) -> None:
-        if sight.problem:
-            self._once(sight, "problem", (sight.problem,), sight.problem)
+    def update(self, status: JobStatus) -> None:
+        if status.problem:
+            self._once(status, "problem", (status.problem,), status.problem)
         if self._state is None:
-            self._arrive(sight)
-        self._state = sight.job["state"]
-        for step in sight.job["steps"]:
-            self._step(sight, step)
+            self._arrive(status)
+        self._state = status.job["state"]
+        for step in status.job["steps"]:
+            self._step(status, step)
 
-    def _arrive(self, sight: Sight) -> None:
+    def _arrive(self, status: JobStatus) -> None:
         """What had ended long before anybody watched is worth one line, not one each."""
-        ended = [s for s in sight.job["steps"] if s["state"] not in ("waiting", "running", "undoing")]
-        if sight.total() < FRESH or not ended:
+        ended = [s for s in status.job["steps"] if s["state"] not in ("waiting", "running", "undoing")]
+        if status.total() < FRESH or not ended:
             return
         for step in ended:
             self._said[step["name"]], self._when[step["name"]] = _facts(step), time.monotonic()
         counts = Counter(step["state"] for step in ended)
         self._say(
-            sight, "so far: " + ", ".join(f"{number} steps {state}" for state, number in counts.items())
+            status, "so far: " + ", ".join(f"{number} steps {state}" for state, number in counts.items())
         )
 
-    def close(self, sight: Sight) -> None:
-        self._say(sight, f"{sight.job['title']}: {sight.job['state']}")
+    def close(self, status: JobStatus) -> None:
+        self._say(status, f"{status.job['title']}: {status.job['state']}")
 
-    def _step(self, sight: Sight, step: dict[str, Any]) -> None:
+    def _step(self, status: JobStatus, step: dict[str, Any]) -> None:
         if step["state"] == "waiting":
             return
         name, now = step["name"], time.monotonic()
@@ -181,25 +181,25 @@ class Lines:
         only_amount = known is not None and known[0] == facts[0]
         if only_amount and now - self._when[name] < LINE_EVERY:
             return
-        self._once(sight, name, facts, line(sight, step))
+        self._once(status, name, facts, line(status, step))
 
-    def _once(self, sight: Sight, key: str, facts: tuple[Any, ...], text: str) -> None:
+    def _once(self, status: JobStatus, key: str, facts: tuple[Any, ...], text: str) -> None:
         if self._said.get(key) != facts:
             self._said[key], self._when[key] = facts, time.monotonic()
-            self._say(sight, text)
+            self._say(status, text)
 
-    def _say(self, sight: Sight, text: str) -> None:
-        self.stream.write(f"[{sight.total():.1f} s] {text}\n")
+    def _say(self, status: JobStatus, text: str) -> None:
+        self.stream.write(f"[{status.total():.1f} s] {text}\n")
         self.stream.flush()
 
 
-def line(sight: Sight, step: dict[str, Any]) -> str:
+def line(status: JobStatus, step: dict[str, Any]) -> str:
     """One step in one line."""
     parts = [step["title"]]
     if step["state"] == "running":
         parts += [amount(step), step["detail"], waits(step)]
     else:
-        elapsed = sight.elapsed(step)
+        elapsed = status.elapsed(step)
         parts += [step["state"] + (f" ({seconds(elapsed)})" if elapsed is not None else ""), step["error"]]
     return "  ".join(part for part in parts if part)
 

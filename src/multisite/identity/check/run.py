@@ -21,7 +21,7 @@ from multisite.identity.render import keystone, names
 from multisite.identity.render.model import KEYSTONE_NODE, SERVICES_NODE
 from multisite.identity.render.names import Store
 from multisite.identity.secrets import Secrets, to_be_filled_in
-from multisite.identity.topology import IdentitySite, Role, Topology
+from multisite.identity.topology.model import IdentitySite, Role, Topology
 
 AT_ONCE = 16
 WAIT = 3.0

@@ -10,7 +10,7 @@ from enum import IntEnum
 from multisite.identity.keys import fernet_plan, gate, install
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.state import Seen, SiteState, State
-from multisite.identity.topology import Tokens
+from multisite.identity.topology.model import Tokens
 
 
 class Level(IntEnum):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from multisite.identity.keys import gate, schedule
 from multisite.identity.keys.repository import Kind, Repository
 from multisite.identity.keys.state import KeyRecord, KindState, Seen, State
-from multisite.identity.topology import Tokens
+from multisite.identity.topology.model import Tokens
 
 Looked = Mapping[str, Mapping[Kind, Seen] | str]
 NewKey = Callable[[], str]

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from multisite.domain.errors import MultisiteError
 from multisite.identity.keys.transport.access import Connect, SiteFiles, SiteProblem
-from multisite.identity.topology import IdentitySite
+from multisite.identity.topology.model import IdentitySite
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multisite.identity.keys.repository import Kind, Repository
 from multisite.identity.keys.schedule import key_count, lifetime
 from multisite.identity.keys.state import KindState, Seen, State
-from multisite.identity.topology import Tokens
+from multisite.identity.topology.model import Tokens
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from multisite.domain.errors import Invalid
 from multisite.identity.keys.repository import Kind
 from multisite.identity.numbers import keys_for
-from multisite.identity.topology import Tokens
+from multisite.identity.topology.model import Tokens
 
 RECEIPT_LIFE = 86_400
 """The longest ``[receipt] expiration`` Keystone accepts: right for every setting; old keys are kept a day."""

@@ -28,7 +28,7 @@ from multisite.identity.keys.state import JwsSeen, JwsState, KindState, Seen, Si
 from multisite.identity.keys.transport import access as transport
 from multisite.identity.keys.transport.access import Connect, SiteFiles, SiteProblem, home_of
 from multisite.identity.keys.vault import Vault
-from multisite.identity.topology import IdentitySite, TokenProvider, Topology
+from multisite.identity.topology.model import IdentitySite, TokenProvider, Topology
 
 LOG = logging.getLogger(__name__)
 ROUNDS = 8

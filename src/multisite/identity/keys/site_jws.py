@@ -16,7 +16,7 @@ from multisite.identity.keys.repository import fingerprint
 from multisite.identity.keys.site_keys import STAGING, make_staging
 from multisite.identity.keys.state import JwsSeen
 from multisite.identity.keys.transport.access import SiteFiles, SiteProblem
-from multisite.identity.topology import KeyHome
+from multisite.identity.topology.model import KeyHome
 
 PUBLIC_FILE, PUBLIC_FOLDER = 0o644, 0o755
 _GENERATE = ("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out")

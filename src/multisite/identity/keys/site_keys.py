@@ -17,7 +17,7 @@ from multisite.identity.keys.files import PRIVATE_FILE, PRIVATE_FOLDER
 from multisite.identity.keys.repository import Key, Kind, Repository, fingerprint
 from multisite.identity.keys.state import Seen
 from multisite.identity.keys.transport.access import Facts, SiteFiles, SiteProblem
-from multisite.identity.topology import KeyHome
+from multisite.identity.topology.model import KeyHome
 
 STAGING = ".multisite"
 

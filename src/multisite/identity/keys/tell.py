@@ -11,7 +11,7 @@ from multisite.identity.keys import fernet_plan, gate, jws_plan
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.schedule import key_count
 from multisite.identity.keys.state import KindState, SiteState, State
-from multisite.identity.topology import Tokens, Topology
+from multisite.identity.topology.model import Tokens, Topology
 
 UNKNOWN = "unknown"
 

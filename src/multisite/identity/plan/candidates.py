@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from multisite.identity.topology import Form
+from multisite.identity.topology.model import Form
 
 
 class Format(StrEnum):
@@ -29,7 +29,7 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """``name``: on the command line.  ``form``: what ``multisite.identity.topology`` calls it, if it can run."""
+    """``name``: on the command line.  ``form``: what ``topology.model`` calls it, if it can run."""
 
     shape: Shape
     format: Format

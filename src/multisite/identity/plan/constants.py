@@ -112,7 +112,7 @@ KEY_PUSH = Constant(
 )
 
 CLUSTER_SITES = Constant(
-    5, "sites", DOCUMENTED, "OPNFV Multisite: Galera's developers saw 5 data centres of 3 nodes"
+    5, "sites", DOCUMENTED, "OPNFV Multisite: Galera's developers saw 5 data centers of 3 nodes"
 )
 CLUSTER_ROUND_TRIP_MS = Constant(
     100,

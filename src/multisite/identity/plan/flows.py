@@ -70,14 +70,14 @@ def flows(asked: Question) -> tuple[Flow, ...]:
 
 def _centralized(asked: Question) -> Iterator[Flow]:
     """Everything is asked of one site; PKI tokens are validated where they are used, by a list of those revoked."""
-    centre = str(asked.places.central)
+    center = str(asked.places.central)
     for site, demand in asked.demands.items():
         if asked.candidate.format == Format.PKI:
-            yield Flow(Cause.REVOCATION_LIST, site, centre, _list_traffic(asked))
+            yield Flow(Cause.REVOCATION_LIST, site, center, _list_traffic(asked))
         else:
             each = sizes.validation(asked.inputs, asked.candidate.format, asked.regions)
-            yield Flow(Cause.VALIDATION, site, centre, demand.validations * each)
-        yield from _asked_elsewhere(asked, site, centre, demand.logins + demand.local_logins)
+            yield Flow(Cause.VALIDATION, site, center, demand.validations * each)
+        yield from _asked_elsewhere(asked, site, center, demand.logins + demand.local_logins)
 
 
 def _distributed(asked: Question) -> Iterator[Flow]:

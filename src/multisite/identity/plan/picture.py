@@ -70,7 +70,7 @@ def grouped(found: dict[Candidate, Curve]) -> list[tuple[tuple[Candidate, ...], 
 
 
 def svg(inputs: Inputs) -> str:
-    """The picture; both axes logarithmic, removed formats dashed and grey."""
+    """The picture; both axes logarithmic, removed formats dashed and gray."""
     import pygal
     from pygal.style import Style
 

@@ -46,8 +46,8 @@ def places(candidate: Candidate, inputs: Inputs) -> Places:
     """Chosen by hand where ``masters`` or ``central`` say so, else the busiest sites."""
     names = [site.name for site in by_load(inputs)]
     if candidate.shape == Shape.CENTRALIZED:
-        centre = inputs.central or names[0]
-        return Places(((centre,),), "", (), centre)
+        center = inputs.central or names[0]
+        return Places(((center,),), "", (), center)
     if candidate.shape == Shape.FEDERATION:
         return Places(tuple((name,) for name in names), "", ())
     if candidate.shape == Shape.CLUSTER:

@@ -19,7 +19,7 @@ from keystonemiddleware import auth_token
 from oslo_config import cfg
 
 from multisite.identity.proof.keystone import Login
-from multisite.identity.topology import IdentitySite, Topology
+from multisite.identity.topology.model import IdentitySite, Topology
 
 
 class Verdict(StrEnum):

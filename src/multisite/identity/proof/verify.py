@@ -14,7 +14,7 @@ from multisite.domain.errors import MultisiteError
 from multisite.identity.proof.keystone import Keystone, Login
 from multisite.identity.proof.report import Lag, Pair, Report
 from multisite.identity.proof.service import Service, Verdict
-from multisite.identity.topology import IdentitySite, Role, Topology
+from multisite.identity.topology.model import IdentitySite, Role, Topology
 
 CANARY = "multisite-proof-"
 """How the names of the projects begin that measure replication."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from multisite.identity.render import haproxy, keystone, mariadb, runbook, services
 from multisite.identity.render.model import File
 from multisite.identity.secrets import Secrets, to_be_filled_in
-from multisite.identity.topology import Role, Topology
+from multisite.identity.topology.model import Role, Topology
 
 
 def files(topology: Topology, secrets: Secrets | None = None) -> tuple[File, ...]:

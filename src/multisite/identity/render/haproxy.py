@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from multisite.identity import topology_rules
 from multisite.identity.render import names, sqlcheck
 from multisite.identity.render.model import ENTRY_NODE, KEYSTONE_NODE, File, from_template
-from multisite.identity.topology import IdentitySite, Role, Topology
+from multisite.identity.topology import rules as topology_rules
+from multisite.identity.topology.model import IdentitySite, Role, Topology
 
 PATH = "etc/haproxy/haproxy.cfg"
 CERTIFICATE = "/etc/haproxy/multisite-identity.pem"

@@ -6,7 +6,7 @@ from multisite.identity import numbers
 from multisite.identity.render import names
 from multisite.identity.render.model import KEYSTONE_NODE, File, from_template
 from multisite.identity.secrets import Secrets
-from multisite.identity.topology import IdentitySite, TokenProvider, Topology
+from multisite.identity.topology.model import IdentitySite, TokenProvider, Topology
 
 CONFIG = "etc/keystone/keystone.conf"
 CONFIG_FOLDER = "etc/keystone/keystone.conf.d"

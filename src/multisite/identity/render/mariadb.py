@@ -9,7 +9,7 @@ from multisite.identity.render import names
 from multisite.identity.render.model import ARBITRATOR_NODE, File, from_template
 from multisite.identity.render.names import Store
 from multisite.identity.secrets import Secrets
-from multisite.identity.topology import IdentitySite, Role, Topology
+from multisite.identity.topology.model import IdentitySite, Role, Topology
 
 FOLDER = "etc/mysql/mariadb.conf.d"
 ACCOUNTS = "root/identity/accounts.sql"

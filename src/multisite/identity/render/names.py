@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from multisite.identity import numbers
-from multisite.identity.topology import Database, IdentitySite, Role, Topology
+from multisite.identity.topology.model import Database, IdentitySite, Role, Topology
 
 SCHEMA = "keystone"
 KEYSTONE_ACCOUNT = "keystone"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from multisite.identity import numbers, topology_rules
+from multisite.identity import numbers
 from multisite.identity.render import haproxy, keystone, mariadb, names
 from multisite.identity.render.model import File, from_template
-from multisite.identity.topology import Role, TokenProvider, Topology
+from multisite.identity.topology import rules as topology_rules
+from multisite.identity.topology.model import Role, TokenProvider, Topology
 
 
 def files(topology: Topology, passwords_missing: bool) -> tuple[File, ...]:

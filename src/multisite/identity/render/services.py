@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from multisite.identity.render.model import SERVICES_NODE, File, from_template
 from multisite.identity.secrets import Secrets
-from multisite.identity.topology import IdentitySite, Topology
+from multisite.identity.topology.model import IdentitySite, Topology
 
 AUTHTOKEN = "keystone_authtoken.conf"
 INTERFACES = ("internal", "public", "admin")

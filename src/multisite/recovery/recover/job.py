@@ -70,7 +70,7 @@ def recover_kind(
         )
 
         def summary(ctx: StepContext) -> Json:
-            return _summarise(ctx, plan, recoveries, params["recovery_id"])
+            return _summarize(ctx, plan, recoveries, params["recovery_id"])
 
         return recover_steps(steps, summary)
 
@@ -91,7 +91,7 @@ def recover_kind(
     return JobKind(KIND, build, on_failure="pause", limits=limits, finished=finished)
 
 
-def _summarise(
+def _summarize(
     ctx: StepContext, plan: RecoverPlan, recoveries: RecoveryRepository, recovery_id: str
 ) -> dict[str, Any]:
     """Write down what runs where now.  RTO: from the operator's word to the last gate; RPO: age of the data

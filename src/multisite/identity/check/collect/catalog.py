@@ -10,7 +10,7 @@ import requests
 from multisite.identity.check.compare.catalog import Seen
 from multisite.identity.check.facts import Catalog, Refusal, Unseen
 from multisite.identity.render.services import Endpoint
-from multisite.identity.topology import IdentitySite
+from multisite.identity.topology.model import IdentitySite
 
 SECONDS = 10.0
 Login = Callable[[], str]

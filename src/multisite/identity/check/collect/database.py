@@ -14,7 +14,7 @@ from multisite.identity.check.facts import DatabaseFacts, Unseen
 from multisite.identity.render import names
 from multisite.identity.secrets import Secrets
 from multisite.identity.sql import ERRORS, said
-from multisite.identity.topology import Database
+from multisite.identity.topology.model import Database
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 10
 _GRANT = re.compile(r"GRANT (.*?) ON \*\.\* TO ")

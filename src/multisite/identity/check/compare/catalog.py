@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from multisite.identity.check.facts import Catalog, Refusal, Unseen
 from multisite.identity.check.findings import Finding, Severity, unknown
 from multisite.identity.render.services import Endpoint, endpoints
-from multisite.identity.topology import Topology
+from multisite.identity.topology.model import Topology
 
 Seen = Catalog | Refusal | Unseen
 

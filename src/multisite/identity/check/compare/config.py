@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from multisite.identity.check.facts import Options, Unseen
 from multisite.identity.check.findings import Finding, Severity, unknown
 from multisite.identity.render import names
-from multisite.identity.topology import IdentitySite, Topology
+from multisite.identity.topology.model import IdentitySite, Topology
 
 SECTION = "keystone_authtoken"
 MIDDLEWARE_CACHE = 300

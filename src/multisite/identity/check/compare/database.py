@@ -11,7 +11,7 @@ from multisite.identity.check.facts import DatabaseFacts, Unseen
 from multisite.identity.check.findings import Finding, Severity, unknown
 from multisite.identity.render import names
 from multisite.identity.render.names import Store
-from multisite.identity.topology import Role, Topology
+from multisite.identity.topology.model import Role, Topology
 
 WRITES_ANYWAY = ("SUPER", "READ ONLY ADMIN", "READ_ONLY ADMIN", "ALL PRIVILEGES")
 """Privileges on ``*.*`` that make ``read_only`` void (MariaDB documentation, "read_only")."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from multisite.domain.errors import Invalid
-from multisite.identity.topology import IdentitySite, KeyHome
+from multisite.identity.topology.model import IdentitySite, KeyHome
 
 
 class SiteProblem(Exception):

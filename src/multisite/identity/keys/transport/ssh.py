@@ -18,7 +18,7 @@ from multisite.domain.errors import Invalid
 from multisite.identity.keys import files
 from multisite.identity.keys.transport.access import Facts, SiteFiles, SiteProblem
 from multisite.identity.keys.transport.directory import account
-from multisite.identity.topology import KeyHome
+from multisite.identity.topology.model import KeyHome
 
 CONNECT_SECONDS = 10
 KEEPALIVE_SECONDS = 5

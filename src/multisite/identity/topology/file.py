@@ -1,7 +1,7 @@
 """A topology as a YAML file (``version: 1``) and back.
 
 Every error names the field (``sites[2].databases[0].port``), what is wrong with it and what to do; all of them at
-once.  Rules that concern more than one field are in ``topology_rules``.
+once.  Rules that concern more than one field are in ``rules``.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from multisite.domain.errors import Invalid
-from multisite.identity import topology, topology_rules
-from multisite.identity.topology import Topology
+from multisite.identity.topology import model
+from multisite.identity.topology import rules as topology_rules
+from multisite.identity.topology.model import Topology
 
 VERSION = 1
 
 _WANTED = {
-    topology.NAME: "letters, digits, '_' and '-', at most 63, beginning with a letter or digit",
-    topology.REGION: "letters, digits, '.', '_' and '-', beginning with a letter or digit",
-    topology.HOST: "an IPv4 address or a host name",
-    topology.NO_HOST: "an IPv4 address or a host name",
-    topology.FOLDER: "an absolute path",
-    topology.NO_FOLDER: "an absolute path",
-    topology.SERVER: "host:port",
-    topology.URL: "a URL like http://192.0.2.5:5000/v3",
+    model.NAME: "letters, digits, '_' and '-', at most 63, beginning with a letter or digit",
+    model.REGION: "letters, digits, '.', '_' and '-', beginning with a letter or digit",
+    model.HOST: "an IPv4 address or a host name",
+    model.NO_HOST: "an IPv4 address or a host name",
+    model.FOLDER: "an absolute path",
+    model.NO_FOLDER: "an absolute path",
+    model.SERVER: "host:port",
+    model.URL: "a URL like http://192.0.2.5:5000/v3",
 }
 _FILE: TypeAdapter[Topology] = TypeAdapter(Topology)
 

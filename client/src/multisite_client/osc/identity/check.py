@@ -10,6 +10,7 @@ from pathlib import Path
 from osc_lib import exceptions
 
 from multisite_client.osc.base import Lister, Table, table
+from multisite_client.osc.service_package import needs_service_package
 
 _AREAS = ("database", "keystone", "services", "catalog")
 _LOGIN_SECONDS = 20
@@ -62,9 +63,11 @@ class Check(Lister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        from multisite.identity import secrets, topology_file
+        needs_service_package()
+        from multisite.identity import secrets
         from multisite.identity.check import run
         from multisite.identity.check.findings import verdict
+        from multisite.identity.topology import file as topology_file
 
         topology = topology_file.read(parsed_args.topology)
         names = {site.name for site in topology.sites}

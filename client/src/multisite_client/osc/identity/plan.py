@@ -9,6 +9,7 @@ from typing import Any
 from osc_lib.exceptions import CommandError
 
 from multisite_client.osc.base import Row, ShowOne
+from multisite_client.osc.service_package import needs_service_package
 
 _UNIFORM = ("users", "logins", "requests")
 
@@ -73,8 +74,9 @@ class Plan(ShowOne):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        needs_service_package()
         from multisite.domain.errors import Invalid
-        from multisite_client.osc import identity_view
+        from multisite_client.osc.identity import view
 
         try:
             inputs = _inputs(parsed_args)
@@ -86,9 +88,9 @@ class Plan(ShowOne):
         if parsed_args.plot:
             _draw(inputs, Path(parsed_args.plot))
         if parsed_args.formatter == "table":
-            identity_view.write(found, self.app.stdout, identity_view.width())
-            return identity_view.beside(found)
-        data = identity_view.everything(found)
+            view.write(found, self.app.stdout, view.width())
+            return view.beside(found)
+        data = view.everything(found)
         return tuple(data), tuple(data.values())
 
 

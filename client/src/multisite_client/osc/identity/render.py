@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from multisite_client.osc.base import Lister, Table, table
+from multisite_client.osc.service_package import needs_service_package
 
 _COLUMNS = {"File": "file", "Mode": "mode", "Change": "change"}
 
@@ -34,8 +35,11 @@ class Render(Lister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        from multisite.identity import secrets, topology_file, topology_rules
+        needs_service_package()
+        from multisite.identity import secrets
         from multisite.identity.render import everything, tree
+        from multisite.identity.topology import file as topology_file
+        from multisite.identity.topology import rules as topology_rules
 
         topology = topology_file.read(parsed_args.topology)
         known = secrets.read(parsed_args.secrets) if parsed_args.secrets else None

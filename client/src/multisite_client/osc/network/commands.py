@@ -7,8 +7,8 @@ from typing import Any
 
 from multisite_client.osc import progress, refs
 from multisite_client.osc.base import Lister, Row, ShowOne, Table, shown, table
-from multisite_client.osc.network_options import add_order, order_of
-from multisite_client.osc.network_view import FORMATS, ORDER, PLAN_FORMATS, PLAN_ORDER, drift_row, write_drift
+from multisite_client.osc.network.options import add_order, order_of
+from multisite_client.osc.network.view import FORMATS, ORDER, PLAN_FORMATS, PLAN_ORDER, drift_row, write_drift
 
 NOT_STARTABLE, DRIFTED = 2, 1
 _AT_REST = frozenset({"in-sync"})

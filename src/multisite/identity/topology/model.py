@@ -4,7 +4,7 @@ Words as in Keystone's and MariaDB's documents: a **master** site holds a node o
 **replica** site holds read-only databases that follow masters asynchronously by GTID, a **client** site has no
 Keystone of its own and asks another site's.
 
-What each field may be stands in its type, for `topology_file` to check (pydantic); code that makes these objects itself
+What each field may be stands in its type, for `file` to check (pydantic); code that makes these objects itself
 is not checked.
 """
 

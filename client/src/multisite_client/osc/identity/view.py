@@ -10,9 +10,6 @@ from dataclasses import asdict
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TextIO
 
-from multisite.identity.plan import constants
-from multisite.identity.plan.picture import size
-
 if TYPE_CHECKING:
     from multisite.identity.plan.survive import Abilities
     from multisite.identity.plan.verdict import Judged, Plan
@@ -32,6 +29,8 @@ def width() -> int:
 
 def write(found: Plan, stream: TextIO, columns: int) -> None:
     """The candidates as a table, then each one's verdict with its number."""
+    from multisite.identity.plan import constants
+
     stream.write(_heading(found, columns) + "\n" + _table(found.candidates, columns) + "\n")
     stream.write(textwrap.fill(_LEGEND, columns) + "\n\n")
     for judged in found.candidates:
@@ -69,6 +68,8 @@ def beside(found: Plan) -> Row:
 
 def everything(found: Plan) -> dict[str, Any]:
     """Inputs, candidates with flows by cause, cuts and splits, the recommendation, the model's constants."""
+    from multisite.identity.plan import constants
+
     recommendation = found.recommendation
     return {
         "recommendation": recommendation.name,
@@ -113,6 +114,8 @@ def _plain(value: Any) -> Any:
 
 
 def _heading(found: Plan, columns: int) -> str:
+    from multisite.identity.plan.picture import size
+
     inputs = found.inputs
     owners = len({site.owner for site in inputs.sites})
     logins = sum(site.logins_per_second for site in inputs.sites)
@@ -142,6 +145,8 @@ def _table(candidates: Iterable[Judged], columns: int) -> str:
 
 
 def _cells(judged: Judged) -> dict[str, str]:
+    from multisite.identity.plan.picture import size
+
     found = judged.assessment
     load = found.burden
     return {

@@ -11,6 +11,7 @@ from typing import ClassVar
 from osc_lib import exceptions
 
 from multisite_client.osc.base import Command
+from multisite_client.osc.service_package import AnyArguments, has_service_package, needs_service_package
 
 
 class _Keys(Command):
@@ -18,14 +19,17 @@ class _Keys(Command):
     verb: ClassVar[str]
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        if not has_service_package():
+            return AnyArguments(prog=prog_name, parents=[parser], add_help=False)
         from multisite.command import arguments, keys
 
-        parser = super().get_parser(prog_name)
         arguments.config_file(parser)
         keys.VERBS[self.verb].arguments(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
+        needs_service_package()
         from multisite.command import arguments, keys
 
         try:

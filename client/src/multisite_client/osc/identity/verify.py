@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multisite_client.osc.base import Formats, Lister, Table, seconds, table
+from multisite_client.osc.service_package import has_service_package, needs_service_package
 
 if TYPE_CHECKING:
     from multisite.identity.proof.report import Report
@@ -30,6 +31,11 @@ class Verify(Lister):
     account that may create projects (--os-cloud): one is made, disabled, to measure replication, and removed.
     """
 
+    @property
+    def auth_required(self) -> bool:
+        """Nobody is asked for a password before the command can do anything."""
+        return has_service_package()
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("topology", type=Path, metavar="<file>", help="The identity's topology (YAML)")
@@ -37,9 +43,10 @@ class Verify(Lister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        from multisite.identity import topology_file
+        needs_service_package()
         from multisite.identity.proof.keystone import Login
         from multisite.identity.proof.verify import verify
+        from multisite.identity.topology import file as topology_file
 
         topology = topology_file.read(parsed_args.topology)
         auth: dict[str, Any] = self.app.client_manager.get_configuration()["auth"]

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from multisite.identity import numbers
-from multisite.identity.topology import Database, Form, IdentitySite, KeyHome, Role, TokenProvider, Topology
+from multisite.identity.topology.model import (
+    Database,
+    Form,
+    IdentitySite,
+    KeyHome,
+    Role,
+    TokenProvider,
+    Topology,
+)
 
 MANY_KEYS = 100
 """More active Fernet keys than that: Keystone tries them one by one."""

@@ -1,0 +1,1 @@
+"""An identity topology: its parts, its file, its rules."""
