@@ -1,12 +1,16 @@
-"""Rules no linter knows: a README in every package, modules of bounded length, no machine paths.
+"""Rules no linter knows: see each function below; prints every breach and exits 1 when there is one.
 
-Run by ``make lint``; prints every breach and exits 1 when there is one.
+Run by ``make lint``.  Every rule takes the files git knows and returns sentences; ``RULES`` lists them.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -15,6 +19,15 @@ FORBIDDEN = (
     "/" + "work/", "/" + "root/", "index" + "-url = ", "pytest.mark." + "skip", "pytest.mark." + "xfail",
 )  # fmt: skip
 TEXTS = {".py", ".sh", ".toml", ".md", ".cfg", ".ini", ".lock", ".in"}
+MIN_SHARED = 3
+"""So many modules of one prefix are a folder."""
+# What OpenStack spells American; "cancelled" stays, as Python and the jobs' stored states have it.
+BRITISH = re.compile(
+    r"(real|organ|initial|normal|serial|synchron|author|recogn|minim|maxim|summar|optim)is(e|es|ed|er|ing|ation)(?![a-z])"
+    r"|(behavi|col|fav|neighb|hon)our|licence|(?<![a-z])cent(re|res|red)(?![a-z])|analys(e|ed|ing)(?![a-z])"
+    r"|(?<![a-z])grey(?![a-z])|artefact|catalogue|judgement",
+    re.IGNORECASE,
+)
 
 
 def tracked() -> list[Path]:
@@ -24,29 +37,97 @@ def tracked() -> list[Path]:
     return [ROOT / line for line in done.stdout.splitlines() if (ROOT / line).is_file()]
 
 
-def breaches(files: list[Path]) -> list[str]:
-    found: list[str] = []
-    packages = {f.parent for f in files if f.name == "__init__.py" and "tests" not in f.parts}
-    found += [
-        f"{p.relative_to(ROOT)}: no README.md saying what lives here and what it may import"
-        for p in sorted(packages)
-        if not (p / "README.md").exists() and "migrations" not in p.parts
-    ]
+def without_readme(files: list[Path]) -> Iterator[str]:
+    """A README in every package."""
+    for package in sorted({f.parent for f in files if f.name == "__init__.py" and "tests" not in f.parts}):
+        if not (package / "README.md").exists() and "migrations" not in package.parts:
+            yield f"{_name(package)}: no README.md saying what lives here and what it may import"
+
+
+def too_long(files: list[Path]) -> Iterator[str]:
+    """Modules of bounded length."""
+    for file in _python(files):
+        lines = file.read_text().count("\n")
+        allowed = MAX_TEST_LINES if "tests" in _name(file).parts else MAX_LINES
+        if lines > allowed:
+            yield f"{_name(file)}: {lines} lines, {allowed} allowed: split it by idea"
+
+
+def forbidden(files: list[Path]) -> Iterator[str]:
+    """No machine paths, no tests that are left out."""
     for file in files:
-        name = file.relative_to(ROOT)
-        if file.suffix == ".py":
-            lines = file.read_text().count("\n")
-            allowed = MAX_TEST_LINES if "tests" in name.parts else MAX_LINES
-            if lines > allowed:
-                found.append(f"{name}: {lines} lines, {allowed} allowed: split it by idea")
         if file.suffix in TEXTS or file.name == "Makefile":
             text = file.read_text(errors="replace")
-            found += [f"{name}: contains {word!r}" for word in FORBIDDEN if word in text]
-    return found
+            yield from (f"{_name(file)}: contains {word!r}" for word in FORBIDDEN if word in text)
+
+
+def prefixes(files: list[Path]) -> Iterator[str]:
+    """Folders instead of file-name prefixes, in what is shipped."""
+    groups: dict[tuple[Path, str], set[str]] = defaultdict(set)
+    for file in _shipped(_python(files)):
+        groups[file.parent, file.stem.split("_")[0]].add(file.stem)
+    for (folder, prefix), names in sorted(groups.items()):
+        if prefix and len(names) >= MIN_SHARED and prefix != "models":
+            yield f"{_name(folder)}: {', '.join(sorted(names))}: make a folder {prefix}/ of them"
+
+
+def spelling(files: list[Path]) -> Iterator[str]:
+    """American spelling in what users and contributors read."""
+    for file in files:
+        if file.suffix in (".py", ".md") and _shipped([file]):
+            for number, line in enumerate(file.read_text().splitlines(), start=1):
+                if found := BRITISH.search(line):
+                    yield f"{_name(file)}:{number}: {found.group()!r}: use the American spelling"
+
+
+def client_imports(files: list[Path]) -> Iterator[str]:
+    """The client imports the service's code when a command needs it, never when it starts."""
+    for file in _python(files):
+        if _name(file).parts[:2] == ("client", "src"):
+            for line in _at_import(ast.parse(file.read_text())):
+                yield f"{_name(file)}:{line}: imports multisite at the top: import it after needs_service_package()"
+
+
+def _at_import(tree: ast.Module) -> Iterator[int]:
+    for node in _executed(tree.body):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if any(name.split(".")[0] == "multisite" for name in names):
+            yield node.lineno
+
+
+def _executed(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run when a module is imported: of functions none, of ``if TYPE_CHECKING`` none."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from _executed(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for field in ("body", "orelse", "finalbody"):
+                yield from _executed(getattr(node, field, []))
+
+
+def _python(files: list[Path]) -> list[Path]:
+    return [file for file in files if file.suffix == ".py"]
+
+
+def _shipped(files: list[Path]) -> list[Path]:
+    """Without migrations: those say how things were spelled."""
+    return [
+        f for f in files if _name(f).parts[0] in ("src", "client", "docs") and "migrations" not in f.parts
+    ]
+
+
+def _name(file: Path) -> Path:
+    return file.relative_to(ROOT)
+
+
+RULES = (without_readme, too_long, forbidden, prefixes, spelling, client_imports)
 
 
 def main() -> int:
-    found = breaches(tracked())
+    files = tracked()
+    found = [line for rule in RULES for line in rule(files)]
     for line in found:
         print(line)
     print(f"house: {len(found)} breaches")
