@@ -28,7 +28,7 @@ from multisite.store.database import Database
 from multisite.store.stretched import StretchedRepository
 from multisite_lab import flows, sites, taps
 from multisite_lab.sim.model import Settings, new_id
-from multisite_lab.sim.neutron_addresses import blank_port
+from multisite_lab.sim.neutron.ipam import blank_port
 from multisite_lab.sim.world import World, make_world
 
 GOAL, FDB_GOAL = 1.2, 1.0

@@ -17,8 +17,8 @@ from multisite.networks.addresses.hold import Patience
 from multisite.networks.addresses.service import AddressService, MemberAsked
 from multisite.store import addresses as store
 from multisite.store.database import Database
-from multisite_lab.sim import neutron_floating
 from multisite_lab.sim.model import Settings
+from multisite_lab.sim.neutron import floating_ips
 from multisite_lab.sim.site import SimSite, Wire
 from multisite_lab.sim.world import World, make_world
 from tests.sim import deploy
@@ -79,7 +79,7 @@ class Ground:
 
     def holders(self) -> list[str]:
         """Who answers for the address on the external segment, by the sites' own data planes."""
-        return [n for n, site in self.world.sites.items() if neutron_floating.carried(site.settle(), ADDRESS)]
+        return [n for n, site in self.world.sites.items() if floating_ips.carried(site.settle(), ADDRESS)]
 
     def extra(self, name: str) -> list[str]:
         """Floating IPs and ports at a site that are neither the address nor a member's."""

@@ -14,10 +14,9 @@ from multisite.domain.stretched import Member, StretchedNetwork, StretchKind, St
 from multisite.networks.stretch.reconcile import Reconciler
 from multisite.store.database import Database
 from multisite.store.stretched import StretchedRepository
-from multisite_lab.sim.model import Settings, Sim, new_id
-from multisite_lab.sim.neutron_addresses import blank_port
-from multisite_lab.sim.neutron_remote import OWNER, endpoint
-from multisite_lab.sim.wire import Row
+from multisite_lab.sim.model import Row, Settings, Sim, new_id
+from multisite_lab.sim.neutron.ipam import blank_port
+from multisite_lab.sim.neutron.remote_ports import OWNER, endpoint
 from multisite_lab.sim.world import World, make_world
 
 SITES = ("site1", "site2", "site3")

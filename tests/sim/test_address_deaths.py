@@ -16,7 +16,7 @@ import pytest
 from multisite.domain.moving_address import AddressState
 from multisite.jobs.model import JobState
 from multisite.networks.addresses.service import MemberAsked
-from multisite_lab.sim import neutron_floating
+from multisite_lab.sim.neutron import floating_ips
 from tests.sim import deploy
 from tests.sim.address_ground import ADDRESS, OPERATOR, Ground, ground
 
@@ -107,14 +107,14 @@ def test_a_site_that_lost_its_power(here: Ground) -> None:
         old, new = sites
         sim = here.world.sites[old].sim
         here.cut(old)
-        neutron_floating.power_loss(sim)
+        floating_ips.power_loss(sim)
         job = here.move(new, old)
         assert job.state is JobState.DONE, job.error
         here.mend(old)
         cloud = here.clouds.open(old)  # disassociated before the agent begins, by whoever
         deploy.ask(cloud.network, "PUT", f"/floatingips/{here.record().member(old).floating_ip_id}",
                    {"floatingip": {"port_id": None}})  # fmt: skip
-        neutron_floating.resync(sim)
+        floating_ips.resync(sim)
         died = guarded(here, old, new, die_at)
         sites.reverse()
         return died

@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from multisite.domain.errors import MultisiteError
 from multisite.jobs.model import JobState
-from multisite_lab.sim import neutron_floating
 from multisite_lab.sim.faults import Rule
+from multisite_lab.sim.neutron import floating_ips
 from tests.sim.address_ground import OPERATOR, ground
 
 SITES = ("site1", "site2", "site3")
@@ -123,7 +123,7 @@ class AddressHistory(RuleBasedStateMachine):
                 self.here.mend(site)
             for site in self.here.world.sites.values():
                 site.script.clear()
-                neutron_floating.resync(site.settle())
+                floating_ips.resync(site.settle())
             self.here.rest()
             self._calm()
             with suppress(MultisiteError):  # it may be there

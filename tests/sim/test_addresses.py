@@ -15,8 +15,8 @@ from multisite.jobs.model import JobState
 from multisite.networks.addresses.hold import Hands
 from multisite.networks.addresses.service import MemberAsked
 from multisite.networks.addresses.steps import MoveSteps
-from multisite_lab.sim import neutron_floating
 from multisite_lab.sim.faults import Rule
+from multisite_lab.sim.neutron import floating_ips
 from tests.sim.address_ground import OPERATOR, Ground, ground
 
 
@@ -100,13 +100,13 @@ def test_a_site_comes_back_from_a_loss_of_power(here: Ground) -> None:
     """Its agent starts when the address has been taken away already, and never says that it has gone."""
     sim = here.world.sites["site1"].sim
     here.cut("site1")
-    neutron_floating.power_loss(sim)
+    floating_ips.power_loss(sim)
     assert here.move("site2", "site1").state is JobState.DONE
     here.mend("site1")  # the API is there before the agent
     (job_id,) = here.guard.round()
     assert "L3 agent has not taken it away" in str(here.engine.rest(job_id).error)
     assert here.record().in_doubt == ("site1",)
-    neutron_floating.resync(sim)
+    floating_ips.resync(sim)
     (row,) = sim.state.floatingips.values()
     assert (row["port_id"], row["status"]) == (None, "ACTIVE"), "it says so: this shows nothing"
     here.watch_over()
@@ -138,12 +138,12 @@ def powerless_and_back(here: Ground) -> None:
     """Site 1 lost its power, was moved away from, and let go before its agent began."""
     sim = here.world.sites["site1"].sim
     here.cut("site1")
-    neutron_floating.power_loss(sim)
+    floating_ips.power_loss(sim)
     here.move("site2", "site1")
     here.mend("site1")
     (job_id,) = here.guard.round()
     here.engine.rest(job_id)
-    neutron_floating.resync(sim)
+    floating_ips.resync(sim)
 
 
 @pytest.mark.parametrize("path", ["/floatingips", "/ports"])
@@ -196,7 +196,7 @@ def test_an_agent_that_is_dead_goes_on_answering(here: Ground) -> None:
     job = here.move("site2")
     assert "L3 agent has not taken it away" in job.memos["release-site1"].error
     assert here.holders() == ["site1"]
-    neutron_floating.resync(sim)
+    floating_ips.resync(sim)
     here.rest()
     assert here.holders() == ["site1"]
 
@@ -238,7 +238,7 @@ def test_a_bind_that_arrives_after_its_undo_is_refused(here: Ground) -> None:
 
 def test_without_if_match_it_would_not_be(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control of the one above."""
-    monkeypatch.setattr(neutron_floating, "matches", lambda *_args: None)
+    monkeypatch.setattr(floating_ips, "matches", lambda *_args: None)
     here.world.sites["site2"].strike(
         Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=1.0)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multisite.jobs.model import JobState
 from multisite_lab.sim.model import Server
-from multisite_lab.sim.nova_quiesce import agent
+from multisite_lab.sim.nova.quiesce import agent
 from multisite_lab.sim.world import World
 from tests.sim.house import SITE, House, wrong
 from tests.sim.outcome import site_facts

@@ -13,7 +13,7 @@ from multisite.domain.l3_path import PathState
 from multisite.jobs.model import JobState
 from multisite.networks.paths.service import EndAsked, PathService
 from multisite_lab.sim.faults import Rule
-from multisite_lab.sim.wire import Row
+from multisite_lab.sim.model import Row
 from tests.sim import deploy
 from tests.sim.address_ground import OPERATOR, Ground, ground
 

@@ -12,7 +12,7 @@ from multisite.clouds import call
 from multisite.networks.stretch import reconcile, watch
 from multisite.networks.stretch.watch import Seen, Watch
 from multisite_lab.sim.faults import Rule
-from multisite_lab.sim.neutron_remote import OWNER
+from multisite_lab.sim.neutron.remote_ports import OWNER
 from tests.sim.networks import NETWORK, SITES, Ground, stretched
 
 PASSES = 5

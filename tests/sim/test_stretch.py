@@ -119,9 +119,9 @@ def test_a_lost_answer_makes_no_second_network(stage: Stage) -> None:
 
 
 def test_all_get_the_least_mtu(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    from multisite_lab.sim import neutron
+    from multisite_lab.sim.neutron import networks
 
-    made = neutron.create_network
+    made = networks.create_network
 
     def small(sim: Any, asked: Any) -> Any:
         answer = made(sim, asked)
@@ -130,7 +130,7 @@ def test_all_get_the_least_mtu(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
             sim.state.networks[answer.body["network"]["id"]]["mtu"] = 1400
         return answer
 
-    route = next(r for r in neutron.ROUTES if (r.method, r.template) == ("POST", "/networks"))
+    route = next(r for r in networks.ROUTES if (r.method, r.template) == ("POST", "/networks"))
     monkeypatch.setitem(route.__dict__, "handle", small)
     _, network = stage.stretch()
     assert network.mtu == 1400

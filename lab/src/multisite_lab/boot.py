@@ -17,7 +17,8 @@ from typing import Any, TextIO
 from multisite_lab import ceph, control, database, form, lean, ovs, ready
 from multisite_lab.listening import answers as answers  # also for the golden database
 from multisite_lab.model import Host, Machine, machine_named
-from multisite_lab.services import Service, services
+from multisite_lab.program import Service
+from multisite_lab.services import services
 from multisite_lab.star import programs as identity
 from multisite_lab.supervise import Supervisor
 

@@ -20,17 +20,9 @@ from multisite_lab.database import PLACEHOLDER_HOST, PLACEHOLDER_REGION
 from multisite_lab.mariadb import execute, server_command
 from multisite_lab.model import PORTS, LabError, Site, api_url
 from multisite_lab.passwords import Passwords
+from multisite_lab.program import base_environment
 
 SCHEMAS = ("keystone", "placement", "glance", "cinder", "nova_api", "nova_cell0", "nova_cell1", "neutron")
-SERVICE_USERS = ("placement", "glance", "cinder", "nova", "neutron")
-CATALOG = {
-    "placement": "placement",
-    "glance": "image",
-    "cinder": "volumev3",
-    "nova": "compute",
-    "neutron": "network",
-}
-"""API -> its type in the service catalog."""
 
 _BUILD_SITE = Site("golden", 0, PLACEHOLDER_REGION)
 
@@ -87,7 +79,7 @@ def install(golden: Path, site: Site) -> None:
 
 def build() -> None:
     """Make it, inside the namespaces `ensure` made."""
-    from multisite_lab import identity
+    from multisite_lab import identity  # here, because openstacksdk takes long to import
     from multisite_lab.render import render_site
 
     os.umask(0o077)
@@ -176,8 +168,6 @@ def _tool(program: str, *arguments: str, environment: dict[str, str] | None = No
 
 
 def _environment() -> dict[str, str]:
-    from multisite_lab.services import base_environment
-
     return base_environment(_BUILD_SITE)
 
 

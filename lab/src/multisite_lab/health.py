@@ -13,8 +13,9 @@ import psutil  # type: ignore[import-untyped]
 
 from multisite_lab import form, lifecycle, netns, paths, process
 from multisite_lab.model import CORE_NAMESPACE, Host, Machine, Site
+from multisite_lab.program import Service
 from multisite_lab.ready import OK
-from multisite_lab.services import Service, services
+from multisite_lab.services import services
 from multisite_lab.star import entry
 from multisite_lab.supervise import Program, Supervisor
 

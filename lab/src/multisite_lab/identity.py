@@ -7,9 +7,18 @@ from typing import Any
 import openstack
 
 from multisite_lab.database import PLACEHOLDER_HOST, PLACEHOLDER_REGION
-from multisite_lab.golden import CATALOG, SERVICE_USERS
 from multisite_lab.model import api_url
 from multisite_lab.passwords import Passwords
+
+SERVICE_USERS = ("placement", "glance", "cinder", "nova", "neutron")
+CATALOG = {
+    "placement": "placement",
+    "glance": "image",
+    "cinder": "volumev3",
+    "nova": "compute",
+    "neutron": "network",
+}
+"""API -> its type in the service catalog."""
 
 _NAMES = {"cinder": "cinderv3"}
 """Names in the catalog that differ from ours; Nova looks for Cinder by this one."""

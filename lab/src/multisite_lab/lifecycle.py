@@ -20,8 +20,8 @@ from multisite_lab import boot, form, golden, links, netns, paths, process
 from multisite_lab.model import Host, LabError, Machine, Site, machines_of
 from multisite_lab.passwords import Passwords, write_private
 from multisite_lab.process import Record
+from multisite_lab.program import lab_environment
 from multisite_lab.render import render_host, render_site
-from multisite_lab.services import lab_environment
 from multisite_lab.star import base, layout
 from multisite_lab.supervise import Supervisor
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from cryptography.fernet import Fernet
 
 from multisite_lab import form, lean, paths, plugins
 from multisite_lab.model import CORE_MANAGEMENT, PORTS, UNDERLAY_NETWORK, Host, Machine, Site
 from multisite_lab.passwords import Passwords, write_private
-from multisite_lab.services import environment_line, lab_environment, services
+from multisite_lab.program import environment_line, lab_environment
+from multisite_lab.services import services
 from multisite_lab.star import config as star
 from multisite_lab.star import keys as star_keys
 from multisite_lab.star import layout
+from multisite_lab.templates import template_text
 
 FILES = {
     "keystone/keystone.conf": "keystone.conf",
@@ -162,11 +162,6 @@ def auth_url(site: Site) -> str:
     return layout.ENTRY_URL if form.shared() else site.url("keystone")
 
 
-def template_text(name: str, context: dict[str, Any]) -> str:
-    """One template with its values; a name that is not given is an error, never an empty string."""
-    return _environment().get_template(f"{name}.j2").render(context)
-
-
 def _context(site: Machine, passwords: Passwords, identity: str) -> dict[str, Any]:
     sites = list(form.sites().values())
     return {
@@ -212,14 +207,3 @@ def _keys(folder: Path) -> None:
     for name in ("0", "1"):
         if not (folder / name).exists():
             write_private(folder / name, Fernet.generate_key().decode())
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(paths.DATA / "templates"),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        autoescape=False,  # noqa: S701 - INI files, not HTML
-    )

@@ -1,51 +1,15 @@
-"""The programs of a site, as data: command, environment, what each needs, how one sees that it is up."""
+"""The programs of a site, in the order in which they should get the processors."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from multisite_lab import form, lean, paths, uwsgi
 from multisite_lab.mariadb import server_command
 from multisite_lab.model import PORTS, Host, Machine, Site
-
-FIRST = ("/usr/bin/nice", "-n", "-5")
-"""For what everybody else waits for: at a start dozens of programs want two processors."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """One program under the site's supervisor.
-
-    `needs` names services or boot tasks that must be ready before it is started; `probe` is `tcp:HOST:PORT`
-    or `unix:PATH`, and without one the program counts as ready as soon as it is started.  `package` tells
-    its version: a distribution in the OpenStack environment, or `deb:NAME`.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    needs: tuple[str, ...] = ()
-    probe: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
-    package: str = ""
-
-    @property
-    def command_line(self) -> str:
-        """For the supervisor's file, where a percent sign starts an expansion."""
-        return shlex.join(self.command).replace("%", "%%")
-
-    @property
-    def environment_line(self) -> str:
-        """For the supervisor's file."""
-        return environment_line(self.environment)
-
-
-def environment_line(environment: dict[str, str]) -> str:
-    """Variables in the supervisor's notation."""
-    return ",".join(f'{key}="{value}"' for key, value in environment.items()).replace("%", "%%")
+from multisite_lab.program import FIRST, Service, base_environment, lab_environment
+from multisite_lab.star.programs import programs
 
 
 def services(machine: Machine) -> list[Service]:
@@ -62,30 +26,8 @@ def services(machine: Machine) -> list[Service]:
         return [service for service in whole if service.name in lean.SERVICES]
     if not form.shared():
         return whole
-    # Late: its programs are made of what is in this module.
-    from multisite_lab.star.programs import programs
-
     kept = [service for service in whole if service.name != "keystone"] if form.whole(site) else []
     return [*programs(site), *kept]
-
-
-def base_environment(site: Machine) -> dict[str, str]:
-    """What every program of a machine gets."""
-    venv = paths.openstack_venv()
-    return {
-        "PATH": f"{site.etc}/bin:{venv}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "PYTHONPATH": f"{paths.DATA}/ext:{paths.state()}/bindings",
-        "PYTHONWARNINGS": "ignore",
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "MULTISITE_LAB_STATE": str(paths.state()),
-        "MULTISITE_CACHE": str(paths.cache()),
-    }
-
-
-def lab_environment(site: Machine) -> dict[str, str]:
-    """For the lab's own programs: the interpreter and import path that run this."""
-    return base_environment(site) | {"PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 def _storage(site: Site) -> list[Service]:

@@ -14,19 +14,12 @@ from typing import Any
 import pytest
 
 from multisite.clouds.errors import SiteError
-from multisite_lab.sim import (
-    cinder_backups,
-    cinder_snapshots,
-    cinder_volumes,
-    guest,
-    neutron_pools,
-    neutron_ports,
-    neutron_routers,
-    nova_quiesce,
-    quotas,
-)
+from multisite_lab.sim import guest, quotas
+from multisite_lab.sim.cinder import backups, snapshots, volumes
 from multisite_lab.sim.content import BackupStore, Content
 from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume
+from multisite_lab.sim.neutron import ports, routers, subnet_pools
+from multisite_lab.sim.nova import quiesce
 from multisite_lab.sim.wire import ApiError, Ask, fault
 from multisite_lab.sim.world import make_world
 from tests.contract.sites import (
@@ -57,24 +50,24 @@ def parent_is_of_the_same_snapshot(patch: pytest.MonkeyPatch) -> None:
     def choose(sim: Sim, volume: Volume, snapshot: Snapshot | None) -> Backup:
         own = [b for b in sim.state.backups.values() if snapshot and b.snapshot_id == snapshot.id]
         if not own:
-            raise cinder_backups.invalid("No backups available to do an incremental backup.")
+            raise backups.invalid("No backups available to do an incremental backup.")
         return own[-1]
 
-    patch.setattr(cinder_backups, "choose_parent", choose)
+    patch.setattr(backups, "choose_parent", choose)
 
 
 def parent_is_the_newest_backup(patch: pytest.MonkeyPatch) -> None:
     def choose(sim: Sim, volume: Volume, snapshot: Snapshot | None) -> Backup:
         own = [b for b in sim.state.backups.values() if b.volume_id == volume.id]
         if not own:
-            raise cinder_backups.invalid("No backups available to do an incremental backup.")
+            raise backups.invalid("No backups available to do an incremental backup.")
         return max(own, key=lambda b: b.created_at)
 
-    patch.setattr(cinder_backups, "choose_parent", choose)
+    patch.setattr(backups, "choose_parent", choose)
 
 
 def parents_may_be_deleted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(cinder_backups, "children", lambda _sim, _id: [])
+    patch.setattr(backups, "children", lambda _sim, _id: [])
 
 
 def a_restore_takes_the_full_backup_only(patch: pytest.MonkeyPatch) -> None:
@@ -87,19 +80,19 @@ def a_restore_takes_the_full_backup_only(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_missing_parent_is_no_trouble(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(cinder_backups, "chain", lambda _sim, backup_id: [backup_id])
+    patch.setattr(backups, "chain", lambda _sim, backup_id: [backup_id])
 
 
 def a_mac_address_may_be_twice(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(neutron_ports, "refuse_taken_mac", lambda *_: None)
+    patch.setattr(ports, "refuse_taken_mac", lambda *_: None)
 
 
 def an_address_may_be_twice(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(neutron_ports, "refuse_taken_address", lambda *_: None)
+    patch.setattr(ports, "refuse_taken_address", lambda *_: None)
 
 
 def missing_is_a_bad_request(patch: pytest.MonkeyPatch) -> None:
-    honest = cinder_volumes.find
+    honest = volumes.find
 
     def find(sim: Sim, volume_id: str, ask: Ask) -> Volume:
         try:
@@ -107,20 +100,20 @@ def missing_is_a_bad_request(patch: pytest.MonkeyPatch) -> None:
         except ApiError:
             raise fault(400, f"Volume {volume_id} could not be found.") from None
 
-    patch.setattr(cinder_volumes, "find", find)
+    patch.setattr(volumes, "find", find)
 
 
 def volumes_in_use_are_like_others(patch: pytest.MonkeyPatch) -> None:
-    honest = cinder_volumes.find
+    honest = volumes.find
 
     def find(sim: Sim, volume_id: str, ask: Ask) -> Volume:
         return replace(honest(sim, volume_id, ask), status="available")
 
-    patch.setattr(cinder_snapshots, "find_volume", find)
+    patch.setattr(snapshots, "find_volume", find)
 
 
 def a_freeze_has_no_limit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(nova_quiesce, "_limit", lambda *_: None)
+    patch.setattr(quiesce, "_limit", lambda *_: None)
     honest = time.monotonic
     patch.setattr(time, "monotonic", lambda: honest() * 20)  # do not wait for it for long
 
@@ -134,11 +127,11 @@ def a_frozen_guest_goes_on_writing(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_router_has_no_interfaces(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(neutron_routers, "interfaces", lambda *_: [])
+    patch.setattr(routers, "interfaces", lambda *_: [])
 
 
 def a_pool_gives_a_block_twice(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(neutron_pools, "block_for", lambda *_: ip_network("10.80.0.0/24"))
+    patch.setattr(subnet_pools, "block_for", lambda *_: ip_network("10.80.0.0/24"))
 
 
 DATA = "is not record|of one moment"

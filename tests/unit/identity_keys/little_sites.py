@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from multisite.identity.keys import orders
 from multisite.identity.keys.service import KeyService, Settings
-from multisite.identity.keys.transport.access import Facts, SiteProblem
+from multisite.identity.keys.transport.model import Facts, SiteProblem
 from multisite.identity.topology.model import Form, IdentitySite, KeyHome, Role, Tokens, Topology
 
 TOKENS = Tokens(expiration=3600, allow_expired_window=7200, rotation_interval=3600)

@@ -11,9 +11,8 @@ import time
 from dataclasses import dataclass
 
 from multisite_lab.sim.content import BackupStore
-from multisite_lab.sim.model import Settings, Sim
+from multisite_lab.sim.model import Account, Settings, Sim
 from multisite_lab.sim.site import SimSite
-from multisite_lab.sim.wire import Account
 from multisite_lab.sim.world import Saved, World
 
 

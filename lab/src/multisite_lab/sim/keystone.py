@@ -6,8 +6,8 @@ import uuid
 from typing import Any
 
 from multisite_lab.sim.clock import nova_time
-from multisite_lab.sim.model import Sim
-from multisite_lab.sim.wire import Account, Answer, Ask, Route, Row, keystone_error, ok, unauthorized
+from multisite_lab.sim.model import Account, Row, Sim
+from multisite_lab.sim.wire import Answer, Ask, Route, keystone_error, ok, unauthorized
 
 DOMAIN = {"id": "default", "name": "Default"}
 CATALOG = {

@@ -7,13 +7,29 @@ import itertools
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from multisite_lab.sim.clock import Clock, WallClock
 from multisite_lab.sim.content import BackupStore, Content
-from multisite_lab.sim.wire import Account, Row
 
+Row = dict[str, Any]
 Agent = Literal["ok", "dead", "hung", "absent"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who asks: a user in a project, and the roles there."""
+
+    user_id: str
+    user_name: str
+    project_id: str
+    project_name: str
+    password: str
+    roles: tuple[str, ...]
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
 
 
 @dataclass

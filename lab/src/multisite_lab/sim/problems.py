@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from multisite_lab.sim.model import Sim
-from multisite_lab.sim.wire import Row
+from multisite_lab.sim.model import Row, Sim
 
 KEY = "multisite_token"
 LATE = 1.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from multisite_lab.sim.model import Sim
-from multisite_lab.sim.wire import Answer, Ask, Route, Row, fault, neutron_error, ok, required
+from multisite_lab.sim.model import Row, Sim
+from multisite_lab.sim.wire import Answer, Ask, Route, fault, neutron_error, ok, required
 
 NOVA = ("instances", "cores", "ram", "key_pairs", "server_groups")
 CINDER = ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes")

@@ -10,27 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from multisite_lab.sim import (
-    cinder_backups,
-    cinder_groups,
-    cinder_snapshots,
-    cinder_volumes,
-    glance,
-    keystone,
-    neutron,
-    neutron_floating,
-    neutron_pools,
-    neutron_ports,
-    neutron_routers,
-    nova_actions,
-    nova_quiesce,
-    nova_servers,
-    nova_things,
-    quotas,
-)
+from multisite_lab.sim import glance, keystone, quotas
+from multisite_lab.sim.cinder import backups, groups, snapshots, volumes
 from multisite_lab.sim.faults import Rule, Script, Seen
-from multisite_lab.sim.model import Sim, State
-from multisite_lab.sim.wire import Account, Answer, ApiError, Ask, Route, Version, fault, ok, parsed
+from multisite_lab.sim.model import Account, Sim, State
+from multisite_lab.sim.neutron import floating_ips, networks, ports, routers, subnet_pools
+from multisite_lab.sim.nova import actions, quiesce, resources, servers
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Version, fault, ok, parsed
 
 NOBODY = Account("", "", "", "", "", ())
 
@@ -56,10 +42,10 @@ SERVICES = (
         "/compute",
         "v2.1",
         (
-            *nova_servers.ROUTES,
-            *nova_actions.ROUTES,
-            *nova_quiesce.ROUTES,
-            *nova_things.ROUTES,
+            *servers.ROUTES,
+            *actions.ROUTES,
+            *quiesce.ROUTES,
+            *resources.ROUTES,
             *quotas.NOVA_ROUTES,
         ),
         (2, 1),
@@ -70,10 +56,10 @@ SERVICES = (
         "/volume",
         "v3",
         (
-            *cinder_volumes.ROUTES,
-            *cinder_snapshots.ROUTES,
-            *cinder_backups.ROUTES,
-            *cinder_groups.ROUTES,
+            *volumes.ROUTES,
+            *snapshots.ROUTES,
+            *backups.ROUTES,
+            *groups.ROUTES,
             *quotas.CINDER_ROUTES,
         ),
         (3, 0),
@@ -84,11 +70,11 @@ SERVICES = (
         "/network",
         "v2.0",
         (
-            *neutron.ROUTES,
-            *neutron_pools.ROUTES,
-            *neutron_ports.ROUTES,
-            *neutron_routers.ROUTES,
-            *neutron_floating.ROUTES,
+            *networks.ROUTES,
+            *subnet_pools.ROUTES,
+            *ports.ROUTES,
+            *routers.ROUTES,
+            *floating_ips.ROUTES,
             *quotas.NEUTRON_ROUTES,
         ),
     ),

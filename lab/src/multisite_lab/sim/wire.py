@@ -5,29 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from multisite_lab.sim.model import Sim
+from multisite_lab.sim.model import Account, Row, Sim
 
-Row = dict[str, Any]
 Version = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Account:
-    """Who asks: a user in a project, and the roles there."""
-
-    user_id: str
-    user_name: str
-    project_id: str
-    project_name: str
-    password: str
-    roles: tuple[str, ...]
-
-    @property
-    def is_admin(self) -> bool:
-        return "admin" in self.roles
 
 
 @dataclass(frozen=True)
@@ -73,7 +55,7 @@ class ApiError(Exception):
         self.answer = Answer(status, body, headers or {})
 
 
-Handler = Callable[["Sim", Ask], Answer]
+Handler = Callable[[Sim, Ask], Answer]
 
 
 @dataclass(frozen=True)

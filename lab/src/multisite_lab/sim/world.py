@@ -13,12 +13,11 @@ import yaml
 
 from multisite_lab.sim.clock import Clock, WallClock
 from multisite_lab.sim.content import BackupStore, Stored
-from multisite_lab.sim.model import Settings, Sim, State, new_id
-from multisite_lab.sim.nova_things import make_flavor
+from multisite_lab.sim.model import Account, Row, Settings, Sim, State, new_id
+from multisite_lab.sim.nova.resources import make_flavor
 from multisite_lab.sim.problems import problems
 from multisite_lab.sim.server import Served
 from multisite_lab.sim.site import SimSite
-from multisite_lab.sim.wire import Account, Row
 
 PROJECT, OTHER = "vnf", "other"
 PASSWORD = "sim-secret"

@@ -124,7 +124,9 @@ def _dump(golden_database: Path) -> str:
 
 def _cheaper_hashes(passwords: Passwords) -> str:
     """SQL that makes checking the lab's passwords cheap: tests log in often, on two processors."""
-    secrets = vars(passwords) | dict.fromkeys(golden.SERVICE_USERS, passwords.service)
+    from multisite_lab.identity import SERVICE_USERS  # here, because openstacksdk takes long to import
+
+    secrets = vars(passwords) | dict.fromkeys(SERVICE_USERS, passwords.service)
     python = paths.openstack_venv() / "bin" / "python"
     done = subprocess.run(
         [python, "-c", _HASH], input=json.dumps(secrets), capture_output=True, text=True, check=True

@@ -8,6 +8,7 @@ from multisite_lab.model import Site
 from multisite_lab.passwords import Passwords
 from multisite_lab.star import layout
 from multisite_lab.star.layout import Node
+from multisite_lab.templates import template_text
 
 FOLDERS = ("etc/identity", "log", "run", "var/keystone")
 
@@ -40,7 +41,4 @@ def entry(socket: str) -> str:
 
 
 def _text(template: str, values: dict[str, Any]) -> str:
-    # Late: rendering a whole site begins there and comes here for the identity's part.
-    from multisite_lab.render import template_text
-
     return template_text(template, {"layout": layout} | values)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from multisite_lab import form, paths, uwsgi
 from multisite_lab.model import PORTS, Site
-from multisite_lab.services import FIRST, Service, base_environment, lab_environment
+from multisite_lab.program import FIRST, Service, base_environment, lab_environment
 from multisite_lab.star import access, galera, layout, tasks
 from multisite_lab.star.layout import Node
 

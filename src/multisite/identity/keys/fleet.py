@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from multisite.domain.errors import MultisiteError
-from multisite.identity.keys.transport.access import Connect, SiteFiles, SiteProblem
+from multisite.identity.keys.transport.access import Connect
+from multisite.identity.keys.transport.model import SiteFiles, SiteProblem
 from multisite.identity.topology.model import IdentitySite
 
 LOG = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from multisite.identity.keys import fernet_plan, jws_plan, site_keys
 from multisite.identity.keys.repository import Key, Kind, Repository
 from multisite.identity.keys.service import KeyService, Looked, SiteLook
 from multisite.identity.keys.state import Emergency, JwsState, State
-from multisite.identity.keys.transport.access import SiteProblem, home_of
+from multisite.identity.keys.transport.access import home_of
+from multisite.identity.keys.transport.model import SiteProblem
 
 JWS = "jws"
 

@@ -26,7 +26,8 @@ from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.schedule import lifetime
 from multisite.identity.keys.state import JwsSeen, JwsState, KindState, Seen, SiteState, State
 from multisite.identity.keys.transport import access as transport
-from multisite.identity.keys.transport.access import Connect, SiteFiles, SiteProblem, home_of
+from multisite.identity.keys.transport.access import Connect, home_of
+from multisite.identity.keys.transport.model import SiteFiles, SiteProblem
 from multisite.identity.keys.vault import Vault
 from multisite.identity.topology.model import IdentitySite, TokenProvider, Topology
 

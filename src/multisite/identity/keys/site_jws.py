@@ -15,7 +15,7 @@ from multisite.identity.keys.jws_plan import Task
 from multisite.identity.keys.repository import fingerprint
 from multisite.identity.keys.site_keys import STAGING, make_staging
 from multisite.identity.keys.state import JwsSeen
-from multisite.identity.keys.transport.access import SiteFiles, SiteProblem
+from multisite.identity.keys.transport.model import SiteFiles, SiteProblem
 from multisite.identity.topology.model import KeyHome
 
 PUBLIC_FILE, PUBLIC_FOLDER = 0o644, 0o755

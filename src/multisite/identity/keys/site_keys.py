@@ -16,7 +16,7 @@ from multisite.identity.keys import install
 from multisite.identity.keys.files import PRIVATE_FILE, PRIVATE_FOLDER
 from multisite.identity.keys.repository import Key, Kind, Repository, fingerprint
 from multisite.identity.keys.state import Seen
-from multisite.identity.keys.transport.access import Facts, SiteFiles, SiteProblem
+from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem
 from multisite.identity.topology.model import KeyHome
 
 STAGING = ".multisite"

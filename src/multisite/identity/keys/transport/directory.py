@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from multisite.identity.keys import files
-from multisite.identity.keys.transport.access import Facts, SiteFiles, SiteProblem
+from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem
 
 T = TypeVar("T")
 COMMAND_SECONDS = 30

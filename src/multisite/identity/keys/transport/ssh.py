@@ -16,8 +16,8 @@ import asyncssh
 
 from multisite.domain.errors import Invalid
 from multisite.identity.keys import files
-from multisite.identity.keys.transport.access import Facts, SiteFiles, SiteProblem
 from multisite.identity.keys.transport.directory import account
+from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem
 from multisite.identity.topology.model import KeyHome
 
 CONNECT_SECONDS = 10

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from multisite_lab.sim.clock import nova_time
-from multisite_lab.sim.model import Sim, new_id
-from multisite_lab.sim.wire import Row
+from multisite_lab.sim.model import Row, Sim, new_id
 
 DHCP = "network:dhcp"
 _numbers = itertools.count(1)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from multisite_lab.sim import guest, quotas
-from multisite_lab.sim.cinder_volumes import find as find_volume
-from multisite_lab.sim.cinder_volumes import invalid_volume, matching, scoped, visible
+from multisite_lab.sim.cinder.volumes import find as find_volume
+from multisite_lab.sim.cinder.volumes import invalid_volume, matching, scoped, visible
 from multisite_lab.sim.clock import cinder_time
-from multisite_lab.sim.model import Sim, Snapshot, Volume, new_id
-from multisite_lab.sim.wire import Answer, Ask, Route, Row, fault, ok, page, required
+from multisite_lab.sim.model import Row, Sim, Snapshot, Volume, new_id
+from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, page, required
 
 
 def find(sim: Sim, snapshot_id: str, ask: Ask) -> Snapshot:

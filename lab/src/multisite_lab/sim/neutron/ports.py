@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 
-from multisite_lab.sim import neutron_floating, neutron_remote, quotas
-from multisite_lab.sim.model import Sim, new_id
-from multisite_lab.sim.neutron import common, find_network, find_subnet, invalid, listed, visible, wanted
-from multisite_lab.sim.neutron_addresses import blank_port, first_free, new_mac, taken
-from multisite_lab.sim.wire import Answer, Ask, Route, Row, neutron_error, ok
+from multisite_lab.sim import quotas
+from multisite_lab.sim.model import Row, Sim, new_id
+from multisite_lab.sim.neutron import floating_ips, remote_ports
+from multisite_lab.sim.neutron.ipam import blank_port, first_free, new_mac, taken
+from multisite_lab.sim.neutron.networks import (
+    common,
+    find_network,
+    find_subnet,
+    invalid,
+    listed,
+    visible,
+    wanted,
+)
+from multisite_lab.sim.wire import Answer, Ask, Route, neutron_error, ok
 
 _SAME = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix",
          "remote_group_id")  # fmt: skip
@@ -22,18 +31,18 @@ def find_port(sim: Sim, ask: Ask, port_id: str) -> Row:
 
 
 def ports(sim: Sim, ask: Ask) -> Answer:
-    return listed(sim, ask, "ports", [neutron_remote.shown(sim, ask, p) for p in sim.state.ports.values()])
+    return listed(sim, ask, "ports", [remote_ports.shown(sim, ask, p) for p in sim.state.ports.values()])
 
 
 def port(sim: Sim, ask: Ask) -> Answer:
-    return ok({"port": neutron_remote.shown(sim, ask, find_port(sim, ask, ask.ids["id"]))})
+    return ok({"port": remote_ports.shown(sim, ask, find_port(sim, ask, ask.ids["id"]))})
 
 
 def create_port(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "port")
     network = find_network(sim, ask, str(fields.get("network_id")))
     mac = str(fields.get("mac_address") or new_mac(sim)).lower()
-    remote = neutron_remote.created(sim, ask, network, fields)
+    remote = remote_ports.created(sim, ask, network, fields)
     refuse_taken_mac(sim, network["id"], mac)
     addresses = _addresses(sim, ask, network, fields)
     protected = bool(fields.get("port_security_enabled", network["port_security_enabled"]))
@@ -53,7 +62,7 @@ def create_port(sim: Sim, ask: Ask) -> Answer:
     # Ports alone take tags when they are made (extension tag-ports-during-bulk-creation).
     row["tags"] = list(fields.get("tags") or [])
     sim.state.ports[row["id"]] = row
-    return ok({"port": neutron_remote.shown(sim, ask, row)}, 201)
+    return ok({"port": remote_ports.shown(sim, ask, row)}, 201)
 
 
 def refuse_taken_mac(sim: Sim, network_id: str, mac: str) -> None:
@@ -134,9 +143,9 @@ def _groups(sim: Sim, ask: Ask, fields: Row, protected: bool) -> list[str]:
 
 def update_port(sim: Sim, ask: Ask) -> Answer:
     row = find_port(sim, ask, ask.ids["id"])
-    neutron_floating.matches(ask, row)
+    floating_ips.matches(ask, row)
     fields = wanted(ask, "port")
-    written = neutron_remote.updated(sim, ask, row, fields)
+    written = remote_ports.updated(sim, ask, row, fields)
     allowed = (
         "name",
         "description",
@@ -155,7 +164,7 @@ def update_port(sim: Sim, ask: Ask) -> Answer:
         written["fixed_ips"] = _readdressed(sim, ask, row, written["fixed_ips"])
     row |= written
     row["revision_number"] += 1
-    return ok({"port": neutron_remote.shown(sim, ask, row)})
+    return ok({"port": remote_ports.shown(sim, ask, row)})
 
 
 def _readdressed(sim: Sim, ask: Ask, row: Row, asked: list[Row]) -> list[Row]:
@@ -176,7 +185,7 @@ def delete_port(sim: Sim, ask: Ask) -> Answer:
         words = f"Port {row['id']} cannot be deleted directly via the port API: {said}."
         raise neutron_error(409, "ServicePortInUse", words)
     del sim.state.ports[row["id"]]
-    neutron_floating.port_gone(sim, row["id"])
+    floating_ips.port_gone(sim, row["id"])
     return Answer(204)
 
 

@@ -8,13 +8,13 @@ import json
 from typing import Any
 
 from multisite_lab.sim import guest, quotas
-from multisite_lab.sim.cinder_snapshots import find as find_snapshot
-from multisite_lab.sim.cinder_volumes import find as find_volume
-from multisite_lab.sim.cinder_volumes import invalid_volume, make, matching, scoped, visible, volume_type
+from multisite_lab.sim.cinder.snapshots import find as find_snapshot
+from multisite_lab.sim.cinder.volumes import find as find_volume
+from multisite_lab.sim.cinder.volumes import invalid_volume, make, matching, scoped, visible, volume_type
 from multisite_lab.sim.clock import cinder_time
 from multisite_lab.sim.content import Content, Stored, changes
-from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume, new_id
-from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Row, fault, ok, page, required
+from multisite_lab.sim.model import Backup, Row, Sim, Snapshot, Volume, new_id
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, fault, ok, page, required
 
 SERVICE = "cinder.backup.drivers.posix.PosixBackupDriver"
 NEVER = 0.0

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import ipaddress
 
-from multisite_lab.sim.model import Sim
-from multisite_lab.sim.neutron import common, find_network, invalid, visible, wanted
-from multisite_lab.sim.neutron_addresses import first_free, taken
-from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Row, neutron_error, ok
+from multisite_lab.sim.model import Row, Sim
+from multisite_lab.sim.neutron.ipam import first_free, taken
+from multisite_lab.sim.neutron.networks import common, find_network, invalid, visible, wanted
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
 
 _FILTERS = (
     "id",

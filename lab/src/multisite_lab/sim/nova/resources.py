@@ -6,8 +6,8 @@ import hashlib
 from typing import Any
 
 from multisite_lab.sim import quotas
-from multisite_lab.sim.model import Sim, new_id
-from multisite_lab.sim.wire import Answer, Ask, Route, Row, fault, ok, page, required
+from multisite_lab.sim.model import Row, Sim, new_id
+from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, page, required
 
 
 def _admins_only(ask: Ask, rule: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from multisite_lab.sim import guest
-from multisite_lab.sim.model import Server, Sim
-from multisite_lab.sim.nova_quiesce import ACTIONS as QUIESCE
-from multisite_lab.sim.nova_servers import find, start, stop
-from multisite_lab.sim.wire import Answer, Ask, Route, Row, fault, ok, required
+from multisite_lab.sim.model import Row, Server, Sim
+from multisite_lab.sim.nova.quiesce import ACTIONS as QUIESCE
+from multisite_lab.sim.nova.servers import find, start, stop
+from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, required
 
 
 def action(sim: Sim, ask: Ask) -> Answer:

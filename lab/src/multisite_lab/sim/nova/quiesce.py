@@ -10,9 +10,9 @@ from typing import Any
 
 from multisite_lab.sim import guest
 from multisite_lab.sim.clock import filter_time
-from multisite_lab.sim.model import Freeze, Server, Sim
-from multisite_lab.sim.nova_servers import find
-from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Row, fault, ok
+from multisite_lab.sim.model import Freeze, Row, Server, Sim
+from multisite_lab.sim.nova.servers import find
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, fault, ok
 
 DEFAULT_TIMEOUT = 30
 DEAD = "Guest agent is not responding: Guest agent is not available for the domain"

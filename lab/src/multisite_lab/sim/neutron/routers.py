@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 
 from multisite_lab.sim import quotas
-from multisite_lab.sim.model import Sim
-from multisite_lab.sim.neutron import common, find_network, find_subnet, listed, visible, wanted
-from multisite_lab.sim.neutron_addresses import blank_port, first_free, new_mac, taken
-from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Row, neutron_error, ok
+from multisite_lab.sim.model import Row, Sim
+from multisite_lab.sim.neutron.ipam import blank_port, first_free, new_mac, taken
+from multisite_lab.sim.neutron.networks import common, find_network, find_subnet, listed, visible, wanted
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
 
 INTERFACE, GATEWAY = "network:router_interface", "network:router_gateway"
 

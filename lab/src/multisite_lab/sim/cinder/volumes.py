@@ -8,8 +8,8 @@ from typing import Any
 from multisite_lab.sim import quotas
 from multisite_lab.sim.clock import cinder_time
 from multisite_lab.sim.content import Content
-from multisite_lab.sim.model import Sim, Volume, new_id
-from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Row, fault, ok, page, required
+from multisite_lab.sim.model import Row, Sim, Volume, new_id
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, fault, ok, page, required
 
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
 LONGEST = 255

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from multisite_lab.sim import neutron_pools, neutron_remote, quotas
-from multisite_lab.sim.model import Sim
-from multisite_lab.sim.neutron_addresses import DHCP, new_row, pools, release, serve_dhcp
-from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Row, neutron_error, ok
+from multisite_lab.sim import quotas
+from multisite_lab.sim.model import Row, Sim
+from multisite_lab.sim.neutron import remote_ports, subnet_pools
+from multisite_lab.sim.neutron.ipam import DHCP, new_row, pools, release, serve_dhcp
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
 
 EXTENSIONS = ("standard-attr-tag", "port-security", "quota_details", "security-group", "net-mtu", "quotas",
               "router", "revision-if-match")  # fmt: skip
@@ -84,11 +85,11 @@ def find_subnet(sim: Sim, ask: Ask, subnet_id: str) -> Row:
 
 def networks(sim: Sim, ask: Ask) -> Answer:
     rows = sim.state.networks.values()
-    return listed(sim, ask, "networks", [neutron_remote.network_shown(ask, row) for row in rows])
+    return listed(sim, ask, "networks", [remote_ports.network_shown(ask, row) for row in rows])
 
 
 def network(sim: Sim, ask: Ask) -> Answer:
-    return ok({"network": neutron_remote.network_shown(ask, find_network(sim, ask, ask.ids["id"]))})
+    return ok({"network": remote_ports.network_shown(ask, find_network(sim, ask, ask.ids["id"]))})
 
 
 def create_network(sim: Sim, ask: Ask) -> Answer:
@@ -99,7 +100,7 @@ def create_network(sim: Sim, ask: Ask) -> Answer:
     quotas.refuse_neutron(sim, ask, "network")
     row = {
         **common(sim, ask, fields),
-        **neutron_remote.segment(sim, ask, fields),
+        **remote_ports.segment(sim, ask, fields),
         "mtu": mtu,
         "admin_state_up": True,
         "status": "ACTIVE",
@@ -110,7 +111,7 @@ def create_network(sim: Sim, ask: Ask) -> Answer:
         "availability_zones": [],
     }
     sim.state.networks[row["id"]] = row
-    return ok({"network": neutron_remote.network_shown(ask, row)}, 201)
+    return ok({"network": remote_ports.network_shown(ask, row)}, 201)
 
 
 def update_network(sim: Sim, ask: Ask) -> Answer:
@@ -167,9 +168,9 @@ def create_subnet(sim: Sim, ask: Ask) -> Answer:
         raise neutron_error(400, "BadRequest", said)
     try:
         cidr = fields.get("cidr")
-        block = ipaddress.ip_network(str(cidr)) if cidr else neutron_pools.block_for(sim, ask, str(pool_id))
+        block = ipaddress.ip_network(str(cidr)) if cidr else subnet_pools.block_for(sim, ask, str(pool_id))
         if cidr and pool_id is not None:
-            neutron_pools.refuse_taken(sim, ask, str(pool_id), block)
+            subnet_pools.refuse_taken(sim, ask, str(pool_id), block)
     except ValueError:
         raise invalid(f"'{fields.get('cidr')}' is not a valid IP subnet") from None
     for other in network_row["subnets"]:
@@ -272,7 +273,7 @@ def set_tags(sim: Sim, ask: Ask) -> Answer:
 
 
 def extensions(sim: Sim, _ask: Ask) -> Answer:
-    names = (*EXTENSIONS, *(neutron_remote.EXTENSIONS if sim.settings.remote_port else ()))
+    names = (*EXTENSIONS, *(remote_ports.EXTENSIONS if sim.settings.remote_port else ()))
     rows = [{"alias": a, "name": a.replace("-", " "), "description": "", "links": []} for a in names]
     return ok({"extensions": rows})
 
@@ -283,7 +284,7 @@ def agents(sim: Sim, ask: Ask) -> Answer:
         return ok({"agents": []})
     dhcp: Row = {"id": "neutron-dhcp-agent", "binary": "neutron-dhcp-agent", "agent_type": "DHCP agent"}
     dhcp |= {"host": sim.name, "alive": True, "admin_state_up": True, "configurations": {}}
-    return ok({"agents": [*neutron_remote.agents(sim), dhcp]})
+    return ok({"agents": [*remote_ports.agents(sim), dhcp]})
 
 
 ROUTES = (

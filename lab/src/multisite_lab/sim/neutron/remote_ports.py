@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 import zlib
 
-from multisite_lab.sim.model import Sim
-from multisite_lab.sim.wire import Ask, Row, neutron_error
+from multisite_lab.sim.model import Row, Sim
+from multisite_lab.sim.wire import Ask, neutron_error
 
 OWNER = "multisite:remote_port"
 AGENT = "Remote VTEP"

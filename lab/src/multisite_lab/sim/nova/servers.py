@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from multisite_lab.sim import guest, nova_views, quotas
-from multisite_lab.sim.cinder_volumes import attach, detach
-from multisite_lab.sim.model import Disk, Server, Sim, new_id
-from multisite_lab.sim.wire import Answer, Ask, Route, Row, fault, ok, page, required
+from multisite_lab.sim import guest, quotas
+from multisite_lab.sim.cinder.volumes import attach, detach
+from multisite_lab.sim.model import Disk, Row, Server, Sim, new_id
+from multisite_lab.sim.nova import views
+from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, page, required
 
 STAGES = ("scheduling", "block_device_mapping", "networking", "spawning")
 
@@ -32,11 +33,11 @@ def listing(sim: Sim, ask: Ask) -> Answer:
         rows = [s for s in rows if s.flavor["id"] == flavor]
     if (status := ask.one("status")) is not None:
         rows = [s for s in rows if s.status == status.upper()]
-    return page(ask, "servers", [nova_views.server(sim, s, ask) for s in rows], sim.settings.page)
+    return page(ask, "servers", [views.server(sim, s, ask) for s in rows], sim.settings.page)
 
 
 def show(sim: Sim, ask: Ask) -> Answer:
-    return ok({"server": nova_views.server(sim, find(sim, ask.ids["id"], ask), ask)})
+    return ok({"server": views.server(sim, find(sim, ask.ids["id"], ask), ask)})
 
 
 def create(sim: Sim, ask: Ask) -> Answer:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from multisite_lab.sim.clock import nova_time
-from multisite_lab.sim.model import Server, Sim
-from multisite_lab.sim.wire import Ask, Row
+from multisite_lab.sim.model import Row, Server, Sim
+from multisite_lab.sim.wire import Ask
 
 VM_STATES = {"ACTIVE": "active", "SHUTOFF": "stopped", "BUILD": "building", "ERROR": "error"}
 

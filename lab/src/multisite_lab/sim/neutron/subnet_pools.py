@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from multisite_lab.sim.model import Sim
-from multisite_lab.sim.neutron_addresses import new_row
-from multisite_lab.sim.wire import Answer, Ask, Route, Row, neutron_error, ok
+from multisite_lab.sim.model import Row, Sim
+from multisite_lab.sim.neutron.ipam import new_row
+from multisite_lab.sim.wire import Answer, Ask, Route, neutron_error, ok
 
 
 def pools(sim: Sim, ask: Ask) -> Answer:
