@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
-from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds.addresses import FloatingIp
+from multisite.clouds.ask import ask_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.errors import MultisiteError
-from multisite.domain.fence import FencedThreads
 from multisite.domain.moving_address import AddressMember, MovingAddress, Sighting, read_mark
 from multisite.networks.probe.echo import way
 from multisite.networks.probe.measure import answers
@@ -55,7 +54,7 @@ class Eyes:
         try:
             found = self.floating_ip(address, address.member(site))
         except MultisiteError as error:
-            return Sighting(site, known=False, why=str(error))
+            return _unknown(site, str(error))
         return sighting(address.member(site), found)
 
     def everywhere(self, address: MovingAddress, hurry: Collection[str] = ()) -> tuple[Sighting, ...]:
@@ -64,23 +63,14 @@ class Eyes:
         Those in ``hurry`` (declared fenced: nobody expects them to answer) get ``HURRY_SECONDS`` only.
         """
         sites = [member.site for member in address.members]
-        threads = FencedThreads(len(sites), "address-look")
-        asked = {site: threads.submit(self.at, address, site) for site in sites}
-        begun = time.monotonic()
-        try:
-            return tuple(_within(site, asked[site], begun if site in hurry else None) for site in sites)
-        finally:
-            threads.shutdown(wait=False)
-
-
-def _within(site: str, asked: Future[Sighting], begun: float | None) -> Sighting:
-    left = None if begun is None else max(0.0, begun + HURRY_SECONDS - time.monotonic())
-    try:
-        return asked.result(left)
-    except TimeoutError:
-        return Sighting(
-            site, known=False, why=f"no answer within {HURRY_SECONDS:.0f} s, and it was declared fenced"
+        answers = ask_all(sites, partial(self.at, address), seconds=dict.fromkeys(hurry, HURRY_SECONDS))
+        return tuple(
+            answers.known.get(site) or _unknown(site, answers.reasons[site], site in hurry) for site in sites
         )
+
+
+def _unknown(site: str, why: str, fenced: bool = False) -> Sighting:
+    return Sighting(site, known=False, why=f"{why}, and it was declared fenced" if fenced else why)
 
 
 def has_gone(member: AddressMember, found: FloatingIp) -> bool:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from multisite.clouds import addresses as neutron
+from multisite.clouds.ask import ask_all
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid, MultisiteError, NotFound
 from multisite.domain.l3_path import (
@@ -112,13 +114,10 @@ class PathService:
     def check(self, caller: Caller, id: str) -> PathJudgment:
         """Ask both sites; a site that does not answer is unknown, never in sync."""
         path = self.get(caller, id)
-        return judge(path, [self._sight(path, end) for end in path.ends])
-
-    def _sight(self, path: L3Path, end: PathEnd) -> EndSight:
-        try:
-            return look(self._clouds, path, end.site)
-        except MultisiteError as error:
-            return EndSight(end.site, known=False, why=str(error))
+        sites = [end.site for end in path.ends]
+        answers = ask_all(sites, partial(look, self._clouds, path), errors=(MultisiteError,))
+        silent = [EndSight(site, known=False, why=why) for site, why in answers.reasons.items()]
+        return judge(path, [*answers.known.values(), *silent])
 
     def _end(self, caller: Caller, asked: EndAsked) -> PathEnd:
         site = self._clouds.open(asked.site)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
+from multisite.clouds.ask import ask_all
 from multisite.clouds.plane_sights import look
 from multisite.domain.caller import Caller
 from multisite.domain.errors import MultisiteError
@@ -26,13 +26,11 @@ def compare(opens: OpensSites, application: str, record: PlaneRecord) -> PlaneJu
     """Of a plane of networks of its own.  A site that does not tell everything is unknown, never in sync."""
 
     def sight(site: str) -> PlaneSight:
-        try:
-            return look(opens.open(site), made_name(application, record.name), record.made[site])
-        except MultisiteError as error:
-            return PlaneSight(site, known=False, why=str(error))
+        return look(opens.open(site), made_name(application, record.name), record.made[site])
 
-    with ThreadPoolExecutor(max(1, len(record.made))) as pool:
-        return judge(application, record, list(pool.map(sight, record.made)))
+    answers = ask_all(record.made, sight, errors=(MultisiteError,))
+    silent = [PlaneSight(site, known=False, why=why) for site, why in answers.reasons.items()]
+    return judge(application, record, [*answers.known.values(), *silent])
 
 
 def compare_stretched(networks: NetworkService, caller: Caller, id: str) -> PlaneJudgment:

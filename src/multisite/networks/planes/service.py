@@ -9,13 +9,12 @@ from __future__ import annotations
 import builtins
 import uuid
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
 from multisite.clouds import planes as clouds_planes
-from multisite.clouds.errors import SiteError
+from multisite.clouds.ask import ask_all
 from multisite.clouds.planes import PlaneFacts
 from multisite.clouds.projects import owner_in
 from multisite.domain.caller import Caller
@@ -261,21 +260,14 @@ class PlaneService:
 
     def _plan(self, caller: Caller, app: Application, plane: Plane) -> PlanePlan:
         """All sites are asked at the same time."""
-        facts: dict[str, PlaneFacts] = {}
-        silent: dict[str, str] = {}
 
-        def ask(site: str) -> None:
-            try:
-                cloud = self._clouds.open(site)
-                project = owner_in(cloud, caller, app.project_id)
-                router = plane.realized is Realized.L3
-                facts[site] = clouds_planes.read_facts(cloud, project, router=router)
-            except SiteError as error:
-                silent[site] = str(error)
+        def facts(site: str) -> PlaneFacts:
+            cloud = self._clouds.open(site)
+            project = owner_in(cloud, caller, app.project_id)
+            return clouds_planes.read_facts(cloud, project, router=plane.realized is Realized.L3)
 
-        with ThreadPoolExecutor(len(plane.sites)) as pool:
-            list(pool.map(ask, plane.sites))
-        return make_plan(app.name, plane, facts, silent)
+        answers = ask_all(plane.sites, facts)
+        return make_plan(app.name, plane, answers.known, answers.reasons)
 
     def _seen(self, record: PlaneRecord) -> PlaneRecord:
         """With the state of its stretched network, if that is what it is."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import builtins
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from multisite.clouds import stretched
+from multisite.clouds.ask import ask_all
 from multisite.clouds.errors import SiteError
 from multisite.clouds.stretched import SiteFacts
 from multisite.domain.caller import Caller
@@ -184,8 +184,6 @@ class NetworkService:
         self, order: StretchOrder, *, lacking: bool = False
     ) -> tuple[dict[str, SiteFacts], dict[str, str]]:
         """All sites at the same time.  ``lacking``: one without the network to adopt is told with ``adopt`` None."""
-        facts: dict[str, SiteFacts] = {}
-        silent: dict[str, str] = {}
 
         def read(site: str) -> SiteFacts:
             cloud = self._clouds.open(site)
@@ -196,15 +194,8 @@ class NetworkService:
                     raise
                 return stretched.read_facts(cloud)
 
-        def ask(site: str) -> None:
-            try:
-                facts[site] = read(site)
-            except SiteError as error:
-                silent[site] = str(error)
-
-        with ThreadPoolExecutor(len(order.sites)) as pool:
-            list(pool.map(ask, order.sites))
-        return {s: facts[s] for s in order.sites if s in facts}, silent
+        answers = ask_all(order.sites, read)
+        return answers.known, answers.reasons
 
     def _taken(self) -> set[int]:
         vxlan = (n for n in self._networks.list() if n.kind is StretchKind.VXLAN)
