@@ -68,10 +68,10 @@ test-flows: env
 
 # ARGS: --only CASE, --sample N --seed S, --jobs N, --json FILE (tests/matrix/README.md)
 fault-matrix: env
-	@$(BIN)/python -m tests.matrix.fault_matrix $(ARGS)
+	@$(BIN)/python -m tests.matrix.faults $(ARGS)
 
 fault-matrix-lab: lab-up
-	@$(INSIDE) $(BIN)/python -m tests.matrix.fault_matrix --lab $(ARGS)
+	@$(INSIDE) $(BIN)/python -m tests.matrix.faults --lab $(ARGS)
 
 # the plugin is tested inside the environment of the sites, where Nova is
 test-nova: env

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from identity import ground
+from identity import nodes
 from identity.stage import Stage, deployed
 
 from multisite_lab import install
@@ -54,16 +54,16 @@ sites:
 
 
 @pytest.fixture(scope="session")
-def guardian() -> Iterator[ground.Guardian]:
+def guardian() -> Iterator[nodes.Guardian]:
     install.ensure(print)
     install.ensure_packages(*PACKAGES, progress=print)
-    ground.own_network()
-    guardian = ground.Guardian()
+    nodes.own_network()
+    guardian = nodes.Guardian()
     yield guardian
     guardian.end()
 
 
 @pytest.fixture(scope="session")
-def star(guardian: ground.Guardian) -> Iterator[Stage]:
+def star(guardian: nodes.Guardian) -> Iterator[Stage]:
     with deployed(STAR, guardian) as stage:
         yield stage

@@ -18,7 +18,7 @@ from typing import Any
 
 import requests
 from cryptography.fernet import Fernet
-from identity.ground import Guardian, Node, addresses, until, wipe
+from identity.nodes import Guardian, Node, addresses, until, wipe
 
 from multisite.identity import secrets
 from multisite.identity.check import run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from identity.ground import until
+from identity.nodes import until
 from identity.stage import USER_PASSWORD, Stage, issue, logged_in, refused, revoke, validate
 
 LOCAL = "http://10.91.3.10:5001/v3"

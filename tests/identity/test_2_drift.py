@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from identity.ground import until
+from identity.nodes import until
 from identity.stage import Stage
 
 from multisite.identity.check.findings import DRIFT, UNKNOWN, verdict

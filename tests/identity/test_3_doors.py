@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from identity.ground import until
+from identity.nodes import until
 from identity.stage import Stage, answers, issue, logged_in, refused, revoke, validate
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from identity import ground
+from identity import nodes
 from identity.stage import deployed, logged_in, revoke, validate
 
 CENTRALIZED = """
@@ -48,9 +48,9 @@ sites:
 # Each in a network of its own: the star's doors are at the same ports of loopback.
 
 
-def test_centralized(guardian: ground.Guardian) -> None:
+def test_centralized(guardian: nodes.Guardian) -> None:
     """Its Keystone works through the door to its databases, and goes on when one of them dies."""
-    with ground.another_network(), deployed(CENTRALIZED, guardian) as stage:
+    with nodes.another_network(), deployed(CENTRALIZED, guardian) as stage:
         assert stage.check() == []
         token = stage.admin_token()
         assert validate(stage.topology.entry, token, token) == 200
@@ -58,8 +58,8 @@ def test_centralized(guardian: ground.Guardian) -> None:
         assert logged_in(stage.topology.entry, "admin", stage.passwords["admin"])
 
 
-def test_jws(guardian: ground.Guardian) -> None:
-    with ground.another_network(), deployed(JWS, guardian) as stage:
+def test_jws(guardian: nodes.Guardian) -> None:
+    with nodes.another_network(), deployed(JWS, guardian) as stage:
         assert stage.check() == []
         west, east = (site.url for site in stage.topology.sites)
         for url in (west, east):

@@ -1,4 +1,4 @@
-"""A fresh ground for every test, closed whatever happens."""
+"""A fresh setup for every test, closed whatever happens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from identity_keys.ground import Ground
+from identity_keys.key_setup import KeySetup
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def memory() -> Iterator[Path]:
 
 
 @pytest.fixture
-def make(memory: Path) -> Iterator[Callable[..., Ground]]:
-    made: list[Ground] = []
+def make(memory: Path) -> Iterator[Callable[..., KeySetup]]:
+    made: list[KeySetup] = []
 
-    def build(**options: Any) -> Ground:
-        made.append(Ground(memory / f"ground{len(made)}", **options))
+    def build(**options: Any) -> KeySetup:
+        made.append(KeySetup(memory / f"setup{len(made)}", **options))
         return made[-1]
 
     yield build
-    for ground in made:
-        ground.close()
+    for setup in made:
+        setup.close()

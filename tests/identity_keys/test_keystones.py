@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from identity_keys.ground import Ground, until
+from identity_keys.key_setup import KeySetup, until
 from identity_keys.secrets_scan import Secrets
 
 from multisite_lab import paths, uwsgi
@@ -46,14 +46,14 @@ SECONDS = 120.0
 class Cloud:
     """The Keystones' addresses by site, and what a client does there."""
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
+    def __init__(self, setup: KeySetup) -> None:
+        self.setup = setup
         self.urls: dict[str, str] = {}
         self._servers: list[subprocess.Popen[bytes]] = []
         self.bin = paths.openstack_venv() / "bin"
 
     def start(self) -> None:
-        folder = self.ground.folder
+        folder = self.setup.folder
         for name in NAMES:
             (folder / "etc" / name).mkdir(parents=True)
             config = CONFIG.format(
@@ -81,7 +81,7 @@ class Cloud:
             until(lambda name=name: self._answers(name), SECONDS, f"Keystone of {name}")
 
     def _manage(self, *arguments: str, secret: dict[str, str] | None = None) -> None:
-        config = self.ground.folder / "etc/paris/keystone.conf"
+        config = self.setup.folder / "etc/paris/keystone.conf"
         command = [self.bin / "keystone-manage", "--config-file", config, *arguments]
         done = subprocess.run(command, env=_environment() | (secret or {}), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
@@ -116,10 +116,10 @@ class Cloud:
 
 
 @pytest.fixture
-def cloud(make: Callable[..., Ground]) -> Iterator[Cloud]:
-    ground = make(names=NAMES)
-    assert ground.keys("adopt", "--create").returncode == 0
-    made = Cloud(ground)
+def cloud(make: Callable[..., KeySetup]) -> Iterator[Cloud]:
+    setup = make(names=NAMES)
+    assert setup.keys("adopt", "--create").returncode == 0
+    made = Cloud(setup)
     try:
         made.start()
         yield made
@@ -128,8 +128,8 @@ def cloud(make: Callable[..., Ground]) -> Iterator[Cloud]:
 
 
 def test_five_rotations_between_two_keystones(cloud: Cloud) -> None:
-    ground = cloud.ground
-    secrets = Secrets([ground.folder / "sites", ground.folder / "state"])
+    setup = cloud.setup
+    secrets = Secrets([setup.folder / "sites", setup.folder / "state"])
     tokens, failures, counts = [cloud.issue("paris"), cloud.issue("lyon")], list[str](), {"ok": 0}
     stop = threading.Event()
 
@@ -146,7 +146,7 @@ def test_five_rotations_between_two_keystones(cloud: Cloud) -> None:
     for thread in threads:
         thread.start()
     for _ in range(5):
-        assert ground.keys("rotate", "--kind", "tokens", "--kind", "receipts").returncode == 0
+        assert setup.keys("rotate", "--kind", "tokens", "--kind", "receipts").returncode == 0
         time.sleep(1)
     stop.set()
     for thread in threads:
@@ -158,11 +158,11 @@ def test_five_rotations_between_two_keystones(cloud: Cloud) -> None:
     assert failures == []
     assert counts["ok"] > 20
     assert len(secrets.keys) >= 16
-    where = [ground.folder / f for f in ("logs", "keystone.sqlite", "state/keys/state.json")]
+    where = [setup.folder / f for f in ("logs", "keystone.sqlite", "state/keys/state.json")]
     assert secrets.in_files(where) == [], "no key in the logs or the database"
     assert secrets.in_processes() == []
-    _alone(ground.folder / "sites/paris/fernet_tokens")
-    _alone(ground.folder / "sites/paris/fernet_tokens")
+    _alone(setup.folder / "sites/paris/fernet_tokens")
+    _alone(setup.folder / "sites/paris/fernet_tokens")
     assert cloud.validate("lyon", cloud.issue("paris")) == 401, "the control: a site that rotates by itself"
 
 

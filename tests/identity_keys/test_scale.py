@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from identity_keys.ground import Ground, until
+from identity_keys.key_setup import KeySetup, until
 
 from multisite.identity.keys import orders
 from multisite.identity.keys.repository import Kind
@@ -110,35 +110,35 @@ def _rotation(service: KeyService) -> float:
     return took
 
 
-def test_compromise_drill(make: Callable[..., Ground]) -> None:
+def test_compromise_drill(make: Callable[..., KeySetup]) -> None:
     """The time until no site takes a token of the old keys, asked of Keystone's code at every site."""
-    ground = make()
-    ground.keys("adopt", "--create")
-    ground.start_keystones()
-    stolen = {name: keystone.issue() for name, keystone in ground.keystones.items()}
-    assert {k.validate(t) for k in ground.keystones.values() for t in stolen.values()} == {"ok"}
-    preview = ground.keys("replace", "--compromised", check=False)
+    setup = make()
+    setup.keys("adopt", "--create")
+    setup.start_keystones()
+    stolen = {name: keystone.issue() for name, keystone in setup.keystones.items()}
+    assert {k.validate(t) for k in setup.keystones.values() for t in stolen.values()} == {"ok"}
+    preview = setup.keys("replace", "--compromised", check=False)
     assert preview.returncode == 1
     assert "Every token made with them is refused" in preview.stderr
-    assert ground.keystones["metz"].validate(stolen["paris"]) == "ok", "a preview does nothing"
+    assert setup.keystones["metz"].validate(stolen["paris"]) == "ok", "a preview does nothing"
 
-    ground.sshd["metz"].stop()  # one site cannot be reached at first
+    setup.sshd["metz"].stop()  # one site cannot be reached at first
     began = time.monotonic()
-    done = ground.keys("replace", "--compromised", "--yes-replace", "europe")
+    done = setup.keys("replace", "--compromised", "--yes-replace", "europe")
     assert done.returncode == 2
     assert "site metz still accepts tokens of the compromised keys" in done.stdout
     for name in ("paris", "lyon"):
-        assert ground.keystones[name].validate(stolen["metz"]).startswith("refused")
+        assert setup.keystones[name].validate(stolen["metz"]).startswith("refused")
     reached = time.monotonic() - began
-    assert ground.keystones["metz"].validate(stolen["paris"]) == "ok"
-    ground.start_daemon()
-    ground.sshd["metz"].start()
-    until(lambda: ground.keystones["metz"].validate(stolen["paris"]) != "ok", 60, "metz refuses")
+    assert setup.keystones["metz"].validate(stolen["paris"]) == "ok"
+    setup.start_daemon()
+    setup.sshd["metz"].start()
+    until(lambda: setup.keystones["metz"].validate(stolen["paris"]) != "ok", 60, "metz refuses")
     last = time.monotonic() - began
-    told = until(lambda: ground.status()["emergency"] or {}, 30, "the figures")
-    told = until(lambda: e if (e := ground.status()["emergency"])["all_sites"] else None, 30, "the end")
-    fresh = ground.keystones["metz"].issue()
-    assert {k.validate(fresh) for k in ground.keystones.values()} == {"ok"}
+    told = until(lambda: setup.status()["emergency"] or {}, 30, "the figures")
+    told = until(lambda: e if (e := setup.status()["emergency"])["all_sites"] else None, 30, "the end")
+    fresh = setup.keystones["metz"].issue()
+    assert {k.validate(fresh) for k in setup.keystones.values()} == {"ok"}
     print(
         f"\ncompromise drill: reachable sites refuse old tokens after {reached:.1f} s (program start included), the"
         f" absent one after {last:.1f} s; the service measured {told['seconds']} s, last {told['all_sites']} s"

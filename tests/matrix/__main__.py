@@ -18,9 +18,9 @@ from pathlib import Path
 
 from tests.matrix import report
 from tests.matrix.judge import FAILED, Reference, Verdict, attempt, record
-from tests.matrix.lives import Lives
 from tests.matrix.plants import PLANTS
 from tests.matrix.points import Point, only, sample
+from tests.matrix.processes import Processes
 from tests.matrix.scenarios import NAMED, SCENARIOS, needed
 from tests.matrix.simulated import SimStage
 from tests.matrix.stage import Stage
@@ -70,7 +70,7 @@ def scenarios_of(asked: argparse.Namespace) -> list[str]:
 
 def try_all(
     stage: Stage,
-    lanes: Sequence[Lives],
+    lanes: Sequence[Processes],
     points: Sequence[Point],
     references: dict[str, Reference],
     until: float = math.inf,
@@ -84,20 +84,20 @@ def try_all(
     waiting = [point for point in points if point.id not in verdicts]
     random.Random(len(waiting)).shuffle(waiting)
 
-    def lane(lives: Lives) -> None:
+    def lane(processes: Processes) -> None:
         while True:
             with lock:
                 if not waiting or time.monotonic() > until:
                     return
                 point = waiting.pop()
-            verdict = attempt(stage, lives, point, references[point.scenario])
+            verdict = attempt(stage, processes, point, references[point.scenario])
             with lock:
                 verdicts[point.id] = verdict
                 if kept:
                     report.keep(kept, verdict)
                 report.progress(len(verdicts), len(points), verdict)
 
-    threads = [threading.Thread(target=lane, args=(lives,)) for lives in lanes]
+    threads = [threading.Thread(target=lane, args=(processes,)) for processes in lanes]
     for thread in threads:
         thread.start()
     try:
@@ -114,7 +114,7 @@ def run(asked: argparse.Namespace, stage: Stage) -> int:
     begun = time.monotonic()
     wanted = scenarios_of(asked)
     lanes = [
-        Lives(hurry=stage.hurry, seconds=stage.seconds, plant=asked.plant)
+        Processes(hurry=stage.hurry, seconds=stage.seconds, plant=asked.plant)
         for _ in range(1 if asked.lab else max(1, asked.jobs))
     ]
     try:
@@ -131,8 +131,8 @@ def run(asked: argparse.Namespace, stage: Stage) -> int:
         until = begun + 60 * asked.minutes if asked.minutes else math.inf
         verdicts = try_all(stage, lanes, points, references, until, asked.resume)
     finally:
-        for lives in lanes:
-            lives.__exit__(None, None, None)
+        for processes in lanes:
+            processes.__exit__(None, None, None)
     seconds = time.monotonic() - begun
     if asked.json:
         report.write_json(asked.json, verdicts, references, seconds)

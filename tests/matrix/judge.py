@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.matrix.life import NOTES
-from tests.matrix.lives import KILLED, Ended, Lives
 from tests.matrix.points import Point, read_points
+from tests.matrix.process import NOTES
+from tests.matrix.processes import KILLED, Ended, Processes
 from tests.matrix.scenarios import NAMED, Scenario
 from tests.matrix.stage import Facts, Place, Stage
-from tests.sim.house import House
 from tests.sim.outcome import compare
+from tests.sim.service import Service
 
 EQUAL, REPEATED, FAILED = "equal", "undone and repeated", "FAILED"
 WORST = (EQUAL, REPEATED, FAILED)
@@ -44,24 +44,24 @@ class Verdict:
 
 
 @contextmanager
-def looking(folder: Path) -> Iterator[House]:
-    """The service's own view of its folder, while no life has it open; it carries out nothing."""
+def looking(folder: Path) -> Iterator[Service]:
+    """The service's own view of its folder, while no process has it open; it carries out nothing."""
     with _schema:  # alembic's context is one for the whole process
-        house = House(folder)
+        service = Service(folder)
     try:
-        yield house
+        yield service
     finally:
-        house.close()
+        service.close()
 
 
-def record(stage: Stage, lives: Lives, scenario: Scenario) -> Reference:
+def record(stage: Stage, processes: Processes, scenario: Scenario) -> Reference:
     """Carry out a scenario undisturbed, noting the points it passes; its end is kept."""
-    with stage.at(scenario.base, lives) as place:
+    with stage.at(scenario.base, processes) as place:
         if scenario.lost:
             place.lose_source()
         before = _facts(place)
         begun = time.monotonic()
-        ended = lives.live(place.folder, scenario.verb, stage.words, record=True)
+        ended = processes.run(place.folder, scenario.verb, stage.words, record=True)
         seconds = time.monotonic() - begun
         wrong = _misses(ended, (scenario.state,)) or _problems(place)
         if wrong:
@@ -71,39 +71,39 @@ def record(stage: Stage, lives: Lives, scenario: Scenario) -> Reference:
         return Reference(before, _facts(place), points, seconds)
 
 
-def attempt(stage: Stage, lives: Lives, point: Point, reference: Reference) -> Verdict:
+def attempt(stage: Stage, processes: Processes, point: Point, reference: Reference) -> Verdict:
     """Die at the point and see what becomes of it.  Never raises: what goes wrong here is a failure too."""
     begun = time.monotonic()
     try:
-        with stage.at(NAMED[point.scenario].base, lives) as place:
-            outcome, failures = _attempt(stage, place, lives, point, reference)
+        with stage.at(NAMED[point.scenario].base, processes) as place:
+            outcome, failures = _attempt(stage, place, processes, point, reference)
     except Exception as error:  # whoever reads the table has to learn of it
         outcome, failures = FAILED, [f"{type(error).__name__}: {error}"[:LINE]]
     return Verdict(point, FAILED if failures else outcome, time.monotonic() - begun, failures)
 
 
 def _attempt(
-    stage: Stage, place: Place, lives: Lives, point: Point, reference: Reference
+    stage: Stage, place: Place, processes: Processes, point: Point, reference: Reference
 ) -> tuple[str, list[str]]:
     scenario = NAMED[point.scenario]
     if scenario.lost:
         place.lose_source()
-    died = lives.live(place.folder, scenario.verb, stage.words, point.key)
+    died = processes.run(place.folder, scenario.verb, stage.words, point.key)
     if died.code != KILLED:
         return FAILED, [f"it did not die there: {died.words()}"]
-    rested = lives.live(place.folder, "rest", stage.words)
+    rested = processes.run(place.folder, "rest", stage.words)
     allowed = (scenario.state, "undone") if scenario.may_undo else (scenario.state,)
     failures = _misses(rested, allowed) + _problems(place)
     if failures or rested.told["state"] == scenario.state:
         return EQUAL, failures + _differs(reference.after, _facts(place))
     failures = [f"undone, but {line}" for line in _differs(reference.before, _facts(place), OF_ATTEMPTS)]
-    again = lives.live(place.folder, scenario.verb, stage.words)
+    again = processes.run(place.folder, scenario.verb, stage.words)
     failures += _misses(again, (scenario.state,)) + _problems(place)
     return REPEATED, failures + _differs(reference.after, _facts(place), OF_ATTEMPTS)
 
 
 def _misses(ended: Ended, states: Collection[str]) -> list[str]:
-    """Why a life did not end well."""
+    """Why a process did not end well."""
     if ended.code != 0:
         return [f"it does not come to rest: {ended.words()}"]
     if ended.told is None or ended.told["state"] not in states:
@@ -112,15 +112,15 @@ def _misses(ended: Ended, states: Collection[str]) -> list[str]:
 
 
 def _facts(place: Place) -> Facts:
-    with looking(place.folder) as house:
-        return place.facts(house)
+    with looking(place.folder) as service:
+        return place.facts(service)
 
 
 def _problems(place: Place) -> list[str]:
-    with looking(place.folder) as house:
-        running = [p.id for p in house.points() if p.state == "running"]
+    with looking(place.folder) as service:
+        running = [p.id for p in service.points() if p.state == "running"]
         told = [f"restore point {id} is still called running" for id in running]
-        return [line[:LINE] for line in [*place.problems(house), *told]]
+        return [line[:LINE] for line in [*place.problems(service), *told]]
 
 
 def _differs(wanted: Facts, found: Facts, without: Collection[str] = ()) -> list[str]:

@@ -48,7 +48,7 @@ class Point:
 
 
 def read_points(scenario: str, notes: Path) -> list[Point]:
-    """What a recording life noted, in its order; each point once."""
+    """What a recording process noted, in its order; each point once."""
     rows = (json.loads(line) for line in notes.read_text().splitlines())
     return list(dict.fromkeys(Point(scenario, *row) for row in rows))
 

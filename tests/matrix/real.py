@@ -24,10 +24,10 @@ from multisite.clouds.connect import CloudSite, open_site
 from multisite.domain.manifest import Manifest
 from multisite_lab import sites, vnf
 from multisite_lab.vnf import inventory
-from tests.matrix.lives import Lives
+from tests.matrix.processes import Processes
 from tests.matrix.scenarios import chain
 from tests.matrix.stage import Facts, common_facts
-from tests.sim.house import CLOUDS, SITE, TARGET, House
+from tests.sim.service import CLOUDS, SITE, TARGET, Service
 
 NAME = "crash"
 PATIENCE = 900.0
@@ -62,7 +62,7 @@ class RealStage:
             _destroy()
 
     @contextmanager
-    def at(self, base: str, lives: Lives) -> Iterator[RealPlace]:
+    def at(self, base: str, processes: Processes) -> Iterator[RealPlace]:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         every = yaml.safe_load(sites.clouds_yaml().read_text())["clouds"]
         clouds = {"clouds": {name: every[name] for name in (SITE, TARGET)}}
@@ -72,19 +72,19 @@ class RealStage:
         assert self._application is not None, "deployed() comes first"
         servers = [server.id for server in self._application.servers]
         try:
-            self._carry_out(lives, folder, "open", self.words | {"site": SITE, "servers": servers})
+            self._carry_out(processes, folder, "open", self.words | {"site": SITE, "servers": servers})
             for scenario in chain(base):
-                self._carry_out(lives, folder, scenario.verb, self.words)
+                self._carry_out(processes, folder, scenario.verb, self.words)
             yield place
         finally:
             for verb in ("rest", "clear"):
-                self._carry_out(lives, folder, verb, self.words)
+                self._carry_out(processes, folder, verb, self.words)
             place.clear_imported()
             place.must_be_clear()
             shutil.rmtree(folder)
 
-    def _carry_out(self, lives: Lives, folder: Path, verb: str, words: dict[str, Any]) -> None:
-        ended = lives.live(folder, verb, words)
+    def _carry_out(self, processes: Processes, folder: Path, verb: str, words: dict[str, Any]) -> None:
+        ended = processes.run(folder, verb, words)
         if ended.code:
             raise RuntimeError(f"{verb} around the point fails: {ended.words()}; look in {folder}")
 
@@ -99,49 +99,49 @@ class RealPlace:
     def keep(self, name: str) -> None:
         """Nothing is kept: ``RealStage.at`` does it again."""
 
-    def facts(self, house: House) -> Facts:
-        manifests = sorted(house.manifests.list().manifests, key=lambda m: m.consistent_at)
+    def facts(self, service: Service) -> Facts:
+        manifests = sorted(service.manifests.list().manifests, key=lambda m: m.consistent_at)
         data: dict[str, str] = {}
-        for recovery in house.recoveries.list(house.caller):
+        for recovery in service.recoveries.list(service.caller):
             if recovery.state == "done":
-                data |= _recovered_data(house.manifests.read(recovery.restore_point_id))
+                data |= _recovered_data(service.manifests.read(recovery.restore_point_id))
         return {
             "sites": {name: _resources(name) for name in (SITE, TARGET)},
             "points": {str(number): _point(m) for number, m in enumerate(manifests)},
             "data recovered": data,
-            **common_facts(house),
+            **common_facts(service),
         }
 
-    def problems(self, house: House) -> list[str]:
+    def problems(self, service: Service) -> list[str]:
         found: list[str] = []
         for name in (SITE, TARGET):
             site = self._site(name)
-            for job in house.jobs.list():
+            for job in service.jobs.list():
                 found += _of_job(site, job.id, undone=job.state == "undone")
             for server in vnf.servers(name, NAME):
                 state = quiesce.state(site, server.id).state
                 if state != "thawed":
                     found.append(f"{name}: server {server.name} is {state}")
-        damaged = house.manifests.list().damaged
+        damaged = service.manifests.list().damaged
         found += [f"restore point {d.id}: {d.problem}" for d in damaged]
         # What backups hold is only seen by restoring them: a recovery that was done is asked for its data.
-        data = self.facts(house)["data recovered"]
+        data = self.facts(service)["data recovered"]
         return found + [f"{name}: {said}" for name, said in data.items() if said != "as marked"]
 
     def clear_imported(self) -> None:
         """Records of backups that a recovery imported stay, as deleting one deletes the data: now it is gone."""
         target = self._site(TARGET)
-        house = House(self.folder)
-        left = volumes.backups_of_jobs(target, [job.id for job in house.jobs.list()])
-        house.close()
+        service = Service(self.folder)
+        left = volumes.backups_of_jobs(target, [job.id for job in service.jobs.list()])
+        service.close()
         for backup in sorted(left, key=lambda b: b.data_at, reverse=True):
             volumes.delete_backup(target, backup.id)
 
     def must_be_clear(self) -> None:
         """RuntimeError naming what is left of this point's service."""
-        house = House(self.folder)
-        jobs = [job.id for job in house.jobs.list()]
-        house.close()
+        service = Service(self.folder)
+        jobs = [job.id for job in service.jobs.list()]
+        service.close()
         left = [line for name in (SITE, TARGET) for job in jobs
                 for line in _of_job(self._site(name), job, undone=True)]  # fmt: skip
         if left:

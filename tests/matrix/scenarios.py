@@ -10,7 +10,7 @@ DEPLOYED = "deployed"
 
 @dataclass(frozen=True)
 class Scenario:
-    """``base``: the scenario whose end it begins from.  ``verb``: of ``life.VERBS``.
+    """``base``: the scenario whose end it begins from.  ``verb``: of ``process.VERBS``.
 
     ``state``: of its job at the end.  ``may_undo``: the job's kind undoes a run that was interrupted where it
     cannot go on; then nothing may be left, and the verb has to work again.  ``lost``: the source site is.

@@ -15,13 +15,13 @@ from multisite.domain.manifest import Manifest
 from multisite_lab.guest.console import marked
 from multisite_lab.sim.keep import Kept, keep, take_up
 from multisite_lab.sim.world import World, make_world
-from tests.matrix.life import LOG, NOTES, TOLD
-from tests.matrix.lives import Lives
+from tests.matrix.process import LOG, NOTES, TOLD
+from tests.matrix.processes import Processes
 from tests.matrix.scenarios import DEPLOYED
 from tests.matrix.stage import Facts, common_facts
 from tests.sim import deploy as template
-from tests.sim.house import CLOUDS, SITE, House, wrong
 from tests.sim.outcome import outcome
+from tests.sim.service import CLOUDS, SITE, Service, wrong
 
 NAME = "mme"
 OF_ONE_LIFE = (LOG, NOTES, TOLD)
@@ -39,9 +39,9 @@ class SimStage:
     _worlds: dict[str, Kept] = field(default_factory=dict)
 
     @contextmanager
-    def at(self, base: str, lives: Lives) -> Iterator[SimPlace]:
+    def at(self, base: str, processes: Processes) -> Iterator[SimPlace]:
         if base == DEPLOYED and base not in self._worlds:
-            self._deploy(lives)
+            self._deploy(processes)
         with self._place(base) as place:
             yield place
 
@@ -56,7 +56,7 @@ class SimStage:
         finally:
             shutil.rmtree(folder)
 
-    def _deploy(self, lives: Lives) -> None:
+    def _deploy(self, processes: Processes) -> None:
         """The application, known to a service that has done nothing yet."""
         first = self.folder / f"{DEPLOYED}-first"
         first.mkdir()
@@ -64,7 +64,7 @@ class SimStage:
             world.write_clouds(first / CLOUDS)
             made = template.deploy(open_site(SITE, SITE, first / CLOUDS), NAME, self.servers)
             words = self.words | {"site": SITE, "servers": list(made.servers)}
-            ended = lives.live(first, "open", words)
+            ended = processes.run(first, "open", words)
             if ended.code:
                 raise RuntimeError(f"the application cannot be made known: {ended.words()}")
             SimPlace(first, world, self).keep(DEPLOYED)
@@ -84,18 +84,18 @@ class SimPlace:
         if SITE not in self.world.lost:
             self.world.lose(SITE)
 
-    def facts(self, house: House) -> Facts:
-        seen = outcome(self.world, house)
-        manifests = sorted(house.manifests.list().manifests, key=lambda m: m.consistent_at)
+    def facts(self, service: Service) -> Facts:
+        seen = outcome(self.world, service)
+        manifests = sorted(service.manifests.list().manifests, key=lambda m: m.consistent_at)
         return {
             "sites": seen.sites,
             "points": {str(number): point for number, point in enumerate(seen.points)},
             "data in the store": {str(n): stored_data(self.world, m) for n, m in enumerate(manifests)},
             "data recovered": seen.data,
-            **common_facts(house),
+            **common_facts(service),
         }
 
-    def problems(self, house: House) -> list[str]:
+    def problems(self, service: Service) -> list[str]:
         sims = [site.settle() for name, site in self.world.sites.items() if name not in self.world.lost]
         frozen = [
             f"{sim.name}: server {server.name} is {server.freeze.state}"
@@ -103,11 +103,11 @@ class SimPlace:
             for server in sim.state.servers.values()
             if server.freeze.state != "thawed"
         ]
-        manifests = house.manifests.list()
+        manifests = service.manifests.list()
         torn = [f"the data of {name} is not as marked" for m in manifests.manifests
                 for name, verdict in stored_data(self.world, m).items() if verdict != "as marked"]  # fmt: skip
         damaged = [f"restore point {d.id}: {d.problem}" for d in manifests.damaged]
-        return [*wrong(self.world, house), *frozen, *torn, *damaged]
+        return [*wrong(self.world, service), *frozen, *torn, *damaged]
 
     def keep(self, name: str) -> None:
         self.stage.store(name, self.folder, self.world)

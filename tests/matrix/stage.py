@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.matrix.lives import Lives
-from tests.sim.house import House
+from tests.matrix.processes import Processes
+from tests.sim.service import Service
 
 Facts = dict[str, Any]
 
@@ -24,10 +24,10 @@ class Place(Protocol):
     def lose_source(self) -> None:
         """Nobody reaches the source site from now on, if this can be had here."""
 
-    def facts(self, house: House) -> Facts:
+    def facts(self, service: Service) -> Facts:
         """What there is, without ids and times: equal for two runs that came to the same."""
 
-    def problems(self, house: House) -> list[str]:
+    def problems(self, service: Service) -> list[str]:
         """What must never be there when everything is at rest, in words: orphans, duplicates, the frozen."""
 
     def keep(self, name: str) -> None:
@@ -38,21 +38,21 @@ class Stage(Protocol):
     hurry: bool
     """Whether the sites are much faster than real ones."""
     seconds: float
-    """What one life may take."""
+    """What one process may take."""
     words: dict[str, Any]
     """What every verb is told: ``name`` of the application, ``mapping`` of a recovery, ``patience`` in seconds."""
 
-    def at(self, base: str, lives: Lives) -> AbstractContextManager[Place]:
+    def at(self, base: str, processes: Processes) -> AbstractContextManager[Place]:
         """A place where scenario ``base`` has just ended, for one point."""
 
 
-def common_facts(house: House) -> Facts:
+def common_facts(service: Service) -> Facts:
     """What the service itself says, and what is in its backup store."""
-    files = sorted(path.name for path in (house.folder / "store").rglob("*") if path.is_file())
-    recoveries = house.recoveries.list(house.caller)
+    files = sorted(path.name for path in (service.folder / "store").rglob("*") if path.is_file())
+    recoveries = service.recoveries.list(service.caller)
     return {
-        "jobs": sorted(f"{job.kind} {job.state}" for job in house.jobs.list()),
-        "restore points": sorted(point.state for point in house.points()),
+        "jobs": sorted(f"{job.kind} {job.state}" for job in service.jobs.list()),
+        "restore points": sorted(point.state for point in service.points()),
         "recoveries": sorted(recovery.state for recovery in recoveries),
         "backup store": {name: files.count(name) for name in files},
     }

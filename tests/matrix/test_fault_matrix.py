@@ -10,28 +10,28 @@ import pytest
 from multisite.clouds import networks, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import UnknownOutcome
-from tests.matrix import fault_run
-from tests.matrix.fault_cases import FAULTS, PHASES, Case, cases_of, chosen
-from tests.matrix.fault_ground import SimGround
-from tests.matrix.fault_run import Result, run
-from tests.matrix.fault_table import again, failures, last_line, legend, table
+from tests.matrix.faults import run as running
+from tests.matrix.faults.cases import FAULTS, PHASES, Case, cases_of, chosen
+from tests.matrix.faults.run import Result, run
+from tests.matrix.faults.setup import SimSetup
+from tests.matrix.faults.table import again, failures, last_line, legend, table
 
 SAMPLE, SEED = 8, 20
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimGround]:
-    with SimGround(tmp_path_factory.mktemp("matrix"), servers=1) as made:
+def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimSetup]:
+    with SimSetup(tmp_path_factory.mktemp("matrix"), servers=1) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def cases(ground: SimGround) -> list[Case]:
-    return cases_of(ground.heard)
+def cases(setup: SimSetup) -> list[Case]:
+    return cases_of(setup.heard)
 
 
-def test_a_sample_of_the_matrix(ground: SimGround, cases: list[Case]) -> None:
-    results = [run(ground, case) for case in chosen(cases, sample=SAMPLE, seed=SEED)]
+def test_a_sample_of_the_matrix(setup: SimSetup, cases: list[Case]) -> None:
+    results = [run(setup, case) for case in chosen(cases, sample=SAMPLE, seed=SEED)]
     print("\n".join([*table(results), *failures(results)]))
     assert last_line(results) == f"FAULT cases {SAMPLE} failed 0"
 
@@ -43,7 +43,7 @@ def test_every_phase_and_every_way_to_fail_is_tried(cases: list[Case]) -> None:
 
 
 def test_a_repeated_request_that_is_not_safe_to_repeat_is_seen(
-    ground: SimGround, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+    setup: SimSetup, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def careless(make: Callable[[], Any], find: Callable[[], Any]) -> Any:
         try:
@@ -52,13 +52,13 @@ def test_a_repeated_request_that_is_not_safe_to_repeat_is_seen(
             return make()
 
     monkeypatch.setattr(networks, "_made", careless)
-    result = only(ground, cases, "recover:network:POST:/networks:lost")
+    result = only(setup, cases, "recover:network:POST:/networks:lost")
     assert result.letter == "F"
     assert "site2: /networks: [" in " ".join(result.failed), result.failed
 
 
 def test_a_partial_list_taken_for_all_there_is_is_seen(
-    ground: SimGround, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+    setup: SimSetup, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def credulous(site: CloudSite, kind: Any, token: str, *_: object, **__: object) -> int:
         found = tokens.find_by_token(site, kind, token)
@@ -67,15 +67,15 @@ def test_a_partial_list_taken_for_all_there_is_is_seen(
         return len(found)
 
     monkeypatch.setattr(networks, "remove", credulous)
-    result = only(ground, cases, "undo:network:GET:/networks:few")
+    result = only(setup, cases, "undo:network:GET:/networks:few")
     assert result.letter == "F"
     assert "orphan" in " ".join(result.failed), result.failed
 
 
-def test_a_fault_that_never_strikes_is_a_failure(ground: SimGround, cases: list[Case]) -> None:
+def test_a_fault_that_never_strikes_is_a_failure(setup: SimSetup, cases: list[Case]) -> None:
     some = next(case for case in cases if case.call.path == "/volumes/detail" and case.fault == "500")
     call_of_nobody = type(some.call)("full", "volume", "GET", "/nothing")
-    result = run(ground, Case(call_of_nobody, "500"))
+    result = run(setup, Case(call_of_nobody, "500"))
     assert (result.letter, result.failed) == ("F", ("the fault did not strike: the call was not made",))
 
 
@@ -88,7 +88,7 @@ def test_only_a_machine_out_of_breath_gets_a_second_try(
 
     def told(case: Case, *answers: tuple[str, ...]) -> tuple[Result, int]:
         left = [Result(case, "F" if failed else "d", failed) for failed in answers]
-        monkeypatch.setattr(fault_run, "_tried", lambda *_: left.pop(0))
+        monkeypatch.setattr(running, "_tried", lambda *_: left.pop(0))
         return run(None, case), len(left)  # type: ignore[arg-type]
 
     again, _ = told(drop, (late,), ())
@@ -117,6 +117,6 @@ def test_a_sample_is_the_same_for_the_same_seed(cases: list[Case]) -> None:
     assert {case.call.phase for case in chosen(cases, ["undo:*"])} == {"undo"}
 
 
-def only(ground: SimGround, cases: list[Case], name: str) -> Result:
+def only(setup: SimSetup, cases: list[Case], name: str) -> Result:
     (case,) = chosen(cases, [name])
-    return run(ground, case)
+    return run(setup, case)

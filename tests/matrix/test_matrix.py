@@ -13,7 +13,7 @@ import pytest
 from tests.matrix import report
 from tests.matrix.judge import EQUAL, FAILED, Verdict
 from tests.matrix.points import Point, only, sample
-from tests.sim.house import ROOT
+from tests.sim.service import ROOT
 
 SEED = 4
 PLANTED = {

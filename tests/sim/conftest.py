@@ -1,4 +1,4 @@
-"""Two simulated sites and a house over them, in this process."""
+"""Two simulated sites and a service over them, in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from multisite_lab.sim.world import World, make_world
-from tests.sim.house import House, living
+from tests.sim.service import Service, running_service
 
 
 @pytest.fixture
@@ -18,6 +18,6 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
-def house(world: World, tmp_path: Path) -> Iterator[House]:
-    with living(tmp_path, world) as made:
+def service(world: World, tmp_path: Path) -> Iterator[Service]:
+    with running_service(tmp_path, world) as made:
         yield made

@@ -26,7 +26,7 @@ _macs = itertools.count(1)
 
 
 @dataclass
-class Ground:
+class NetworkSetup:
     """``hosts``: of each site, name -> tunnel endpoint."""
 
     world: World
@@ -96,7 +96,7 @@ def _essence(sim: Sim, port: Row) -> tuple[str, str, str, str]:
 
 
 @contextmanager
-def stretched(folder: Path) -> Iterator[Ground]:
+def stretched(folder: Path) -> Iterator[NetworkSetup]:
     """Three sites with two hosts each; the network is there and empty."""
     settings = Settings(remote_port=True)
     with make_world(SITES, settings=settings) as world:
@@ -110,7 +110,7 @@ def stretched(folder: Path) -> Iterator[Ground]:
         network = _made(world)
         StretchedRepository(database).add(network)
         reconciler = Reconciler(database, clouds, parallel=4, patience=120)
-        yield Ground(world, database, clouds, reconciler, network, hosts)
+        yield NetworkSetup(world, database, clouds, reconciler, network, hosts)
         database.close()
 
 

@@ -9,7 +9,7 @@ from multisite.domain.manifest import Manifest
 from multisite_lab.guest.console import marked, parse
 from multisite_lab.sim.model import Server, Sim
 from multisite_lab.sim.world import World
-from tests.sim.house import House
+from tests.sim.service import Service
 
 Facts = dict[str, Any]
 
@@ -26,16 +26,16 @@ class Outcome:
     data: dict[str, str]
 
 
-def outcome(world: World, house: House) -> Outcome:
+def outcome(world: World, service: Service) -> Outcome:
     """Look at everything there is now, sites that burned aside."""
     sims = {name: site.settle() for name, site in world.sites.items() if name not in world.lost}
-    manifests = sorted(house.manifests.list().manifests, key=lambda m: m.consistent_at)
+    manifests = sorted(service.manifests.list().manifests, key=lambda m: m.consistent_at)
     data: dict[str, str] = {}
-    for recovery in house.recoveries.list(house.caller):
+    for recovery in service.recoveries.list(service.caller):
         if recovery.state == "done":
             sim = world.sites[recovery.target_site].settle()
-            data |= compare_data(sim, house.manifests.read(recovery.restore_point_id))
-    jobs = sorted((job.kind, str(job.state)) for job in house.jobs.list())
+            data |= compare_data(sim, service.manifests.read(recovery.restore_point_id))
+    jobs = sorted((job.kind, str(job.state)) for job in service.jobs.list())
     points = tuple(_point(m) for m in manifests)
     return Outcome({name: site_facts(sim) for name, sim in sims.items()}, points, tuple(jobs), data)
 

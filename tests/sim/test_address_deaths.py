@@ -18,14 +18,14 @@ from multisite.jobs.model import JobState
 from multisite.networks.addresses.service import MemberAsked
 from multisite_lab.sim.neutron import floating_ips
 from tests.sim import deploy
-from tests.sim.address_ground import ADDRESS, OPERATOR, Ground, ground
+from tests.sim.address_setup import ADDRESS, OPERATOR, AddressSetup, address_setup
 
 STRIDE = int(os.environ.get("MULTISITE_DEATHS", "3"))
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Ground]:
-    with ground(tmp_path) as made:
+def here(tmp_path: Path) -> Iterator[AddressSetup]:
+    with address_setup(tmp_path) as made:
         yield made
         assert made.twice == []
 
@@ -35,14 +35,14 @@ def every_death(one: Callable[[int], bool]) -> int:
     return next(number for number in count(step=STRIDE) if not one(number))
 
 
-def held_by(here: Ground, site: str) -> None:
+def held_by(here: AddressSetup, site: str) -> None:
     record = here.record()
     assert (here.holders(), record.active_site, record.shown_state) == ([site], site, AddressState.HELD)
     history = [line.epoch for line in here.service.history(OPERATOR, here.address_id)]
     assert history == list(range(1, record.epoch + 1))
 
 
-def guarded(here: Ground, old: str, new: str, die_at: int) -> bool:
+def guarded(here: AddressSetup, old: str, new: str, die_at: int) -> bool:
     """The guard makes the site that is back let go, its job dies, a new process goes on; whether it died."""
     (guards,) = here.guard.round()
     here.engine.rest(guards, die_at)
@@ -55,7 +55,7 @@ def guarded(here: Ground, old: str, new: str, die_at: int) -> bool:
     return died
 
 
-def test_a_move_and_its_undo(here: Ground) -> None:
+def test_a_move_and_its_undo(here: AddressSetup) -> None:
     here.create()
 
     def moved_and_taken_back(die_at: int) -> bool:
@@ -75,7 +75,7 @@ def test_a_move_and_its_undo(here: Ground) -> None:
     assert every_death(moved_and_taken_back) > 20, "few boundaries: the deaths are not where they should be"
 
 
-def test_a_move_from_a_lost_site_that_comes_back(here: Ground) -> None:
+def test_a_move_from_a_lost_site_that_comes_back(here: AddressSetup) -> None:
     """The guard's job, which makes it let go, dies at the same boundary."""
     here.create()
     sites = ["site1", "site2"]
@@ -98,7 +98,7 @@ def test_a_move_from_a_lost_site_that_comes_back(here: Ground) -> None:
     assert every_death(lost_and_back) > 20, "few boundaries: the deaths are not where they should be"
 
 
-def test_a_site_that_lost_its_power(here: Ground) -> None:
+def test_a_site_that_lost_its_power(here: AddressSetup) -> None:
     """What the guard puts up to see that it let go is gone too."""
     here.create()
     sites = ["site1", "site2"]
@@ -122,7 +122,7 @@ def test_a_site_that_lost_its_power(here: Ground) -> None:
     assert every_death(powerless_and_back) > 20, "few boundaries: the deaths are not where they should be"
 
 
-def test_creating_and_deleting(here: Ground) -> None:
+def test_creating_and_deleting(here: AddressSetup) -> None:
     members = [MemberAsked(name, port) for name, port in here.ports.items()]
 
     def made_and_gone(die_at: int) -> bool:

@@ -18,7 +18,7 @@ from multisite.domain.errors import MultisiteError
 from multisite.jobs.model import JobState
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.neutron import floating_ips
-from tests.sim.address_ground import OPERATOR, ground
+from tests.sim.address_setup import OPERATOR, address_setup
 
 SITES = ("site1", "site2", "site3")
 ANY_SITE = st.sampled_from(SITES)
@@ -30,7 +30,7 @@ class AddressHistory(RuleBasedStateMachine):
     def begin(self) -> None:
         self.stack = ExitStack()
         self.folder = Path(tempfile.mkdtemp())
-        self.here = self.stack.enter_context(ground(self.folder, *SITES))
+        self.here = self.stack.enter_context(address_setup(self.folder, *SITES))
         self.here.create()
         self.epochs = [1]
 

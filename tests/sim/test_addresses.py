@@ -17,25 +17,25 @@ from multisite.networks.addresses.service import MemberAsked
 from multisite.networks.addresses.steps import MoveSteps
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.neutron import floating_ips
-from tests.sim.address_ground import OPERATOR, Ground, ground
+from tests.sim.address_setup import OPERATOR, AddressSetup, address_setup
 
 
 @pytest.fixture
 def here(tmp_path: Path):  # type: ignore[no-untyped-def]
-    with ground(tmp_path) as made:
+    with address_setup(tmp_path) as made:
         made.create()
         yield made
         assert made.twice == []
 
 
-def test_it_is_made_in_every_site_and_bound_in_one(here: Ground) -> None:
+def test_it_is_made_in_every_site_and_bound_in_one(here: AddressSetup) -> None:
     record = here.record()
     assert (record.state, record.epoch, record.active_site) == (AddressState.HELD, 1, "site1")
     assert here.holders() == ["site1"]
     assert here.service.check(OPERATOR, record.id).verdict is Verdict.ONE
 
 
-def test_a_move_and_its_undo(here: Ground) -> None:
+def test_a_move_and_its_undo(here: AddressSetup) -> None:
     job = here.move("site2")
     assert job.state is JobState.DONE, job.error
     assert here.holders() == ["site2"]
@@ -50,7 +50,7 @@ def test_a_move_and_its_undo(here: Ground) -> None:
     ]  # fmt: skip
 
 
-def test_binding_before_releasing_is_seen(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binding_before_releasing_is_seen(here: AddressSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: a naive move, without any of the three things that are in its way."""
     monkeypatch.setattr(Hands, "let_go", lambda *_args: None)
     assert "still answers" in here.move("site2").error  # it is heard
@@ -63,14 +63,14 @@ def test_binding_before_releasing_is_seen(here: Ground, monkeypatch: pytest.Monk
     here.twice.clear()
 
 
-def test_a_dead_site_needs_somebodys_word(here: Ground) -> None:
+def test_a_dead_site_needs_somebodys_word(here: AddressSetup) -> None:
     here.cut("site1")
     with pytest.raises(Conflict, match="--fenced site1"):
         here.move("site2")
     assert here.holders() == ["site1"]
 
 
-def test_a_fence_that_lets_answers_through_is_refused(here: Ground) -> None:
+def test_a_fence_that_lets_answers_through_is_refused(here: AddressSetup) -> None:
     """Nobody reaches the API, but the address goes on answering."""
     here.cut("site1")
     job = here.move("site2", "site1")
@@ -79,7 +79,7 @@ def test_a_fence_that_lets_answers_through_is_refused(here: Ground) -> None:
     assert here.holders() == ["site1"]
 
 
-def test_a_fenced_site_comes_back(here: Ground) -> None:
+def test_a_fenced_site_comes_back(here: AddressSetup) -> None:
     here.cut("site1")
     here.deaf = True  # the fence holds: what site 1 answers is not heard any more
     job = here.move("site2", "site1")
@@ -96,7 +96,7 @@ def test_a_fenced_site_comes_back(here: Ground) -> None:
     here.excused.clear()
 
 
-def test_a_site_comes_back_from_a_loss_of_power(here: Ground) -> None:
+def test_a_site_comes_back_from_a_loss_of_power(here: AddressSetup) -> None:
     """Its agent starts when the address has been taken away already, and never says that it has gone."""
     sim = here.world.sites["site1"].sim
     here.cut("site1")
@@ -123,7 +123,7 @@ def test_a_site_comes_back_from_a_loss_of_power(here: Ground) -> None:
     assert here.service.check(OPERATOR, here.address_id).verdict is Verdict.ONE
 
 
-def test_what_was_witnessed_counts_until_it_is_changed(here: Ground) -> None:
+def test_what_was_witnessed_counts_until_it_is_changed(here: AddressSetup) -> None:
     powerless_and_back(here)
     here.watch_over()
     before = len(here.engine.jobs)
@@ -134,7 +134,7 @@ def test_what_was_witnessed_counts_until_it_is_changed(here: Ground) -> None:
     here.excused.clear()
 
 
-def powerless_and_back(here: Ground) -> None:
+def powerless_and_back(here: AddressSetup) -> None:
     """Site 1 lost its power, was moved away from, and let go before its agent began."""
     sim = here.world.sites["site1"].sim
     here.cut("site1")
@@ -147,7 +147,7 @@ def powerless_and_back(here: Ground) -> None:
 
 
 @pytest.mark.parametrize("path", ["/floatingips", "/ports"])
-def test_a_site_without_room_for_a_witness(here: Ground, path: str) -> None:
+def test_a_site_without_room_for_a_witness(here: AddressSetup, path: str) -> None:
     """It is in doubt, as long as nothing shows that it has let go, and nothing is left of the attempt."""
     powerless_and_back(here)
     site = here.world.sites["site1"]
@@ -161,7 +161,7 @@ def test_a_site_without_room_for_a_witness(here: Ground, path: str) -> None:
     here.excused.clear()
 
 
-def test_behind_a_distributed_router_a_witness_shows_nothing(here: Ground) -> None:
+def test_behind_a_distributed_router_a_witness_shows_nothing(here: AddressSetup) -> None:
     powerless_and_back(here)
     state = here.world.sites["site1"].sim.state
     (member,) = (port for port in state.ports.values() if port["name"] == "member")
@@ -178,7 +178,7 @@ def test_behind_a_distributed_router_a_witness_shows_nothing(here: Ground) -> No
     here.excused.clear()
 
 
-def test_check_makes_it_let_go_too(here: Ground) -> None:
+def test_check_makes_it_let_go_too(here: AddressSetup) -> None:
     here.cut("site1")
     here.deaf = True
     here.move("site2", "site1")
@@ -189,7 +189,7 @@ def test_check_makes_it_let_go_too(here: Ground) -> None:
     assert here.holders() == ["site2"]
 
 
-def test_an_agent_that_is_dead_goes_on_answering(here: Ground) -> None:
+def test_an_agent_that_is_dead_goes_on_answering(here: AddressSetup) -> None:
     """The API lets go at once; its agent does not: nothing is bound elsewhere, and the move is taken back."""
     sim = here.world.sites["site1"].sim
     sim.settings.l3_agent = False
@@ -201,7 +201,7 @@ def test_an_agent_that_is_dead_goes_on_answering(here: Ground) -> None:
     assert here.holders() == ["site1"]
 
 
-def test_the_new_site_refuses(here: Ground) -> None:
+def test_the_new_site_refuses(here: AddressSetup) -> None:
     here.world.sites["site2"].strike(Rule("error", "network", "PUT", "/floatingips/", times=50, status=409))
     job = here.move("site2")
     assert job.state is JobState.UNDO_FAILED  # site 2 also refuses to write down that it does not hold it
@@ -212,7 +212,7 @@ def test_the_new_site_refuses(here: Ground) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lost", "late"])
-def test_answers_that_are_lost(here: Ground, kind: str) -> None:
+def test_answers_that_are_lost(here: AddressSetup, kind: str) -> None:
     for name in ("site1", "site2"):
         fault = Rule(kind, "network", "PUT", "/floatingips/", status=504, seconds=0.3)  # type: ignore[arg-type]
         here.world.sites[name].strike(fault)
@@ -221,7 +221,7 @@ def test_answers_that_are_lost(here: Ground, kind: str) -> None:
     assert here.holders() == [here.record().active_site]
 
 
-def test_a_bind_that_arrives_after_its_undo_is_refused(here: Ground) -> None:
+def test_a_bind_that_arrives_after_its_undo_is_refused(here: AddressSetup) -> None:
     """The request of a frozen process: sent at last when everything has been taken back."""
     late = Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=1.0)
     here.world.sites["site2"].strike(late)  # the bind, asked twice
@@ -236,7 +236,7 @@ def test_a_bind_that_arrives_after_its_undo_is_refused(here: Ground) -> None:
     assert here.holders() == ["site1"]
 
 
-def test_without_if_match_it_would_not_be(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_if_match_it_would_not_be(here: AddressSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control of the one above."""
     monkeypatch.setattr(floating_ips, "matches", lambda *_args: None)
     here.world.sites["site2"].strike(
@@ -249,7 +249,7 @@ def test_without_if_match_it_would_not_be(here: Ground, monkeypatch: pytest.Monk
     here.twice.clear()
 
 
-def test_two_operators_at_the_same_time(here: Ground) -> None:
+def test_two_operators_at_the_same_time(here: AddressSetup) -> None:
     first = here.service.move(OPERATOR, here.address_id, "site2")
     with pytest.raises(Conflict, match="is at work on it"):
         here.service.move(OPERATOR, here.address_id, "site2")
@@ -258,7 +258,7 @@ def test_two_operators_at_the_same_time(here: Ground) -> None:
         here.service.move(OPERATOR, here.address_id, "site2")
 
 
-def test_a_job_that_is_over_for_it_does_nothing(here: Ground) -> None:
+def test_a_job_that_is_over_for_it_does_nothing(here: AddressSetup) -> None:
     first = here.move("site2")
     here.move("site1")
     here.engine.undo(first.id, "olga")
@@ -267,7 +267,7 @@ def test_a_job_that_is_over_for_it_does_nothing(here: Ground) -> None:
     assert here.holders() == ["site1"]
 
 
-def test_a_second_holder_by_hand_is_made_to_let_go(here: Ground) -> None:
+def test_a_second_holder_by_hand_is_made_to_let_go(here: AddressSetup) -> None:
     here.by_hand("site2")
     assert here.service.check(OPERATOR, here.address_id).verdict is Verdict.TWICE
     here.rest()
@@ -275,7 +275,7 @@ def test_a_second_holder_by_hand_is_made_to_let_go(here: Ground) -> None:
     here.excused.clear()
 
 
-def test_the_only_holder_is_left_alone(here: Ground) -> None:
+def test_the_only_holder_is_left_alone(here: AddressSetup) -> None:
     """Somebody moved it by hand: it is said, and nothing is taken away."""
     cloud = here.clouds.open("site1")
     floating = here.record().member("site1").floating_ip_id
@@ -290,7 +290,7 @@ def test_the_only_holder_is_left_alone(here: Ground) -> None:
     assert here.service.check(OPERATOR, here.address_id).verdict is Verdict.ONE
 
 
-def test_deleting_leaves_nothing(here: Ground) -> None:
+def test_deleting_leaves_nothing(here: AddressSetup) -> None:
     here.move("site2")
     gone = here.service.delete(OPERATOR, here.address_id)
     assert gone is not None
@@ -300,7 +300,7 @@ def test_deleting_leaves_nothing(here: Ground) -> None:
     assert here.service.list(OPERATOR) == []
 
 
-def test_the_port_of_another_project_is_as_good_as_not_there(here: Ground) -> None:
+def test_the_port_of_another_project_is_as_good_as_not_there(here: AddressSetup) -> None:
     stranger = Caller("u-9", "eve", "0" * 32, "others", frozenset({"member"}), "req-9")
     members = [MemberAsked(name, port) for name, port in here.ports.items()]
     with pytest.raises((Invalid, Forbidden)):

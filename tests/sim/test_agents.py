@@ -6,36 +6,36 @@ from multisite.jobs.model import JobState
 from multisite_lab.sim.model import Server
 from multisite_lab.sim.nova.quiesce import agent
 from multisite_lab.sim.world import World
-from tests.sim.house import SITE, House, wrong
 from tests.sim.outcome import site_facts
+from tests.sim.service import SITE, Service, wrong
 
 
 def servers(world: World) -> dict[str, Server]:
     return {server.name: server for server in world.sites[SITE].settle().state.servers.values()}
 
 
-def test_a_dead_and_a_hung_agent(world: World, house: House) -> None:
-    house.deploy("mme")
+def test_a_dead_and_a_hung_agent(world: World, service: Service) -> None:
+    service.deploy("mme")
     sim = world.sites[SITE].settle()
     before = site_facts(sim)
     for state in ("dead", "hung"):
         agent(sim, servers(world)["mme-2"], state)
-        job, point = house.protect("mme")
+        job, point = service.protect("mme")
         assert (job.state, point.state) == (JobState.UNDONE, "failed")
         assert "server mme-2 could not be frozen" in str(job.error)
         assert servers(world)["mme-1"].freeze.state == "thawed"
         agent(sim, servers(world)["mme-2"], "ok")
-        assert wrong(world, house) == []
+        assert wrong(world, service) == []
         assert site_facts(world.sites[SITE].settle()) == before
-    job, _ = house.protect("mme")
+    job, _ = service.protect("mme")
     assert job.state == JobState.DONE, job.error
 
 
-def test_snapshots_that_do_not_come_within_the_limit(world: World, house: House) -> None:
-    house.deploy("mme", servers=1)
+def test_snapshots_that_do_not_come_within_the_limit(world: World, service: Service) -> None:
+    service.deploy("mme", servers=1)
     world.sites[SITE].sim.settings.snapshot = 8.0
-    job, _ = house.protect("mme", freeze_timeout=5)
+    job, _ = service.protect("mme", freeze_timeout=5)
     assert job.state == JobState.UNDONE
     assert "raise freeze_timeout" in str(job.error)
-    assert wrong(world, house) == []
+    assert wrong(world, service) == []
     assert not world.sites[SITE].settle().state.snapshots

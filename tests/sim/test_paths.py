@@ -15,11 +15,11 @@ from multisite.networks.paths.service import EndAsked, PathService
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Row
 from tests.sim import deploy
-from tests.sim.address_ground import OPERATOR, Ground, ground
+from tests.sim.address_setup import OPERATOR, AddressSetup, address_setup
 
 
 class Paths:
-    def __init__(self, here: Ground) -> None:
+    def __init__(self, here: AddressSetup) -> None:
         self.here = here
         self.service = PathService(here.database, here.engine, here.clouds, listener=lambda *_: False)  # type: ignore[arg-type]
 
@@ -53,7 +53,7 @@ class Paths:
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Iterator[Paths]:
-    with ground(tmp_path) as here:
+    with address_setup(tmp_path) as here:
         yield Paths(here)
 
 

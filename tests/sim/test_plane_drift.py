@@ -18,72 +18,74 @@ from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import make_world
 from tests.sim import deploy
-from tests.sim.house import living, wrong
-from tests.sim.plane_ground import FOUR, SITES, Ground, ground, of_house
-from tests.sim.plane_hands import HANDS, ask
+from tests.sim.manual_changes import CHANGES, ask
+from tests.sim.plane_setup import FOUR, SITES, PlaneSetup, plane_setup, planes_of
+from tests.sim.service import running_service, wrong
 
 COUNT = {"ext": 2, "mgmt": 2, "copy": 5}
 """Resources of a plane in a site: for l3 a router with its gateway's and its interface's port besides."""
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Ground]:
-    with ground(tmp_path) as made:
+def here(tmp_path: Path) -> Iterator[PlaneSetup]:
+    with plane_setup(tmp_path) as made:
         made.describe(*FOUR)
         yield made
 
 
-def kinds(here: Ground, name: str) -> list[tuple[str, str]]:
+def kinds(here: PlaneSetup, name: str) -> list[tuple[str, str]]:
     return [(d.site, d.kind) for d in here.service.check(here.caller, "mme", name).drift]
 
 
-def in_sync(here: Ground, name: str) -> bool | None:
+def in_sync(here: PlaneSetup, name: str) -> bool | None:
     found = here.service.check(here.caller, "mme", name)
     assert (found.in_sync is True) == (found.drift == ()), found
     return found.in_sync
 
 
-@pytest.mark.parametrize("word", HANDS)
-def test_what_hands_did_is_told_and_mended(here: Ground, word: str) -> None:
-    hand = HANDS[word]
-    here.realize(hand.plane)
-    assert in_sync(here, hand.plane) is True, "the negative control: nobody has meddled yet"
+@pytest.mark.parametrize("word", CHANGES)
+def test_what_hands_did_is_told_and_mended(here: PlaneSetup, word: str) -> None:
+    change = CHANGES[word]
+    here.realize(change.plane)
+    assert in_sync(here, change.plane) is True, "the negative control: nobody has meddled yet"
     untouched = here.there("site1")
-    before = here.plane(hand.plane)
-    hand.act(here, "site2", before.made["site2"])
+    before = here.plane(change.plane)
+    change.act(here, "site2", before.made["site2"])
     left_by_hand = here.there("site2")
-    found = here.service.check(here.caller, "mme", hand.plane)
+    found = here.service.check(here.caller, "mme", change.plane)
     assert (found.in_sync, [(d.site, d.kind) for d in found.drift]) == (
         False,
-        [("site2", kind) for kind in hand.kinds],
+        [("site2", kind) for kind in change.kinds],
     )
-    assert all(d.mendable is hand.mendable and d.what and d.consequence and d.remedy for d in found.drift)
-    assert here.plane(hand.plane) == before, "looking changes nothing"
-    job = here.repair(hand.plane)
+    assert all(d.mendable is change.mendable and d.what and d.consequence and d.remedy for d in found.drift)
+    assert here.plane(change.plane) == before, "looking changes nothing"
+    job = here.repair(change.plane)
     assert left_by_hand <= here.there("site2"), "a repair takes nothing away"
     assert here.there("site1") == untouched
-    if not hand.mendable:
+    if not change.mendable:
         assert job is None, "there is nothing it may do"
-        assert kinds(here, hand.plane) == [("site2", kind) for kind in hand.kinds]
+        assert kinds(here, change.plane) == [("site2", kind) for kind in change.kinds]
         return
     assert job is not None
     assert job.state is JobState.DONE, job.error
-    assert in_sync(here, hand.plane) is True
-    assert here.repair(hand.plane) is None, "there is nothing left to do"
+    assert in_sync(here, change.plane) is True
+    assert here.repair(change.plane) is None, "there is nothing left to do"
     assert here.world.problems({str(before.job_id), job.id}) == []
-    assert here.plane(hand.plane).made["site2"].cidr == before.made["site2"].cidr, "with the addresses it had"
-    gone = here.remove(hand.plane)
+    assert here.plane(change.plane).made["site2"].cidr == before.made["site2"].cidr, (
+        "with the addresses it had"
+    )
+    gone = here.remove(change.plane)
     assert gone is not None
     assert (gone.state, here.left()) == (JobState.UNDONE, {}), "what was mended goes with the plane"
 
 
-def test_a_site_that_is_away_is_unknown(here: Ground) -> None:
+def test_a_site_that_is_away_is_unknown(here: PlaneSetup) -> None:
     here.realize("copy")
     here.world.cut("site2")
     found = here.service.check(here.caller, "mme", "copy")
     assert (found.in_sync, [(d.site, d.kind) for d in found.drift]) == (None, [("site2", "unknown")])
     assert here.repair("copy") is None, "what nobody sees, nobody repairs"
-    HANDS["router down"].act(here, "site1", here.plane("copy").made["site1"])
+    CHANGES["router down"].act(here, "site1", here.plane("copy").made["site1"])
     assert (in_sync(here, "copy"), kinds(here, "copy")) == (
         False,
         [("site1", "router down"), ("site2", "unknown")],
@@ -94,20 +96,20 @@ def test_a_site_that_is_away_is_unknown(here: Ground) -> None:
 
 
 @pytest.mark.parametrize("path", ["/networks/", "/subnets", "/ports", "/routers/"])
-def test_an_answer_that_is_missing_makes_it_unknown(here: Ground, path: str) -> None:
+def test_an_answer_that_is_missing_makes_it_unknown(here: PlaneSetup, path: str) -> None:
     """A site that tells a part only is not compared in part."""
     here.realize("copy")
     here.world.sites["site2"].strike(Rule("error", "network", "GET", path, times=9, status=503))
     assert (in_sync(here, "copy"), kinds(here, "copy")) == (None, [("site2", "unknown")])
 
 
-def test_only_an_active_plane_is_compared(here: Ground) -> None:
+def test_only_an_active_plane_is_compared(here: PlaneSetup) -> None:
     for act in (here.service.check, here.service.repair):
         with pytest.raises(Conflict, match="plane mgmt: it is described: only an active one"):
             act(here.caller, "mme", "mgmt")
 
 
-def test_a_stretched_plane_is_compared_as_its_network_is(here: Ground) -> None:
+def test_a_stretched_plane_is_compared_as_its_network_is(here: PlaneSetup) -> None:
     here.realize("hb")
     assert in_sync(here, "hb") is True
     with pytest.raises(Conflict, match="network reconcile"):
@@ -123,16 +125,16 @@ def test_a_stretched_plane_is_compared_as_its_network_is(here: Ground) -> None:
     assert (in_sync(here, "hb"), ("site1", "unknown") in found) == (False, True)
 
 
-def test_a_namesake_of_somebody_else_is_not_taken_for_it(here: Ground) -> None:
+def test_a_namesake_of_somebody_else_is_not_taken_for_it(here: PlaneSetup) -> None:
     """Administrators see every project's networks; two projects may have an application of the same name."""
     here.realize("mgmt")
     other = {"network": {"name": "mme-mgmt", "project_id": "another-project"}}
     ask(here, "site2", "POST", "/networks", other)
-    HANDS["network gone"].act(here, "site2", here.plane("mgmt").made["site2"])
+    CHANGES["network gone"].act(here, "site2", here.plane("mgmt").made["site2"])
     assert kinds(here, "mgmt") == [("site2", "network gone")]
 
 
-def test_a_router_of_the_tenants_own_is_no_drift(here: Ground) -> None:
+def test_a_router_of_the_tenants_own_is_no_drift(here: PlaneSetup) -> None:
     """Of the role ``external`` a router of theirs is expected at the gateway's address."""
     here.realize("ext")
     made = here.plane("ext").made["site1"]
@@ -141,10 +143,10 @@ def test_a_router_of_the_tenants_own_is_no_drift(here: Ground) -> None:
     assert in_sync(here, "ext") is True
 
 
-def test_a_gateway_a_router_is_at_is_not_changed(here: Ground) -> None:
+def test_a_gateway_a_router_is_at_is_not_changed(here: PlaneSetup) -> None:
     here.realize("mgmt")
     made = here.plane("mgmt").made["site1"]
-    HANDS["gateway come"].act(here, "site1", made)
+    CHANGES["gateway come"].act(here, "site1", made)
     router = ask(here, "site1", "POST", "/routers", {"router": {"name": "theirs"}})["router"]["id"]
     ask(here, "site1", "PUT", f"/routers/{router}/add_router_interface", {"subnet_id": made.subnet_id})
     (drift,) = here.service.check(here.caller, "mme", "mgmt").drift
@@ -153,20 +155,20 @@ def test_a_gateway_a_router_is_at_is_not_changed(here: Ground) -> None:
     assert here.repair("mgmt") is None
 
 
-def boundaries(here: Ground) -> int:
+def boundaries(here: PlaneSetup) -> int:
     """How many there are in mending everything: what a death can be tried at."""
-    HANDS["all"].act(here, "site2", here.plane("copy").made["site2"])
+    CHANGES["all"].act(here, "site2", here.plane("copy").made["site2"])
     here.repair("copy", 10**6)
     return 10**6 - int(here.engine.last_left or 0)
 
 
-def test_killed_anywhere_a_repair_goes_on(here: Ground) -> None:
+def test_killed_anywhere_a_repair_goes_on(here: PlaneSetup) -> None:
     """Every boundary.  Nothing twice, nothing orphaned; and removing the plane waits for it."""
     here.realize("copy")
     most = boundaries(here)
     assert most > 20, "a repair takes requests"
     for die_at in range(most):
-        HANDS["all"].act(here, "site2", here.plane("copy").made["site2"])
+        CHANGES["all"].act(here, "site2", here.plane("copy").made["site2"])
         dead = here.repair("copy", die_at)
         assert dead is not None
         assert not dead.settled, "the negative control: it did die"
@@ -198,11 +200,11 @@ def test_killed_anywhere_a_repair_goes_on(here: Ground) -> None:
     ],
 )
 def test_a_lost_answer_mends_nothing_twice(
-    here: Ground, kind: Any, word: str, method: str, path: str
+    here: PlaneSetup, kind: Any, word: str, method: str, path: str
 ) -> None:
-    name = HANDS[word].plane
+    name = CHANGES[word].plane
     here.realize(name)
-    HANDS[word].act(here, "site2", here.plane(name).made["site2"])
+    CHANGES[word].act(here, "site2", here.plane(name).made["site2"])
     rule = Rule(kind, "network", method, path, status=504, seconds=0.1)
     here.world.sites["site2"].strike(rule)
     job = here.repair(name)
@@ -215,7 +217,7 @@ def test_a_lost_answer_mends_nothing_twice(
 
 @pytest.mark.parametrize("looks", [True, False])
 def test_who_does_not_look_first_mends_it_twice(
-    here: Ground, monkeypatch: pytest.MonkeyPatch, looks: bool
+    here: PlaneSetup, monkeypatch: pytest.MonkeyPatch, looks: bool
 ) -> None:
     """The negative control of the deaths here: without finding by token there is a second one."""
     here.realize("mgmt")
@@ -223,7 +225,7 @@ def test_who_does_not_look_first_mends_it_twice(
         monkeypatch.setattr(stretched, "_of_token", lambda *_: None)
     wrong: list[str] = []
     for die_at in range(5, 14):
-        HANDS["network gone"].act(here, "site2", here.plane("mgmt").made["site2"])
+        CHANGES["network gone"].act(here, "site2", here.plane("mgmt").made["site2"])
         dead = here.repair("mgmt", die_at)
         assert dead is not None
         here.engine.rest(dead.id)
@@ -231,11 +233,11 @@ def test_who_does_not_look_first_mends_it_twice(
     assert (wrong == []) is looks, wrong
 
 
-def test_what_a_site_refuses_pauses_the_repair(here: Ground) -> None:
+def test_what_a_site_refuses_pauses_the_repair(here: PlaneSetup) -> None:
     """The other site is repaired; going on later mends the rest; undoing takes nothing back, and says so."""
     here.realize("copy")
     for site in SITES:
-        HANDS["all"].act(here, site, here.plane("copy").made[site])
+        CHANGES["all"].act(here, site, here.plane("copy").made[site])
     here.world.sites["site2"].strike(Rule("error", "network", "POST", "/routers$", times=9, status=409))
     job = here.repair("copy")
     assert job is not None
@@ -254,9 +256,9 @@ def test_what_a_site_refuses_pauses_the_repair(here: Ground) -> None:
     assert here.left() == {}
 
 
-def test_who_undoes_all_the_time_is_told(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_undoes_all_the_time_is_told(here: PlaneSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     here.realize("mgmt")
-    HANDS["network down"].act(here, "site2", here.plane("mgmt").made["site2"])
+    CHANGES["network down"].act(here, "site2", here.plane("mgmt").made["site2"])
     monkeypatch.setattr(planes_repair.plane_sights, "enable", lambda *_: None)
     job = here.repair("mgmt")
     assert job is not None
@@ -264,10 +266,10 @@ def test_who_undoes_all_the_time_is_told(here: Ground, monkeypatch: pytest.Monke
     assert "somebody else changes it" in (job.error or "")
 
 
-def test_a_repair_that_comes_late_makes_nothing(here: Ground) -> None:
+def test_a_repair_that_comes_late_makes_nothing(here: PlaneSetup) -> None:
     """Paused, and the plane removed meanwhile: resumed it sees that, and orphans nothing."""
     here.realize("copy")
-    HANDS["router gone"].act(here, "site2", here.plane("copy").made["site2"])
+    CHANGES["router gone"].act(here, "site2", here.plane("copy").made["site2"])
     here.world.sites["site2"].strike(Rule("error", "network", "POST", "/routers$", times=9, status=409))
     job = here.repair("copy")
     assert job is not None
@@ -282,10 +284,10 @@ def test_a_repair_that_comes_late_makes_nothing(here: Ground) -> None:
     assert "not what was to be repaired" in (here.engine.rest(job.id).error or ""), "it is another one"
 
 
-def test_the_planes_job_is_not_undone_under_a_repair(here: Ground) -> None:
+def test_the_planes_job_is_not_undone_under_a_repair(here: PlaneSetup) -> None:
     """By ``job undo``, past the service."""
     here.realize("copy")
-    HANDS["router gone"].act(here, "site2", here.plane("copy").made["site2"])
+    CHANGES["router gone"].act(here, "site2", here.plane("copy").made["site2"])
     dead = here.repair("copy", 12)
     assert dead is not None
     realized = str(here.plane("copy").job_id)
@@ -294,15 +296,15 @@ def test_the_planes_job_is_not_undone_under_a_repair(here: Ground) -> None:
     assert f"job {dead.id} is at work on it" in (here.plane("copy").error or "")
 
 
-def test_what_was_not_noted_is_not_compared(here: Ground) -> None:
+def test_what_was_not_noted_is_not_compared(here: PlaneSetup) -> None:
     """Planes realized by an earlier release have no MTU and no external network noted."""
     here.realize("copy")
     record = here.plane("copy")
     bare = {s: replace(m, mtu=None, external_id=None, project_id=None) for s, m in record.made.items()}
     here.service._rows.update(replace(record, made=bare))
-    HANDS["mtu"].act(here, "site1", record.made["site1"])
+    CHANGES["mtu"].act(here, "site1", record.made["site1"])
     assert in_sync(here, "copy") is True
-    HANDS["router gone"].act(here, "site1", record.made["site1"])
+    CHANGES["router gone"].act(here, "site1", record.made["site1"])
     job = here.repair("copy")
     assert job is not None
     assert (job.state, in_sync(here, "copy")) == (JobState.DONE, True), job.error
@@ -311,36 +313,40 @@ def test_what_was_not_noted_is_not_compared(here: Ground) -> None:
 def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Repaired, and removed without a lost site, as it runs in the service: durable, sites at the same time."""
     monkeypatch.setattr(call, "ATTEMPTS", 1)
-    with make_world(SITES, settings=Settings(dhcp=0.0)) as world, living(tmp_path, world) as house:
-        service, owner = of_house(house)
-        assert house.rest(str(service.realize(owner, "mme", "copy").job_id)).state is JobState.DONE
-        assert service.check(owner, "mme", "copy").in_sync is True
-        for site, made in service.get(owner, "mme", "copy").made.items():
-            network, path = house.cloud(site).network, f"/routers/{made.router_id}"
+    with make_world(SITES, settings=Settings(dhcp=0.0)) as world, running_service(tmp_path, world) as service:
+        plane_service, owner = planes_of(service)
+        assert service.rest(str(plane_service.realize(owner, "mme", "copy").job_id)).state is JobState.DONE
+        assert plane_service.check(owner, "mme", "copy").in_sync is True
+        for site, made in plane_service.get(owner, "mme", "copy").made.items():
+            network, path = service.cloud(site).network, f"/routers/{made.router_id}"
             deploy.ask(network, "PUT", f"{path}/remove_router_interface", {"subnet_id": made.subnet_id})
             deploy.ask(network, "DELETE", path)
             deploy.ask(network, "DELETE", f"/networks/{made.network_id}")
-        assert service.check(owner, "mme", "copy").in_sync is False
-        job = house.rest(str(service.repair(owner, "mme", "copy")))
-        assert (job.state, service.check(owner, "mme", "copy").in_sync) == (JobState.DONE, True), job.error
-        assert wrong(world, house) == []
+        assert plane_service.check(owner, "mme", "copy").in_sync is False
+        job = service.rest(str(plane_service.repair(owner, "mme", "copy")))
+        assert (job.state, plane_service.check(owner, "mme", "copy").in_sync) == (JobState.DONE, True), (
+            job.error
+        )
+        assert wrong(world, service) == []
         world.cut("site2")
-        job = house.rest(str(service.remove(owner, "mme", "copy", without=("site2",))))
-        plane = service.get(owner, "mme", "copy")
+        job = service.rest(str(plane_service.remove(owner, "mme", "copy", without=("site2",))))
+        plane = plane_service.get(owner, "mme", "copy")
         assert (job.state, plane.state) == (JobState.DONE, PlaneState.DESCRIBED), job.error
         assert [part.site for part in plane.left] == ["site2"]
         world.mend("site2")
-        job = house.rest(str(service.remove(owner, "mme", "copy")))
-        assert (job.state, service.get(owner, "mme", "copy").left) == (JobState.DONE, ()), job.error
-        assert wrong(world, house) == []
+        job = service.rest(str(plane_service.remove(owner, "mme", "copy")))
+        assert (job.state, plane_service.get(owner, "mme", "copy").left) == (JobState.DONE, ()), job.error
+        assert wrong(world, service) == []
         assert [world.sites[name].settle().state.routers for name in SITES] == [{}, {}]
 
 
 @pytest.mark.parametrize("word", ["all", "network gone", "gateway gone", "no external gateway"])
-def test_credentials_without_admin_are_enough(here: Ground, word: str) -> None:
-    service, name = here.by_others("member"), HANDS[word].plane
-    assert here.engine.rest(str(service.realize(here.caller, "mme", name).job_id)).state is JobState.DONE
-    HANDS[word].act(here, "site2", here.plane(name).made["site2"])
-    job = here.engine.rest(str(service.repair(here.caller, "mme", name)))
+def test_credentials_without_admin_are_enough(here: PlaneSetup, word: str) -> None:
+    plane_service, name = here.by_others("member"), CHANGES[word].plane
+    assert (
+        here.engine.rest(str(plane_service.realize(here.caller, "mme", name).job_id)).state is JobState.DONE
+    )
+    CHANGES[word].act(here, "site2", here.plane(name).made["site2"])
+    job = here.engine.rest(str(plane_service.repair(here.caller, "mme", name)))
     assert job.state is JobState.DONE, job.error
-    assert service.check(here.caller, "mme", name).in_sync is True
+    assert plane_service.check(here.caller, "mme", name).in_sync is True

@@ -18,12 +18,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from multisite.domain.errors import MultisiteError
 from multisite.domain.planes import PlaneState
 from multisite_lab.sim.faults import Rule
-from tests.sim.plane_ground import FOUR, SITES, ground
-from tests.sim.plane_hands import HANDS
+from tests.sim.manual_changes import CHANGES
+from tests.sim.plane_setup import FOUR, SITES, plane_setup
 
 ANY_SITE = st.sampled_from(SITES)
 DEATHS = st.one_of(st.none(), st.integers(0, 60))
-MEDDLING = sorted(word for word, hand in HANDS.items() if hand.plane == "copy" and hand.mendable)
+MEDDLING = sorted(word for word, change in CHANGES.items() if change.plane == "copy" and change.mendable)
 TRIES = 4
 
 
@@ -32,7 +32,7 @@ class PlaneHistory(RuleBasedStateMachine):
     def begin(self) -> None:
         self.stack = ExitStack()
         self.folder = Path(tempfile.mkdtemp())
-        self.here = self.stack.enter_context(ground(self.folder))
+        self.here = self.stack.enter_context(plane_setup(self.folder))
         self.here.describe(*FOUR)
         self.away: set[str] = set()
 
@@ -47,7 +47,7 @@ class PlaneHistory(RuleBasedStateMachine):
         made = self.here.plane("copy").made.get(site)
         if made is not None and site not in self.away:
             with suppress(AssertionError):
-                HANDS[word].act(self.here, site, made)
+                CHANGES[word].act(self.here, site, made)
 
     @rule(die_at=DEATHS)
     def repair(self, die_at: int | None) -> None:

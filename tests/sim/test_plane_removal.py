@@ -19,17 +19,17 @@ from multisite.jobs.model import JobState
 from multisite.networks.planes import leave as planes_leave
 from multisite_lab.sim.faults import Rule
 from tests.sim import deploy
-from tests.sim.plane_ground import FOUR, OWN, Ground, ground
+from tests.sim.plane_setup import FOUR, OWN, PlaneSetup, plane_setup
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Ground]:
-    with ground(tmp_path) as made:
+def here(tmp_path: Path) -> Iterator[PlaneSetup]:
+    with plane_setup(tmp_path) as made:
         made.describe(*FOUR)
         yield made
 
 
-def lose(here: Ground, name: str, *, die_at: int | None = None) -> Any:
+def lose(here: PlaneSetup, name: str, *, die_at: int | None = None) -> Any:
     """Realized, site 2 lost, and removed without it."""
     here.realize(name)
     here.world.cut("site2")
@@ -39,7 +39,7 @@ def lose(here: Ground, name: str, *, die_at: int | None = None) -> Any:
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_without_a_lost_site_and_later_there_too(here: Ground, name: str) -> None:
+def test_without_a_lost_site_and_later_there_too(here: PlaneSetup, name: str) -> None:
     job = lose(here, name)
     assert job.state is JobState.DONE, job.error
     plane = here.plane(name)
@@ -60,7 +60,7 @@ def test_without_a_lost_site_and_later_there_too(here: Ground, name: str) -> Non
     assert here.remove(name) is None
 
 
-def test_only_named_sites_are_left_out(here: Ground) -> None:
+def test_only_named_sites_are_left_out(here: PlaneSetup) -> None:
     here.realize("mgmt")
     here.world.cut("site2")
     with pytest.raises(Conflict, match="without: site9 is not a site of plane mgmt"):
@@ -72,7 +72,7 @@ def test_only_named_sites_are_left_out(here: Ground) -> None:
     assert here.plane("mgmt").state is PlaneState.ACTIVE
 
 
-def test_a_stretched_plane_is_unstretched_without_it(here: Ground) -> None:
+def test_a_stretched_plane_is_unstretched_without_it(here: PlaneSetup) -> None:
     job = lose(here, "hb")
     assert (job.state, here.plane("hb").state, here.plane("hb").left) == (
         JobState.DONE,
@@ -85,7 +85,7 @@ def test_a_stretched_plane_is_unstretched_without_it(here: Ground) -> None:
     )
 
 
-def test_realized_again_elsewhere_while_something_is_left(here: Ground) -> None:
+def test_realized_again_elsewhere_while_something_is_left(here: PlaneSetup) -> None:
     """The worst day: the plane is needed over the sites there are; what is left is taken away without touching it."""
     lose(here, "mgmt")
     with pytest.raises(Conflict, match="left at site2 since it was removed without"):
@@ -111,7 +111,7 @@ def test_realized_again_elsewhere_while_something_is_left(here: Ground) -> None:
     here.rows.delete(here.application.id)
 
 
-def test_what_will_not_come_back_is_forgotten(here: Ground) -> None:
+def test_what_will_not_come_back_is_forgotten(here: PlaneSetup) -> None:
     lose(here, "mgmt")
     with pytest.raises(MultisiteError, match="realized planes"):
         here.rows.delete(here.application.id)
@@ -123,7 +123,7 @@ def test_what_will_not_come_back_is_forgotten(here: Ground) -> None:
     here.rows.delete(here.application.id)
 
 
-def test_guests_in_what_is_left_keep_it(here: Ground) -> None:
+def test_guests_in_what_is_left_keep_it(here: PlaneSetup) -> None:
     here.realize("copy")
     port = here.guest("site2", "copy")
     here.world.cut("site2")
@@ -136,7 +136,7 @@ def test_guests_in_what_is_left_keep_it(here: Ground) -> None:
     assert here.left() == {}
 
 
-def test_guests_in_a_site_that_is_there_keep_it_everywhere(here: Ground) -> None:
+def test_guests_in_a_site_that_is_there_keep_it_everywhere(here: PlaneSetup) -> None:
     here.realize("mgmt")
     here.guest("site1", "mgmt")
     here.world.cut("site2")
@@ -145,7 +145,7 @@ def test_guests_in_a_site_that_is_there_keep_it_everywhere(here: Ground) -> None
     assert here.plane("mgmt").state is PlaneState.ACTIVE
 
 
-def test_a_guest_who_comes_meanwhile_pauses_it(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_who_comes_meanwhile_pauses_it(here: PlaneSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     here.realize("mgmt")
     port = here.guest("site1", "mgmt")
     here.world.cut("site2")
@@ -166,7 +166,7 @@ def test_a_guest_who_comes_meanwhile_pauses_it(here: Ground, monkeypatch: pytest
     assert [part.site for part in here.plane("mgmt").left] == ["site2"]
 
 
-def test_a_site_that_dies_while_the_plane_is_removed(here: Ground) -> None:
+def test_a_site_that_dies_while_the_plane_is_removed(here: PlaneSetup) -> None:
     here.realize("copy")
     job_id = str(here.service.remove(here.caller, "mme", "copy"))
     here.world.cut("site2")
@@ -180,7 +180,7 @@ def test_a_site_that_dies_while_the_plane_is_removed(here: Ground) -> None:
     assert here.left() == {}
 
 
-def test_what_was_never_written_down_is_found_by_its_tokens(here: Ground) -> None:
+def test_what_was_never_written_down_is_found_by_its_tokens(here: PlaneSetup) -> None:
     """Making it failed in a site, and undoing that too: nobody noted what is there."""
     for method, path in (("POST", "/routers$"), ("DELETE", "")):
         here.world.sites["site2"].strike(Rule("error", "network", method, path, times=99, status=409))
@@ -200,7 +200,7 @@ def test_what_was_never_written_down_is_found_by_its_tokens(here: Ground) -> Non
     assert here.left() == {}
 
 
-def test_its_old_job_is_not_undone_any_more(here: Ground) -> None:
+def test_its_old_job_is_not_undone_any_more(here: PlaneSetup) -> None:
     """By ``job undo``: the plane may have been realized again, and that is not this job's to remove."""
     here.realize("mgmt")
     old = str(here.plane("mgmt").job_id)
@@ -214,7 +214,7 @@ def test_its_old_job_is_not_undone_any_more(here: Ground) -> None:
 
 @pytest.mark.parametrize("kind", ["lost", "late"])
 @pytest.mark.parametrize("path", ["/networks/", "/subnets/", "/routers/[^/]*$", "/remove_router_interface$"])
-def test_a_lost_answer_while_removing(here: Ground, kind: Any, path: str) -> None:
+def test_a_lost_answer_while_removing(here: PlaneSetup, kind: Any, path: str) -> None:
     here.realize("copy")
     here.world.cut("site2")
     method = "PUT" if path.startswith("/remove") else "DELETE"
@@ -227,7 +227,7 @@ def test_a_lost_answer_while_removing(here: Ground, kind: Any, path: str) -> Non
     assert set(here.left()) == {"site2"}
 
 
-def test_killed_anywhere_it_goes_on(here: Ground) -> None:
+def test_killed_anywhere_it_goes_on(here: PlaneSetup) -> None:
     """Every boundary of removing it without the lost site."""
     lose(here, "copy", die_at=10**6)
     most = 10**6 - int(here.engine.last_left or 0)
@@ -245,7 +245,7 @@ def test_killed_anywhere_it_goes_on(here: Ground) -> None:
         assert here.plane("copy").state is PlaneState.DESCRIBED
 
 
-def test_killed_anywhere_taking_away_what_is_left_goes_on(here: Ground) -> None:
+def test_killed_anywhere_taking_away_what_is_left_goes_on(here: PlaneSetup) -> None:
     die_at, over = 0, False
     while not over:
         lose(here, "copy")
@@ -258,7 +258,7 @@ def test_killed_anywhere_taking_away_what_is_left_goes_on(here: Ground) -> None:
     assert die_at > 10, "it takes requests"
 
 
-def test_who_notes_nothing_orphans_it(here: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_notes_nothing_orphans_it(here: PlaneSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control of all of these."""
 
     def forgetful(self: Any, _ctx: Any) -> None:
@@ -273,7 +273,7 @@ def test_who_notes_nothing_orphans_it(here: Ground, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_what_our_credentials_do_not_see_is_not_gone(here: Ground, name: str) -> None:
+def test_what_our_credentials_do_not_see_is_not_gone(here: PlaneSetup, name: str) -> None:
     """Neutron hides what is of another project: with another in clouds.yaml no plane is lost or built twice."""
     here.realize(name)
     there = here.left()

@@ -18,19 +18,19 @@ from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import make_world
 from tests.sim import deploy
-from tests.sim.house import living, wrong
-from tests.sim.plane_ground import FOUR, OWN, SITES, Ground, ground, of_house
+from tests.sim.plane_setup import FOUR, OWN, SITES, PlaneSetup, plane_setup, planes_of
+from tests.sim.service import running_service, wrong
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Ground]:
-    with ground(tmp_path) as made:
+def here(tmp_path: Path) -> Iterator[PlaneSetup]:
+    with plane_setup(tmp_path) as made:
         made.describe(*FOUR)
         yield made
 
 
 @pytest.mark.parametrize(("name", "count"), [("ext", 2), ("mgmt", 2), ("copy", 5)])
-def test_networks_of_its_own(here: Ground, name: str, count: int) -> None:
+def test_networks_of_its_own(here: PlaneSetup, name: str, count: int) -> None:
     """A network and a subnet; for l3 a router with its gateway's and its interface's port."""
     job = here.realize(name)
     assert job.state is JobState.DONE, job.error
@@ -56,7 +56,7 @@ def test_networks_of_its_own(here: Ground, name: str, count: int) -> None:
     assert here.realize(name).state is JobState.DONE, "it can be made again"
 
 
-def test_members_of_an_l3_plane_are_connected_by_a_path(here: Ground) -> None:
+def test_members_of_an_l3_plane_are_connected_by_a_path(here: PlaneSetup) -> None:
     here.realize("copy")
     paths = PathService(here.database, here.engine, here.clouds, listener=lambda *_: False)  # type: ignore[arg-type]
     ends = [EndAsked(site, here.guest(site, "copy")) for site in SITES]
@@ -67,7 +67,7 @@ def test_members_of_an_l3_plane_are_connected_by_a_path(here: Ground) -> None:
         here.remove("copy")
 
 
-def test_a_stretched_plane_is_its_stretched_network(here: Ground) -> None:
+def test_a_stretched_plane_is_its_stretched_network(here: PlaneSetup) -> None:
     job = here.realize("hb")
     assert job.state is JobState.DONE, job.error
     plane, network = here.plane("hb"), here.networks.get(here.caller, "mme-hb")
@@ -85,7 +85,7 @@ def test_a_stretched_plane_is_its_stretched_network(here: Ground) -> None:
     assert (here.left(), here.plane("hb").state) == ({}, PlaneState.DESCRIBED)
 
 
-def test_its_state_is_never_a_copy(here: Ground) -> None:
+def test_its_state_is_never_a_copy(here: PlaneSetup) -> None:
     """Taken apart by the network's own commands, the plane is described only; and may be made again."""
     here.realize("hb")
     job_id = here.networks.unstretch(here.caller, "mme-hb")
@@ -108,7 +108,7 @@ def test_its_state_is_never_a_copy(here: Ground) -> None:
         ("hb", "POST", "/subnets$"),
     ],
 )
-def test_what_one_site_refuses_is_undone_in_all(here: Ground, name: str, method: str, path: str) -> None:
+def test_what_one_site_refuses_is_undone_in_all(here: PlaneSetup, name: str, method: str, path: str) -> None:
     here.world.sites["site2"].strike(Rule("error", "network", method, path, times=9, status=409))
     job = here.realize(name)
     assert job.state is JobState.UNDONE
@@ -121,7 +121,7 @@ def test_what_one_site_refuses_is_undone_in_all(here: Ground, name: str, method:
     assert here.plane(name).error is None
 
 
-def test_an_end_that_is_told_twice_is_the_same(here: Ground) -> None:
+def test_an_end_that_is_told_twice_is_the_same(here: PlaneSetup) -> None:
     """A service may die after its kind was told that a job has ended, and before that is noted."""
     here.world.sites["site2"].strike(Rule("error", "network", "POST", "/networks$", status=409))
     for _ in range(2):
@@ -135,7 +135,7 @@ def test_an_end_that_is_told_twice_is_the_same(here: Ground) -> None:
     assert here.plane("mgmt").state is PlaneState.DESCRIBED
 
 
-def test_a_failure_is_forgotten_when_removed(here: Ground) -> None:
+def test_a_failure_is_forgotten_when_removed(here: PlaneSetup) -> None:
     for name, path in (("mgmt", "/networks$"), ("hb", "/networks$")):
         here.world.sites["site2"].strike(Rule("error", "network", "POST", path, status=409))
         here.realize(name)
@@ -154,7 +154,7 @@ def test_a_failure_is_forgotten_when_removed(here: Ground) -> None:
         ("PUT", "/tags$"),
     ],
 )
-def test_a_lost_answer_makes_nothing_twice(here: Ground, kind: Any, method: str, path: str) -> None:
+def test_a_lost_answer_makes_nothing_twice(here: PlaneSetup, kind: Any, method: str, path: str) -> None:
     rule = Rule(kind, "network", method, path, status=504, seconds=0.1)
     here.world.sites["site2"].strike(rule)
     job = here.realize("copy")
@@ -165,7 +165,7 @@ def test_a_lost_answer_makes_nothing_twice(here: Ground, kind: Any, method: str,
 
 @pytest.mark.parametrize("looks", [True, False])
 def test_who_does_not_look_first_makes_it_twice(
-    here: Ground, monkeypatch: pytest.MonkeyPatch, looks: bool
+    here: PlaneSetup, monkeypatch: pytest.MonkeyPatch, looks: bool
 ) -> None:
     """The negative control of the deaths and lost answers here: without finding by token there is a second one."""
     if not looks:
@@ -179,7 +179,7 @@ def test_who_does_not_look_first_makes_it_twice(
 
 
 def test_who_does_not_ask_for_guests_takes_their_way_out(
-    here: Ground, monkeypatch: pytest.MonkeyPatch
+    here: PlaneSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative control of the refusal: Neutron itself only keeps the networks, not the router."""
     here.realize("copy")
@@ -192,7 +192,7 @@ def test_who_does_not_ask_for_guests_takes_their_way_out(
 
 
 @pytest.mark.parametrize("path", ["/networks/", "/subnets/", "/routers/[^/]*$", "/remove_router_interface$"])
-def test_a_lost_answer_while_removing(here: Ground, path: str) -> None:
+def test_a_lost_answer_while_removing(here: PlaneSetup, path: str) -> None:
     here.realize("copy")
     method = "PUT" if path.startswith("/remove") else "DELETE"
     rule = Rule("lost", "network", method, path, status=504)
@@ -202,7 +202,7 @@ def test_a_lost_answer_while_removing(here: Ground, path: str) -> None:
     assert (job.state, rule.struck, here.left()) == (JobState.UNDONE, 1, {}), job.error
 
 
-def boundaries(here: Ground) -> int:
+def boundaries(here: PlaneSetup) -> int:
     """How many there are in making the l3 plane: what a death can be tried at."""
     here.realize("copy", 10**6)
     passed = 10**6 - int(here.engine.last_left or 0)
@@ -210,7 +210,7 @@ def boundaries(here: Ground) -> int:
     return passed
 
 
-def test_killed_anywhere_it_goes_on(here: Ground) -> None:
+def test_killed_anywhere_it_goes_on(here: PlaneSetup) -> None:
     """Every boundary: before each request to a site, and each step.  Nothing twice, nothing orphaned."""
     most = boundaries(here)
     assert most > 30, "a plane takes requests"
@@ -227,7 +227,7 @@ def test_killed_anywhere_it_goes_on(here: Ground) -> None:
         assert here.left() == {}, die_at
 
 
-def test_refused_while_guests_are_in_it(here: Ground) -> None:
+def test_refused_while_guests_are_in_it(here: PlaneSetup) -> None:
     here.realize("mgmt")
     port = here.guest("site2", "mgmt")
     with pytest.raises(Conflict, match=r"mgmt is in use at site2: mme-1 \(compute:nova server-1\)"):
@@ -245,7 +245,7 @@ def test_refused_while_guests_are_in_it(here: Ground) -> None:
     assert (here.left(), here.plane("mgmt").state) == ({}, PlaneState.DESCRIBED)
 
 
-def test_a_site_that_is_away_keeps_its_plane(here: Ground) -> None:
+def test_a_site_that_is_away_keeps_its_plane(here: PlaneSetup) -> None:
     here.realize("mgmt")
     here.world.cut("site2")
     with pytest.raises(Conflict, match="site2 cannot be asked who is in it"):
@@ -257,7 +257,7 @@ def test_a_site_that_is_away_keeps_its_plane(here: Ground) -> None:
     assert here.left() == {}
 
 
-def test_no_address_is_known(here: Ground) -> None:
+def test_no_address_is_known(here: PlaneSetup) -> None:
     pools = here.state("site2").subnetpools
     pools.clear()
     with pytest.raises(
@@ -270,7 +270,7 @@ def test_no_address_is_known(here: Ground) -> None:
     assert here.left() == {}
 
 
-def test_an_l3_plane_needs_one_way_out(here: Ground) -> None:
+def test_an_l3_plane_needs_one_way_out(here: PlaneSetup) -> None:
     network = here.clouds.open("site1").network
     other = {"network": {"name": "other", "router:external": True}}
     made = deploy.ask(network, "POST", "/networks", other)["network"]["id"]
@@ -283,7 +283,7 @@ def test_an_l3_plane_needs_one_way_out(here: Ground) -> None:
     assert made in action
 
 
-def test_preview_of_each_changes_nothing(here: Ground) -> None:
+def test_preview_of_each_changes_nothing(here: PlaneSetup) -> None:
     for name in (*OWN, "hb"):
         found = here.service.preview(here.caller, "mme", name)
         assert (found.startable, found.problems) == (True, ())
@@ -291,7 +291,7 @@ def test_preview_of_each_changes_nothing(here: Ground) -> None:
     assert here.left() == {}
 
 
-def test_what_is_realized_stays_described(here: Ground) -> None:
+def test_what_is_realized_stays_described(here: PlaneSetup) -> None:
     for name in ("mgmt", "hb"):
         here.realize(name)
         rest = [one for one in FOUR if one["name"] != name]
@@ -311,7 +311,7 @@ def test_what_is_realized_stays_described(here: Ground) -> None:
     assert here.rows.list() == []
 
 
-def test_the_project_is_the_applications(here: Ground) -> None:
+def test_the_project_is_the_applications(here: PlaneSetup) -> None:
     """Somebody of a project that site 2 does not know gets nothing there."""
     stranger = replace(here.caller, project_name="nobody", project_domain_name="")
     with pytest.raises(Forbidden, match="site2"):
@@ -320,30 +320,39 @@ def test_the_project_is_the_applications(here: Ground) -> None:
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_credentials_without_admin_are_enough(here: Ground, name: str) -> None:
+def test_credentials_without_admin_are_enough(here: PlaneSetup, name: str) -> None:
     """For planes that are not stretched, in the project the credentials are of."""
-    service = here.by_others("member")
-    job = here.engine.rest(str(service.realize(here.caller, "mme", name).job_id))
+    plane_service = here.by_others("member")
+    job = here.engine.rest(str(plane_service.realize(here.caller, "mme", name).job_id))
     assert job.state is JobState.DONE, job.error
-    job = here.engine.rest(str(service.remove(here.caller, "mme", name)))
+    job = here.engine.rest(str(plane_service.remove(here.caller, "mme", name)))
     assert (job.state, here.left()) == (JobState.UNDONE, {})
 
 
 def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of both sites at the same time, durable, as it runs in the service."""
     monkeypatch.setattr(call, "ATTEMPTS", 1)
-    with make_world(SITES, settings=Settings(dhcp=0.0)) as world, living(tmp_path, world) as house:
-        service, owner = of_house(house)
+    with make_world(SITES, settings=Settings(dhcp=0.0)) as world, running_service(tmp_path, world) as service:
+        plane_service, owner = planes_of(service)
         world.sites["site2"].strike(Rule("error", "network", "PUT", "/add_router_interface$", status=409))
-        job = house.rest(str(service.realize(owner, "mme", "copy").job_id))
-        assert (job.state, service.get(owner, "mme", "copy").state) == (JobState.UNDONE, PlaneState.FAILED)
-        assert wrong(world, house) == []
-        job = house.rest(str(service.realize(owner, "mme", "copy").job_id))
-        assert (job.state, service.get(owner, "mme", "copy").state) == (JobState.DONE, PlaneState.ACTIVE)
-        assert wrong(world, house) == []
+        job = service.rest(str(plane_service.realize(owner, "mme", "copy").job_id))
+        assert (job.state, plane_service.get(owner, "mme", "copy").state) == (
+            JobState.UNDONE,
+            PlaneState.FAILED,
+        )
+        assert wrong(world, service) == []
+        job = service.rest(str(plane_service.realize(owner, "mme", "copy").job_id))
+        assert (job.state, plane_service.get(owner, "mme", "copy").state) == (
+            JobState.DONE,
+            PlaneState.ACTIVE,
+        )
+        assert wrong(world, service) == []
         with pytest.raises(Conflict, match="realized planes"):
-            house.applications.delete(owner, "mme")
-        job = house.rest(str(service.remove(owner, "mme", "copy")))
-        assert (job.state, service.get(owner, "mme", "copy").state) == (JobState.UNDONE, PlaneState.DESCRIBED)
-        assert wrong(world, house) == []
+            service.applications.delete(owner, "mme")
+        job = service.rest(str(plane_service.remove(owner, "mme", "copy")))
+        assert (job.state, plane_service.get(owner, "mme", "copy").state) == (
+            JobState.UNDONE,
+            PlaneState.DESCRIBED,
+        )
+        assert wrong(world, service) == []
         assert [world.sites[name].settle().state.routers for name in SITES] == [{}, {}]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
-from tests.sim.house import House, wrong
 from tests.sim.outcome import site_facts
+from tests.sim.service import Service, wrong
 
 
-def test_a_saved_world_is_as_it_was(world: World, house: House) -> None:
-    house.deploy("mme", servers=1)
+def test_a_saved_world_is_as_it_was(world: World, service: Service) -> None:
+    service.deploy("mme", servers=1)
     saved, before = world.save(), site_facts(world.sites["site1"].settle())
-    house.protect("mme")
+    service.protect("mme")
     world.lose("site2")
     world.sites["site1"].strike(Rule("error"))
     assert site_facts(world.sites["site1"].settle()) != before
@@ -22,11 +22,11 @@ def test_a_saved_world_is_as_it_was(world: World, house: House) -> None:
     assert wrong(world) == []
 
 
-def test_a_rule_may_name_a_call_as_the_log_does(world: World, house: House) -> None:
-    house.deploy("mme", servers=1)
+def test_a_rule_may_name_a_call_as_the_log_does(world: World, service: Service) -> None:
+    service.deploy("mme", servers=1)
     script = world.sites["site1"].script
     rule = script.add(Rule("error", "compute", "GET", template="/servers/{id}", status=503))
-    house.protect("mme")
+    service.protect("mme")
     assert rule.struck == 1
     struck = [seen for seen in script.log if seen.fault]
     assert [(seen.call, seen.rows) for seen in struck] == [(("compute", "GET", "/servers/{id}"), None)]

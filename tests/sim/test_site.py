@@ -1,4 +1,4 @@
-"""One simulated site by itself, without a network and with a clock that is moved by hand."""
+"""One simulated site by itself, without a network and with a clock that is moved by change."""
 
 from __future__ import annotations
 

@@ -21,24 +21,26 @@ from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import World, make_world
 from tests.sim.deploy import ask
-from tests.sim.house import House, living
+from tests.sim.service import Service, running_service
 
 SITES = ("site1", "site2", "site3")
 ORDER = StretchOrder("hb", SITES, cidr="10.99.0.0/24", dhcp="none")
 
 
 class Stage:
-    def __init__(self, world: World, house: House) -> None:
-        self.world, self.house = world, house
-        self.reconciler = Reconciler(house.database, house.clouds, patience=120)
-        self.service = NetworkService(house.database, house.sites, house.clouds, house.jobs, self.reconciler)
-        project = house.cloud("site1").project_id
+    def __init__(self, world: World, service: Service) -> None:
+        self.world, self.service = world, service
+        self.reconciler = Reconciler(service.database, service.clouds, patience=120)
+        self.network_service = NetworkService(
+            service.database, service.sites, service.clouds, service.jobs, self.reconciler
+        )
+        project = service.cloud("site1").project_id
         self.caller = Caller("o", "olga", project, "vnf", frozenset({"admin"}), "req-1")
 
     def stretch(self, order: StretchOrder = ORDER) -> tuple[Any, StretchedNetwork]:
-        made = self.service.stretch(self.caller, order)
-        job = self.house.rest(made.job_id or "")
-        return job, self.service.get(self.caller, made.id)
+        made = self.network_service.stretch(self.caller, order)
+        job = self.service.rest(made.job_id or "")
+        return job, self.network_service.get(self.caller, made.id)
 
     def networks(self, site: str) -> list[Any]:
         return list(self.world.sites[site].settle().state.networks.values())
@@ -51,7 +53,7 @@ class Stage:
             "device_owner": "compute:nova",
             "binding:host_id": host,
         }
-        return str(ask(self.house.cloud(site).network, "POST", "/ports", {"port": body})["port"]["id"])
+        return str(ask(self.service.cloud(site).network, "POST", "/ports", {"port": body})["port"]["id"])
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +62,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with make_world(SITES, settings=Settings(remote_port=True)) as world:
         for number, site in enumerate(SITES, start=1):
             world.sites[site].sim.settings.vteps = {f"{site}-1": f"172.31.{number}.1"}
-        with living(folder, world) as house:
-            yield Stage(world, house)
+        with running_service(folder, world) as service:
+            yield Stage(world, service)
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +77,8 @@ def _clean(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         state.ports.clear()
         state.networks.clear()
         state.subnets.clear()
-    for network in stage.service.list(stage.caller):
-        stage.service._networks.delete(network.id)
+    for network in stage.network_service.list(stage.caller):
+        stage.network_service._networks.delete(network.id)
 
 
 def test_from_nothing_to_guests_in_step_and_back_to_nothing(stage: Stage) -> None:
@@ -87,16 +89,18 @@ def test_from_nothing_to_guests_in_step_and_back_to_nothing(stage: Stage) -> Non
         assert (row["id"], row["mtu"]) == (network.member(site).network_id, network.mtu)
         assert row["provider:segmentation_id"] == 5000
     port = stage.port(network, "site1")
-    drift = stage.service.reconcile(stage.caller, "hb")
+    drift = stage.network_service.reconcile(stage.caller, "hb")
     assert drift.counts == {"in-sync": 2}
-    assert stage.service.check(stage.caller, "hb") == []
+    assert stage.network_service.check(stage.caller, "hb") == []
     with pytest.raises(Conflict, match=f"in use at site1: compute:nova {port}"):
-        stage.service.unstretch(stage.caller, "hb")
-    ask(stage.house.cloud("site1").network, "DELETE", f"/ports/{port}")
-    assert stage.house.rest(stage.service.unstretch(stage.caller, "hb") or "").state == JobState.DONE
+        stage.network_service.unstretch(stage.caller, "hb")
+    ask(stage.service.cloud("site1").network, "DELETE", f"/ports/{port}")
+    assert (
+        stage.service.rest(stage.network_service.unstretch(stage.caller, "hb") or "").state == JobState.DONE
+    )
     assert [stage.networks(site) for site in SITES] == [[], [], []]
     assert [p for s in SITES for p in stage.world.sites[s].sim.state.ports] == []
-    assert stage.service.list(stage.caller) == []
+    assert stage.network_service.list(stage.caller) == []
 
 
 @pytest.mark.parametrize("path", ["/networks$", "/subnets$"])
@@ -138,7 +142,7 @@ def test_all_get_the_least_mtu(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_adopted_network_stays(stage: Stage) -> None:
-    cloud = stage.house.cloud("site1")
+    cloud = stage.service.cloud("site1")
     net = ask(cloud.network, "POST", "/networks", {"network": {"name": "data"}})["network"]["id"]
     subnet = {
         "network_id": net,
@@ -150,7 +154,7 @@ def test_an_adopted_network_stays(stage: Stage) -> None:
     subnet |= {"allocation_pools": [{"start": "10.99.0.1", "end": "10.99.0.254"}]}
     ask(cloud.network, "POST", "/subnets", {"subnet": subnet})
     order = replace(ORDER, cidr=None, adopt={"site1": "data"})
-    plan = stage.service.preview(stage.caller, order)
+    plan = stage.network_service.preview(stage.caller, order)
     assert "pools: nothing is left" in " ".join(p.what for p in plan.problems)
     narrow = replace(order, pools={"site1": ("10.99.0.1", "10.99.0.99")})
     job, network = stage.stretch(narrow)
@@ -158,29 +162,31 @@ def test_an_adopted_network_stays(stage: Stage) -> None:
     pools = next(iter(stage.world.sites["site1"].sim.state.subnets.values()))["allocation_pools"]
     assert pools == [{"start": "10.99.0.1", "end": "10.99.0.99"}]
     assert network.member("site1").network_id == net
-    assert stage.house.rest(stage.service.unstretch(stage.caller, "hb") or "").state == JobState.DONE
+    assert (
+        stage.service.rest(stage.network_service.unstretch(stage.caller, "hb") or "").state == JobState.DONE
+    )
     assert [[row["id"] for row in stage.networks(site)] for site in SITES] == [[net], [], []]
 
 
 def test_a_lost_site_is_left_out_when_asked_to(stage: Stage) -> None:
     _, network = stage.stretch()
     stage.port(network, "site1")
-    stage.service.reconcile(stage.caller, "hb")
+    stage.network_service.reconcile(stage.caller, "hb")
     stage.world.cut("site1")
     with pytest.raises(Conflict, match="say it is lost"):
-        stage.service.unstretch(stage.caller, "hb")
-    job_id = stage.service.unstretch(stage.caller, "hb", without=("site1",))
-    assert stage.house.rest(job_id or "").state == JobState.DONE
+        stage.network_service.unstretch(stage.caller, "hb")
+    job_id = stage.network_service.unstretch(stage.caller, "hb", without=("site1",))
+    assert stage.service.rest(job_id or "").state == JobState.DONE
     assert [len(stage.networks(site)) for site in SITES] == [1, 0, 0]
 
 
 def test_undoing_the_job_takes_everything_back(stage: Stage) -> None:
     job, network = stage.stretch(replace(ORDER, gateway=Gateway.EACH))
     assert [m.gateway for m in network.members] == ["10.99.0.1", "10.99.0.2", "10.99.0.3"]
-    stage.house.jobs.undo(job.id, "olga")
-    assert stage.house.rest(job.id).state == JobState.UNDONE
+    stage.service.jobs.undo(job.id, "olga")
+    assert stage.service.rest(job.id).state == JobState.UNDONE
     assert [stage.networks(site) for site in SITES] == [[], [], []]
-    assert stage.service.unstretch(stage.caller, "hb") is None
+    assert stage.network_service.unstretch(stage.caller, "hb") is None
 
 
 def test_two_networks_never_get_one_vni(stage: Stage) -> None:

@@ -10,60 +10,60 @@ from multisite.jobs.model import JobState
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
 from tests.sim.deploy import until
-from tests.sim.house import SITE, TARGET, House, wrong
 from tests.sim.outcome import compare_data, outcome, site_facts
+from tests.sim.service import SITE, TARGET, Service, wrong
 
 
-def test_lost_site_is_recovered_with_the_data_of_the_incremental(world: World, house: House) -> None:
+def test_lost_site_is_recovered_with_the_data_of_the_incremental(world: World, service: Service) -> None:
     begun = time.monotonic()
-    house.deploy("mme")
-    job, first = house.protect("mme")
+    service.deploy("mme")
+    job, first = service.protect("mme")
     assert (job.state, first.incremental) == (JobState.DONE, False), job.error
-    assert wrong(world, house) == []
-    job, second = house.protect("mme")
+    assert wrong(world, service) == []
+    job, second = service.protect("mme")
     assert (job.state, second.incremental) == (JobState.DONE, True), job.error
-    assert wrong(world, house) == []
-    manifest = house.manifests.read(second.id)
+    assert wrong(world, service) == []
+    manifest = service.manifests.read(second.id)
     assert {len(v.backups) for v in manifest.volumes} == {2}
     world.lose(SITE)
-    job, recovery = house.recover(second.id)
+    job, recovery = service.recover(second.id)
     assert job.state == JobState.DONE, job.error
     sim = world.sites[TARGET].settle()
     assert compare_data(sim, manifest) == {"mme-1": "as marked", "mme-2": "as marked"}
     assert [s["console"] for s in recovery.servers if "GUEST-READY" in s["console"]]
-    assert wrong(world, house) == []
+    assert wrong(world, service) == []
     log = [seen for site in world.sites.values() for seen in site.script.log]
     assert [seen.call for seen in log if not seen.known] == [], "the simulation lacks these calls"
     print(f"\n{len(log)} requests in {time.monotonic() - begun:.1f} s")
 
 
-def test_undo_leaves_nothing_but_the_records(world: World, house: House) -> None:
-    house.deploy("mme")
+def test_undo_leaves_nothing_but_the_records(world: World, service: Service) -> None:
+    service.deploy("mme")
     before = site_facts(world.sites[TARGET].settle())
-    _, point = house.protect("mme")
+    _, point = service.protect("mme")
     world.lose(SITE)
-    _, recovery = house.recover(point.id)
-    job, recovery = house.undo(recovery.id)
+    _, recovery = service.recover(point.id)
+    job, recovery = service.undo(recovery.id)
     assert job.state == JobState.UNDONE, job.error
     after = site_facts(world.sites[TARGET].settle())
     assert {status for status, *_ in after.pop("backups")} == {"available"}
     before.pop("backups")
     assert after == before
-    assert wrong(world, house) == []
+    assert wrong(world, service) == []
 
 
-def test_unfrozen_the_disks_are_of_different_moments(world: World, house: House) -> None:
+def test_unfrozen_the_disks_are_of_different_moments(world: World, service: Service) -> None:
     """The negative control: without quiescing the same proof fails."""
-    house.deploy("mme")
-    job, point = house.protect("mme", quiesce=False, snapshot_gap_seconds=0.3)
+    service.deploy("mme")
+    job, point = service.protect("mme", quiesce=False, snapshot_gap_seconds=0.3)
     assert job.state == JobState.DONE, job.error
     assert not point.quiesced
     world.lose(SITE)
-    job, _ = house.recover(point.id)
+    job, _ = service.recover(point.id)
     assert job.state == JobState.DONE, job.error
-    found = compare_data(world.sites[TARGET].settle(), house.manifests.read(point.id))
+    found = compare_data(world.sites[TARGET].settle(), service.manifests.read(point.id))
     assert set(found.values()) == {"its disks are of different moments"}
-    assert wrong(world, house) == []
+    assert wrong(world, service) == []
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_unfrozen_the_disks_are_of_different_moments(world: World, house: House)
     ],
     ids=["backup", "freeze", "snapshot"],
 )
-def test_a_protection_that_fails_leaves_nothing(world: World, house: House, rule: Rule) -> None:
-    house.deploy("mme")
+def test_a_protection_that_fails_leaves_nothing(world: World, service: Service, rule: Rule) -> None:
+    service.deploy("mme")
     before = site_facts(world.sites[SITE].settle())
     world.sites[SITE].strike(rule)
-    job, point = house.protect("mme")
+    job, point = service.protect("mme")
     assert rule.struck
     assert (job.state, point.state) == (JobState.UNDONE, "failed"), job.error
-    assert wrong(world, house) == []
+    assert wrong(world, service) == []
     assert site_facts(world.sites[SITE].settle()) == before
 
 
@@ -90,15 +90,15 @@ def test_a_protection_that_fails_leaves_nothing(world: World, house: House, rule
     ("method", "path"), [("POST", "/action#quiesce$"), ("POST", "^/snapshots$"), ("POST", "^/backups$")]
 )
 def test_what_takes_effect_after_its_answer_was_lost_is_undone_too(
-    world: World, house: House, method: str, path: str
+    world: World, service: Service, method: str, path: str
 ) -> None:
     """The proxy gives up on the request, and the service carries it out a second later."""
-    house.deploy("mme", servers=1)
+    service.deploy("mme", servers=1)
     before = site_facts(world.sites[SITE].settle())
     rule = world.sites[SITE].strike(Rule("late", "", method, path, status=504, seconds=1.0))
-    job, _ = house.protect("mme")
+    job, _ = service.protect("mme")
     assert rule.struck
-    assert wrong(world, house) == []
+    assert wrong(world, service) == []
     if job.state == JobState.UNDONE:
         assert site_facts(world.sites[SITE].settle()) == before
     else:
@@ -107,37 +107,37 @@ def test_what_takes_effect_after_its_answer_was_lost_is_undone_too(
 
 
 def test_a_snapshot_taken_after_the_undo_goes_with_the_next_run(
-    world: World, house: House, monkeypatch: pytest.MonkeyPatch
+    world: World, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backup cannot come that late: its snapshot is gone by then, and Cinder refuses."""
     monkeypatch.setattr("multisite.recovery.protect.capture.LOOK_AGAIN_SECONDS", 0.1)
-    house.deploy("mme", servers=1)
+    service.deploy("mme", servers=1)
     world.sites[SITE].strike(Rule("late", "", "POST", "^/snapshots$", status=504, seconds=3.0))
-    job, _ = house.protect("mme")
+    job, _ = service.protect("mme")
     assert job.state == JobState.UNDONE, job.error
     until(lambda: world.sites[SITE].settle().state.snapshots or None, "the late effect", 10)
-    assert wrong(world, house) != []
-    job, _ = house.protect("mme")
+    assert wrong(world, service) != []
+    job, _ = service.protect("mme")
     assert job.state == JobState.DONE, job.error
-    assert wrong(world, house) == []
+    assert wrong(world, service) == []
 
 
-def test_a_recovery_that_fails_pauses_and_is_undone(world: World, house: House) -> None:
-    house.deploy("mme")
-    _, point = house.protect("mme")
+def test_a_recovery_that_fails_pauses_and_is_undone(world: World, service: Service) -> None:
+    service.deploy("mme")
+    _, point = service.protect("mme")
     world.lose(SITE)
     rule = Rule("error", "compute", "POST", "^/servers$", nth=2, status=403)
     world.sites[TARGET].strike(rule)
-    job, recovery = house.recover(point.id)
+    job, recovery = service.recover(point.id)
     assert (job.state, recovery.state) == (JobState.PAUSED, "paused")
-    assert wrong(world, house) == []
-    job, recovery = house.undo(recovery.id)
+    assert wrong(world, service) == []
+    job, recovery = service.undo(recovery.id)
     assert job.state == JobState.UNDONE, job.error
-    assert wrong(world, house) == []
+    assert wrong(world, service) == []
     assert not world.sites[TARGET].settle().state.servers
 
 
-def test_outcomes_of_equal_runs_are_equal(world: World, house: House) -> None:
-    house.deploy("mme")
-    house.protect("mme")
-    assert outcome(world, house) == outcome(world, house)
+def test_outcomes_of_equal_runs_are_equal(world: World, service: Service) -> None:
+    service.deploy("mme")
+    service.protect("mme")
+    assert outcome(world, service) == outcome(world, service)

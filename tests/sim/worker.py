@@ -1,4 +1,4 @@
-"""One life of the service in a process of its own; started by ``house.life``.
+"""The service in a process of its own, for one verb; started by ``service.worker_process``.
 
     python -m tests.sim.worker FOLDER protect NAME | recover POINT [MAPPING] | undo RECOVERY | rest [--die-at N]
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from multisite.jobs.records import Records
-from tests.sim.house import House
+from tests.sim.service import Service
 
 COMMITS = ("create", "claim", "begin", "begin_undo", "end", "conclude", "conclude_undo", "settle")
 
@@ -50,18 +50,18 @@ def watch(folder: Path, die_at: int | None) -> None:
         setattr(Records, name, wrap(name, getattr(Records, name)))
 
 
-def work(house: House, verb: str, words: list[str]) -> Any:
+def work(service: Service, verb: str, words: list[str]) -> Any:
     if verb == "protect":
-        job, point = house.protect(words[0])
+        job, point = service.protect(words[0])
         return {"job": job.id, "state": job.state, "error": job.error, "restore_point": point.id}
     if verb == "recover":
         mapping = json.loads(words[1]) if len(words) > 1 else {}
-        job, recovery = house.recover(words[0], **mapping)
+        job, recovery = service.recover(words[0], **mapping)
         return {"job": job.id, "state": job.state, "error": job.error, "recovery": recovery.id}
     if verb == "undo":
-        job, recovery = house.undo(words[0])
+        job, recovery = service.undo(words[0])
         return {"job": job.id, "state": job.state, "error": job.error, "recovery": recovery.id}
-    settled = [house.rest(job.id) for job in house.jobs.list()]
+    settled = [service.rest(job.id) for job in service.jobs.list()]
     return [{"job": j.id, "kind": j.kind, "state": j.state, "error": j.error} for j in settled]
 
 
@@ -73,10 +73,10 @@ def main() -> None:
     arguments.add_argument("--die-at", type=int)
     told = arguments.parse_args()
     watch(told.folder, told.die_at)
-    house = House(told.folder)
-    house.open()
-    print(json.dumps(work(house, told.verb, told.words)))
-    house.close()
+    service = Service(told.folder)
+    service.open()
+    print(json.dumps(work(service, told.verb, told.words)))
+    service.close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from address_ground import ADDRESS, Member, drop_floating_ip, followed, told
+from address_guests import ADDRESS, Member, drop_floating_ip, followed, told
 from real_networks import Guest, make_edge, until
 
 from multisite_lab import segments, sites

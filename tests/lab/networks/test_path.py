@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from address_ground import Member
+from address_guests import Member
 from real_networks import Guest, make_edge, until
 
 from multisite_lab import segments, sites

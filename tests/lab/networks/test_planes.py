@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from lab_networks import LabNetworks, behind_faults, lab_networks
 from real_networks import Guest, until
-from stretch_ground import Ground, behind_faults, ground
 
 from multisite_lab import sites
 from multisite_lab.faults.rules import Orders, Rule
@@ -27,7 +27,7 @@ PLANES = (
 )
 
 
-def describe(made: Ground, guest: Guest) -> None:
+def describe(made: LabNetworks, guest: Guest) -> None:
     """The application and its planes, in this manager's own database."""
     made.manager.cli("application", "create", APPLICATION, "--site", "site1", "--server", guest.id)
     planes = [word for plane in PLANES for word in ("--plane", plane)]
@@ -35,7 +35,7 @@ def describe(made: Ground, guest: Guest) -> None:
     made.manager.cli("application", "plane", "set", APPLICATION, *planes, *both)
 
 
-def plane(made: Ground, verb: str, name: str, *words: str) -> dict[str, Any]:
+def plane(made: LabNetworks, verb: str, name: str, *words: str) -> dict[str, Any]:
     found: dict[str, Any] = made.manager.cli("application", "plane", verb, APPLICATION, name, *words)
     return found
 
@@ -54,11 +54,13 @@ def left(clouds: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any], guest: Guest) -> Iterator[Ground]:
+def made(
+    tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any], guest: Guest
+) -> Iterator[LabNetworks]:
     for site in SITES:  # of a run that was killed
         for pool in list(clouds[site].network.subnet_pools(name=f"{APPLICATION}-pool")):
             clouds[site].network.delete_subnet_pool(pool)
-    with ground(tmp_path_factory.mktemp("planes"), clouds) as found:
+    with lab_networks(tmp_path_factory.mktemp("planes"), clouds) as found:
         describe(found, guest)
         yield found
         for name in ("hb", "copy", "mgmt"):
@@ -82,7 +84,7 @@ def default_pools(clouds: dict[str, Any]) -> Iterator[None]:
             network.delete_subnet_pool(pool)
 
 
-def test_a_local_plane_from_the_sites_own_pools(made: Ground, clouds: dict[str, Any]) -> None:
+def test_a_local_plane_from_the_sites_own_pools(made: LabNetworks, clouds: dict[str, Any]) -> None:
     with default_pools(clouds):
         done = plane(made, "realize", "mgmt")
         assert (done["state"], [m["site"] for m in done["made"]]) == ("active", list(SITES)), done
@@ -106,7 +108,7 @@ def test_a_local_plane_from_the_sites_own_pools(made: Ground, clouds: dict[str, 
         assert left(clouds) == []
 
 
-def test_without_a_pool_the_operator_is_told_what_to_give(made: Ground, clouds: dict[str, Any]) -> None:
+def test_without_a_pool_the_operator_is_told_what_to_give(made: LabNetworks, clouds: dict[str, Any]) -> None:
     if any(p.is_default for site in SITES for p in clouds[site].network.subnet_pools(ip_version=4)):
         pytest.fail("the lab's sites have a default subnet pool: this test needs sites without")
     with pytest.raises(CommandFailed) as refused:
@@ -117,7 +119,7 @@ def test_without_a_pool_the_operator_is_told_what_to_give(made: Ground, clouds: 
 
 
 def test_members_of_an_l3_plane_reach_each_other_by_a_path(
-    made: Ground, clouds: dict[str, Any], boot_at: Callable[..., Guest]
+    made: LabNetworks, clouds: dict[str, Any], boot_at: Callable[..., Guest]
 ) -> None:
     done = plane(made, "realize", "copy")
     assert (done["state"], all(m["router_id"] for m in done["made"])) == ("active", True), done
@@ -150,7 +152,7 @@ def test_members_of_an_l3_plane_reach_each_other_by_a_path(
     assert left(clouds) == []
 
 
-def compared(made: Ground, name: str, code: int) -> list[tuple[str, str]]:
+def compared(made: LabNetworks, name: str, code: int) -> list[tuple[str, str]]:
     """What ``plane check`` says, which has to end with this exit status."""
     if code == 0:
         rows = plane(made, "check", name)
@@ -162,7 +164,7 @@ def compared(made: Ground, name: str, code: int) -> list[tuple[str, str]]:
     return [(row["Site"], row["State"]) for row in rows]
 
 
-def test_what_hands_did_is_told_and_mended(made: Ground, clouds: dict[str, Any]) -> None:
+def test_what_hands_did_is_told_and_mended(made: LabNetworks, clouds: dict[str, Any]) -> None:
     """The router of one site is deleted and its network switched off; then its MTU is changed, which is told only."""
     done = plane(made, "realize", "copy")
     well = [(site, "in-sync") for site in SITES]
@@ -193,7 +195,7 @@ def test_what_hands_did_is_told_and_mended(made: Ground, clouds: dict[str, Any])
 
 
 def test_removed_without_a_lost_site_and_later_there_too(
-    made: Ground, tmp_path: Any, clouds: dict[str, Any], guest: Guest
+    made: LabNetworks, tmp_path: Any, clouds: dict[str, Any], guest: Guest
 ) -> None:
     with behind_faults(made, tmp_path) as (behind, faults):
         describe(behind, guest)
@@ -211,7 +213,7 @@ def test_removed_without_a_lost_site_and_later_there_too(
         assert left(clouds) == []
 
 
-def test_a_stretched_plane_is_a_stretched_network(made: Ground, clouds: dict[str, Any]) -> None:
+def test_a_stretched_plane_is_a_stretched_network(made: LabNetworks, clouds: dict[str, Any]) -> None:
     done = plane(made, "realize", "hb")
     assert done["state"] == "active", done
     shown = made.manager.cli("network", "show", f"{APPLICATION}-hb")
@@ -223,7 +225,7 @@ def test_a_stretched_plane_is_a_stretched_network(made: Ground, clouds: dict[str
 
 @pytest.mark.parametrize("path", [r"/networks$", r"/routers$", r"add_router_interface$"])
 def test_what_a_second_neutron_refuses_is_undone_in_the_first(
-    made: Ground, tmp_path: Any, clouds: dict[str, Any], guest: Guest, path: str
+    made: LabNetworks, tmp_path: Any, clouds: dict[str, Any], guest: Guest, path: str
 ) -> None:
     with behind_faults(made, tmp_path) as (behind, faults):
         describe(behind, guest)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stretch_ground import Ground, ground, until
+from lab_networks import LabNetworks, lab_networks, until
 
 from multisite_lab import sites
 from multisite_lab.sites import site_prefix
@@ -23,13 +23,13 @@ PROBE = str(Path(sys.executable).with_name("multisite-probe"))
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[Ground]:
-    with ground(tmp_path_factory.mktemp("probe"), clouds) as found:
+def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[LabNetworks]:
+    with lab_networks(tmp_path_factory.mktemp("probe"), clouds) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def members(made: Ground) -> tuple[Tap, Tap, str]:
+def members(made: LabNetworks) -> tuple[Tap, Tap, str]:
     """A member at each site, and the network's id at site 1, which serves DHCP; the whole subnet may ask them."""
     network = made.stretch("probe", "--cidr", CIDR, "--dhcp", "site1")
     for site in ("site1", "site2"):
@@ -82,7 +82,7 @@ def dhcp_host(network: str) -> str:
     return str(found[0])
 
 
-def test_from_the_namespace_of_the_dhcp_server(made: Ground, members: tuple[Tap, Tap, str]) -> None:
+def test_from_the_namespace_of_the_dhcp_server(made: LabNetworks, members: tuple[Tap, Tap, str]) -> None:
     _, other, network = members
     host, namespace = dhcp_host(network), f"qdhcp-{network}"
     until(
@@ -102,7 +102,7 @@ def test_from_the_namespace_of_the_dhcp_server(made: Ground, members: tuple[Tap,
     assert (lost["loss"], lost["median_ms"], status) == (1.0, None, 1)
 
 
-def test_from_a_member_to_a_member(made: Ground, members: tuple[Tap, Tap, str]) -> None:
+def test_from_a_member_to_a_member(made: LabNetworks, members: tuple[Tap, Tap, str]) -> None:
     """By UDP echo, as an application's own heartbeat; and cut off, every question is lost."""
     one, other, _ = members
     answer = ["ip", "netns", "exec", other.namespace, PROBE, "answer", "--port", str(PORT), "--seconds", "60"]

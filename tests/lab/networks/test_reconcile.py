@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from keystoneauth1.exceptions import ClientException
+from lab_networks import LabNetworks, lab_networks, until
 from openstack.exceptions import SDKException
-from stretch_ground import Ground, ground, until
 
 from multisite_lab import sites, taps
 from multisite_lab.sites import site_prefix
@@ -27,19 +27,19 @@ BACK = 60.0
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[Ground]:
-    with ground(tmp_path_factory.mktemp("reconcile"), clouds) as found:
+def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[LabNetworks]:
+    with lab_networks(tmp_path_factory.mktemp("reconcile"), clouds) as found:
         yield found
 
 
 @pytest.fixture
-def network(made: Ground) -> Iterator[dict[str, Any]]:
+def network(made: LabNetworks) -> Iterator[dict[str, Any]]:
     yield made.stretch(f"step{next(_NUMBERS)}", "--cidr", CIDR)
     made.clear()
 
 
 @pytest.fixture
-def pair(made: Ground, network: dict[str, Any]) -> tuple[taps.Tap, taps.Tap]:
+def pair(made: LabNetworks, network: dict[str, Any]) -> tuple[taps.Tap, taps.Tap]:
     one, other = made.plug(network, "site1"), made.plug(network, "site2")
     print(f"\nthey meet after {made.meets(one, other):.1f} s")
     return one, other
@@ -49,7 +49,7 @@ def bare(tap: taps.Tap) -> str:
     return tap.addresses[0].split("/")[0]
 
 
-def back(made: Ground, one: taps.Tap, other: taps.Tap, what: str, fault: Callable[[], object]) -> None:
+def back(made: LabNetworks, one: taps.Tap, other: taps.Tap, what: str, fault: Callable[[], object]) -> None:
     """Traffic stops or not; it is there again in time."""
     fault()
     begun = time.monotonic()
@@ -80,7 +80,7 @@ def heartbeat(one: taps.Tap, address: str) -> Iterator[list[int]]:
 
 
 def test_a_guest_that_moves_is_followed(
-    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+    made: LabNetworks, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
 ) -> None:
     one, other = pair
     before = made.remote("site2", network)[one.port]["tunneling_ip"]
@@ -99,7 +99,7 @@ def test_a_guest_that_moves_is_followed(
 
 
 def test_another_address_is_followed(
-    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+    made: LabNetworks, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
 ) -> None:
     one, _ = pair
     made.clouds["site1"].network.update_port(one.port, fixed_ips=[{"ip_address": "10.99.0.99"}])
@@ -112,7 +112,7 @@ def test_another_address_is_followed(
 
 
 def test_a_remote_port_deleted_by_hand_comes_back(
-    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+    made: LabNetworks, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
 ) -> None:
     one, other = pair
     row = made.remote("site1", network)[other.port]
@@ -120,7 +120,9 @@ def test_a_remote_port_deleted_by_hand_comes_back(
     assert made.remote("site1", network)[other.port]["id"] != row["id"]
 
 
-def test_a_shadow_agent_deleted_by_hand_comes_back(made: Ground, pair: tuple[taps.Tap, taps.Tap]) -> None:
+def test_a_shadow_agent_deleted_by_hand_comes_back(
+    made: LabNetworks, pair: tuple[taps.Tap, taps.Tap]
+) -> None:
     one, other = pair
     cloud = made.clouds["site1"].network
 
@@ -146,7 +148,7 @@ def answers(cloud: Any) -> bool:
     [("neutron-openvswitch-agent", "kill"), ("neutron-api", "restart"), ("neutron-rpc-server", "restart")],
 )
 def test_services_of_neutron_die(
-    made: Ground, pair: tuple[taps.Tap, taps.Tap], service: str, action: str
+    made: LabNetworks, pair: tuple[taps.Tap, taps.Tap], service: str, action: str
 ) -> None:
     one, other = pair
     name = service if service in sites.programs(one.site) else service.replace("neutron-api", "neutron")
@@ -155,7 +157,7 @@ def test_services_of_neutron_die(
 
 
 def test_no_heartbeat_is_lost_while_the_manager_is_down(
-    made: Ground, pair: tuple[taps.Tap, taps.Tap]
+    made: LabNetworks, pair: tuple[taps.Tap, taps.Tap]
 ) -> None:
     one, other = pair
     with heartbeat(one, bare(other)) as seen:
@@ -169,7 +171,7 @@ def test_no_heartbeat_is_lost_while_the_manager_is_down(
 
 
 def test_a_site_that_does_not_answer_keeps_its_entries(
-    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+    made: LabNetworks, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
 ) -> None:
     one, other = pair
     before = made.remote("site2", network)[one.port]["id"]
@@ -189,7 +191,7 @@ def test_a_site_that_does_not_answer_keeps_its_entries(
 
 
 def test_a_port_that_is_gone_is_forgotten(
-    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+    made: LabNetworks, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
 ) -> None:
     one, other = pair
     made.unplug(other)
@@ -199,7 +201,7 @@ def test_a_port_that_is_gone_is_forgotten(
 
 
 def test_only_one_sided_does_not_carry(
-    made: Ground, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
+    made: LabNetworks, network: dict[str, Any], pair: tuple[taps.Tap, taps.Tap]
 ) -> None:
     """Negative control of all of the above: with the manager down, a deleted remote port stops the traffic."""
     one, other = pair

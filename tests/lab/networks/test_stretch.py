@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from stretch_ground import OWNER, Ground, behind_faults, ground, until
+from lab_networks import OWNER, LabNetworks, behind_faults, lab_networks, until
 
 from multisite_lab import sites
 from multisite_lab.faults.rules import Orders, Rule
@@ -22,13 +22,13 @@ CIDR = "10.99.0.0/24"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[Ground]:
-    with ground(tmp_path_factory.mktemp("stretch"), clouds) as found:
+def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[LabNetworks]:
+    with lab_networks(tmp_path_factory.mktemp("stretch"), clouds) as found:
         yield found
 
 
 @pytest.fixture(autouse=True)
-def _tidy(made: Ground) -> Iterator[None]:
+def _tidy(made: LabNetworks) -> Iterator[None]:
     yield
     made.clear()
 
@@ -36,7 +36,7 @@ def _tidy(made: Ground) -> Iterator[None]:
 class Clock:
     """When the second port was bound, and when the first guest's site had a remote port for it."""
 
-    def __init__(self, made: Ground, network: dict[str, Any]) -> None:
+    def __init__(self, made: LabNetworks, network: dict[str, Any]) -> None:
         self.bound: float | None = None
         self.mirrored: float | None = None
         self._made, self._network, self._stop = made, network, threading.Event()
@@ -60,7 +60,7 @@ class Clock:
         self._thread.join(10)
 
 
-def test_two_guests_meet_and_nothing_is_left_afterwards(made: Ground) -> None:
+def test_two_guests_meet_and_nothing_is_left_afterwards(made: LabNetworks) -> None:
     begun = time.monotonic()
     network = made.stretch("two", "--cidr", CIDR)
     print(
@@ -101,7 +101,7 @@ def test_two_guests_meet_and_nothing_is_left_afterwards(made: Ground) -> None:
     print(f"shadow agents gone after {took:.0f} s")
 
 
-def test_three_sites(made: Ground) -> None:
+def test_three_sites(made: LabNetworks) -> None:
     network = made.stretch("three", "--cidr", CIDR, names=("site1", "site2", "site3"))
     guests = [made.plug(network, site) for site in ("site1", "site2", "site3")]
     for number, one in enumerate(guests):
@@ -112,7 +112,7 @@ def test_three_sites(made: Ground) -> None:
     assert len({pool[0] for pool in pools}) == 3
 
 
-def test_equal_addresses_of_two_networks_stay_apart(made: Ground) -> None:
+def test_equal_addresses_of_two_networks_stay_apart(made: LabNetworks) -> None:
     """Acceptance 2: each reaches its own peer, and a guest without one reaches nobody (negative control)."""
     first, second, third = (made.stretch(word, "--cidr", CIDR) for word in ("left", "right", "alone"))
     pairs = [
@@ -131,7 +131,7 @@ def test_equal_addresses_of_two_networks_stay_apart(made: Ground) -> None:
 
 
 def test_what_a_second_neutron_refuses_is_undone_in_the_first(
-    made: Ground, tmp_path: Any, clouds: dict[str, Any]
+    made: LabNetworks, tmp_path: Any, clouds: dict[str, Any]
 ) -> None:
     """Acceptance 5."""
     with behind_faults(made, tmp_path) as (behind, faults):
@@ -149,7 +149,7 @@ def test_what_a_second_neutron_refuses_is_undone_in_the_first(
         assert again["state"] == "active"
 
 
-def test_hostile_input_is_refused_with_reasons(made: Ground) -> None:
+def test_hostile_input_is_refused_with_reasons(made: LabNetworks) -> None:
     """Acceptance 5: straight at Neutron."""
     network = made.stretch("hostile", "--cidr", CIDR)
     here = made.plug(network, "site1")
@@ -177,7 +177,7 @@ def test_hostile_input_is_refused_with_reasons(made: Ground) -> None:
     refused(here.mac, mac_address=here.mac, tunneling_ip="172.31.255.9")
 
 
-def test_a_silent_site_and_a_taken_segment_are_refused_before_anything_is_made(made: Ground) -> None:
+def test_a_silent_site_and_a_taken_segment_are_refused_before_anything_is_made(made: LabNetworks) -> None:
     network = made.stretch("first", "--cidr", CIDR)
     with pytest.raises(CommandFailed) as failed:
         made.stretch("second", "--cidr", CIDR, "--segment", str(network["segmentation_id"]))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stretch_ground import Ground, ground, until
+from lab_networks import LabNetworks, lab_networks, until
 
 from multisite_lab import sites
 from multisite_lab.sites import site_prefix
@@ -110,13 +110,13 @@ def asked(tap: Tap, address: str) -> Iterator[list[float]]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[Ground]:
-    with ground(tmp_path_factory.mktemp("vrrp"), clouds) as found:
+def made(tmp_path_factory: pytest.TempPathFactory, clouds: dict[str, Any]) -> Iterator[LabNetworks]:
+    with lab_networks(tmp_path_factory.mktemp("vrrp"), clouds) as found:
         yield found
 
 
 @pytest.fixture
-def pair(made: Ground, tmp_path: Path) -> Iterator[Pair]:
+def pair(made: LabNetworks, tmp_path: Path) -> Iterator[Pair]:
     """Both run, and site 1 has the address."""
     network = made.stretch("vrrp", "--cidr", CIDR, names=(*MEMBERS, ASKER))
     for site in (*MEMBERS, ASKER):
@@ -149,7 +149,7 @@ def pair(made: Ground, tmp_path: Path) -> Iterator[Pair]:
         made.clear()
 
 
-def _pairs(made: Ground, network: dict[str, Any]) -> bool:
+def _pairs(made: LabNetworks, network: dict[str, Any]) -> bool:
     """Whether each site's remote ports of the members carry the virtual address: security groups let it in by that."""
     rows = [row for site in MEMBERS for row in made.remote(site, network).values()]
     return [bool(row["allowed_address_pairs"]) for row in rows].count(True) == len(MEMBERS)

@@ -39,7 +39,7 @@ SERVERS = 2
 FREEZE_LIMIT = 30
 
 
-class House:
+class Service:
     """A Multisite of our own, without its API, and an application to protect."""
 
     def __init__(self, folder: Any) -> None:
@@ -91,38 +91,38 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = House(tmp_path_factory.mktemp("house"))
-    yield house
-    house.close()
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("service"))
+    yield service
+    service.close()
 
 
 @pytest.fixture(scope="module")
-def application(house: House) -> Iterator[vnf.Vnf]:
+def application(service: Service) -> Iterator[vnf.Vnf]:
     vnf.destroy(SITE, NAME)
     try:
         made = vnf.deploy(SITE, NAME, servers=SERVERS)
-        house.applications.create(house.caller, NAME, SITE, [{"id": s.id} for s in made.servers])
+        service.applications.create(service.caller, NAME, SITE, [{"id": s.id} for s in made.servers])
         yield made
     finally:
         vnf.destroy(SITE, NAME)
 
 
 @pytest.fixture(scope="module")
-def protection(house: House, application: vnf.Vnf) -> Protection:
-    return house.protections.create(
-        house.caller, application.name, target_site=TARGET, freeze_timeout=FREEZE_LIMIT,
+def protection(service: Service, application: vnf.Vnf) -> Protection:
+    return service.protections.create(
+        service.caller, application.name, target_site=TARGET, freeze_timeout=FREEZE_LIMIT,
         console_mark=vnf.FREEZE_MARK,
     )  # fmt: skip
 
 
 @pytest.fixture
-def untouched(house: House, application: vnf.Vnf) -> Iterator[None]:
+def untouched(service: Service, application: vnf.Vnf) -> Iterator[None]:
     """Afterwards nothing is frozen and Cinder holds no more than before."""
-    before = in_cinder(house, application)
+    before = in_cinder(service, application)
     yield
     assert not any(frozen(application))
-    assert in_cinder(house, application) == before
+    assert in_cinder(service, application) == before
 
 
 def frozen(application: vnf.Vnf) -> list[bool]:
@@ -131,9 +131,9 @@ def frozen(application: vnf.Vnf) -> list[bool]:
     return [answer == "frozen" for answer in asked]
 
 
-def in_cinder(house: House, application: vnf.Vnf) -> dict[str, set[str]]:
+def in_cinder(service: Service, application: vnf.Vnf) -> dict[str, set[str]]:
     """What Cinder holds of the application's volumes, by id."""
-    volume = house.clouds_of(SITE).volume
+    volume = service.clouds_of(SITE).volume
     ours = {v for s in application.servers for v in (s.root, s.data)}
     return {
         "snapshots": {s.id for s in volume.snapshots() if s.volume_id in ours},
@@ -159,38 +159,38 @@ def until(condition: Any, timeout: float, what: str) -> float:
     return time.monotonic() - begun
 
 
-def test_full_then_incremental(house: House, application: vnf.Vnf, protection: Protection) -> None:
+def test_full_then_incremental(service: Service, application: vnf.Vnf, protection: Protection) -> None:
     chain: dict[str, list[str]] = {}
     for number, kind in enumerate(("full", "incremental"), start=1):
-        job, point = house.run(protection)
+        job, point = service.run(protection)
         assert job.state == JobState.DONE, job.error
         tell(kind, job, point)
         assert point.state == RestorePointState.AVAILABLE
         assert (point.incremental, point.quiesced) == (number == 2, True)
         assert [w["server_name"] for w in point.frozen] == [s.name for s in application.servers]
         assert all(0 < w["seconds"] < FREEZE_LIMIT for w in point.frozen)
-        manifest = house.store.read(point.id)
+        manifest = service.store.read(point.id)
         assert all(len(backups) == number for backups in chains(manifest).values())
         assert all(chains(manifest)[v][:-1] == backups for v, backups in chain.items())
         chain = chains(manifest)
-        held = in_cinder(house, application)
+        held = in_cinder(service, application)
         assert held["snapshots"] == set()
         assert held["backups"] == {b for backups in chain.values() for b in backups}
         assert not any(frozen(application))
-    newest = {b.id: b for b in house.clouds_of(SITE).volume.backups()}
+    newest = {b.id: b for b in service.clouds_of(SITE).volume.backups()}
     assert all(newest[backups[1]].is_incremental for backups in chain.values())
 
 
-def test_marks_are_the_records_the_guests_stood_on(house: House, application: vnf.Vnf) -> None:
-    point = house.protections.restore_points(house.caller)[0]
+def test_marks_are_the_records_the_guests_stood_on(service: Service, application: vnf.Vnf) -> None:
+    point = service.protections.restore_points(service.caller)[0]
     marks = {m["server_id"]: vnf.marked(m["text"]) for m in point.marks}
     assert marks == {s.id: vnf.expected(SITE, s.id) for s in application.servers}
 
 
 @pytest.fixture
-def group(house: House, application: vnf.Vnf) -> Iterator[str]:
+def group(service: Service, application: vnf.Vnf) -> Iterator[str]:
     """A Cinder group of exactly the application's volumes, of a type that promises consistent snapshots."""
-    volume = house.clouds_of(SITE).volume
+    volume = service.clouds_of(SITE).volume
 
     def ask(method: str, path: str, body: Any = None) -> Any:
         answer = volume.request(path, method, json=body, microversion="3.43", raise_exc=True)
@@ -222,66 +222,70 @@ def group(house: House, application: vnf.Vnf) -> Iterator[str]:
 
 
 def test_a_group_is_snapshotted_as_one(
-    house: House, application: vnf.Vnf, protection: Protection, group: str
+    service: Service, application: vnf.Vnf, protection: Protection, group: str
 ) -> None:
-    before = in_cinder(house, application)
-    job, point = house.run(protection)
+    before = in_cinder(service, application)
+    job, point = service.run(protection)
     assert job.state == JobState.DONE, job.error
     tell("group snapshot", job, point)
-    taken = next(line for line in house.jobs.get(job.id).journal if "consistency point taken" in line.message)
+    taken = next(
+        line for line in service.jobs.get(job.id).journal if "consistency point taken" in line.message
+    )
     assert taken.data["group"] == group
     assert point.incremental
-    assert in_cinder(house, application)["snapshots"] == before["snapshots"] == set()
-    assert list(house.clouds_of(SITE).volume.group_snapshots()) == []
+    assert in_cinder(service, application)["snapshots"] == before["snapshots"] == set()
+    assert list(service.clouds_of(SITE).volume.group_snapshots()) == []
 
 
-def test_a_member_that_must_not_be_frozen(house: House, application: vnf.Vnf, untouched: None) -> None:
+def test_a_member_that_must_not_be_frozen(service: Service, application: vnf.Vnf, untouched: None) -> None:
     active, standby = application.servers
-    record = house.applications.get(house.caller, NAME)
-    repository = ApplicationRepository(house.database)
+    record = service.applications.get(service.caller, NAME)
+    repository = ApplicationRepository(service.database)
     members = tuple(
         type(m)(m.server_id, m.server_name, m.order, m.server_id != active.id) for m in record.members
     )
     repository.update(type(record)(**{**vars(record), "members": members}))
-    made = house.protections.create(house.caller, NAME, target_site=TARGET, freeze_timeout=FREEZE_LIMIT)
+    made = service.protections.create(service.caller, NAME, target_site=TARGET, freeze_timeout=FREEZE_LIMIT)
     try:
-        job, point = house.run(made, incremental=False)
+        job, point = service.run(made, incremental=False)
         tell("standby only", job, point)
         assert job.state == JobState.DONE, job.error
         assert [w["server_name"] for w in point.frozen] == [standby.name]
-        assert any(active.name in n and "crash-consistent" in n for n in house.store.read(point.id).notes)
-        deletion = house.protections.delete_restore_point(house.caller, point.id)
+        assert any(active.name in n and "crash-consistent" in n for n in service.store.read(point.id).notes)
+        deletion = service.protections.delete_restore_point(service.caller, point.id)
         assert deletion is not None
-        assert house.jobs.wait(deletion, 300).state == JobState.DONE
+        assert service.jobs.wait(deletion, 300).state == JobState.DONE
     finally:
         repository.update(record)
 
 
 def test_snapshots_that_do_not_come_within_the_limit(
-    house: House, application: vnf.Vnf, untouched: None
+    service: Service, application: vnf.Vnf, untouched: None
 ) -> None:
-    made = house.protections.create(house.caller, NAME, target_site=TARGET, freeze_timeout=5)
+    made = service.protections.create(service.caller, NAME, target_site=TARGET, freeze_timeout=5)
     sites.service(SITE, "cinder-volume", "pause")
     try:
-        job_id = house.protections.run(house.caller, made.id)
+        job_id = service.protections.run(service.caller, made.id)
         until(lambda: any(frozen(application)), 60, "a server is frozen")
         seconds = until(lambda: not any(frozen(application)), 30, "thawed")
         print(f"\nslow snapshots: thawed after {seconds:.1f} s")
     finally:
         sites.service(SITE, "cinder-volume", "resume")
-    job = house.jobs.wait(job_id, 300)
+    job = service.jobs.wait(job_id, 300)
     assert job.state == JobState.UNDONE, job.error
     assert "raise freeze_timeout" in str(job.error)
 
 
-def test_a_hung_agent(house: House, application: vnf.Vnf, protection: Protection, untouched: None) -> None:
+def test_a_hung_agent(
+    service: Service, application: vnf.Vnf, protection: Protection, untouched: None
+) -> None:
     first, second = application.servers
     # much longer than the run takes, also on a slow machine
     hang = "sleep 1; kill -STOP $(cat /run/qga.pid); sleep 110; kill -CONT $(cat /run/qga.pid)"
     sites.guest_exec(SITE, second.domain, f"({hang}) > /dev/null 2>&1 &")
     time.sleep(3)
     begun = time.monotonic()
-    job, point = house.run(protection)
+    job, point = service.run(protection)
     took = time.monotonic() - begun
     assert job.state == JobState.UNDONE, job.error
     assert f"server {second.name} could not be frozen" in str(job.error)
@@ -290,7 +294,7 @@ def test_a_hung_agent(house: House, application: vnf.Vnf, protection: Protection
     print(f"\nhung agent: the run ended after {took:.1f} s: {job.error}")
     assert point.state == RestorePointState.FAILED
     settled = until(lambda: answers(second), 180, "the agent answers again")
-    cloud = house.clouds_of(SITE)
+    cloud = service.clouds_of(SITE)
     thawed = until(lambda: quiesce.state(cloud, second.id).state == "thawed", 180, "nova-api thawed it")
     print(f"the agent came back after {settled:.1f} s, nova-api had it thawed {thawed:.1f} s later")
 
@@ -303,25 +307,25 @@ def answers(server: vnf.Server) -> bool:
 
 
 def test_a_run_after_a_hung_agent_works_again(
-    house: House, application: vnf.Vnf, protection: Protection
+    service: Service, application: vnf.Vnf, protection: Protection
 ) -> None:
-    job, point = house.run(protection)
+    job, point = service.run(protection)
     assert job.state == JobState.DONE, job.error
     tell("after the hung agent", job, point)
     assert not any(frozen(application))
 
 
-def test_a_dead_agent(house: House, application: vnf.Vnf, protection: Protection) -> None:
+def test_a_dead_agent(service: Service, application: vnf.Vnf, protection: Protection) -> None:
     """Last, because this guest's agent does not come back."""
     first, second = application.servers
-    before = in_cinder(house, application)
+    before = in_cinder(service, application)
     sites.guest_exec(SITE, second.domain, "(sleep 1; kill -9 $(cat /run/qga.pid)) > /dev/null 2>&1 &")
     until(lambda: not answers(second), 30, "the agent is dead")
     begun = time.monotonic()
-    job, _ = house.run(protection)
+    job, _ = service.run(protection)
     print(f"\ndead agent: the run ended after {time.monotonic() - begun:.1f} s: {job.error}")
     assert job.state == JobState.UNDONE, job.error
     assert f"server {second.name} could not be frozen" in str(job.error)
-    assert any("left to nova-api" in line.message for line in house.jobs.get(job.id).journal)
+    assert any("left to nova-api" in line.message for line in service.jobs.get(job.id).journal)
     assert sites.guest_agent(SITE, first.domain, "guest-fsfreeze-status") == "thawed"
-    assert in_cinder(house, application) == before
+    assert in_cinder(service, application) == before

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tests.matrix.fault_cases import FAULTS, PHASES, Case
-from tests.matrix.fault_run import LETTERS, Result
+from tests.matrix.faults.cases import FAULTS, PHASES, Case
+from tests.matrix.faults.run import LETTERS, Result
 
 WIDTH, COLUMN = 53, 5
 

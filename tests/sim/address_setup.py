@@ -29,7 +29,7 @@ PATIENCE = Patience(agent=1.0, word=0.1, quiet=1.0, answer=1.0, poll=0.01)
 OPERATOR = Caller("u-1", "olga", "", "vnf", frozenset({"admin"}), "req-1")
 
 
-class Ground:
+class AddressSetup:
     """``excused``: sites that may hold it beside another one (fenced while away, or bound by hand) until the guard."""
 
     def __init__(self, folder: Path, world: World, probe: str = "icmp") -> None:
@@ -159,13 +159,13 @@ class Ground:
 
 
 @contextmanager
-def ground(folder: Path, *names: str) -> Iterator[Ground]:
+def address_setup(folder: Path, *names: str) -> Iterator[AddressSetup]:
     """Fresh sites; calls are not repeated for long."""
     attempts, calls.ATTEMPTS = calls.ATTEMPTS, 2
     hurry, looking.HURRY_SECONDS = looking.HURRY_SECONDS, 0.1
     change = store.AddressRepository.change
     with make_world(names or ("site1", "site2"), settings=Settings(l3=0.005, dhcp=0.0)) as world:
-        made = Ground(folder, world)
+        made = AddressSetup(folder, world)
 
         def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
             made.engine.boundaries.check()  # before it is written, and

@@ -1,4 +1,4 @@
-"""Lives of the service, as whoever holds the sites starts them."""
+"""Processes of the service, as whoever holds the sites starts them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.matrix.life import LOG, TOLD, Order
-from tests.sim.house import ROOT
+from tests.matrix.process import LOG, TOLD, Order
+from tests.sim.service import ROOT
 
 KILLED = -9
 
@@ -25,34 +25,41 @@ class Ended:
     log: Path
 
     def words(self) -> str:
-        """For a life that was not to end like that."""
+        """For one that was not to end like that."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return f"exit status {self.code}; last line of its log: {(lines or ['(nothing)'])[-1][:300]}"
 
 
-class Lives:
+class Processes:
     """Starts one at a time; have one of these for each thread."""
 
     def __init__(self, *, hurry: bool, seconds: float, plant: str | None = None) -> None:
         self._seconds = seconds
         self._plant = plant
-        argv = [sys.executable, "-W", "ignore", "-m", "tests.matrix.zygote", *(["--hurry"] if hurry else [])]
-        self._zygote = subprocess.Popen(
+        argv = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "tests.matrix.fork_server",
+            *(["--hurry"] if hurry else []),
+        ]
+        self._fork_server = subprocess.Popen(
             argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
         self._answer()
 
-    def __enter__(self) -> Lives:
+    def __enter__(self) -> Processes:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._zygote.stdin is not None
-        self._zygote.stdin.close()
-        self._zygote.wait(30)
+        assert self._fork_server.stdin is not None
+        self._fork_server.stdin.close()
+        self._fork_server.wait(30)
 
-    def live(
+    def run(
         self,
         folder: Path,
         verb: str,
@@ -63,16 +70,16 @@ class Lives:
     ) -> Ended:
         """Until it has ended, or its time is over."""
         order = Order(str(folder), verb, words, death, record, self._plant)
-        assert self._zygote.stdin is not None
-        self._zygote.stdin.write(json.dumps(asdict(order) | {"seconds": self._seconds}) + "\n")
-        self._zygote.stdin.flush()
+        assert self._fork_server.stdin is not None
+        self._fork_server.stdin.write(json.dumps(asdict(order) | {"seconds": self._seconds}) + "\n")
+        self._fork_server.stdin.flush()
         code = int(json.loads(self._answer())["code"])
         told = json.loads((folder / TOLD).read_text()) if code == 0 else None
         return Ended(code, told, folder / LOG)
 
     def _answer(self) -> str:
-        assert self._zygote.stdout is not None
-        line = self._zygote.stdout.readline()
+        assert self._fork_server.stdout is not None
+        line = self._fork_server.stdout.readline()
         if not line:
-            raise RuntimeError(f"the process lives are forked from has ended: {self._zygote.wait()}")
+            raise RuntimeError(f"the process they are forked from has ended: {self._fork_server.wait()}")
         return line

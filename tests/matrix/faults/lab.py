@@ -31,11 +31,11 @@ from multisite_lab.faults.core import Faults, running
 from multisite_lab.faults.rules import Orders, Rule
 from multisite_lab.guest.console import marked, parse
 from tests.contract.sites.pair import remove
-from tests.matrix.fault_cases import PHASES, Call, Case, Heard, cases_of, chosen
-from tests.matrix.fault_ground import APPLICATION, SITE_OF
-from tests.matrix.fault_run import Result, run
+from tests.matrix.faults.cases import PHASES, Call, Case, Heard, cases_of, chosen
+from tests.matrix.faults.run import Result, run
+from tests.matrix.faults.setup import APPLICATION, SITE_OF
 from tests.sim.deploy import Deployed
-from tests.sim.house import CLOUDS, SITE, TARGET, House
+from tests.sim.service import CLOUDS, SITE, TARGET, Service
 
 SERVICES = {
     "keystone": "identity",
@@ -54,8 +54,8 @@ PATIENCE = 900.0
 Progress = Callable[[Iterable[Result], int], Iterator[Result]]
 
 
-class LabGround:
-    """``fault_ground.Ground`` on sites 1 and 2.  Leaving it removes the application and its restore points."""
+class LabSetup:
+    """``setup.Setup`` on sites 1 and 2.  Leaving it removes the application and its restore points."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -68,13 +68,13 @@ class LabGround:
         self._cut: _Cut | None = None
         self.heard: list[Heard] = []
 
-    def __enter__(self) -> LabGround:
+    def __enter__(self) -> LabSetup:
         self._faults: Faults = self._around.enter_context(running([SITE, TARGET], self._folder / "faults"))
-        self._house = self._open()
-        self._around.callback(self._house.close)
+        self._service = self._open()
+        self._around.callback(self._service.close)
         self._around.callback(self._tidy)
-        self._deployed = self._house.deploy(APPLICATION, 1)
-        self._house.protection(APPLICATION)
+        self._deployed = self._service.deploy(APPLICATION, 1)
+        self._service.protection(APPLICATION)
         for phase in PHASES:
             self._record(phase)
         return self
@@ -85,25 +85,25 @@ class LabGround:
         self.mend()
         self._around.close()
 
-    def _open(self) -> House:
-        home = self._folder / "house"
+    def _open(self) -> Service:
+        home = self._folder / "service"
         home.mkdir(parents=True)
         through: dict[str, Any] = yaml.safe_load(self._faults.folder.clouds.read_text())
         entries = {name: through["clouds"][name] for name in (SITE, TARGET)}
         (home / CLOUDS).touch(mode=0o600)
         (home / CLOUDS).write_text(yaml.safe_dump({"clouds": entries}))
-        house = House(home, answer_seconds=ANSWER_SECONDS, patience=PATIENCE)
-        house.open()
-        return house
+        service = Service(home, answer_seconds=ANSWER_SECONDS, patience=PATIENCE)
+        service.open()
+        return service
 
     def _tidy(self) -> None:
         """Newest first: the older ones are what they build on."""
-        house = self._house
-        for point in house.points():
-            if (job := house.protections.delete_restore_point(house.caller, point.id)) is not None:
-                house.rest(job)
+        service = self._service
+        for point in service.points():
+            if (job := service.protections.delete_restore_point(service.caller, point.id)) is not None:
+                service.rest(job)
         if self._deployed is not None:
-            remove(house.cloud(SITE), self._deployed)
+            remove(service.cloud(SITE), self._deployed)
 
     def _record(self, phase: str) -> None:
         """The phase without faults; undoing is recorded on the recovery that was recorded."""
@@ -111,30 +111,30 @@ class LabGround:
             self.begin(phase)
         before = len(self._faults.requests)
         if phase in ("full", "incremental"):
-            job, _ = self._house.protect(APPLICATION, incremental=phase == "incremental")
+            job, _ = self._service.protect(APPLICATION, incremental=phase == "incremental")
         elif phase == "recover":
-            job, recovery = self._house.recover(self.point())
+            job, recovery = self._service.recover(self.point())
             self._recovery = recovery.id
         else:
-            job, _ = self._house.undo(self._recovery)
+            job, _ = self._service.undo(self._recovery)
         assert job.state in (JobState.DONE, JobState.UNDONE), f"without faults: {job.state}: {job.error}"
         lines = [line for line in self._faults.requests[before:] if line["site"] == SITE_OF[phase]]
         self.heard += (Heard(_call(phase, line)) for line in lines if line["number"] is not None)
 
-    def begin(self, phase: str) -> House:
+    def begin(self, phase: str) -> Service:
         self.mend()
-        house = self._house
+        service = self._service
         if phase == "undo":
-            job, recovery = house.recover(self.point())
+            job, recovery = service.recover(self.point())
             assert job.state == JobState.DONE, f"the recovery to be undone: {job.error}"
             self._recovery = recovery.id
         for name in (SITE, TARGET):
-            house.clouds.drop(name)  # so that logging in and finding versions are among the calls
-        self._jobs_before = frozenset(job.id for job in house.jobs.list())
-        return house
+            service.clouds.drop(name)  # so that logging in and finding versions are among the calls
+        self._jobs_before = frozenset(job.id for job in service.jobs.list())
+        return service
 
     def point(self) -> str:
-        return next(point.id for point in self._house.points() if point.state == "available")
+        return next(point.id for point in self._service.points() if point.state == "available")
 
     def recovery(self) -> str:
         return self._recovery
@@ -175,7 +175,7 @@ class LabGround:
         for volume in manifest.volumes:
             for kept in volume.backups:
                 try:
-                    status = volumes.get_backup(self._house.cloud(SITE), kept.id).status
+                    status = volumes.get_backup(self._service.cloud(SITE), kept.id).status
                 except SiteError as error:
                     status = str(error)
                 if status != "available":
@@ -184,10 +184,10 @@ class LabGround:
 
     def recovered(self, manifest: Manifest) -> list[str]:
         marks = {mark.server_name: marked(mark.text) for mark in manifest.marks}
-        recovery = next(r for r in self._house.recoveries.list(self._house.caller) if r.state == "done")
+        recovery = next(r for r in self._service.recoveries.list(self._service.caller) if r.state == "done")
         wrong = []
         for server in recovery.servers:
-            verdict = parse(build.console(self._house.cloud(TARGET), server["id"])).verdict
+            verdict = parse(build.console(self._service.cloud(TARGET), server["id"])).verdict
             mark = marks.get(server["name"])
             if verdict is None or not verdict.consistent or verdict.record != mark:
                 wrong.append(f"server {server['name']}: it found {verdict}, marked was {mark}")
@@ -200,11 +200,11 @@ class LabGround:
 
     def problems(self) -> list[str]:
         found = [line for server in self._members() for line in self._still(server)]
-        for job in self._house.jobs.list():
+        for job in self._service.jobs.list():
             if job.id in self._jobs_before and job.subject != self._recovery:
                 continue
             for name in (SITE, TARGET):
-                cloud = self._house.cloud(name)
+                cloud = self._service.cloud(name)
                 things = [t for t in tokens.sweep(cloud, job.id) if not _kept(cloud, t)]
                 fleeting = [t for t in things if job.state == JobState.UNDONE or t.kind == "snapshot"]
                 found += [f"{name}: {t.kind} {t.id} of job {job.id}, which is {job.state}" for t in fleeting]
@@ -216,7 +216,7 @@ class LabGround:
         return self._deployed.servers if self._deployed is not None else ()
 
     def _still(self, server_id: str) -> list[str]:
-        state = quiesce.state(self._house.cloud(SITE), server_id).state
+        state = quiesce.state(self._service.cloud(SITE), server_id).state
         return [] if state == "thawed" else [f"{SITE}: server {server_id} is {state}"]
 
     def hit(self) -> bool:
@@ -277,9 +277,9 @@ def pattern(path: str) -> str:
 class _Cut(threading.Thread):
     """Takes the whole site away once the call was struck, and gives it back a while later."""
 
-    def __init__(self, ground: LabGround, site: str) -> None:
+    def __init__(self, setup: LabSetup, site: str) -> None:
         super().__init__(name="cut", daemon=True)
-        self._ground, self._site = ground, site
+        self._ground, self._site = setup, site
         self._over = threading.Event()
         self.start()
 
@@ -304,7 +304,7 @@ def on_lab(
         if not sites.is_alive(name):
             raise SystemExit(f"{name} does not run: make lab-up")
     sample = None if told.only else max(told.sample or 0, SAMPLE)
-    with tempfile.TemporaryDirectory(prefix="fault-matrix-") as folder, LabGround(Path(folder)) as ground:
-        cases = chosen(cases_of(ground.heard), told.only, sample, told.seed)
-        print(f"{len(ground.heard)} requests without faults; {len(cases)} cases", flush=True)
-        return collected(progress((run(ground, case) for case in cases), len(cases)))
+    with tempfile.TemporaryDirectory(prefix="fault-matrix-") as folder, LabSetup(Path(folder)) as setup:
+        cases = chosen(cases_of(setup.heard), told.only, sample, told.seed)
+        print(f"{len(setup.heard)} requests without faults; {len(cases)} cases", flush=True)
+        return collected(progress((run(setup, case) for case in cases), len(cases)))

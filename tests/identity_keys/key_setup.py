@@ -33,7 +33,7 @@ def until(condition: Callable[[], Any], seconds: float = 60.0, what: str = "it")
     return answer
 
 
-class Ground:
+class KeySetup:
     """Sites, their topology file, and ``multisite keys`` over them."""
 
     def __init__(
@@ -178,20 +178,20 @@ class Keystone:
 class Load:
     """Issues and validates all the time: every site's newest and some older token, at every site."""
 
-    def __init__(self, ground: Ground, life: float) -> None:
-        self.ground, self.life = ground, life
+    def __init__(self, setup: KeySetup, life: float) -> None:
+        self.setup, self.life = setup, life
         self.tokens: list[tuple[float, str, str]] = []
         self.failures: list[str] = []
         self.issued = self.validated = 0
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._issue)]
-        self._threads += [threading.Thread(target=self._validate, args=(name,)) for name in ground.names]
+        self._threads += [threading.Thread(target=self._validate, args=(name,)) for name in setup.names]
         for thread in self._threads:
             thread.start()
 
     def _issue(self) -> None:
         while not self._stop.wait(0.03):
-            for name, keystone in self.ground.keystones.items():
+            for name, keystone in self.setup.keystones.items():
                 token = keystone.issue()
                 if token.startswith("refused"):
                     self.failures.append(f"{name} issues: {token}")
@@ -211,7 +211,7 @@ class Load:
             )
             if time.monotonic() - at > self.life - 0.5:
                 continue
-            answer = self.ground.keystones[name].validate(token)
+            answer = self.setup.keystones[name].validate(token)
             self.validated += 1
             if answer != "ok":
                 self.failures.append(f"of {site} ({time.monotonic() - at:.1f} s old) at {name}: {answer}")

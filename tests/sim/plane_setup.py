@@ -23,7 +23,7 @@ from multisite.store.sites import SiteRepository
 from multisite_lab.sim.model import Settings, State
 from multisite_lab.sim.world import PROJECT, World, make_world
 from tests.sim import deploy
-from tests.sim.house import House
+from tests.sim.service import Service
 from tests.sim.tiny_engine import TinyEngine, TinyJob
 
 SITES = ("site1", "site2")
@@ -60,22 +60,24 @@ def furnish(site: CloudSite) -> None:
     deploy.ask(site.network, "POST", "/subnetpools", {"subnetpool": pool})
 
 
-def of_house(house: House) -> tuple[PlaneService, Caller]:
+def planes_of(service: Service) -> tuple[PlaneService, Caller]:
     """The service with the engine itself, an application ``mme`` of four planes, and its owner."""
-    reconciler = Reconciler(house.database, house.clouds, patience=60)
-    networks = NetworkService(house.database, house.sites, house.clouds, house.jobs, reconciler)
-    service = PlaneService(
-        house.database, house.applications, house.sites, house.clouds, house.jobs, networks
+    reconciler = Reconciler(service.database, service.clouds, patience=60)
+    networks = NetworkService(service.database, service.sites, service.clouds, service.jobs, reconciler)
+    plane_service = PlaneService(
+        service.database, service.applications, service.sites, service.clouds, service.jobs, networks
     )
-    owner = replace(house.owner("site1"), project_name=PROJECT, project_domain_name="Default")
-    ApplicationRepository(house.database).add(Application("a-1", "mme", owner.project_id, "site1", (), None))
+    owner = replace(service.owner("site1"), project_name=PROJECT, project_domain_name="Default")
+    ApplicationRepository(service.database).add(
+        Application("a-1", "mme", owner.project_id, "site1", (), None)
+    )
     for name in SITES:
-        furnish(house.cloud(name))
-    service.describe(owner, "mme", FOUR, SITES)
-    return service, owner
+        furnish(service.cloud(name))
+    plane_service.describe(owner, "mme", FOUR, SITES)
+    return plane_service, owner
 
 
-class Ground:
+class PlaneSetup:
     def __init__(self, folder: Path, world: World) -> None:
         self.world = world
         self.database = Database(f"sqlite:///{folder / 'multisite.sqlite'}")
@@ -151,7 +153,7 @@ class Ground:
 
 
 @contextmanager
-def ground(folder: Path) -> Iterator[Ground]:
+def plane_setup(folder: Path) -> Iterator[PlaneSetup]:
     """Fresh sites; nothing is repeated or waited for for long."""
     kept = (
         call.ATTEMPTS,
@@ -164,7 +166,7 @@ def ground(folder: Path) -> Iterator[Ground]:
     with make_world(SITES, settings=Settings(remote_port=True, dhcp=0.0, l3=0.005)) as world:
         for number, name in enumerate(SITES, start=1):
             world.sites[name].sim.settings.vteps = {f"{name}-1": f"172.31.{number}.1"}
-        made = Ground(folder, world)
+        made = PlaneSetup(folder, world)
         try:
             yield made
         finally:

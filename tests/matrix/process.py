@@ -1,4 +1,4 @@
-"""One life of the service: a process that does one verb, dies on the way if it is told to, or tells what came of it."""
+"""One process of the service, which does one verb, dies on the way if it is told to, or tells what came of it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from multisite.jobs.view import Job
 from multisite.store.database import Database
 from tests.matrix.plants import PLANTS
 from tests.matrix.watch import Watch
-from tests.sim.house import STORE, House
+from tests.sim.service import STORE, Service
 
-LOG, TOLD, NOTES = "life.log", "told.json", "passed"
+LOG, TOLD, NOTES = "process.log", "told.json", "passed"
 FREEZE_SECONDS = 30
 
 
@@ -36,52 +36,52 @@ class Order:
     plant: str | None = None
 
 
-def _open(house: House, words: dict[str, Any]) -> Job | None:
-    """Register the sites and decide how the application is protected, so that no other life has to."""
+def _open(service: Service, words: dict[str, Any]) -> Job | None:
+    """Register the sites and decide how the application is protected, so that no other process has to."""
     members = [{"id": server} for server in words["servers"]]
-    house.applications.create(house.owner(words["site"]), words["name"], words["site"], members)
-    house.protection(words["name"], freeze_timeout=FREEZE_SECONDS)
+    service.applications.create(service.owner(words["site"]), words["name"], words["site"], members)
+    service.protection(words["name"], freeze_timeout=FREEZE_SECONDS)
     return None
 
 
-def _protect(house: House, words: dict[str, Any]) -> Job:
-    return house.protect(words["name"])[0]
+def _protect(service: Service, words: dict[str, Any]) -> Job:
+    return service.protect(words["name"])[0]
 
 
-def _recover(house: House, words: dict[str, Any]) -> Job:
-    newest = next(p for p in house.points() if p.state == "available")
-    return house.recover(newest.id, **words.get("mapping", {}))[0]
+def _recover(service: Service, words: dict[str, Any]) -> Job:
+    newest = next(p for p in service.points() if p.state == "available")
+    return service.recover(newest.id, **words.get("mapping", {}))[0]
 
 
-def _undo(house: House, words: dict[str, Any]) -> Job:
+def _undo(service: Service, words: dict[str, Any]) -> Job:
     """Undo what was done last."""
-    last = house.jobs.list()[0]
-    for recovery in house.recoveries.list(house.caller):
+    last = service.jobs.list()[0]
+    for recovery in service.recoveries.list(service.caller):
         if recovery.job_id == last.id:
-            return house.undo(recovery.id)[0]
-    house.jobs.undo(last.id, "tester")
-    return house.rest(last.id)
+            return service.undo(recovery.id)[0]
+    service.jobs.undo(last.id, "tester")
+    return service.rest(last.id)
 
 
-def _clear(house: House, words: dict[str, Any]) -> Job | None:
+def _clear(service: Service, words: dict[str, Any]) -> Job | None:
     """Leave nothing of ours in any site: recoveries undone, restore points deleted, the newest first."""
-    for recovery in house.recoveries.list(house.caller):
+    for recovery in service.recoveries.list(service.caller):
         if recovery.state != "undone":
-            house.undo(recovery.id)
-    for point in house.points():
-        job_id = house.protections.delete_restore_point(house.caller, point.id)
+            service.undo(recovery.id)
+    for point in service.points():
+        job_id = service.protections.delete_restore_point(service.caller, point.id)
         if job_id is not None:
-            house.rest(job_id)
+            service.rest(job_id)
     return None
 
 
-def _rest(house: House, words: dict[str, Any]) -> Job | None:
-    """Carry on with whatever an earlier life left, until every job is at rest."""
-    jobs = [house.rest(job.id) for job in house.jobs.list()]
+def _rest(service: Service, words: dict[str, Any]) -> Job | None:
+    """Carry on with whatever an earlier process left, until every job is at rest."""
+    jobs = [service.rest(job.id) for job in service.jobs.list()]
     return jobs[0] if jobs else None
 
 
-VERBS: dict[str, Callable[[House, dict[str, Any]], Job | None]] = {
+VERBS: dict[str, Callable[[Service, dict[str, Any]], Job | None]] = {
     "open": _open,
     "protect": _protect,
     "recover": _recover,
@@ -91,7 +91,7 @@ VERBS: dict[str, Callable[[House, dict[str, Any]], Job | None]] = {
 }
 
 
-def live(order: Order) -> int:
+def run(order: Order) -> int:
     """In a fresh process: all of it; the process's exit status."""
     folder = Path(order.folder)
     log = (folder / LOG).open("ab")
@@ -103,10 +103,10 @@ def live(order: Order) -> int:
         if order.plant is not None:
             PLANTS[order.plant]()
         Watch(folder / NOTES if order.record else None, order.death, str(folder / STORE)).install()
-        house = House(folder)
-        house.patience = order.words.get("patience", house.patience)
-        house.open()
-        job = VERBS[order.verb](house, order.words)
+        service = Service(folder)
+        service.patience = order.words.get("patience", service.patience)
+        service.open()
+        job = VERBS[order.verb](service, order.words)
         told = None if job is None else {"job": job.id, "state": job.state, "error": job.error}
         (folder / TOLD).write_text(json.dumps(told))
     except Exception:
@@ -116,7 +116,7 @@ def live(order: Order) -> int:
 
 
 def warm(folder: Path) -> None:
-    """Import what is imported late, once for all the lives to come; starts no thread."""
+    """Import what is imported late, once for all the processes to come; starts no thread."""
     database = Database(f"sqlite:///{folder / 'warm.sqlite'}")
     database.upgrade()
     database.close()

@@ -1,4 +1,4 @@
-"""Where cases are tried: ``Ground`` is all a case knows of the sites, simulated (here) or real (``fault_lab``)."""
+"""Where cases are tried: ``Setup`` is all a case knows of the sites, simulated (here) or real (``lab``)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from multisite_lab.sim.content import Content
 from multisite_lab.sim.faults import Rule, Seen
 from multisite_lab.sim.model import Sim
 from multisite_lab.sim.world import Saved, World, make_world
-from tests.matrix.fault_cases import PHASES, Call, Case, Heard
-from tests.matrix.fault_haste import ANSWER_SECONDS, hurried
-from tests.sim.house import SITE, TARGET, House, prepare
+from tests.matrix.faults.cases import PHASES, Call, Case, Heard
+from tests.matrix.faults.pauses import ANSWER_SECONDS, hurried
 from tests.sim.outcome import compare, compare_data, site_facts
+from tests.sim.service import SITE, TARGET, Service, prepare
 
 APPLICATION = "mme"
 SITE_OF = {"full": SITE, "incremental": SITE, "recover": TARGET, "undo": TARGET}
@@ -33,10 +33,10 @@ LATE_SECONDS = 0.1
 PATIENCE = 60.0
 
 
-class Ground(Protocol):
+class Setup(Protocol):
     """``begin`` first; then ``strike``, whatever the case does, and ``mend`` before anything is judged."""
 
-    def begin(self, phase: str) -> House:
+    def begin(self, phase: str) -> Service:
         """Bring sites and service to where the phase begins; no faults."""
 
     def point(self) -> str:
@@ -79,7 +79,7 @@ class Stage:
     after: dict[str, Any]
 
 
-class SimGround:
+class SimSetup:
     """Two simulated sites, each phase's beginning prepared once.  Use it as a context manager.
 
     Preparing is the run without faults: ``heard`` are its calls.
@@ -89,7 +89,7 @@ class SimGround:
         self._folder, self._servers = folder, servers
         self._around = ExitStack()
         self._stages: dict[str, Stage] = {}
-        self._house: House | None = None
+        self._service: Service | None = None
         self._rule: Rule | None = None
         self._cut: _Cut | None = None
         self._site = SITE
@@ -97,7 +97,7 @@ class SimGround:
         self._point = self._recovery = ""
         self.heard: list[Heard] = []
 
-    def __enter__(self) -> SimGround:
+    def __enter__(self) -> SimSetup:
         self._around.enter_context(hurried())
         self.world: World = self._around.enter_context(make_world())
         home = self._folder / "prepared"
@@ -114,21 +114,21 @@ class SimGround:
         self._leave()
         self._around.close()
 
-    def _open(self, folder: Path) -> House:
-        self._house = House(folder, answer_seconds=ANSWER_SECONDS, patience=PATIENCE)
-        self._house.open()
-        return self._house
+    def _open(self, folder: Path) -> Service:
+        self._service = Service(folder, answer_seconds=ANSWER_SECONDS, patience=PATIENCE)
+        self._service.open()
+        return self._service
 
     def _leave(self) -> None:
         self.mend()
-        house, self._house = self._house, None
-        if house is not None:
-            house.close()
+        service, self._service = self._service, None
+        if service is not None:
+            service.close()
 
     def _settle_in(self, home: Path) -> None:
-        house = self._open(home)
-        house.deploy(APPLICATION, self._servers)
-        house.protection(APPLICATION, freeze_timeout=10)
+        service = self._open(home)
+        service.deploy(APPLICATION, self._servers)
+        service.protection(APPLICATION, freeze_timeout=10)
         self._leave()
 
     def _record(self, phase: str, home: Path) -> None:
@@ -140,30 +140,30 @@ class SimGround:
         shutil.copytree(home, kept)
         for site in self.world.sites.values():
             site.script.forget()
-        house = self._open(home)
-        self._do(phase, house)
+        service = self._open(home)
+        self._do(phase, service)
         self.rest()
         site = self.world.sites[SITE_OF[phase]]
         self.heard += (_heard(phase, seen) for seen in site.script.log)
         facts = site_facts(site.settle())
         if SITE_OF[phase] == SITE:
-            facts["manifest"] = shape(house.manifests.read(self._point))
+            facts["manifest"] = shape(service.manifests.read(self._point))
         self._stages[phase] = Stage(saved, kept, facts)
         self._leave()
 
-    def _do(self, phase: str, house: House) -> None:
+    def _do(self, phase: str, service: Service) -> None:
         if phase in ("full", "incremental"):
-            job, point = house.protect(APPLICATION)
+            job, point = service.protect(APPLICATION)
             assert point.incremental is (phase == "incremental"), point
             self._point = point.id
         elif phase == "recover":
-            job, recovery = house.recover(self._point)
+            job, recovery = service.recover(self._point)
             self._recovery = recovery.id
         else:
-            job, _ = house.undo(self._recovery)
+            job, _ = service.undo(self._recovery)
         assert job.state in (JobState.DONE, JobState.UNDONE), f"without faults: {job.state}: {job.error}"
 
-    def begin(self, phase: str) -> House:
+    def begin(self, phase: str) -> Service:
         self._leave()
         old = self._folder / f"case-{self._cases}"
         shutil.rmtree(old, ignore_errors=True)
@@ -225,7 +225,7 @@ class SimGround:
         return [f"{SITE_OF[phase]}: {line}" for line in compare(*without)]
 
     def problems(self) -> list[str]:
-        jobs = self._house.owners() if self._house else ()
+        jobs = self._service.owners() if self._service else ()
         sims = [site.settle() for name, site in self.world.sites.items() if name not in self.world.lost]
         return [*self.world.problems(jobs), *(line for sim in sims for line in _still(sim))]
 

@@ -1,16 +1,16 @@
 """A Multisite over simulated sites: its services and database in a folder, its jobs here or in a process of
 their own.
 
-    with make_world() as world, living(folder, world) as house:
-        application = house.deploy("mme")
-        job, point = house.protect("mme")
+    with make_world() as world, running_service(folder, world) as service:
+        application = service.deploy("mme")
+        job, point = service.protect("mme")
         world.lose("site1")
-        job, recovery = house.recover(point.id)
+        job, recovery = service.recover(point.id)
 
 For a crash matrix the sites stay in the test's process and the service works in another one::
 
-    done = life(folder, "protect", "mme", die_at=7)     # kills itself (-9) at its seventh step boundary
-    done = life(folder, "rest")                         # a new life carries on until every job rests
+    done = worker_process(folder, "protect", "mme", die_at=7)     # kills itself (-9) at its seventh step boundary
+    done = worker_process(folder, "rest")   # a new process carries on until every job rests
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ MAPPING = {
 """As an operator recovers who has lost the site."""
 
 
-class House:
+class Service:
     """The services over a folder that holds ``clouds.yaml``; one process at a time may have it open."""
 
     def __init__(
@@ -163,24 +163,24 @@ class House:
 
 
 @contextmanager
-def living(folder: Path, world: World) -> Iterator[House]:
-    """A house in this process."""
+def running_service(folder: Path, world: World) -> Iterator[Service]:
+    """A service in this process."""
     prepare(folder, world)
-    house = House(folder)
-    house.open()
+    service = Service(folder)
+    service.open()
     try:
-        yield house
+        yield service
     finally:
-        house.close()
+        service.close()
 
 
 def prepare(folder: Path, world: World) -> None:
-    """What a house needs to find in its folder."""
+    """What a service needs to find in its folder."""
     world.write_clouds(folder / CLOUDS)
 
 
 @dataclass(frozen=True)
-class Life:
+class ProcessEnd:
     """How a process of the service ended: ``code`` -9 when it killed itself at a step boundary.
 
     ``boundaries``: those it passed, in order.  ``told``: what its verb gave, None after a death.
@@ -191,7 +191,9 @@ class Life:
     told: Any
 
 
-def life(folder: Path, verb: str, *words: str, die_at: int | None = None, seconds: float = 180.0) -> Life:
+def worker_process(
+    folder: Path, verb: str, *words: str, die_at: int | None = None, seconds: float = 180.0
+) -> ProcessEnd:
     """Let the service live in a process of its own for one verb of ``worker.py``."""
     argv = [sys.executable, "-m", "tests.sim.worker", str(folder), verb, *words]
     passed = folder / "boundaries"
@@ -201,9 +203,9 @@ def life(folder: Path, verb: str, *words: str, die_at: int | None = None, second
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=seconds)
     assert done.returncode in (0, -9), done.stderr
     boundaries = tuple(passed.read_text().split()) if passed.exists() else ()
-    return Life(done.returncode, boundaries, json.loads(done.stdout) if done.returncode == 0 else None)
+    return ProcessEnd(done.returncode, boundaries, json.loads(done.stdout) if done.returncode == 0 else None)
 
 
-def wrong(world: World, house: House | None = None, jobs: Sequence[str] = ()) -> list[str]:
+def wrong(world: World, service: Service | None = None, jobs: Sequence[str] = ()) -> list[str]:
     """``World.problems`` with everything at rest: no snapshot may be left."""
-    return world.problems(house.owners() if house is not None else jobs)
+    return world.problems(service.owners() if service is not None else jobs)

@@ -1,9 +1,9 @@
-"""The process that lives are forked from, so that each begins with everything imported.
+"""The process that those of the service are forked from, so that each begins with everything imported.
 
-    python -m tests.matrix.zygote [--hurry]
+    python -m tests.matrix.fork_server [--hurry]
 
-Reads orders (``life.Order`` as JSON, with ``seconds`` it may take) from its standard input, a line each; answers each
-with a line ``{"code": -9}``, the exit status of that life.  It imports nothing before it has to: ``--hurry``
+Reads orders (``process.Order`` as JSON, with ``seconds`` it may take) from its standard input, a line each; answers
+each with a line ``{"code": -9}``, the exit status of that process.  It imports nothing before it has to: ``--hurry``
 must come first.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 TOO_LONG = 124
-"""Exit status told of a life that had to be ended."""
+"""Exit status told of a process that had to be ended."""
 _sleep = time.sleep
 
 
@@ -55,9 +55,9 @@ def follow(pid: int, seconds: float) -> int:
 def main() -> None:
     if "--hurry" in sys.argv:
         hurry()
-    life: Any = importlib.import_module("tests.matrix.life")
+    process: Any = importlib.import_module("tests.matrix.process")
     with tempfile.TemporaryDirectory() as folder:
-        life.warm(Path(folder))
+        process.warm(Path(folder))
     nothing = os.open(os.devnull, os.O_RDONLY)
     print("ready", flush=True)
     for line in sys.stdin:
@@ -68,7 +68,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             os.dup2(nothing, 0)
-            os._exit(life.live(life.Order(**fields)))
+            os._exit(process.run(process.Order(**fields)))
         code = follow(pid, seconds)
         with contextlib.suppress(
             BrokenPipeError

@@ -1,4 +1,4 @@
-"""``python -m tests.matrix.fault_matrix``: every call fails in every way, and nothing may come of it.
+"""``python -m tests.matrix.faults``: every call fails in every way, and nothing may come of it.
 
 Two simulated sites in each process; with ``--lab`` a sample on the real ones, through the fault proxies.
 """
@@ -21,13 +21,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.matrix.fault_cases import Case, Heard, cases_of, chosen
-from tests.matrix.fault_ground import SimGround
-from tests.matrix.fault_run import Result, run
-from tests.matrix.fault_table import as_json, failures, last_line, legend, table
+from tests.matrix.faults.cases import Case, Heard, cases_of, chosen
+from tests.matrix.faults.run import Result, run
+from tests.matrix.faults.setup import SimSetup
+from tests.matrix.faults.table import as_json, failures, last_line, legend, table
 
 LAB_SAMPLE = 20  # of fault_lab, which needs the lab
-_GROUND: SimGround | None = None
+_GROUND: SimSetup | None = None
 """Of a process of the pool."""
 
 
@@ -45,7 +45,7 @@ def _prepare(servers: int) -> None:
     atexit.register(around.close)
     folder = around.enter_context(tempfile.TemporaryDirectory(prefix="fault-matrix-"))
     try:
-        _GROUND = around.enter_context(SimGround(Path(folder), servers))
+        _GROUND = around.enter_context(SimSetup(Path(folder), servers))
     except Exception:
         traceback.print_exc()  # the pool only logs it, and logging is off
         raise
@@ -126,7 +126,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell made its background jobs ignore them
         signal.signal(number, signal.default_int_handler)
     if told.lab:
-        from tests.matrix.fault_lab import on_lab  # needs the lab's own settings, so only when it is wanted
+        from tests.matrix.faults.lab import on_lab  # needs the lab's own settings, so only when it is wanted
 
         results = on_lab(told, progress, collected)
     else:

@@ -32,7 +32,7 @@ def until(
 
 
 @dataclass
-class Ground:
+class LabNetworks:
     """``clouds``: site -> its operator's connection."""
 
     manager: Manager
@@ -137,7 +137,7 @@ class Ground:
 
 
 @contextmanager
-def ground(folder: Path, clouds: dict[str, Any], through: Path | None = None) -> Iterator[Ground]:
+def lab_networks(folder: Path, clouds: dict[str, Any], through: Path | None = None) -> Iterator[LabNetworks]:
     """``through``: a clouds.yaml that leads through fault proxies."""
     manager = Manager(folder, port=PORT, clouds=through)
     manager.prepare()
@@ -145,7 +145,7 @@ def ground(folder: Path, clouds: dict[str, Any], through: Path | None = None) ->
     try:
         for site in form.sites():
             manager.cli("site", "register", site, "--cloud", site)
-        made = Ground(manager, clouds)
+        made = LabNetworks(manager, clouds)
         try:
             yield made
         finally:
@@ -155,12 +155,12 @@ def ground(folder: Path, clouds: dict[str, Any], through: Path | None = None) ->
 
 
 @contextmanager
-def behind_faults(made: Ground, folder: Path) -> Iterator[tuple[Ground, Faults]]:
-    """A second ground whose calls to both sites go through fault proxies; the first one's manager rests meanwhile."""
+def behind_faults(made: LabNetworks, folder: Path) -> Iterator[tuple[LabNetworks, Faults]]:
+    """A second one whose calls to both sites go through fault proxies; the first one's manager rests meanwhile."""
     with running(["site1", "site2"], folder / "faults") as faults:
         made.manager.stop()
         try:
-            with ground(folder / "through", made.clouds, faults.folder.clouds) as behind:
+            with lab_networks(folder / "through", made.clouds, faults.folder.clouds) as behind:
                 yield behind, faults
         finally:
             made.manager.start()

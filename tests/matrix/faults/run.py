@@ -13,9 +13,9 @@ from multisite.domain.errors import MultisiteError
 from multisite.domain.model import RestorePoint
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
-from tests.matrix.fault_cases import Case
-from tests.matrix.fault_ground import APPLICATION, Ground
-from tests.sim.house import House
+from tests.matrix.faults.cases import Case
+from tests.matrix.faults.setup import APPLICATION, Setup
+from tests.sim.service import Service
 
 LETTERS = {
     "d": "done, the fault made no difference",
@@ -52,8 +52,8 @@ class Result:
 class _Course:
     """How a case goes: its letter, what was wrong, what was said."""
 
-    ground: Ground
-    house: House
+    setup: Setup
+    service: Service
     letter: str = "d"
     failed: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class _Course:
         self.story.append(f"{letter}: {error}")
         if not error or not _THINGS.search(error) or ":" not in error:
             self.failed.append(f"it stopped with an error that names nothing: {error!r}")
-        self.ground.mend()
+        self.setup.mend()
 
     def expect(self, job: Job, state: JobState, what: str) -> None:
         self.story.append(f"{what}: {job.state}")
@@ -72,15 +72,15 @@ class _Course:
             self.failed.append(f"{what}: {job.state}, not {state}: {said(job)}")
 
 
-def run(ground: Ground, case: Case) -> Result:
+def run(setup: Setup, case: Case) -> Result:
     """Try one case; whatever goes wrong is in the result.
 
     A second time when a site gave no answer in time that was not told to be slow: the machine was, not the case.
     """
-    first = _tried(ground, case)
+    first = _tried(setup, case)
     if not starved(first):
         return first
-    again = _tried(ground, case)
+    again = _tried(setup, case)
     return replace(again, story=(f"tried twice, at first: {'; '.join(first.failed)}", *again.story))
 
 
@@ -88,17 +88,17 @@ def starved(result: Result) -> bool:
     return result.case.fault != "slow" and any(LATE in line for line in result.failed)
 
 
-def _tried(ground: Ground, case: Case) -> Result:
+def _tried(setup: Setup, case: Case) -> Result:
     begun = time.monotonic()
-    course = _Course(ground, ground.begin(case.call.phase))
+    course = _Course(setup, setup.begin(case.call.phase))
     met, struck = 0, 0
     try:
-        ground.strike(case)
+        setup.strike(case)
         _PHASES[case.call.phase](course)
-        met, struck = ground.struck()
-        ground.mend()
-        ground.rest()
-        course.failed += ground.problems()
+        met, struck = setup.struck()
+        setup.mend()
+        setup.rest()
+        course.failed += setup.problems()
     except Exception as error:  # a verdict like any other: the other cases go on
         course.failed.append(f"{type(error).__name__}: {error}")
         course.story += traceback.format_exc().splitlines()[-12:]
@@ -119,11 +119,11 @@ def said(job: Job) -> str:
 
 
 def _protect(course: _Course, phase: str) -> None:
-    house, ground = course.house, course.ground
+    service, setup = course.service, course.setup
     full = False if phase == "full" else None
     point: RestorePoint | None = None
     try:
-        job, point = house.protect(APPLICATION, full)
+        job, point = service.protect(APPLICATION, full)
     except MultisiteError as error:
         course.stopped("r", str(error))
     else:
@@ -131,52 +131,52 @@ def _protect(course: _Course, phase: str) -> None:
             course.stopped("u", job.error)
         elif job.state == JobState.UNDO_FAILED:
             course.stopped("o", said(job))
-            house.jobs.undo(job.id, "tester")
-            course.expect(house.rest(job.id), JobState.UNDONE, "undo again")
+            service.jobs.undo(job.id, "tester")
+            course.expect(service.rest(job.id), JobState.UNDONE, "undo again")
         else:
             course.expect(job, JobState.DONE, "protect")
             if told := [entry.message for entry in job.journal if AGAIN in entry.message]:
                 course.stopped("s", "; ".join(told))
-    ground.mend()
+    setup.mend()
     if course.letter != "d":
-        job, point = house.protect(APPLICATION, full)
+        job, point = service.protect(APPLICATION, full)
         course.expect(job, JobState.DONE, "protect again")
-    ground.rest()
+    setup.rest()
     if point is not None and job.state == JobState.DONE:
-        course.failed += ground.protected(house.manifests.read(point.id))
+        course.failed += setup.protected(service.manifests.read(point.id))
 
 
 def _recover(course: _Course) -> None:
-    house, ground = course.house, course.ground
+    service, setup = course.service, course.setup
     try:
-        job, recovery = house.recover(ground.point())
+        job, recovery = service.recover(setup.point())
     except MultisiteError as error:
         course.stopped("r", str(error))
-        job, recovery = house.recover(ground.point())
+        job, recovery = service.recover(setup.point())
     if job.state == JobState.PAUSED:
         course.stopped("p", job.error)
-        job, recovery = house.resume(recovery.id)
+        job, recovery = service.resume(recovery.id)
     course.expect(job, JobState.DONE, "recover")
-    ground.mend()
-    ground.rest()
+    setup.mend()
+    setup.rest()
     if job.state == JobState.DONE:
-        course.failed += ground.recovered(house.manifests.read(ground.point()))
-    job, _ = house.undo(recovery.id)
+        course.failed += setup.recovered(service.manifests.read(setup.point()))
+    job, _ = service.undo(recovery.id)
     course.expect(job, JobState.UNDONE, "undo")
-    ground.rest()
-    course.failed += ground.undone()
+    setup.rest()
+    course.failed += setup.undone()
 
 
 def _undo(course: _Course) -> None:
-    house, ground = course.house, course.ground
-    job, _ = house.undo(ground.recovery())
+    service, setup = course.service, course.setup
+    job, _ = service.undo(setup.recovery())
     if job.state == JobState.UNDO_FAILED:
         course.stopped("o", said(job))
-        job, _ = house.undo(ground.recovery())
+        job, _ = service.undo(setup.recovery())
     course.expect(job, JobState.UNDONE, "undo")
-    ground.mend()
-    ground.rest()
-    course.failed += ground.undone()
+    setup.mend()
+    setup.rest()
+    course.failed += setup.undone()
 
 
 _PHASES: dict[str, Callable[[_Course], None]] = {
