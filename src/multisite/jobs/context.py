@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from sqlalchemy import update
 
@@ -14,7 +14,7 @@ from multisite.jobs.lease import Right
 from multisite.jobs.model import Json, StepState
 from multisite.jobs.records import Begun, Claim, Records
 from multisite.jobs.riding import ride
-from multisite.jobs.values import TEXT_LIMIT, plain, text
+from multisite.jobs.values import TEXT_LIMIT, decode, plain, text
 from multisite.store.database import Database
 from multisite.store.models import StepRow
 
@@ -119,11 +119,18 @@ class Context:
         self._known = known
         self._undoing = undoing
 
-    def result_of(self, step: str) -> Json:
+    @overload
+    def result_of(self, step: str) -> Any: ...
+
+    @overload
+    def result_of(self, step: str, kind: type[T]) -> T: ...
+
+    def result_of(self, step: str, kind: type[Any] = object) -> Any:
         """Only of steps this one needs, directly or not: others may or may not have run."""
         if step not in self._known():
             raise LookupError(f"step {self.step!r} does not need {step!r}: its result is not available")
-        return self._around.ride(self._around.records.result, self.job_id, step)
+        stored = self._around.ride(self._around.records.result, self.job_id, step)
+        return decode(stored, kind, f"result of step {step}")
 
     def progress(self, done: float, total: float | None = None, unit: str = "", detail: str = "") -> None:
         self._around.go_on()

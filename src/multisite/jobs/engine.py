@@ -139,6 +139,15 @@ class JobEngine:
         self._database.after_commit(partial(self._begin, row.id, 1))
         return row.id
 
+    def claim(self, subject: str, what: str) -> None:
+        """Have the subject to oneself until the end of the open session; called in ``with database.session():``.
+
+        Conflict when a job about it is unsettled, naming the job and what to do; ``what`` is how the message names
+        the subject ("plane lab").  Whoever starts a job about a subject, or changes it, claims it first, in the same
+        session: two processes never pass at once.  Without an open session it is only a first check.
+        """
+        self._records.claim_subject(subject, what)
+
     def resume(self, job_id: str, by: str) -> None:
         """Run the steps of a paused job that are not done.  Conflict when it is not paused."""
         run = self._records.resume(job_id, by)

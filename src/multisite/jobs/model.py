@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 Json = Any  # JSON-serializable: None, bool, int, float, str, list, dict
+
+T = TypeVar("T")
 
 
 class JobState(StrEnum):
@@ -50,8 +52,17 @@ class StepContext(Protocol):
     interrupted: bool
     """True when an earlier run of this step began and its end is unknown (the worker died)."""
 
-    def result_of(self, step: str) -> Json:
-        """The stored result of a step this one needs."""
+    @overload
+    def result_of(self, step: str) -> Any: ...
+
+    @overload
+    def result_of(self, step: str, kind: type[T]) -> T: ...
+
+    def result_of(self, step: str, kind: type[Any] = object) -> Any:
+        """The stored result of a step this one needs, as ``kind`` (see ``values.decode``).
+
+        LookupError when the step is not needed by this one; Invalid when the result is no ``kind``.
+        """
 
     def progress(self, done: float, total: float | None = None, unit: str = "", detail: str = "") -> None:
         """Tell operators how far it is (bytes, GiB, servers ...); cheap to call often."""
@@ -67,18 +78,25 @@ class StepContext(Protocol):
 class Step:
     """One durable unit of work.
 
-    ``run`` gets the context and returns JSON; it may run again after a crash, so it finds what it made before by
-    ``ctx.token``.  ``undo`` gets the stored result, or None when the end of ``run`` is unknown, must accept "never
-    happened", and raises if something is left.
+    ``run`` gets the context and returns JSON or a dataclass of it; it may run again after a crash, so it finds what
+    it made before by ``ctx.token``.  ``undo`` gets the stored result (as ``result`` when that type is given), or None
+    when the end of ``run`` is unknown, must accept "never happened", and raises if something is left.
     """
 
     name: str
     title: str
-    run: Callable[[StepContext], Json]
-    undo: Callable[[StepContext, Json | None], None] | None = None
+    run: Callable[[StepContext], object]
+    undo: Callable[[StepContext, Any], None] | None = None
     needs: tuple[str, ...] = ()
     limit: str | None = None
     site: str | None = None
+    result: type[object] | None = None
+
+
+class AppliesOutcome(Protocol):
+    """``outcome.Outcome``, of whatever object."""
+
+    def apply(self, job: Any, params: Mapping[str, Json]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,8 @@ class JobKind:
     ``on_failure``: "undo" removes at once what was made (a protection leaves nothing behind), "pause" keeps it for the
     operator to resume or undo (a half-done recovery is worth keeping).  ``limits`` maps a limit's name to how many
     steps may hold it at the same time; unknown names mean 1.
-    ``finished`` is called once with the final state, durably, to update the object the job was about.
+    ``outcome`` says what becomes of the object the job was about (``outcome.Outcome``), durably, once the job is at
+    rest.  ``finished`` is for what a table cannot say: called at least once with the final state, before it.
     """
 
     name: str
@@ -96,6 +115,7 @@ class JobKind:
     on_failure: Literal["undo", "pause"]
     limits: Mapping[str, int] = field(default_factory=dict)
     finished: Callable[[str, JobState, Mapping[str, Json]], None] | None = None
+    outcome: AppliesOutcome | None = None
 
 
 class StepFailed(Exception):

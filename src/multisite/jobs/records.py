@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict
 from multisite.domain.work import Work
-from multisite.jobs.model import JobState, Json, Step, StepState
+from multisite.jobs.model import AppliesOutcome, JobState, Json, Step, StepState
 from multisite.jobs.view import Job, job_view
 from multisite.store import jobs as rows
 from multisite.store.database import Database
@@ -247,10 +247,22 @@ class Records:
             undoing = row.state == JobState.UNDOING
             return self._rest(session, row, JobState.UNDO_FAILED if undoing else JobState.PAUSED)
 
-    def settle(self, claim: Claim) -> None:
-        """The kind has been told; nobody has to carry on with this job."""
+    def settle(self, claim: Claim, outcome: AppliesOutcome | None = None) -> None:
+        """Nobody has to carry on with this job; in the same transaction, what it was about is updated."""
         with self._owned(claim) as (_, row):
+            if outcome is not None and not row.settled:
+                outcome.apply(self.get(claim.job_id), claim.params)
             row.settled = True
+
+    def claim_subject(self, subject: str, what: str) -> None:
+        """See ``JobEngine.claim``."""
+        with self.database.session() as session:
+            self.database.alone(f"subject {subject}")
+            for row in rows.jobs(session, None, subject, limit=1, settled=False):
+                raise Conflict(
+                    f"{what}: job {row.id} ({row.title}) is at work on it, asked for by {row.requested_by}: "
+                    "wait for it, or cancel it"
+                )
 
     def check(self, claim: Claim) -> None:
         """Abandoned when the claim is stale."""

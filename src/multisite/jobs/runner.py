@@ -14,8 +14,8 @@ from multisite.domain import fence, work
 from multisite.domain.errors import MultisiteError
 from multisite.jobs import graph
 from multisite.jobs.context import Context, RunContext
-from multisite.jobs.model import JobKind, JobState, Step, StepFailed, StepState
-from multisite.jobs.values import TEXT_LIMIT, plain
+from multisite.jobs.model import JobKind, JobState, Json, Step, StepFailed, StepState
+from multisite.jobs.values import TEXT_LIMIT, decode, plain
 from multisite.store.trouble import passing
 
 log = logging.getLogger("multisite.jobs")
@@ -65,8 +65,7 @@ class Runner:
         if state == JobState.UNDOING:
             await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
             state = await self._worker.record(self._ride, self._records.conclude_undo, self._claim)
-        await self._tell(state)
-        await self._worker.record(self._ride, self._records.settle, self._claim)
+        await self._settle(state)
 
     def _plan(self) -> str | None:
         """Rebuild the steps; what is wrong when they are not those the job was accepted with."""
@@ -142,7 +141,7 @@ class Runner:
         with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt, undoing=True)):
             try:
                 with fence.around(context):
-                    step.undo(context, begun.result)
+                    step.undo(context, _result(step, begun.result))
             except Exception as error:
                 if passing(error):
                     raise
@@ -163,13 +162,17 @@ class Runner:
             log.error("job %s: step %s raised", self._claim.job_id, step.name, exc_info=error)
         return describe(error)
 
-    async def _tell(self, state: JobState) -> None:
-        """At least once, and until it succeeds: the object the job was about must not stay behind."""
+    async def _settle(self, state: JobState) -> None:
+        """Until it succeeds: the object the job was about must not stay behind."""
         pause = TELL_PAUSE
-        while self._kind.finished is not None:
+        while True:
             try:
                 await self._worker.record(self._around.right.check)  # or it tells what is no longer so
-                await self._worker.record(self._kind.finished, self._claim.job_id, state, self._claim.params)
+                if self._kind.finished is not None:
+                    await self._worker.record(
+                        self._kind.finished, self._claim.job_id, state, self._claim.params
+                    )
+                await self._worker.record(self._ride, self._records.settle, self._claim, self._kind.outcome)
                 return
             except Exception as error:
                 log.exception("job %s: its kind could not be told that it is %s", self._claim.job_id, state)
@@ -181,6 +184,12 @@ class Runner:
             await asyncio.sleep(pause)
             pause = min(pause * 2, TELL_PAUSE_MAX)
             await self._worker.record(self._ride, self._records.check, self._claim)
+
+
+def _result(step: Step, stored: Json) -> object:
+    if stored is None or step.result is None:
+        return stored
+    return decode(stored, step.result, f"result of step {step.name}")
 
 
 def describe(error: BaseException) -> str:

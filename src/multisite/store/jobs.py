@@ -25,9 +25,11 @@ def job(session: Session, job_id: str, *, lock: bool = False) -> JobRow:
     return row
 
 
-def jobs(session: Session, project_id: str | None, subject: str | None, limit: int) -> Sequence[JobRow]:
+def jobs(
+    session: Session, project_id: str | None, subject: str | None, limit: int, *, settled: bool | None = None
+) -> Sequence[JobRow]:
     """Newest first."""
-    where = equal((JobRow.project_id, project_id), (JobRow.subject, subject))
+    where = equal((JobRow.project_id, project_id), (JobRow.subject, subject), (JobRow.settled, settled))
     order = (JobRow.created_at.desc(), JobRow.id)
     return session.scalars(select(JobRow).where(*where).order_by(*order).limit(limit)).all()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from multisite.domain.errors import Invalid
 from multisite.jobs import graph
 from multisite.jobs.model import Step
-from multisite.jobs.values import TEXT_LIMIT, plain, text
+from multisite.jobs.values import TEXT_LIMIT, decode, plain, text
 
 
 def _step(name: str, *needs: str) -> Step:
@@ -88,3 +89,36 @@ def test_text_is_plain_and_not_endless() -> None:
     assert len(text("x" * 10_000, "event")) == TEXT_LIMIT
     with pytest.raises(Invalid, match="Secret is not plain text"):
         text(Secret("hunter2"), "event")
+
+
+@dataclass(frozen=True)
+class Part:
+    color: Color
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    id: str
+    parts: tuple[Part, ...]
+
+
+def test_dataclasses_are_stored_as_json_and_read_back() -> None:
+    made = Made("n1", (Part(Color.RED, ("a", "b")),))
+    stored = plain(made, "result")
+    assert stored == {"id": "n1", "parts": [{"color": "red", "ids": ["a", "b"]}]}
+    assert decode(json.loads(json.dumps(stored)), Made, "result") == made
+    assert decode([{"id": "x"}], list[dict[str, str]], "result") == [{"id": "x"}]
+    older = {"id": "n1", "parts": [{"color": "red", "gone": 1}], "gone": 2}
+    assert decode(older, Made, "result") == Made("n1", (Part(Color.RED),))
+
+
+def test_a_stored_value_of_another_shape_is_refused_without_showing_it() -> None:
+    with pytest.raises(Invalid, match=r"result of step s: not a Made: id: .*parts\.0\.color") as caught:
+        decode({"id": 7, "parts": [{"color": "hunter2"}]}, Made, "result of step s")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_within_a_dataclass_is_refused() -> None:
+    with pytest.raises(Invalid, match=r"result\.id: Secret is not plain JSON"):
+        plain(Made(Secret("hunter2"), ()), "result")

@@ -23,7 +23,6 @@ from multisite.recovery.methods.base import ProtectionMethod, RunRequest
 from multisite.recovery.protect.cloud import ProtectCloud
 from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.protect.forget import forget_kind, forget_params
-from multisite.recovery.protect.job import KIND as PROTECT
 from multisite.recovery.protect.job import protect_kind
 from multisite.recovery.protect.order import ProtectDependencies
 from multisite.store.database import Database
@@ -294,11 +293,7 @@ class ProtectionService:
         return self._methods[protection.method].requirements(capabilities, protection)
 
     def _refuse_while_busy(self, application_id: str, name: str) -> None:
-        """Within a transaction: until its end no other process gets past here for this application."""
-        self._database.alone(f"application {application_id}")
-        for job in self._jobs.list(subject=application_id):
-            if job.kind in (PROTECT, FORGET) and not job.settled:
-                raise Conflict(f"application: {name} is being worked on by job {job.id} ({job.title})")
+        self._jobs.claim(application_id, f"application {name}")
 
     def _refuse_half_deleted(self, point: RestorePoint) -> None:
         job = self._jobs.get(point.job_id) if point.job_id else None
