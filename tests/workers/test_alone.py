@@ -26,7 +26,7 @@ def winners(server: Postgres, *, alone: bool) -> int:
                 session.execute(text("SELECT 1"))  # connected: all begin at the same moment
                 together.wait(30)
                 if alone:
-                    database.alone("application a1")
+                    database.advisory_lock("application a1")
                 if session.execute(text("SELECT count(*) FROM taken")).scalar() == 0:
                     session.execute(text("SELECT pg_sleep(0.2)"))
                     session.execute(text("INSERT INTO taken VALUES (:who)"), {"who": who})

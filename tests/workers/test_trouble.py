@@ -17,7 +17,7 @@ from multisite.domain.errors import MultisiteError
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobKind, JobState, Step, StepContext
 from multisite.store.database import Database
-from multisite.store.trouble import passing
+from multisite.store.failures import is_transient
 
 SMALL = 4 << 20
 
@@ -58,7 +58,7 @@ def test_sqlite_without_space(small: Path) -> None:
         go.set()
         with pytest.raises(Exception, match="full") as refused:
             _start_many(engine)
-        assert passing(refused.value)
+        assert is_transient(refused.value)
         time.sleep(3)
         accepted = len(engine.list())
         (small / "ballast").unlink()
@@ -91,7 +91,7 @@ def test_a_server_that_is_read_only_for_longer_than_a_lease(fleet: Fleet) -> Non
     time.sleep(0.5)
     with pytest.raises(Exception, match="read-only") as refused:
         fleet.start(steps=1, seconds=0)
-    assert passing(refused.value)
+    assert is_transient(refused.value)
     time.sleep(8)
     before = sum(e["do"] == "made" for e in fleet.journal.lines())
     time.sleep(2)

@@ -13,7 +13,7 @@ from oslo_policy.policy import InvalidScope, PolicyNotAuthorized
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from multisite.domain.errors import MultisiteError
-from multisite.store.trouble import passing, words
+from multisite.store.failures import describe, is_transient
 
 LOG = logging.getLogger(__name__)
 
@@ -110,8 +110,8 @@ _ROUTING = {404: "there is nothing here", 405: "this method is not offered here"
 
 
 def _unexpected(error: Exception) -> Response:
-    if passing(error):
-        LOG.warning("request %s: the database cannot be used: %s", request_id(), words(error))
+    if is_transient(error):
+        LOG.warning("request %s: the database cannot be used: %s", request_id(), describe(error))
         message = "database: it cannot be used now: look whether this took effect, then try again"
         return response(503, message)
     LOG.error("request %s %s %s failed", request_id(), request.method, request.path, exc_info=error)

@@ -76,7 +76,7 @@ _JOBS = (
         default=6.0,
         min=4.0,
         max=60.0,
-        help="A worker not heard of for so long loses its jobs to others; the same everywhere, please.",
+        help="A worker not heard of for so long loses its jobs to others; must be identical on all workers.",
     ),
     cfg.IntOpt("at_once", default=100, min=1, max=1000, help="Jobs a worker carries out at the same time."),
 )

@@ -13,7 +13,7 @@ from oslo_config import cfg
 from multisite.command import log, wiring
 from multisite.command.arguments import say
 from multisite.domain.errors import MultisiteError, Unavailable
-from multisite.store.trouble import passing, words
+from multisite.store.failures import describe, is_transient
 
 LOG = logging.getLogger(__name__)
 
@@ -50,11 +50,11 @@ def _launched(conf: cfg.ConfigOpts) -> wiring.Services:
             services = wiring.build(conf)
             services.begin()
         except Exception as error:
-            if not (passing(error) or isinstance(error, Unavailable)):
+            if not (is_transient(error) or isinstance(error, Unavailable)):
                 raise
             if time.monotonic() > deadline:
-                raise MultisiteError(f"[database] connection: {words(error)}") from error
-            LOG.warning("the database does not answer yet: %s", words(error))
+                raise MultisiteError(f"[database] connection: {describe(error)}") from error
+            LOG.warning("the database does not answer yet: %s", describe(error))
             time.sleep(1)
         else:
             return services

@@ -10,10 +10,10 @@ from typing import Any, TypeVar, overload
 
 from sqlalchemy import update
 
-from multisite.jobs.lease import Right
+from multisite.jobs.lease import Ownership
 from multisite.jobs.model import Json, StepState
 from multisite.jobs.records import Begun, Claim, Records
-from multisite.jobs.riding import ride
+from multisite.jobs.retry import retry_until_database_available
 from multisite.jobs.values import TEXT_LIMIT, decode, plain, text
 from multisite.store.database import Database
 from multisite.store.models import StepRow
@@ -87,14 +87,14 @@ class RunContext:
     records: Records
     board: ProgressBoard
     claim: Claim
-    right: Right
+    ownership: Ownership
     go_on: Callable[[], None]
-    """Raises Abandoned when the worker is stopping or the right is lost."""
+    """Raises Abandoned when the worker is stopping or the lease is lost."""
     cancel: threading.Event
 
-    def ride(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Call it until the database lets it through."""
-        return ride(self.go_on, call, *args, **kwargs)
+    def retry(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Call it until the database is available."""
+        return retry_until_database_available(self.go_on, call, *args, **kwargs)
 
 
 class Context:
@@ -129,7 +129,7 @@ class Context:
         """Only of steps this one needs, directly or not: others may or may not have run."""
         if step not in self._known():
             raise LookupError(f"step {self.step!r} does not need {step!r}: its result is not available")
-        stored = self._around.ride(self._around.records.result, self.job_id, step)
+        stored = self._around.retry(self._around.records.result, self.job_id, step)
         return decode(stored, kind, f"result of step {step}")
 
     def progress(self, done: float, total: float | None = None, unit: str = "", detail: str = "") -> None:
@@ -147,7 +147,7 @@ class Context:
     def event(self, message: str, **data: Json) -> None:
         message, data = text(message, "event"), plain(data, "event")
         try:
-            self._around.ride(self._around.records.event, self._around.claim, message, self.step, data)
+            self._around.retry(self._around.records.event, self._around.claim, message, self.step, data)
         except Exception:  # a line that is lost must not fail the work it tells of
             log.exception("job %s: step %s: journal line lost: %s", self.job_id, self.step, message)
 
@@ -158,7 +158,7 @@ class Context:
 
     def check(self) -> None:
         """Before an outside call: the worker still has the job.  See ``domain.fence``."""
-        self._around.right.check()
+        self._around.ownership.check()
 
     def waits(self, why: str) -> None:
         """Shown to operators beside the step."""

@@ -22,7 +22,7 @@ from typing import IO, Any
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from multisite.domain.errors import Conflict, Invalid
-from multisite.jobs.lease import Sole
+from multisite.jobs.lease import SoleOwner
 from multisite.jobs.records import Records
 from multisite.jobs.shared import CarryOut
 
@@ -46,7 +46,7 @@ class Durable:
         self._lock_path = lock_path
         self._executor_id = executor_id
         self._lock: IO[str] | None = None
-        self._right = Sole(worker)
+        self._ownership = SoleOwner(worker)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="multisite-jobs", daemon=True)
 
@@ -74,7 +74,7 @@ class Durable:
 
     async def _one(self, carry_out: CarryOut, job_id: str, run: int) -> None:
         """What is abandoned never ends, so that DBOS keeps the run as pending: the next launch recovers it."""
-        if not await carry_out(job_id, run, self._right):
+        if not await carry_out(job_id, run, self._ownership):
             await asyncio.Event().wait()
 
     async def _launch(self) -> None:

@@ -21,11 +21,11 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.jobs import graph
 from multisite.jobs.context import ProgressBoard, RunContext
 from multisite.jobs.durable import Durable
-from multisite.jobs.lease import Right
+from multisite.jobs.lease import Ownership
 from multisite.jobs.limits import Counts, slot
 from multisite.jobs.model import JobKind, JobState, Json
 from multisite.jobs.records import Abandoned, Claim, Records
-from multisite.jobs.riding import ride
+from multisite.jobs.retry import retry_until_database_available
 from multisite.jobs.runner import Runner
 from multisite.jobs.shared import Shared, Sharing
 from multisite.jobs.values import plain, text
@@ -215,27 +215,33 @@ class JobEngine:
             if self._database.is_sqlite:
                 yield
                 return
-            record = partial(self.record, around.ride)
-            job_id, right = around.claim.job_id, around.right
-            async with slot(self._database, name, self._counts.of(name), job_id, step, right, record):
+            record = partial(self.record, around.retry)
+            job_id, ownership = around.claim.job_id, around.ownership
+            async with slot(self._database, name, self._counts.of(name), job_id, step, ownership, record):
                 yield
 
-    async def _carry_out(self, job_id: str, run: int, right: Right) -> bool:
+    async def _carry_out(self, job_id: str, run: int, ownership: Ownership) -> bool:
         """One run of a job, until it is at rest.  Whatever goes wrong around the steps is tried again.
 
         False when the worker stops and somebody has to carry on.
         """
         pause = RETRY_SECONDS[0]
-        go_on = partial(self._go_on, right)
+        go_on = partial(self._go_on, ownership)
         taken = not self._database.is_sqlite
         while True:
             try:
                 claim = await self.record(
-                    ride, go_on, self._records.claim, job_id, run, right.worker, taken=taken
+                    retry_until_database_available,
+                    go_on,
+                    self._records.claim,
+                    job_id,
+                    run,
+                    ownership.worker,
+                    taken=taken,
                 )
                 if claim is not None:
                     work.begin(claim.work)  # this task is of this run alone
-                    await self._runner(claim, run, right).carry_out()
+                    await self._runner(claim, run, ownership).carry_out()
                 break
             except NotFound:
                 break  # not in this database
@@ -247,30 +253,30 @@ class JobEngine:
                 log.exception("job %s: interrupted by the engine's own trouble; trying again", job_id)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_SECONDS[1])
-        if not right.lost:  # else a later life of this process may carry it out by now
+        if not ownership.lost:  # else a later life of this process may carry it out by now
             self._cancels.pop((job_id, run), None)
         with self._changed:
             self._settles += 1
             self._changed.notify_all()
         return True
 
-    def _runner(self, claim: Claim, run: int, right: Right) -> Runner:
+    def _runner(self, claim: Claim, run: int, ownership: Ownership) -> Runner:
         cancel = self._cancel_event(claim.job_id, run)
         if claim.cancelled:
             cancel.set()
-        go_on = partial(self._go_on, right)
-        around = RunContext(self._records, self._board, claim, right, go_on, cancel)
+        go_on = partial(self._go_on, ownership)
+        around = RunContext(self._records, self._board, claim, ownership, go_on, cancel)
         return Runner(self, self._kinds.get(claim.kind) or _unknown(claim.kind), around)
 
     def _begin(self, job_id: str, run: int) -> None:
         if self._state == "running":  # else the next launch finds it
             self._durable.start(job_id, run)
 
-    def _go_on(self, right: Right) -> None:
+    def _go_on(self, ownership: Ownership) -> None:
         if self._state in _OVER:
             raise Abandoned("the worker is stopping")
-        if right.lost:
-            raise Abandoned(f"worker {right.worker} has lost its lease")
+        if ownership.lost:
+            raise Abandoned(f"worker {ownership.worker} has lost its lease")
 
     def _carrier(self, sharing: Sharing) -> Durable | Shared:
         path = self._database.path

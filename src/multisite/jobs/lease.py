@@ -18,7 +18,7 @@ from typing import Protocol
 from multisite.jobs.records import Abandoned
 from multisite.store import workers
 from multisite.store.database import Database
-from multisite.store.trouble import words
+from multisite.store.failures import describe
 
 log = logging.getLogger("multisite.jobs")
 
@@ -30,7 +30,7 @@ LATE = 3.0
 """Seconds between two renewals that an operator should know of: is the machine or the database overloaded?"""
 
 
-class Right(Protocol):
+class Ownership(Protocol):
     """Of one life of a worker.  Once lost it is lost for good; the next life has another."""
 
     worker: str
@@ -40,10 +40,10 @@ class Right(Protocol):
         """Somebody else may act already."""
 
     def check(self) -> None:
-        """Right before an outside effect: wait while in doubt, Abandoned when lost."""
+        """Called before an outside effect: wait while in doubt, Abandoned when lost."""
 
 
-class Sole:
+class SoleOwner:
     """The only process there can be: a lock on the file keeps all others out, also while it is frozen."""
 
     def __init__(self, worker: str) -> None:
@@ -125,7 +125,7 @@ class Lease:
                     kept = workers.renew(session, self.worker, self._seconds)
                     stop = workers.cancelled(session, self.worker) if kept else []
             except Exception as error:
-                log.warning("worker %s: its lease could not be renewed: %s", self.worker, words(error))
+                log.warning("worker %s: its lease could not be renewed: %s", self.worker, describe(error))
                 continue
             if not kept:
                 log.error(

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from multisite.jobs.lease import Right
+from multisite.jobs.lease import Ownership
 from multisite.jobs.records import Abandoned
 from multisite.store import workers
 from multisite.store.database import Database
@@ -43,30 +43,32 @@ class Counts:
 
 @asynccontextmanager
 async def slot(
-    database: Database, name: str, count: int, job_id: str, step: str, right: Right, record: Record
+    database: Database, name: str, count: int, job_id: str, step: str, ownership: Ownership, record: Record
 ) -> AsyncIterator[None]:
     """Hold one of ``count`` slots of a limit over all workers.  Abandoned when the lease is lost.
 
     ``record`` runs a short call on the database and rides out its absence.
     """
-    taking = partial(_take, database, name, count, right, job_id, step)
+    taking = partial(_take, database, name, count, ownership, job_id, step)
     while (number := await record(taking)) is None:
         await asyncio.sleep(random.uniform(*POLL))  # noqa: S311 - no secret
     try:
         yield
     finally:
-        if not right.lost:  # else whoever noticed has given it back, and it may be another's by now
-            await record(partial(_give_back, database, name, number, right))
+        if not ownership.lost:  # else whoever noticed has given it back, and it may be another's by now
+            await record(partial(_give_back, database, name, number, ownership))
 
 
-def _take(database: Database, name: str, count: int, right: Right, job_id: str, step: str) -> int | None:
+def _take(
+    database: Database, name: str, count: int, ownership: Ownership, job_id: str, step: str
+) -> int | None:
     try:
         with database.session() as session:
-            return workers.take_slot(session, name, count, right.worker, job_id, step)
+            return workers.take_slot(session, name, count, ownership.worker, job_id, step)
     except IntegrityError as error:  # there is no such worker any more
-        raise Abandoned(f"worker {right.worker} has lost its lease") from error
+        raise Abandoned(f"worker {ownership.worker} has lost its lease") from error
 
 
-def _give_back(database: Database, name: str, number: int, right: Right) -> None:
+def _give_back(database: Database, name: str, number: int, ownership: Ownership) -> None:
     with database.session() as session:
-        workers.give_back(session, name, number, right.worker)
+        workers.give_back(session, name, number, ownership.worker)

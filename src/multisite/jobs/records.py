@@ -257,7 +257,7 @@ class Records:
     def claim_subject(self, subject: str, what: str) -> None:
         """See ``JobEngine.claim``."""
         with self.database.session() as session:
-            self.database.alone(f"subject {subject}")
+            self.database.advisory_lock(f"subject {subject}")
             for row in rows.jobs(session, None, subject, limit=1, settled=False):
                 raise Conflict(
                     f"{what}: job {row.id} ({row.title}) is at work on it, asked for by {row.requested_by}: "

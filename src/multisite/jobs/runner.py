@@ -16,7 +16,7 @@ from multisite.jobs import graph
 from multisite.jobs.context import Context, RunContext
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepFailed, StepState
 from multisite.jobs.values import TEXT_LIMIT, decode, plain
-from multisite.store.trouble import passing
+from multisite.store.failures import is_transient
 
 log = logging.getLogger("multisite.jobs")
 
@@ -47,24 +47,24 @@ class Runner:
         self._around = around
         self._claim = around.claim
         self._records = around.records
-        self._ride = around.ride
+        self._retry = around.retry
         self._steps: list[Step] = []
 
     async def carry_out(self) -> None:
         """Until the job is at rest and its kind has been told."""
         state = self._claim.state
         if state in (JobState.RUNNING, JobState.UNDOING):
-            problem = await self._worker.record(self._ride, self._plan)
+            problem = await self._worker.record(self._retry, self._plan)
             if problem:
-                state = await self._worker.record(self._ride, self._records.give_up, self._claim, problem)
+                state = await self._worker.record(self._retry, self._records.give_up, self._claim, problem)
         if state == JobState.RUNNING:
             await self._walk(self._steps, {step.name: step.needs for step in self._steps}, self._run)
             state = await self._worker.record(
-                self._ride, self._records.conclude, self._claim, self._kind.on_failure
+                self._retry, self._records.conclude, self._claim, self._kind.on_failure
             )
         if state == JobState.UNDOING:
             await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
-            state = await self._worker.record(self._ride, self._records.conclude_undo, self._claim)
+            state = await self._worker.record(self._retry, self._records.conclude_undo, self._claim)
         await self._settle(state)
 
     def _plan(self) -> str | None:
@@ -102,7 +102,7 @@ class Runner:
 
     async def _run(self, step: Step, ready: bool) -> bool:
         if not ready:
-            await self._worker.record(self._ride, self._records.skip, self._claim, step.name)
+            await self._worker.record(self._retry, self._records.skip, self._claim, step.name)
             return False
         async with self._worker.limit(step.limit, step.name, self._around):
             return await self._worker.work(self._run_now, step)
@@ -115,7 +115,7 @@ class Runner:
 
     def _run_now(self, step: Step) -> bool:
         self._around.go_on()
-        begun = self._ride(self._records.begin, self._claim, step.name, self._kind.on_failure)
+        begun = self._retry(self._records.begin, self._claim, step.name, self._kind.on_failure)
         if not begun.go:
             return begun.ok
         context = Context(self._around, step.name, begun, partial(self._ancestors, step.name))
@@ -124,7 +124,7 @@ class Runner:
                 with fence.around(context):
                     result = plain(step.run(context), f"result of step {step.name}")
             except Exception as error:
-                if passing(error):  # no failure of the step: it runs again, and is told so
+                if is_transient(error):  # no failure of the step: it runs again, and is told so
                     raise
                 self._end(step, StepState.FAILED, error=self._failure(step, error))
                 return False
@@ -133,7 +133,7 @@ class Runner:
 
     def _undo_now(self, step: Step) -> bool:
         self._around.go_on()
-        begun = self._ride(self._records.begin_undo, self._claim, step.name, has_undo=step.undo is not None)
+        begun = self._retry(self._records.begin_undo, self._claim, step.name, has_undo=step.undo is not None)
         if not begun.go or step.undo is None:
             return begun.ok
         known = partial(self._ancestors, step.name)
@@ -143,7 +143,7 @@ class Runner:
                 with fence.around(context):
                     step.undo(context, _result(step, begun.result))
             except Exception as error:
-                if passing(error):
+                if is_transient(error):
                     raise
                 self._end(step, StepState.UNDO_FAILED, error=self._failure(step, error))
                 return False
@@ -152,7 +152,7 @@ class Runner:
 
     def _end(self, step: Step, state: StepState, **outcome: Any) -> None:
         progress = self._around.board.take(self._claim, step.name)
-        self._ride(self._records.end, self._claim, step.name, state, progress=progress, **outcome)
+        self._retry(self._records.end, self._claim, step.name, state, progress=progress, **outcome)
 
     def _ancestors(self, name: str) -> frozenset[str]:
         return graph.ancestors(name, {step.name: step.needs for step in self._steps})
@@ -167,12 +167,12 @@ class Runner:
         pause = TELL_PAUSE
         while True:
             try:
-                await self._worker.record(self._around.right.check)  # or it tells what is no longer so
+                await self._worker.record(self._around.ownership.check)  # or it tells what is no longer so
                 if self._kind.finished is not None:
                     await self._worker.record(
                         self._kind.finished, self._claim.job_id, state, self._claim.params
                     )
-                await self._worker.record(self._ride, self._records.settle, self._claim, self._kind.outcome)
+                await self._worker.record(self._retry, self._records.settle, self._claim, self._kind.outcome)
                 return
             except Exception as error:
                 log.exception("job %s: its kind could not be told that it is %s", self._claim.job_id, state)
@@ -183,7 +183,7 @@ class Runner:
                     )
             await asyncio.sleep(pause)
             pause = min(pause * 2, TELL_PAUSE_MAX)
-            await self._worker.record(self._ride, self._records.check, self._claim)
+            await self._worker.record(self._retry, self._records.check, self._claim)
 
 
 def _result(step: Step, stored: Json) -> object:

@@ -14,16 +14,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from multisite.jobs.lease import LEASE_SECONDS, Lease, Right
+from multisite.jobs.lease import LEASE_SECONDS, Lease, Ownership
 from multisite.jobs.records import Records
 from multisite.store import workers
 from multisite.store.database import Database
+from multisite.store.failures import describe, is_transient
 from multisite.store.jobs import note
-from multisite.store.trouble import passing, words
 
 log = logging.getLogger("multisite.jobs")
 
-CarryOut = Callable[[str, int, Right], Awaitable[bool]]
+CarryOut = Callable[[str, int, Ownership], Awaitable[bool]]
 """Carry out a run of a job; False when it was abandoned because the worker stops."""
 LOOK_SECONDS = 0.5
 AT_ONCE = 8
@@ -86,7 +86,7 @@ class Shared:
                     self._lease.end()
                 except Exception as error:
                     log.warning(
-                        "worker %s: its lease is left to expire: %s", self._lease.worker, words(error)
+                        "worker %s: its lease is left to expire: %s", self._lease.worker, describe(error)
                     )
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(_cancel_all(), self.loop).result()
@@ -110,8 +110,8 @@ class Shared:
             try:
                 more = self._look()
             except Exception as error:
-                if passing(error):
-                    log.warning("looking for jobs: the database cannot be used: %s", words(error))
+                if is_transient(error):
+                    log.warning("looking for jobs: the database cannot be used: %s", describe(error))
                 else:
                     log.exception("looking for jobs failed; trying again")
                 more = False
@@ -171,7 +171,7 @@ class Shared:
             with self._database.session() as session:
                 workers.end_sessions(session, sessions)
         except Exception as error:  # no right to: then the server does it, when they have idled long enough
-            log.warning("the sessions of worker %s could not be ended: %s", worker, words(error))
+            log.warning("the sessions of worker %s could not be ended: %s", worker, describe(error))
 
 
 async def _cancel_all() -> None:

@@ -33,9 +33,9 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
         where = equal((MovingAddressRow.project_id, project_id))
         return self._select(*where, order_by=[MovingAddressRow.name, MovingAddressRow.id])
 
-    def alone(self, id: str) -> None:
+    def advisory_lock(self, id: str) -> None:
         """Within a session: nobody else decides about this address until it ends."""
-        self._database.alone(f"address {id}")
+        self._database.advisory_lock(f"address {id}")
 
     def change(self, id: str, job_id: str, how: Callable[[MovingAddress], MovingAddress]) -> MovingAddress:
         """Let the job that has the address change its record.  NotOwner when it has it no more.
@@ -43,7 +43,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
         The last move has it again (to be undone) when whoever had it since has come to rest.
         """
         with self._database.session() as session:
-            self.alone(id)
+            self.advisory_lock(id)
             known = self.get(id)
             if known.job_id != job_id:
                 if known.move_job_id != job_id:
@@ -62,7 +62,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
     def hand_over(self, id: str, job_id: str, state: AddressState, *, moves: bool) -> MovingAddress:
         """Within a session: give it to a job about to start.  Conflict while another one is at work on it."""
         with self._database.session() as session:
-            self.alone(id)
+            self.advisory_lock(id)
             known = self.get(id)
             self._refuse_busy(session, known)
             move_job = job_id if moves else known.move_job_id
@@ -71,7 +71,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
     def refuse_busy(self, id: str) -> MovingAddress:
         """The record; Conflict while a job is at work on it."""
         with self._database.session() as session:
-            self.alone(id)
+            self.advisory_lock(id)
             known = self.get(id)
             self._refuse_busy(session, known)
             return known

@@ -22,7 +22,7 @@ class ApplicationRepository(Repository[Application, ApplicationRow]):
     def delete(self, id: str) -> None:
         """Planes that are only described go with it.  Conflict while it is protected, or has something in a site."""
         with self._database.session() as session:
-            self._database.alone(f"planes {id}")  # or one of them is realized meanwhile
+            self._database.advisory_lock(f"planes {id}")  # or one of them is realized meanwhile
             forget_unrealized(session, id)
             super().delete(id)
 

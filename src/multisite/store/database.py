@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, Unavailable
-from multisite.store.trouble import passing, words
+from multisite.store.failures import describe, is_transient
 
 BUSY_SECONDS = 30
 IDLE_SECONDS = 4
@@ -103,7 +103,7 @@ class Database:
         else:
             self._local.after.append(call)
 
-    def alone(self, what: str) -> None:
+    def advisory_lock(self, what: str) -> None:
         """Until the end of this thread's open session nobody else passes here with the same words.
 
         SQLite has one writer at a time anyway; a server lets two transactions check the same rule at once.
@@ -137,10 +137,10 @@ class Database:
                 f"database {self!r} cannot be upgraded: {error}; was it written by a newer release?"
             ) from error
         except DBAPIError as error:
-            if not passing(error):
+            if not is_transient(error):
                 raise
             raise Unavailable(
-                f"{self!r}: {words(error)}: is it there, writable, and is there space?"
+                f"{self!r}: {describe(error)}: is it there, writable, and is there space?"
             ) from error
 
     def version(self) -> str | None:

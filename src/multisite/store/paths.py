@@ -25,7 +25,7 @@ class PathRepository(Repository[L3Path, PathRow]):
     def change(self, id: str, how: Callable[[L3Path], L3Path]) -> L3Path:
         """Read and write as one: the steps of both sides change the same record."""
         with self._database.session():
-            self._database.alone(f"path {id}")
+            self._database.advisory_lock(f"path {id}")
             return self.update(how(self.get(id)))
 
     def _refuse_taken(self, session: Session, item: L3Path) -> None:

@@ -45,7 +45,7 @@ class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
     def change(self, id: str, how: Callable[[PlaneRecord], PlaneRecord]) -> PlaneRecord:
         """Read and write as one."""
         with self._database.session():
-            self._database.alone(f"plane {id}")
+            self._database.advisory_lock(f"plane {id}")
             return self.update(how(self.get(id)))
 
     def _refuse_taken(self, session: Session, item: PlaneRecord) -> None:

@@ -157,7 +157,7 @@ class AddressService:
         )
         kind = kinds.MOVE_FENCED if plan.fenced else kinds.MOVE
         with self._database.session():
-            self._rows.alone(address.id)
+            self._rows.advisory_lock(address.id)
             if self._rows.refuse_busy(address.id).epoch != address.epoch:
                 raise Conflict(f"address {address.name}: it was moved by somebody else just now: look again")
             title = f"Move {address.address} from {address.active_site} to {to}"

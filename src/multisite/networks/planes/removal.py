@@ -68,7 +68,7 @@ class PlaneRemoval:
                 f"forget: nothing of plane {record.name} is noted as left at {', '.join(stranger)}"
             )
         with self.database.session():
-            self.database.alone(f"plane {record.id}")
+            self.database.advisory_lock(f"plane {record.id}")
             self._refuse_busy(record)
             self.rows.change(
                 record.id,
@@ -104,7 +104,7 @@ class PlaneRemoval:
 
     def _still(self, record: PlaneRecord, *, whole: bool) -> None:
         """Within the session that begins the work; a repair asks under the same lock."""
-        self.database.alone(f"plane {record.id}")
+        self.database.advisory_lock(f"plane {record.id}")
         self._refuse_busy(record)
         known = self.rows.get(record.id)
         same = known.left == record.left

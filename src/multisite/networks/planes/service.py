@@ -105,7 +105,7 @@ class PlaneService:
         wanted = {plane.name: plane for plane in parse(planes, tuple(sites) or (app.site,), known)}
         orders(app.name, tuple(wanted.values()))
         with self._database.session():
-            self._database.alone(f"planes {app.id}")
+            self._database.advisory_lock(f"planes {app.id}")
             for record in self._rows.of(app.id):
                 plane = wanted.pop(record.name, None)
                 if plane == record.plane:
@@ -185,7 +185,7 @@ class PlaneService:
         if not sites:
             return None
         with self._database.session():
-            self._database.alone(f"plane {record.id}")
+            self._database.advisory_lock(f"plane {record.id}")
             planes_job.refuse_at_work(self._jobs, record)
             self._active(app, name, "is repaired")
             return self._jobs.start(
@@ -248,7 +248,7 @@ class PlaneService:
 
     def _still(self, app: Application, planned: PlaneRecord) -> PlaneRecord:
         """As it is now, within the session that begins the work; Conflict when it is not what was planned."""
-        self._database.alone(f"planes {app.id}")
+        self._database.advisory_lock(f"planes {app.id}")
         known = self._rows.by_name(app.id, planned.name)
         if known.plane != planned.plane:
             raise Conflict(

@@ -77,7 +77,7 @@ class NetworkService:
             raise Conflict(f"network {order.name} cannot be stretched now: {said}")
         network = _planned(plan, caller)
         with self._database.session():
-            self._database.alone("stretched networks")
+            self._database.advisory_lock("stretched networks")
             self._replace_failed(order.name)
             if network.segmentation_id in self._taken() and network.kind is StretchKind.VXLAN:
                 raise Conflict(f"segment: {network.segmentation_id} was taken a moment ago; try again")

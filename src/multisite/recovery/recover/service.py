@@ -206,7 +206,7 @@ class RecoveryService:
         recovery_id, target = str(uuid.uuid4()), decision.plan.target_site
         params: dict[str, Json] = {"recovery_id": recovery_id, "plan": decision.plan.to_json()}
         with self._database.session():
-            self._database.alone(f"recovery of {manifest.application_id} in {target}")
+            self._database.advisory_lock(f"recovery of {manifest.application_id} in {target}")
             self._refuse_second(manifest, target)
             job_id = self._jobs.start(
                 KIND,

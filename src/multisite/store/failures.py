@@ -12,7 +12,7 @@ _CLASSES = ("08", "25", "40", "53", "57", "58")
 _SQLITE = ("full", "readonly", "locked", "disk i/o error", "unable to open")
 
 
-def passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """True when the same transaction may succeed later.  Whether it was committed is not known."""
     if isinstance(error, TimeoutError):  # no connection of the pool became free
         return True
@@ -27,7 +27,7 @@ def passing(error: BaseException) -> bool:
     return error.connection_invalidated or type(error).__name__ == "OperationalError"
 
 
-def words(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """The first line of what the driver says, without statements and parameters."""
     said = str(getattr(error, "orig", None) or error).strip()
     return said.splitlines()[0] if said else type(error).__name__

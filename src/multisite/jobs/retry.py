@@ -1,4 +1,4 @@
-"""Riding out a database that is away, full or read-only: what was done is written down as soon as it can be."""
+"""Waiting for a database that is away, full or read-only: what was done is written down as soon as it can be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from multisite.store.trouble import passing, words
+from multisite.store.failures import describe, is_transient
 
 log = logging.getLogger("multisite.jobs")
 
@@ -16,7 +16,9 @@ PAUSE = (0.1, 2.0)
 TELL_SECONDS = 30.0
 
 
-def ride(go_on: Callable[[], None], call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+def retry_until_database_available(
+    go_on: Callable[[], None], call: Callable[..., T], *args: Any, **kwargs: Any
+) -> T:
     """Call it until the database lets it through; ``go_on`` raises when that is not wanted any more.
 
     ``call`` may have been committed although it failed (the answer was lost), so doing it twice is harmless.
@@ -27,11 +29,11 @@ def ride(go_on: Callable[[], None], call: Callable[..., T], *args: Any, **kwargs
         try:
             return call(*args, **kwargs)
         except Exception as error:
-            if not passing(error):
+            if not is_transient(error):
                 raise
             if not told or time.monotonic() - told > TELL_SECONDS:
                 told = time.monotonic()
-                log.warning("the database cannot be used now, jobs wait for it: %s", words(error))
+                log.warning("the database cannot be used now, jobs wait for it: %s", describe(error))
         go_on()
         time.sleep(pause)
         pause = min(pause * 2, PAUSE[1])

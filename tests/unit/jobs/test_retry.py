@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from jobs.conftest import Bench
 from multisite.jobs.model import JobState, StepContext, StepFailed
 from multisite.jobs.records import Abandoned, Records
-from multisite.jobs.riding import ride
-from multisite.store.trouble import passing
+from multisite.jobs.retry import retry_until_database_available
+from multisite.store.failures import is_transient
 
 CALLS = ("claim", "begin", "begin_undo", "end", "skip", "conclude", "conclude_undo", "settle", "result")
 
@@ -73,7 +73,7 @@ def test_a_step_that_meets_the_trouble_itself_runs_again(bench: Bench) -> None:
     assert seen == [False, True]
 
 
-def test_riding_ends_when_it_is_not_wanted_any_more() -> None:
+def test_retrying_ends_when_it_is_not_wanted_any_more() -> None:
     def gone() -> None:
         raise Abandoned
 
@@ -81,9 +81,9 @@ def test_riding_ends_when_it_is_not_wanted_any_more() -> None:
         raise away()
 
     with pytest.raises(Abandoned):
-        ride(gone, call)
+        retry_until_database_available(gone, call)
     with pytest.raises(ZeroDivisionError):
-        ride(gone, lambda: 1 / 0)
+        retry_until_database_available(gone, lambda: 1 / 0)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,6 @@ def test_riding_ends_when_it_is_not_wanted_any_more() -> None:
     ],
 )
 def test_what_passes(words: str, passes: bool) -> None:
-    assert passing(OperationalError("x", {}, sqlite3.OperationalError(words))) is passes
-    assert not passing(IntegrityError("x", {}, sqlite3.IntegrityError("UNIQUE constraint failed")))
-    assert not passing(ValueError(words))
+    assert is_transient(OperationalError("x", {}, sqlite3.OperationalError(words))) is passes
+    assert not is_transient(IntegrityError("x", {}, sqlite3.IntegrityError("UNIQUE constraint failed")))
+    assert not is_transient(ValueError(words))
