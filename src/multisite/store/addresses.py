@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict
-from multisite.domain.moving_address import AddressMember, AddressState, EpochRecord, MovingAddress
-from multisite.store.models import JobRow
-from multisite.store.models_addresses import AddressEpochRow, MovingAddressRow
+from multisite.domain.moving_address import AddressState, EpochRecord, MovingAddress
+from multisite.store.codec import Codec
+from multisite.store.models import AddressEpochRow, JobRow, MovingAddressRow
 from multisite.store.repository import Repository, equal
+
+_EPOCH = Codec(EpochRecord)
 
 
 class NotOwner(Conflict):
@@ -55,7 +56,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
                 known = replace(known, job_id=job_id)
             return self.update(how(known))
 
-    def has(self, id: str, job_id: str) -> MovingAddress:
+    def get_owned(self, id: str, job_id: str) -> MovingAddress:
         """The record, for the job that has it.  NotOwner otherwise."""
         return self.change(id, job_id, lambda known: known)
 
@@ -117,13 +118,11 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
             rows = session.scalars(
                 select(AddressEpochRow).where(AddressEpochRow.address_id == id).order_by(order)
             )
-            return [
-                EpochRecord(r.address_id, r.epoch, r.site, r.at, r.by, r.why, r.job_id) for r in rows
-            ]  # fmt: skip
+            return [_EPOCH.item(_EPOCH.values(row)) for row in rows]
 
     def _note(self, line: EpochRecord) -> None:
         with self._database.session() as session:
-            session.add(AddressEpochRow(**asdict(line)))
+            session.add(AddressEpochRow(**_EPOCH.columns(line)))
             session.flush()
 
     def _refuse_taken(self, session: Session, item: MovingAddress) -> None:
@@ -135,14 +134,3 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
                 raise Conflict(
                     f"{field}: a moving address with {field} {getattr(item, field)!r} exists already"
                 )
-
-    def _fill(self, row: MovingAddressRow, item: MovingAddress) -> None:
-        super()._fill(row, item)
-        row.members = [asdict(member) for member in item.members]
-
-    def _item(self, row: MovingAddressRow) -> MovingAddress:
-        item = super()._item(row)
-        members: Any = item.members
-        return replace(
-            item, state=AddressState(item.state), members=tuple(AddressMember(**member) for member in members)
-        )

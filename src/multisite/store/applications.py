@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -10,9 +9,12 @@ from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.model import Application, Member
+from multisite.store.codec import Codec
 from multisite.store.models import ApplicationRow, MemberRow, SiteRow
 from multisite.store.planes import forget_unrealized
 from multisite.store.repository import Repository, equal
+
+_MEMBER = Codec(Member)
 
 
 class ApplicationRepository(Repository[Application, ApplicationRow]):
@@ -27,14 +29,7 @@ class ApplicationRepository(Repository[Application, ApplicationRow]):
             super().delete(id)
 
     def by_name(self, name: str, project_id: str) -> Application:
-        wanted = select(ApplicationRow).where(
-            ApplicationRow.name == name, ApplicationRow.project_id == project_id
-        )
-        with self._database.session(read_only=True) as session:
-            row = session.scalar(wanted)
-            if row is None:
-                raise self._missing(name)
-            return self._item(row)
+        return self._one(name, ApplicationRow.name == name, ApplicationRow.project_id == project_id)
 
     def list(self, project_id: str | None = None, site: str | None = None) -> list[Application]:
         """By name; of one project and one site (its name) when given."""
@@ -54,36 +49,14 @@ class ApplicationRepository(Repository[Application, ApplicationRow]):
         if session.scalar(select(SiteRow.id).where(SiteRow.name == item.site)) is None:
             raise NotFound(f"site: no site {item.site!r} is registered")
 
-    def _fill(self, row: ApplicationRow, item: Application) -> None:
+    def _columns(self, row: ApplicationRow, item: Application) -> dict[str, Any]:
         have = {member.server_id: member for member in row.members}
-        members = [_fill_member(have.get(m.server_id) or MemberRow(), m) for m in item.members]
-        super()._fill(row, replace(item, members=()))
-        row.members = members
+        members = [have.get(m.server_id) or MemberRow() for m in item.members]
+        for member_row, member in zip(members, item.members, strict=True):
+            for name, value in _MEMBER.columns(member).items():
+                setattr(member_row, name, value)
+        return super()._columns(row, item) | {"members": members}
 
-    def _item(self, row: ApplicationRow) -> Application:
-        members = tuple(
-            Member(m.server_id, m.server_name, m.order, m.quiesce) for m in sorted(row.members, key=_by_order)
-        )
-        return Application(
-            id=row.id,
-            name=row.name,
-            project_id=row.project_id,
-            site=row.site,
-            members=members,
-            metadata_tag=row.metadata_tag,
-            created_at=row.created_at,
-        )
-
-
-def _by_order(member: MemberRow) -> Any:
-    return member.order, member.server_id
-
-
-def _fill_member(row: MemberRow, member: Member) -> MemberRow:
-    row.server_id, row.server_name, row.order, row.quiesce = (
-        member.server_id,
-        member.server_name,
-        member.order,
-        member.quiesce,
-    )
-    return row
+    def _values(self, row: ApplicationRow) -> dict[str, Any]:
+        members = sorted(row.members, key=lambda member: (member.order, member.server_id))
+        return super()._values(row) | {"members": [_MEMBER.values(member) for member in members]}

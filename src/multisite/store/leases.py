@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from multisite.store.database import Database
-from multisite.store.models_networks import LeaseRow
+from multisite.store.models import LeaseRow
 from multisite.store.types import now
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict
-from multisite.domain.l3_path import L3Path, PathEnd, PathState
-from multisite.store.models_addresses import PathRow
+from multisite.domain.l3_path import L3Path
+from multisite.store.models import PathRow
 from multisite.store.repository import Repository, equal
 
 
@@ -32,12 +30,3 @@ class PathRepository(Repository[L3Path, PathRow]):
         same = (PathRow.name == item.name, PathRow.project_id == item.project_id, PathRow.id != item.id)
         if session.scalar(select(PathRow.id).where(*same)) is not None:
             raise Conflict(f"name: a path {item.name!r} exists already")
-
-    def _fill(self, row: PathRow, item: L3Path) -> None:
-        super()._fill(row, item)
-        row.ends = [asdict(end) for end in item.ends]
-
-    def _item(self, row: PathRow) -> L3Path:
-        item = super()._item(row)
-        ends: Any = item.ends
-        return replace(item, state=PathState(item.state), ends=tuple(PathEnd(**end) for end in ends))

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.planes import (
-    AT_REST,
-    MadeAt,
-    OrphanedResources,
-    PlaneRecord,
-    PlaneState,
-    Realized,
-    Role,
-)
-from multisite.store.models_networks import StretchedRow
-from multisite.store.models_planes import PlaneRow
+from multisite.domain.planes import AT_REST, PlaneRecord
+from multisite.store.models import PlaneRow, StretchedRow
 from multisite.store.repository import Repository
-
-_MADE: TypeAdapter[dict[str, MadeAt]] = TypeAdapter(dict[str, MadeAt])
-_LEFT: TypeAdapter[tuple[OrphanedResources, ...]] = TypeAdapter(tuple[OrphanedResources, ...])
 
 
 class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
@@ -56,22 +42,6 @@ class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
         )
         if session.scalar(select(PlaneRow.id).where(*same)) is not None:
             raise Conflict(f"name: the application has a plane {item.name!r} already")
-
-    def _fill(self, row: PlaneRow, item: PlaneRecord) -> None:
-        super()._fill(row, replace(item, made={}, left=()))
-        row.made = _MADE.dump_python(dict(item.made), mode="json")
-        row.left = list(_LEFT.dump_python(item.left, mode="json"))
-
-    def _item(self, row: PlaneRow) -> PlaneRecord:
-        item = super()._item(row)
-        return replace(
-            item,
-            role=Role(row.role),
-            realized=Realized(row.realized),
-            state=PlaneState(row.state),
-            made=_MADE.validate_python(row.made),
-            left=_LEFT.validate_python(tuple(row.left)),
-        )
 
 
 def forget_unrealized(session: Session, application_id: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from multisite.domain.errors import NotFound
 from multisite.domain.model import Recovery, RecoveryState
 from multisite.store.models import RecoveryRow
@@ -36,7 +34,3 @@ class RecoveryRepository(Repository[Recovery, RecoveryRow]):
             (RecoveryRow.state, state),
         )
         return self._select(*where, order_by=[RecoveryRow.created_at.desc(), RecoveryRow.id])
-
-    def _item(self, row: RecoveryRow) -> Recovery:
-        item = super()._item(row)
-        return replace(item, state=RecoveryState(item.state))

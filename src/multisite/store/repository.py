@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, select
@@ -12,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
+from multisite.store.codec import Codec
 from multisite.store.database import Database
 from multisite.store.models import Base
 from multisite.store.types import now
@@ -40,6 +40,7 @@ class Repository(Generic[ItemT, RowT]):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._codec: Codec[ItemT] = Codec(self.item_type)
 
     def add(self, item: ItemT) -> ItemT:
         """Store a new one; returns it as stored (``created_at`` filled in).  Conflict when already there."""
@@ -101,6 +102,14 @@ class Repository(Generic[ItemT, RowT]):
     def _missing(self, key: str) -> NotFound:
         return NotFound(f"{self.noun}: there is no {self.noun} {key!r}")
 
+    def _one(self, key: str, *where: ColumnElement[bool]) -> ItemT:
+        """The only one there can be; NotFound, naming ``key``."""
+        with self._database.session(read_only=True) as session:
+            row = session.scalar(select(self.row_type).where(*where))
+            if row is None:
+                raise self._missing(key)
+            return self._item(row)
+
     def _select(self, *where: ColumnElement[bool], order_by: Any, limit: int | None = None) -> list[ItemT]:
         statement = select(self.row_type).where(*where).order_by(*order_by).limit(limit)
         with self._database.session(read_only=True) as session:
@@ -112,24 +121,20 @@ class Repository(Generic[ItemT, RowT]):
         return row
 
     def _fill(self, row: RowT, item: ItemT) -> None:
-        for field in fields(item):
-            value = getattr(item, field.name)
-            if field.name != "created_at" or value is not None:  # an update need not know when it was created
-                setattr(row, field.name, _plain(value))
+        for name, value in self._columns(row, item).items():
+            if name != "created_at" or value is not None:  # an update need not know when it was created
+                setattr(row, name, value)
+
+    def _columns(self, row: RowT, item: ItemT) -> dict[str, Any]:  # noqa: ARG002 - for rows that have rows of their own
+        return self._codec.columns(item)
+
+    def _values(self, row: RowT) -> dict[str, Any]:
+        return self._codec.values(row)
 
     def _item(self, row: RowT) -> ItemT:
-        values = {field.name: getattr(row, field.name) for field in fields(self.item_type)}
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        item: ItemT = self.item_type(**values)
-        return item
+        return self._codec.item(self._values(row))
 
 
 def equal(*wanted: tuple[Any, object]) -> list[ColumnElement[bool]]:
     """Conditions for the filters that were given: ``equal((Row.name, None))`` asks nothing."""
     return [column == value for column, value in wanted if value is not None]
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value) if isinstance(value, StrEnum) else value

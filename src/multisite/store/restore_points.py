@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from multisite.domain.errors import NotFound
 from multisite.domain.model import RestorePoint, RestorePointState
 from multisite.store.models import RestorePointRow
@@ -39,7 +37,3 @@ class RestorePointRepository(Repository[RestorePoint, RestorePointRow]):
                 return self.update(item)
             except NotFound:
                 return self.add(item)
-
-    def _item(self, row: RestorePointRow) -> RestorePoint:
-        item = super()._item(row)
-        return replace(item, state=RestorePointState(item.state))

@@ -15,11 +15,7 @@ class SiteRepository(Repository[Site, SiteRow]):
     row_type, item_type, noun, used_by = SiteRow, Site, "site", "applications"
 
     def by_name(self, name: str) -> Site:
-        with self._database.session(read_only=True) as session:
-            row = session.scalar(select(SiteRow).where(SiteRow.name == name))
-            if row is None:
-                raise self._missing(name)
-            return self._item(row)
+        return self._one(name, SiteRow.name == name)
 
     def list(self) -> list[Site]:
         """All, by name."""

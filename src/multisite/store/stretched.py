@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import TypeAdapter
@@ -11,20 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.stretched import (
-    Gateway,
-    Look,
-    Member,
-    RemoteGroups,
-    StretchedNetwork,
-    StretchKind,
-    StretchState,
-)
+from multisite.domain.stretched import Look, StretchedNetwork, StretchState
 from multisite.store.database import Database
-from multisite.store.models_networks import LookRow, StretchedRow
+from multisite.store.models import LookRow, StretchedRow
 from multisite.store.repository import Repository, equal
 
-_MEMBERS: TypeAdapter[tuple[Member, ...]] = TypeAdapter(tuple[Member, ...])
 _LOOK: TypeAdapter[Look] = TypeAdapter(Look)
 
 
@@ -49,21 +40,6 @@ class StretchedRepository(Repository[StretchedNetwork, StretchedRow]):
         same = select(StretchedRow.id).where(StretchedRow.name == item.name, StretchedRow.id != item.id)
         if session.scalar(same) is not None:
             raise Conflict(f"name: there is a stretched network {item.name!r} already; choose another name")
-
-    def _fill(self, row: StretchedRow, item: StretchedNetwork) -> None:
-        super()._fill(row, replace(item, members=()))
-        row.members = _MEMBERS.dump_python(item.members, mode="json")
-
-    def _item(self, row: StretchedRow) -> StretchedNetwork:
-        item = super()._item(row)
-        return replace(
-            item,
-            members=_MEMBERS.validate_python(row.members),
-            kind=StretchKind(row.kind),
-            state=StretchState(row.state),
-            gateway=Gateway(row.gateway),
-            remote_groups=RemoteGroups(row.remote_groups),
-        )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from multisite.domain.planes import MadeAt, OrphanedResources, PlaneRecord, Plan
 from multisite.domain.stretched import StretchedNetwork, StretchKind, StretchState
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
-from multisite.store.models_planes import PlaneRow
+from multisite.store.models import PlaneRow
 from multisite.store.planes import PlaneRepository
 from multisite.store.sites import SiteRepository
 from multisite.store.stretched import StretchedRepository

@@ -48,7 +48,7 @@ class CreateSteps:
 
     def check(self, ctx: StepContext) -> Json:
         """Every site answers, has what moving needs and the member's port; nobody else has the address."""
-        address = self.tools.rows.has(self.address_id, ctx.job_id)
+        address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
         eyes = self.tools.hands.eyes
         held = False
         for member in address.members:
@@ -75,7 +75,7 @@ class CreateSteps:
     def reserve(self, site: str) -> Callable[[StepContext], Json]:
         def run(ctx: StepContext) -> Json:
             tools = self.tools
-            address = tools.rows.has(self.address_id, ctx.job_id)
+            address = tools.rows.get_owned(self.address_id, ctx.job_id)
             member = address.member(site)
             cloud = tools.hands.eyes.opens.open(site)
             ours = neutron.of_token(cloud, ctx.token)
@@ -115,14 +115,14 @@ class CreateSteps:
 
     def unbind(self, ctx: StepContext, _result: Json | None) -> None:
         """One that was adopted while in use stays in use."""
-        address = self.tools.rows.has(self.address_id, ctx.job_id)
+        address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
         if address.member(self.active).adopted and ctx.result_of("check")["held"]:
             return
         self.tools.hands.let_go(ctx, self.tools.asks(ctx, self.address_id), self.active)
 
     def verify(self, ctx: StepContext) -> Json:
         """Told, not judged: the member may not be up yet."""
-        address = self.tools.rows.has(self.address_id, ctx.job_id)
+        address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
         heard = self.tools.listen(address.address, address.probe)
         if heard is False:
             ctx.event(
@@ -158,7 +158,7 @@ class DeleteSteps:
     def remove(self, site: str) -> Callable[[StepContext], Json]:
         def run(ctx: StepContext) -> Json:
             tools = self.tools
-            address = tools.rows.has(self.address_id, ctx.job_id)
+            address = tools.rows.get_owned(self.address_id, ctx.job_id)
             member = address.member(site)
             cloud = tools.hands.eyes.opens.open(site)
             tools.hands.tidy(address, site)
@@ -194,7 +194,7 @@ class GuardSteps:
     def let_go(self, site: str) -> Callable[[StepContext], Json]:
         def run(ctx: StepContext) -> Json:
             tools = self.tools
-            address = tools.rows.has(self.address_id, ctx.job_id)
+            address = tools.rows.get_owned(self.address_id, ctx.job_id)
             sights = tools.hands.eyes.everywhere(address)
             found = judge(address, sights)
             seen = next(s for s in sights if s.site == site)

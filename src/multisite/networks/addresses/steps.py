@@ -42,7 +42,7 @@ class Tools:
 
     def asks(self, ctx: StepContext, address_id: str) -> Callable[[], MovingAddress]:
         """The record, as long as the job has it."""
-        return lambda: self.rows.has(address_id, ctx.job_id)
+        return lambda: self.rows.get_owned(address_id, ctx.job_id)
 
     def still_answers(self, address: str, how: str) -> bool | None:
         """Listen until nobody answers any more (False), for so long; None: it is not known here."""
@@ -83,7 +83,7 @@ class MoveSteps:
     def check(self, ctx: StepContext) -> Json:
         """Nothing is changed yet.  Fails when a site in doubt cannot be asked, or a fenced address still answers."""
         plan, tools = self.plan, self.tools
-        address = tools.rows.has(plan.address_id, ctx.job_id)
+        address = tools.rows.get_owned(plan.address_id, ctx.job_id)
         threads = FencedThreads(1, "address-listen")  # a site that is away costs its time limit, silence too
         listening = threads.submit(tools.listen, plan.address, plan.probe)
         try:
@@ -150,7 +150,7 @@ class MoveSteps:
             plan, tools = self.plan, self.tools
             if site != plan.origin:
                 return
-            address = tools.rows.has(plan.address_id, ctx.job_id)
+            address = tools.rows.get_owned(plan.address_id, ctx.job_id)
             if address.active_site == site and result is not None and not result["asked"]:
                 return  # it could not be asked, and nothing was bound elsewhere
             self._refuse_other_holders(ctx, address, site)
@@ -200,14 +200,14 @@ class MoveSteps:
 
     def bind(self, ctx: StepContext) -> Json:
         plan, tools = self.plan, self.tools
-        self._refuse_other_holders(ctx, tools.rows.has(plan.address_id, ctx.job_id), plan.target)
+        self._refuse_other_holders(ctx, tools.rows.get_owned(plan.address_id, ctx.job_id), plan.target)
         tools.hands.bind(ctx, tools.asks(ctx, plan.address_id), plan.target)
         return {"bound": tools.now().isoformat()}
 
     def unbind(self, ctx: StepContext, _result: Json | None) -> None:
         """Let go at the target, but not before it is known that the origin can take it back."""
         plan, tools = self.plan, self.tools
-        address = tools.rows.has(plan.address_id, ctx.job_id)
+        address = tools.rows.get_owned(plan.address_id, ctx.job_id)
         origin = tools.hands.eyes.at(address, plan.origin)
         if not origin.known:
             raise StepFailed(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from alembic import context
 
-from multisite.store import models_addresses, models_networks, models_planes  # noqa: F401 - their tables are too
 from multisite.store.models import Base
 
 connection = context.config.attributes["connection"]

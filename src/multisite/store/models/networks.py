@@ -8,32 +8,18 @@ from typing import Any
 from sqlalchemy import ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from multisite.store.models import Base
+from multisite.domain.stretched import StretchedNetwork
+from multisite.store.models.base import Base
 
 
-class StretchedRow(Base):
-    """``members``: one object per site, as ``domain.stretched.Member``."""
-
+class StretchedRow(Base, of=StretchedNetwork):
     __tablename__ = "stretched_network"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     project_id: Mapped[str] = mapped_column(index=True)
-    kind: Mapped[str]
     state: Mapped[str]
-    cidr: Mapped[str]
-    members: Mapped[list[Any]]
-    segmentation_id: Mapped[int | None]
-    mtu: Mapped[int | None]
-    gateway: Mapped[str]
-    gateway_site: Mapped[str | None]
-    dhcp: Mapped[str]
-    remote_groups: Mapped[str]
-    port_security: Mapped[bool]
-    job_id: Mapped[str | None]
-    requested_by: Mapped[str]
     error: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime]
 
 
 class LookRow(Base):

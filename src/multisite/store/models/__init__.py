@@ -1,0 +1,40 @@
+"""The tables: importing this package makes all of them known."""
+
+from multisite.store.models.addresses import AddressEpochRow, MovingAddressRow, PathRow
+from multisite.store.models.audit import AuditEndRow, AuditRow
+from multisite.store.models.base import Base
+from multisite.store.models.jobs import JobRow, JournalRow, SlotRow, StepRow, WorkerRow
+from multisite.store.models.networks import LeaseRow, LookRow, StretchedRow
+from multisite.store.models.planes import PlaneRow
+from multisite.store.models.resources import (
+    ApplicationRow,
+    MemberRow,
+    ProtectionRow,
+    RecoveryRow,
+    RestorePointRow,
+    SiteRow,
+)
+
+__all__ = [
+    "AddressEpochRow",
+    "ApplicationRow",
+    "AuditEndRow",
+    "AuditRow",
+    "Base",
+    "JobRow",
+    "JournalRow",
+    "LeaseRow",
+    "LookRow",
+    "MemberRow",
+    "MovingAddressRow",
+    "PathRow",
+    "PlaneRow",
+    "ProtectionRow",
+    "RecoveryRow",
+    "RestorePointRow",
+    "SiteRow",
+    "SlotRow",
+    "StepRow",
+    "StretchedRow",
+    "WorkerRow",
+]

@@ -1,0 +1,84 @@
+"""The tables of sites, applications, protections, restore points and recoveries.
+
+Restore points and recoveries keep names and ids of things without foreign keys: they outlive applications,
+protections and even this database (a restore point is found again in the backup store).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from multisite.domain.model import Application, Member, Protection, Recovery, RestorePoint, Site
+from multisite.store.models.base import Base
+
+
+class SiteRow(Base, of=Site):
+    __tablename__ = "site"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    auth_url: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+
+
+class ApplicationRow(Base, of=Application):
+    __tablename__ = "application"
+    __table_args__ = (UniqueConstraint("project_id", "name", name="uq_application_name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    project_id: Mapped[str]
+    site: Mapped[str] = mapped_column(ForeignKey("site.name"))
+    members: Mapped[list[MemberRow]] = relationship(
+        cascade="all, delete-orphan", order_by="MemberRow.order", lazy="selectin"
+    )
+
+
+class MemberRow(Base, of=Member):
+    __tablename__ = "application_member"
+
+    application_id: Mapped[str] = mapped_column(
+        ForeignKey("application.id", ondelete="CASCADE"), primary_key=True
+    )
+    server_id: Mapped[str] = mapped_column(primary_key=True)
+    order: Mapped[int] = mapped_column("boot_order")
+
+
+class ProtectionRow(Base, of=Protection):
+    __tablename__ = "protection"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(ForeignKey("application.id"), index=True)
+    application: Mapped[str]
+    project_id: Mapped[str] = mapped_column(index=True)
+    console_mark: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class RestorePointRow(Base, of=RestorePoint):
+    __tablename__ = "restore_point"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(index=True)
+    application: Mapped[str]
+    project_id: Mapped[str] = mapped_column(index=True)
+    protection_id: Mapped[str | None]
+    state: Mapped[str]
+    created_at: Mapped[datetime]
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class RecoveryRow(Base, of=Recovery):
+    __tablename__ = "recovery"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    application: Mapped[str]
+    project_id: Mapped[str] = mapped_column(index=True)
+    restore_point_id: Mapped[str] = mapped_column(index=True)
+    state: Mapped[str]
+    job_id: Mapped[str] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+    error: Mapped[str | None] = mapped_column(Text)
