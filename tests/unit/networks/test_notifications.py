@@ -57,5 +57,13 @@ def test_a_notification_over_a_bus_wakes() -> None:
         listeners.stop()
 
 
-def test_a_bus_that_is_away_is_no_trouble() -> None:
-    Listeners({"site1": "nonsense:///"}, lambda: None).start()
+def test_a_bus_that_is_away_costs_its_own_site_only(caplog: pytest.LogCaptureFixture) -> None:
+    listeners = Listeners({"site1": "nonsense://neutron:very-secret@h/", "site2": "fake:///"}, lambda: None)
+    with caplog.at_level("INFO"):
+        listeners.start()
+    listeners.stop()
+    told = [(r.levelname, r.getMessage()) for r in caplog.records if r.name.startswith("multisite.")]
+    assert [level for level, _ in told] == ["WARNING", "INFO"]
+    assert told[0][1].startswith("site site1: its notifications are not heard (")
+    assert told[1][1] == "site site2: its notifications are heard"
+    assert "very-secret" not in caplog.text

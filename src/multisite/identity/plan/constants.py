@@ -80,7 +80,7 @@ GALERA_IDLE = _measured(88, "bytes/s")
 GALERA_IDLE_REPLY = _measured(489, "bytes/s")
 """The same, once more for every member that can be heard: each answers all when one says that it is alive."""
 GALERA_MEASURED = Constant(
-    5, "members", MEASURED, "clusters of 2 to 5 members were measured; larger ones are extrapolated"
+    5, "members", MEASURED, "lab: clusters of 2 to 5 members; larger ones are extrapolated"
 )
 
 TOKEN_ROW = Constant(
@@ -126,7 +126,7 @@ LINK_SHARE = Constant(
 )
 
 
-HEADER_LIMIT = Constant(8190, "bytes", DOCUMENTED, "Apache httpd: LimitRequestFieldSize")
+HEADER_LIMIT = Constant(8190, "bytes", DOCUMENTED, "Apache httpd: default of LimitRequestFieldSize")
 
 
 def table() -> dict[str, Constant]:
