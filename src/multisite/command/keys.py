@@ -42,7 +42,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _adopt_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--from", dest="source", default="", metavar="<site>", help="this site's keys count")
+    parser.add_argument(
+        "--from", dest="source", default="", metavar="<site>", help="take over this site's keys"
+    )
     parser.add_argument("--create", action="store_true", help="no site has keys yet: make the first ones")
     _shown(parser)
 
@@ -53,7 +55,7 @@ def _rotate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _hold_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("reason", metavar="<reason>", help="why, for whoever finds it so")
+    parser.add_argument("reason", metavar="<reason>", help="why, shown by status")
 
 
 def _site(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +74,7 @@ def _repair_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _replace_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--compromised", action="store_true", required=True, help="they are known to a stranger"
+        "--compromised", action="store_true", required=True, help="confirm that the keys are compromised"
     )
     parser.add_argument(
         "--site", action="append", default=[], metavar="<site>", help="JWS: whose pair (repeatable)"

@@ -249,7 +249,7 @@ def test_an_ambiguous_name_lists_the_choices(openstack: Openstack, cloud: Cloud)
     openstack("protection", "create", "mme")
     answer = openstack("protection", "show", "mme")
     assert answer.code == 1
-    assert "2 fit 'mme'" in answer.err
+    assert "2 match 'mme'" in answer.err
 
 
 def test_the_endpoint_can_be_named(

@@ -66,7 +66,7 @@ def test_check_of_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     files = ("check", STAR, "--only", "keystone", "--only", "services", "--configs", tmp_path / "to")
     code, out, err = run(capsys, *files, "-f", "json")
     assert (code, json.loads(out)) == (0, [])
-    assert "in step" in err
+    assert "in sync" in err
     nova = tmp_path / "nova.conf"
     nova.write_text("[keystone_authtoken]\nauth_url = http://203.0.113.10:5000\n")
     code, out, _ = run(capsys, *files, "--site", "oslo", "--authtoken", f"oslo={nova}", "-f", "json")
@@ -79,7 +79,7 @@ def test_check_of_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     [
         (("--site", "lima"), "'lima' is not in the topology"),
         (("--authtoken", "oslo"), "give <site>=<file>"),
-        (("--configs", "nowhere"), "is no folder"),
+        (("--configs", "nowhere"), "is not a folder"),
     ],
 )
 def test_wrong_options(capsys: pytest.CaptureFixture[str], option: tuple[str, str], message: str) -> None:

@@ -97,7 +97,7 @@ def test_the_picture(run: Run, tmp_path: Path) -> None:
     ("words", "said"),
     [
         ((), "give a plan file, or --sites"),
-        (("plan.yaml", "--sites", "5"), "and not both"),
+        (("plan.yaml", "--sites", "5"), ", not both"),
         (("plan.yaml", "--users", "5"), "--users goes with --sites"),
         (("none.yaml",), "cannot read none.yaml"),
         (

@@ -19,7 +19,7 @@ _ORDER = (
 
 
 class Create(ShowOne):
-    """Set an address up that moves between sites: reserved in each, bound in the active one"""
+    """Create an address that moves between sites: reserved in each, bound in the active one"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -30,16 +30,16 @@ class Create(ShowOne):
             action="append",
             required=True,
             metavar="<site>=<port>[@<network>]",
-            help="Port that gets it in a site; the external network where the site has several (repeatable)",
+            help="Port it is bound to in a site, and the external network if the site has several (repeatable)",
         )
         parser.add_argument(
-            "--active", metavar="<site>", help="The site that holds it first (default: the first member's)"
+            "--active", metavar="<site>", help="The site it is bound in first (default: the first member's)"
         )
         parser.add_argument(
             "--probe",
             metavar="<way>",
             default="icmp",
-            help="How it is listened to from outside: icmp, tcp:<port>, none",
+            help="How it is probed from outside: icmp, tcp:<port>, none",
         )
         return progress.add_options(parser)
 
@@ -67,7 +67,7 @@ class List(Lister):
 
 
 class Show(ShowOne):
-    """Show a moving address: its state in words, and who moved it when and why"""
+    """Show a moving address: its state, and who moved it when and why"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_address(super().get_parser(prog_name))
@@ -77,7 +77,7 @@ class Show(ShowOne):
 
 
 class Move(ShowOne):
-    """Move an address to another site: let go of it there, bind it here, verify from outside
+    """Move an address to another site: release it there, bind it here, verify from outside
 
     Refused while the old site cannot be asked, unless you vouch with --fenced that nothing answers there any more.
     """
@@ -90,9 +90,11 @@ class Move(ShowOne):
             action="append",
             default=[],
             metavar="<site>",
-            help="You vouch that this site is dead or cut off; recorded with your name (repeatable)",
+            help="Confirm that this site is down or cut off; recorded with your name (repeatable)",
         )
-        parser.add_argument("--why", metavar="<text>", default="", help="Kept in the address's history")
+        parser.add_argument(
+            "--why", metavar="<text>", default="", help="Reason, recorded in the address's history"
+        )
         return progress.add_options(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
@@ -102,7 +104,7 @@ class Move(ShowOne):
 
 
 class Undo(ShowOne):
-    """Take the last move of an address back"""
+    """Undo the last move of an address"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return progress.add_options(_with_address(super().get_parser(prog_name)))
@@ -113,7 +115,7 @@ class Undo(ShowOne):
 
 
 class Check(ShowOne):
-    """Ask every site who holds an address, and listen from outside; exit status 2 unless all is as recorded
+    """Check in every site where an address is bound, and probe it from outside; exit status 2 unless all is as recorded
 
     A site that came back with an old binding is made to let go.
     """
@@ -131,7 +133,7 @@ class Check(ShowOne):
 
 
 class Delete(Command):
-    """Let go of an address in every site and forget it"""
+    """Release an address in every site and delete it"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return progress.add_options(_with_address(super().get_parser(prog_name)))

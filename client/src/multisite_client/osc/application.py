@@ -14,7 +14,7 @@ _ORDER = ("name", "id", "site", "members", "metadata_tag", "project_id", "create
 
 
 class Create(ShowOne):
-    """Describe an application (a VNF): an ordered group of servers of this project in one site"""
+    """Create an application (a VNF): an ordered group of servers of this project in one site"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -24,7 +24,7 @@ class Create(ShowOne):
             "--server",
             action="append",
             metavar="<server>[,no-quiesce]",
-            help="Server (repeatable, in boot order); with ',no-quiesce' it is never frozen",
+            help="Server (repeatable, in boot order); with ',no-quiesce' it is never quiesced",
         )
         parser.add_argument(
             "--metadata-tag", metavar="<key>=<value>", help="Servers with this metadata, instead of --server"
@@ -67,7 +67,7 @@ class Show(ShowOne):
 
 
 class Delete(Command):
-    """Forget an application; its servers and restore points are not touched"""
+    """Delete an application; its servers and restore points are kept"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_application(super().get_parser(prog_name))
@@ -84,7 +84,7 @@ def _with_application(parser: argparse.ArgumentParser) -> argparse.ArgumentParse
 def _server(text: str) -> dict[str, Any]:
     server, _, option = text.partition(",")
     if option not in ("", "no-quiesce"):
-        raise CommandError(f"--server {text}: {option!r} is not known; only 'no-quiesce' may follow a server")
+        raise CommandError(f"--server {text}: {option!r} is unknown; only 'no-quiesce' may follow a server")
     return {"id": server, "quiesce": option != "no-quiesce"}
 
 
@@ -94,7 +94,7 @@ def _shown(item: Any) -> Row:
 
 
 def _member(member: dict[str, Any]) -> str:
-    quiesce = "" if member["quiesce"] else " (never frozen)"
+    quiesce = "" if member["quiesce"] else " (never quiesced)"
     return f"{member['order']}. {member['server_name']} {member['server_id']}{quiesce}"
 
 

@@ -34,11 +34,11 @@ _LONG = {
 
 
 class List(Lister):
-    """List who changed what and what came of it, newest first"""
+    """List changes, by whom and with what outcome, newest first"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("--job", metavar="<job>", help="Only what this job did, and who gave it orders")
+        parser.add_argument("--job", metavar="<job>", help="Only what this job did, and who requested it")
         parser.add_argument("--site", metavar="<site>", help="Only in this site")
         parser.add_argument(
             "--subject",
@@ -48,9 +48,11 @@ class List(Lister):
         parser.add_argument(
             "--since",
             metavar="<time>",
-            help="Only from then on (ISO 8601 with time zone: 2026-01-31T12:00:00Z)",
+            help="Only at or after this time (ISO 8601 with time zone: 2026-01-31T12:00:00Z)",
         )
-        parser.add_argument("--limit", type=int, default=100, metavar="<count>", help="At most so many")
+        parser.add_argument(
+            "--limit", type=int, default=100, metavar="<count>", help="Maximum number of records"
+        )
         parser.add_argument("--marker", type=int, metavar="<id>", help="Only older than this record")
         parser.add_argument("--long", action="store_true", help="Also job, step, requests and durations")
         return parser

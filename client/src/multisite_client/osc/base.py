@@ -21,7 +21,7 @@ Formats = Mapping[str, Callable[[Any], str]]
 
 
 class _Mixin:
-    """``client``, and an exit status other than 0 for commands that end well but say no."""
+    """``client``, and an exit status other than 0 for commands that succeed with a negative answer."""
 
     app: Any
     exit_status = 0
@@ -43,7 +43,7 @@ class _Mixin:
 
 
 class Command(_Mixin, command.Command):
-    """A command that prints nothing of its own accord."""
+    """A command without output of its own."""
 
 
 class ShowOne(_Mixin, command.ShowOne):
@@ -55,7 +55,7 @@ class Lister(_Mixin, command.Lister):
 
 
 def explained(error: Exception) -> Exception:
-    """The service's own words instead of the SDK's; other errors as they are."""
+    """The service's message instead of the SDK's; other errors unchanged."""
     message = getattr(error, "details", None)
     status = getattr(error, "status_code", None) or getattr(error, "http_status", None)
     if not message or not status:
@@ -93,7 +93,7 @@ def table(items: Iterable[Any], columns: Mapping[str, str], formats: Formats | N
 
 
 class Formatted(FormattableColumn[Any]):
-    """A value people see in another way than machines."""
+    """A value that is shown to people in another way than to machines."""
 
     def __init__(self, value: Any, how: Callable[[Any], str]) -> None:
         super().__init__(value)

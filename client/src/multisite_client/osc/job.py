@@ -16,7 +16,9 @@ class List(Lister):
         parser = super().get_parser(prog_name)
         parser.add_argument("--state", metavar="<state>", help="Only in this state")
         parser.add_argument("--subject", metavar="<id>", help="Only about this protection or recovery")
-        parser.add_argument("--limit", type=int, default=100, metavar="<count>", help="At most so many")
+        parser.add_argument(
+            "--limit", type=int, default=100, metavar="<count>", help="Maximum number of jobs"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
@@ -43,7 +45,7 @@ class Show(ShowOne):
 
 
 class Watch(ShowOne):
-    """Watch a job until it rests; exit status 1 when it failed"""
+    """Watch a job until it ends or pauses; exit status 1 when it failed"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_job(super().get_parser(prog_name))
@@ -54,7 +56,7 @@ class Watch(ShowOne):
 
 
 class _Act(ShowOne):
-    """A verb on a job, then watching it."""
+    """An action on a job, then watching it."""
 
     verb = ""
     wanted: tuple[str, ...] = ("done",)
@@ -71,20 +73,20 @@ class _Act(ShowOne):
 
 
 class Cancel(_Act):
-    """Stop a job as soon as it is safe: no more steps begin, then what was made is undone or kept"""
+    """Cancel a job as soon as it is safe: no more steps begin, then what was made is undone or kept"""
 
     verb = "cancel"
     wanted = ("done", "paused", "undone")
 
 
 class Resume(_Act):
-    """Go on with a paused job; steps that are done are not done again"""
+    """Resume a paused job; completed steps are not repeated"""
 
     verb = "resume"
 
 
 class Undo(_Act):
-    """Remove what a job made, last first"""
+    """Remove what a job made, in reverse order"""
 
     verb = "undo"
     wanted = ("undone",)

@@ -17,7 +17,7 @@ _ORDER = (
 
 
 class Create(ShowOne):
-    """Make a path between members of two sites over floating IPs, with rules that let only the peer in"""
+    """Create a path between members of two sites over floating IPs, with security group rules for the peer only"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -72,7 +72,7 @@ class Show(ShowOne):
 
 
 class Check(ShowOne):
-    """Look for drift of an L3 path on both sides; exit status 1 when there is, 2 when it is unknown"""
+    """Check an L3 path for drift on both sides; exit status 1 when there is, 2 when it is unknown"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_path(super().get_parser(prog_name))

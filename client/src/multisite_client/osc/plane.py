@@ -24,7 +24,7 @@ _FIELDS = ("name", "role", "realized", "cidr")
 
 
 class Set(Lister):
-    """Describe all planes of an application anew; those that are realized must stay as they are"""
+    """Set the description of all planes of an application; realized ones must not change"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _with_application(super().get_parser(prog_name))
@@ -83,11 +83,11 @@ class Show(ShowOne):
 
 
 class Realize(ShowOne):
-    """Make a plane in all its sites; exit status 1 when that fails, 2 when it cannot be started"""
+    """Realize a plane in all its sites; exit status 1 when that fails, 2 when it cannot be started"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _with_plane(super().get_parser(prog_name))
-        parser.add_argument("--preview", action="store_true", help="Only tell what would be made")
+        parser.add_argument("--preview", action="store_true", help="Only show what would be made")
         return progress.add_options(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
@@ -104,16 +104,16 @@ class Realize(ShowOne):
 
 
 class Remove(ShowOne):
-    """Take a plane away from all its sites; refused while guests are in it.  Its description stays"""
+    """Remove a plane from all its sites, keeping its description; refused while servers use it"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _with_plane(super().get_parser(prog_name))
         parser.add_argument(
             "--without", action="append", default=[], metavar="<site>",
-            help="A lost site: do nothing there (repeatable).  What it has is noted: remove the plane again later",
+            help="A lost site: do nothing there (repeatable).  What it has is recorded: remove the plane again later",
         )  # fmt: skip
         parser.add_argument(
-            "--left", action="store_true", help="Only take away what was left in sites it was removed without"
+            "--left", action="store_true", help="Only remove what was left in sites it was removed without"
         )
         return progress.add_options(parser)
 
@@ -128,7 +128,7 @@ class Remove(ShowOne):
 
 
 class Forget(ShowOne):
-    """No longer note what is left of a plane in a site that will not come back"""
+    """Forget what is left of a plane in a site that will not come back"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _with_plane(super().get_parser(prog_name))
@@ -174,7 +174,9 @@ def read_option(text: str) -> dict[str, Any]:
             plane[key] = value
         else:
             listed = ", ".join(f"{field}=..." for field in (*_FIELDS, "site"))
-            raise CommandError(f"--plane {text}: {word!r}: it is made of {listed}, each but site once")
+            raise CommandError(
+                f"--plane {text}: {word!r}: must be made of {listed}, each but site at most once"
+            )
     return plane
 
 

@@ -19,7 +19,7 @@ _AT_REST = "described"
 
 
 class Check(Lister):
-    """Compare planes with what their sites have now; exit status 1 when something differs, 2 when it is unknown"""
+    """Compare planes with what their sites have; exit status 1 when something differs, 2 when it is unknown"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _with_application(super().get_parser(prog_name))
@@ -45,7 +45,7 @@ class Check(Lister):
 
 
 class Repair(Lister):
-    """Mend what is missing or switched off of a plane, taking nothing away; then compare it: exit status as of check"""
+    """Repair what is missing or disabled of a plane, removing nothing, then check it; exit status as of check"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _with_application(super().get_parser(prog_name))

@@ -33,18 +33,28 @@ class Probe(ShowOne):
         parser.add_argument(
             "--way", metavar="<way>", help="icmp, tcp:<port>, udp:<port> (default: the address's, or icmp)"
         )
-        parser.add_argument("--count", type=int, default=20, metavar="<n>", help="Questions (default 20)")
         parser.add_argument(
-            "--interval", type=float, default=0.2, metavar="<s>", help="Seconds between two (0.2)"
+            "--count", type=int, default=20, metavar="<n>", help="Number of probes (default 20)"
         )
         parser.add_argument(
-            "--timeout", type=float, default=1.0, metavar="<s>", help="Seconds an answer may take (1)"
+            "--interval",
+            type=float,
+            default=0.2,
+            metavar="<s>",
+            help="Seconds between two probes (default 0.2)",
+        )
+        parser.add_argument(
+            "--timeout",
+            type=float,
+            default=1.0,
+            metavar="<s>",
+            help="Seconds to wait for a reply (default 1)",
         )
         parser.add_argument("--here", action="store_true", help="Measure from this machine")
         parser.add_argument(
             "--follow",
             action="store_true",
-            help="From this machine until Ctrl-C: tells every change, then the outage",
+            help="Measure from this machine until Ctrl-C; prints every change, then the outage",
         )
         return parser
 
@@ -98,7 +108,7 @@ class Probe(ShowOne):
 
 
 class _Changes:
-    """A line whenever the address begins or ceases to answer."""
+    """A line whenever the address starts or stops answering."""
 
     def __init__(self, stream: Any) -> None:
         self._stream, self._begun = stream, time.monotonic()
@@ -113,7 +123,7 @@ class _Changes:
             else:
                 self._say(
                     now,
-                    f"answers ({(rtt or 0) * 1000:.1f} ms)" if up else f"question {number} was not answered",
+                    f"answers ({(rtt or 0) * 1000:.1f} ms)" if up else f"probe {number} was not answered",
                 )
             self._up = up
         if up:

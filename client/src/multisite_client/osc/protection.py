@@ -13,7 +13,7 @@ _ORDER = ("id", "application", "method", "site", "target_site", "quiesce", "free
 
 
 class Create(ShowOne):
-    """Decide how an application is protected"""
+    """Create a protection: how an application is protected"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -24,24 +24,24 @@ class Create(ShowOne):
             "--freeze-timeout",
             type=int,
             metavar="<seconds>",
-            help="After this long the site thaws a server by itself, whatever happens to us",
+            help="Time limit of a quiesce: the site unquiesces a server after it by itself, even if Multisite is down",
         )
         parser.add_argument(
-            "--no-quiesce", action="store_true", help="Freeze no server: crash-consistent only"
+            "--no-quiesce", action="store_true", help="Quiesce no server: crash-consistent only"
         )
         parser.add_argument(
-            "--full-every", type=int, metavar="<runs>", help="Every how many runs one is full"
+            "--full-every", type=int, metavar="<runs>", help="Make a full backup every so many runs"
         )
         parser.add_argument(
             "--console-mark",
             metavar="<regex>",
-            help="Keep the newest console line of each server that matches, seen after the freeze",
+            help="Keep the newest console line of each server that matches, seen after quiescing",
         )
         parser.add_argument(
             "--snapshot-gap",
             type=float,
             metavar="<seconds>",
-            help="Wait between snapshots; only to show what an unfrozen, spread-out backup is worth",
+            help="Wait between snapshots; only to show what a backup without quiescing is worth",
         )
         return parser
 
@@ -87,14 +87,14 @@ class Show(ShowOne):
 
 
 class Run(ShowOne):
-    """Protect now: make a restore point and wait for it; exit status 1 when that fails"""
+    """Run a protection: create a restore point and wait for it; exit status 1 when that fails"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _with_protection(super().get_parser(prog_name))
         kind = parser.add_mutually_exclusive_group()
         kind.add_argument("--full", action="store_true", help="Full backups")
         kind.add_argument(
-            "--incremental", action="store_true", help="Only what changed (refused without a full one)"
+            "--incremental", action="store_true", help="Incremental backups (refused without a full one)"
         )
         progress.add_options(parser)
         return parser
@@ -110,7 +110,7 @@ class Run(ShowOne):
 
 
 class Delete(Command):
-    """Delete a protection; its restore points stay"""
+    """Delete a protection; its restore points are kept"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_protection(super().get_parser(prog_name))

@@ -26,7 +26,7 @@ _ORDER = (
 
 
 class Preview(ShowOne):
-    """Show what a recovery would do, what data would be lost and what stands in its way
+    """Show what a recovery would do, what data would be lost and which problems block it
 
     Changes nothing. Exit status 2 when the recovery could not be started.
     """
@@ -52,7 +52,7 @@ class Start(ShowOne):
             "--yes-recover",
             metavar="<application name>",
             required=True,
-            help="The name of the application: yes, recover exactly this one",
+            help="Confirm the recovery by the application's name",
         )
         progress.add_options(parser)
         return parser
@@ -101,7 +101,7 @@ class Show(ShowOne):
 
 
 class Resume(ShowOne):
-    """Go on with a paused recovery; what it made already is kept"""
+    """Resume a paused recovery; what it made already is kept"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return progress.add_options(_with_recovery(super().get_parser(prog_name)))
@@ -112,7 +112,7 @@ class Resume(ShowOne):
 
 
 class Undo(ShowOne):
-    """Remove everything a recovery made at the target, last first"""
+    """Undo a recovery: remove everything it made at the target, in reverse order"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return progress.add_options(_with_recovery(super().get_parser(prog_name)))
@@ -156,18 +156,22 @@ def _with_question(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="<kind>:<source>=<target>",
-        help=f"What is called otherwise at the target (repeatable; kinds: {', '.join(_KINDS)})",
+        help=f"Map a source resource to a target resource (repeatable; kinds: {', '.join(_KINDS)})",
     )
-    parser.add_argument("--create-missing-flavors", action="store_true", help="Make flavors the target lacks")
+    parser.add_argument(
+        "--create-missing-flavors", action="store_true", help="Create flavors the target site lacks"
+    )
     parser.add_argument(
         "--source-is-fenced",
         action="store_true",
-        help="You vouch that the source's servers cannot answer any more (needed while it cannot be seen)",
+        help="Confirm that the source's servers are off or cut off (needed while the source site cannot be asked)",
     )
     parser.add_argument(
         "--ready-console", metavar="<regex>", help="A recovered server is ready when its console shows this"
     )
-    parser.add_argument("--ready-timeout", type=float, metavar="<seconds>", help="How long to wait for that")
+    parser.add_argument(
+        "--ready-timeout", type=float, metavar="<seconds>", help="How long to wait until a server is ready"
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""From what an operator types (a name, an id) to an id; ambiguity is an error that lists the choices."""
+"""Resolve what an operator types (a name or an id) to an id; an ambiguous name is an error that lists the ids."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _one(noun: str, ref: str, items: Iterable[Any], field: str) -> str:
     if not found:
         raise CommandError(f"{noun}: there is no {noun} {ref!r} in this project")
     if len(found) > 1:
-        raise CommandError(f"{noun}: {len(found)} fit {ref!r}; use an id: {', '.join(i.id for i in found)}")
+        raise CommandError(f"{noun}: {len(found)} match {ref!r}; use an id: {', '.join(i.id for i in found)}")
     return str(found[0].id)
 
 

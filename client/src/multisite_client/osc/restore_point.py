@@ -39,7 +39,7 @@ class List(Lister):
 
 
 class Show(ShowOne):
-    """Show a restore point: what it holds, how long servers stood still for it"""
+    """Show a restore point: what it holds, how long its servers were quiesced"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -56,7 +56,7 @@ class Show(ShowOne):
 
 
 class Delete(ShowOne):
-    """Delete a restore point with its backups; refused while another one builds on it"""
+    """Delete a restore point with its backups; refused while an incremental one depends on it"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -72,7 +72,7 @@ class Delete(ShowOne):
 
 
 class Rescan(Lister):
-    """Read the backup store again and bring the database in line with it"""
+    """Read the backup store again and update the database from it"""
 
     def take_action(self, _parsed_args: argparse.Namespace) -> Table:
         return _table(self.client.rescan_restore_points())

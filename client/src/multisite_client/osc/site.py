@@ -18,7 +18,7 @@ class Register(ShowOne):
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="<name>", help="Name of the site")
         parser.add_argument("--cloud", metavar="<entry>", help="Entry of clouds.yaml (default: the name)")
-        parser.add_argument("--description", metavar="<text>", default="", help="What it is")
+        parser.add_argument("--description", metavar="<text>", default="", help="Description of the site")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
@@ -45,7 +45,7 @@ class Show(ShowOne):
 
 
 class Check(ShowOne):
-    """Ask a site what it can do now; exit status 1 when it cannot be reached"""
+    """Check what a site can do; exit status 1 when it cannot be reached"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_site(super().get_parser(prog_name))
@@ -58,7 +58,7 @@ class Check(ShowOne):
 
 
 class Unregister(Command):
-    """Forget a site; refused while applications are in it"""
+    """Unregister a site; refused while it has applications"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_site(super().get_parser(prog_name))

@@ -26,7 +26,7 @@ _COLUMNS = {
 
 
 class Check(Lister):
-    """Compare a running identity deployment with its topology; exit status 0 in step, 1 drift, 2 unknown"""
+    """Compare a running identity deployment with its topology; exit status 0 in sync, 1 drift, 2 unknown"""
 
     auth_required = False
 
@@ -58,7 +58,7 @@ class Check(Lister):
         )
         parser.add_argument(
             "--wait", type=float, default=3.0, metavar="<seconds>",
-            help="How long a replica may need to where its master is (default 3)",
+            help="How long a replica may lag behind its master (default 3)",
         )  # fmt: skip
         return parser
 
@@ -83,7 +83,7 @@ class Check(Lister):
         found = run.findings(topology, look)
         self.exit_status = verdict(found)
         if not found:
-            self.app.stderr.write(f"{topology.name}: in step\n")
+            self.app.stderr.write(f"{topology.name}: in sync\n")
         return table([asdict(finding) for finding in found], _COLUMNS)
 
     def _login(self) -> Callable[[], str] | None:
@@ -113,7 +113,7 @@ def _known(name: str, names: set[str]) -> str:
 def _folder(path: Path | None) -> Path | None:
     if path is not None and not path.is_dir():
         raise exceptions.CommandError(
-            f"--configs: {path} is no folder: name one laid out as `render` writes it"
+            f"--configs: {path} is not a folder: name one laid out as `render` writes it"
         )
     return path
 

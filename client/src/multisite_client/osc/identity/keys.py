@@ -39,66 +39,66 @@ class _Keys(Command):
 
 
 class Status(_Keys):
-    """Show what is remembered of the sites' keys, fingerprints only; exit status 0 fine, 1 warning, 2 critical"""
+    """Show the last known state of the sites' keys, fingerprints only; exit status 0 fine, 1 warning, 2 critical"""
 
     verb = "status"
 
 
 class Check(_Keys):
-    """Look at the keys of all sites now and change nothing; exit status as `identity keys status`"""
+    """Read the keys of all sites now and change nothing; exit status as `identity keys status`"""
 
     verb = "check"
 
 
 class Adopt(_Keys):
-    """Take over the keys the sites have, once; refused while sites differ or are away"""
+    """Take over the keys the sites have, once; refused while sites differ or are unreachable"""
 
     verb = "adopt"
 
 
 class Rotate(_Keys):
-    """Promote the staged key as soon as every site has confirmed it; held, and said why, until then"""
+    """Promote the staged key as soon as every site has confirmed it; otherwise waits and reports the reason"""
 
     verb = "rotate"
 
 
 class Hold(_Keys):
-    """Promote no key until released; sites are still kept in step"""
+    """Suspend rotations until released; sites are still kept in sync"""
 
     verb = "hold"
 
 
 class Release(_Keys):
-    """End a hold of rotations"""
+    """Resume rotations that were suspended"""
 
     verb = "release"
 
 
 class Exclude(_Keys):
-    """Let rotations go on without a site that is away; shows from when tokens are refused there, and asks"""
+    """Rotate without an unreachable site; shows from when its tokens are refused, and asks for confirmation"""
 
     verb = "exclude"
 
 
 class Include(_Keys):
-    """Let a site count again in rotations"""
+    """Include an excluded site in rotations again"""
 
     verb = "include"
 
 
 class Repair(_Keys):
-    """Overwrite keys that somebody else made at a site; shows them, and asks"""
+    """Overwrite keys at a site that Multisite did not make; shows them, and asks for confirmation"""
 
     verb = "repair"
 
 
 class Migrated(_Keys):
-    """Say that all stored credentials are encrypted with the primary key"""
+    """Confirm that all stored credentials are encrypted with the primary key"""
 
     verb = "migrated"
 
 
 class Replace(_Keys):
-    """Replace compromised keys everywhere and at once; shows what goes, and asks"""
+    """Replace compromised keys everywhere and at once; shows what is replaced, and asks for confirmation"""
 
     verb = "replace"

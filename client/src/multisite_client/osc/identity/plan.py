@@ -29,12 +29,12 @@ class Plan(ShowOne):
             "file", nargs="?", metavar="<file>", help="Sites, links and load in YAML (- for standard input)"
         )
         parser.add_argument(
-            "--plot", metavar="<file.svg>", help="Write traffic against the number of sites as a picture"
+            "--plot", metavar="<file.svg>", help="Write a picture of traffic by number of sites"
         )
         group = parser.add_argument_group("Instead of a file: equal sites")
         group.add_argument("--sites", type=int, metavar="<count>", help="How many")
         group.add_argument(
-            "--users", type=int, metavar="<count>", help="Who log in on a day, all sites together"
+            "--users", type=int, metavar="<count>", help="Users who log in per day, all sites together"
         )
         group.add_argument(
             "--logins", type=float, metavar="<per second>", help="All sites together (default: users/3600)"
@@ -98,7 +98,7 @@ def _inputs(parsed_args: argparse.Namespace) -> Any:
     from multisite.identity.plan.inputs import Link, checked, load, uniform
 
     if (parsed_args.file is None) == (parsed_args.sites is None):
-        raise CommandError("plan: give a plan file, or --sites with the numbers of equal sites, and not both")
+        raise CommandError("plan: give a plan file, or --sites with the numbers of equal sites, not both")
     if parsed_args.file is not None:
         unused = [f"--{name}" for name in _UNIFORM if getattr(parsed_args, name) is not None]
         if unused:
@@ -128,7 +128,7 @@ def _draw(inputs: Any, where: Path) -> None:
     from multisite.identity.plan.picture import svg
 
     if where.suffix.lower() != ".svg":
-        raise CommandError(f"--plot: {where} does not end in .svg, and nothing else is drawn")
+        raise CommandError(f"--plot: {where} does not end in .svg, the only format")
     try:
         where.write_text(svg(inputs), encoding="utf-8")
     except OSError as error:

@@ -25,7 +25,7 @@ class Render(Lister):
             "--secrets",
             metavar="<file>",
             type=Path,
-            help="Passwords by name (YAML, mode 600); without, words to replace stand for them",
+            help="Passwords by name (YAML, mode 600); without it, placeholders are written",
         )
         parser.add_argument(
             "--diff",

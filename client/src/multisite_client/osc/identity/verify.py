@@ -25,9 +25,9 @@ _COLUMNS = {
 
 
 class Verify(Lister):
-    """Try a token of every site at every site; exit status 0 proven, 1 wrong, 2 not everything could be found out
+    """Try a token of every site at every site; exit status 0 proven, 1 wrong, 2 incomplete
 
-    It has to be taken, validated in the region of the service that gets it, and refused once it is revoked.  Needs an
+    It must be accepted, validated in the region of the service that gets it, and refused once it is revoked.  Needs an
     account that may create projects (--os-cloud): one is made, disabled, to measure replication, and removed.
     """
 

@@ -19,7 +19,7 @@ class Stretch(ShowOne):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = add_order(super().get_parser(prog_name))
-        parser.add_argument("--preview", action="store_true", help="Only tell what would be done")
+        parser.add_argument("--preview", action="store_true", help="Only show what would be done")
         return progress.add_options(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
@@ -47,7 +47,7 @@ class List(Lister):
 
 
 class Show(ShowOne):
-    """Show a stretched network and which of its remote ports are in step, looked at now"""
+    """Show a stretched network and which of its remote ports are in sync now"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_network(super().get_parser(prog_name))
@@ -57,7 +57,7 @@ class Show(ShowOne):
 
 
 class Check(Lister):
-    """Compare the sites' parts of a network with what they have to be; exit status 1 when something differs"""
+    """Compare the sites' parts of a network with what they should be; exit status 1 when something differs"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_network(super().get_parser(prog_name))
@@ -69,7 +69,7 @@ class Check(Lister):
 
 
 class Reconcile(ShowOne):
-    """Bring the remote ports of a network in step now; exit status 1 when some still are not"""
+    """Reconcile the remote ports of a network now; exit status 1 when some still differ"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_network(super().get_parser(prog_name))
@@ -81,11 +81,11 @@ class Reconcile(ShowOne):
 
 
 class Unstretch(ShowOne):
-    """Take a stretched network apart; networks that were adopted stay"""
+    """Unstretch a network; adopted networks are kept"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _with_network(super().get_parser(prog_name))
-        parser.add_argument("--keep-networks", action="store_true", help="Leave every site's network there")
+        parser.add_argument("--keep-networks", action="store_true", help="Keep every site's network")
         parser.add_argument(
             "--without",
             action="append",

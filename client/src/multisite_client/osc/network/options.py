@@ -1,4 +1,4 @@
-"""Options of ``network stretch``, and the order they make."""
+"""Options of ``network stretch``, and the request they make."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ def add_order(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "--segment", type=int, metavar="<number>", help="VNI or VLAN (default: one that is free in all)"
     )
-    parser.add_argument("--mtu", type=int, metavar="<bytes>", help="Default: the least of the sites")
-    _pairs(parser, "--adopt", "<site>=<network>", "Use a network the site has already")
-    _pairs(parser, "--pool", "<site>=<first>-<last>", "Addresses this site gives out (default: equal parts)")
-    _pairs(parser, "--physical-network", "<site>=<name>", "Kinds vlan and flat: what carries it there")
+    parser.add_argument("--mtu", type=int, metavar="<bytes>", help="Default: the smallest of the sites'")
+    _pairs(parser, "--adopt", "<site>=<network>", "Use an existing network of the site")
+    _pairs(parser, "--pool", "<site>=<first>-<last>", "Allocation pool of this site (default: equal parts)")
+    _pairs(parser, "--physical-network", "<site>=<name>", "Physical network there (kinds vlan and flat)")
     parser.add_argument(
         "--gateway", metavar="none|each|<site>",
-        help="Nowhere (default), each site's own router with an address of its own, or one site's router for all",
+        help="None (default), each site's own router with an address of its own, or one site's router for all",
     )  # fmt: skip
     parser.add_argument(
         "--dhcp", metavar="everywhere|none|<site>", help="Who serves DHCP (default: each site its own guests)"
     )
     parser.add_argument(
         "--remote-groups", choices=["same-names", "none"],
-        help="Security groups of remote ports: those called as the real port's (default), or none",
+        help="Security groups of remote ports: those with the names of the real port's (default), or none",
     )  # fmt: skip
     parser.add_argument(
-        "--no-port-security", action="store_true", help="Switch port security off in the network"
+        "--no-port-security", action="store_true", help="Disable port security in the network"
     )
     return parser
 
 
 def order_of(client: Any, parsed: argparse.Namespace) -> dict[str, Any]:
-    """The body of the request: only what was said."""
+    """The body of the request: only what was given."""
     order: dict[str, Any] = {"name": parsed.name, "sites": [refs.site(client, site) for site in parsed.sites]}
     for name in ("cidr", "kind", "segment", "mtu", "dhcp", "remote_groups"):
         if (value := getattr(parsed, name)) is not None:
