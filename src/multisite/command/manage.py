@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     store = common.command(groups, "store", "the backup store").add_subparsers(required=True)
     common.command(store, "init", "mark the folder as a backup store", _store_init, ("initialize",))
     common.command(store, "check", "is the store there, and what is in it?", _store_check)
+    schedules = common.command(groups, "schedule", "periodic tasks").add_subparsers(required=True)
+    common.command(schedules, "list", "every task, its last and its next run", _schedule_list)
+    for verb, help in (("pause", "begin no further run of a task"), ("resume", "go on with a task")):
+        pausing = common.command(schedules, verb, help, functools.partial(_schedule_pause, verb == "pause"))
+        pausing.add_argument("name", metavar="<task>", help="its name in the list")
     _register_command(groups)
     config = common.command(groups, "config", "the configuration").add_subparsers(required=True)
     common.command(config, "sample", "print a sample with every option", _config_sample)
@@ -60,6 +66,23 @@ def _database(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     from multisite.store.database import Database
 
     return Database(options.database_url(common.configuration(arguments)))
+
+
+def _schedule_list(arguments: argparse.Namespace) -> int:
+    from multisite.store.schedules import ScheduleStore
+
+    for task in ScheduleStore(_database(arguments)).read()[1]:
+        last = task.started_at.isoformat(timespec="seconds") if task.started_at else "never"
+        following = "paused" if task.paused else f"next {task.next_at.isoformat(timespec='seconds')}"
+        sys.stdout.write(f"{task.name}  {task.schedule}  last {last}  {following}  {task.error or 'ok'}\n")
+    return 0
+
+
+def _schedule_pause(paused: bool, arguments: argparse.Namespace) -> int:
+    from multisite.store.schedules import ScheduleStore
+
+    ScheduleStore(_database(arguments)).pause(arguments.name, paused)
+    return 0
 
 
 def _store_init(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,6 @@ import logging
 import os
 import pwd
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,22 +13,23 @@ from oslo_config import cfg
 
 from multisite.applications.service import ApplicationService
 from multisite.clouds.capabilities import discover
-from multisite.clouds.connect import Sites
+from multisite.clouds.connect import READ_SECONDS, Sites
 from multisite.command import options
 from multisite.domain.caller import Caller
 from multisite.domain.errors import MultisiteError
-from multisite.domain.model import Capability
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.shared import Sharing
-from multisite.networks.addresses.guard import AddressGuard
+from multisite.networks.addresses import guard
 from multisite.networks.addresses.service import AddressService
 from multisite.networks.paths.service import PathService
 from multisite.networks.planes.service import PlaneService
 from multisite.networks.probe.service import ProbeService
-from multisite.networks.stretch.loop import Loop
-from multisite.networks.stretch.notifications import parsed
+from multisite.networks.stretch.notifications import Listeners, parsed
 from multisite.networks.stretch.reconcile import Reconciler
 from multisite.networks.stretch.service import NetworkService
+from multisite.periodic.loop import Loop
+from multisite.periodic.schedule import Interval
+from multisite.periodic.task import Mode, Task
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.protect.cloud import opener
 from multisite.recovery.service import ProtectionService, RecoveryService
@@ -40,6 +40,9 @@ from multisite.store.sites import SiteRepository
 from multisite.store.trail import AuditTrail
 
 LOG = logging.getLogger(__name__)
+
+NETWORKS = "stretched-networks"
+"""The periodic task that keeps them in step."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +57,22 @@ class Services:
     audit: AuditTrail
     database: Database
     networks: NetworkService
-    network_loop: Loop
     addresses: AddressService
     paths: PathService
     planes: PlaneService
     probe: ProbeService
-    address_guard: AddressGuard
+    periodic: Loop
+    notifications: Listeners
 
     def begin(self) -> None:
-        """Carry out jobs, keep networks in step, watch addresses.  Conflict while another process has the jobs."""
+        """Carry out jobs and periodic tasks.  Conflict while another process has the jobs."""
         self.jobs.launch()
-        self.network_loop.start()
-        self.address_guard.start()
+        self.periodic.start()
+        self.notifications.start()
 
     def close(self) -> None:
-        self.address_guard.close()
-        self.network_loop.stop()
+        self.notifications.stop()
+        self.periodic.stop()
         self.jobs.shutdown()
         self.audit.close()
         self.database.close()
@@ -83,68 +86,60 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     Path(conf.state_path).mkdir(parents=True, exist_ok=True)
     database = Database(options.database_url(conf))
     database.upgrade()
-    site_rows = SiteRepository(database)
     audit = AuditTrail(database)
-    clouds = Sites(
-        lambda name: site_rows.by_name(name).cloud, config_file=conf.clouds.config_file, trail=audit
-    )
+    clouds = _clouds(conf, database, audit)
+    # Its own connections: a pass over the networks must not wait as long for a site as a restore may.
+    near = _clouds(conf, database, audit, timeout=conf.networks.site_timeout)
     manifests = ManifestStore(conf.backup_store.path)
     jobs = JobEngine(database, sharing(conf, carry_out=carry_out))
-    sites = SiteService(site_rows, clouds)
+    sites = SiteService(SiteRepository(database), clouds)
     applications = ApplicationService(ApplicationRepository(database), clouds)
-
-    def capabilities(name: str) -> Sequence[Capability]:
-        return discover(clouds.open(name))
-
-    protections = ProtectionService(
-        database,
-        applications,
-        sites,
-        manifests,
-        jobs,
-        opener(clouds),
-        backups_per_site=conf.limits.backups_per_site,
-        capabilities=capabilities,
-    )
-    recoveries = RecoveryService(
-        database,
-        manifests,
-        jobs,
-        clouds,
-        restores_per_site=conf.limits.restores_per_site,
-        calls_per_site=conf.limits.calls_per_site,
-        audit=audit,
-    )
-    # Its own connections: a look must not wait as long for a site as a restore may.
-    near = Sites(
-        lambda name: site_rows.by_name(name).cloud, config_file=conf.clouds.config_file,
-        timeout=conf.networks.site_timeout, trail=audit,
-    )  # fmt: skip
     reconciler = Reconciler(
         database, near, parallel=conf.networks.parallel, patience=conf.networks.site_timeout
     )
     networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
-    loop = Loop(reconciler, conf.networks.interval if carry_out else 0.0, parsed(conf.networks.notifications))
     addresses = AddressService(database, jobs, clouds, audit=audit)
-    paths = PathService(database, jobs, clouds)
-    planes = PlaneService(database, applications, sites, clouds, jobs, networks)
-    guard = AddressGuard(addresses)
+    periodic = Loop(_tasks(conf, reconciler, addresses) if carry_out else (), database)
+    buses = parsed(conf.networks.notifications) if carry_out else {}
     return Services(
-        sites,
-        applications,
-        protections,
-        recoveries,
-        jobs,
-        audit,
-        database,
-        networks,
-        loop,
-        addresses,
-        paths,
-        planes,
-        ProbeService(),
-        guard,
+        sites=sites,
+        applications=applications,
+        protections=ProtectionService(
+            database, applications, sites, manifests, jobs, opener(clouds),
+            backups_per_site=conf.limits.backups_per_site, capabilities=lambda name: discover(clouds.open(name)),
+        ),
+        recoveries=RecoveryService(
+            database, manifests, jobs, clouds, restores_per_site=conf.limits.restores_per_site,
+            calls_per_site=conf.limits.calls_per_site, audit=audit,
+        ),
+        jobs=jobs, audit=audit, database=database, networks=networks, addresses=addresses,
+        paths=PathService(database, jobs, clouds),
+        planes=PlaneService(database, applications, sites, clouds, jobs, networks),
+        probe=ProbeService(),
+        periodic=periodic,
+        notifications=Listeners(buses, lambda: periodic.wake(NETWORKS)),
+    )  # fmt: skip
+
+
+def _clouds(
+    conf: cfg.ConfigOpts, database: Database, audit: AuditTrail, timeout: float = READ_SECONDS
+) -> Sites:
+    rows = SiteRepository(database)
+    return Sites(
+        lambda name: rows.by_name(name).cloud,
+        config_file=conf.clouds.config_file,
+        timeout=timeout,
+        trail=audit,
     )
+
+
+def _tasks(conf: cfg.ConfigOpts, reconciler: Reconciler, addresses: AddressService) -> list[Task]:
+    """What is done periodically; a new one is a row here."""
+    each = Mode.CONTINUOUS
+    return [
+        Task(NETWORKS, Interval(conf.networks.interval), reconciler.run, each, reconciler.release),
+        Task("moving-addresses", Interval(guard.SECONDS), guard.AddressGuard(addresses).look, each),
+    ]
 
 
 def sharing(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Sharing:

@@ -20,9 +20,9 @@ def take(database: Database, name: str, holder: str, seconds: float) -> bool:
     """Take the lease, or lengthen one's own; False while another holder has it."""
     try:
         with database.session() as session:
-            moment = _moment(session)
-            until = moment + timedelta(seconds=seconds)
-            mine_or_over = or_(LeaseRow.holder == holder, LeaseRow.expires_at < moment)
+            present = moment(session)
+            until = present + timedelta(seconds=seconds)
+            mine_or_over = or_(LeaseRow.holder == holder, LeaseRow.expires_at < present)
             wanted = update(LeaseRow).where(LeaseRow.name == name, mine_or_over)
             result = session.execute(wanted.values(holder=holder, expires_at=until))
             assert isinstance(result, CursorResult)
@@ -37,13 +37,22 @@ def take(database: Database, name: str, holder: str, seconds: float) -> bool:
         return False
 
 
+def held(session: Session, name: str, holder: str) -> bool:
+    """Whether the holder has it now; until this transaction ends nobody else takes it."""
+    wanted = select(LeaseRow.name).where(
+        LeaseRow.name == name, LeaseRow.holder == holder, LeaseRow.expires_at >= moment(session)
+    )
+    return session.scalar(wanted.with_for_update()) is not None
+
+
 def give_back(database: Database, name: str, holder: str) -> None:
     """Let go of it; harmless when it is another's by now."""
     with database.session() as session:
         session.execute(delete(LeaseRow).where(LeaseRow.name == name, LeaseRow.holder == holder))
 
 
-def _moment(session: Session) -> datetime:
+def moment(session: Session) -> datetime:
+    """The present moment by the clock that leases and schedules go by."""
     if session.get_bind().dialect.name == "sqlite":
         return now()
     found = session.scalar(select(func.clock_timestamp()))

@@ -12,8 +12,14 @@ from multisite.domain.errors import MultisiteError
 from multisite.identity.keys.alarms import Alarm, Level, alarms
 from multisite.identity.keys.hook import run_program
 from multisite.identity.keys.service import KeyService
+from multisite.periodic.loop import Loop
+from multisite.periodic.schedule import Interval
+from multisite.periodic.task import Task
 
 LOG = logging.getLogger(__name__)
+
+PASS_SECONDS = 300.0
+"""How long the end of a pass under way is waited for; one that is cut off goes on from the journal."""
 _LEVELS = {Level.OK: logging.INFO, Level.WARNING: logging.WARNING, Level.CRITICAL: logging.ERROR}
 
 
@@ -22,12 +28,19 @@ def run(service: KeyService, stop: threading.Event, interval: float, hook: Seque
 
     ``hook``: a program that gets every change of alarms as JSON: {"raised": [...], "cleared": [...]}.
     """
+    known: dict[tuple[str, str, str], Alarm] = {}
+
+    def keep() -> None:
+        nonlocal known
+        known = tell_changes(known, one_pass(service), hook)
+
     with service.journal.only_daemon():
         LOG.info("keeping the keys of %s, every %g s", ", ".join(service.names), interval)
-        known: dict[tuple[str, str, str], Alarm] = {}
-        while not stop.is_set():
-            known = tell_changes(known, one_pass(service), hook)
-            stop.wait(interval)
+        # No database: keys are kept while every one is lost.
+        loop = Loop([Task("identity-keys", Interval(interval), keep)])
+        loop.start()
+        stop.wait()
+        loop.stop(PASS_SECONDS)
 
 
 def one_pass(service: KeyService) -> list[Alarm]:

@@ -17,6 +17,9 @@ from multisite.identity.watchdog.database import ERRORS, said
 from multisite.identity.watchdog.judge import History, State, Verdict, cluster_position, judge
 from multisite.identity.watchdog.plan import Memory
 from multisite.identity.watchdog.settings import Settings, load
+from multisite.periodic.loop import Loop
+from multisite.periodic.schedule import Interval
+from multisite.periodic.task import Task
 
 LOG = logging.getLogger("multisite.identity.watchdog")
 
@@ -100,22 +103,39 @@ class Watchdog:
             self._said[about] = state
 
 
-def beat(settings: Settings, stop: threading.Event) -> None:
-    """Write the canary row at this watchdog's master until told to stop."""
-    site = settings.beats_at
-    assert site is not None
-    prepared, well = False, True
-    while not stop.wait(settings.times.every):
+class Canary:
+    """Writes the canary row at this watchdog's master."""
+
+    def __init__(self, settings: Settings, site: str) -> None:
+        self._settings, self._site = settings, site
+        self._prepared, self._well = False, True
+
+    def beat(self) -> None:
+        """Once; a master that is away is told of once."""
         try:
-            if not prepared:
-                canary.prepare(settings, site)
-                prepared = True
-            canary.beat(settings, site)
-            well = True
+            if not self._prepared:
+                canary.prepare(self._settings, self._site)
+                self._prepared = True
+            canary.beat(self._settings, self._site)
+            self._well = True
         except ERRORS as error:
-            if well:
-                LOG.warning("canary at %s: %s", site, said(error))
-            well = False
+            if self._well:
+                LOG.warning("canary at %s: %s", self._site, said(error))
+            self._well = False
+
+
+def tasks(settings: Settings) -> list[Task]:
+    """What this watchdog does.  No database of ours: it works while every one is lost."""
+    # From start to start: a look that waited for somebody who is gone is not followed by a pause, for just then every
+    # second counts.
+    every = Interval(settings.times.every, from_start=True)
+    found = []
+    if settings.replicas:
+        watchdog = Watchdog(settings)
+        found.append(Task("watchdog", every, lambda: watchdog.look(time.monotonic())))
+    if settings.beats_at is not None:
+        found.append(Task("canary", every, Canary(settings, settings.beats_at).beat))
+    return found
 
 
 def main() -> int:
@@ -132,19 +152,10 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    if settings.beats_at is not None:
-        threading.Thread(target=beat, args=(settings, stop), daemon=True).start()
-    watchdog = Watchdog(settings)
-    pause = settings.times.every
-    while not stop.wait(pause):
-        began = time.monotonic()
-        try:
-            if settings.replicas:
-                watchdog.look(began)
-        except MultisiteError as error:
-            LOG.warning("%s", error)
-        # A look that waited for somebody who is gone is not followed by a pause: just then every second counts.
-        pause = max(0.0, began + settings.times.every - time.monotonic())
+    loop = Loop(tasks(settings))
+    loop.start()
+    stop.wait()
+    loop.stop()
     return 0
 
 

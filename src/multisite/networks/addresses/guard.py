@@ -1,12 +1,11 @@
 """The guard: looks at every address again and again, and makes a site let go that came back with an old binding.
 
-One thread per process; several processes look, one acts: the address's lease decides.
+One process does it (``periodic``, continuous).
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
 from multisite.domain.errors import MultisiteError
@@ -24,37 +23,22 @@ BACK_OFF = 60.0
 
 
 class AddressGuard:
-    """``start`` it once the job engine runs; ``close`` ends it."""
+    """Its ``look`` is a periodic task, every SECONDS."""
 
-    def __init__(self, service: AddressService, seconds: float = SECONDS) -> None:
-        self._service, self._seconds = service, seconds
-        self._stop = threading.Event()
+    def __init__(self, service: AddressService) -> None:
+        self._service = service
         self._acted: dict[str, float] = {}
-        self._thread = threading.Thread(target=self._run, name="multisite-address-guard", daemon=True)
+        self._looks = 0
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(2.0)
-
-    def _run(self) -> None:
-        number = 0
-        while not self._stop.wait(self._seconds):
-            try:
-                self.round(everything=number % EVERY == 0)
-            except Exception:  # whatever it is, the next round is the remedy
-                LOG.exception("the guard of addresses could not look")
-            number += 1
+    def look(self) -> list[str]:
+        """A round; over all addresses only every so many rounds."""
+        self._looks += 1
+        return self.round(everything=self._looks % EVERY == 1)
 
     def round(self, *, everything: bool = True) -> list[str]:
         """One look; the jobs it started."""
         started = []
         for address in self._service.watched():
-            if self._stop.is_set():
-                break
             if not (everything or address.in_doubt) or self._resting(address):
                 continue
             try:

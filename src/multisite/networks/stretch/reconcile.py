@@ -31,8 +31,8 @@ from multisite.domain.stretched import (
 )
 from multisite.networks.stretch.apply import Outcome, apply, tally
 from multisite.networks.stretch.decide import Change, Decision, Key, Known, decide
-from multisite.networks.stretch.lease import Held, LeaseLost
 from multisite.networks.stretch.watch import OpensSites, Seen, Watch
+from multisite.periodic.lease import HeldLeases, LeaseLost
 from multisite.store.database import Database
 from multisite.store.stretched import Kept, LookStore, StretchedRepository
 
@@ -69,7 +69,7 @@ class Reconciler:
     ) -> None:
         self._networks, self._looks = StretchedRepository(database), LookStore(database)
         self._clouds, self._parallel, self._now = clouds, parallel, now
-        self._watch, self._held = Watch(clouds, patience), Held(database)
+        self._watch, self._held = Watch(clouds, patience), HeldLeases(database, "network")
         self._memory: dict[str, _Memory] = {}
         self._turn = threading.Lock()
 
@@ -80,7 +80,7 @@ class Reconciler:
         """
         if not self._turn.acquire(timeout=TURN_SECONDS):
             raise Unavailable(f"networks: a pass takes longer than {TURN_SECONDS:.0f} s; try again")
-        before = self._held.ids
+        before = self._held.things
         try:
             return self._pass(only, change=change)
         finally:

@@ -10,8 +10,8 @@ from multisite.clouds import remote_ports, stretched
 from multisite.clouds.errors import Refused
 from multisite.domain.stretched import Member, StretchedNetwork, StretchKind
 from multisite.jobs.model import Json, StepContext, StepFailed
-from multisite.networks.stretch.lease import held
 from multisite.networks.stretch.watch import OpensSites
+from multisite.periodic.lease import held
 from multisite.store.database import Database
 
 LEASE_PATIENCE = 90.0
@@ -113,7 +113,7 @@ def clear(around: Around, network: StretchedNetwork, member: Member, ctx: StepCo
         return {"removed": 0}
     site = around.clouds.open(member.site)
     removed = 0
-    with held(around.database, network.id, LEASE_PATIENCE):
+    with held(around.database, f"network {network.id}", LEASE_PATIENCE):
         for _ in range(CLEAR_ROUNDS):
             found = remote_ports.of_network(site, member.network_id, network.id)
             for number, port_id in enumerate(found):

@@ -4,7 +4,8 @@ from multisite.store.models.addresses import AddressEpochRow, MovingAddressRow, 
 from multisite.store.models.audit import AuditEndRow, AuditRow
 from multisite.store.models.base import Base
 from multisite.store.models.jobs import JobRow, JournalRow, SlotRow, StepRow, WorkerRow
-from multisite.store.models.networks import LeaseRow, LookRow, StretchedRow
+from multisite.store.models.networks import LookRow, StretchedRow
+from multisite.store.models.periodic import LeaseRow, ScheduleRow
 from multisite.store.models.planes import PlaneRow
 from multisite.store.models.resources import (
     ApplicationRow,
@@ -32,6 +33,7 @@ __all__ = [
     "ProtectionRow",
     "RecoveryRow",
     "RestorePointRow",
+    "ScheduleRow",
     "SiteRow",
     "SlotRow",
     "StepRow",

@@ -35,13 +35,3 @@ class LookRow(Base):
     tried_at: Mapped[datetime]
     error: Mapped[str | None] = mapped_column(Text)
     look: Mapped[dict[str, Any]]
-
-
-class LeaseRow(Base):
-    """Who may act on a thing until when, for work that is no job (a job has its worker's lease)."""
-
-    __tablename__ = "lease"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    holder: Mapped[str]
-    expires_at: Mapped[datetime]

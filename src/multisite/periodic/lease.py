@@ -1,4 +1,4 @@
-"""One process at a time acts on a stretched network: a lease, and the fence that stops whoever has lost it."""
+"""One process at a time acts on a thing: a lease, and the fence that stops whoever has lost it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from multisite.store import leases
 from multisite.store.database import Database
 
 SECONDS = 30.0
-"""So long a network waits for a process that died while it had it."""
+"""So long a thing waits for a process that died while it had it."""
 MARGIN = 5.0
 """So much earlier the holder stops acting: a request in flight ends before somebody else begins."""
 
 
 class LeaseLost(Unavailable):
-    """Somebody else may act on the network by now."""
+    """Somebody else may act on the thing by now."""
 
 
 class Lease:
@@ -35,11 +35,8 @@ class Lease:
         self._taken = time.monotonic()
 
     @classmethod
-    def take(
-        cls, database: Database, network_id: str, holder: str, *, seconds: float = SECONDS
-    ) -> Lease | None:
-        """None while somebody else has it."""
-        name = f"network {network_id}"
+    def take(cls, database: Database, name: str, holder: str, *, seconds: float = SECONDS) -> Lease | None:
+        """``name``: of the thing, as operators read it ("network <id>").  None while somebody else has it."""
         lease = cls(database, name, holder, seconds=seconds, outer=fence.current())
         return lease if leases.take(database, name, holder, seconds) else None
 
@@ -66,46 +63,50 @@ class Lease:
         leases.give_back(self._database, self._name, self._holder)
 
 
-class Held:
-    """The leases a reconciler keeps from pass to pass: written every quarter of a minute, not at every pass."""
+class HeldLeases:
+    """The leases a process keeps from pass to pass: written every quarter of a minute, not at every pass.
 
-    def __init__(self, database: Database) -> None:
-        self._database, self._holder = database, uuid.uuid4().hex
+    ``kind``: the first word of their names ("network").
+    """
+
+    def __init__(self, database: Database, kind: str) -> None:
+        self._database, self._kind, self.holder = database, kind, uuid.uuid4().hex
         self._leases: dict[str, Lease] = {}
 
-    def take(self, network_id: str) -> Lease | None:
-        """The lease on a network; None while somebody else has it."""
-        known = self._leases.get(network_id)
+    def take(self, thing: str) -> Lease | None:
+        """The lease on a thing; None while somebody else has it."""
+        known = self._leases.get(thing)
         try:
             if known is not None:
                 known.check()
                 return known
         except LeaseLost:
-            del self._leases[network_id]
-        if (taken := Lease.take(self._database, network_id, self._holder)) is not None:
-            self._leases[network_id] = taken
+            del self._leases[thing]
+        taken = Lease.take(self._database, f"{self._kind} {thing}", self.holder)
+        if taken is not None:
+            self._leases[thing] = taken
         return taken
 
     @property
-    def ids(self) -> frozenset[str]:
-        """Of the networks held now."""
+    def things(self) -> frozenset[str]:
+        """Those held now."""
         return frozenset(self._leases)
 
-    def keep_only(self, network_ids: Collection[str]) -> None:
+    def keep_only(self, things: Collection[str]) -> None:
         """Let go of the others: somebody may wait for them."""
-        for network_id in set(self._leases) - set(network_ids):
-            self._leases.pop(network_id).give_back()
+        for thing in set(self._leases) - set(things):
+            self._leases.pop(thing).give_back()
 
 
 @contextmanager
-def held(database: Database, network_id: str, patience: float) -> Iterator[None]:
-    """A job's step has the network to itself.  Unavailable when nobody lets go of it in so many seconds."""
+def held(database: Database, name: str, patience: float) -> Iterator[None]:
+    """A job's step has the thing to itself.  Unavailable when nobody lets go of it in so many seconds."""
     deadline = time.monotonic() + patience
-    while (lease := Lease.take(database, network_id, uuid.uuid4().hex)) is None:
+    while (lease := Lease.take(database, name, uuid.uuid4().hex)) is None:
         fence.check()
         if time.monotonic() > deadline:
             raise Unavailable(
-                f"network {network_id}: the reconciler is at it for {patience:.0f} s now; try again"
+                f"{name}: another process has been working on it for {patience:.0f} s; try again"
             )
         time.sleep(0.2)
     try:

@@ -9,7 +9,7 @@ import pytest
 
 from multisite.domain import fence
 from multisite.domain.errors import Unavailable
-from multisite.networks.stretch.lease import Held, Lease, LeaseLost, held
+from multisite.periodic.lease import HeldLeases, Lease, LeaseLost, held
 from multisite.store.database import Database
 
 
@@ -21,7 +21,7 @@ def database(tmp_path: Path) -> Database:
 
 
 def test_one_has_it_until_it_is_given_back(database: Database) -> None:
-    one, other = Held(database), Held(database)
+    one, other = HeldLeases(database, "network"), HeldLeases(database, "network")
     assert one.take("n") is not None
     assert one.take("n") is not None, "again is fine"
     assert other.take("n") is None
@@ -30,13 +30,13 @@ def test_one_has_it_until_it_is_given_back(database: Database) -> None:
 
 
 def test_it_ends_by_itself(database: Database) -> None:
-    assert Lease.take(database, "n", "dead", seconds=-1) is not None
-    assert Lease.take(database, "n", "other") is not None
-    assert Lease.take(database, "n", "dead") is None
+    assert Lease.take(database, "network n", "dead", seconds=-1) is not None
+    assert Lease.take(database, "network n", "other") is not None
+    assert Lease.take(database, "network n", "dead") is None
 
 
 def test_the_fence_notices_that_the_process_was_frozen(database: Database) -> None:
-    late = Lease.take(database, "n", "frozen", seconds=30)
+    late = Lease.take(database, "network n", "frozen", seconds=30)
     assert late is not None
     late._taken -= 26  # the margin is reached, although nobody has taken it yet
     with pytest.raises(LeaseLost), fence.around(late):
@@ -44,7 +44,7 @@ def test_the_fence_notices_that_the_process_was_frozen(database: Database) -> No
 
 
 def test_it_is_lengthened_while_it_is_used(database: Database) -> None:
-    kept = Lease.take(database, "n", "busy", seconds=30)
+    kept = Lease.take(database, "network n", "busy", seconds=30)
     assert kept is not None
     before = kept._taken = time.monotonic() - 10
     kept.check()
@@ -55,12 +55,12 @@ def test_it_is_lengthened_while_it_is_used(database: Database) -> None:
 
 
 def test_a_job_waits_for_it_with_a_limit(database: Database) -> None:
-    one = Held(database)
+    one = HeldLeases(database, "network")
     one.take("n")
-    with pytest.raises(Unavailable, match="network n"), held(database, "n", 0.3):
+    with pytest.raises(Unavailable, match="network n"), held(database, "network n", 0.3):
         pass
     one.keep_only(())
-    with held(database, "n", 0.3):
+    with held(database, "network n", 0.3):
         assert fence.current() is not None
-        assert Held(database).take("n") is None
+        assert HeldLeases(database, "network").take("n") is None
     assert fence.current() is None
