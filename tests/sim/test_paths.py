@@ -48,7 +48,7 @@ class Paths:
         return [p for p in self.here.world.sites[name].sim.state.ports.values() if p["name"] == "member"]
 
     def kinds(self, id: str) -> list[tuple[str, str]]:
-        return [(d.site, d.kind) for d in self.service.check(OPERATOR, id).drift]
+        return [(d.site, d.kind) for d in self.service.check(OPERATOR, id).findings]
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_made_checked_deleted(paths: Paths) -> None:
     peers = {end.site: path.peer(end.site).address for end in path.ends}
     assert rules == {site: [("udp", 5000, f"{peer}/32")] for site, peer in peers.items()}
     found = paths.service.check(OPERATOR, id)
-    assert (found.in_sync, found.drift) == (True, ())
+    assert (found.in_sync, found.findings) == (True, ())
     gone = paths.service.delete(OPERATOR, id)
     assert gone is not None
     assert paths.here.engine.rest(gone.job_id).state is JobState.UNDONE
@@ -144,7 +144,7 @@ def test_drift_is_named(paths: Paths) -> None:
     paths.here.cut("site2")
     found = paths.service.check(OPERATOR, id)
     assert found.in_sync is None
-    assert [(d.site, d.kind) for d in found.drift] == [("site2", "unknown")]
+    assert [(d.site, d.kind) for d in found.findings] == [("site2", "unknown")]
 
 
 def test_a_stranger_who_gets_in_is_the_end_of_it(paths: Paths) -> None:
@@ -153,7 +153,7 @@ def test_a_stranger_who_gets_in_is_the_end_of_it(paths: Paths) -> None:
     made = paths.service.create(OPERATOR, "sync", ends, "tcp", 5000)
     job = paths.here.engine.rest(made.job_id)
     assert job.state is JobState.UNDONE
-    assert "a stranger" in job.error
+    assert "is reachable from outside the path" in job.error
     assert paths.left() == []
 
 

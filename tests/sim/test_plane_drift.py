@@ -34,12 +34,12 @@ def here(tmp_path: Path) -> Iterator[PlaneSetup]:
 
 
 def kinds(here: PlaneSetup, name: str) -> list[tuple[str, str]]:
-    return [(d.site, d.kind) for d in here.service.check(here.caller, "mme", name).drift]
+    return [(d.site, d.kind) for d in here.service.check(here.caller, "mme", name).findings]
 
 
 def in_sync(here: PlaneSetup, name: str) -> bool | None:
     found = here.service.check(here.caller, "mme", name)
-    assert (found.in_sync is True) == (found.drift == ()), found
+    assert (found.in_sync is True) == (found.findings == ()), found
     return found.in_sync
 
 
@@ -53,11 +53,13 @@ def test_what_hands_did_is_told_and_mended(here: PlaneSetup, word: str) -> None:
     change.act(here, "site2", before.made["site2"])
     left_by_hand = here.there("site2")
     found = here.service.check(here.caller, "mme", change.plane)
-    assert (found.in_sync, [(d.site, d.kind) for d in found.drift]) == (
+    assert (found.in_sync, [(d.site, d.kind) for d in found.findings]) == (
         False,
         [("site2", kind) for kind in change.kinds],
     )
-    assert all(d.mendable is change.mendable and d.what and d.consequence and d.remedy for d in found.drift)
+    assert all(
+        d.repairable is change.mendable and d.what and d.consequence and d.remedy for d in found.findings
+    )
     assert here.plane(change.plane) == before, "looking changes nothing"
     job = here.repair(change.plane)
     assert left_by_hand <= here.there("site2"), "a repair takes nothing away"
@@ -83,7 +85,7 @@ def test_a_site_that_is_away_is_unknown(here: PlaneSetup) -> None:
     here.realize("copy")
     here.world.cut("site2")
     found = here.service.check(here.caller, "mme", "copy")
-    assert (found.in_sync, [(d.site, d.kind) for d in found.drift]) == (None, [("site2", "unknown")])
+    assert (found.in_sync, [(d.site, d.kind) for d in found.findings]) == (None, [("site2", "unknown")])
     assert here.repair("copy") is None, "what nobody sees, nobody repairs"
     CHANGES["router down"].act(here, "site1", here.plane("copy").made["site1"])
     assert (in_sync(here, "copy"), kinds(here, "copy")) == (
@@ -119,7 +121,7 @@ def test_a_stretched_plane_is_compared_as_its_network_is(here: PlaneSetup) -> No
     assert (in_sync(here, "hb"), kinds(here, "hb")) == (False, [("site2", "stretched network")])
     ask(here, "site2", "DELETE", f"/networks/{made.network_id}")
     assert in_sync(here, "hb") is False
-    assert "is gone" in here.service.check(here.caller, "mme", "hb").drift[0].what
+    assert "is gone" in here.service.check(here.caller, "mme", "hb").findings[0].what
     here.world.cut("site1")
     found = kinds(here, "hb")
     assert (in_sync(here, "hb"), ("site1", "unknown") in found) == (False, True)
@@ -149,8 +151,8 @@ def test_a_gateway_a_router_is_at_is_not_changed(here: PlaneSetup) -> None:
     CHANGES["gateway come"].act(here, "site1", made)
     router = ask(here, "site1", "POST", "/routers", {"router": {"name": "theirs"}})["router"]["id"]
     ask(here, "site1", "PUT", f"/routers/{router}/add_router_interface", {"subnet_id": made.subnet_id})
-    (drift,) = here.service.check(here.caller, "mme", "mgmt").drift
-    assert (drift.kind, drift.mendable) == ("gateway changed", False)
+    (drift,) = here.service.check(here.caller, "mme", "mgmt").findings
+    assert (drift.kind, drift.repairable) == ("gateway changed", False)
     assert "so Neutron keeps it the gateway: detach that" in drift.remedy
     assert here.repair("mgmt") is None
 

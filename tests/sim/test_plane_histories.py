@@ -112,7 +112,7 @@ class PlaneHistory(RuleBasedStateMachine):
                 )
             )
             if site not in self.away:
-                assert well is (site not in {d.site for d in found.drift}), (site, found)
+                assert well is (site not in {d.site for d in found.findings}), (site, found)
 
     def teardown(self) -> None:
         """In the end the operator gets rid of it, from whatever state, and nothing is left anywhere."""

@@ -283,8 +283,8 @@ def test_what_our_credentials_do_not_see_is_not_gone(here: PlaneSetup, name: str
     with pytest.raises(NotFoundInSite):
         read_one(other, "read it", lambda: other.network, f"/networks/{network}", "network")
     found = blind.check(here.caller, "mme", name)
-    assert (found.in_sync, {one.kind for one in found.drift}) == (None, {"unknown"})
-    assert "correct cloud site1-other in clouds.yaml" in found.drift[0].what
+    assert (found.in_sync, {one.kind for one in found.findings}) == (None, {"unknown"})
+    assert "correct cloud site1-other in clouds.yaml" in found.findings[0].what
     assert blind.repair(here.caller, "mme", name) is None
     with pytest.raises(Conflict, match=r"cannot be asked who is in it.*not an administrator's"):
         blind.remove(here.caller, "mme", name)

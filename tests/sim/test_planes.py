@@ -265,7 +265,7 @@ def test_no_address_is_known(here: PlaneSetup) -> None:
     ):
         here.realize("mgmt")
     found = here.service.preview(here.caller, "mme", "mgmt")
-    assert (found.startable, [p.subject for p in found.problems]) == (False, ["site site2"])
+    assert (found.startable, [p.site for p in found.problems]) == (False, ["site2"])
     assert here.plane("mgmt").state is PlaneState.DESCRIBED
     assert here.left() == {}
 

@@ -57,10 +57,9 @@ class NetworkVerbs(Acting):
         """Returns ``job_id`` and ``network``."""
         return self.act("/stretched-networks", order)
 
-    def check_stretched_network(self, id: str) -> list[Json]:
-        """What of the sites' parts is not as it has to be."""
-        found: list[Json] = self.act(f"/stretched-networks/{id}/check")["problems"]
-        return found
+    def check_stretched_network(self, id: str) -> Json:
+        """``in_sync`` (None: unknown) and ``findings``: what of the sites' parts is not as it has to be."""
+        return self.act(f"/stretched-networks/{id}/check")
 
     def reconcile_network(self, id: str) -> Json:
         """Repair now; the drift afterwards."""

@@ -46,7 +46,7 @@ class PlaneVerbs(Acting):
         return self.act(f"/applications/{application}/planes/{name}/realize")
 
     def check_plane(self, application: str, name: str) -> Json:
-        """``in_sync`` (None: unknown) and ``drift``; all its sites are asked."""
+        """``in_sync`` (None: unknown) and ``findings``; all its sites are asked."""
         return self.act(f"/applications/{application}/planes/{name}/check")
 
     def repair_plane(self, application: str, name: str) -> str | None:

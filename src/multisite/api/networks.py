@@ -6,10 +6,9 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from multisite.api.schemas.common import MaybeJobOut
+from multisite.api.schemas.common import CheckOut, MaybeJobOut
 from multisite.api.schemas.networks import (
     DriftOut,
-    NetworkCheckOut,
     NetworksOut,
     NetworkStartedOut,
     StretchIn,
@@ -58,11 +57,11 @@ def show_network(id: str) -> Any:
 
 
 @bp.post("/<id>/check")
-@bp.output(NetworkCheckOut)
+@bp.output(CheckOut)
 def check_network(id: str) -> Any:
     """Compare the sites' parts with what they have to be."""
     _owned("network:check", id)
-    return {"problems": services().networks.check(policy().check("network:list"), id)}
+    return services().networks.check(policy().check("network:list"), id)
 
 
 @bp.post("/<id>/reconcile")

@@ -7,7 +7,6 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from multisite.api.schemas.addresses import (
-    PathCheckOut,
     PathIn,
     PathOut,
     PathsOut,
@@ -15,7 +14,7 @@ from multisite.api.schemas.addresses import (
     ProbeIn,
     ProbeOut,
 )
-from multisite.api.schemas.common import MaybeJobOut
+from multisite.api.schemas.common import CheckOut, MaybeJobOut
 from multisite.api.state import policy, services
 from multisite.domain.caller import Caller
 from multisite.networks.paths.service import EndAsked, shown
@@ -49,7 +48,7 @@ def show_path(id: str) -> Any:
 
 
 @bp.post("/paths/<id>/check")
-@bp.output(PathCheckOut)
+@bp.output(CheckOut)
 def check_path(id: str) -> Any:
     """Compare both sites with the record: rules missing or too wide, addresses changed, peers unknown."""
     return services().paths.check(_owner("path:check", id), id)

@@ -6,9 +6,8 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from multisite.api.schemas.common import MaybeJobOut
+from multisite.api.schemas.common import CheckOut, MaybeJobOut
 from multisite.api.schemas.planes import (
-    PlaneCheckOut,
     PlaneForgetIn,
     PlaneOut,
     PlanePreviewOut,
@@ -73,7 +72,7 @@ def realize_plane(id: str, name: str) -> Any:
 
 
 @bp.post("/<id>/planes/<name>/check")
-@bp.output(PlaneCheckOut)
+@bp.output(CheckOut)
 def check_plane(id: str, name: str) -> Any:
     """Compare a plane with what its sites have now; changes nothing."""
     caller, app = _owned("plane:check", id)

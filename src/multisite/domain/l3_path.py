@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from multisite.domain.findings import Comparison, Finding, unknown
+
 
 class PathState(StrEnum):
     """``SENTENCES`` has what an operator can rely on."""
@@ -26,7 +28,7 @@ class PathState(StrEnum):
 
 SENTENCES: Mapping[PathState, str] = {
     PathState.CREATING: "being set up on both sides; what is made is removed when one side fails",
-    PathState.READY: "both sides were set up, and strangers were not let in then; check tells whether it is still so",
+    PathState.READY: "both sides were set up and let in the peers only; check tells whether it is still so",
     PathState.DELETING: "being removed on both sides",
     PathState.STOPPED: "removing it stopped half-way: something is left, undo its job again",
     PathState.FAILED: "could not be set up; nothing of it is left: delete it",
@@ -86,40 +88,25 @@ class EndSight:
     port_security: bool = True
 
 
-@dataclass(frozen=True)
-class Drift:
-    """``kind`` is a word for programs, ``what`` the sentence, ``remedy`` what to do."""
-
-    site: str
-    kind: str
-    what: str
-    remedy: str
+AGAIN = "delete the path and create it again"
+CUT = "the peers do not reach each other"
+OPEN = "others than the peer reach the member"
+_OPENING = frozenset({"no port security", "rule too wide"})
 
 
-@dataclass(frozen=True)
-class PathJudgment:
-    """``in_sync`` None: unknown, a site could not be asked."""
-
-    in_sync: bool | None
-    drift: tuple[Drift, ...]
-
-
-def judge(path: L3Path, sights: Sequence[EndSight]) -> PathJudgment:
+def judge(path: L3Path, sights: Sequence[EndSight]) -> Comparison:
     """Compare the record with what both sites say."""
-    found = [drift for sight in sights for drift in _of_end(path, sight, sights)]
-    unknown = any(not sight.known for sight in sights)
-    wrong = [drift for drift in found if drift.kind != "unknown"]
-    return PathJudgment(False if wrong else None if unknown else True, tuple(found))
+    return Comparison(tuple(found for sight in sights for found in _of_end(path, sight, sights)))
 
 
-def _of_end(path: L3Path, sight: EndSight, sights: Sequence[EndSight]) -> list[Drift]:
+def _of_end(path: L3Path, sight: EndSight, sights: Sequence[EndSight]) -> list[Finding]:
     end, peer = path.end(sight.site), path.peer(sight.site)
     if not sight.known:
-        return [Drift(sight.site, "unknown", f"cannot be asked: {sight.why}", "check again when it answers")]
-    found: list[Drift] = []
+        return [unknown(sight.site, sight.why, "nobody knows whether the path is whole there")]
+    found: list[Finding] = []
 
-    def add(kind: str, what: str, remedy: str = "delete the path and create it again") -> None:
-        found.append(Drift(sight.site, kind, what, remedy))
+    def add(kind: str, what: str, remedy: str = AGAIN) -> None:
+        found.append(_wrong(sight.site, kind, what, remedy))
 
     if sight.address is None:
         add("address missing", f"the floating IP {end.address} is gone")
@@ -146,37 +133,37 @@ def _of_end(path: L3Path, sight: EndSight, sights: Sequence[EndSight]) -> list[D
     return found
 
 
+def _wrong(site: str, kind: str, what: str, remedy: str = AGAIN) -> Finding:
+    return Finding(site, kind, what, OPEN if kind in _OPENING else CUT, remedy)
+
+
 def _address_of(peer: PathEnd, sights: Sequence[EndSight]) -> str | None:
     """As the peer's site says now; by the record when it cannot be asked."""
     sight = next((s for s in sights if s.site == peer.site), None)
     return sight.address if sight is not None and sight.known and sight.address else peer.address
 
 
-def _of_rules(path: L3Path, sight: EndSight, peer: str | None) -> list[Drift]:
-    found: list[Drift] = []
+def _of_rules(path: L3Path, sight: EndSight, peer: str | None) -> list[Finding]:
+    found: list[Finding] = []
     inward = [rule for rule in sight.rules if rule["direction"] == "ingress"]
     exact = [rule for rule in inward if _lets_only(path, rule, peer)]
-    again = "delete the path and create it again"
     if peer is None:
         found.append(
-            Drift(sight.site, "peer unknown", "the peer has no floating IP: there is nobody to let in", again)
+            _wrong(sight.site, "peer unknown", "the peer has no floating IP: there is nobody to let in")
         )
     elif not exact:
         found.append(
-            Drift(sight.site, "rule missing", f"no rule lets {what_of(path)} in from the peer {peer}", again)
+            _wrong(sight.site, "rule missing", f"no rule lets {what_of(path)} in from the peer {peer}")
         )
     for rule in inward:
         if rule not in exact:
-            found.append(Drift(sight.site, "rule too wide", f"the path's group also lets in {_words(rule)}",
-                               f"openstack security group rule delete {rule['id']}"))  # fmt: skip
+            found.append(_wrong(sight.site, "rule too wide", f"the path's group also lets in {_words(rule)}",
+                                f"openstack security group rule delete {rule['id']}"))  # fmt: skip
     for rule in sight.others:
         if _opens(path, rule):
-            said = f"another group of the port lets in {_words(rule)}: the path is open to more than its peer"
-            found.append(
-                Drift(
-                    sight.site, "rule too wide", said, "take the port out of that group, or narrow the rule"
-                )
-            )
+            what = f"another group of the port lets in {_words(rule)}: the path is open to more than its peer"
+            remedy = "take the port out of that group, or narrow the rule"
+            found.append(_wrong(sight.site, "rule too wide", what, remedy))
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from multisite.domain.findings import Finding, blockers
 
 
 @dataclass(frozen=True)
@@ -124,21 +125,6 @@ class RestorePoint:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Something in the way of a recovery; ``blocking`` problems make start refuse before changing anything."""
-
-    subject: str
-    what: str
-    remedy: str
-    blocking: bool = True
-
-
-def in_the_way(problems: Iterable[Problem]) -> str:
-    """The blocking ones with their remedies, in one line; empty when there are none."""
-    return "; ".join(f"{p.subject}: {p.what} (remedy: {p.remedy})" for p in problems if p.blocking)
-
-
-@dataclass(frozen=True)
 class PreviewItem:
     """What a recovery will do with one resource: create it, use one that is there, or map it to another."""
 
@@ -158,13 +144,13 @@ class Preview:
     consistent_at: datetime
     data_age_seconds: float
     items: tuple[PreviewItem, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
     source_state: str
     predicted_rto_seconds: float | None = None
 
     @property
     def startable(self) -> bool:
-        return not any(p.blocking for p in self.problems)
+        return not blockers(self.problems)
 
 
 class RecoveryState(StrEnum):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from multisite.domain.findings import Finding, Severity, unknown
+
 
 class AddressState(StrEnum):
     """What the record says; ``SENTENCES`` has what an operator can rely on."""
@@ -180,21 +182,18 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Finding:
-    site: str
-    holds: bool | None
-    what: str
-
-
-@dataclass(frozen=True)
 class Judgment:
-    """``stale``: sites that hold it and must let go; ``findings``: a sentence per site."""
+    """``stale``: sites that hold it and must let go; ``released``: those seen not to hold it.
+
+    ``findings``: one per site, a note where it is as recorded.
+    """
 
     verdict: Verdict
     sentence: str
     findings: tuple[Finding, ...]
     stale: tuple[str, ...]
     answers: bool | None = None
+    released: tuple[str, ...] = ()
 
 
 def judge(address: MovingAddress, sightings: Sequence[Sighting], answers: bool | None = None) -> Judgment:
@@ -206,7 +205,8 @@ def judge(address: MovingAddress, sightings: Sequence[Sighting], answers: bool |
     stale = stale_sites(address, sightings)
     if verdict is Verdict.ONE and answers is False:
         verdict, sentence = Verdict.DRIFT, f"{sentence}, but it does not answer from outside"
-    return Judgment(verdict, sentence, findings, stale, answers)
+    released = tuple(s.site for s in sightings if s.known and not s.holds)
+    return Judgment(verdict, sentence, findings, stale, answers, released)
 
 
 def stale_sites(address: MovingAddress, sightings: Sequence[Sighting]) -> tuple[str, ...]:
@@ -251,20 +251,25 @@ def _verdict(
 
 
 def _finding(address: MovingAddress, seen: Sighting) -> Finding:
+    """What a site says, and whether that is as recorded: the active site holds it at its member's port, no other."""
     if not seen.known:
-        return Finding(seen.site, None, f"unknown: {seen.why}")
+        return unknown(seen.site, seen.why, "it may hold the address")
+    active = seen.site == address.active_site
     if not seen.present:
-        return Finding(
-            seen.site, False, "its floating IP is gone: somebody deleted it; the next move here makes it anew"
-        )
+        what = "its floating IP is gone: somebody deleted it; the next move here makes it anew"
+        return _told(seen, "floating IP gone", what, as_recorded=not active)
     mark = f"epoch {seen.mark.epoch}" if seen.mark else "no mark of ours"
     if seen.port_id is None:
         said = "let go of, but the L3 agent still answers" if seen.holds else "does not hold it"
-        return Finding(seen.site, seen.holds, f"{said} ({mark})")
-    whose = (
-        "its member's port" if seen.port_id == address.member(seen.site).port_id else f"port {seen.port_id}"
-    )
+        return _told(seen, "held" if seen.holds else "released", f"{said} ({mark})", active == seen.holds)
+    member = seen.port_id == address.member(seen.site).port_id
+    whose = "its member's port" if member else f"port {seen.port_id}"
     agent = {"ACTIVE": "", "ERROR": ", but the L3 agent reports an error"}.get(
         seen.status, ", but the L3 agent has not taken it up"
     )
-    return Finding(seen.site, True, f"holds it at {whose} ({mark}){agent}")
+    said = f"holds it at {whose} ({mark}){agent}"
+    return _told(seen, "held", said, active and member and not agent)
+
+
+def _told(seen: Sighting, kind: str, what: str, as_recorded: bool) -> Finding:
+    return Finding(seen.site, kind, what, severity=Severity.NOTE if as_recorded else Severity.DIFFERS)

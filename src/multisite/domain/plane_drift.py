@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
+from multisite.domain import findings
+from multisite.domain.findings import Comparison, Finding
 from multisite.domain.planes import MadeAt, PlaneRecord, Realized
 
 
@@ -66,57 +68,25 @@ class PlaneSight:
     holders: Mapping[str, Holder] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class PlaneDrift:
-    """``kind`` is a word for programs; ``consequence``: what guests notice.  ``mendable``: a repair does it."""
-
-    site: str
-    kind: str
-    what: str
-    consequence: str
-    remedy: str
-    mendable: bool = False
-
-
-@dataclass(frozen=True)
-class PlaneJudgment:
-    """``in_sync`` None: unknown, a site could not be asked, and the others are as they were made."""
-
-    in_sync: bool | None
-    drift: tuple[PlaneDrift, ...]
-
-
-UNKNOWN = "unknown"
-
-
-def judged(drift: Sequence[PlaneDrift]) -> PlaneJudgment:
-    """What is wrong outweighs what is unknown; unknown is never in sync."""
-    wrong = [one for one in drift if one.kind != UNKNOWN]
-    return PlaneJudgment(False if wrong else None if drift else True, tuple(drift))
-
-
-def judge(application: str, record: PlaneRecord, sights: Sequence[PlaneSight]) -> PlaneJudgment:
+def judge(application: str, record: PlaneRecord, sights: Sequence[PlaneSight]) -> Comparison:
     """Compare a plane of networks of its own with what its sites say; a site without a sight is unknown."""
     seen = {sight.site: sight for sight in sights}
     silent = PlaneSight("", known=False, why="nobody asked it")
-    return judged(
-        [d for site in record.sites for d in of_site(application, record, site, seen.get(site, silent))]
+    return Comparison(
+        tuple(d for site in record.sites for d in of_site(application, record, site, seen.get(site, silent)))
     )
 
 
-def unknown(site: str, why: str) -> PlaneDrift:
-    what = f"it does not tell what it has: {why}"
-    return PlaneDrift(
-        site, UNKNOWN, what, "nobody knows whether the plane is there", "check again when it answers"
-    )
+def unknown(site: str, why: str) -> Finding:
+    return findings.unknown(site, why, "nobody knows whether the plane is there")
 
 
-def of_site(application: str, record: PlaneRecord, site: str, sight: PlaneSight) -> list[PlaneDrift]:
+def of_site(application: str, record: PlaneRecord, site: str, sight: PlaneSight) -> list[Finding]:
     """In the order in which a repair has to go about it."""
     made = record.made.get(site)
     if made is None:
         what, remedy = "there is no record of what was made there", "remove the plane and realize it again"
-        return [PlaneDrift(site, "not made", what, "nothing there is looked after", remedy)]
+        return [Finding(site, "not made", what, "nothing there is looked after", remedy)]
     if not sight.known:
         return [unknown(site, sight.why)]
     repair = f"openstack multisite application plane repair {application} {record.name}"
@@ -131,7 +101,7 @@ class _OfSite:
     sight: PlaneSight
     site: str
 
-    def drift(self) -> Iterator[PlaneDrift]:
+    def drift(self) -> Iterator[Finding]:
         if self.sight.network is None:
             yield self._gone("network", self.made.network_id, self.sight.other_networks,
                              "guests have no network of this plane there")  # fmt: skip
@@ -147,10 +117,10 @@ class _OfSite:
         if self.record.realized is Realized.L3:
             yield from self._of_router()
 
-    def _of_network(self, network: NetworkSeen) -> Iterator[PlaneDrift]:
+    def _of_network(self, network: NetworkSeen) -> Iterator[Finding]:
         id = self.made.network_id
         if not network.up:
-            yield self._mendable("network down", f"network {id} is administratively down",
+            yield self._repairable("network down", f"network {id} is administratively down",
                                  "guests reach nobody in this plane there")  # fmt: skip
         if self.made.mtu is not None and network.mtu != self.made.mtu:
             yield self._told(
@@ -160,7 +130,7 @@ class _OfSite:
                 f"openstack network set --mtu {self.made.mtu} {id}, and have guests renew theirs",
             )
 
-    def _of_subnet(self, subnet: SubnetSeen) -> Iterator[PlaneDrift]:
+    def _of_subnet(self, subnet: SubnetSeen) -> Iterator[Finding]:
         id, should = self.made.subnet_id, self._gateway()
         if subnet.cidr != self.made.cidr:
             yield self._told("cidr changed", f"subnet {id} is {subnet.cidr}, it was made as {self.made.cidr}",
@@ -175,7 +145,7 @@ class _OfSite:
                 "dhcp off", f"DHCP of subnet {id} is off", so, f"openstack subnet set --dhcp {id}"
             )
 
-    def _of_gateway(self, has: str | None, should: str | None) -> PlaneDrift:
+    def _of_gateway(self, has: str | None, should: str | None) -> Finding:
         what = (
             f"subnet {self.made.subnet_id} names gateway {has or 'none'}, it was made with {should or 'none'}"
         )
@@ -186,23 +156,23 @@ class _OfSite:
         ours = Holder(f"router {self.made.router_id}", router=True) if has == self.sight.interface else None
         holder = ours or self.sight.holders.get(has or "")
         if has is None or holder is None or not holder.router:
-            return self._mendable("gateway changed", what, so)
+            return self._repairable("gateway changed", what, so)
         remedy = (
             f"{holder.what} is at {has}, so Neutron keeps it the gateway: detach that, then {self.repair}"
         )
         return self._told("gateway changed", what, so, remedy)
 
-    def _of_router(self) -> Iterator[PlaneDrift]:
+    def _of_router(self) -> Iterator[Finding]:
         alone = "its guests there are cut off from the other sites: no floating IP of theirs works"
         router, id = self.sight.router, self.made.router_id
         if router is None:
             yield self._gone("router", str(id), self.sight.other_routers, alone)
             return
         if not router.up:
-            yield self._mendable("router down", f"router {id} is administratively down", alone)
+            yield self._repairable("router down", f"router {id} is administratively down", alone)
         external = self.made.external_id
         if router.external_id is None:
-            yield self._mendable(
+            yield self._repairable(
                 "external gateway missing", f"router {id} has no gateway in an external network", alone
             )
         elif external is not None and router.external_id != external:
@@ -215,13 +185,13 @@ class _OfSite:
         if self.sight.network is not None and self.sight.subnet is not None:
             yield from self._of_interface(alone)
 
-    def _of_interface(self, alone: str) -> Iterator[PlaneDrift]:
+    def _of_interface(self, alone: str) -> Iterator[Finding]:
         at, should, id = self.sight.interface, self._gateway(), self.made.router_id
         if at is None:
             holder = self.sight.holders.get(should or "")
             what = f"router {id} has no interface in subnet {self.made.subnet_id}"
             if holder is None:
-                yield self._mendable("interface missing", what, alone)
+                yield self._repairable("interface missing", what, alone)
             else:
                 remedy = f"its address {should} is taken by {holder.what}: have that let go of it, then {self.repair}"
                 yield self._told("interface missing", what, alone, remedy)
@@ -231,9 +201,9 @@ class _OfSite:
                 "interface elsewhere", f"router {id} is at {at}, guests are told {should}", alone, remedy
             )
 
-    def _gone(self, noun: str, id: str, others: Sequence[str], so: str) -> PlaneDrift:
+    def _gone(self, noun: str, id: str, others: Sequence[str], so: str) -> Finding:
         if not others:
-            return self._mendable(
+            return self._repairable(
                 f"{noun} gone", f"{noun} {id} is gone, or our credentials do not see it any more", so
             )
         listed = ", ".join(others)
@@ -256,8 +226,8 @@ class _OfSite:
         """Neutron's own choice, the first address (neutron/common/utils.py: get_first_host_ip), or none."""
         return str(ip_network(self.made.cidr)[1]) if self.record.plane.has_gateway else None
 
-    def _mendable(self, kind: str, what: str, so: str) -> PlaneDrift:
-        return PlaneDrift(self.site, kind, what, so, self.repair, mendable=True)
+    def _repairable(self, kind: str, what: str, so: str) -> Finding:
+        return Finding(self.site, kind, what, so, self.repair, repairable=True)
 
-    def _told(self, kind: str, what: str, so: str, remedy: str) -> PlaneDrift:
-        return PlaneDrift(self.site, kind, what, so, remedy)
+    def _told(self, kind: str, what: str, so: str, remedy: str) -> Finding:
+        return Finding(self.site, kind, what, so, remedy)

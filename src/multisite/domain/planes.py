@@ -191,10 +191,10 @@ def _plane(number: int, entry: Mapping[str, Any], sites: tuple[str, ...], known:
     said = entry.get("realized")
     realized = usual if said is None else _choice(where, "realized", said, Realized)
     mine = tuple(entry.get("sites") or sites)
-    if stranger := sorted(set(mine) - set(known)):
+    if unknown := sorted(set(mine) - set(known)):
         listed = ", ".join(known)
         raise Invalid(
-            f"{where}: sites: {', '.join(stranger)} is not a site of the application; it may be: {listed}"
+            f"{where}: sites: {', '.join(unknown)} is not a site of the application; it may be: {listed}"
         )
     if len(set(mine)) < len(mine):
         raise Invalid(f"{where}: sites: each of them once: {', '.join(mine)}")

@@ -57,7 +57,7 @@ def test_the_peer_is_let_in_and_nobody_else(
         assert not members[site].guest.pings(address_of(path, next(s for s in SITES if s != site))), (
             "only tcp:5000"
         )
-    assert service.cli("path", "check", "sync") == {"in_sync": True, "drift": []}
+    assert service.cli("path", "check", "sync") == {"in_sync": True, "findings": []}
 
 
 def test_drift_is_named(service: Manager, path: dict[str, Any], clouds: dict[str, Any]) -> None:

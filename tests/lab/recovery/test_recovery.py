@@ -116,7 +116,8 @@ def test_each_obstacle_is_named_and_nothing_is_changed(manager: Manager, point: 
         assert of_the_application() == before
     finally:
         cloud.network.delete_network(obstacle.id)
-    said = {p["subject"]: f"{p['what']}; {p['remedy']}" for p in found["problems"] if p["blocking"]}
+    blocking = [p for p in found["problems"] if p["severity"] == "blocking"]
+    said = {p["kind"]: f"{p['what']}; {p['remedy']}" for p in blocking}
     assert obstacle.id in said[f"network {NAME}-data"]
     assert "the application is active there" in said["site site1"]
     if cloud.compute.find_flavor("t128", ignore_missing=True) is None:  # unless another recovery made it

@@ -132,7 +132,9 @@ def test_preview_names_every_obstacle_and_start_refuses(
         shown = subprocess.run(argv, env=service.environment(), capture_output=True, text=True, check=False)
         assert shown.returncode == 2, shown.stderr
         text = " ".join(
-            f"{p['subject']} {p['what']}" for p in json.loads(shown.stdout)["problems"] if p["blocking"]
+            f"{p['kind']} {p['what']}"
+            for p in json.loads(shown.stdout)["problems"]
+            if p["severity"] == "blocking"
         )
         for word in ("t128", f"{protected}-data", "instances"):
             assert word in text, text

@@ -10,12 +10,12 @@ from typing import Any
 
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.l3_path import Drift, L3Path, PathEnd, PathJudgment, PathState
+from multisite.domain.findings import Comparison, Finding, Severity, unknown
+from multisite.domain.l3_path import L3Path, PathEnd, PathState
 from multisite.domain.moving_address import (
     AddressMember,
     AddressState,
     EpochRecord,
-    Finding,
     Judgment,
     MovingAddress,
     Verdict,
@@ -93,7 +93,10 @@ class Addresses(Kept):
         return [EpochRecord(id, 1, "paris", AT, "olga", "create", "j-1")]
 
     def check(self, caller: Caller, id: str) -> Judgment:
-        findings = (Finding("paris", True, "holds it"), Finding("lyon", None, "unknown: no route"))
+        findings = (
+            Finding("paris", "held", "holds it", severity=Severity.NOTE),
+            unknown("lyon", "no route", "it may hold it"),
+        )
         return Judgment(self.verdict, "paris holds it", findings, (), None)
 
     def move(
@@ -117,7 +120,7 @@ class Addresses(Kept):
 
 class Paths(Kept):
     noun = "path"
-    judgment = PathJudgment(True, ())
+    judgment = Comparison(())
 
     def make(
         self, project: str, name: str = "heartbeat", port: int | None = 5000, protocol: str = "udp"
@@ -138,12 +141,12 @@ class Paths(Kept):
     ) -> L3Path:
         return self.make(caller.project_id, name, port, protocol)
 
-    def check(self, caller: Caller, id: str) -> PathJudgment:
+    def check(self, caller: Caller, id: str) -> Comparison:
         return self.judgment
 
     def drifted(self) -> None:
-        drift = Drift("lyon", "rule too wide", "udp 5000 from anybody", "delete that rule")
-        self.judgment = PathJudgment(False, (drift,))
+        found = Finding("lyon", "rule too wide", "udp 5000 from anybody", "", "delete that rule")
+        self.judgment = Comparison((found,))
 
 
 class Probe:

@@ -8,8 +8,7 @@ from typing import Any
 
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.model import Problem
-from multisite.domain.plane_drift import PlaneDrift, PlaneJudgment, judged
+from multisite.domain.findings import Comparison, Finding, blocking
 from multisite.domain.planes import MadeAt, OrphanedResources, Plane, PlaneRecord, PlaneState, Realized, parse
 from multisite.networks.planes.service import PlanePreview
 
@@ -23,7 +22,7 @@ class Planes:
         self.items: dict[tuple[str, str], PlaneRecord] = {}
         self.asked: list[tuple[Any, ...]] = []
         self.broken: str | None = None
-        self.drift: list[PlaneDrift] = []
+        self.drift: list[Finding] = []
         self.removed: list[tuple[Any, ...]] = []
         self._jobs, self._new_id, self._job = jobs, new_id, job
 
@@ -70,7 +69,7 @@ class Planes:
 
     def preview(self, caller: Caller, application: str, name: str) -> PlanePreview:
         self.get(caller, application, name)
-        problem = Problem(f"site {self.broken}", "it does not tell", "make it reachable")
+        problem = blocking(str(self.broken), "unknown", "it does not tell", "make it reachable")
         return PlanePreview(
             self.broken is None,
             (f"create network mme-{name} at paris",),
@@ -84,18 +83,18 @@ class Planes:
         self.get(caller, application, name)
         return self._made(application, name)
 
-    def check(self, caller: Caller, application: str, name: str) -> PlaneJudgment:
+    def check(self, caller: Caller, application: str, name: str) -> Comparison:
         known = self.get(caller, application, name)
         if known.state is not PlaneState.ACTIVE:
             raise Conflict(
                 f"plane {name}: it is {known.state}: only an active one is compared with its sites"
             )
-        return judged(self.drift)
+        return Comparison(tuple(self.drift))
 
     def repair(self, caller: Caller, application: str, name: str) -> str | None:
         known = self.get(caller, application, name)
-        mended = [one for one in self.drift if one.mendable]
-        self.drift = [one for one in self.drift if not one.mendable]
+        mended = [one for one in self.drift if one.repairable]
+        self.drift = [one for one in self.drift if not one.repairable]
         job_id: str | None = self._jobs.put(self._job(known.id, state="done")).id if mended else None
         return job_id
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.model import Problem
+from multisite.domain.findings import Comparison, Finding, blocking
 from multisite.domain.stretched import (
     Drift,
     DriftRow,
@@ -42,7 +42,7 @@ class Networks:
 
     def __init__(self, jobs: Any, new_id: Any, job: Any) -> None:
         self.items: dict[str, StretchedNetwork] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[Finding] = []
         self.lost: str | None = None
         self._jobs, self._new_id, self._job = jobs, new_id, job
 
@@ -53,7 +53,7 @@ class Networks:
     def preview(self, caller: Caller, order: StretchOrder) -> StretchPlan:
         order = checked(order)
         problems = tuple(
-            Problem(f"site {s}", "it has no extension", "install it") for s in order.sites if s == "oslo"
+            blocking(s, "extension", "it has no extension", "install it") for s in order.sites if s == "oslo"
         )
         members = tuple(Member(site) for site in order.sites)
         actions = (f"create network {order.name} at {order.sites[0]}",)
@@ -90,9 +90,9 @@ class Networks:
     def reconcile(self, caller: Caller, id: str) -> Drift:
         return self.show(caller, id)
 
-    def check(self, caller: Caller, id: str) -> Sequence[Problem]:
+    def check(self, caller: Caller, id: str) -> Comparison:
         self.get(caller, id)
-        return self.problems
+        return Comparison(tuple(self.problems))
 
     def unstretch(
         self, caller: Caller, id: str, *, keep_networks: bool = False, without: tuple[str, ...] = ()

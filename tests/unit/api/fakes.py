@@ -11,6 +11,7 @@ from typing import Any
 from multisite.domain.audit import AuditKind, AuditOutcome, AuditRecord, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.findings import Finding
 from multisite.domain.model import (
     Application,
     Capability,
@@ -18,7 +19,6 @@ from multisite.domain.model import (
     Member,
     Preview,
     PreviewItem,
-    Problem,
     Protection,
     Recovery,
     RecoveryState,
@@ -222,7 +222,7 @@ class Recoveries(Owned):
     def __init__(self, protections: Protections, jobs: Jobs) -> None:
         super().__init__()
         self.protections, self.jobs = protections, jobs
-        self.problems: tuple[Problem, ...] = ()
+        self.problems: tuple[Finding, ...] = ()
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.fails: str | None = None
 
@@ -256,7 +256,7 @@ class Recoveries(Owned):
         if confirm != point.application:
             raise Invalid(f"confirm: {confirm!r} is not the application's name {point.application!r}")
         if self.problems:
-            raise Conflict(f"{self.problems[0].subject}: {self.problems[0].what}")
+            raise Conflict(str(self.problems[0]))
         state = JobState.PAUSED if self.fails else JobState.DONE
         made = self.jobs.put(job(project=point.project_id, state=state, error=self.fails))
         result: Recovery = self.put(

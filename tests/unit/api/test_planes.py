@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 
 from api.conftest import MEMBER
 from api.fakes import Services
-from multisite.domain.plane_drift import PlaneDrift, unknown
+from multisite.domain.findings import Finding
+from multisite.domain.plane_drift import unknown
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_changes_are_recorded_and_looks_are_not(client: FlaskClient, services: S
     assert paths == ["realize", "realization", "realization"]
 
 
-DRIFT = PlaneDrift("lyon", "router gone", "router r is gone", "cut off", "plane repair", mendable=True)
+DRIFT = Finding("lyon", "router gone", "router r is gone", "cut off", "plane repair", repairable=True)
 AWAY = unknown("lyon", "no route")
 
 
@@ -79,12 +80,12 @@ AWAY = unknown("lyon", "no route")
     ("drift", "in_sync"), [([], True), ([DRIFT], False), ([AWAY], None), ([AWAY, DRIFT], False)]
 )
 def test_check_tells_what_differs(
-    client: FlaskClient, services: Services, url: str, drift: list[PlaneDrift], in_sync: bool | None
+    client: FlaskClient, services: Services, url: str, drift: list[Finding], in_sync: bool | None
 ) -> None:
     services.planes.drift = drift
     before = len(services.audit.intents)
     answer = client.post(f"{url}/mgmt/check", headers=MEMBER).json
-    assert (answer["in_sync"], [d["kind"] for d in answer["drift"]]) == (in_sync, [d.kind for d in drift])
+    assert (answer["in_sync"], [d["kind"] for d in answer["findings"]]) == (in_sync, [d.kind for d in drift])
     assert len(services.audit.intents) == before, "a look is not recorded"
     assert client.post(f"{url}/hb/check", headers=MEMBER).status_code == 409, "it is only described"
 

@@ -45,7 +45,8 @@ def plan(order: StretchOrder = ORDER, *sites: SiteFacts, **more: Any) -> Stretch
 
 
 def said(made: StretchPlan) -> str:
-    return "; ".join(f"{p.subject}: {p.what} [{p.remedy}]" for p in made.problems if p.blocking)
+    found = (f"site {p.site}: {p.kind}: {p.what} [{p.remedy}]" for p in made.problems if p.blocking)
+    return "; ".join(found)
 
 
 def test_two_sites_with_nothing_in_the_way() -> None:
@@ -69,7 +70,7 @@ def test_the_segment_is_free_in_every_site() -> None:
 def test_a_silent_site_is_not_a_free_one() -> None:
     made = plan(ORDER, site("a"), silent={"b": "connection refused"})
     assert made.segment is None
-    assert "site b: it does not tell what it has" in said(made)
+    assert "site b: unknown: it does not tell what it has" in said(made)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_an_mtu_that_is_probably_too_big_is_told() -> None:
     order = replace(ORDER, cidr=None, adopt={"a": "data"})
     made = plan(order, site("a", adopt=network()), site("b", networks=(network(mtu=1400, segment=9),)))
     assert made.startable
-    assert "mtu: 1450 is more than the 1400 of its other networks" in made.problems[0].what
+    assert "mtu: 1450 is more than the 1400 of its other networks" in str(made.problems[0])
 
 
 def test_an_address_of_two_guests_is_refused() -> None:

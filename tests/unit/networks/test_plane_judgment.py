@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multisite.domain.findings import Comparison
 from multisite.domain.plane_drift import (
-    UNKNOWN,
     Holder,
     NetworkSeen,
-    PlaneJudgment,
     PlaneSight,
     RouterSeen,
     SubnetSeen,
@@ -41,7 +40,7 @@ GUEST, ROUTER = (
 )
 
 
-def said(record: PlaneRecord, seen: PlaneSight, other: PlaneSight | None = None) -> PlaneJudgment:
+def said(record: PlaneRecord, seen: PlaneSight, other: PlaneSight | None = None) -> Comparison:
     """The second site is well unless something else is said."""
     well = WELL if record.realized is Realized.L3 else QUIET
     return judge("mme", record, [seen, other or replace(well, site="lyon")])
@@ -49,7 +48,7 @@ def said(record: PlaneRecord, seen: PlaneSight, other: PlaneSight | None = None)
 
 @pytest.mark.parametrize(("record", "well"), [(RECORD, WELL), (LOCAL, QUIET)])
 def test_as_it_was_made(record: PlaneRecord, well: PlaneSight) -> None:
-    assert said(record, well) == PlaneJudgment(True, ())
+    assert (said(record, well), said(record, well).in_sync) == (Comparison(()), True)
 
 
 @pytest.mark.parametrize(
@@ -77,14 +76,14 @@ def test_as_it_was_made(record: PlaneRecord, well: PlaneSight) -> None:
         ({"interface": None, "holders": {GATEWAY: GUEST}}, "interface missing", False),
         ({"interface": None, "holders": {"10.1.0.7": GUEST}}, "interface missing", True),
         ({"interface": "10.1.0.9"}, "interface elsewhere", False),
-        ({"known": False, "why": "no route"}, UNKNOWN, False),
+        ({"known": False, "why": "no route"}, "unknown", False),
     ],
 )
 def test_each_drift_has_its_name(change: dict[str, Any], kind: str, mendable: bool) -> None:
     found = said(RECORD, replace(WELL, **change))
-    assert [(d.site, d.kind, d.mendable) for d in found.drift] == [("paris", kind, mendable)]
-    assert found.in_sync is (None if kind == UNKNOWN else False)
-    (drift,) = found.drift
+    assert [(d.site, d.kind, d.repairable) for d in found.findings] == [("paris", kind, mendable)]
+    assert found.in_sync is (None if kind == "unknown" else False)
+    (drift,) = found.findings
     assert all((drift.what, drift.consequence, drift.remedy))
     assert drift.remedy.endswith("plane repair mme copy") or not mendable
 
@@ -95,8 +94,10 @@ def test_each_drift_has_its_name(change: dict[str, Any], kind: str, mendable: bo
 )
 def test_a_gateway_that_was_not_there(gateway: str, holder: Holder | None, mendable: bool) -> None:
     subnet = SubnetSeen("10.1.0.0/24", gateway, True)
-    (drift,) = said(LOCAL, replace(QUIET, subnet=subnet, holders={gateway: holder} if holder else {})).drift
-    assert (drift.kind, drift.mendable) == ("gateway changed", mendable)
+    (drift,) = said(
+        LOCAL, replace(QUIET, subnet=subnet, holders={gateway: holder} if holder else {})
+    ).findings
+    assert (drift.kind, drift.repairable) == ("gateway changed", mendable)
     assert "default route into this plane" in drift.consequence
 
 
@@ -122,7 +123,7 @@ def test_a_repair_knows_what_to_do_about_all_it_may_mend() -> None:
     for _, kind, may in cases:
         (mendable if may else told).add(kind)
     assert set(planes_repair._ACTS) == mendable
-    assert {"mtu changed", "dhcp off", "cidr changed", UNKNOWN} <= told - mendable
+    assert {"mtu changed", "dhcp off", "cidr changed", "unknown"} <= told - mendable
 
 
 MAYBE = {
@@ -160,7 +161,7 @@ def test_in_sync_is_only_what_is_exactly_so(seen: PlaneSight, realized: str) -> 
         and (realized == "local" or (router == RouterSeen(True, "ext") and seen.interface == GATEWAY))
     )
     assert found.in_sync is right, found
-    kinds = [d.kind for d in found.drift]
+    kinds = [d.kind for d in found.findings]
     assert len(kinds) == len(set(kinds))
-    assert all(d.what and d.consequence and d.remedy for d in found.drift)
-    assert all(d.kind in planes_repair._ACTS for d in found.drift if d.mendable)
+    assert all(d.what and d.consequence and d.remedy for d in found.findings)
+    assert all(d.kind in planes_repair._ACTS for d in found.findings if d.repairable)

@@ -130,11 +130,11 @@ def test_its_own_addresses_need_no_pool() -> None:
 def test_what_is_in_the_way_is_said(entry: dict[str, Any], more: dict[str, Any], words: str) -> None:
     plan = planned(entry, **more)
     assert not plan.startable
-    assert [(p.subject, words in p.what) for p in plan.problems] == [(f"site {s}", True) for s in SITES]
+    assert [(p.site, words in p.what) for p in plan.problems] == [(s, True) for s in SITES]
 
 
 def test_silence_is_not_a_yes() -> None:
     plan = planned({"role": "management"}, {"lyon": "no route"})
-    assert (plan.startable, [p.subject for p in plan.problems]) == (False, ["site lyon"])
+    assert (plan.startable, [p.site for p in plan.problems]) == (False, ["lyon"])
     unlimited = planned({"role": "backup"}, room={"network": None})
     assert unlimited.startable, "None is unlimited, absent is not counted"

@@ -7,7 +7,8 @@ from importlib.metadata import entry_points
 import pytest
 from api.fakes import Services, restore_point
 
-from multisite.domain.model import Problem, RestorePointState
+from multisite.domain.findings import Finding, Severity, blocking
+from multisite.domain.model import RestorePointState
 from osc.cloud import Cloud
 from osc.conftest import Openstack
 
@@ -161,12 +162,12 @@ def test_a_preview_says_what_is_lost_and_done(openstack: Openstack) -> None:
 
 def test_a_preview_with_a_blocking_problem_ends_with_2(openstack: Openstack, cloud: Cloud) -> None:
     cloud.services.recoveries.problems = (
-        Problem("flavor m1.vnf", "the target has none", "--create-missing-flavors"),
-        Problem("keypair", "differs", "map it", blocking=False),
+        blocking("", "flavor m1.vnf", "the target has none", "--create-missing-flavors"),
+        Finding("", "keypair", "differs", "", "map it", Severity.NOTE),
     )
     shown = openstack("recovery", "preview", "mme", "--target-site", "lyon")
     assert shown.code == 2
-    assert "BLOCKS: flavor m1.vnf: the target has none\n    remedy: --create-missing-flavors" in shown.out
+    assert "BLOCKING: flavor m1.vnf: the target has none\n    remedy: --create-missing-flavors" in shown.out
     assert openstack("recovery", "preview", "mme", "--target-site", "lyon", "-f", "json").code == 2
     refused = openstack(
         "recovery", "start", "mme", "--target-site", "lyon", "--yes-recover", "mme", "-f", "json"

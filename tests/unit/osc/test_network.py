@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from multisite.domain.model import Problem
+from multisite.domain.findings import Finding, unknown
 from osc.cloud import Cloud
 from osc.conftest import Openstack
 
@@ -26,7 +26,7 @@ def test_what_is_in_the_way_is_status_2(openstack: Openstack, cloud: Cloud) -> N
         "network", "stretch", "core", "--site", "oslo", "--site", "lyon", "--cidr", "10.3.0.0/24"
     )
     assert refused.code == 2
-    assert "BLOCKS: site oslo: it has no extension; install it" in refused.out
+    assert "BLOCKING: site oslo: extension: it has no extension (remedy: install it)" in refused.out
     assert not [r for r in cloud.requests if r.startswith("POST /v1/stretched-networks ")]
 
 
@@ -58,7 +58,7 @@ def test_show_tells_each_port_and_its_age(openstack: Openstack, cloud: Cloud) ->
     assert [port["state"] for port in machine["ports"]] == ["unknown"]
 
 
-@pytest.mark.parametrize(("lost", "code"), [(None, 0), ("paris", 1)])
+@pytest.mark.parametrize(("lost", "code"), [(None, 0), ("paris", 2)])
 def test_reconcile_says_whether_all_is_in_step(
     openstack: Openstack, cloud: Cloud, lost: str | None, code: int
 ) -> None:
@@ -68,9 +68,11 @@ def test_reconcile_says_whether_all_is_in_step(
 
 def test_check(openstack: Openstack, cloud: Cloud) -> None:
     assert openstack("network", "check", "hb").code == 0
-    cloud.services.networks.problems = [Problem("network hb of site lyon", "mtu: it is 1400", "set it back")]
+    cloud.services.networks.problems = [Finding("lyon", "mtu", "it is 1400", "", "set it back")]
     found = openstack("network", "check", "hb")
-    assert (found.code, "mtu: it is 1400" in found.out) == (1, True)
+    assert (found.code, "it is 1400" in found.out, "mtu" in found.out) == (1, True, True)
+    cloud.services.networks.problems = [unknown("lyon", "no route", "nothing is changed there")]
+    assert openstack("network", "check", "hb").code == 2
 
 
 def test_list_and_unstretch(openstack: Openstack, cloud: Cloud) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from multisite.domain.plane_drift import PlaneDrift, unknown
+from multisite.domain.findings import Finding
+from multisite.domain.plane_drift import unknown
 from multisite.domain.planes import PlaneState
 from osc.cloud import Cloud
 from osc.conftest import Openstack
@@ -103,15 +104,15 @@ def test_what_is_in_the_way_ends_with_2(openstack: Openstack, cloud: Cloud) -> N
     cloud.services.planes.broken = "lyon"
     refused = openstack("application", "plane", "realize", "mme", "hb")
     assert refused.code == 2
-    assert "BLOCKS: site lyon: it does not tell" in refused.out
+    assert "BLOCKING: site lyon: unknown: it does not tell" in refused.out
     assert cloud.services.planes.items[cloud.services.of("applications").id, "hb"].job_id is None
     assert "has no plane 'x'" in openstack("application", "plane", "show", "mme", "x").err
 
 
-DRIFT = PlaneDrift(
-    "lyon", "router gone", "router r is gone", "cut off", "openstack ... repair mme mgmt", mendable=True
+DRIFT = Finding(
+    "lyon", "router gone", "router r is gone", "cut off", "openstack ... repair mme mgmt", repairable=True
 )
-TOLD = PlaneDrift(
+TOLD = Finding(
     "lyon", "mtu changed", "the MTU is 1400", "large frames are lost", "openstack network set --mtu"
 )
 AWAY = unknown("lyon", "no route")
@@ -128,7 +129,7 @@ CHECK = ("application", "plane", "check", "mme")
     ],
 )
 def test_check_ends_with_what_it_found(
-    openstack: Openstack, cloud: Cloud, drift: list[PlaneDrift], code: int, states: dict[str, str]
+    openstack: Openstack, cloud: Cloud, drift: list[Finding], code: int, states: dict[str, str]
 ) -> None:
     cloud.services.planes.drift = drift
     one = openstack(*CHECK, "mgmt", "-f", "json")

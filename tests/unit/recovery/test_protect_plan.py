@@ -54,7 +54,7 @@ def plan(servers=None, seen=None, backups=(), before=None, **wish):
 
 
 def problems(*args, **kwargs):
-    return [f"{p.subject}: {p.what}" for p in plan(*args, **kwargs).problems]
+    return [f"{p.kind}: {p.what}" for p in plan(*args, **kwargs).problems]
 
 
 def test_order_of_freezing_is_the_boot_order():
@@ -274,4 +274,4 @@ def test_an_application_that_has_changed_is_not_protected_by_an_old_plan(servers
 def test_a_server_that_broke_since_is_named():
     old = plan([server(1), server(2)], volumes())
     found = differences(old, [server(1), server(2, status="ERROR")], volumes(), quiesce=True)
-    assert found == ["server web2: it is ERROR: it must be ACTIVE or SHUTOFF: start or stop it"]
+    assert found == ["server web2: it is ERROR (remedy: it must be ACTIVE or SHUTOFF: start or stop it)"]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multisite.domain.errors import Invalid
+from multisite.domain.findings import Finding, blockers
 from multisite.domain.manifest import (
     FixedAddress,
     FlavorRecord,
@@ -21,7 +22,7 @@ from multisite.domain.manifest import (
     SecurityGroupRule,
     SubnetRecord,
 )
-from multisite.domain.model import Preview, Problem
+from multisite.domain.model import Preview
 from multisite.recovery.recover.checks import SourceState
 from multisite.recovery.recover.mapping import parse
 from multisite.recovery.recover.model import RecoverPlan
@@ -49,12 +50,8 @@ def made(
     return plan(point or manifest(), target or facts(), parse(mapping), NOW)
 
 
-def blocking(found: Preview) -> list[Problem]:
-    return [p for p in found.problems if p.blocking]
-
-
-def the_problem(found: Preview) -> Problem:
-    problems = blocking(found)
+def the_problem(found: Preview) -> Finding:
+    problems = blockers(found.problems)
     assert len(problems) == 1, problems
     assert not found.startable
     return problems[0]
@@ -116,7 +113,7 @@ class TestFlavors:
 
     def test_lacking_is_a_problem_with_the_command_and_the_option(self) -> None:
         problem = the_problem(look(target=self.LACKING))
-        assert problem.subject == "flavor t128"
+        assert problem.kind == "flavor t128"
         assert "1 vCPU, 128 MiB, disk 1 GiB" in problem.what
         assert "openstack flavor create t128 --vcpus 1 --ram 128 --disk 1" in problem.remedy
         assert "create_missing_flavors" in problem.remedy
@@ -160,13 +157,13 @@ class TestFlavors:
     def test_unknown_is_not_absent(self) -> None:
         target = facts(flavors=(), unknown={"flavors": "connection refused"})
         problem = the_problem(look(target=target))
-        assert (problem.subject, "connection refused" in problem.what) == ("flavors", True)
+        assert (problem.kind, "connection refused" in problem.what) == ("flavors", True)
 
 
 class TestNetworks:
     def test_a_network_of_the_same_name_collides(self) -> None:
         problem = the_problem(look(target=facts(networks=(network(cidr="192.168.0.0/24"),))))
-        assert problem.subject == "network plane0"
+        assert problem.kind == "network plane0"
         assert "t-n0" in problem.what
         assert '{"networks": {"plane0": "t-n0"}}' in problem.remedy
 
@@ -263,7 +260,7 @@ class TestSecurityGroups:
     def test_same_name_other_rules(self) -> None:
         other = facts(security_groups=(TargetGroup("tg1", "front", "t-proj", EGRESS),))
         problem = the_problem(look(target=other))
-        assert (problem.subject, "other rules" in problem.what) == ("security group front", True)
+        assert (problem.kind, "other rules" in problem.what) == ("security group front", True)
         rules = {"security_group_names": {"front": "front-b"}}
         assert made(target=other, mapping=rules).security_groups[0].name == "front-b"
 
@@ -318,7 +315,7 @@ class TestOtherThings:
         rules = {"availability_zones": {"nova": "az1"}}
         assert made(target=elsewhere, mapping=rules).servers[0].availability_zone == "az1"
         wrong = look(target=elsewhere, mapping={"availability_zones": {"nova": "az9"}})
-        assert all("az9" in p.what for p in blocking(wrong))
+        assert all("az9" in p.what for p in blockers(wrong.problems))
 
     def test_known_backups_are_used(self) -> None:
         target = facts(backups=(TargetBackup("b-v-web1-a-0", "available"),))
@@ -340,7 +337,7 @@ class TestOtherThings:
     )
     def test_the_backup_service(self, change: dict[str, Any], word: str) -> None:
         problem = the_problem(look(target=facts(**change)))
-        assert (problem.subject, word in problem.what) == ("cinder-backup", True)
+        assert (problem.kind, word in problem.what) == ("cinder-backup", True)
 
     @pytest.mark.parametrize(
         ("resource", "need"),
@@ -356,12 +353,12 @@ class TestOtherThings:
         assert look(target=just).startable
         short = facts(quotas={resource: quota(resource, need + 2, 3)})
         problem = the_problem(look(target=short))
-        assert problem.subject == f"quota {resource}"
+        assert problem.kind == f"quota {resource}"
         assert f"needs {need}, lyon has {need - 1} left" in problem.what
         assert look(target=facts(quotas={resource: quota(resource, -1, 3)})).startable
 
     def test_unknown_quota_blocks(self) -> None:
-        assert the_problem(look(target=facts(unknown={"quotas": "refused"}))).subject == "quotas"
+        assert the_problem(look(target=facts(unknown={"quotas": "refused"}))).kind == "quotas"
 
     def test_the_source_alive(self) -> None:
         problem = the_problem(look(source_state=SourceState.ALIVE))
@@ -374,11 +371,11 @@ class TestOtherThings:
         found = look(source_state=state)
         assert found.startable
         assert found.source_state == state.value
-        assert any("unknown" in p.what for p in found.problems if p.subject == "site paris")
+        assert any("unknown" in p.what for p in found.problems if p.kind == "site paris")
 
     def test_all_problems_at_once(self) -> None:
         target = facts(flavors=(), networks=(network(),), quotas={"cores": quota("cores", 1)})
-        assert {p.subject for p in blocking(look(target=target))} == {
+        assert {p.kind for p in blockers(look(target=target).problems)} == {
             "flavor t128",
             "network plane0",
             "quota cores",
@@ -396,7 +393,7 @@ class TestOtherThings:
     )
     def test_a_restore_point_with_a_hole_is_refused(self, part: str) -> None:
         found = look(manifest(**{part: getattr(manifest(), part)[1:]}))
-        assert any("not described" in p.what or "not part of" in p.what for p in blocking(found))
+        assert any("not described" in p.what or "not part of" in p.what for p in blockers(found.problems))
 
     def test_a_volume_without_backup(self) -> None:
         point = manifest(1, disks=1)

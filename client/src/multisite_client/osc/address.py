@@ -7,11 +7,9 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc import progress, refs
+from multisite_client.osc import findings, progress, refs
 from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, lines, shown, table
 
-UNSURE = 2
-"""Exit status of ``check`` when the answer is not that exactly the recorded site holds it."""
 _ORDER = (
     "id", "name", "address", "state", "sentence", "active_site", "in_doubt", "epoch", "members", "probe", "history",
     "error", "job_id", "move_job_id", "requested_by", "created_at",
@@ -115,7 +113,7 @@ class Undo(ShowOne):
 
 
 class Check(ShowOne):
-    """Check in every site where an address is bound, and probe it from outside; exit status 2 unless all is as recorded
+    """Check in every site where an address is bound, probe it from outside; exit status 1 when it differs, 2 when unknown
 
     A site that came back with an old binding is made to let go.
     """
@@ -125,11 +123,10 @@ class Check(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         found = self.client.check_address(refs.address(self.client, parsed_args.address))
-        self.exit_status = 0 if found["verdict"] == "one holder" else UNSURE
-        order = ("verdict", "sentence", "answers", "findings", "stale")
-        return shown(
-            found, order, {"findings": lines(lambda f: f"{f['site']}: {f['what']}"), "stale": ", ".join}
-        )
+        wanted = {"one holder": True, "unknown": None}
+        self.exit_status = findings.exit_status(wanted.get(found["verdict"], False))
+        order = ("verdict", "sentence", "answers", "findings", "stale", "released")
+        return shown(found, order, {"findings": findings.as_lines, "stale": ", ".join, "released": ", ".join})
 
 
 class Delete(Command):

@@ -7,8 +7,8 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc import progress, refs
-from multisite_client.osc.address import UNSURE, member
+from multisite_client.osc import findings, progress, refs
+from multisite_client.osc.address import member
 from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, lines, shown, table
 
 _ORDER = (
@@ -79,9 +79,8 @@ class Check(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         found = self.client.check_path(refs.path(self.client, parsed_args.path))
-        self.exit_status = {True: 0, False: 1, None: UNSURE}[found["in_sync"]]
-        say = lines(lambda d: f"{d['site']}: {d['kind']}: {d['what']} (remedy: {d['remedy']})")
-        return shown(found, ("in_sync", "drift"), {"drift": say})
+        self.exit_status = findings.exit_status(found["in_sync"])
+        return shown(found, ("in_sync", "findings"), {"findings": findings.as_lines})
 
 
 class Delete(Command):

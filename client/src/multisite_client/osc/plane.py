@@ -11,10 +11,9 @@ from typing import Any
 import yaml
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc import progress, refs
+from multisite_client.osc import findings, progress, refs
 from multisite_client.osc.base import Formats, Lister, Row, ShowOne, Table, lines, shown, table
 
-NOT_STARTABLE = 2
 _ORDER = (
     "name", "role", "realized", "sites", "cidr", "state", "sentence", "explained", "made", "left", "error", "job_id",
     "stretched_network_id",
@@ -94,7 +93,7 @@ class Realize(ShowOne):
         application, name = refs.application(self.client, parsed_args.application), parsed_args.plane
         found = self.client.preview_plane(application, name)
         if parsed_args.preview or not found["startable"]:
-            self.exit_status = 0 if found["startable"] else NOT_STARTABLE
+            self.exit_status = findings.startable(found)
             return shown(found, _PREVIEW_ORDER, _PREVIEW_FORMATS)
         started = self.client.realize_plane(application, name)
         if parsed_args.no_wait:
@@ -180,17 +179,13 @@ def read_option(text: str) -> dict[str, Any]:
     return plane
 
 
-def _problem(row: Mapping[str, Any]) -> str:
-    return f"{'BLOCKS' if row['blocking'] else 'note'}: {row['subject']}: {row['what']}; {row['remedy']}"
-
-
 def _made(row: Mapping[str, Any]) -> str:
     router = f", router {row['router_id']}" if row["router_id"] else ""
     return f"{row['site']}: network {row['network_id']}, {row['cidr']}{router}"
 
 
 _FORMATS: Formats = {"sites": ", ".join, "made": lines(_made), "left": ", ".join}
-_PREVIEW_FORMATS: Formats = {"actions": lines(str), "notes": lines(str), "problems": lines(_problem)}
+_PREVIEW_FORMATS: Formats = {"actions": lines(str), "notes": lines(str), "problems": findings.as_lines}
 
 
 def _shown(plane: Mapping[str, Any]) -> Row:

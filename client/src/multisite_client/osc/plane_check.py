@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from multisite_client.osc import progress, refs
+from multisite_client.osc import findings, progress, refs
 from multisite_client.osc.base import Lister, Table, table
 
-DRIFTED, UNSURE = 1, 2
 IN_SYNC, DRIFT, UNKNOWN = "in-sync", "drift", "unknown"
 COLUMNS = {
     "Plane": "plane", "Site": "site", "State": "state", "What": "what", "Consequence": "consequence",
@@ -66,11 +65,11 @@ class Repair(Lister):
 
 def compared(client: Any, application: str, plane: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A row for everything that differs or is unknown, and one for each site where nothing does."""
-    drift = client.check_plane(application, plane["name"])["drift"]
-    for one in drift:
-        state = UNKNOWN if one["kind"] == UNKNOWN else DRIFT
+    found = client.check_plane(application, plane["name"])["findings"]
+    for one in found:
+        state = UNKNOWN if one["severity"] == UNKNOWN else DRIFT
         yield {**one, "plane": plane["name"], "state": state}
-    named = {one["site"] for one in drift}
+    named = {one["site"] for one in found}
     for site in plane["sites"]:
         if site not in named:
             yield {"plane": plane["name"], "site": site, "state": IN_SYNC}
@@ -79,7 +78,7 @@ def compared(client: Any, application: str, plane: Mapping[str, Any]) -> Iterato
 def status(rows: list[dict[str, Any]]) -> int:
     """What differs outweighs what is unknown."""
     states = {row["state"] for row in rows}
-    return DRIFTED if DRIFT in states else UNSURE if states - {IN_SYNC, _AT_REST} else 0
+    return findings.exit_status(False if DRIFT in states else None if states - {IN_SYNC, _AT_REST} else True)
 
 
 def _of_any(client: Any, application: str, plane: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from multisite_client.osc.base import Formats, lines, seconds
+from multisite_client.osc.findings import headline, is_blocking
 
 ORDER = (
     "application", "target_site", "restore_point_id", "consistent_at", "data_age_seconds", "source_state",
@@ -28,7 +29,7 @@ def _count(items: list[dict[str, Any]]) -> str:
 
 FORMATS: Formats = {
     "items": _count,
-    "problems": lines(lambda p: f"{'blocks' if p['blocking'] else 'note'}: {p['subject']}: {p['what']}"),
+    "problems": lines(headline),
     "data_age_seconds": seconds,
     "predicted_rto_seconds": seconds,
 }
@@ -44,7 +45,7 @@ def summary(found: dict[str, Any]) -> str:
     ]
     if found.get("predicted_rto_seconds") is not None:
         text.append(f"  expected to take {seconds(found['predicted_rto_seconds'])}")
-    blocking = [p for p in found["problems"] if p["blocking"]]
+    blocking = [p for p in found["problems"] if is_blocking(p)]
     what = f"{_count(found['items'])}; {len(blocking)} blocking problems"
     text.append(textwrap.fill(what, WIDTH, initial_indent="  ", subsequent_indent="  "))
     return "\n".join(text)
@@ -56,8 +57,7 @@ def write(found: dict[str, Any], stream: TextIO) -> None:
     rows = [(i["action"], i["kind"], i["name"], i["detail"] or "") for i in found["items"]]
     _write_table(stream, ("what", "kind", "name", "how"), rows)
     for problem in found["problems"]:
-        kind = "BLOCKS" if problem["blocking"] else "note"
-        stream.write(f"{kind}: {problem['subject']}: {problem['what']}\n    remedy: {problem['remedy']}\n")
+        stream.write(f"{headline(problem)}\n    remedy: {problem['remedy']}\n")
     if not found["startable"]:
         stream.write("This recovery cannot be started before the blocking problems are solved.\n")
 

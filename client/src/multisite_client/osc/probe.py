@@ -10,10 +10,10 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
+from multisite_client.osc import findings
 from multisite_client.osc.base import Row, ShowOne, shown
 from multisite_client.osc.service_package import needs_service_package
 
-LOST, UNKNOWN = 1, 2
 """Exit statuses: some probes were not answered; nothing could be measured."""
 _ORDER = (
     "address", "way", "sent", "received", "loss", "min_ms", "median_ms", "p99_ms", "longest_gap", "outage", "interval",
@@ -70,7 +70,9 @@ class Probe(ShowOne):
                 interval=parsed_args.interval,
                 timeout=parsed_args.timeout,
             )
-        self.exit_status = UNKNOWN if found["unknown"] else LOST if found["received"] < found["sent"] else 0
+        self.exit_status = findings.exit_status(
+            None if found["unknown"] else found["received"] >= found["sent"]
+        )
         return shown(found, _ORDER)
 
     def _target(self, parsed: argparse.Namespace) -> tuple[str, str]:

@@ -7,10 +7,9 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc import preview, progress, refs
+from multisite_client.osc import findings, preview, progress, refs
 from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, pairs, seconds, shown, table
 
-NOT_STARTABLE = 2
 _KINDS = {
     "network": "networks",
     "flavor": "flavors",
@@ -36,7 +35,7 @@ class Preview(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         found = self.client.preview_recovery(*_question(self.client, parsed_args))
-        self.exit_status = 0 if found["startable"] else NOT_STARTABLE
+        self.exit_status = findings.startable(found)
         if parsed_args.formatter == "table":
             preview.write(found, self.app.stdout)
             found = {name: found[name] for name in preview.BESIDE_TABLE if name in found}
@@ -64,7 +63,7 @@ class Start(ShowOne):
         stream.write(preview.summary(found) + "\n")
         if not found["startable"]:
             preview.write(found, stream)
-            self.exit_status = NOT_STARTABLE
+            self.exit_status = findings.startable(found)
             return shown(found, preview.ORDER, preview.FORMATS)
         if parsed_args.yes_recover != found["application"]:
             raise CommandError(

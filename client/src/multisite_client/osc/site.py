@@ -7,6 +7,7 @@ from typing import Any
 
 from multisite_client.osc import refs
 from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, lines, shown, table
+from multisite_client.osc.findings import exit_status
 
 _ORDER = ("name", "cloud", "region", "auth_url", "description", "created_at", "id")
 
@@ -52,7 +53,7 @@ class Check(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         found = self.client.check_site(refs.site(self.client, parsed_args.site))
-        self.exit_status = 0 if found["reachable"] else 1
+        self.exit_status = exit_status(found["reachable"])
         order = ("site", "reachable", "seconds", "error", "capabilities", "checked_at")
         return shown(found, order, {"capabilities": lines(_capability)})
 

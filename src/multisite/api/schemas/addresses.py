@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from multisite.api.schemas.common import In, Name, Out, Ref, Text
+from multisite.api.schemas.common import FindingOut, In, Name, Out, Ref, Text
 from multisite.domain.l3_path import PathState
 from multisite.domain.moving_address import AddressState, Verdict
 
@@ -99,21 +99,14 @@ class AddressStartedOut(Out):
     address: AddressOut
 
 
-class FindingOut(Out):
-    """``holds`` null: unknown."""
-
-    site: str
-    holds: bool | None
-    what: str
-
-
 class AddressCheckOut(Out):
-    """``answers`` null: unknown; ``stale``: sites that are being made to let go."""
+    """``answers`` null: unknown; ``stale``: sites that are made to let go; ``released``: that do not hold it."""
 
     verdict: Verdict
     sentence: str
     findings: list[FindingOut]
     stale: list[str]
+    released: list[str]
     answers: bool | None
 
 
@@ -161,20 +154,6 @@ class PathStartedOut(Out):
 
     job_id: str
     path: PathOut
-
-
-class PathDriftOut(Out):
-    site: str
-    kind: str
-    what: str
-    remedy: str
-
-
-class PathCheckOut(Out):
-    """``in_sync`` null: unknown, a site could not be asked."""
-
-    in_sync: bool | None
-    drift: list[PathDriftOut]
 
 
 class ProbeIn(In):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from multisite.api.schemas.common import In, Name, Out, Ref
+from multisite.api.schemas.common import FindingOut, In, Name, Out, Ref
 from multisite.domain.stretched import Gateway, PortState, RemoteGroups, StretchKind, StretchState
 from multisite.networks.stretch.order import StretchOrder
 
@@ -115,17 +115,6 @@ class NetworkStartedOut(Out):
     network: NetworkOut
 
 
-class NetworkProblemOut(Out):
-    subject: str
-    what: str
-    remedy: str
-    blocking: bool
-
-
-class NetworkCheckOut(Out):
-    problems: list[NetworkProblemOut]
-
-
 class StretchPlanOut(Out):
     """``actions``: what would be done; ``notes``: what follows from it; startable without blocking problems."""
 
@@ -136,7 +125,7 @@ class StretchPlanOut(Out):
     members: list[StretchMemberOut]
     actions: list[str]
     notes: list[str]
-    problems: list[NetworkProblemOut]
+    problems: list[FindingOut]
 
 
 class SiteViewOut(Out):

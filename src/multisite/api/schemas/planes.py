@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from multisite.api.schemas.common import In, Name, Out, Query
-from multisite.api.schemas.networks import Address, NetworkProblemOut
+from multisite.api.schemas.common import FindingOut, In, Name, Out, Query
+from multisite.api.schemas.networks import Address
 from multisite.domain.planes import PlaneState, Realized, Role
 
 _NAMES = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(,[A-Za-z0-9][A-Za-z0-9._-]{0,63})*$"
@@ -54,24 +54,6 @@ class PlaneForgetIn(In):
     sites: Annotated[list[Name], Field(min_length=1, max_length=50)]
 
 
-class PlaneDriftOut(Out):
-    """``kind``: a word for programs; ``consequence``: what guests notice; ``mendable``: a repair does it."""
-
-    site: str
-    kind: str
-    what: str
-    consequence: str
-    remedy: str
-    mendable: bool
-
-
-class PlaneCheckOut(Out):
-    """``in_sync`` null: unknown, a site could not be asked."""
-
-    in_sync: bool | None
-    drift: list[PlaneDriftOut]
-
-
 class PlaneMadeOut(Out):
     """``router_id``: of planes realized as l3."""
 
@@ -114,7 +96,7 @@ class PlanePreviewOut(Out):
     startable: bool
     actions: list[str]
     notes: list[str]
-    problems: list[NetworkProblemOut]
+    problems: list[FindingOut]
 
 
 class PlaneStartedOut(Out):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from multisite.api.schemas.common import Expression, In, Name, Out, Ref
+from multisite.api.schemas.common import Expression, FindingOut, In, Name, Out, Ref
 from multisite.domain.model import RecoveryState
 
 Pairs = Annotated[dict[Ref, Ref], Field(max_length=100)]
@@ -58,13 +58,6 @@ class StartIn(PreviewIn):
     confirm: Annotated[Name, Field(description="The application's name, as a sign that this is meant")]
 
 
-class ProblemOut(Out):
-    subject: str
-    what: str
-    remedy: str
-    blocking: bool
-
-
 class PreviewItemOut(Out):
     kind: str
     name: str
@@ -83,7 +76,7 @@ class PreviewOut(Out):
     consistent_at: datetime
     data_age_seconds: float
     items: list[PreviewItemOut]
-    problems: list[ProblemOut]
+    problems: list[FindingOut]
     source_state: str
     predicted_rto_seconds: float | None
     startable: bool

@@ -58,6 +58,6 @@ class AddressGuard:
         found = self._service.look(address)
         if found.verdict is not Verdict.ONE:
             LOG.warning("address %s: %s: %s", address.name, found.verdict, found.sentence)
-        back = {f.site for f in found.findings if f.holds is False and f.site in address.in_doubt}
+        back = {*found.released} & {*address.in_doubt}
         sites = sorted({*found.stale, *back})
         return self._service.let_go(address.id, sites) if sites else None

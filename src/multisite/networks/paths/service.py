@@ -16,12 +16,12 @@ from multisite.clouds import addresses as neutron
 from multisite.clouds.ask import ask_all
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid, MultisiteError, NotFound
+from multisite.domain.findings import Comparison
 from multisite.domain.l3_path import (
     SENTENCES,
     EndSight,
     L3Path,
     PathEnd,
-    PathJudgment,
     PathState,
     judge,
     what_of,
@@ -111,7 +111,7 @@ class PathService:
             self._jobs.undo(path.job_id, caller.user_name)
             return self._rows.update(replace(path, state=PathState.DELETING, error=None))
 
-    def check(self, caller: Caller, id: str) -> PathJudgment:
+    def check(self, caller: Caller, id: str) -> Comparison:
         """Ask both sites; a site that does not answer is unknown, never in sync."""
         path = self.get(caller, id)
         sites = [end.site for end in path.ends]

@@ -18,6 +18,7 @@ from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused
 from multisite.clouds.waiting import wait_until
+from multisite.domain.findings import describe
 from multisite.domain.l3_path import EndSight, L3Path, PathEnd, judge, what_of
 from multisite.domain.manifest import SecurityGroupRecord, SecurityGroupRule
 from multisite.jobs.model import Json, Step, StepContext, StepFailed
@@ -61,7 +62,9 @@ class PathSteps:
         needs = tuple(f"port-{s}" for s in self.sites)
         return [
             *made,
-            Step("verify", "Look at both sides, and try to get in as a stranger", self.verify, needs=needs),
+            Step(
+                "verify", "Look at both sides, and see that nobody else is let in", self.verify, needs=needs
+            ),
         ]
 
     def address(self, site: str) -> Callable[[StepContext], Json]:
@@ -85,7 +88,8 @@ class PathSteps:
             except Changed:
                 continue
         raise StepFailed(
-            f"site {cloud.name}: floating IP {floating_ip_id} is changed by somebody all the time: stop that"
+            f"site {cloud.name}: floating IP {floating_ip_id} was modified concurrently {SWAPS} times: stop the other "
+            "writer and retry"
         )
 
     def no_address(self, site: str) -> Callable[[StepContext, Json | None], None]:
@@ -155,10 +159,13 @@ class PathSteps:
             except Refused as error:
                 if error.site_status != 412:
                     raise
-        raise StepFailed(f"site {cloud.name}: port {port_id} is changed by somebody all the time: stop that")
+        raise StepFailed(
+            f"site {cloud.name}: port {port_id} was modified concurrently {SWAPS} times: stop the other writer "
+            "and retry"
+        )
 
     def verify(self, ctx: StepContext) -> Json:
-        """Both agents carry the addresses, the rules are the peer's alone, and a stranger (this service) is not let in.
+        """Both agents carry the addresses, the rules let in the peer alone, and not this service, which is no peer.
 
         That the peer *is* let in can only be measured from the peer: ``multisite-probe`` there.
         """
@@ -167,19 +174,19 @@ class PathSteps:
             self._wait_carried(site, end)
         path = self.rows.get(self.path_id)
         found = judge(path, [look(self.opens, path, site) for site in self.sites])
-        if found.drift:
-            raise StepFailed("; ".join(f"{d.site}: {d.what}: {d.remedy}" for d in found.drift))
-        strangers = {site: stranger_gets_in(path, site, self.listen) for site in self.sites}
-        for site, gets_in in strangers.items():
-            if gets_in:
+        if found.findings:
+            raise StepFailed(describe(found.findings))
+        reachable = {site: reachable_from_outside(path, site, self.listen) for site in self.sites}
+        for site, reached in reachable.items():
+            if reached:
                 raise StepFailed(
-                    f"site {site}: {what_of(path)} at {path.end(site).address} answers this service, a stranger: "
-                    "something outside the path's group lets it in"
+                    f"site {site}: {what_of(path)} at {path.end(site).address} is reachable from outside the path: "
+                    "take the port out of the security group that lets others in"
                 )
         ctx.event(
             "that the peers reach each other is measured at a peer: multisite-probe there (path show tells how)"
         )
-        return {"stranger_gets_in": strangers}
+        return {"stranger_gets_in": reachable}
 
     def _wait_carried(self, site: str, end: PathEnd) -> None:
         cloud = self.opens.open(site)
@@ -212,7 +219,7 @@ def wanted_group(path: L3Path, peer: str) -> SecurityGroupRecord:
     )
 
 
-def stranger_gets_in(path: L3Path, site: str, listen: Listen) -> bool | None:
+def reachable_from_outside(path: L3Path, site: str, listen: Listen) -> bool | None:
     """Whether this service, which is no peer, is answered; None: unknown (UDP tells nothing)."""
     address = path.end(site).address
     if address is None or path.protocol not in ("icmp", "tcp"):

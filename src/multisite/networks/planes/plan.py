@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from multisite.clouds.planes import PlaneFacts
-from multisite.domain.model import Problem
+from multisite.domain.findings import Finding, blockers, blocking
 from multisite.domain.planes import Plane, Realized
 from multisite.networks.planes.orders import made_name
 
@@ -36,12 +36,12 @@ class PlanePlan:
     parts: tuple[Part, ...]
     actions: tuple[str, ...]
     notes: tuple[str, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
     addressless: tuple[str, ...] = ()
 
     @property
     def startable(self) -> bool:
-        return not any(problem.blocking for problem in self.problems)
+        return not blockers(self.problems)
 
 
 def make_plan(
@@ -76,30 +76,34 @@ def _addressless(plane: Plane, site: PlaneFacts) -> bool:
     return plane.cidr is None and site.pool is None
 
 
-def _silence(silent: Mapping[str, str]) -> Iterator[Problem]:
+def _silence(silent: Mapping[str, str]) -> Iterator[Finding]:
     for site, why in silent.items():
         what = f"it does not tell what it has, so nothing is known to be possible there: {why}"
-        yield Problem(f"site {site}", what, "make it reachable, or describe the plane for the other sites")
+        yield blocking(site, "unknown", what, "make it reachable, or describe the plane for the other sites")
 
 
-def _of_site(plane: Plane, site: PlaneFacts) -> Iterator[Problem]:
-    name = f"site {site.site}"
+def _of_site(plane: Plane, site: PlaneFacts) -> Iterator[Finding]:
     if _addressless(plane, site):
-        yield Problem(name, "it has no default subnet pool, and the plane no cidr", "give the plane a cidr")
+        what = "it has no default subnet pool, and the plane no cidr"
+        yield blocking(site.site, "cidr", what, "give the plane a cidr")
     if plane.realized is Realized.L3 and site.external_id is None:
         remedy = (
             "an l3 plane needs one external network there: make it, or mark one as the default one "
             "(openstack network set --default)"
         )
-        yield Problem(name, site.external_trouble or "it has no external network", remedy)
+        yield blocking(
+            site.site, "external network", site.external_trouble or "it has no external network", remedy
+        )
     # DHCP takes a port, a router one in the network.
     ports = 2 if plane.realized is Realized.L3 else 1
     wanted = {"network": 1, "subnet": 1, "port": ports, "router": int(plane.realized is Realized.L3)}
     for resource, count in wanted.items():
         room = site.room.get(resource)
         if room is not None and room < count:
-            what = f"quota: the project may have {room} more {resource}s, {count} are needed"
-            yield Problem(name, what, f"openstack quota set --{resource}s ... {site.project_id}")
+            what = f"the project may have {room} more {resource}s, {count} are needed"
+            yield blocking(
+                site.site, "quota", what, f"openstack quota set --{resource}s ... {site.project_id}"
+            )
 
 
 def _part(plane: Plane, site: PlaneFacts) -> Part:

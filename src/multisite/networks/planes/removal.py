@@ -34,8 +34,8 @@ class PlaneRemoval:
 
         Conflict naming guests, while a job is at work on it, or when a site that is not named lost cannot be asked.
         """
-        if stranger := sorted(set(without) - {*record.sites, *(part.site for part in record.left)}):
-            raise Conflict(f"without: {', '.join(stranger)} is not a site of plane {record.name}")
+        if unknown := sorted(set(without) - {*record.sites, *(part.site for part in record.left)}):
+            raise Conflict(f"without: {', '.join(unknown)} is not a site of plane {record.name}")
         if record.state is PlaneState.REALIZING:
             raise Conflict(
                 f"plane {record.name}: it is being realized: wait for job {record.job_id}, or cancel it"
@@ -63,10 +63,8 @@ class PlaneRemoval:
 
     def forget(self, record: PlaneRecord, sites: Sequence[str]) -> None:
         """No longer note what is left in these sites, which will not come back.  Conflict when nothing is."""
-        if stranger := sorted(set(sites) - {part.site for part in record.left}):
-            raise Conflict(
-                f"forget: nothing of plane {record.name} is noted as left at {', '.join(stranger)}"
-            )
+        if unknown := sorted(set(sites) - {part.site for part in record.left}):
+            raise Conflict(f"forget: nothing of plane {record.name} is noted as left at {', '.join(unknown)}")
         with self.database.session():
             self.database.advisory_lock(f"plane {record.id}")
             self._refuse_busy(record)

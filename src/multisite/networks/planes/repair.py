@@ -61,10 +61,10 @@ class Repairing:
         while True:
             record, cloud = self._still(), self.opens.open(site)
             sight = plane_sights.look(cloud, self._name(record), record.made[site])
-            drift = of_site(self.application, record, site, sight)
-            wrong = next((one for one in drift if one.mendable), None)
+            findings = of_site(self.application, record, site, sight)
+            wrong = next((one for one in findings if one.repairable), None)
             if wrong is None:
-                return {"mended": mended, "left": [one.what for one in drift]}
+                return {"mended": mended, "left": [one.what for one in findings]}
             if wrong.kind in mended:
                 raise StepFailed(
                     f"site {site}: {wrong.what}, right after that was mended: somebody else changes it; stop that, "
@@ -160,7 +160,7 @@ _ACTS: Mapping[str, Callable[[Repairing, CloudSite, PlaneRecord, MadeAt], None]]
     "external gateway missing": Repairing.external_gateway,
     "interface missing": Repairing.interface,
 }
-"""Every kind of drift that is ``mendable``."""
+"""Every kind of finding that is ``repairable``."""
 
 
 def _stays(_ctx: StepContext, result: Json | None) -> None:

@@ -19,8 +19,8 @@ from multisite.clouds.planes import PlaneFacts
 from multisite.clouds.projects import owner_in
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
-from multisite.domain.model import Application, Problem, Site, in_the_way
-from multisite.domain.plane_drift import PlaneJudgment
+from multisite.domain.findings import Comparison, Finding, blockers, describe
+from multisite.domain.model import Application, Site
 from multisite.domain.planes import (
     AT_REST,
     SENTENCES,
@@ -67,7 +67,7 @@ class PlanePreview:
     startable: bool
     actions: tuple[str, ...]
     notes: tuple[str, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
 
 
 class PlaneService:
@@ -100,8 +100,8 @@ class PlaneService:
         """
         app = self._applications.get(caller, application)
         known = [site.name for site in self._sites.list(caller)]
-        if stranger := sorted(set(sites) - set(known)):
-            raise Invalid(f"sites: {', '.join(stranger)} is not registered; there are: {', '.join(known)}")
+        if unknown := sorted(set(sites) - set(known)):
+            raise Invalid(f"sites: {', '.join(unknown)} is not registered; there are: {', '.join(known)}")
         wanted = {plane.name: plane for plane in parse(planes, tuple(sites) or (app.site,), known)}
         orders(app.name, tuple(wanted.values()))
         with self._database.session():
@@ -160,7 +160,7 @@ class PlaneService:
             self._begin(caller, app, record)
         return self.get(caller, app.id, name)
 
-    def check(self, caller: Caller, application: str, name: str) -> PlaneJudgment:
+    def check(self, caller: Caller, application: str, name: str) -> Comparison:
         """Whether it still is as it was made: all its sites are asked, nothing is changed.
 
         Conflict unless it is active.  A site that does not tell is unknown, never in sync.
@@ -180,8 +180,8 @@ class PlaneService:
                 f"plane {name}: it is stretched network {made_name(app.name, name)}: `network reconcile` mends its "
                 "remote ports, and `network check` says what to set back"
             )
-        drift = self._judge(caller, app, record).drift
-        sites = tuple(dict.fromkeys(one.site for one in drift if one.mendable))
+        findings = self._judge(caller, app, record).findings
+        sites = tuple(dict.fromkeys(one.site for one in findings if one.repairable))
         if not sites:
             return None
         with self._database.session():
@@ -223,7 +223,7 @@ class PlaneService:
             raise Conflict(f"plane {name}: it is {record.state}: only an active one {what}")
         return record
 
-    def _judge(self, caller: Caller, app: Application, record: PlaneRecord) -> PlaneJudgment:
+    def _judge(self, caller: Caller, app: Application, record: PlaneRecord) -> Comparison:
         if record.stretched_network_id is not None:
             return compare_stretched(self._networks, _owner(caller, app), record.stretched_network_id)
         return compare(self._clouds, app.name, record)
@@ -233,7 +233,7 @@ class PlaneService:
         if plan.addressless:
             raise Invalid(no_address(record.plane, plan.addressless))
         if not plan.startable:
-            said = in_the_way(plan.problems)
+            said = describe(blockers(plan.problems))
             raise Conflict(f"plane {record.name} cannot be realized now: {said}")
         with self._database.session():
             record = self._still(app, record)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from multisite.clouds.stretched import SiteFacts
-from multisite.domain.model import Problem
+from multisite.domain.findings import Finding, blocking
 from multisite.domain.stretched import Gateway
 from multisite.networks.stretch.order import StretchOrder
 
@@ -18,7 +18,7 @@ Span = tuple[int, int]
 class Addressing:
     pools: Mapping[str, tuple[str, str]]
     gateways: Mapping[str, str]
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
 
 
 def share(order: StretchOrder, block: IPv4Network, facts: Mapping[str, SiteFacts]) -> Addressing:
@@ -47,31 +47,31 @@ def share(order: StretchOrder, block: IPv4Network, facts: Mapping[str, SiteFacts
     return Addressing(pools, gateways, (*overlaps(spans), *_gateway_in_pool(spans, gateways), *short))
 
 
-def overlaps(spans: Mapping[str, Span]) -> tuple[Problem, ...]:
+def overlaps(spans: Mapping[str, Span]) -> tuple[Finding, ...]:
     found = []
     sites = list(spans)
     for number, one in enumerate(sites):
         for other in sites[number + 1 :]:
             if spans[one][0] <= spans[other][1] and spans[other][0] <= spans[one][1]:
-                what = f"pools: they overlap: {_words(spans[one])} and {_words(spans[other])}"
+                what = f"they overlap: {_words(spans[one])} at {one} and {_words(spans[other])} at {other}"
                 remedy = "give each site a pool of its own (an adopted subnet's is narrowed to it)"
-                found.append(Problem(f"sites {one} and {other}", what, remedy))
+                found.append(blocking("", "pools", what, remedy))
     return tuple(found)
 
 
-def _gateway_in_pool(spans: Mapping[str, Span], gateways: Mapping[str, str]) -> tuple[Problem, ...]:
+def _gateway_in_pool(spans: Mapping[str, Span], gateways: Mapping[str, str]) -> tuple[Finding, ...]:
     return tuple(
-        Problem(f"site {site}", f"pools: gateway {gateway} is in {_words(span)}", "leave it out of the pool")
+        blocking(site, "pools", f"gateway {gateway} is in {_words(span)}", "leave it out of the pool")
         for site, span in spans.items()
         for gateway in sorted(set(gateways.values()))
         if span[0] <= int(IPv4Address(gateway)) <= span[1]
     )
 
 
-def _no_room(rest: list[str], fixed: Mapping[str, Span]) -> Problem:
+def _no_room(rest: list[str], fixed: Mapping[str, Span]) -> Finding:
     held = ", ".join(f"{site} has {_words(span)}" for site, span in fixed.items())
-    what = f"pools: nothing is left to give out: {held or 'the network is too small'}"
-    return Problem(f"sites {', '.join(rest)}", what, "name a pool for each site, or take a larger network")
+    what = f"nothing is left to give out at {', '.join(rest)}: {held or 'the network is too small'}"
+    return blocking("", "pools", what, "name a pool for each site, or take a larger network")
 
 
 def _given(order: StretchOrder, facts: Mapping[str, SiteFacts], site: str) -> Span | None:

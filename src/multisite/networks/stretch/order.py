@@ -42,8 +42,8 @@ def checked(order: StretchOrder) -> StretchOrder:
     for name, mapping in (
         ("adopt", order.adopt), ("pools", order.pools), ("physical_networks", order.physical_networks)
     ):  # fmt: skip
-        if stranger := sorted(set(mapping) - set(order.sites)):
-            raise Invalid(f"{name}: {', '.join(stranger)} is not one of the sites {', '.join(order.sites)}")
+        if unknown := sorted(set(mapping) - set(order.sites)):
+            raise Invalid(f"{name}: {', '.join(unknown)} is not one of the sites {', '.join(order.sites)}")
     if order.gateway is Gateway.SITE and order.gateway_site not in order.sites:
         raise Invalid(
             f"gateway_site: {order.gateway_site!r} is not one of the sites {', '.join(order.sites)}"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from multisite.clouds.stretched import SiteFacts
-from multisite.domain.model import Problem
+from multisite.domain.findings import Finding, Severity, blockers, blocking
 from multisite.domain.stretched import Gateway, Member, RemoteGroups, StretchKind
 from multisite.networks.stretch.addressing import Addressing, share
 from multisite.networks.stretch.mirror import EVERYWHERE
@@ -30,12 +30,12 @@ class StretchPlan:
     members: tuple[Member, ...]
     actions: tuple[str, ...]
     notes: tuple[str, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
     set_pools: Mapping[str, tuple[tuple[str, str], ...]]
 
     @property
     def startable(self) -> bool:
-        return not any(problem.blocking for problem in self.problems)
+        return not blockers(self.problems)
 
 
 def make_plan(
@@ -72,68 +72,67 @@ def make_plan(
     )  # fmt: skip
 
 
-def problem(subject: str, what: str, remedy: str) -> Problem:
-    return Problem(subject, what, remedy)
-
-
-def _silence(silent: Mapping[str, str]) -> Iterator[Problem]:
+def _silence(silent: Mapping[str, str]) -> Iterator[Finding]:
     for site, why in silent.items():
         what = f"it does not tell what it has, so nothing is known to be free there: {why}"
-        yield problem(f"site {site}", what, "make it reachable, or stretch over the other sites")
+        yield blocking(site, "unknown", what, "make it reachable, or stretch over the other sites")
 
 
-def _of_site(order: StretchOrder, site: SiteFacts, others: int) -> Iterator[Problem]:
-    name = f"site {site.site}"
+def _of_site(order: StretchOrder, site: SiteFacts, others: int) -> Iterator[Finding]:
     if not site.admin:
-        yield problem(
-            name, "our credentials have no role admin there", "networks with a chosen segment need it"
-        )
+        what = "Multisite's account has no role admin there"
+        yield blocking(site.site, "role", what, "give it that: networks with a chosen segment need it")
     needed = {"provider": "it is part of Neutron's ML2: check core_plugin"}
     if order.kind is StretchKind.VXLAN:
         needed["remote-port"] = "install multisite-neutron there, see docs/networks.md"
     for alias, remedy in needed.items():
         if alias not in site.extensions:
-            yield problem(name, f"its Neutron has no extension {alias}", remedy)
+            yield blocking(site.site, "extension", f"its Neutron has no extension {alias}", remedy)
     if order.kind is StretchKind.VXLAN and not site.endpoints:
         what = "no host there has an Open vSwitch agent that is alive, tunnels VXLAN and has l2_population"
-        yield problem(
-            name, what, "set [agent] tunnel_types = vxlan and l2_population = true, start the agents"
-        )
+        remedy = "set [agent] tunnel_types = vxlan and l2_population = true, start the agents"
+        yield blocking(site.site, "tunnel endpoint", what, remedy)
     wanted = {"network": 0 if site.adopt else 1, "subnet": 0 if site.adopt else 1, "port": others + 2}
     for resource, count in wanted.items():
         room = site.room.get(resource)
         if room is not None and room < count:
-            what = f"quota: the project may have {room} more {resource}s, {count} are needed at once"
-            yield problem(name, what, f"openstack quota set --{resource}s ... {site.project_id}")
+            what = f"the project may have {room} more {resource}s, {count} are needed at once"
+            yield blocking(
+                site.site, "quota", what, f"openstack quota set --{resource}s ... {site.project_id}"
+            )
     yield from _of_adopted(order, site)
 
 
-def _of_adopted(order: StretchOrder, site: SiteFacts) -> Iterator[Problem]:
+def _of_adopted(order: StretchOrder, site: SiteFacts) -> Iterator[Finding]:
     network = site.adopt
     if network is None:
         return
-    name = f"network {network.name} of site {site.site}"
+    name = f"network {network.name}"
     if network.kind is not None and network.kind != order.kind:
         remedy = (
             f"adopt a {order.kind} network" if order.kind is StretchKind.VXLAN else f"use kind {network.kind}"
         )
-        yield problem(name, f"kind: it is {network.kind}, not {order.kind}", remedy)
+        yield blocking(site.site, "kind", f"it is {network.kind}, not {order.kind} ({name})", remedy)
     if order.segment is not None and network.segment != order.segment:
-        what = f"segment: it has {network.segment}, not {order.segment}"
-        yield problem(name, what, "leave segment out, or adopt another network")
+        what = f"it has {network.segment}, not {order.segment} ({name})"
+        yield blocking(site.site, "segment", what, "leave segment out, or adopt another network")
     if len(network.subnets) != 1:
-        yield problem(
-            name, f"adopt: it has {len(network.subnets)} subnets", "one is needed: add or remove some"
+        yield blocking(
+            site.site,
+            "adopt",
+            f"it has {len(network.subnets)} subnets ({name})",
+            "one is needed: add or remove some",
         )
     for subnet in network.subnets:
         if order.cidr is not None and subnet.cidr != order.cidr:
-            yield problem(name, f"cidr: it has {subnet.cidr}, not {order.cidr}", f"say cidr {subnet.cidr}")
+            what = f"it has {subnet.cidr}, not {order.cidr} ({name})"
+            yield blocking(site.site, "cidr", what, f"say cidr {subnet.cidr}")
     if network.port_security != order.port_security:
-        what = f"port_security: it is {'on' if network.port_security else 'off'} there"
-        yield problem(name, what, "ask for the same everywhere")
+        what = f"it is {'on' if network.port_security else 'off'} ({name})"
+        yield blocking(site.site, "port_security", what, "ask for the same everywhere")
 
 
-def _between(order: StretchOrder, facts: Mapping[str, SiteFacts]) -> Iterator[Problem]:
+def _between(order: StretchOrder, facts: Mapping[str, SiteFacts]) -> Iterator[Finding]:
     """What two sites have that only one may have, or what differs between them."""
     sites = list(facts.values())
     for number, one in enumerate(sites):
@@ -141,17 +140,16 @@ def _between(order: StretchOrder, facts: Mapping[str, SiteFacts]) -> Iterator[Pr
             if order.kind is StretchKind.VXLAN and (
                 same := sorted(set(one.endpoints) & set(other.endpoints))
             ):
-                what = f"both have hosts with the tunnel endpoint {', '.join(same)}"
+                what = f"sites {one.site} and {other.site}: both have hosts with the tunnel endpoint {', '.join(same)}"
                 remedy = "endpoints must differ and reach each other: renumber the hosts of one site"
-                yield problem(f"sites {one.site} and {other.site}", what, remedy)
+                yield blocking("", "tunnel endpoint", what, remedy)
             if one.adopt and other.adopt:
                 yield from _differing(one, other)
 
 
-def _differing(one: SiteFacts, other: SiteFacts) -> Iterator[Problem]:
+def _differing(one: SiteFacts, other: SiteFacts) -> Iterator[Finding]:
     assert one.adopt is not None
     assert other.adopt is not None
-    subject = f"sites {one.site} and {other.site}"
     pairs = (
         ("segment", one.adopt.segment, other.adopt.segment),
         ("cidr", tuple(s.cidr for s in one.adopt.subnets), tuple(s.cidr for s in other.adopt.subnets)),
@@ -159,11 +157,8 @@ def _differing(one: SiteFacts, other: SiteFacts) -> Iterator[Problem]:
     )
     for field, here, there in pairs:
         if here != there:
-            yield problem(
-                subject,
-                f"{field}: their networks differ: {here} and {there}",
-                "make them equal, or adopt one only",
-            )
+            what = f"their networks differ: {here} and {there} (sites {one.site} and {other.site})"
+            yield blocking("", field, what, "make them equal, or adopt one only")
 
 
 def _segment(
@@ -172,7 +167,7 @@ def _segment(
     silent: Mapping[str, str],
     taken: Collection[int],
     vni_range: tuple[int, int],
-) -> tuple[int | None, list[Problem]]:
+) -> tuple[int | None, list[Finding]]:
     adopted = next((f.adopt for f in facts.values() if f.adopt), None)
     chosen = order.segment if adopted is None else adopted.segment
     if order.kind is StretchKind.FLAT:
@@ -183,10 +178,10 @@ def _segment(
         used = set(taken) | {n.segment for f in facts.values() for n in f.networks if n.kind == "vxlan"}
         chosen = next((n for n in range(vni_range[0], vni_range[1] + 1) if n not in used), None)
         if chosen is None:
-            what = f"segment: no VNI from {vni_range[0]} to {vni_range[1]} is free in all sites"
-            return None, [problem("network", what, "widen [networks] vni_range, or name one")]
+            what = f"no VNI from {vni_range[0]} to {vni_range[1]} is free in all sites"
+            return None, [blocking("", "segment", what, "widen [networks] vni_range, or name one")]
         return chosen, []
-    found = [problem("network", f"segment: {chosen} is another stretched network's", "name another")] * (
+    found = [blocking("", "segment", f"{chosen} is another stretched network's", "name another")] * (
         chosen in taken
     )
     for site in facts.values():
@@ -195,21 +190,21 @@ def _segment(
         for network in site.networks:
             same = network.kind == order.kind and network.segment == chosen
             if same and network.id != mine and (physical is None or network.physical_network == physical):
-                what = f"segment: {chosen} is network {network.name or network.id}'s there"
-                found.append(problem(f"site {site.site}", what, "name another, or adopt that network"))
+                what = f"{chosen} is network {network.name or network.id}'s there"
+                found.append(blocking(site.site, "segment", what, "name another, or adopt that network"))
     return chosen, found
 
 
-def _cidr(order: StretchOrder, facts: Mapping[str, SiteFacts]) -> tuple[str, list[Problem]]:
+def _cidr(order: StretchOrder, facts: Mapping[str, SiteFacts]) -> tuple[str, list[Finding]]:
     if order.cidr is not None:
         return order.cidr, []
     for site in facts.values():
         for subnet in site.adopt.subnets if site.adopt else ():
             return subnet.cidr, []
-    return "10.0.0.0/24", [problem("network", "cidr: no adopted network tells it", "give it")]
+    return "10.0.0.0/24", [blocking("", "cidr", "no adopted network tells it", "give it")]
 
 
-def _mtu(order: StretchOrder, facts: Mapping[str, SiteFacts]) -> tuple[int | None, list[Problem]]:
+def _mtu(order: StretchOrder, facts: Mapping[str, SiteFacts]) -> tuple[int | None, list[Finding]]:
     """A site's own VXLAN networks show what it can carry."""
     able = {f.site: max((n.mtu for n in f.networks if n.kind == "vxlan"), default=0) for f in facts.values()}
     adopted = {f.site: f.adopt.mtu for f in facts.values() if f.adopt}
@@ -219,40 +214,43 @@ def _mtu(order: StretchOrder, facts: Mapping[str, SiteFacts]) -> tuple[int | Non
     found = []
     for site, most in able.items():
         if order.kind is StretchKind.VXLAN and 0 < most < asked:
-            what = f"mtu: {asked} is more than the {most} of its other networks: it may refuse, and all is undone then"
+            what = f"{asked} is more than the {most} of its other networks: it may refuse, and all is undone then"
             remedy = f"ask for mtu {most}, or raise global_physnet_mtu there"
-            found.append(Problem(f"site {site}", what, remedy, blocking=False))
+            found.append(Finding(site, "mtu", what, "", remedy, Severity.NOTE))
     for site, has in adopted.items():
         if has != asked:
             remedy = f"openstack network set --mtu {asked}, or leave mtu out"
-            found.append(problem(f"site {site}", f"mtu: the adopted network has {has}, not {asked}", remedy))
+            found.append(blocking(site, "mtu", f"the adopted network has {has}, not {asked}", remedy))
     return asked, found
 
 
-def _gateways(members: tuple[Member, ...], facts: Mapping[str, SiteFacts]) -> Iterator[Problem]:
+def _gateways(members: tuple[Member, ...], facts: Mapping[str, SiteFacts]) -> Iterator[Finding]:
     """An adopted subnet is not changed: its guests were told already."""
     for member in members:
         adopted = facts[member.site].adopt if member.site in facts else None
         for subnet in adopted.subnets if adopted else ():
             if subnet.gateway != member.gateway:
-                what = f"gateway: its subnet names {subnet.gateway or 'none'}, not {member.gateway or 'none'}"
+                what = f"its subnet names {subnet.gateway or 'none'}, not {member.gateway or 'none'}"
                 remedy = "choose another gateway (none, each or a site), or change the subnet's"
-                yield problem(f"site {member.site}", what, remedy)
+                yield blocking(member.site, "gateway", what, remedy)
 
 
-def _used_twice(facts: Mapping[str, SiteFacts]) -> Iterator[Problem]:
+def _used_twice(facts: Mapping[str, SiteFacts]) -> Iterator[Finding]:
     """Addresses that guests of two adopted networks have already."""
+    for what in used_twice(facts):
+        yield blocking("", "duplicate address", what, "readdress one of them")
+
+
+def used_twice(facts: Mapping[str, SiteFacts]) -> Iterator[str]:
+    """A sentence for each address that ports of guests have more than once."""
     owners: dict[str, list[str]] = {}
     for site in facts.values():
         for port in site.ports:
-            if not port.is_remote:
-                for address in port.addresses:
-                    owners.setdefault(address, []).append(f"port {port.id} of site {site.site}")
+            for address in () if port.is_remote else port.addresses:
+                owners.setdefault(address, []).append(f"port {port.id} of site {site.site}")
     for address, who in sorted(owners.items()):
         if len(who) > 1:
-            yield problem(
-                "network", f"address {address} is used twice: {', '.join(who)}", "readdress one of them"
-            )
+            yield f"address {address} is used twice: {', '.join(who)}"
 
 
 def _mirrorable(site: SiteFacts) -> int:

@@ -15,7 +15,7 @@ from multisite.clouds.errors import SiteError
 from multisite.clouds.stretched import SiteFacts
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, MultisiteError, NotFound
-from multisite.domain.model import Problem, in_the_way
+from multisite.domain.findings import Comparison, blockers, describe
 from multisite.domain.stretched import Drift, SiteView, StretchedNetwork, StretchKind, StretchState
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
@@ -73,7 +73,7 @@ class NetworkService:
         """
         plan = self.preview(caller, order)
         if not plan.startable:
-            said = in_the_way(plan.problems)
+            said = describe(blockers(plan.problems))
             raise Conflict(f"network {order.name} cannot be stretched now: {said}")
         network = _planned(plan, caller)
         with self._database.session():
@@ -123,8 +123,8 @@ class NetworkService:
             )
         return self._look(network, change=True)
 
-    def check(self, caller: Caller, id: str) -> builtins.list[Problem]:
-        """What of the sites' parts is not (any more) as it has to be; empty when all is well."""
+    def check(self, caller: Caller, id: str) -> Comparison:
+        """What of the sites' parts is not (any more) as it has to be; a silent site is unknown."""
         network = self.get(caller, id)
         order = StretchOrder(
             network.name, network.sites, adopt={m.site: m.network_id for m in network.members}
@@ -141,8 +141,8 @@ class NetworkService:
         while guests are in a network that would go, or a site that is not named lost cannot be asked.
         """
         network = self.get(caller, id)
-        if stranger := sorted(set(without) - set(network.sites)):
-            raise Conflict(f"without: {', '.join(stranger)} is not a site of network {network.name}")
+        if unknown := sorted(set(without) - set(network.sites)):
+            raise Conflict(f"without: {', '.join(unknown)} is not a site of network {network.name}")
         if network.state is StretchState.FAILED and self._is_undone(network):
             self._networks.delete(network.id)
             return None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest
-from multisite.domain.model import Application, Capability, Problem, Protection
+from multisite.domain.model import Application, Capability, Protection
 from multisite.jobs.model import Json
 from multisite.recovery.protect.cloud import ProtectCloud
 
@@ -46,7 +47,7 @@ class ProtectionMethod(Protocol):
 
     name: str
 
-    def requirements(self, capabilities: Sequence[Capability], protection: Protection) -> tuple[Problem, ...]:
+    def requirements(self, capabilities: Sequence[Capability], protection: Protection) -> tuple[Finding, ...]:
         """What the application's site lacks for this method; what is not known is no problem that blocks."""
 
     def plan(self, cloud: ProtectCloud, request: RunRequest) -> PlannedRun:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from multisite.clouds.errors import NotFoundInSite, Unsupported
 from multisite.domain.errors import Conflict
-from multisite.domain.model import Capability, Known, Problem, Protection
+from multisite.domain.findings import Finding, Severity, describe
+from multisite.domain.model import Capability, Known, Protection
 from multisite.recovery.methods.base import PlannedRun, RunRequest
 from multisite.recovery.protect.cloud import ProtectCloud
 from multisite.recovery.protect.job import KIND, to_params
@@ -22,15 +23,16 @@ class ConsistentBackup:
 
     name = "consistent-backup"
 
-    def requirements(self, capabilities: Sequence[Capability], protection: Protection) -> tuple[Problem, ...]:
+    def requirements(self, capabilities: Sequence[Capability], protection: Protection) -> tuple[Finding, ...]:
         """What the application's site lacks; what is not known does not block."""
         needs = (*_NEEDS, _TO_FREEZE) if protection.quiesce else _NEEDS
         return tuple(
-            Problem(
-                subject=f"site {protection.site}: {capability.name}",
-                what=capability.detail or "not there",
-                remedy="see its message",
-                blocking=capability.present is Known.NO,
+            Finding(
+                protection.site,
+                capability.name,
+                capability.detail or "not there",
+                remedy=f"provide it, then `openstack multisite site check {protection.site}`",
+                severity=Severity.BLOCKING if capability.present is Known.NO else Severity.UNKNOWN,
             )
             for capability in capabilities
             if capability.name in needs and capability.present is not Known.YES
@@ -46,7 +48,7 @@ class ConsistentBackup:
         wish = BackupOptions(request.incremental, protection.full_every, protection.quiesce)
         plan = make_plan(sight.servers, sight.volumes, cloud.backups(), request.previous, wish)
         if plan.problems:
-            raise Conflict("; ".join(f"{p.subject}: {p.what}: {p.remedy}" for p in plan.problems))
+            raise Conflict(describe(plan.problems))
         order = ProtectOrder(
             restore_point_id=request.restore_point_id,
             protection_id=protection.id,

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from multisite.clouds.volumes import Backup, next_parent
+from multisite.domain.findings import Finding, blocking
 from multisite.domain.manifest import Manifest
-from multisite.domain.model import Problem
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class ProtectPlan:
     incremental: bool
     parent_id: str | None
     notes: tuple[str, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
 
     @property
     def size_gib(self) -> int:
@@ -225,12 +225,12 @@ def _step_name(server: str, device: str, taken: set[str]) -> str:
 
 def _problems(
     members: Sequence[ServerSeen], volumes: Mapping[str, VolumeSeen], freeze: Sequence[ServerToFreeze]
-) -> Iterable[Problem]:
+) -> Iterable[Finding]:
     if not members:
-        yield Problem("application", "it has no servers", "add servers to the application")
+        yield blocking("", "application", "it has no servers", "add servers to the application")
     elif not any(s.volume_ids for s in members):
-        yield Problem(
-            "application", "its servers have no volumes", "this method protects Cinder volumes only"
+        yield blocking(
+            "", "application", "its servers have no volumes", "this method protects Cinder volumes only"
         )
     frozen = {f.id for f in freeze}
     for server in members:
@@ -239,23 +239,30 @@ def _problems(
             yield from _volume_problems(server, volume_id, volumes.get(volume_id))
 
 
-def _server_problems(server: ServerSeen, frozen: set[str]) -> Iterable[Problem]:
+def _server_problems(server: ServerSeen, frozen: set[str]) -> Iterable[Finding]:
     subject = f"server {server.name}"
     if server.status not in ("ACTIVE", "SHUTOFF"):
-        yield Problem(subject, f"it is {server.status}", "it must be ACTIVE or SHUTOFF: start or stop it")
+        yield blocking(
+            "", subject, f"it is {server.status}", "it must be ACTIVE or SHUTOFF: start or stop it"
+        )
     elif server.task_state:
-        yield Problem(subject, f"it is busy ({server.task_state})", "wait until Nova has finished")
+        yield blocking("", subject, f"it is busy ({server.task_state})", "wait until Nova has finished")
     if server.id in frozen and server.quiesce_problem:
-        yield Problem(subject, f"it cannot be frozen: {server.quiesce_problem}", "see the message")
+        yield blocking(
+            "",
+            subject,
+            f"it cannot be frozen: {server.quiesce_problem}",
+            "mend that, or protect it without quiescing",
+        )
 
 
-def _volume_problems(server: ServerSeen, volume_id: str, volume: VolumeSeen | None) -> Iterable[Problem]:
+def _volume_problems(server: ServerSeen, volume_id: str, volume: VolumeSeen | None) -> Iterable[Finding]:
     if volume is None:
         subject = f"volume {volume_id} of server {server.name}"
-        yield Problem(subject, "Cinder does not show it", "detach it, or let its owner give access")
+        yield blocking("", subject, "Cinder does not show it", "detach it, or let its owner give access")
     elif volume.status not in ("in-use", "available"):
         subject = f"volume {volume.name or volume.id} ({volume.device} of server {server.name})"
-        yield Problem(subject, f"it is {volume.status}", "it must be in-use or available")
+        yield blocking("", subject, f"it is {volume.status}", "it must be in-use or available")
 
 
 def differences(
@@ -264,7 +271,7 @@ def differences(
     """What forbids carrying out a plan on the application as it is now, in words."""
     now = make_plan(servers, volumes, (), None, BackupOptions(quiesce=quiesce))
     if now.problems:
-        return [f"{p.subject}: {p.what}: {p.remedy}" for p in now.problems]
+        return [str(problem) for problem in now.problems]
     same_volumes = [(v.id, v.size_gib) for v in now.volumes] == [(v.id, v.size_gib) for v in plan.volumes]
     if now.freeze == plan.freeze and same_volumes:
         return []

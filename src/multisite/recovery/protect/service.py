@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from multisite.clouds.errors import SiteError
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.findings import blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError
 from multisite.domain.model import Application, Capability, Protection, RestorePoint, RestorePointState, Site
 from multisite.jobs.engine import JobEngine
@@ -278,9 +279,9 @@ class ProtectionService:
             if protection.target_site == protection.site:
                 raise Invalid(f"target_site: {protection.site!r} is the site the application runs in")
             self._sites.get(caller, protection.target_site)
-        lacking = [p for p in self._lacking(protection) if p.blocking]
+        lacking = blockers(self._lacking(protection))
         if lacking:
-            raise Conflict("; ".join(f"{p.subject}: {p.what}" for p in lacking))
+            raise Conflict(describe(lacking))
 
     def _lacking(self, protection: Protection) -> Sequence[Any]:
         if self._capabilities is None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from multisite.domain.findings import Finding, Severity, blocking
 from multisite.domain.manifest import Manifest
-from multisite.domain.model import PreviewItem, Problem
+from multisite.domain.model import PreviewItem
 from multisite.recovery.recover.mapping import Rules
 from multisite.recovery.recover.target_facts import TargetFacts
 
@@ -32,7 +33,7 @@ class Draft:
     facts: TargetFacts
     rules: Rules
     items: list[PreviewItem] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
 
     def create(self, kind: str, name: str, detail: str = "") -> None:
         self.items.append(PreviewItem(kind, name, "create", detail))
@@ -43,13 +44,13 @@ class Draft:
     def do(self, kind: str, name: str, action: str, detail: str = "") -> None:
         self.items.append(PreviewItem(kind, name, action, detail))
 
-    def problem(self, subject: str, what: str, remedy: str) -> None:
+    def problem(self, kind: str, what: str, remedy: str) -> None:
         """In the way: the recovery will not start."""
-        self.problems.append(Problem(subject, what, remedy, blocking=True))
+        self.problems.append(blocking("", kind, what, remedy))
 
-    def note(self, subject: str, what: str, remedy: str) -> None:
+    def note(self, kind: str, what: str, remedy: str) -> None:
         """Worth knowing before starting, not in the way."""
-        self.problems.append(Problem(subject, what, remedy, blocking=False))
+        self.problems.append(Finding("", kind, what, "", remedy, Severity.NOTE))
 
     def needs(self, part: str, shown: str) -> bool:
         """Whether this part of the target is known; if not that is a problem, for "not seen" is not "not
@@ -57,7 +58,7 @@ class Draft:
         """
         if self.facts.knows(part):
             return True
-        if not any(p.subject == shown for p in self.problems):
+        if not any(p.kind == shown for p in self.problems):
             reason = self.facts.unknown[part]
             self.problem(
                 shown,

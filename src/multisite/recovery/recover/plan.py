@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest
-from multisite.domain.model import Preview, Problem
+from multisite.domain.model import Preview
 from multisite.recovery.recover.checks import (
     SourceState,
     check_backup_service,
@@ -145,7 +146,7 @@ def _drawn_up(draft: Draft) -> RecoverPlan:
     )
 
 
-def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def _sorted(problems: Iterable[Finding]) -> tuple[Finding, ...]:
     """Blocking ones first, otherwise as found; each only once."""
     return tuple(sorted(dict.fromkeys(problems), key=lambda p: not p.blocking))
 

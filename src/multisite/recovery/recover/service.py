@@ -21,8 +21,9 @@ from multisite.clouds.errors import NotFoundInSite, SiteError, Unreachable
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
+from multisite.domain.findings import blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError
-from multisite.domain.model import Preview, Recovery, RecoveryState, in_the_way
+from multisite.domain.model import Preview, Recovery, RecoveryState
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Json
 from multisite.jobs.view import Job
@@ -139,7 +140,7 @@ class RecoveryService:
         self._refuse_second(manifest, target_site)
         rules = parse(mapping)
         decision = self._decide(manifest, target_site, rules)
-        if said := in_the_way(decision.preview.problems):
+        if said := describe(blockers(decision.preview.problems)):
             raise Conflict(f"recovery of {manifest.application} in {target_site} is not possible now: {said}")
         return self._begin(caller, manifest, decision, dict(mapping or {}))
 

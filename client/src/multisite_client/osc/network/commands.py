@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from multisite_client.osc import progress, refs
+from multisite_client.osc import findings, progress, refs
 from multisite_client.osc.base import Lister, Row, ShowOne, Table, shown, table
 from multisite_client.osc.network.options import add_order, order_of
 from multisite_client.osc.network.view import FORMATS, ORDER, PLAN_FORMATS, PLAN_ORDER, drift_row, write_drift
-
-NOT_STARTABLE, DRIFTED = 2, 1
-_AT_REST = frozenset({"in-sync"})
 
 
 class Stretch(ShowOne):
@@ -26,7 +23,7 @@ class Stretch(ShowOne):
         order = order_of(self.client, parsed_args)
         plan = self.client.preview_stretch(**order)
         if parsed_args.preview or not plan["startable"]:
-            self.exit_status = 0 if plan["startable"] else NOT_STARTABLE
+            self.exit_status = findings.startable(plan)
             return shown(plan, PLAN_ORDER, PLAN_FORMATS)
         started = self.client.stretch_network(**order)
         if parsed_args.no_wait:
@@ -57,26 +54,27 @@ class Show(ShowOne):
 
 
 class Check(Lister):
-    """Compare the sites' parts of a network with what they should be; exit status 1 when something differs"""
+    """Compare the sites' parts of a network with what they should be; exit status 1 when one differs, 2 when unknown"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_network(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         found = self.client.check_stretched_network(parsed_args.network)
-        self.exit_status = DRIFTED if found else 0
-        return table(found, {"Subject": "subject", "What": "what", "Remedy": "remedy"})
+        self.exit_status = findings.exit_status(found["in_sync"])
+        return table(found["findings"], findings.COLUMNS)
 
 
 class Reconcile(ShowOne):
-    """Reconcile the remote ports of a network now; exit status 1 when some still differ"""
+    """Reconcile the remote ports of a network now; exit status 1 when some still differ, 2 when it is unknown"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return _with_network(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         found = self.client.reconcile_network(parsed_args.network)
-        self.exit_status = 0 if set(found["counts"]) <= _AT_REST else DRIFTED
+        states = set(found["counts"]) - {"in-sync"}
+        self.exit_status = findings.exit_status(False if states - {"unknown"} else None if states else True)
         return _drift(self, found, parsed_args)
 
 

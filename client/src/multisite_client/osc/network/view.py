@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from multisite_client.osc.base import Formats, lines, pairs, seconds
+from multisite_client.osc.findings import as_lines
 
 ORDER = (
     "id", "name", "state", "kind", "segmentation_id", "cidr", "mtu", "gateway", "gateway_site", "dhcp",
@@ -34,16 +35,12 @@ def member(row: Mapping[str, Any]) -> str:
     return f"{row['site']}: {', '.join(parts)}"
 
 
-def _problem(row: Mapping[str, Any]) -> str:
-    return f"{'BLOCKS' if row['blocking'] else 'note'}: {row['subject']}: {row['what']}; {row['remedy']}"
-
-
 FORMATS: Formats = {"members": lines(member), "counts": pairs, "changes": lines(str)}
 PLAN_FORMATS: Formats = {
     "members": lines(member),
     "actions": lines(str),
     "notes": lines(str),
-    "problems": lines(_problem),
+    "problems": as_lines,
 }
 
 
