@@ -1,16 +1,22 @@
-"""The tables of docs/api.md and docs/cli.md are made from the code; MULTISITE_WRITE_DOCS=1 writes them."""
+"""Tables and pictures of docs/ are made from the code; MULTISITE_WRITE_DOCS=1 writes them."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 from oslo_policy.policy import DocumentedRuleDefault
 
 from multisite.api import policy
+from multisite.domain import l3_path, moving_address, planes, stretched
+from multisite.networks.paths import service as paths
+from multisite.networks.planes import job as planes_job
 
 DOCS = Path(__file__).parents[2] / "docs"
 WHO = {
@@ -55,7 +61,60 @@ def commands() -> str:
     return "\n".join(rows)
 
 
-@pytest.mark.parametrize(("name", "made"), [("api.md", routes), ("cli.md", commands)])
+def _states(sentences: Mapping[Any, str], transitions: Sequence[tuple[StrEnum, StrEnum, str]]) -> str:
+    """A picture and a table."""
+    picture = ["```mermaid", "stateDiagram-v2", f"    [*] --> {_id(next(iter(sentences)))}"]
+    picture += [f'    state "{state}" as {_id(state)}' for state in sentences if _id(state) != str(state)]
+    picture += [f"    {_id(one)} --> {_id(other)}: {why}" for one, other, why in transitions]
+    rows = [f"| {state} | {sentence} |" for state, sentence in sentences.items()]
+    return "\n".join([*picture, "```", "| state | what you can rely on |", "|---|---|", *rows])
+
+
+def _id(state: StrEnum) -> str:
+    return str(state).replace(" ", "_")
+
+
+def address_states() -> str:
+    return _states(moving_address.SENTENCES, moving_address.TRANSITIONS)
+
+
+def path_states() -> str:
+    return _states(l3_path.SENTENCES, l3_path.TRANSITIONS)
+
+
+def plane_states() -> str:
+    return _states(planes.SENTENCES, planes.TRANSITIONS)
+
+
+def network_states() -> str:
+    return _states(stretched.SENTENCES, stretched.TRANSITIONS)
+
+
+TABLES = [
+    ("api.md", routes),
+    ("cli.md", commands),
+    ("addresses.md", address_states),
+    ("addresses.md", path_states),
+    ("planes.md", plane_states),
+    ("networks.md", network_states),
+]
+
+
+@pytest.mark.parametrize("noun", [moving_address, l3_path, planes, stretched])
+def test_every_state_has_a_sentence_and_a_way_to_it(noun: Any) -> None:
+    states = set(type(next(iter(noun.SENTENCES))))
+    reached = {to for _, to, _ in noun.TRANSITIONS} | {next(iter(noun.SENTENCES))}
+    assert set(noun.SENTENCES) == states == reached
+
+
+@pytest.mark.parametrize(
+    ("outcome", "noun"), [(paths.OUTCOME, l3_path), (planes_job.OUTCOME, planes)], ids=["path", "plane"]
+)
+def test_what_a_job_leaves_is_in_the_picture(outcome: Mapping[Any, Any], noun: Any) -> None:
+    assert set(outcome.values()) <= {to for _, to, _ in noun.TRANSITIONS}
+
+
+@pytest.mark.parametrize(("name", "made"), TABLES)
 def test_tables_are_as_the_code_says(name: str, made: object) -> None:
     file = DOCS / name
     text = file.read_text()

@@ -11,9 +11,9 @@ from multisite.clouds import call as calls
 from multisite.clouds.connect import Sites
 from multisite.domain.caller import Caller
 from multisite.domain.moving_address import MovingAddress
-from multisite.networks.addresses import look as looking
+from multisite.networks.addresses import reader as reading
+from multisite.networks.addresses.binder import Patience
 from multisite.networks.addresses.guard import AddressGuard
-from multisite.networks.addresses.hold import Patience
 from multisite.networks.addresses.service import AddressService, MemberAsked
 from multisite.store import addresses as store
 from multisite.store.database import Database
@@ -162,7 +162,7 @@ class AddressSetup:
 def address_setup(folder: Path, *names: str) -> Iterator[AddressSetup]:
     """Fresh sites; calls are not repeated for long."""
     attempts, calls.ATTEMPTS = calls.ATTEMPTS, 2
-    hurry, looking.HURRY_SECONDS = looking.HURRY_SECONDS, 0.1
+    hurry, reading.HURRY_SECONDS = reading.HURRY_SECONDS, 0.1
     change = store.AddressRepository.change
     with make_world(names or ("site1", "site2"), settings=Settings(l3=0.005, dhcp=0.0)) as world:
         made = AddressSetup(folder, world)
@@ -179,5 +179,5 @@ def address_setup(folder: Path, *names: str) -> Iterator[AddressSetup]:
         finally:
             store.AddressRepository.change = change  # type: ignore[method-assign]
             calls.ATTEMPTS = attempts
-            looking.HURRY_SECONDS = hurry
+            reading.HURRY_SECONDS = hurry
             made.database.close()

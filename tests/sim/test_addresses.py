@@ -12,7 +12,7 @@ from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Forbidden, Invalid
 from multisite.domain.moving_address import AddressState, Verdict
 from multisite.jobs.model import JobState
-from multisite.networks.addresses.hold import Hands
+from multisite.networks.addresses.binder import AddressBinder
 from multisite.networks.addresses.service import MemberAsked
 from multisite.networks.addresses.steps import MoveSteps
 from multisite_lab.sim.faults import Rule
@@ -52,7 +52,7 @@ def test_a_move_and_its_undo(here: AddressSetup) -> None:
 
 def test_binding_before_releasing_is_seen(here: AddressSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: a naive move, without any of the three things that are in its way."""
-    monkeypatch.setattr(Hands, "let_go", lambda *_args: None)
+    monkeypatch.setattr(AddressBinder, "let_go", lambda *_args: None)
     assert "still answers" in here.move("site2").error  # it is heard
     here.deaf = True
     assert "holds it again" in here.move("site2").error  # it is seen

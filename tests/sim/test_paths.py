@@ -147,7 +147,7 @@ def test_drift_is_named(paths: Paths) -> None:
     assert [(d.site, d.kind) for d in found.findings] == [("site2", "unknown")]
 
 
-def test_a_stranger_who_gets_in_is_the_end_of_it(paths: Paths) -> None:
+def test_reachable_from_outside_is_the_end_of_it(paths: Paths) -> None:
     paths.service._listen = lambda *_: True
     ends = [EndAsked(site, port) for site, port in paths.here.ports.items()]
     made = paths.service.create(OPERATOR, "sync", ends, "tcp", 5000)

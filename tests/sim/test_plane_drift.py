@@ -118,7 +118,7 @@ def test_a_stretched_plane_is_compared_as_its_network_is(here: PlaneSetup) -> No
         here.service.repair(here.caller, "mme", "hb")
     made = here.plane("hb").made["site2"]
     ask(here, "site2", "PUT", f"/subnets/{made.subnet_id}", {"subnet": {"gateway_ip": "10.99.0.255"}})
-    assert (in_sync(here, "hb"), kinds(here, "hb")) == (False, [("site2", "stretched network")])
+    assert (in_sync(here, "hb"), kinds(here, "hb")) == (False, [("site2", "gateway")])
     ask(here, "site2", "DELETE", f"/networks/{made.network_id}")
     assert in_sync(here, "hb") is False
     assert "is gone" in here.service.check(here.caller, "mme", "hb").findings[0].what
@@ -265,7 +265,7 @@ def test_who_undoes_all_the_time_is_told(here: PlaneSetup, monkeypatch: pytest.M
     job = here.repair("mgmt")
     assert job is not None
     assert job.state is JobState.PAUSED
-    assert "somebody else changes it" in (job.error or "")
+    assert "stop the other writer" in (job.error or "")
 
 
 def test_a_repair_that_comes_late_makes_nothing(here: PlaneSetup) -> None:

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from multisite.domain import fence
+from multisite.domain.errors import Conflict
 from multisite.jobs.model import JobKind, JobState, Step
 from multisite.store.database import Database
 from multisite.store.models import JobRow
@@ -101,6 +102,12 @@ class TinyEngine:
     def list(self, project_id: str | None = None, subject: str | None = None) -> builtins.list[TinyJob]:
         return [job for job in self.jobs.values() if subject in (None, job.subject)]
 
+    def claim(self, subject: str, what: str) -> None:
+        self.database.advisory_lock(f"subject {subject}")
+        for job in self.list(subject=subject):
+            if not job.settled:
+                raise Conflict(f"{what}: job {job.id} ({job.title}) is at work on it")
+
     def resume(self, id: str, _by: str) -> None:
         assert self.jobs[id].state is JobState.PAUSED
         self.jobs[id].state = JobState.RUNNING
@@ -140,6 +147,8 @@ class TinyEngine:
             job.state = JobState.UNDONE if undone else JobState.UNDO_FAILED
         if job.kind.finished is not None:
             job.kind.finished(job.id, job.state, job.params)
+        if job.kind.outcome is not None:
+            job.kind.outcome.apply(job, job.params)
         self._settled(job.id, True)
 
     def _run(self, job: TinyJob, step: Step) -> bool:

@@ -14,7 +14,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.planes import AUTOMATIC
 from multisite.clouds.projects import seeing
-from multisite.domain.plane_drift import Holder, NetworkSeen, PlaneSight, RouterSeen, SubnetSeen
+from multisite.domain.plane_drift import Holder, NetworkSeen, PlaneSiteState, RouterSeen, SubnetSeen
 from multisite.domain.planes import MadeAt
 
 Row = dict[str, Any]
@@ -30,7 +30,7 @@ SNAT = "network:router_centralized_snat"
 """Of a distributed router's second port in a network; its interface proper has the gateway's address."""
 
 
-def look(site: CloudSite, name: str, made: MadeAt) -> PlaneSight:
+def look(site: CloudSite, name: str, made: MadeAt) -> PlaneSiteState:
     """``name``: of everything made.  A look is complete or none at all: raises what ``call`` and ``seeing`` raise."""
     network = _by_id(seeing(site, made.project_id), "network", made.network_id)
     subnets: list[Row] = []
@@ -47,7 +47,7 @@ def look(site: CloudSite, name: str, made: MadeAt) -> PlaneSight:
     at = [
         address for row in ports if _is_of(row, made.router_id) for address in _addresses(row, made.subnet_id)
     ]
-    return PlaneSight(
+    return PlaneSiteState(
         site.name,
         known=True,
         network=_network(network),

@@ -34,6 +34,16 @@ SENTENCES: Mapping[PathState, str] = {
     PathState.FAILED: "could not be set up; nothing of it is left: delete it",
 }
 
+TRANSITIONS: tuple[tuple[PathState, PathState, str], ...] = (
+    (PathState.CREATING, PathState.READY, "both sides made"),
+    (PathState.CREATING, PathState.FAILED, "failed, undone"),
+    (PathState.CREATING, PathState.STOPPED, "failed, not undone"),
+    (PathState.READY, PathState.DELETING, "delete"),
+    (PathState.STOPPED, PathState.DELETING, "delete"),
+    (PathState.DELETING, PathState.STOPPED, "failed"),
+)
+"""From, to, and why; shown in docs/addresses.md.  One that is deleted, or forgotten after it failed, is no more."""
+
 
 @dataclass(frozen=True)
 class PathEnd:
@@ -71,7 +81,7 @@ class L3Path:
 
 
 @dataclass(frozen=True)
-class EndSight:
+class EndState:
     """What one site says of its end.  ``known`` False: it did not answer (``why``)."""
 
     site: str
@@ -94,12 +104,12 @@ OPEN = "others than the peer reach the member"
 _OPENING = frozenset({"no port security", "rule too wide"})
 
 
-def judge(path: L3Path, sights: Sequence[EndSight]) -> Comparison:
+def judge(path: L3Path, sights: Sequence[EndState]) -> Comparison:
     """Compare the record with what both sites say."""
     return Comparison(tuple(found for sight in sights for found in _of_end(path, sight, sights)))
 
 
-def _of_end(path: L3Path, sight: EndSight, sights: Sequence[EndSight]) -> list[Finding]:
+def _of_end(path: L3Path, sight: EndState, sights: Sequence[EndState]) -> list[Finding]:
     end, peer = path.end(sight.site), path.peer(sight.site)
     if not sight.known:
         return [unknown(sight.site, sight.why, "nobody knows whether the path is whole there")]
@@ -137,13 +147,13 @@ def _wrong(site: str, kind: str, what: str, remedy: str = AGAIN) -> Finding:
     return Finding(site, kind, what, OPEN if kind in _OPENING else CUT, remedy)
 
 
-def _address_of(peer: PathEnd, sights: Sequence[EndSight]) -> str | None:
+def _address_of(peer: PathEnd, sights: Sequence[EndState]) -> str | None:
     """As the peer's site says now; by the record when it cannot be asked."""
     sight = next((s for s in sights if s.site == peer.site), None)
     return sight.address if sight is not None and sight.known and sight.address else peer.address
 
 
-def _of_rules(path: L3Path, sight: EndSight, peer: str | None) -> list[Finding]:
+def _of_rules(path: L3Path, sight: EndState, peer: str | None) -> list[Finding]:
     found: list[Finding] = []
     inward = [rule for rule in sight.rules if rule["direction"] == "ingress"]
     exact = [rule for rule in inward if _lets_only(path, rule, peer)]

@@ -38,6 +38,22 @@ SENTENCES: Mapping[AddressState, str] = {
     AddressState.FAILED: "could not be set up; nothing the job made is left: delete it",
 }
 
+TRANSITIONS: tuple[tuple[AddressState, AddressState, str], ...] = (
+    (AddressState.CREATING, AddressState.HELD, "bound"),
+    (AddressState.CREATING, AddressState.FAILED, "failed, undone"),
+    (AddressState.CREATING, AddressState.STOPPED, "failed, not undone"),
+    (AddressState.HELD, AddressState.MOVING, "move, undo"),
+    (AddressState.STOPPED, AddressState.MOVING, "move"),
+    (AddressState.MOVING, AddressState.HELD, "moved, or back again"),
+    (AddressState.MOVING, AddressState.STOPPED, "failed"),
+    (AddressState.HELD, AddressState.MAYBE_TWICE, "a site in doubt"),
+    (AddressState.MAYBE_TWICE, AddressState.HELD, "released there"),
+    (AddressState.HELD, AddressState.DELETING, "delete"),
+    (AddressState.STOPPED, AddressState.DELETING, "delete"),
+    (AddressState.DELETING, AddressState.STOPPED, "failed"),
+)
+"""From, to, and why; shown in docs/addresses.md.  One that is deleted, or forgotten after it failed, is no more."""
+
 
 class Verdict(StrEnum):
     """What a look at all sites found; each sentence is completed by ``judge``."""
@@ -161,7 +177,7 @@ def read_mark(description: str) -> Mark | None:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class BindingState:
     """What one site says.  ``known`` False: it did not answer (``why``); nothing else counts then.
 
     ``status`` is Neutron's: ACTIVE while the L3 agent answers for the address, DOWN once it has stopped.
@@ -196,30 +212,30 @@ class Judgment:
     released: tuple[str, ...] = ()
 
 
-def judge(address: MovingAddress, sightings: Sequence[Sighting], answers: bool | None = None) -> Judgment:
+def judge(address: MovingAddress, states: Sequence[BindingState], answers: bool | None = None) -> Judgment:
     """Compare the record with what the sites say (and whether the address answers from outside, None: unknown)."""
-    findings = tuple(_finding(address, seen) for seen in sightings)
-    holders = [s.site for s in sightings if s.holds]
-    silent = [s.site for s in sightings if not s.known]
-    verdict, sentence = _verdict(address, sightings, holders, silent)
-    stale = stale_sites(address, sightings)
+    findings = tuple(_finding(address, seen) for seen in states)
+    holders = [s.site for s in states if s.holds]
+    silent = [s.site for s in states if not s.known]
+    verdict, sentence = _verdict(address, states, holders, silent)
+    stale = stale_sites(address, states)
     if verdict is Verdict.ONE and answers is False:
         verdict, sentence = Verdict.DRIFT, f"{sentence}, but it does not answer from outside"
-    released = tuple(s.site for s in sightings if s.known and not s.holds)
+    released = tuple(s.site for s in states if s.known and not s.holds)
     return Judgment(verdict, sentence, findings, stale, answers, released)
 
 
-def stale_sites(address: MovingAddress, sightings: Sequence[Sighting]) -> tuple[str, ...]:
+def stale_sites(address: MovingAddress, states: Sequence[BindingState]) -> tuple[str, ...]:
     """Who holds it and has to let go.
 
     Older by its mark than the record: always, whoever else can be asked.  Held with a mark that is not older, or
     with none (somebody's hand): only when the active site is seen to hold it too, else it would be taken from its
     only holder.
     """
-    active = next((s for s in sightings if s.site == address.active_site), None)
+    active = next((s for s in states if s.site == address.active_site), None)
     active_holds = active is not None and active.holds
     found = []
-    for seen in sightings:
+    for seen in states:
         if not seen.holds or seen.site == address.active_site:
             continue
         older = seen.mark is not None and seen.mark.bound and seen.mark.epoch < address.epoch
@@ -229,7 +245,7 @@ def stale_sites(address: MovingAddress, sightings: Sequence[Sighting]) -> tuple[
 
 
 def _verdict(
-    address: MovingAddress, sightings: Sequence[Sighting], holders: Sequence[str], silent: Sequence[str]
+    address: MovingAddress, states: Sequence[BindingState], holders: Sequence[str], silent: Sequence[str]
 ) -> tuple[Verdict, str]:
     active = address.active_site
     if len(holders) > 1:
@@ -244,13 +260,13 @@ def _verdict(
         return Verdict.UNKNOWN, f"{held}{', '.join(silent)} cannot be asked{doubt}"
     if not holders:
         return Verdict.NOBODY, f"nobody holds it; the record says {active}: move it there or elsewhere"
-    (seen,) = [s for s in sightings if s.site == active]
+    (seen,) = [s for s in states if s.site == active]
     if seen.port_id != address.member(active).port_id:
         return Verdict.DRIFT, f"{active} holds it at port {seen.port_id}, not at its member's"
     return Verdict.ONE, f"{active} holds it, and no other site does"
 
 
-def _finding(address: MovingAddress, seen: Sighting) -> Finding:
+def _finding(address: MovingAddress, seen: BindingState) -> Finding:
     """What a site says, and whether that is as recorded: the active site holds it at its member's port, no other."""
     if not seen.known:
         return unknown(seen.site, seen.why, "it may hold the address")
@@ -271,5 +287,5 @@ def _finding(address: MovingAddress, seen: Sighting) -> Finding:
     return _told(seen, "held", said, active and member and not agent)
 
 
-def _told(seen: Sighting, kind: str, what: str, as_recorded: bool) -> Finding:
+def _told(seen: BindingState, kind: str, what: str, as_recorded: bool) -> Finding:
     return Finding(seen.site, kind, what, severity=Severity.NOTE if as_recorded else Severity.DIFFERS)

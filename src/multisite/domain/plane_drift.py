@@ -47,7 +47,7 @@ class Holder:
 
 
 @dataclass(frozen=True)
-class PlaneSight:
+class PlaneSiteState:
     """What one site says of a plane, complete; ``known`` False: it did not tell (``why``), and the rest says nothing.
 
     None: the site answered and has no such thing that our credentials see.  ``other_*``: what is called the same in the
@@ -68,10 +68,10 @@ class PlaneSight:
     holders: Mapping[str, Holder] = field(default_factory=dict)
 
 
-def judge(application: str, record: PlaneRecord, sights: Sequence[PlaneSight]) -> Comparison:
+def judge(application: str, record: PlaneRecord, sights: Sequence[PlaneSiteState]) -> Comparison:
     """Compare a plane of networks of its own with what its sites say; a site without a sight is unknown."""
     seen = {sight.site: sight for sight in sights}
-    silent = PlaneSight("", known=False, why="nobody asked it")
+    silent = PlaneSiteState("", known=False, why="nobody asked it")
     return Comparison(
         tuple(d for site in record.sites for d in of_site(application, record, site, seen.get(site, silent)))
     )
@@ -81,7 +81,7 @@ def unknown(site: str, why: str) -> Finding:
     return findings.unknown(site, why, "nobody knows whether the plane is there")
 
 
-def of_site(application: str, record: PlaneRecord, site: str, sight: PlaneSight) -> list[Finding]:
+def of_site(application: str, record: PlaneRecord, site: str, sight: PlaneSiteState) -> list[Finding]:
     """In the order in which a repair has to go about it."""
     made = record.made.get(site)
     if made is None:
@@ -98,7 +98,7 @@ class _OfSite:
     repair: str
     record: PlaneRecord
     made: MadeAt
-    sight: PlaneSight
+    sight: PlaneSiteState
     site: str
 
     def drift(self) -> Iterator[Finding]:

@@ -94,6 +94,17 @@ SENTENCES: Mapping[PlaneState, str] = {
     PlaneState.FAILED: "could not be made; nothing of it is left in any site",
     PlaneState.REMOVING: "being removed; if its job has ended, something is left: the error says what, remove it again",
 }
+TRANSITIONS: tuple[tuple[PlaneState, PlaneState, str], ...] = (
+    (PlaneState.DESCRIBED, PlaneState.REALIZING, "realize"),
+    (PlaneState.FAILED, PlaneState.REALIZING, "realize"),
+    (PlaneState.REALIZING, PlaneState.ACTIVE, "made in all sites"),
+    (PlaneState.REALIZING, PlaneState.FAILED, "failed, undone"),
+    (PlaneState.REALIZING, PlaneState.REMOVING, "failed, not undone"),
+    (PlaneState.ACTIVE, PlaneState.REMOVING, "remove"),
+    (PlaneState.REMOVING, PlaneState.DESCRIBED, "removed"),
+    (PlaneState.FAILED, PlaneState.DESCRIBED, "remove"),
+)
+"""From, to, and why; shown in docs/planes.md."""
 AT_REST = frozenset({PlaneState.DESCRIBED, PlaneState.FAILED})
 """Nothing of it is in any site: it may be described anew, or realized."""
 

@@ -26,12 +26,27 @@ class StretchKind(StrEnum):
 
 
 class StretchState(StrEnum):
-    """Each with what an operator can rely on."""
+    """``SENTENCES`` has what an operator can rely on."""
 
-    CREATING = "creating"  # its job makes the sites' networks
-    ACTIVE = "active"  # every site has its part; the reconciler keeps the remote ports in step
-    FAILED = "failed"  # its job failed and was undone: the error says whether something is left
-    REMOVING = "removing"  # being taken apart: the reconciler leaves it alone
+    CREATING = "creating"
+    ACTIVE = "active"
+    FAILED = "failed"
+    REMOVING = "removing"
+
+
+SENTENCES: Mapping[StretchState, str] = {
+    StretchState.CREATING: "its job makes the sites' networks",
+    StretchState.ACTIVE: "every site has its part; the reconciler keeps the remote ports in step",
+    StretchState.FAILED: "its job failed and was undone: the error says whether something is left",
+    StretchState.REMOVING: "being taken apart: the reconciler leaves it alone",
+}
+TRANSITIONS: tuple[tuple[StretchState, StretchState, str], ...] = (
+    (StretchState.CREATING, StretchState.ACTIVE, "made in all sites"),
+    (StretchState.CREATING, StretchState.FAILED, "failed, undone"),
+    (StretchState.ACTIVE, StretchState.REMOVING, "unstretch"),
+    (StretchState.REMOVING, StretchState.ACTIVE, "given up"),
+)
+"""From, to, and why; shown in docs/networks.md.  One that is unstretched is no more."""
 
 
 class Gateway(StrEnum):

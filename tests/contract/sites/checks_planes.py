@@ -10,7 +10,7 @@ import pytest
 
 from multisite.clouds import networks, plane_sights, planes, routers, stretched, tokens
 from multisite.clouds.errors import ConflictInSite, Refused
-from multisite.domain.plane_drift import NetworkSeen, PlaneSight, RouterSeen, SubnetSeen
+from multisite.domain.plane_drift import NetworkSeen, PlaneSiteState, RouterSeen, SubnetSeen
 from multisite.domain.planes import MadeAt
 from tests.contract.sites.pair import Check, Pair, refused, send, where_neutron_has
 from tests.sim.deploy import ask
@@ -80,7 +80,7 @@ def what_a_plane_has_is_seen_and_set_back(pair: Pair) -> None:
     name = ask(one.network, "GET", f"/networks/{network_id}")["network"]["name"]
     made = _made(pair, network_id, _subnet(pair, network_id, "10.79.0.0/24"))
 
-    def seen() -> PlaneSight:
+    def seen() -> PlaneSiteState:
         return plane_sights.look(one, name, made)
 
     subnet = SubnetSeen("10.79.0.0/24", "10.79.0.1", dhcp=True)
@@ -121,7 +121,7 @@ def a_planes_router_is_seen_and_set_back(pair: Pair) -> None:
     pair.later(routers.remove, one, token, router, subnet)
     made = _made(pair, network_id, subnet, router)
 
-    def seen() -> PlaneSight:
+    def seen() -> PlaneSiteState:
         return plane_sights.look(one, "nobody is called so", made)
 
     assert (seen().router, seen().interface) == (RouterSeen(up=True, external_id=None), None)

@@ -12,9 +12,9 @@ from multisite.domain.moving_address import (
     SENTENCES,
     AddressMember,
     AddressState,
+    BindingState,
     Mark,
     MovingAddress,
-    Sighting,
     Verdict,
     judge,
     read_mark,
@@ -27,11 +27,11 @@ RECORD = MovingAddress(
      AddressMember("lyon", "port-l", "ext", "f-l", bound_epoch=3, released_epoch=3)),
     "paris", 4, AddressState.HELD, "icmp", "j", None, "olga", datetime(2026, 11, 21, tzinfo=UTC),
 )  # fmt: skip
-HELD = Sighting("paris", True, True, "port-p", "ACTIVE", Mark("a-1", 4, True))
-FREE = Sighting("lyon", True, True, None, "DOWN", Mark("a-1", 3, False))
-STALE = Sighting("lyon", True, True, "port-l", "ACTIVE", Mark("a-1", 3, True))
+HELD = BindingState("paris", True, True, "port-p", "ACTIVE", Mark("a-1", 4, True))
+FREE = BindingState("lyon", True, True, None, "DOWN", Mark("a-1", 3, False))
+STALE = BindingState("lyon", True, True, "port-l", "ACTIVE", Mark("a-1", 3, True))
 BY_HAND = replace(STALE, mark=Mark("a-1", 3, False))
-AWAY = Sighting("lyon", False, why="no route")
+AWAY = BindingState("lyon", False, why="no route")
 GONE = replace(HELD, port_id=None, status="DOWN")
 
 
@@ -55,7 +55,7 @@ GONE = replace(HELD, port_id=None, status="DOWN")
         ((replace(HELD, known=False), STALE), Verdict.ELSEWHERE, ("lyon",)),
     ],
 )
-def test_verdicts(seen: tuple[Sighting, ...], verdict: Verdict, stale: tuple[str, ...]) -> None:
+def test_verdicts(seen: tuple[BindingState, ...], verdict: Verdict, stale: tuple[str, ...]) -> None:
     found = judge(RECORD, seen)
     assert (found.verdict, found.stale) == (verdict, stale)
     assert found.sentence
@@ -111,7 +111,7 @@ def test_a_plan_in_words() -> None:
     ],
 )
 def test_moves_that_are_refused(
-    seen: tuple[Sighting, ...], to: str, fenced: tuple[str, ...], error: type[Exception], words: str
+    seen: tuple[BindingState, ...], to: str, fenced: tuple[str, ...], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         plan_move(RECORD, seen, to, fenced, "olga", "")
@@ -120,7 +120,7 @@ def test_moves_that_are_refused(
 def test_a_dead_site_that_let_go_long_ago_is_in_nobodys_way() -> None:
     oslo = AddressMember("oslo", "port-o", "ext", "f-o", bound_epoch=2, released_epoch=2)
     three = replace(RECORD, members=(*RECORD.members, oslo))
-    dead = Sighting("oslo", False, why="dead")
+    dead = BindingState("oslo", False, why="dead")
     assert plan_move(three, (HELD, FREE, dead), "lyon", (), "olga", "").others == ("paris", "oslo")
     in_doubt = three.with_member(replace(oslo, bound_epoch=3))
     with pytest.raises(Conflict, match="--fenced oslo"):

@@ -13,7 +13,7 @@ from multisite.domain.findings import Comparison
 from multisite.domain.plane_drift import (
     Holder,
     NetworkSeen,
-    PlaneSight,
+    PlaneSiteState,
     RouterSeen,
     SubnetSeen,
     judge,
@@ -28,7 +28,7 @@ RECORD = PlaneRecord(
     "pl", "a", "copy", Role.BACKUP, Realized.L3, SITES, None, "why", PlaneState.ACTIVE, None,
     dict.fromkeys(SITES, MADE), "j",
 )  # fmt: skip
-WELL = PlaneSight(
+WELL = PlaneSiteState(
     "paris", True, network=NetworkSeen(True, 1450), subnet=SubnetSeen("10.1.0.0/24", GATEWAY, True),
     router=RouterSeen(True, "ext"), interface=GATEWAY,
 )  # fmt: skip
@@ -40,14 +40,14 @@ GUEST, ROUTER = (
 )
 
 
-def said(record: PlaneRecord, seen: PlaneSight, other: PlaneSight | None = None) -> Comparison:
+def said(record: PlaneRecord, seen: PlaneSiteState, other: PlaneSiteState | None = None) -> Comparison:
     """The second site is well unless something else is said."""
     well = WELL if record.realized is Realized.L3 else QUIET
     return judge("mme", record, [seen, other or replace(well, site="lyon")])
 
 
 @pytest.mark.parametrize(("record", "well"), [(RECORD, WELL), (LOCAL, QUIET)])
-def test_as_it_was_made(record: PlaneRecord, well: PlaneSight) -> None:
+def test_as_it_was_made(record: PlaneRecord, well: PlaneSiteState) -> None:
     assert (said(record, well), said(record, well).in_sync) == (Comparison(()), True)
 
 
@@ -109,7 +109,7 @@ def test_what_was_not_noted_is_not_compared() -> None:
 
 
 def test_unknown_is_never_in_sync() -> None:
-    away = PlaneSight("lyon", known=False, why="no route")
+    away = PlaneSiteState("lyon", known=False, why="no route")
     assert said(RECORD, WELL, away).in_sync is None
     assert said(RECORD, replace(WELL, network=None), away).in_sync is False, "what is wrong outweighs it"
     assert judge("mme", RECORD, [WELL]).in_sync is None, "a site nobody asked"
@@ -147,10 +147,10 @@ MAYBE = {
 
 
 @given(
-    seen=st.builds(PlaneSight, st.just("paris"), st.just(True), **MAYBE),
+    seen=st.builds(PlaneSiteState, st.just("paris"), st.just(True), **MAYBE),
     realized=st.sampled_from(["l3", "local"]),
 )
-def test_in_sync_is_only_what_is_exactly_so(seen: PlaneSight, realized: str) -> None:
+def test_in_sync_is_only_what_is_exactly_so(seen: PlaneSiteState, realized: str) -> None:
     """Whatever a site says: nothing that differs from what was made passes, and every drift is told in full."""
     record = RECORD if realized == "l3" else LOCAL
     found = said(record, seen)

@@ -113,7 +113,7 @@ class Undo(ShowOne):
 
 
 class Check(ShowOne):
-    """Check in every site where an address is bound, probe it from outside; exit status 1 when it differs, 2 when unknown
+    """Check where an address is bound, and probe it from outside; exit status 1 when it differs, 2 when unknown
 
     A site that came back with an old binding is made to let go.
     """

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import replace
 
-from multisite.domain.errors import NotFound
 from multisite.domain.moving_address import AddressState, MovingAddress
 from multisite.jobs.model import JobKind, JobState, Json, Step
+from multisite.jobs.outcome import Outcome
+from multisite.jobs.view import Job
 from multisite.networks.addresses.plan import MovePlan
 from multisite.networks.addresses.setup import CreateSteps, DeleteSteps, GuardSteps
 from multisite.networks.addresses.steps import MoveSteps, Tools
-from multisite.store.addresses import NotOwner
 
 MOVE, MOVE_FENCED = "move-address", "move-fenced-address"
 CREATE, DELETE, GUARD = "create-address", "delete-address", "guard-address"
-ErrorOf = Callable[[str], str | None]
 
 
-def kinds(tools: Tools, error_of: ErrorOf) -> list[JobKind]:
+def kinds(tools: Tools) -> list[JobKind]:
     """To be registered.
 
     A move that fails while the old site can be asked is undone at once: the address is back where it answered.  One
@@ -27,8 +25,8 @@ def kinds(tools: Tools, error_of: ErrorOf) -> list[JobKind]:
     """
 
     # Nobody waits for an address that goes; an agent whose host has just come back takes its time.
-    patience = replace(tools.hands.patience, agent=3 * tools.hands.patience.agent)
-    unhurried = replace(tools, hands=replace(tools.hands, patience=patience))
+    patience = replace(tools.binder.patience, agent=3 * tools.binder.patience.agent)
+    unhurried = replace(tools, binder=replace(tools.binder, patience=patience))
 
     def move(params: Mapping[str, Json]) -> list[Step]:
         return MoveSteps(MovePlan.from_json(dict(params)), tools).steps()
@@ -45,43 +43,28 @@ def kinds(tools: Tools, error_of: ErrorOf) -> list[JobKind]:
     def guard(params: Mapping[str, Json]) -> list[Step]:
         return GuardSteps(params["address_id"], params["address"], tuple(params["sites"]), tools).steps()
 
-    def settled(job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
-        _settle(tools, error_of, job_id, state, params, undone=AddressState.HELD)
+    def outcome(undone: AddressState) -> Outcome[MovingAddress]:
+        return Outcome(tools.rows, "address_id", _states(AddressState.HELD, undone))
 
-    def created(job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
-        _settle(tools, error_of, job_id, state, params, undone=AddressState.FAILED)
-
-    def deleted(job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
-        if state is not JobState.DONE:
-            _settle(tools, error_of, job_id, state, params, undone=AddressState.STOPPED)
-            return
-        with suppress(NotFound):
-            tools.rows.delete(params["address_id"])
-
+    deleted = Outcome(
+        tools.rows, "address_id", _states(AddressState.DELETING, AddressState.STOPPED), _forget_deleted
+    )
     return [
-        JobKind(MOVE, move, on_failure="undo", finished=settled),
-        JobKind(MOVE_FENCED, move, on_failure="pause", finished=settled),
-        JobKind(CREATE, create, on_failure="undo", finished=created),
-        JobKind(DELETE, delete, on_failure="pause", finished=deleted),
-        JobKind(GUARD, guard, on_failure="pause", finished=settled),
+        JobKind(MOVE, move, on_failure="undo", outcome=outcome(AddressState.HELD)),
+        JobKind(MOVE_FENCED, move, on_failure="pause", outcome=outcome(AddressState.HELD)),
+        JobKind(CREATE, create, on_failure="undo", outcome=outcome(AddressState.FAILED)),
+        JobKind(DELETE, delete, on_failure="pause", outcome=deleted),
+        JobKind(GUARD, guard, on_failure="pause", outcome=outcome(AddressState.HELD)),
     ]
 
 
-def _settle(
-    tools: Tools,
-    error_of: ErrorOf,
-    job_id: str,
-    state: JobState,
-    params: Mapping[str, Json],
-    *,
-    undone: AddressState,
-) -> None:
-    """Unless another job has the address by now.  The error stays to be read also when all was undone."""
+def _states(done: AddressState, undone: AddressState) -> dict[JobState, AddressState]:
+    """The error stays to be read also when all was undone."""
+    stopped = AddressState.STOPPED
+    return {
+        JobState.DONE: done, JobState.UNDONE: undone, JobState.PAUSED: stopped, JobState.UNDO_FAILED: stopped
+    }  # fmt: skip
 
-    def change(known: MovingAddress) -> MovingAddress:
-        at_rest = {JobState.DONE: AddressState.HELD, JobState.UNDONE: undone}.get(state, AddressState.STOPPED)
-        error = None if state is JobState.DONE else error_of(job_id)
-        return replace(known, state=at_rest, error=error)
 
-    with suppress(NotFound, NotOwner):
-        tools.rows.change(params["address_id"], job_id, change)
+def _forget_deleted(_known: MovingAddress, wanted: MovingAddress, job: Job) -> MovingAddress | None:
+    return None if job.state is JobState.DONE else wanted

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from multisite.domain.errors import Conflict, Invalid
-from multisite.domain.moving_address import MovingAddress, Sighting
+from multisite.domain.moving_address import BindingState, MovingAddress
 
 CHECK, SILENCE, EPOCH, BIND, VERIFY = "check", "silence", "epoch", "bind", "verify"
 
@@ -64,7 +64,7 @@ class MovePlan:
 
 def plan_move(
     address: MovingAddress,
-    sightings: Sequence[Sighting],
+    states: Sequence[BindingState],
     target: str,
     fenced: Sequence[str],
     by: str,
@@ -77,13 +77,13 @@ def plan_move(
             raise Invalid(f"{field}: {site!r} is none of the sites of {address.name}: {', '.join(sites)}")
     if target in fenced:
         raise Invalid(f"fenced: {target!r} is where the address is to go: it cannot be fenced")
-    seen = {sighting.site: sighting for sighting in sightings}
+    seen = {sighting.site: sighting for sighting in states}
     if not seen[target].known:
         raise Conflict(f"to: site {target} cannot be asked: {seen[target].why}")
     others = sorted((site for site in sites if site != target), key=lambda site: site != address.active_site)
     for site in others:
         refuse_unknown(address, seen[site], fenced)
-    if _is_there(address, sightings, target):
+    if _is_there(address, states, target):
         raise Conflict(f"address {address.name}: {target} holds it already, and no other site does")
     return MovePlan(
         address.id,
@@ -98,7 +98,7 @@ def plan_move(
     )
 
 
-def refuse_unknown(address: MovingAddress, seen: Sighting, fenced: Sequence[str]) -> None:
+def refuse_unknown(address: MovingAddress, seen: BindingState, fenced: Sequence[str]) -> None:
     """Conflict when the site may hold the address, cannot be asked, and nobody vouches for it.
 
     A site that let go of it when it last held it does not stand in the way by being away.
@@ -112,8 +112,8 @@ def refuse_unknown(address: MovingAddress, seen: Sighting, fenced: Sequence[str]
         )
 
 
-def _is_there(address: MovingAddress, sightings: Sequence[Sighting], target: str) -> bool:
-    here = next(s for s in sightings if s.site == target)
+def _is_there(address: MovingAddress, states: Sequence[BindingState], target: str) -> bool:
+    here = next(s for s in states if s.site == target)
     mark = here.mark
     settled = (
         target == address.active_site
@@ -121,4 +121,4 @@ def _is_there(address: MovingAddress, sightings: Sequence[Sighting], target: str
         and mark is not None
         and (mark.bound, mark.epoch) == (True, address.epoch)
     )
-    return settled and not any(s.holds for s in sightings if s.site != target) and not address.in_doubt
+    return settled and not any(s.holds for s in states if s.site != target) and not address.in_doubt

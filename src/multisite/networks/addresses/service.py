@@ -25,9 +25,9 @@ from multisite.domain.moving_address import (
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.networks.addresses import kinds
-from multisite.networks.addresses.hold import Hands, Patience
-from multisite.networks.addresses.look import Eyes, Listen, OpensSites, listen
+from multisite.networks.addresses.binder import AddressBinder, Patience
 from multisite.networks.addresses.plan import plan_move
+from multisite.networks.addresses.reader import AddressReader, Listen, OpensSites, listen
 from multisite.networks.addresses.steps import Tools
 from multisite.networks.probe.echo import way
 from multisite.networks.stretch.members import own_port
@@ -55,7 +55,7 @@ class MemberAsked:
 class AddressService:
     """The verbs.  Callers see what is of their project, administrators everything.
 
-    ``listener``: how the address is listened to from outside (``look.listen``: from where this service runs).
+    ``listener``: how the address is listened to from outside (``reader.listen``: from where this service runs).
     Registers its kinds of jobs with ``jobs``.
     """
 
@@ -72,10 +72,10 @@ class AddressService:
     ) -> None:
         self._database, self._jobs, self._clouds, self._audit, self._now = database, jobs, clouds, audit, now
         self._rows = AddressRepository(database)
-        self._eyes = Eyes(clouds)
+        self._reader = AddressReader(clouds)
         self._listen = listener
-        tools = Tools(self._rows, Hands(self._eyes, patience or Patience()), listener, now)
-        for kind in kinds.kinds(tools, lambda job_id: jobs.get(job_id).error):
+        tools = Tools(self._rows, AddressBinder(self._reader, patience or Patience()), listener, now)
+        for kind in kinds.kinds(tools):
             jobs.register(kind)
 
     def create(
@@ -135,7 +135,7 @@ class AddressService:
         """Ask every site, and listen from outside.  A site that is back and holds it is made to let go at once."""
         address = self.get(caller, id)
         heard = self._listen(address.address, address.probe)
-        found = judge(address, self._eyes.everywhere(address), heard)
+        found = judge(address, self._reader.everywhere(address), heard)
         if found.stale:
             self.let_go(address.id, found.stale, caller.user_name)
         return found
@@ -153,13 +153,13 @@ class AddressService:
             raise Conflict(f"address {address.name}: it is {address.state}: there is nothing to move")
         known = tuple(m.site for m in address.members if m.site in fenced)
         plan = plan_move(
-            address, self._eyes.everywhere(address, hurry=known), to, fenced, caller.user_name, why
+            address, self._reader.everywhere(address, hurry=known), to, fenced, caller.user_name, why
         )
         kind = kinds.MOVE_FENCED if plan.fenced else kinds.MOVE
         with self._database.session():
             self._rows.advisory_lock(address.id)
             if self._rows.refuse_busy(address.id).epoch != address.epoch:
-                raise Conflict(f"address {address.name}: it was moved by somebody else just now: look again")
+                raise Conflict(f"address {address.name}: it was moved concurrently: look at it and retry")
             title = f"Move {address.address} from {address.active_site} to {to}"
             job_id = self._start(caller, kind, plan.to_json(), title, address.project_id, address.id)
             for site in plan.fenced:
@@ -204,7 +204,7 @@ class AddressService:
 
     def look(self, address: MovingAddress) -> Judgment:
         """As ``check``, without listening, and without doing anything about it."""
-        return judge(address, self._eyes.everywhere(address))
+        return judge(address, self._reader.everywhere(address))
 
     def let_go(self, id: str, sites: Sequence[str], by: str = "guard") -> str | None:
         """Start the job that makes these sites let go; None while another job is at work on the address."""
@@ -244,7 +244,7 @@ class AddressService:
         )  # fmt: skip
 
     def _vouched(self, caller: Caller, address: MovingAddress, site: str, job_id: str) -> None:
-        """WorkContextFilter word it is that a site is fenced."""
+        """Record who said that a site is fenced."""
         if self._audit is None:
             return
         intent = Intent(

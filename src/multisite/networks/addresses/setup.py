@@ -49,13 +49,13 @@ class CreateSteps:
     def check(self, ctx: StepContext) -> Json:
         """Every site answers, has what moving needs and the member's port; nobody else has the address."""
         address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
-        eyes = self.tools.hands.eyes
+        reader = self.tools.binder.reader
         held = False
         for member in address.members:
-            site = eyes.opens.open(member.site)
+            site = reader.opens.open(member.site)
             neutron.requires(site)
             neutron.port(site, member.port_id)
-            found = eyes.floating_ip(address, member)
+            found = reader.floating_ip(address, member)
             if found is None or found.port_id is None:
                 continue
             held = True
@@ -68,7 +68,8 @@ class CreateSteps:
         # One that was deleted just now is at its L3 agent for a moment more.
         if not held and self.tools.still_answers(self.address, probe):
             raise StepFailed(
-                f"{self.address} answers from outside and none of the sites holds it: somebody else has it"
+                f"{self.address} answers from outside and none of the sites holds it: another host has it; find its "
+                "MAC address (`ip neigh`), or choose another address"
             )
         return {"held": held}
 
@@ -77,7 +78,7 @@ class CreateSteps:
             tools = self.tools
             address = tools.rows.get_owned(self.address_id, ctx.job_id)
             member = address.member(site)
-            cloud = tools.hands.eyes.opens.open(site)
+            cloud = tools.binder.reader.opens.open(site)
             ours = neutron.of_token(cloud, ctx.token)
             found = None if ours else neutron.find(cloud, member.network_id, self.address)
             adopted = found is not None
@@ -94,7 +95,7 @@ class CreateSteps:
 
     def give_up(self, site: str) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:
-            cloud = self.tools.hands.eyes.opens.open(site)
+            cloud = self.tools.binder.reader.opens.open(site)
             if result is not None and result["adopted"]:
                 _unmark(cloud, result["id"])
                 return
@@ -110,7 +111,7 @@ class CreateSteps:
         return {"epoch": found.epoch}
 
     def bind(self, ctx: StepContext) -> Json:
-        self.tools.hands.bind(ctx, self.tools.asks(ctx, self.address_id), self.active)
+        self.tools.binder.bind(ctx, self.tools.asks(ctx, self.address_id), self.active)
         return {"bound": self.tools.now().isoformat()}
 
     def unbind(self, ctx: StepContext, _result: Json | None) -> None:
@@ -118,7 +119,7 @@ class CreateSteps:
         address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
         if address.member(self.active).adopted and ctx.result_of("check")["held"]:
             return
-        self.tools.hands.let_go(ctx, self.tools.asks(ctx, self.address_id), self.active)
+        self.tools.binder.let_go(ctx, self.tools.asks(ctx, self.address_id), self.active)
 
     def verify(self, ctx: StepContext) -> Json:
         """Told, not judged: the member may not be up yet."""
@@ -160,16 +161,16 @@ class DeleteSteps:
             tools = self.tools
             address = tools.rows.get_owned(self.address_id, ctx.job_id)
             member = address.member(site)
-            cloud = tools.hands.eyes.opens.open(site)
-            tools.hands.tidy(address, site)
+            cloud = tools.binder.reader.opens.open(site)
+            tools.binder.tidy(address, site)
             if member.adopted and site == address.active_site:
                 _unmark(cloud, member.floating_ip_id)  # it was there, and in use, before us
                 return {"kept": True}
-            witnessed = tools.hands.let_go(ctx, tools.asks(ctx, self.address_id), site)
+            witnessed = tools.binder.let_go(ctx, tools.asks(ctx, self.address_id), site)
             tools.rows.released(self.address_id, ctx.job_id, site, witnessed)
             if member.adopted:
                 _unmark(cloud, member.floating_ip_id)
-            elif (found := tools.hands.eyes.floating_ip(address, member)) is not None:
+            elif (found := tools.binder.reader.floating_ip(address, member)) is not None:
                 neutron.remove(cloud, found.id)
             return {"kept": member.adopted}
 
@@ -195,7 +196,7 @@ class GuardSteps:
         def run(ctx: StepContext) -> Json:
             tools = self.tools
             address = tools.rows.get_owned(self.address_id, ctx.job_id)
-            sights = tools.hands.eyes.everywhere(address)
+            sights = tools.binder.reader.everywhere(address)
             found = judge(address, sights)
             seen = next(s for s in sights if s.site == site)
             if site == address.active_site or not seen.known:
@@ -207,8 +208,8 @@ class GuardSteps:
             if seen.holds:
                 ctx.event(f"{site} holds {address.address} with {seen.mark or 'no mark of ours'}, the record is epoch "
                           f"{address.epoch} in {address.active_site}: it lets go", site=site)  # fmt: skip
-            tools.hands.tidy(address, site)
-            witnessed = tools.hands.let_go(ctx, tools.asks(ctx, self.address_id), site)
+            tools.binder.tidy(address, site)
+            witnessed = tools.binder.let_go(ctx, tools.asks(ctx, self.address_id), site)
             tools.rows.released(self.address_id, ctx.job_id, site, witnessed)
             return {"released": True, "why": ""}
 

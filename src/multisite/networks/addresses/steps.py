@@ -20,12 +20,12 @@ from multisite.clouds import addresses as neutron
 from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.errors import MultisiteError
 from multisite.domain.fence import FencedThreads
-from multisite.domain.moving_address import MovingAddress, Sighting
+from multisite.domain.moving_address import BindingState, MovingAddress
 from multisite.jobs.model import Json, Step, StepContext, StepFailed
 from multisite.networks.addresses import plan as planning
-from multisite.networks.addresses.hold import AgentSilent, Hands
-from multisite.networks.addresses.look import Listen
+from multisite.networks.addresses.binder import AddressBinder, AgentSilent
 from multisite.networks.addresses.plan import MovePlan
+from multisite.networks.addresses.reader import Listen
 from multisite.store.addresses import AddressRepository
 
 UNDONE = "undone"
@@ -36,7 +36,7 @@ class Tools:
     """What every step needs."""
 
     rows: AddressRepository
-    hands: Hands
+    binder: AddressBinder
     listen: Listen
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -46,7 +46,7 @@ class Tools:
 
     def still_answers(self, address: str, how: str) -> bool | None:
         """Listen until nobody answers any more (False), for so long; None: it is not known here."""
-        patience = self.hands.patience
+        patience = self.binder.patience
         end = time.monotonic() + patience.quiet
         while (still := self.listen(address, how)) and time.monotonic() < end:
             time.sleep(patience.poll)
@@ -87,7 +87,7 @@ class MoveSteps:
         threads = FencedThreads(1, "address-listen")  # a site that is away costs its time limit, silence too
         listening = threads.submit(tools.listen, plan.address, plan.probe)
         try:
-            seen = {s.site: s for s in tools.hands.eyes.everywhere(address, hurry=plan.fenced)}
+            seen = {s.site: s for s in tools.binder.reader.everywhere(address, hurry=plan.fenced)}
             heard = listening.result()
         finally:
             threads.shutdown(wait=False)
@@ -106,7 +106,7 @@ class MoveSteps:
             "holders": [s.site for s in seen.values() if s.holds],
         }
 
-    def _refuse_answering(self, seen: dict[str, Sighting], heard: bool | None) -> None:
+    def _refuse_answering(self, seen: dict[str, BindingState], heard: bool | None) -> None:
         """A fence that lets answers through is none.  Nobody who can be asked holds it, so the fenced site answers."""
         away = [site for site in self.plan.fenced if not seen[site].known]
         if away and heard and not any(s.holds for s in seen.values()):
@@ -118,7 +118,7 @@ class MoveSteps:
     def _refuse_lost_port(self, address: MovingAddress) -> None:
         member = address.member(self.plan.target)
         try:
-            neutron.port(self.tools.hands.eyes.opens.open(member.site), member.port_id)
+            neutron.port(self.tools.binder.reader.opens.open(member.site), member.port_id)
         except NotFoundInSite as error:
             raise StepFailed(
                 f"site {member.site}: the member's port {member.port_id} is gone: the address has nowhere to go"
@@ -132,7 +132,7 @@ class MoveSteps:
             if not known:  # the check refuses that unless it is harmless, or declared fenced
                 return {"released": None, "asked": False, "begun": begun}
             try:
-                witnessed = tools.hands.let_go(ctx, tools.asks(ctx, plan.address_id), site)
+                witnessed = tools.binder.let_go(ctx, tools.asks(ctx, plan.address_id), site)
             except (AgentSilent, MultisiteError) as error:
                 if site not in plan.fenced:
                     raise
@@ -157,7 +157,7 @@ class MoveSteps:
             if address.active_site != site or not address.member(site).doubtful:
                 why = f"{UNDONE}: {plan.why}" if plan.why else UNDONE
                 tools.rows.raise_epoch(address.id, ctx.job_id, site, tools.now(), plan.by, why)
-            tools.hands.bind(ctx, tools.asks(ctx, plan.address_id), site)
+            tools.binder.bind(ctx, tools.asks(ctx, plan.address_id), site)
 
         return undo
 
@@ -166,7 +166,7 @@ class MoveSteps:
         plan = self.plan
         heard = ctx.result_of(planning.CHECK)["heard"]
         if plan.target in ctx.result_of(planning.CHECK)["holders"]:
-            ctx.event(f"{plan.target} holds it already, by somebody's hand: there is no silence to be heard")
+            ctx.event(f"{plan.target} holds it already, bound outside Multisite: it goes on answering")
             return {"silent": None}
         released = [ctx.result_of(planning.release_step(site))["released"] for site in plan.others]
         if plan.probe == "none" or (heard is False and not any(released)):
@@ -186,7 +186,7 @@ class MoveSteps:
         if still:
             raise StepFailed(
                 f"{self.plan.address} still answers from outside although every site that was asked has let go of it: "
-                "somebody else has the address, or an L3 agent's host keeps it; find its MAC address (`ip neigh`) first"
+                "another host has the address, or an L3 agent's host keeps it; find its MAC address (`ip neigh`) first"
             )
         return still
 
@@ -201,20 +201,20 @@ class MoveSteps:
     def bind(self, ctx: StepContext) -> Json:
         plan, tools = self.plan, self.tools
         self._refuse_other_holders(ctx, tools.rows.get_owned(plan.address_id, ctx.job_id), plan.target)
-        tools.hands.bind(ctx, tools.asks(ctx, plan.address_id), plan.target)
+        tools.binder.bind(ctx, tools.asks(ctx, plan.address_id), plan.target)
         return {"bound": tools.now().isoformat()}
 
     def unbind(self, ctx: StepContext, _result: Json | None) -> None:
         """Let go at the target, but not before it is known that the origin can take it back."""
         plan, tools = self.plan, self.tools
         address = tools.rows.get_owned(plan.address_id, ctx.job_id)
-        origin = tools.hands.eyes.at(address, plan.origin)
+        origin = tools.binder.reader.at(address, plan.origin)
         if not origin.known:
             raise StepFailed(
                 f"site {plan.origin} cannot be asked ({origin.why}): {plan.address} stays as it is; undo again when "
                 "the site is back, or move the address"
             )
-        witnessed = tools.hands.let_go(ctx, tools.asks(ctx, plan.address_id), plan.target)
+        witnessed = tools.binder.let_go(ctx, tools.asks(ctx, plan.address_id), plan.target)
         if (
             plan.probe != "none" and not origin.holds
         ):  # one that came back with its old binding answers rightly
@@ -225,12 +225,12 @@ class MoveSteps:
         """It has to answer when it did before; else the outcome is told, and nothing is concluded from it."""
         plan, tools = self.plan, self.tools
         must = ctx.result_of(planning.CHECK)["heard"] is True
-        limit = tools.hands.patience.answer if must else min(3.0, tools.hands.patience.answer)
+        limit = tools.binder.patience.answer if must else min(3.0, tools.binder.patience.answer)
         end = time.monotonic() + limit
         while not (heard := tools.listen(plan.address, plan.probe)) and time.monotonic() < end:
             if plan.probe == "none":
                 break
-            time.sleep(tools.hands.patience.poll)
+            time.sleep(tools.binder.patience.poll)
         if must and heard is False:
             raise StepFailed(
                 f"{plan.address} answered before the move and does not answer from {plan.target} within {limit:.0f} s: "
@@ -250,18 +250,18 @@ class MoveSteps:
         return round((self.tools.now() - first).total_seconds(), 3)
 
     def _refuse_other_holders(self, ctx: StepContext, address: MovingAddress, site: str) -> None:
-        """A last look: somebody's hand may have bound it elsewhere since.
+        """A last look: it may have been bound elsewhere since, outside Multisite.
 
         Not at sites the check could not ask, or the operator vouches for: waiting for them would be the outage.
         """
         known = set(ctx.result_of(planning.CHECK)["known"]) - set(self.plan.fenced)
         for other in [m.site for m in address.members if m.site != site and m.site in known]:
-            seen = self.tools.hands.eyes.at(address, other)
+            seen = self.tools.binder.reader.at(address, other)
             if seen.holds or not seen.known:
                 what = (
                     f"cannot be asked any more ({seen.why})"
                     if not seen.known
-                    else "holds it again, by somebody's hand"
+                    else "holds it again, bound outside Multisite"
                 )
                 raise StepFailed(
                     f"site {other} {what}: {address.address} is bound nowhere now; resume, undo, or move it again"

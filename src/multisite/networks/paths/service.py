@@ -6,7 +6,6 @@ import builtins
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,11 +14,11 @@ from typing import Any
 from multisite.clouds import addresses as neutron
 from multisite.clouds.ask import ask_all
 from multisite.domain.caller import Caller
-from multisite.domain.errors import Invalid, MultisiteError, NotFound
+from multisite.domain.errors import Invalid, MultisiteError
 from multisite.domain.findings import Comparison
 from multisite.domain.l3_path import (
     SENTENCES,
-    EndSight,
+    EndState,
     L3Path,
     PathEnd,
     PathState,
@@ -28,13 +27,21 @@ from multisite.domain.l3_path import (
 )
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobKind, JobState, Json, Step
-from multisite.networks.addresses.look import Listen, listen
+from multisite.jobs.outcome import Outcome
+from multisite.jobs.view import Job
+from multisite.networks.addresses.reader import Listen, listen
 from multisite.networks.paths.steps import OpensSites, PathSteps, look
 from multisite.networks.stretch.members import own_port
 from multisite.store.database import Database
 from multisite.store.paths import PathRepository
 
 KIND = "create-path"
+OUTCOME: Mapping[JobState, PathState] = {
+    JobState.DONE: PathState.READY,
+    JobState.UNDONE: PathState.FAILED,
+    JobState.PAUSED: PathState.STOPPED,
+    JobState.UNDO_FAILED: PathState.STOPPED,
+}
 PROTOCOLS = ("udp", "tcp", "sctp", "icmp")
 
 
@@ -62,7 +69,11 @@ class PathService:
         self._database, self._jobs, self._clouds, self._now = database, jobs, clouds, now
         self._rows = PathRepository(database)
         self._listen = listener
-        jobs.register(JobKind(KIND, self._build, on_failure="undo", finished=self._finished))
+        jobs.register(
+            JobKind(
+                KIND, self._build, on_failure="undo", outcome=Outcome(self._rows, "path_id", OUTCOME, _gone)
+            )
+        )
 
     def create(
         self, caller: Caller, name: str, ends: Sequence[EndAsked], protocol: str, port: int | None
@@ -116,7 +127,7 @@ class PathService:
         path = self.get(caller, id)
         sites = [end.site for end in path.ends]
         answers = ask_all(sites, partial(look, self._clouds, path), errors=(MultisiteError,))
-        silent = [EndSight(site, known=False, why=why) for site, why in answers.reasons.items()]
+        silent = [EndState(site, known=False, why=why) for site, why in answers.reasons.items()]
         return judge(path, [*answers.known.values(), *silent])
 
     def _end(self, caller: Caller, asked: EndAsked) -> PathEnd:
@@ -136,16 +147,11 @@ class PathService:
             params["path_id"], params["name"], (one, two), self._rows, self._clouds, self._listen
         ).steps()
 
-    def _finished(self, job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
-        with suppress(NotFound):
-            path = self._rows.get(params["path_id"])
-            if state is JobState.UNDONE and path.state is PathState.DELETING:
-                self._rows.delete(path.id)
-                return
-            states = {JobState.DONE: PathState.READY, JobState.UNDONE: PathState.FAILED}
-            at_rest = states.get(state, PathState.STOPPED)
-            error = None if state is JobState.DONE else self._jobs.get(job_id).error
-            self._rows.update(replace(path, state=at_rest, error=error))
+
+def _gone(known: L3Path, wanted: L3Path, job: Job) -> L3Path | None:
+    """One that was deleted, and is undone now, is forgotten."""
+    deleted = job.state is JobState.UNDONE and known.state is PathState.DELETING
+    return None if deleted else wanted
 
 
 def shown(path: L3Path) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused
 from multisite.clouds.waiting import wait_until
 from multisite.domain.findings import describe
-from multisite.domain.l3_path import EndSight, L3Path, PathEnd, judge, what_of
+from multisite.domain.l3_path import EndState, L3Path, PathEnd, judge, what_of
 from multisite.domain.manifest import SecurityGroupRecord, SecurityGroupRule
 from multisite.jobs.model import Json, Step, StepContext, StepFailed
-from multisite.networks.addresses.look import Listen
+from multisite.networks.addresses.reader import Listen
 from multisite.store.paths import PathRepository
 
 AGENT_SECONDS = 30.0
@@ -227,7 +227,7 @@ def reachable_from_outside(path: L3Path, site: str, listen: Listen) -> bool | No
     return listen(address, "icmp" if path.protocol == "icmp" else f"tcp:{path.port}")
 
 
-def look(opens: OpensSites, path: L3Path, site: str) -> EndSight:
+def look(opens: OpensSites, path: L3Path, site: str) -> EndState:
     """What a site says of its end; raises SiteError."""
     cloud, end = opens.open(site), path.end(site)
     port = neutron.port(cloud, end.port_id)
@@ -239,7 +239,7 @@ def look(opens: OpensSites, path: L3Path, site: str) -> EndSight:
     }
     ours = rows.get(end.group_id or "")
     others = [g for g in port.security_groups if g != end.group_id]
-    return EndSight(
+    return EndState(
         site, True, "", floating.address if floating else None, floating.status if floating else "",
         floating.port_id if floating else None, port.security_groups,
         tuple(ours["security_group_rules"]) if ours else (),

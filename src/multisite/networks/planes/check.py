@@ -10,7 +10,7 @@ from multisite.clouds.plane_sights import look
 from multisite.domain.caller import Caller
 from multisite.domain.errors import MultisiteError
 from multisite.domain.findings import Comparison, Finding
-from multisite.domain.plane_drift import PlaneSight, judge, unknown
+from multisite.domain.plane_drift import PlaneSiteState, judge, unknown
 from multisite.domain.planes import PlaneRecord
 from multisite.domain.stretched import Drift, PortState
 from multisite.networks.planes.orders import made_name
@@ -24,11 +24,11 @@ REMOTE_PORTS = "remote ports"
 def compare(opens: OpensSites, application: str, record: PlaneRecord) -> Comparison:
     """Of a plane of networks of its own.  A site that does not tell everything is unknown, never in sync."""
 
-    def sight(site: str) -> PlaneSight:
+    def sight(site: str) -> PlaneSiteState:
         return look(opens.open(site), made_name(application, record.name), record.made[site])
 
     answers = ask_all(record.made, sight, errors=(MultisiteError,))
-    silent = [PlaneSight(site, known=False, why=why) for site, why in answers.reasons.items()]
+    silent = [PlaneSiteState(site, known=False, why=why) for site, why in answers.reasons.items()]
     return judge(application, record, [*answers.known.values(), *silent])
 
 

@@ -7,7 +7,6 @@ while guests are in any of the networks or another job is at work on the plane, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -18,9 +17,9 @@ from multisite.clouds import planes, routers, stretched, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.projects import seeing
 from multisite.clouds.tokens import Kind
-from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
+from multisite.jobs.outcome import Outcome
 from multisite.jobs.view import Job
 from multisite.networks.planes.orders import token_of
 from multisite.networks.planes.plan import Part
@@ -28,6 +27,13 @@ from multisite.networks.stretch.watch import OpensSites
 from multisite.store.planes import PlaneRepository
 
 KIND = "realize-plane"
+OUTCOME: Mapping[JobState, PlaneState] = {
+    JobState.DONE: PlaneState.ACTIVE,
+    JobState.UNDONE: PlaneState.DESCRIBED,
+    JobState.PAUSED: PlaneState.REMOVING,
+    JobState.UNDO_FAILED: PlaneState.REMOVING,
+}
+"""A plane that was being realized when its job was undone is failed."""
 _PARTS: TypeAdapter[tuple[Part, ...]] = TypeAdapter(tuple[Part, ...])
 
 
@@ -50,18 +56,12 @@ def job_kind(rows: PlaneRepository, opens: OpensSites, jobs: Jobs) -> JobKind:
         parts = _PARTS.validate_python(given["parts"])
         return Realizing(given["plane_id"], given["name"], parts, rows, opens, jobs).steps()
 
-    return JobKind(KIND, build, on_failure="undo", finished=partial(_finished, rows, jobs.get))
+    return JobKind(KIND, build, on_failure="undo", outcome=Outcome(rows, "plane_id", OUTCOME, _amend))
 
 
 def at_work(jobs: Jobs, plane_id: str, but: str | None = None) -> str | None:
     """Id of a job that is at work on a plane, ``but`` for this one."""
     return next((job.id for job in jobs.list(subject=plane_id) if not job.settled and job.id != but), None)
-
-
-def refuse_at_work(jobs: Jobs, record: PlaneRecord, but: str | None = None) -> None:
-    """Conflict while a job is at work on it, ``but`` for this one."""
-    if (job_id := at_work(jobs, record.id, but)) is not None:
-        raise Conflict(f"plane {record.name}: job {job_id} is at work on it: wait for it, then try again")
 
 
 def remove_router(
@@ -196,24 +196,13 @@ class Realizing:
         return undo
 
 
-def _finished(
-    rows: PlaneRepository, job: Callable[[str], Job], job_id: str, state: JobState, given: Mapping[str, Json]
-) -> None:
-    def settled(known: PlaneRecord) -> PlaneRecord:
-        if known.job_id != job_id or known.state in AT_REST:
-            return known  # another job has it since, or this was told already: it is told at least once
-        if state is JobState.DONE:
-            return replace(known, state=PlaneState.ACTIVE, error=None)
-        error = job(job_id).error
-        if state is not JobState.UNDONE:
-            return replace(
-                known, state=PlaneState.REMOVING, error=f"something is left: {error or 'see its job'}"
-            )
-        failed = known.state is PlaneState.REALIZING
-        at_rest = PlaneState.FAILED if failed else PlaneState.DESCRIBED
-        return replace(
-            known, state=at_rest, made={}, error=error or "undone by the operator" if failed else None
-        )
-
-    with suppress(NotFound):
-        rows.change(given["plane_id"], settled)
+def _amend(known: PlaneRecord, wanted: PlaneRecord, job: Job) -> PlaneRecord:
+    if known.state in AT_REST:
+        return known
+    if job.state is JobState.DONE:
+        return wanted
+    if job.state is not JobState.UNDONE:
+        return replace(wanted, error=f"something is left: {job.error or 'see its job'}")
+    if known.state is PlaneState.REALIZING:
+        return replace(wanted, state=PlaneState.FAILED, made={}, error=job.error or "undone by the operator")
+    return replace(wanted, made={}, error=None)

@@ -10,7 +10,6 @@ from multisite.domain.errors import Conflict, MultisiteError
 from multisite.domain.model import Application
 from multisite.domain.planes import AT_REST, OrphanedResources, PlaneRecord, PlaneState, Realized
 from multisite.jobs.engine import JobEngine
-from multisite.networks.planes.job import at_work, refuse_at_work
 from multisite.networks.planes.leave import KIND, inside, params
 from multisite.networks.planes.orders import made_name
 from multisite.networks.stretch.watch import OpensSites
@@ -43,7 +42,7 @@ class PlaneRemoval:
         if record.state in AT_REST:
             self._forget_failure(record)
             return self.begin_left(caller, app, record, without)
-        self._refuse_busy(record)
+        self.jobs.claim(record.id, f"plane {record.name}")
         here = [part for part in _parts(record) if part.site not in without]
         self._refuse_used(record, here)
         if not without:
@@ -67,7 +66,7 @@ class PlaneRemoval:
             raise Conflict(f"forget: nothing of plane {record.name} is noted as left at {', '.join(unknown)}")
         with self.database.session():
             self.database.advisory_lock(f"plane {record.id}")
-            self._refuse_busy(record)
+            self.jobs.claim(record.id, f"plane {record.name}")
             self.rows.change(
                 record.id,
                 lambda known: replace(known, left=tuple(p for p in known.left if p.site not in sites)),
@@ -103,18 +102,13 @@ class PlaneRemoval:
     def _still(self, record: PlaneRecord, *, whole: bool) -> None:
         """Within the session that begins the work; a repair asks under the same lock."""
         self.database.advisory_lock(f"plane {record.id}")
-        self._refuse_busy(record)
+        self.jobs.claim(record.id, f"plane {record.name}")
         known = self.rows.get(record.id)
         same = known.left == record.left
         if whole:
             same = same and (known.state, known.job_id) == (record.state, record.job_id)
         if not same:
             raise Conflict(f"plane {record.name}: it changed a moment ago; look at it and try again")
-
-    def _refuse_busy(self, record: PlaneRecord) -> None:
-        if record.state is PlaneState.REMOVING and (job_id := at_work(self.jobs, record.id)) is not None:
-            raise Conflict(f"plane {record.name}: it is being removed already by job {job_id}")
-        refuse_at_work(self.jobs, record)
 
     def _refuse_used(self, record: PlaneRecord, parts: Sequence[OrphanedResources]) -> None:
         for part in parts:

@@ -67,7 +67,7 @@ class Repairing:
                 return {"mended": mended, "left": [one.what for one in findings]}
             if wrong.kind in mended:
                 raise StepFailed(
-                    f"site {site}: {wrong.what}, right after that was mended: somebody else changes it; stop that, "
+                    f"site {site}: {wrong.what}, right after that was repaired: stop the other writer, "
                     "then repair it again"
                 )
             _ACTS[wrong.kind](self, cloud, record, record.made[site])

@@ -186,7 +186,7 @@ class PlaneService:
             return None
         with self._database.session():
             self._database.advisory_lock(f"plane {record.id}")
-            planes_job.refuse_at_work(self._jobs, record)
+            self._jobs.claim(record.id, f"plane {record.name}")
             self._active(app, name, "is repaired")
             return self._jobs.start(
                 planes_repair.KIND, planes_repair.params(app.name, record, sites),
@@ -315,13 +315,13 @@ class PlaneService:
                 f"plane {record.name}: it would vanish, and something of it is left at {listed}: take that away when "
                 "the site is back (application plane remove), or forget it (application plane forget)"
             )
-        planes_job.refuse_at_work(self._jobs, record, but=record.job_id)
         if (state := self._seen(record).state) not in AT_REST:
             what = "would vanish" if gone else "would change"
             raise Conflict(
                 f"plane {record.name}: it is {state} and {what}: describe it as it is, or remove it first "
                 "(application plane remove)"
             )
+        self._jobs.claim(record.id, f"plane {record.name}")
 
 
 def shown(application: str, record: PlaneRecord) -> dict[str, Any]:

@@ -70,7 +70,9 @@ def read_cidr(name: str, text: str) -> IPv4Network:
     except ValueError as error:
         raise Invalid(f"{name}: {text!r} is not a network address: {error}") from error
     if not isinstance(found, IPv4Network) or found.prefixlen > 29:
-        raise Invalid(f"{name}: {text!r} must be IPv4 with room for guests of several sites (at most /29)")
+        raise Invalid(
+            f"{name}: {text!r} must be IPv4 with room for guests of several sites (prefix /29 or shorter)"
+        )
     return found
 
 

@@ -13,7 +13,7 @@ from multisite.clouds.ask import ask_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.errors import MultisiteError
-from multisite.domain.moving_address import AddressMember, MovingAddress, Sighting, read_mark
+from multisite.domain.moving_address import AddressMember, BindingState, MovingAddress, read_mark
 from multisite.networks.probe.echo import way
 from multisite.networks.probe.measure import answers
 
@@ -34,7 +34,7 @@ def listen(address: str, how: str) -> bool | None:
 
 
 @dataclass(frozen=True)
-class Eyes:
+class AddressReader:
     """Looks at sites.  ``opens`` gives their connections."""
 
     opens: OpensSites
@@ -49,7 +49,7 @@ class Eyes:
                 pass
         return neutron.find(site, member.network_id, address.address)
 
-    def at(self, address: MovingAddress, site: str) -> Sighting:
+    def at(self, address: MovingAddress, site: str) -> BindingState:
         """What one site says; never raises for the site's sake."""
         try:
             found = self.floating_ip(address, address.member(site))
@@ -57,7 +57,7 @@ class Eyes:
             return _unknown(site, str(error))
         return sighting(address.member(site), found)
 
-    def everywhere(self, address: MovingAddress, hurry: Collection[str] = ()) -> tuple[Sighting, ...]:
+    def everywhere(self, address: MovingAddress, hurry: Collection[str] = ()) -> tuple[BindingState, ...]:
         """All sites at the same time: one that is away costs its time limit once.
 
         Those in ``hurry`` (declared fenced: nobody expects them to answer) get ``HURRY_SECONDS`` only.
@@ -69,8 +69,8 @@ class Eyes:
         )
 
 
-def _unknown(site: str, why: str, fenced: bool = False) -> Sighting:
-    return Sighting(site, known=False, why=f"{why}, and it was declared fenced" if fenced else why)
+def _unknown(site: str, why: str, fenced: bool = False) -> BindingState:
+    return BindingState(site, known=False, why=f"{why}, and it was declared fenced" if fenced else why)
 
 
 def has_gone(member: AddressMember, found: FloatingIp) -> bool:
@@ -78,10 +78,12 @@ def has_gone(member: AddressMember, found: FloatingIp) -> bool:
     return found.port_id is None and found.revision == member.witnessed
 
 
-def sighting(member: AddressMember, found: FloatingIp | None) -> Sighting:
+def sighting(member: AddressMember, found: FloatingIp | None) -> BindingState:
     """A floating IP as the domain sees it."""
     if found is None:
-        return Sighting(member.site, known=True)
+        return BindingState(member.site, known=True)
     status = "DOWN" if has_gone(member, found) else found.status
     mark = read_mark(found.description)
-    return Sighting(member.site, known=True, present=True, port_id=found.port_id, status=status, mark=mark)
+    return BindingState(
+        member.site, known=True, present=True, port_id=found.port_id, status=status, mark=mark
+    )

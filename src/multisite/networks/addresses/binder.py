@@ -18,10 +18,10 @@ from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.waiting import wait_until
 from multisite.domain.moving_address import Mark, MovingAddress, read_mark
 from multisite.jobs.model import StepContext, StepFailed
-from multisite.networks.addresses.look import Eyes, has_gone
+from multisite.networks.addresses.reader import AddressReader, has_gone
 
 SWAPS = 8
-"""So often a change is tried again because somebody else changed the floating IP in between."""
+"""Tries of a change while others modify the floating IP at the same time (HTTP 412)."""
 
 
 class AgentSilent(StepFailed):
@@ -43,10 +43,10 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Hands:
+class AddressBinder:
     """``ask`` is called before each look: it raises when the job has lost the address."""
 
-    eyes: Eyes
+    reader: AddressReader
     patience: Patience
 
     def let_go(self, ctx: StepContext, ask: Callable[[], MovingAddress], site: str) -> int | None:
@@ -60,7 +60,7 @@ class Hands:
         for _ in range(SWAPS):
             address = ask()
             member = address.member(site)
-            seen = self.eyes.floating_ip(address, member)
+            seen = self.reader.floating_ip(address, member)
             if seen is None:
                 return None  # deleted by hand: the agent is told by that, and nothing can be late on what is gone
             mark = Mark(address.id, address.epoch, bound=False)
@@ -68,7 +68,7 @@ class Hands:
             if seen.port_id is None and _told_already(ctx, seen, mark):
                 break
             try:
-                cloud = self.eyes.opens.open(site)
+                cloud = self.reader.opens.open(site)
                 left = neutron.disassociate(cloud, seen, str(mark))
                 ctx.event(f"{site}: let go of {address.address} ({mark})", site=site, epoch=address.epoch)
                 break
@@ -76,7 +76,8 @@ class Hands:
                 continue
         else:
             raise StepFailed(
-                f"site {site}: floating IP of {ask().address} is changed by somebody all the time: stop that"
+                f"site {site}: floating IP of {ask().address} was modified concurrently {SWAPS} times: stop the other "
+                "writer and retry"
             )
         if has_gone(member, seen):
             return left.revision
@@ -95,14 +96,14 @@ class Hands:
                 raise StepFailed(f"address {address.name}: the record says {address.active_site}, not {site}")
             member = address.member(site)
             mark = Mark(address.id, address.epoch, bound=True)
-            cloud = self.eyes.opens.open(site)
-            seen = self.eyes.floating_ip(address, member)
+            cloud = self.reader.opens.open(site)
+            seen = self.reader.floating_ip(address, member)
             if seen is None:
                 seen = neutron.reserve(cloud, ctx.token, member.network_id, address.address, str(mark))
             if seen.port_id == member.port_id and read_mark(seen.description) == mark:
                 break
             if seen.port_id not in (None, member.port_id):
-                ctx.event(f"{site}: {address.address} was at port {seen.port_id}, by somebody's hand")
+                ctx.event(f"{site}: {address.address} was at port {seen.port_id}: changed outside Multisite")
             try:
                 neutron.associate(cloud, seen, member.port_id, str(mark))
                 ctx.event(f"{site}: bound {address.address} to port {member.port_id} ({mark})", site=site)
@@ -116,7 +117,8 @@ class Hands:
                 ) from error
         else:
             raise StepFailed(
-                f"site {site}: floating IP of {ask().address} is changed by somebody all the time: stop that"
+                f"site {site}: floating IP of {ask().address} was modified concurrently {SWAPS} times: stop the other "
+                "writer and retry"
             )
         self._wait_agent(ctx, ask(), site, "ACTIVE")
 
@@ -141,7 +143,7 @@ class Hands:
         member = address.member(site)
 
         def look() -> FloatingIp | None:
-            return self.eyes.floating_ip(address, member)
+            return self.reader.floating_ip(address, member)
 
         def there(seen: FloatingIp | None) -> bool:
             late = time.monotonic() >= end - self.patience.poll
@@ -160,7 +162,7 @@ class Hands:
 
     def _witnessed(self, ctx: StepContext, address: MovingAddress, site: str, end: float) -> bool:
         """Whether a witness shows that the agent has carried out the router without the address."""
-        member, token, cloud = address.member(site), _witness_of(address), self.eyes.opens.open(site)
+        member, token, cloud = address.member(site), _witness_of(address), self.reader.opens.open(site)
         said = f"{site}: the L3 agent does not say that {address.address} has gone"
         ctx.event(f"{said}: another floating IP behind the same router is to show it", site=site)
         try:
@@ -183,7 +185,7 @@ class Hands:
 
     def tidy(self, address: MovingAddress, site: str) -> None:
         """A run that died may have left its witness."""
-        witness.dismiss(self.eyes.opens.open(site), _witness_of(address))
+        witness.dismiss(self.reader.opens.open(site), _witness_of(address))
 
 
 def _witness_of(address: MovingAddress) -> str:

@@ -1,0 +1,92 @@
+"""One rule for all commands that look: 0 as wanted, 1 it differs or failed, 2 unknown or refused before any change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+import pytest
+
+from multisite.domain.findings import Comparison, Finding, blocking, unknown
+from multisite.domain.moving_address import Verdict
+from multisite_client.osc.findings import exit_status
+from osc.cloud import Cloud
+from osc.conftest import Openstack
+
+LOOKS = ("check", "verify", "preview", "reconcile")
+WRONG = Finding("lyon", "mtu", "it is 1400", "large frames are lost", "set it back")
+SILENT = unknown("lyon", "no route", "it may be gone")
+RECOVERY = ("recovery", "preview", "mme", "--target-site", "lyon")
+PLANE = ("application", "plane", "check", "mme", "mgmt")
+
+
+def _paths(*found: Finding) -> Callable[[Cloud], None]:
+    return lambda cloud: setattr(cloud.services.paths, "judgment", Comparison(found))
+
+
+def _verdict(verdict: Verdict) -> Callable[[Cloud], None]:
+    return lambda cloud: setattr(cloud.services.addresses, "verdict", verdict)
+
+
+def _networks(*found: Finding) -> Callable[[Cloud], None]:
+    return lambda cloud: setattr(cloud.services.networks, "problems", list(found))
+
+
+def _planes(*found: Finding) -> Callable[[Cloud], None]:
+    return lambda cloud: setattr(cloud.services.planes, "drift", list(found))
+
+
+def _recovery(*found: Finding) -> Callable[[Cloud], None]:
+    return lambda cloud: setattr(cloud.services.recoveries, "problems", found)
+
+
+def _as_it_is(_cloud: Cloud) -> None: ...
+
+
+CASES: list[tuple[tuple[str, ...], Callable[[Cloud], None], int]] = [
+    (("site", "check", "paris"), _as_it_is, 0),
+    (("site", "check", "paris"), lambda cloud: setattr(cloud.services.sites, "reachable", False), 1),
+    (PLANE, _planes(), 0),
+    (PLANE, _planes(WRONG, SILENT), 1),
+    (PLANE, _planes(SILENT), 2),
+    (("network", "check", "hb"), _networks(), 0),
+    (("network", "check", "hb"), _networks(WRONG, SILENT), 1),
+    (("network", "check", "hb"), _networks(SILENT), 2),
+    (("network", "reconcile", "hb"), _as_it_is, 0),
+    (("network", "reconcile", "hb"), lambda cloud: setattr(cloud.services.networks, "lost", "paris"), 2),
+    (("address", "check", "gw"), _as_it_is, 0),
+    (("address", "check", "gw"), _verdict(Verdict.NOBODY), 1),
+    (("address", "check", "gw"), _verdict(Verdict.TWICE), 1),
+    (("address", "check", "gw"), _verdict(Verdict.UNKNOWN), 2),
+    (("path", "check", "heartbeat"), _paths(), 0),
+    (("path", "check", "heartbeat"), _paths(WRONG, SILENT), 1),
+    (("path", "check", "heartbeat"), _paths(SILENT), 2),
+    (RECOVERY, _as_it_is, 0),
+    (RECOVERY, _recovery(blocking("", "flavor m1", "the target has none", "map it")), 2),
+]
+
+
+@pytest.mark.parametrize(("command", "given", "code"), CASES)
+def test_a_look_ends_with_what_it_found(
+    openstack: Openstack, cloud: Cloud, command: tuple[str, ...], given: Callable[[Cloud], None], code: int
+) -> None:
+    given(cloud)
+    answer = openstack(*command)
+    assert answer.code == code, answer.out + answer.err
+
+
+def test_every_command_that_looks_is_tried() -> None:
+    """But those of identity, which ask no service: their own tests try them."""
+    names = {point.name.removeprefix("multisite_") for point in entry_points(group="openstack.multisite.v1")}
+    looks = {name for name in names if name.split("_")[-1] in LOOKS and not name.startswith("identity_")}
+    tried = {"_".join(command[: _verb(command) + 1]) for command, _, _ in CASES}
+    assert tried == looks
+
+
+def _verb(command: tuple[str, ...]) -> int:
+    return next(number for number, word in enumerate(command) if word in LOOKS)
+
+
+@pytest.mark.parametrize(("as_wanted", "status"), [(True, 0), (False, 1), (None, 2)])
+def test_the_rule(as_wanted: bool | None, status: int) -> None:
+    assert exit_status(as_wanted) == status
