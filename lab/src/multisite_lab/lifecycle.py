@@ -149,15 +149,8 @@ def launch(machine: Machine) -> None:
         "--ipc",
         "--fork",
     ]
-    command += [
-        "--mount-proc",
-        "--propagation",
-        "private",
-        sys.executable,
-        "-m",
-        "multisite_lab.init",
-        machine.name,
-    ]
+    command += ["--mount-proc", "--propagation", "private", sys.executable, "-m", "multisite_lab.init"]
+    command.append(machine.name)
     with (machine.log / "init.out").open("w") as log:
         holder = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,

@@ -86,9 +86,32 @@ def _foundations(site: Site) -> list[Service]:
 
 def _compute_host(site: Machine) -> list[Service]:
     environment = base_environment(site)
-    quiet = ("-vsyslog:off", "-vconsole:off", "--log-file", "--pidfile")
     # Guests move from host to host over the management network.
     listen = ("--listen",) if form.current().compute_hosts > 1 else ()
+    return [
+        *_switch(site),
+        Service(
+            "libvirtd",
+            (
+                "/usr/sbin/libvirtd",
+                "--config",
+                "/etc/libvirt/libvirtd.conf",
+                "--pid-file",
+                f"{site.run}/libvirtd.pid",
+                *listen,
+            ),
+            (),
+            "unix:/run/libvirt/libvirt-sock",
+            environment,
+            "deb:libvirt-daemon",
+        ),
+        Service("tap-guard", (sys.executable, "-m", "multisite_lab.tapguard"), (), "", lab_environment(site)),
+    ]
+
+
+def _switch(site: Machine) -> list[Service]:
+    environment = base_environment(site)
+    quiet = ("-vsyslog:off", "-vconsole:off", "--log-file", "--pidfile")
     return [
         Service(
             "ovsdb-server",
@@ -112,22 +135,6 @@ def _compute_host(site: Machine) -> list[Service]:
             environment,
             "deb:openvswitch-switch",
         ),
-        Service(
-            "libvirtd",
-            (
-                "/usr/sbin/libvirtd",
-                "--config",
-                "/etc/libvirt/libvirtd.conf",
-                "--pid-file",
-                f"{site.run}/libvirtd.pid",
-                *listen,
-            ),
-            (),
-            "unix:/run/libvirt/libvirt-sock",
-            environment,
-            "deb:libvirt-daemon",
-        ),
-        Service("tap-guard", (sys.executable, "-m", "multisite_lab.tapguard"), (), "", lab_environment(site)),
     ]
 
 
@@ -152,14 +159,9 @@ def _control(site: Site) -> list[Service]:
             f"--config-file {etc}/neutron/neutron.conf --log-file {log}/neutron-api.log",
         ),
         _daemon(
-            site,
-            "neutron-openvswitch-agent",
-            f"{etc}/neutron/agent.conf",
-            ("rabbitmq", "ovs-bridges"),
-            logged=True,
+            site, "neutron-openvswitch-agent", f"{etc}/neutron/agent.conf", ("rabbitmq", "ovs-bridges"), True
         ),
-        # The plugin's watchdog lives in threads of this process, hence threads and an application loaded
-        # late.
+        # The plugin's watchdog lives in threads of this process: threads, and an application loaded late.
         _api(
             site,
             "nova",

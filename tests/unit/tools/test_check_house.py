@@ -81,3 +81,39 @@ def test_american_words(root: Path) -> None:
 def test_the_client_starts_without_the_service(root: Path, text: str, found: int) -> None:
     assert len(list(house.client_imports(written(root, client__src__a=text)))) == found
     assert not list(house.client_imports(written(root, src__a=text)))
+
+
+@pytest.mark.parametrize("how", ["{}", "def run():\n    {}", "if TYPE_CHECKING:\n    {}"])
+def test_modules_that_need_each_other(root: Path, how: str) -> None:
+    files = written(
+        root,
+        src__m__a=how.format("from m import b"),
+        src__m__b="from m.c import x",
+        src__m__c="import m.a",
+        src__m__d="from m import a",
+    )
+    (found,) = house.import_circles(files)
+    assert found.startswith("m.a, m.b, m.c: need each other")
+    assert not list(house.import_circles(written(root, src__m__c="")[:1] + files[:2] + files[3:]))
+
+
+def test_features_import_services_only(root: Path) -> None:
+    files = written(
+        root, src__multisite__recovery__a="def run():\n    from multisite.networks.stretch.plan import x"
+    )
+    assert list(house.through_services(files))
+    text = (
+        "from multisite.sites.service import S\nfrom multisite.recovery.b import y\nimport multisite.clouds"
+    )
+    assert not list(house.through_services(written(root, src__multisite__recovery__a=text)))
+
+
+def test_plugins_know_nothing_of_the_service(root: Path) -> None:
+    assert list(house.plugins_apart(written(root, plugins__nova__src__p__a="import multisite.domain")))
+    assert not list(house.plugins_apart(written(root, plugins__nova__src__p__a="import multisite_nova")))
+
+
+def test_functions_that_are_too_long(root: Path) -> None:
+    text = 'def run():\n    """Says\n    what."""\n' + "    x = 1\n" * 40
+    assert not list(house.long_functions(written(root, src__a=text)))
+    assert list(house.long_functions(written(root, src__a=text + "    x = 1\n")))

@@ -129,7 +129,7 @@ def _added(pairs: list[Pair], site: str, fingerprint: str, pem: str, life: int, 
 
 
 def compromised(state: JwsState, site: str, now: float) -> JwsState:
-    """All of a site's pairs are known to a stranger: accept none of them anywhere, make a new one at once."""
+    """All of a site's pairs are compromised: accept none of them anywhere, make a new one at once."""
     pairs = tuple(
         replace(p, compromised=True, retired_at=p.retired_at or now) for p in state.pairs.get(site, ())
     )

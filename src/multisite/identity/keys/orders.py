@@ -90,7 +90,7 @@ def migrated(service: KeyService) -> State:
 def replace_compromised(
     service: KeyService, kinds: Collection[str], jws_sites: Collection[str] = ()
 ) -> State:
-    """Replace keys that are known to a stranger, everywhere and at once, without the gate.
+    """Replace compromised keys, everywhere and at once, without the gate.
 
     Every token made with them is refused from then on: users log in again.  Sites that cannot be reached are
     switched as soon as they answer; until then they accept the old keys.

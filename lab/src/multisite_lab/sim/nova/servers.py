@@ -79,12 +79,16 @@ def create(sim: Sim, ask: Ask) -> Answer:
     )
     sim.state.servers[server.id] = server
     _take(sim, server)
+    _build(sim, server)
+    shown = {"id": server.id, "links": [], "OS-DCF:diskConfig": "MANUAL", "security_groups": []}
+    return ok({"server": shown}, 202)
+
+
+def _build(sim: Sim, server: Server) -> None:
     for number, stage in enumerate(STAGES[1:], start=1):
         seconds = sim.settings.build_server * number / len(STAGES)
         sim.after(seconds, partial(_stage, sim, server.id, stage))
     sim.after(sim.settings.build_server, lambda: _built(sim, server.id))
-    shown = {"id": server.id, "links": [], "OS-DCF:diskConfig": "MANUAL", "security_groups": []}
-    return ok({"server": shown}, 202)
 
 
 def _volumes(sim: Sim, ask: Ask, wanted: Row) -> list[Disk]:

@@ -39,6 +39,12 @@ def server(sim: Sim, found: Server, ask: Ask) -> Row:
             for disk in found.disks
         ],
     }
+    return row | _by_version(sim, found, ask)
+
+
+def _by_version(sim: Sim, found: Server, ask: Ask) -> Row:
+    """What is shown to administrators, from a microversion on, or of a failure."""
+    row: Row = {}
     if ask.version >= (2, 19):
         row["description"] = found.description
     if ask.version >= (2, 26):

@@ -97,6 +97,12 @@ def _master_variables(topology: Topology, store: Store) -> list[_Wanted]:
             str(store.gtid_domain),
             f"what is written at {site} alone may get GTIDs of another node",
         ),
+        *_master_binlog(site),
+    ]
+
+
+def _master_binlog(site: str) -> list[_Wanted]:
+    return [
         _Wanted("log_bin", "ON", f"replicas of {site} get nothing"),
         _Wanted("log_slave_updates", "ON", f"replicas of {site} get nothing that another master wrote"),
         _Wanted(
@@ -202,6 +208,16 @@ def _following(topology: Topology, store: Store, facts: DatabaseFacts) -> Iterat
         return
     yield from _source(topology, store, row)
     yield from _threads(store, row)
+    yield from _copied(store, row)
+    if isinstance(facts.caught_up, Unseen):
+        yield unknown(site, where(store), "position", facts.caught_up.reason, "its master's")
+    elif facts.caught_up is False:
+        behind = f"behind ({row.get('Seconds_Behind_Master') or 'unknown'} s by its own account)"
+        yield _differs(store, Severity.ERROR, "position", "its master's", behind, _old(site))
+
+
+def _copied(store: Store, row: Mapping[str, str]) -> Iterator[Finding]:
+    """What is copied, and how its place is known."""
     only = f"{names.SCHEMA}.%"
     if row.get("Replicate_Wild_Do_Table", "") != only:
         yield _differs(
@@ -220,17 +236,6 @@ def _following(topology: Topology, store: Store, facts: DatabaseFacts) -> Iterat
             "Slave_Pos",
             row.get("Using_Gtid", ""),
             "it cannot go over to the other master by GTID when its own is lost",
-        )
-    if isinstance(facts.caught_up, Unseen):
-        yield unknown(site, where(store), "position", facts.caught_up.reason, "its master's")
-    elif facts.caught_up is False:
-        yield _differs(
-            store,
-            Severity.ERROR,
-            "position",
-            "its master's",
-            f"behind ({row.get('Seconds_Behind_Master') or 'unknown'} s by its own account)",
-            _old(site),
         )
 
 
