@@ -127,11 +127,12 @@ def test_an_end_that_is_told_twice_is_the_same(here: PlaneSetup) -> None:
     for _ in range(2):
         job = here.realize("mgmt")
         told = here.plane("mgmt")
-        assert job.kind.finished is not None
-        job.kind.finished(job.id, job.state, job.params)
+        assert job.kind.outcome is not None
+        job.kind.outcome.apply(job, job.params)
         assert here.plane("mgmt") == told
     here.remove("mgmt")
-    job.kind.finished(job.id, JobState.UNDONE, job.params)
+    assert job.state is JobState.UNDONE
+    job.kind.outcome.apply(job, job.params)
     assert here.plane("mgmt").state is PlaneState.DESCRIBED
 
 
@@ -250,7 +251,7 @@ def test_a_site_that_is_away_keeps_its_plane(here: PlaneSetup) -> None:
     here.world.cut("site2")
     with pytest.raises(Conflict, match="site2 cannot be asked who is in it"):
         here.remove("mgmt")
-    with pytest.raises(Conflict, match="site2: it does not tell"):
+    with pytest.raises(Conflict, match="site2: unknown: it does not tell"):
         here.realize("ext")
     here.world.mend("site2")
     assert here.remove("mgmt") is not None
@@ -274,7 +275,7 @@ def test_an_l3_plane_needs_one_way_out(here: PlaneSetup) -> None:
     network = here.clouds.open("site1").network
     other = {"network": {"name": "other", "router:external": True}}
     made = deploy.ask(network, "POST", "/networks", other)["network"]["id"]
-    with pytest.raises(Conflict, match=r"site1: there are several.*set --default"):
+    with pytest.raises(Conflict, match=r"site1: external network: there are several.*set --default"):
         here.realize("copy")
     here.state("site1").networks[made]["is_default"] = True
     (action,) = [
