@@ -5,34 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from openstack import exceptions, resource
-from openstack.resource import Body
+from openstack import exceptions
 
 from multisite_client.acting import Acting
-from multisite_client.resources import Json
-
-
-class StretchedNetwork(resource.Resource):
-    resources_key = "stretched_networks"
-    base_path = "/stretched-networks"
-    allow_list = True
-
-    project_id = Body("project_id")
-    kind = Body("kind")
-    state = Body("state")
-    cidr = Body("cidr")
-    segmentation_id = Body("segmentation_id", type=int)
-    mtu = Body("mtu", type=int)
-    gateway = Body("gateway")
-    gateway_site = Body("gateway_site")
-    dhcp = Body("dhcp")
-    remote_groups = Body("remote_groups")
-    port_security = Body("port_security", type=bool)
-    members = Body("members", type=list)
-    job_id = Body("job_id")
-    requested_by = Body("requested_by")
-    error = Body("error")
-    created_at = Body("created_at")
+from multisite_client.resources import Json, StretchedNetwork
 
 
 class NetworkVerbs(Acting):

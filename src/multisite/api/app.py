@@ -30,8 +30,7 @@ from multisite.api import (
 )
 from multisite.api.middleware import pipeline
 from multisite.api.policy import Policy
-from multisite.api.services import ServiceSet
-from multisite.api.state import KEY, State
+from multisite.api.state import KEY, Services, State
 
 LOG = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ _BLUEPRINTS = (
 )
 
 
-def create_app(services: ServiceSet, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:
+def create_app(services: Services, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:
     """The WSGI application of ``/v1``, its middlewares around it.
 
     ``auth=False`` leaves Keystone out and trusts ``X-User-Id`` and its companions: for tests, never for

@@ -14,7 +14,8 @@ from multisite.api.schemas.addresses import (
     ProbeIn,
     ProbeOut,
 )
-from multisite.api.schemas.common import CheckOut, MaybeJobOut
+from multisite.api.schemas.common import MaybeJobOut
+from multisite.api.schemas.findings import CheckOut
 from multisite.api.state import policy, services
 from multisite.domain.caller import Caller
 from multisite.networks.paths.service import EndAsked, shown

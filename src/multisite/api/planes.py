@@ -6,7 +6,8 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from multisite.api.schemas.common import CheckOut, MaybeJobOut
+from multisite.api.schemas.common import MaybeJobOut
+from multisite.api.schemas.findings import CheckOut
 from multisite.api.schemas.planes import (
     PlaneForgetIn,
     PlaneOut,

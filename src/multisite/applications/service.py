@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite, Sites
@@ -19,6 +19,7 @@ from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import Application, Member
 from multisite.sites.service import NAME, NAME_RULE
+from multisite.store.applications import ApplicationRepository
 
 LOG = logging.getLogger(__name__)
 
@@ -28,20 +29,10 @@ ORDER_KEY, QUIESCE_KEY = "boot_order", "multisite_quiesce"
 _NO = frozenset({"no", "false", "0", "off"})
 
 
-class ApplicationStore(Protocol):
-    """``store.applications.ApplicationRepository``."""
-
-    def add(self, item: Application) -> Application: ...
-    def get(self, id: str, project_id: str | None = None) -> Application: ...
-    def by_name(self, name: str, project_id: str) -> Application: ...
-    def list(self, project_id: str | None = None, site: str | None = None) -> list[Application]: ...
-    def delete(self, id: str) -> None: ...
-
-
 class ApplicationService:
     """The verbs.  Callers see the applications of their project, administrators all."""
 
-    def __init__(self, repository: ApplicationStore, clouds: Sites) -> None:
+    def __init__(self, repository: ApplicationRepository, clouds: Sites) -> None:
         self._repository = repository
         self._clouds = clouds
 

@@ -10,7 +10,6 @@ import re
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import Protocol
 
 from multisite.clouds.capabilities import discover, unknown
 from multisite.clouds.connect import Sites
@@ -18,6 +17,7 @@ from multisite.clouds.errors import SiteError, Unreachable
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid
 from multisite.domain.model import Capability, Site, SiteCheck
+from multisite.store.sites import SiteRepository
 
 LOG = logging.getLogger(__name__)
 
@@ -26,19 +26,10 @@ NAME_RULE = "must be 1 to 64 letters, digits, '.', '_' or '-', the first a lette
 """Names go into addresses and file names."""
 
 
-class SiteStore(Protocol):
-    """``store.sites.SiteRepository``."""
-
-    def add(self, item: Site) -> Site: ...
-    def by_name(self, name: str) -> Site: ...
-    def list(self) -> list[Site]: ...
-    def delete(self, id: str) -> None: ...
-
-
 class SiteService:
     """The verbs.  Who may use them is decided by the API's policy; ``caller`` is here for the log."""
 
-    def __init__(self, repository: SiteStore, clouds: Sites) -> None:
+    def __init__(self, repository: SiteRepository, clouds: Sites) -> None:
         self._repository = repository
         self._clouds = clouds
 

@@ -50,7 +50,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def advisory_lock(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of that environment; what the wheel requires is linked from ours."""
     home = tmp_path_factory.mktemp("alone")
     venv.create(home, with_pip=False, symlinks=True)

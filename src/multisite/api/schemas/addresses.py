@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
-from multisite.api.schemas.common import FindingOut, In, Name, Out, Ref, Text
-from multisite.domain.l3_path import PathState
-from multisite.domain.moving_address import AddressState, Verdict
+from multisite.api.schemas.common import In, Name, Ref, Text
+from multisite.api.schemas.derived import group, shown, started
+from multisite.domain.l3_path import L3Path
+from multisite.domain.moving_address import (
+    AddressMember,
+    EpochRecord,
+    Judgment,
+    MovingAddress,
+)
+from multisite.networks.probe.measure import Report
 
 Ipv4 = Annotated[str, Field(max_length=45, pattern=r"^[0-9A-Fa-f.:]+$", description="An IP address")]
 Way = Annotated[
@@ -47,67 +53,21 @@ class MoveIn(In):
     why: Text = ""
 
 
-class AddressMemberOut(Out):
-    site: str
-    port_id: str
-    network_id: str
-    floating_ip_id: str | None
-    adopted: bool
-    bound_epoch: int
-    released_epoch: int
-
-
-class EpochOut(Out):
-    epoch: int
-    site: str
-    at: datetime
-    by: str
-    why: str
-    job_id: str
-
-
-class AddressOut(Out):
-    """``sentence`` says what the state means, ``in_doubt`` which sites may still hold it against the record."""
-
-    id: str
-    name: str
-    address: str
-    project_id: str
-    members: list[AddressMemberOut]
-    active_site: str
-    epoch: int
-    state: AddressState
-    sentence: str
-    in_doubt: list[str]
-    probe: str
-    job_id: str
-    move_job_id: str | None
-    requested_by: str
-    created_at: datetime
-    error: str | None
-    history: list[EpochOut]
-
-
-class AddressesOut(Out):
-    addresses: list[AddressOut]
-
-
-class AddressStartedOut(Out):
-    """Work was accepted; watch the job."""
-
-    job_id: str
-    address: AddressOut
-
-
-class AddressCheckOut(Out):
-    """``answers`` null: unknown; ``stale``: sites that are made to let go; ``released``: that do not hold it."""
-
-    verdict: Verdict
-    sentence: str
-    findings: list[FindingOut]
-    stale: list[str]
-    released: list[str]
-    answers: bool | None
+AddressMemberOut = shown(AddressMember, without=("witnessed",))
+EpochOut = shown(EpochRecord, "EpochOut", without=("address_id",))
+AddressOut = shown(
+    MovingAddress,
+    "AddressOut",
+    more={"sentence": str, "in_doubt": list[str], "history": list[EpochRecord]},
+    doc="``sentence`` says what the state means, ``in_doubt`` which sites may still hold it against the record.",
+)
+AddressesOut = group("AddressesOut", addresses=list[MovingAddress])
+AddressStartedOut = started("AddressStartedOut", address=MovingAddress)
+AddressCheckOut = shown(
+    Judgment,
+    "AddressCheckOut",
+    doc="``answers`` null: unknown; ``stale``: sites that are made to let go; ``released``: that do not hold it.",
+)
 
 
 class PathIn(In):
@@ -117,43 +77,14 @@ class PathIn(In):
     port: Port | None = None
 
 
-class PathEndOut(Out):
-    site: str
-    port_id: str
-    network_id: str
-    floating_ip_id: str | None
-    address: str | None
-    group_id: str | None
-
-
-class PathOut(Out):
-    """``measure``: how to measure it from its ends."""
-
-    id: str
-    name: str
-    project_id: str
-    ends: list[PathEndOut]
-    protocol: str
-    port: int | None
-    lets_in: str
-    state: PathState
-    sentence: str
-    measure: list[str]
-    job_id: str
-    requested_by: str
-    created_at: datetime
-    error: str | None
-
-
-class PathsOut(Out):
-    paths: list[PathOut]
-
-
-class PathStartedOut(Out):
-    """Work was accepted; watch the job."""
-
-    job_id: str
-    path: PathOut
+PathOut = shown(
+    L3Path,
+    "PathOut",
+    more={"lets_in": str, "sentence": str, "measure": list[str]},
+    doc="``measure``: how to measure it from its ends.",
+)
+PathsOut = group("PathsOut", paths=list[L3Path])
+PathStartedOut = started("PathStartedOut", path=L3Path)
 
 
 class ProbeIn(In):
@@ -166,18 +97,10 @@ class ProbeIn(In):
     timeout: Annotated[float, Field(ge=0.05, le=10)] = 1.0
 
 
-class ProbeOut(Out):
-    """Shares from 0 to 1, times in milliseconds, gaps in seconds; null: unknown, and ``unknown`` says why."""
-
-    address: str
-    way: str
-    interval: float
-    sent: int
-    received: int
-    loss: float | None
-    min_ms: float | None
-    median_ms: float | None
-    p99_ms: float | None
-    longest_gap: float | None
-    outage: float | None
-    unknown: str
+ProbeOut = shown(
+    Report,
+    "ProbeOut",
+    without=("answered",),
+    more={"outage": float | None},
+    doc="Shares from 0 to 1, times in milliseconds, gaps in seconds; null: unknown, and ``unknown`` says why.",
+)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from multisite.api.schemas.common import In, Name, Out, Ref
+from multisite.api.schemas.common import In, Name, Ref
+from multisite.api.schemas.derived import group, shown
+from multisite.domain.model import Application
 
 
 class ServerIn(In):
@@ -32,22 +33,5 @@ class ApplicationIn(In):
         return self
 
 
-class MemberOut(Out):
-    server_id: str
-    server_name: str
-    order: int
-    quiesce: bool
-
-
-class ApplicationOut(Out):
-    id: str
-    name: str
-    project_id: str
-    site: str
-    members: list[MemberOut]
-    metadata_tag: str | None
-    created_at: datetime | None
-
-
-class ApplicationsOut(Out):
-    applications: list[ApplicationOut]
+ApplicationOut = shown(Application)
+ApplicationsOut = group("ApplicationsOut", applications=list[Application])

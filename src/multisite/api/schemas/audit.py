@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from multisite.api.schemas.common import Out, Query, Ref
-from multisite.domain.audit import AuditKind, AuditOutcome
+from multisite.api.schemas.common import Query, Ref
+from multisite.api.schemas.derived import group, shown
+from multisite.domain.audit import AuditRecord
 
 
 def _written_out(value: object) -> object:
@@ -35,36 +35,11 @@ class AuditFilter(Query):
     )
 
 
-class AuditRecordOut(Out):
-    """A change and what came of it.
+AuditRecordOut = shown(
+    AuditRecord,
+    doc="""A change and what came of it.
 
-    ``path`` is a template; ``attempt`` of the step, or of its undo when ``undoing``; ``cloud_request_id`` finds the
-    change in the site's own logs; ``seconds``: how long its answer took.
-    """
-
-    id: int
-    at: datetime
-    kind: AuditKind
-    user: str
-    user_id: str | None
-    project_id: str | None
-    request_id: str | None
-    job_id: str | None
-    subject: str | None
-    step: str | None
-    attempt: int | None
-    undoing: bool
-    site: str | None
-    service: str | None
-    method: str
-    path: str
-    action: str | None
-    resource_id: str | None
-    outcome: AuditOutcome
-    status: int | None
-    cloud_request_id: str | None
-    seconds: float | None
-
-
-class AuditOut(Out):
-    audit: list[AuditRecordOut]
+``path`` is a template; ``attempt`` of the step, or of its undo when ``undoing``; ``cloud_request_id`` finds the
+change in the site's own logs; ``seconds``: how long its answer took.""",
+)
+AuditOut = group("AuditOut", audit=list[AuditRecord])

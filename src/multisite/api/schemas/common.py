@@ -7,8 +7,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from multisite.domain.findings import Severity
-
 
 class In(BaseModel):
     """A request body: exactly the fields we know, of exactly the types we say."""
@@ -57,25 +55,6 @@ Expression = Annotated[
     Field(min_length=1, max_length=256, description="A regular expression (Python's)"),
     AfterValidator(_expression),
 ]
-
-
-class FindingOut(Out):
-    """``kind``: a word for programs; ``site``: "" when it is about several; ``repairable``: a repair does it."""
-
-    site: str
-    kind: str
-    what: str
-    consequence: str
-    remedy: str
-    severity: Severity
-    repairable: bool
-
-
-class CheckOut(Out):
-    """``in_sync`` null: unknown, a site could not be asked."""
-
-    in_sync: bool | None
-    findings: list[FindingOut]
 
 
 class JobStartedOut(Out):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from multisite.api.schemas.common import Out, Query, Ref
-from multisite.jobs.model import JobState, StepState
+from multisite.api.schemas.common import Query, Ref
+from multisite.api.schemas.derived import group, shown
+from multisite.jobs.model import JobState
+from multisite.jobs.view import Job, JournalEntry, StepView
 
 
 class JobFilter(Query):
@@ -17,64 +18,14 @@ class JobFilter(Query):
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
-class StepOut(Out):
-    """``elapsed`` in seconds; ``done`` of ``total`` in ``unit`` where the step can tell.
+_WAITS = """``elapsed`` in seconds; ``done`` of ``total`` in ``unit`` where the step can tell.
 
-    ``waits``: what it waits for: steps it needs, a limit, a worker, the next attempt of a call; or empty.
-    """
+``waits``: what it waits for: steps it needs, a limit, a worker, the next attempt of a call; or empty."""
+_SETTLED = """``settled``: at rest, and what it was about has been updated; a watcher waits for that.
 
-    name: str
-    title: str
-    state: StepState
-    site: str | None
-    attempt: int
-    started_at: datetime | None
-    ended_at: datetime | None
-    elapsed: float | None
-    done: float | None
-    total: float | None
-    unit: str
-    detail: str
-    waits: str
-    error: str | None
-    needs: list[str]
-
-
-class JournalLineOut(Out):
-    at: datetime
-    step: str | None
-    who: str
-    message: str
-    data: dict[str, Any]
-
-
-class JobSummaryOut(Out):
-    """``settled``: at rest, and what it was about has been updated; a watcher waits for that.
-
-    ``worker``: the process that carries it out, or did last.
-    """
-
-    id: str
-    kind: str
-    title: str
-    state: JobState
-    settled: bool
-    cancel_requested: bool
-    request_id: str | None
-    project_id: str | None
-    subject: str | None
-    requested_by: str
-    worker: str | None
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    error: str | None
-
-
-class JobOut(JobSummaryOut):
-    steps: list[StepOut]
-    journal: list[JournalLineOut]
-
-
-class JobsOut(Out):
-    jobs: list[JobSummaryOut]
+``worker``: the process that carries it out, or did last."""
+StepOut = shown(StepView, "StepOut", doc=_WAITS)
+JournalLineOut = shown(JournalEntry, "JournalLineOut")
+JobSummaryOut = shown(Job, "JobSummaryOut", without=("steps", "journal"), doc=_SETTLED)
+JobsOut = group("JobsOut", jobs=list[Job])
+JobOut = shown(Job, doc=_SETTLED)

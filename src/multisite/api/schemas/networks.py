@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from multisite.api.schemas.common import FindingOut, In, Name, Out, Ref
-from multisite.domain.stretched import Gateway, PortState, RemoteGroups, StretchKind, StretchState
+from multisite.api.schemas.common import In, Name, Ref
+from multisite.api.schemas.derived import group, shown, started
+from multisite.domain.stretched import (
+    Drift,
+    Gateway,
+    Member,
+    RemoteGroups,
+    StretchedNetwork,
+    StretchKind,
+)
 from multisite.networks.stretch.order import StretchOrder
+from multisite.networks.stretch.plan import StretchPlan
 
 Address = Annotated[str, Field(min_length=7, max_length=43, pattern=r"^[0-9./]+$", description="IPv4")]
 
@@ -71,90 +79,14 @@ class UnstretchIn(In):
     )
 
 
-class StretchMemberOut(Out):
-    site: str
-    network_id: str
-    subnet_id: str
-    project_id: str
-    adopted: bool
-    pool: tuple[str, str] | None
-    gateway: str | None
-    dhcp: bool
-    physical_network: str | None
-
-
-class NetworkOut(Out):
-    id: str
-    name: str
-    project_id: str
-    kind: StretchKind
-    state: StretchState
-    cidr: str
-    segmentation_id: int | None
-    mtu: int | None
-    gateway: Gateway
-    gateway_site: str | None
-    dhcp: str
-    remote_groups: RemoteGroups
-    port_security: bool
-    members: list[StretchMemberOut]
-    job_id: str | None
-    requested_by: str
-    error: str | None
-    created_at: datetime | None
-
-
-class NetworksOut(Out):
-    stretched_networks: list[NetworkOut]
-
-
-class NetworkStartedOut(Out):
-    """Watch the job."""
-
-    job_id: str
-    network: NetworkOut
-
-
-class StretchPlanOut(Out):
-    """``actions``: what would be done; ``notes``: what follows from it; startable without blocking problems."""
-
-    startable: bool
-    segment: int | None
-    cidr: str
-    mtu: int | None
-    members: list[StretchMemberOut]
-    actions: list[str]
-    notes: list[str]
-    problems: list[FindingOut]
-
-
-class SiteViewOut(Out):
-    site: str
-    seen_at: datetime | None
-    tried_at: datetime | None
-    error: str | None
-    real_ports: int
-    remote_ports: int
-
-
-class DriftRowOut(Out):
-    """A remote port at ``site`` for port ``real_id`` of ``of_site``; ``age``: seconds since both were seen."""
-
-    site: str
-    of_site: str
-    real_id: str
-    remote_id: str | None
-    mac: str
-    addresses: list[str]
-    endpoint: str | None
-    state: PortState
-    age: float | None
-    detail: str
-
-
-class DriftOut(Out):
-    network: NetworkOut
-    sites: list[SiteViewOut]
-    ports: list[DriftRowOut]
-    counts: dict[str, int]
-    changes: list[str]
+StretchMemberOut = shown(Member, "StretchMemberOut", without=("tags",))
+NetworkOut = shown(StretchedNetwork, "NetworkOut")
+NetworksOut = group("NetworksOut", stretched_networks=list[StretchedNetwork])
+NetworkStartedOut = started("NetworkStartedOut", network=StretchedNetwork)
+StretchPlanOut = shown(
+    StretchPlan,
+    without=("order", "set_pools"),
+    more={"startable": bool},
+    doc="``actions``: what would be done; ``notes``: what follows from it; startable without blocking problems.",
+)
+DriftOut = shown(Drift)

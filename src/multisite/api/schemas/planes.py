@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from multisite.api.schemas.common import FindingOut, In, Name, Out, Query
+from multisite.api.schemas.common import In, Name, Out, Query
+from multisite.api.schemas.derived import group, shown, started
 from multisite.api.schemas.networks import Address
 from multisite.domain.planes import PlaneState, Realized, Role
+from multisite.networks.planes.service import PlanePreview
 
 _NAMES = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(,[A-Za-z0-9][A-Za-z0-9._-]{0,63})*$"
 
@@ -86,21 +88,9 @@ class PlaneOut(Out):
     error: str | None
 
 
-class PlanesOut(Out):
-    planes: list[PlaneOut]
-
-
-class PlanePreviewOut(Out):
-    """``actions``: what would be made; ``notes``: what follows from it; startable without blocking problems."""
-
-    startable: bool
-    actions: list[str]
-    notes: list[str]
-    problems: list[FindingOut]
-
-
-class PlaneStartedOut(Out):
-    """Work was accepted; watch the job."""
-
-    job_id: str
-    plane: PlaneOut
+PlanesOut = group("PlanesOut", planes=list[PlaneOut])
+PlanePreviewOut = shown(
+    PlanePreview,
+    doc="``actions``: what would be made; ``notes``: what follows from it; startable without blocking problems.",
+)
+PlaneStartedOut = started("PlaneStartedOut", plane=PlaneOut)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from multisite.api.schemas.common import Expression, In, Name, Out, Ref
+from multisite.api.schemas.common import Expression, In, Name, Ref
+from multisite.api.schemas.derived import group, shown
+from multisite.domain.model import Protection
 
 
 class ProtectionIn(In):
@@ -25,25 +26,8 @@ class ProtectionIn(In):
     snapshot_gap_seconds: Annotated[float, Field(ge=0, le=5)] = 0.0
 
 
-class ProtectionOut(Out):
-    id: str
-    application_id: str
-    application: str
-    project_id: str
-    method: str
-    site: str
-    target_site: str | None
-    freeze_timeout: int
-    quiesce: bool
-    full_every: int
-    console_mark: str | None
-    snapshot_gap_seconds: float
-    created_at: datetime | None
-    last_restore_point: str | None
-
-
-class ProtectionsOut(Out):
-    protections: list[ProtectionOut]
+ProtectionOut = shown(Protection)
+ProtectionsOut = group("ProtectionsOut", protections=list[Protection])
 
 
 class RunIn(In):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from multisite.api.schemas.common import Expression, FindingOut, In, Name, Out, Ref
-from multisite.domain.model import RecoveryState
+from multisite.api.schemas.common import Expression, In, Name, Ref
+from multisite.api.schemas.derived import group, shown, started
+from multisite.domain.model import Preview, Recovery
 
 Pairs = Annotated[dict[Ref, Ref], Field(max_length=100)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
@@ -58,55 +58,11 @@ class StartIn(PreviewIn):
     confirm: Annotated[Name, Field(description="The application's name, as a sign that this is meant")]
 
 
-class PreviewItemOut(Out):
-    kind: str
-    name: str
-    action: str
-    detail: str
-    target_id: str | None
-
-
-class PreviewOut(Out):
-    """``startable`` is false while a problem blocks; ``data_age_seconds`` is what would be lost."""
-
-    restore_point_id: str
-    application: str
-    target_site: str
-    made_at: datetime
-    consistent_at: datetime
-    data_age_seconds: float
-    items: list[PreviewItemOut]
-    problems: list[FindingOut]
-    source_state: str
-    predicted_rto_seconds: float | None
-    startable: bool
-
-
-class RecoveryOut(Out):
-    id: str
-    application: str
-    project_id: str
-    restore_point_id: str
-    target_site: str
-    state: RecoveryState
-    job_id: str
-    requested_by: str
-    created_at: datetime
-    ended_at: datetime | None
-    consistent_at: datetime | None
-    rto_seconds: float | None
-    rpo_seconds: float | None
-    servers: list[dict[str, Any]]
-    mapping: dict[str, Any]
-    error: str | None
-
-
-class RecoveriesOut(Out):
-    recoveries: list[RecoveryOut]
-
-
-class RecoveryStartedOut(Out):
-    """Work was accepted; watch the job."""
-
-    job_id: str
-    recovery: RecoveryOut
+PreviewOut = shown(
+    Preview,
+    more={"startable": bool},
+    doc="``startable`` is false while a problem blocks; ``data_age_seconds`` is what would be lost.",
+)
+RecoveryOut = shown(Recovery)
+RecoveriesOut = group("RecoveriesOut", recoveries=list[Recovery])
+RecoveryStartedOut = started("RecoveryStartedOut", recovery=Recovery)

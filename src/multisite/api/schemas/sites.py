@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
-from multisite.api.schemas.common import In, Name, Out, Text
-from multisite.domain.model import Known
+from multisite.api.schemas.common import In, Name, Text
+from multisite.api.schemas.derived import group, shown
+from multisite.domain.model import Site, SiteCheck
 
 
 class SiteIn(In):
@@ -17,33 +17,6 @@ class SiteIn(In):
     description: Text = ""
 
 
-class SiteOut(Out):
-    id: str
-    name: str
-    cloud: str
-    region: str
-    auth_url: str
-    description: str
-    created_at: datetime | None
-
-
-class SitesOut(Out):
-    sites: list[SiteOut]
-
-
-class CapabilityOut(Out):
-    name: str
-    present: Known
-    detail: str
-    version: str | None
-
-
-class SiteCheckOut(Out):
-    """``unknown`` is not ``no``: it could not be asked."""
-
-    site: str
-    checked_at: datetime
-    reachable: bool
-    seconds: float
-    capabilities: list[CapabilityOut]
-    error: str | None
+SiteOut = shown(Site)
+SitesOut = group("SitesOut", sites=list[Site])
+SiteCheckOut = shown(SiteCheck, doc="``unknown`` is not ``no``: it could not be asked.")

@@ -1,0 +1,69 @@
+"""Answers' schemas, made of the dataclasses they answer with: a new field of a dataclass is in the document."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Collection, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import create_model
+
+from multisite.api.schemas.common import Out
+
+_MADE: dict[type[Any], type[Out]] = {}
+
+
+def shown(
+    item_type: type[Any],
+    name: str | None = None,
+    *,
+    without: Collection[str] = (),
+    more: Mapping[str, Any] | None = None,
+    doc: str | None = None,
+) -> type[Out]:
+    """The schema of a dataclass, called ``<dataclass>Out`` unless named; every field of it is required.
+
+    ``without``: fields that are not shown; ``more``: what is shown besides (properties), by type; ``doc``: instead
+    of the dataclass's own docstring.  Dataclasses within have a schema too: the last one made of them, else one as
+    here by default.
+    """
+    unknown = set(without) - {field.name for field in fields(item_type)}
+    if unknown:
+        raise TypeError(f"{item_type.__name__} has no field {', '.join(sorted(unknown))} to leave out")
+    hints = get_type_hints(item_type)
+    shape = {f.name: hints[f.name] for f in fields(item_type) if f.name not in without} | dict(more or {})
+    made = group(name or f"{item_type.__name__}Out", doc or _docstring(item_type), **shape)
+    _MADE[item_type] = made
+    return made
+
+
+def group(name: str, doc: str | None = None, /, **shape: Any) -> type[Out]:
+    """A schema of these fields (``applications=list[Application]``), all required."""
+    definitions: dict[str, Any] = {field: (_schema(hint), ...) for field, hint in shape.items()}
+    return create_model(name, __base__=Out, __doc__=doc, __module__=__name__, **definitions)
+
+
+def started(name: str, /, **item: Any) -> type[Out]:
+    """The answer of a verb that began a job about one thing."""
+    return group(name, "Work was accepted; watch the job.", job_id=str, **item)
+
+
+def _docstring(item_type: type[Any]) -> str | None:
+    """None for the signature that ``dataclass`` writes where there is none."""
+    doc = item_type.__doc__ or ""
+    return None if doc.startswith(f"{item_type.__name__}(") else doc
+
+
+def _schema(hint: Any) -> Any:
+    """The type with schemas in the place of dataclasses, and lists in that of tuples of any length."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _MADE.get(hint) or shown(hint)
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind is tuple and inner[1:] == (...,):
+        return list[_schema(inner[0])]  # type: ignore[misc]  # made at run time
+    if kind in (Union, types.UnionType):
+        return Union[tuple(_schema(one) for one in inner)]  # noqa: UP007 - made at run time
+    if kind is list:
+        return list[_schema(inner[0])]  # type: ignore[misc]
+    return hint
