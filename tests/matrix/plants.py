@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from multisite.clouds import build
-from multisite.recovery.protect.window import Window
+from multisite.recovery.methods.consistent_backup.window import Window
 
 
 def _makes_a_second() -> None:

@@ -22,6 +22,7 @@ import yaml
 from multisite.clouds import quiesce, tokens, volumes
 from multisite.clouds.connect import CloudSite, open_site
 from multisite.domain.manifest import Manifest
+from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite_lab import sites, vnf
 from multisite_lab.vnf import inventory
 from tests.matrix.processes import Processes
@@ -189,7 +190,7 @@ def _point(manifest: Manifest) -> Facts:
     return {
         "incremental": manifest.incremental,
         "quiesced": manifest.quiesced,
-        "chains": sorted(len(volume.backups) for volume in manifest.volumes),
+        "chains": sorted(len(chain_of(volume)) for volume in manifest.volumes),
         "marks": len(manifest.marks),
     }
 

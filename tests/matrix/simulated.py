@@ -12,6 +12,7 @@ from typing import Any
 
 from multisite.clouds.connect import open_site
 from multisite.domain.manifest import Manifest
+from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite_lab.guest.console import marked
 from multisite_lab.sim.keep import Kept, keep, take_up
 from multisite_lab.sim.world import World, make_world
@@ -120,7 +121,7 @@ def stored_data(world: World, manifest: Manifest) -> Facts:
     for server in manifest.servers:
         mark, verdicts = marks.get(server.id), []
         for volume in (manifest.volume(volume_id) for volume_id in server.volume_ids):
-            content = world.store.content_of([backup.id for backup in volume.backups])
+            content = world.store.content_of([backup.id for backup in chain_of(volume)])
             same = mark is not None and (content.seq, content.sum) == (mark.number, mark.sum)
             verdicts.append("as marked" if same else f"{asdict(content)} is not {mark}")
         found[server.name] = "; ".join(sorted(set(verdicts)))

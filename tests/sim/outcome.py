@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from multisite.domain.manifest import Manifest
+from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite_lab.guest.console import marked, parse
 from multisite_lab.sim.model import Server, Sim
 from multisite_lab.sim.world import World
@@ -65,7 +66,7 @@ def _point(manifest: Manifest) -> Facts:
         "application": manifest.application,
         "incremental": manifest.incremental,
         "quiesced": manifest.quiesced,
-        "chains": sorted((v.name, len(v.backups)) for v in manifest.volumes),
+        "chains": sorted((v.name, len(chain_of(v))) for v in manifest.volumes),
         "marks": len(manifest.marks),
         "frozen": len(manifest.frozen),
     }

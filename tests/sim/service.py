@@ -32,7 +32,6 @@ from multisite.domain.model import Application, Protection, Recovery, RestorePoi
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.view import Job
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.protect.cloud import opener
 from multisite.recovery.service import ProtectionService, RecoveryService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -45,6 +44,7 @@ from tests.sim import deploy as template
 SITE, TARGET = "site1", "site2"
 CLOUDS, STORE, DATABASE = "clouds.yaml", "store", "multisite.sqlite"
 PATIENCE = 120.0
+BACKUPS_PER_SITE = 2
 ROOT = Path(__file__).parents[2]
 MAPPING = {
     "create_missing_flavors": True,
@@ -81,10 +81,13 @@ class Service:
             self.sites,
             self.manifests,
             self.jobs,
-            opener(self.clouds),
+            self.clouds.open,
+            backups_per_site=BACKUPS_PER_SITE,
             capabilities=lambda name: discover(self.clouds.open(name)),
         )
-        self.recoveries = RecoveryService(self.database, self.manifests, self.jobs, self.clouds)
+        self.recoveries = RecoveryService(
+            self.database, self.manifests, self.jobs, self.clouds, restores_per_site=4, calls_per_site=8
+        )
         self.caller = Caller("tester", "tester", "", "tester", frozenset({"admin"}), "req-test")
 
     def open(self) -> None:

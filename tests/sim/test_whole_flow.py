@@ -7,6 +7,7 @@ import time
 import pytest
 
 from multisite.jobs.model import JobState
+from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
 from tests.sim.deploy import until
@@ -24,7 +25,7 @@ def test_lost_site_is_recovered_with_the_data_of_the_incremental(world: World, s
     assert (job.state, second.incremental) == (JobState.DONE, True), job.error
     assert wrong(world, service) == []
     manifest = service.manifests.read(second.id)
-    assert {len(v.backups) for v in manifest.volumes} == {2}
+    assert {len(chain_of(v)) for v in manifest.volumes} == {2}
     world.lose(SITE)
     job, recovery = service.recover(second.id)
     assert job.state == JobState.DONE, job.error
@@ -110,7 +111,7 @@ def test_a_snapshot_taken_after_the_undo_goes_with_the_next_run(
     world: World, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backup cannot come that late: its snapshot is gone by then, and Cinder refuses."""
-    monkeypatch.setattr("multisite.recovery.protect.capture.LOOK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr("multisite.recovery.methods.consistent_backup.capture.LOOK_AGAIN_SECONDS", 0.1)
     service.deploy("mme", servers=1)
     world.sites[SITE].strike(Rule("late", "", "POST", "^/snapshots$", status=504, seconds=3.0))
     job, _ = service.protect("mme")

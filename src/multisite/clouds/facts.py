@@ -9,7 +9,7 @@ becomes a sentence in ``notes``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from multisite.clouds import facts_network
 from multisite.clouds.call import read_all, read_one
@@ -40,9 +40,18 @@ _CINDERS_OWN = frozenset({"readonly", "attached_mode", TOKEN_KEY})
 
 
 @dataclass(frozen=True)
+class ServerState:
+    """What Nova says of a server now.  ``image_backed``: its root disk is no Cinder volume."""
+
+    status: str
+    task_state: str | None
+    image_backed: bool
+
+
+@dataclass(frozen=True)
 class ApplicationFacts:
     """``servers`` in the order asked for, ``volumes`` by server, root first, then by device; ids are the
-    site's.
+    site's.  ``server_states`` and ``volume_states`` (Cinder's status), by id, are of the same lists.
     """
 
     project_id: str
@@ -55,6 +64,8 @@ class ApplicationFacts:
     keypairs: tuple[KeypairRecord, ...]
     server_groups: tuple[ServerGroupRecord, ...]
     notes: tuple[str, ...] = ()
+    server_states: Mapping[str, ServerState] = field(default_factory=dict)
+    volume_states: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_application(
@@ -62,13 +73,14 @@ def read_application(
 ) -> ApplicationFacts:
     """Read the servers, in this order, and what they need; ``quiesce`` by server id, by default True.
 
-    Raises NotFoundInSite naming a server or volume that is not there, Unsupported for servers that do not
-    boot from a volume or are being built and for volumes attached more than once, and what ``call`` raises.
+    Raises NotFoundInSite naming a server or volume that is not there, Unsupported for servers that are being
+    built and for volumes attached more than once, and what ``call`` raises.
     """
     rows = read_servers(site, server_ids)
-    _refuse_unfit(site, rows)
+    _refuse_unbuilt(site, rows)
     scope, notes = _scope(site, rows[0]["tenant_id"]), list[str]()
-    attached = _volumes(site, rows, scope, notes)
+    volume_states: dict[str, str] = {}
+    attached = _volumes(site, rows, scope, notes, volume_states)
     network = facts_network.read(site, rows, notes)
     groups = _server_groups(site, rows, scope)
     flavors = _flavors(site, rows, notes)
@@ -96,6 +108,8 @@ def read_application(
         _keypairs(site, rows, notes),
         tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
         tuple(dict.fromkeys(notes)),
+        {row["id"]: _state(row) for row in rows},
+        volume_states,
     )
 
 
@@ -177,24 +191,26 @@ def _server(
     )
 
 
-def _refuse_unfit(site: CloudSite, servers: list[Row]) -> None:
+def _refuse_unbuilt(site: CloudSite, servers: list[Row]) -> None:
     for server in servers:
-        said = None
         if server["status"] == "BUILD":  # Nova shows no addresses yet
             said = f"server {server['name']} is still being built: wait until it is active"
-        elif server["image"] or not server["os-extended-volumes:volumes_attached"]:
-            said = (
-                f"server {server['name']} does not boot from a volume: its disk cannot be backed up. "
-                "Recreate it with a boot volume, or protect it by the method instance-snapshot"
-            )
-        if said:
             raise Unsupported(site.name, "read the application", said)
 
 
+def _state(row: Row) -> ServerState:
+    image_backed = bool(row["image"]) or not row["os-extended-volumes:volumes_attached"]
+    return ServerState(row["status"], row.get("OS-EXT-STS:task_state"), image_backed)
+
+
 def _volumes(
-    site: CloudSite, servers: list[Row], scope: Mapping[str, str], notes: list[str]
+    site: CloudSite,
+    servers: list[Row],
+    scope: Mapping[str, str],
+    notes: list[str],
+    states: dict[str, str],
 ) -> dict[str, list[VolumeRecord]]:
-    """Volumes by server id.  Nova says which, Cinder what they are and as which device."""
+    """Volumes by server id.  Nova says which, Cinder what they are, as which device and in which of ``states``."""
     rows = read_all(
         site,
         "list volumes",
@@ -212,6 +228,7 @@ def _volumes(
         for attachment in server["os-extended-volumes:volumes_attached"]:
             row = by_id.get(attachment["id"]) or _volume_row(site, server, attachment["id"])
             records.append(_volume(site, server, row, attachment, notes))
+            states[row["id"]] = row["status"]
         # Device names count vda ... vdz, vdaa: the shorter come first.
         found[server["id"]] = sorted(records, key=lambda v: (v.device != root, len(v.device), v.device))
     return found

@@ -31,7 +31,6 @@ from multisite.periodic.loop import Loop
 from multisite.periodic.schedule import Interval
 from multisite.periodic.task import Mode, Task
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.protect.cloud import opener
 from multisite.recovery.service import ProtectionService, RecoveryService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -105,7 +104,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         sites=sites,
         applications=applications,
         protections=ProtectionService(
-            database, applications, sites, manifests, jobs, opener(clouds),
+            database, applications, sites, manifests, jobs, clouds.open,
             backups_per_site=conf.limits.backups_per_site, capabilities=lambda name: discover(clouds.open(name)),
         ),
         recoveries=RecoveryService(

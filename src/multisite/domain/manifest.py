@@ -3,8 +3,10 @@
 It is written beside the backups, so that a recovery needs neither the site that was lost nor Multisite's own database.
 Versioned JSON with a digest; the database only caches it.  Identifiers are those of the source site.
 
-Sources: Nova, Neutron, Cinder, Glance API references (the field names follow them); the backup record is Cinder's
-``GET /backups/{id}/export_record`` verbatim.
+Sources: Nova, Neutron, Cinder, Glance API references (the field names follow them).
+
+Format 2 says of each volume by which protection method its data is restored (``Payload``).  Format 1 knew one method;
+its manifests are read, and written again byte by byte as they were.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
-FORMAT = "multisite.restore-point/1"
+FORMAT = "multisite.restore-point/2"
+FORMAT_1 = "multisite.restore-point/1"
+_PAYLOAD_1 = ("backups", "snapshot_id")
+"""What format 1 has in a volume itself; in format 2 it is the payload of the method that made it."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +35,16 @@ class SourceSite:
 
 
 @dataclass(frozen=True)
-class BackupRecord:
-    """One Cinder backup of a chain.  ``record`` is the exported record to hand to ``import_record``."""
+class Payload:
+    """Where a volume's data is.  ``method`` is the protection method that restores it, and alone reads ``data``."""
 
-    id: str
-    incremental: bool
-    created_at: datetime
-    size_gib: int
-    record: dict[str, str]
+    method: str
+    data: dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
 class VolumeRecord:
-    """A volume of a server.  ``backups`` is the chain to restore from, oldest (full) first."""
+    """A volume of a server.  ``payload`` is None while the restore point is being made."""
 
     id: str
     name: str
@@ -53,8 +55,7 @@ class VolumeRecord:
     metadata: dict[str, str] = field(default_factory=dict)
     image_metadata: dict[str, str] = field(default_factory=dict)
     delete_on_termination: bool = False
-    snapshot_id: str | None = None
-    backups: tuple[BackupRecord, ...] = ()
+    payload: Payload | None = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,9 @@ _ADAPTER: TypeAdapter[Manifest] = TypeAdapter(Manifest)
 def dump(manifest: Manifest) -> bytes:
     """Canonical JSON (sorted keys, no spaces): equal manifests have equal bytes and so equal digests."""
     data: Any = _ADAPTER.dump_python(manifest, mode="json")
+    if manifest.format == FORMAT_1:
+        for volume in data["volumes"]:
+            volume.update((volume.pop("payload") or {"data": {"backups": [], "snapshot_id": None}})["data"])
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -254,16 +258,30 @@ def load(data: bytes, digest: str | None = None) -> Manifest:
         raw = json.loads(data)
     except ValueError as error:
         raise ManifestError(f"manifest is not JSON: {error}") from error
-    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-        found_format = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
+    found_format = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
+    if found_format not in (FORMAT, FORMAT_1):
         raise ManifestError(
             f"format: {found_format!r} is not {FORMAT!r}: use the Multisite release that wrote it"
         )
     try:
-        return _ADAPTER.validate_python(raw)
+        return _ADAPTER.validate_python(raw if found_format == FORMAT else _from_format_1(raw))
     except ValidationError as error:
         first = error.errors()[0]
         raise ManifestError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _from_format_1(raw: dict[str, Any]) -> dict[str, Any]:
+    """The same with a payload in each volume; what is no volume is left for the validation to name."""
+
+    def volume(old: Any) -> Any:
+        if not isinstance(old, dict):
+            return old
+        data = {name: old[name] for name in _PAYLOAD_1 if name in old}
+        kept = {name: value for name, value in old.items() if name not in _PAYLOAD_1}
+        return {**kept, "payload": {"method": raw.get("method"), "data": data}}
+
+    volumes = raw.get("volumes")
+    return {**raw, "volumes": [volume(v) for v in volumes]} if isinstance(volumes, list) else raw
 
 
 def digest_of(data: bytes) -> str:

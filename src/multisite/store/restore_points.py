@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from multisite.domain.errors import NotFound
 from multisite.domain.model import RestorePoint, RestorePointState
 from multisite.store.models import RestorePointRow
@@ -29,6 +31,11 @@ class RestorePointRepository(Repository[RestorePoint, RestorePointRow]):
             (RestorePointRow.state, state),
         )
         return self._select(*where, order_by=[RestorePointRow.created_at.desc(), RestorePointRow.id])
+
+    def ids(self) -> frozenset[str]:
+        """Of all that are known, in whatever state."""
+        with self._database.session(read_only=True) as session:
+            return frozenset(session.scalars(select(RestorePointRow.id)))
 
     def save(self, item: RestorePoint) -> RestorePoint:
         """Add it or replace the one with its id: what a rescan of the backup store found."""

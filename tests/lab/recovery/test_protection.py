@@ -24,7 +24,7 @@ from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.protect.cloud import opener
+from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite.recovery.protect.service import ProtectionService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -58,7 +58,8 @@ class Service:
             self.sites,
             self.store,
             self.jobs,
-            opener(self.clouds),
+            self.clouds.open,
+            backups_per_site=2,
             capabilities=lambda name: discover(self.clouds.open(name)),
         )
         self.jobs.launch()
@@ -142,7 +143,7 @@ def in_cinder(service: Service, application: vnf.Vnf) -> dict[str, set[str]]:
 
 
 def chains(manifest: Manifest) -> dict[str, list[str]]:
-    return {v.id: [b.id for b in v.backups] for v in manifest.volumes}
+    return {v.id: [b.id for b in chain_of(v)] for v in manifest.volumes}
 
 
 def tell(what: str, job: Job, point: RestorePoint) -> None:

@@ -26,6 +26,7 @@ from multisite.clouds import build, quiesce, tokens, volumes
 from multisite.clouds.errors import SiteError
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobState
+from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite_lab import sites
 from multisite_lab.faults.core import Faults, running
 from multisite_lab.faults.rules import Orders, Rule
@@ -173,7 +174,7 @@ class LabSetup:
     def protected(self, manifest: Manifest) -> list[str]:
         wrong = [] if len(manifest.marks) == len(manifest.servers) else ["a server has no mark"]
         for volume in manifest.volumes:
-            for kept in volume.backups:
+            for kept in chain_of(volume):
                 try:
                     status = volumes.get_backup(self._service.cloud(SITE), kept.id).status
                 except SiteError as error:

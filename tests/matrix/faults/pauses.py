@@ -15,10 +15,9 @@ from unittest.mock import patch
 import tenacity.nap
 
 from multisite.clouds import build, call, connect, networks, restore, volumes, waiting
-from multisite.recovery.protect import capture as protect_capture
-from multisite.recovery.protect import job as protect_job
-from multisite.recovery.protect import order as protect_order
-from multisite.recovery.protect import window as protect_window
+from multisite.recovery.methods.consistent_backup import backup as backup_steps
+from multisite.recovery.methods.consistent_backup import capture, payload, window
+from multisite.recovery.methods.consistent_backup import restore as restore_steps
 from multisite.recovery.recover import readiness
 from multisite.recovery.recover import steps as recover_steps
 
@@ -32,9 +31,9 @@ PATIENCE = 20.0
 _SLEEPERS: tuple[Any, ...] = (
     build,
     networks,
-    protect_capture,
-    protect_job,
-    protect_window,
+    capture,
+    backup_steps,
+    window,
     restore,
     volumes,
     waiting,
@@ -43,13 +42,14 @@ _SLEEPERS: tuple[Any, ...] = (
 _LIMITS: tuple[tuple[Any, str, float], ...] = (
     (call, "RETRY_SECONDS", call.RETRY_SECONDS * SHARE),
     (connect, "PROBE_SECONDS", ANSWER_SECONDS),
-    (protect_order, "BACKUP_SECONDS", PATIENCE),
-    (protect_order, "BACKUP_SECONDS_PER_GIB", 0.0),
-    (protect_capture, "SNAPSHOT_SECONDS", PATIENCE),
-    (protect_capture, "THAW_SECONDS", PATIENCE),
-    (recover_steps, "IMPORT_SECONDS", PATIENCE),
-    (recover_steps, "RESTORE_SECONDS", PATIENCE),
-    (recover_steps, "RESTORE_SECONDS_PER_GIB", 0.0),
+    (payload, "BACKUP_SECONDS", PATIENCE),
+    (payload, "BACKUP_SECONDS_PER_GIB", 0.0),
+    (capture, "SNAPSHOT_SECONDS", PATIENCE),
+    (capture, "THAW_SECONDS", PATIENCE),
+    (restore_steps, "IMPORT_SECONDS", PATIENCE),
+    (restore_steps, "RESTORE_SECONDS", PATIENCE),
+    (restore_steps, "RESTORE_SECONDS_PER_GIB", 0.0),
+    (restore_steps, "UNDO_SECONDS", PATIENCE),
     (recover_steps, "UNDO_SECONDS", PATIENCE),
 )
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobState
+from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite_lab.guest.console import marked
 from multisite_lab.sim.content import Content
 from multisite_lab.sim.faults import Rule, Seen
@@ -279,7 +280,7 @@ def stored_wrongly(world: World, manifest: Manifest) -> list[str]:
     found: dict[str, Content] = {}
     for volume in manifest.volumes:
         try:
-            found[volume.id] = world.store.content_of([backup.id for backup in volume.backups])
+            found[volume.id] = world.store.content_of([backup.id for backup in chain_of(volume)])
         except (KeyError, TypeError) as error:
             wrong.append(f"volume {volume.name}: its backups cannot be put together: {error!r}")
     marks = {mark.server_id: marked(mark.text) for mark in manifest.marks}

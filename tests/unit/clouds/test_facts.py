@@ -69,6 +69,7 @@ def volume(name: str, server_id: str, device: str | None, **more: Any) -> dict[s
         "volume_type": "rbd",
         "bootable": "true" if "root" in name else "false",
         "metadata": {"readonly": "False", "attached_mode": "rw", "role": "db"},
+        "status": "in-use",
         "volume_image_metadata": {"hw_qemu_guest_agent": "yes"} if "root" in name else None,
         "encrypted": False,
         "attachments": [{"server_id": server_id, "device": device}],
@@ -247,11 +248,11 @@ def test_servers_of_another_project_are_listed_there(fake: FakeCloud, site: Clou
     assert fake.sent("GET", "/os-server-groups")[0].qs == {"all_projects": ["true"]}
 
 
-def test_image_backed_server(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+def test_image_backed_server_is_told(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
     vnf.servers[0]["image"] = {"id": "i1"}
     vnf.play(fake)
-    with pytest.raises(Unsupported, match="vm1 does not boot from a volume"):
-        read_application(site, ["s1", "s2"])
+    states = read_application(site, ["s1", "s2"]).server_states
+    assert {id: state.image_backed for id, state in states.items()} == {"s1": True, "s2": False}
 
 
 def test_server_that_is_being_built(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:

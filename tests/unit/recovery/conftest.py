@@ -1,25 +1,33 @@
-"""A service that runs for the tests of a module, with a fresh target for each."""
+"""Simulated sites for the tests of protecting, begun anew for each test."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from multisite.clouds import build, networks, restore
-from tests.unit.recovery.recover_world import World
+from multisite.clouds import waiting
+from multisite.recovery.methods.consistent_backup import backup, capture, window
+from tests.unit.recovery.demo_site import DemoSites
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("recovering"))
-    yield world
-    world.jobs.shutdown()
+@pytest.fixture(scope="session")
+def demo_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSites]:
+    made = DemoSites(tmp_path_factory.mktemp("demo"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def world(running: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    for module in (build, networks, restore):
-        monkeypatch.setattr(module, "_LOOK_AGAIN_SECONDS", 0.0)
-    running.reset()
-    return running
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses and patience of the service in fractions of a second."""
+    monkeypatch.setattr(window, "GRACE", 0.05)
+    monkeypatch.setattr(window, "AGAIN", 0.01)
+    monkeypatch.setattr(capture, "THAW_SECONDS", 0.2)
+    monkeypatch.setattr(capture, "POLL", 0.002)
+    clock = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.01)), monotonic=time.monotonic)
+    monkeypatch.setattr(waiting, "time", clock)
+    for module in (capture, backup):
+        monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)

@@ -8,7 +8,6 @@ from typing import Any
 
 from multisite.clouds.quotas import Quota
 from multisite.domain.manifest import (
-    BackupRecord,
     FixedAddress,
     FlavorRecord,
     KeypairRecord,
@@ -24,6 +23,11 @@ from multisite.domain.manifest import (
     SubnetRecord,
     VolumeRecord,
 )
+from multisite.domain.model import Preview
+from multisite.recovery.methods.consistent_backup.payload import BackupChain, BackupRecord, payload_of
+from multisite.recovery.recover.mapping import parse
+from multisite.recovery.recover.model import RecoverPlan
+from multisite.recovery.recover.plan import decide
 from multisite.recovery.recover.target_facts import TargetFacts, TargetVolumeType
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -47,7 +51,7 @@ def volume(server: str, letter: str, *, size: int = 1, chain: int = 2, **more: A
         "bootable": letter == "a",
         "device": f"/dev/vd{letter}",
         "image_metadata": {"hw_disk_bus": "virtio"} if letter == "a" else {},
-        "backups": tuple(backup(id, n, size) for n in range(chain)),
+        "payload": payload_of(BackupChain(tuple(backup(id, n, size) for n in range(chain)))),
     }
     return VolumeRecord(id=id, **(values | more))
 
@@ -136,3 +140,15 @@ def facts(**more: Any) -> TargetFacts:
         "quotas": {"instances": quota("instances", 10)},
     }
     return TargetFacts("lyon", "t-proj", NOW, **(values | more))
+
+
+def look(
+    point: Manifest | None = None, target: TargetFacts | None = None, mapping: Any = None, **more: Any
+) -> Preview:
+    return decide(point or manifest(), target or facts(), parse(mapping), NOW, **more).preview
+
+
+def made(
+    point: Manifest | None = None, target: TargetFacts | None = None, mapping: Any = None
+) -> RecoverPlan:
+    return decide(point or manifest(), target or facts(), parse(mapping), NOW).plan

@@ -50,7 +50,7 @@ class World:
         self.jobs = JobEngine(self.database)
         self.reset()
         self.service = RecoveryService(
-            self.database, self.store, self.jobs, self, read_facts=self._read_facts
+            self.database, self.store, self.jobs, self, restores_per_site=4, calls_per_site=8
         )
         self.jobs.launch()
 
@@ -70,7 +70,7 @@ class World:
             raise NotFound(f"site: there is no site {name!r}")
         return self.target.as_site()
 
-    def _read_facts(self, site: CloudSite, ports_in: set[str]) -> TargetFacts:
+    def read_facts(self, site: CloudSite, ports_in: set[str]) -> TargetFacts:
         return facts(**({"flavors": (), "quotas": {}} | self.facts))
 
     def point(self, id: str, **more: Any) -> Manifest:

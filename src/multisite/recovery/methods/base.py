@@ -1,17 +1,47 @@
-"""What a protection method is: what it needs, and how it turns a wish into a job."""
+"""What a protection method is: one way to make restore points, to remove them, and to restore from them.
+
+The job that protects, the job that deletes a restore point and the job that recovers are the same for all
+methods; what they do to the volumes' data is their method's.  CONTRIBUTING.md has the recipe for a new one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import JsonValue, TypeAdapter
+
+from multisite.clouds.connect import CloudSite
 from multisite.domain.findings import Finding
-from multisite.domain.manifest import Manifest
+from multisite.domain.manifest import Manifest, VolumeRecord
 from multisite.domain.model import Application, Capability, Protection
-from multisite.jobs.model import Json
-from multisite.recovery.protect.cloud import ProtectCloud
+from multisite.jobs.model import Json, Step, StepContext
+from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.recover.draft import Draft
+from multisite.recovery.recover.model import PlannedVolume
+from multisite.store.protections import ProtectionRepository
+from multisite.store.restore_points import RestorePointRepository
+
+RESTORES, IMPORTS, CALLS = "recover-restores", "recover-imports", "recover-calls"
+"""Limits of the steps of a recovery: how many of each at the same time."""
+
+
+@dataclass(frozen=True)
+class ProtectDependencies:
+    """What the jobs around a restore point work with.
+
+    ``open`` connects to a site by name; ``error_of`` gives a job's error, for the restore point it failed to
+    make.  ``backups_per_site``: backups a site may make at the same time.
+    """
+
+    open: Callable[[str], CloudSite]
+    manifests: ManifestStore
+    restore_points: RestorePointRepository
+    protections: ProtectionRepository
+    error_of: Callable[[str], str | None]
+    backups_per_site: int
 
 
 @dataclass(frozen=True)
@@ -31,27 +61,129 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """The job to start.  ``parent_id``: the restore point it builds on when it is ``incremental``."""
+    """The run that was decided.  ``plan`` is the method's own; ``summary`` says it in words.
 
-    kind: str
-    title: str
-    params: Mapping[str, Json]
+    ``parent_id``: the restore point it builds on when it is ``incremental``.
+    """
+
+    summary: str
+    plan: Mapping[str, JsonValue]
     incremental: bool
     parent_id: str | None
     quiesced: bool
     size_gib: int
 
 
+@dataclass(frozen=True)
+class ProtectOrder:
+    """The parameters of the job that makes one restore point; ``plan`` is the method's (``PlannedRun.plan``)."""
+
+    restore_point_id: str
+    protection_id: str
+    application: Application
+    method: str
+    created_at: datetime
+    plan: dict[str, JsonValue]
+
+    @property
+    def label(self) -> str:
+        """Name of what the run makes in the site."""
+        return f"{self.application.name}-{self.restore_point_id}"
+
+    def to_params(self) -> dict[str, Json]:
+        params: dict[str, Json] = _ORDER.dump_python(self, mode="json")
+        return params
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Json]) -> ProtectOrder:
+        """Raises pydantic's ValidationError for anything ``to_params`` did not write.
+
+        Jobs from before plans were a method's own have its options beside the plan.
+        """
+        known = {name: params[name] for name in cls.__dataclass_fields__ if name in params}
+        options = {name: value for name, value in params.items() if name not in known}
+        return _ORDER.validate_python({**known, "plan": {**options, **params["plan"]}})
+
+
+_ORDER: TypeAdapter[ProtectOrder] = TypeAdapter(ProtectOrder)
+
+
+@dataclass(frozen=True)
+class DeleteOrder:
+    """The parameters of the job that deletes a restore point; ``data`` is what the method's ``delete`` gave."""
+
+    restore_point: str
+    site: str
+    method: str
+    data: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class VolumeToRestore:
+    """``number``: its place in the order of restoring, from 1.  ``volume_type`` None: the target's default."""
+
+    number: int
+    volume_type: str | None
+    record: VolumeRecord
+
+    @property
+    def step(self) -> str:
+        return f"volume-{self.number}"
+
+    @property
+    def shown(self) -> str:
+        return self.record.name or self.record.id
+
+
+@dataclass(frozen=True)
+class RestoreTarget:
+    """The site to restore a volume in.  ``bootable``: a server will boot from it."""
+
+    name: str
+    open: Callable[[], CloudSite]
+    bootable: bool
+
+
 class ProtectionMethod(Protocol):
-    """One way to protect an application."""
+    """One way to protect an application, to delete its restore points and to restore from them."""
 
     name: str
 
     def requirements(self, capabilities: Sequence[Capability], protection: Protection) -> tuple[Finding, ...]:
         """What the application's site lacks for this method; what is not known is no problem that blocks."""
 
-    def plan(self, cloud: ProtectCloud, request: RunRequest) -> PlannedRun:
+    def plan(self, site: CloudSite, request: RunRequest) -> PlannedRun:
         """Look at the application and decide; nothing is changed.
 
         Raises Conflict naming everything that forbids the run, SiteError when the site cannot be asked.
         """
+
+    def steps(self, order: ProtectOrder, dependencies: ProtectDependencies) -> list[Step]:
+        """The steps that make the restore point; all are undone when one fails.
+
+        ``protect.steps`` has the two that every method needs: ``check_step`` and ``manifest_step``.
+        """
+
+    def delete(self, manifest: Manifest) -> Mapping[str, JsonValue]:
+        """What ``delete_steps`` need to know of a restore point whose manifest is gone by then."""
+
+    def delete_steps(self, order: DeleteOrder, dependencies: ProtectDependencies) -> list[Step]:
+        """The steps that remove a restore point's own data; its manifest is removed before them."""
+
+    def plan_restore(self, draft: Draft, volumes: Sequence[VolumeToRestore]) -> list[PlannedVolume]:
+        """Decide how the volumes whose payload is this method's are restored, noting in the draft what will be
+        done, which quotas it takes and what is in the way.
+
+        A volume that cannot be planned is left out; the draft then has a problem.  Raises ManifestError for a
+        payload that cannot be read.
+        """
+
+    def restore_steps(self, volume: PlannedVolume, target: RestoreTarget) -> list[Step]:
+        """The steps that restore one volume.  The one named ``volume.step`` gives ``{"id": volume id}`` and
+        tells its progress in GiB; undone, they leave nothing of it at the target.
+        """
+
+
+def fresh(ctx: StepContext) -> bool:
+    """Nothing can carry the step's token yet: its beginning is made durable before its effect."""
+    return ctx.attempt == 1 and not ctx.interrupted

@@ -1,70 +1,53 @@
 """The job that deletes a restore point: first its manifest, so that nobody recovers from half of it, then
-its backups.
+its data, by the steps of its method.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
+from dataclasses import asdict, replace
 
 from multisite.domain.errors import NotFound
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
-from multisite.recovery.protect.order import ProtectDependencies, backup_patience
+from multisite.recovery.methods.base import DeleteOrder, ProtectDependencies, ProtectionMethod
 
 KIND = "delete-restore-point"
 
 
-def forget_params(manifest: Manifest) -> dict[str, Json]:
-    """Parameters of the job.  Only its own backup of each volume: the older ones are its parents'."""
-    own = [{"id": v.backups[-1].id, "size_gib": v.size_gib} for v in manifest.volumes if v.backups]
-    return {"restore_point": manifest.id, "site": manifest.source.name, "backups": own}
+def forget_params(manifest: Manifest, methods: Mapping[str, ProtectionMethod]) -> dict[str, Json]:
+    """Parameters of the job."""
+    data = dict(methods[manifest.method].delete(manifest))
+    return asdict(DeleteOrder(manifest.id, manifest.source.name, manifest.method, data))
 
 
-def forget_kind(ports: ProtectDependencies) -> JobKind:
+def forget_kind(dependencies: ProtectDependencies, methods: Mapping[str, ProtectionMethod]) -> JobKind:
     """The kind of job, to be registered with the engine.  It pauses on failure: ask it to go on."""
-    return JobKind(
-        name=KIND,
-        build=partial(_steps, ports),
-        on_failure="pause",
-        finished=partial(_finished, ports),
+
+    def build(params: Mapping[str, Json]) -> list[Step]:
+        order = _order(params)
+
+        def remove(_ctx: StepContext) -> None:
+            dependencies.manifests.delete(order.restore_point)
+
+        steps = methods[order.method].delete_steps(order, dependencies)
+        manifest = Step("manifest", "Remove the manifest from the backup store", remove)
+        return [manifest, *(replace(step, needs=("manifest", *step.needs)) for step in steps)]
+
+    def finished(_job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
+        if state == JobState.DONE:
+            try:
+                dependencies.restore_points.delete(str(params["restore_point"]))
+            except NotFound:
+                return
+
+    return JobKind(KIND, build, on_failure="pause", finished=finished)
+
+
+def _order(params: Mapping[str, Json]) -> DeleteOrder:
+    """Jobs from before manifests had payloads name no method: there was one, and its data is beside the rest."""
+    if "method" in params:
+        return DeleteOrder(**params)
+    return DeleteOrder(
+        params["restore_point"], params["site"], "consistent-backup", {"backups": params["backups"]}
     )
-
-
-def _steps(ports: ProtectDependencies, params: Mapping[str, Json]) -> list[Step]:
-    site, count = str(params["site"]), len(params["backups"])
-    return [
-        Step("manifest", "Remove the manifest from the backup store", partial(_manifest, ports, params)),
-        Step(
-            "backups",
-            f"Delete {count} backups",
-            partial(_backups, ports, params),
-            needs=("manifest",),
-            limit=f"delete:{site}",
-            site=site,
-        ),
-    ]
-
-
-def _manifest(ports: ProtectDependencies, params: Mapping[str, Json], ctx: StepContext) -> Json:  # noqa: ARG001
-    ports.manifests.delete(str(params["restore_point"]))
-    return None
-
-
-def _backups(ports: ProtectDependencies, params: Mapping[str, Json], ctx: StepContext) -> Json:
-    cloud = ports.open(str(params["site"]))
-    backups: list[dict[str, Any]] = params["backups"]
-    for done, backup in enumerate(backups):
-        ctx.progress(done, len(backups), "backups")
-        cloud.delete_backup(backup["id"], timeout=backup_patience(backup["size_gib"]))
-    ctx.progress(len(backups), len(backups), "backups")
-    return None
-
-
-def _finished(ports: ProtectDependencies, job_id: str, state: JobState, params: Mapping[str, Json]) -> None:  # noqa: ARG001
-    if state == JobState.DONE:
-        try:
-            ports.restore_points.delete(str(params["restore_point"]))
-        except NotFound:
-            return

@@ -6,11 +6,12 @@ import builtins
 import logging
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import SiteError
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
@@ -20,12 +21,11 @@ from multisite.domain.model import Application, Capability, Protection, RestoreP
 from multisite.jobs.engine import JobEngine
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable, as_restore_point
 from multisite.recovery.methods import METHODS
-from multisite.recovery.methods.base import ProtectionMethod, RunRequest
-from multisite.recovery.protect.cloud import ProtectCloud
+from multisite.recovery.methods.base import ProtectDependencies, ProtectionMethod, ProtectOrder, RunRequest
 from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.protect.forget import forget_kind, forget_params
+from multisite.recovery.protect.job import KIND as PROTECT
 from multisite.recovery.protect.job import protect_kind
-from multisite.recovery.protect.order import ProtectDependencies
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
 from multisite.store.restore_points import RestorePointRepository
@@ -38,6 +38,8 @@ MAX_GAP_SECONDS = 60
 _OPTIONS = frozenset(
     ("target_site", "freeze_timeout", "quiesce", "full_every", "console_mark", "snapshot_gap_seconds")
 )
+# A missing one may have come back with its store since the store was last read.
+_KEPT = (RestorePointState.AVAILABLE, RestorePointState.MISSING)
 _GONE = "the backup store does not hold it any more"
 
 
@@ -56,7 +58,7 @@ class Sites(Protocol):
 class ProtectionService:
     """The verbs.  Callers see what is of their project, administrators everything.
 
-    ``open_cloud``: ``protect_cloud.opener(sites)``.  ``capabilities`` asks a site what it can do
+    ``open_site``: ``clouds.connect.Sites.open``.  ``capabilities`` asks a site what it can do
     (``clouds.capabilities.discover``), None to leave that out.  Registers its kinds of job with ``jobs``.
     """
 
@@ -67,9 +69,9 @@ class ProtectionService:
         sites: Sites,
         manifests: ManifestStore,
         jobs: JobEngine,
-        open_cloud: Callable[[str], ProtectCloud],
+        open_site: Callable[[str], CloudSite],
         *,
-        backups_per_site: int = 2,
+        backups_per_site: int,
         capabilities: Callable[[str], Sequence[Capability]] | None = None,
         methods: Mapping[str, ProtectionMethod] = METHODS,
     ) -> None:
@@ -80,19 +82,19 @@ class ProtectionService:
         self._sites = sites
         self._manifests = manifests
         self._jobs = jobs
-        self._open = open_cloud
+        self._open = open_site
         self._capabilities = capabilities
         self._methods = methods
-        ports = ProtectDependencies(
-            open=open_cloud,
+        dependencies = ProtectDependencies(
+            open=open_site,
             manifests=manifests,
             restore_points=self._restore_points,
             protections=self._protections,
             error_of=lambda job_id: jobs.get(job_id).error,
             backups_per_site=backups_per_site,
         )
-        jobs.register(protect_kind(ports))
-        jobs.register(forget_kind(ports))
+        jobs.register(protect_kind(dependencies, methods))
+        jobs.register(forget_kind(dependencies, methods))
 
     def create(
         self, caller: Caller, application: str, method: str = "consistent-backup", **options: Any
@@ -160,6 +162,14 @@ class ProtectionService:
             created_at=datetime.now(UTC),
         )
         planned = self._methods[protection.method].plan(self._open(application.site), request)
+        order = ProtectOrder(
+            request.restore_point_id,
+            protection.id,
+            application,
+            protection.method,
+            request.created_at,
+            dict(planned.plan),
+        )
         point = RestorePoint(
             id=request.restore_point_id,
             application_id=application.id,
@@ -176,7 +186,8 @@ class ProtectionService:
         )
         with self._database.session():  # the check, the row and the job: all or nothing, one at a time
             self._refuse_while_busy(application.id, application.name)
-            job_id = self._start(caller, planned.kind, planned.params, planned.title, application)
+            title = f"Protect {application.name}: {planned.summary}"
+            job_id = self._start(caller, PROTECT, order.to_params(), title, application)
             self._restore_points.add(replace(point, job_id=job_id))
         return job_id
 
@@ -216,8 +227,8 @@ class ProtectionService:
             if row.state == RestorePointState.AVAILABLE:
                 error = problems.get(row.id, _GONE)
                 self._restore_points.save(replace(row, state=RestorePointState.MISSING, error=error))
-        nobodys = [_nobodys(d.id, d.problem) for d in contents.damaged if d.id not in rows]
-        return [*self._known(_scope(caller)), *(nobodys if caller.is_admin else [])]
+        unowned = [_unowned(d.id, d.problem) for d in contents.damaged if d.id not in rows]
+        return [*self._known(_scope(caller)), *(unowned if caller.is_admin else [])]
 
     def delete_restore_point(self, caller: Caller, id: str) -> str | None:
         """Delete a restore point and its backups; returns the job's id, None when there was nothing to do
@@ -230,6 +241,11 @@ class ProtectionService:
         if children:
             raise Conflict(f"restore point: {', '.join(children)} builds on {id}; delete that first")
         manifest = self._manifest_or_none(id)
+        if manifest is not None and manifest.method not in self._methods:
+            raise Conflict(
+                f"restore point: {id} was made by the method {manifest.method!r}, which this release does not"
+                " have: delete it with one that has it"
+            )
         with self._database.session():
             self._refuse_while_busy(point.application_id, point.application)
             if manifest is None:
@@ -237,7 +253,7 @@ class ProtectionService:
                 self._restore_points.delete(id)
                 return None
             title = f"Delete restore point {id} of {point.application}"
-            job_id = self._start(caller, FORGET, forget_params(manifest), title, point)
+            job_id = self._start(caller, FORGET, forget_params(manifest, self._methods), title, point)
             deleted = replace(point, state=RestorePointState.FAILED, error="it is being deleted")
             self._restore_points.save(replace(deleted, job_id=job_id))
         return job_id
@@ -302,9 +318,28 @@ class ProtectionService:
             raise Conflict(f"restore point: {point.id} is half deleted; resume job {job.id}")
 
     def _previous(self, application: Application) -> Manifest | None:
-        """The newest restore point of the application, by its data."""
-        manifests = self._manifests.list().manifests  # newest data first
-        return next((m for m in manifests if m.application_id == application.id), None)
+        """The newest restore point of the application, by its data.
+
+        The database says which it is and the store whether it is there and whole; of the store nothing else
+        is read, but for restore points the database has never heard of, once.
+        """
+        held = frozenset(self._manifests.ids())
+        for manifest in self._unknown(held, self._restore_points.ids()):
+            self._restore_points.save(as_restore_point(manifest))
+        rows = [
+            row
+            for row in self._restore_points.list(application_id=application.id)
+            if row.consistent_at and row.id in held and row.state in _KEPT
+        ]
+        found = (self._manifest_or_none(row.id) for row in sorted(rows, key=_data_age))
+        return next((manifest for manifest in found if manifest is not None), None)
+
+    def _unknown(self, held: Iterable[str], known: Container[str]) -> Iterator[Manifest]:
+        """The manifests of the store that the database does not know, the usable ones."""
+        for id in held:
+            manifest = self._manifest_or_none(id) if id not in known else None
+            if manifest is not None:
+                yield manifest
 
     def _manifest_or_none(self, id: str) -> Manifest | None:
         try:
@@ -323,12 +358,9 @@ class ProtectionService:
         for row in rows.values():
             if row.state == RestorePointState.AVAILABLE and row.id not in held:
                 rows[row.id] = replace(row, state=RestorePointState.MISSING, error=_GONE)
-        every = self._restore_points.list() if project_id is not None else rows.values()
-        known = {row.id for row in every}
-        for id in held:
-            manifest = self._manifest_or_none(id) if id not in known else None
-            if manifest is not None and project_id in (None, manifest.project_id):
-                rows[id] = as_restore_point(manifest)
+        for manifest in self._unknown(held, self._restore_points.ids()):
+            if project_id in (None, manifest.project_id):
+                rows[manifest.id] = as_restore_point(manifest)
         return sorted(rows.values(), key=lambda r: (r.created_at, r.id), reverse=True)
 
 
@@ -336,11 +368,16 @@ def _scope(caller: Caller) -> str | None:
     return None if caller.is_admin else caller.project_id
 
 
+def _data_age(point: RestorePoint) -> float:
+    """Sorts by the newest data."""
+    return -point.consistent_at.timestamp() if point.consistent_at else 0.0
+
+
 def _useless(point: RestorePoint) -> bool:
     return point.state in (RestorePointState.FAILED, RestorePointState.MISSING)
 
 
-def _nobodys(id: str, problem: str) -> RestorePoint:
+def _unowned(id: str, problem: str) -> RestorePoint:
     now = datetime.now(UTC)
     return RestorePoint(
         id=id, application_id="", application="", project_id="", protection_id=None, method="",

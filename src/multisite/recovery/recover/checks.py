@@ -1,6 +1,4 @@
-"""What else may stand in the way of a recovery: the restore point itself, backup service, quotas, the
-source.
-"""
+"""What else may stand in the way of a recovery: the restore point itself, quotas, the source."""
 
 from __future__ import annotations
 
@@ -39,31 +37,6 @@ def check_source(draft: Draft, state: SourceState) -> None:
             subject,
             f"{source} {seen}: whether the servers still run there is unknown",
             f"make sure they cannot come back unnoticed; {fence}",
-        )
-
-
-def check_backup_service(draft: Draft) -> None:
-    if not draft.facts.is_admin:
-        draft.note(
-            f"site {draft.facts.site}",
-            "Multisite does not have the role admin there, which importing backup records needs by default",
-            "give its account the role, or allow it the policies backup:backup-import and flavor creation",
-        )
-    if not draft.needs("backup_services", "cinder-backup"):
-        return
-    states, site = draft.facts.backup_services, draft.facts.site
-    if not states:
-        draft.problem(
-            "cinder-backup",
-            f"{site} has no backup service: backups cannot be restored there",
-            "install cinder-backup with the backup store of this restore point",
-        )
-    elif "up" not in states.values():
-        listed = ", ".join(f"{host} {state}" for host, state in sorted(states.items()))
-        draft.problem(
-            "cinder-backup",
-            f"no backup service of {site} is up: {listed}",
-            "start it: nothing can be restored without",
         )
 
 
@@ -121,7 +94,7 @@ def check_restore_point(draft: Draft) -> None:
 
 
 def check_quotas(draft: Draft, plan: RecoverPlan) -> None:
-    """Whether the project has room for everything the plan makes, imported backup records included."""
+    """Whether the project has room for everything the plan makes, what the volumes' data takes included."""
     if not draft.needs("quotas", "quotas"):
         return
     for resource, need in sorted(_needed(draft, plan).items()):
@@ -142,8 +115,6 @@ def _needed(draft: Draft, plan: RecoverPlan) -> dict[str, int]:
     flavors = [sizes[flavor_key(s.record.flavor)] for s in plan.servers if plan.flavors]
     new_networks = [n for n in plan.networks if n.use is None]
     new_groups = [g for g in plan.security_groups if g.use is None]
-    imported = {b.id for b in draft.facts.backups}
-    missing = {b.id: b.size_gib for v in plan.volumes for b in v.record.backups if b.id not in imported}
     need = {
         "instances": len(plan.servers),
         "cores": sum(f.vcpus for f in flavors),
@@ -151,14 +122,13 @@ def _needed(draft: Draft, plan: RecoverPlan) -> dict[str, int]:
         "server_groups": len(plan.server_groups),
         "volumes": len(plan.volumes),
         "gigabytes": sum(v.record.size_gib for v in plan.volumes),
-        "backups": len(missing),
-        "backup_gigabytes": sum(missing.values()),
         "network": len(new_networks),
         "subnet": sum(len(n.subnets) for n in new_networks),
         # The DHCP service takes a port in each of them.
         "port": len(plan.ports) + sum(any(s.record.dhcp for s in n.subnets) for n in new_networks),
         "security_group": len(new_groups),
         "security_group_rule": sum(len(g.record.rules) for g in new_groups),
+        **draft.quota,
     }
     for volume in plan.volumes:
         kind = volume.volume_type or draft.facts.default_volume_type

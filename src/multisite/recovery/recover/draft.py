@@ -1,7 +1,8 @@
-"""The sheet a plan is drawn up on: what will be done, with reasons, and what is in the way."""
+"""A plan in the making: what will be done, with reasons, and what is in the way."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -25,8 +26,8 @@ T = TypeVar("T", bound=Named)
 
 @dataclass
 class Draft:
-    """Given: ``manifest``, ``facts``, ``rules``.  Collected: ``items`` in the order of the work,
-    ``problems``.
+    """Given: ``manifest``, ``facts``, ``rules``.  Collected: ``items`` in the order of the work, ``problems``,
+    and ``quota``: how much of the target's quotas restoring the volumes' data takes beside the volumes.
     """
 
     manifest: Manifest
@@ -34,6 +35,7 @@ class Draft:
     rules: Rules
     items: list[PreviewItem] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
+    quota: Counter[str] = field(default_factory=Counter)
 
     def create(self, kind: str, name: str, detail: str = "") -> None:
         self.items.append(PreviewItem(kind, name, "create", detail))

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-from multisite.clouds.connect import CloudSite
-from multisite.domain.manifest import Manifest
+from multisite.clouds.connect import Sites
 from multisite.domain.model import RecoveryState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
 from multisite.jobs.view import Job
+from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.methods import METHODS
+from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
 from multisite.recovery.recover.model import RecoverPlan, flavor_key
 from multisite.recovery.recover.steps import Steps
 from multisite.store.recoveries import RecoveryRepository
@@ -19,7 +21,6 @@ from multisite.store.recoveries import RecoveryRepository
 KIND = "recover"
 SUMMARY = "summary"
 RULES = "group-rules"
-RESTORES, IMPORTS, CALLS = "recover-restores", "recover-imports", "recover-calls"
 
 RECOVERY_STATES = {
     JobState.QUEUED: RecoveryState.RUNNING,
@@ -32,27 +33,15 @@ RECOVERY_STATES = {
 }
 
 
-class OpensSites(Protocol):
-    """``multisite.clouds.connect.Sites``, as far as it is needed here."""
-
-    def open(self, name: str) -> CloudSite: ...
-
-
-class ReadsManifests(Protocol):
-    """``multisite.recovery.manifests.ManifestStore``, as far as it is needed here."""
-
-    def read(self, restore_point_id: str) -> Manifest: ...
-
-
 def recover_kind(
-    sites: OpensSites,
-    manifests: ReadsManifests,
+    sites: Sites,
+    manifests: ManifestStore,
     recoveries: RecoveryRepository,
     job: Callable[[str], Job],
     *,
-    restores_per_site: int = 4,
-    imports_per_site: int = 4,
-    calls_per_site: int = 8,
+    restores_per_site: int,
+    calls_per_site: int,
+    methods: Mapping[str, ProtectionMethod] = METHODS,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> JobKind:
     """The kind to register.  ``job``: ``JobEngine.get``; limits: how many at the same time.
@@ -67,6 +56,7 @@ def recover_kind(
             site=lambda: sites.open(plan.target_site),
             manifest=lambda: manifests.read(plan.restore_point_id),
             now=now,
+            methods=methods,
         )
 
         def summary(ctx: StepContext) -> Json:
@@ -87,7 +77,7 @@ def recover_kind(
             )
         )
 
-    limits = {RESTORES: restores_per_site, IMPORTS: imports_per_site, CALLS: calls_per_site}
+    limits = {RESTORES: restores_per_site, IMPORTS: restores_per_site, CALLS: calls_per_site}
     return JobKind(KIND, build, on_failure="pause", limits=limits, finished=finished)
 
 
@@ -112,7 +102,7 @@ def recover_steps(steps: Steps, summary: Callable[[StepContext], Json]) -> list[
     """
     plan = steps.plan
     return [
-        *_volume_steps(steps),
+        *(step for volume in plan.volumes for step in steps.restore(volume)),
         *_group_steps(steps),
         *_network_steps(steps),
         *_port_steps(steps),
@@ -125,20 +115,6 @@ def recover_steps(steps: Steps, summary: Callable[[StepContext], Json]) -> list[
             needs=tuple(server.gate for server in plan.servers),
         ),
     ]
-
-
-def _volume_steps(steps: Steps) -> list[Step]:
-    made, site = [], steps.plan.target_site
-    for volume in steps.plan.volumes:
-        name = volume.record.name or volume.record.id
-        title = f"Import {len(volume.record.backups)} backup records of volume {name}"
-        made.append(Step(volume.import_step, title, steps.import_records(volume), None, (), IMPORTS, site))
-        title = f"Restore volume {name} ({volume.record.size_gib} GiB)"
-        needs = (volume.import_step,)
-        made.append(
-            Step(volume.step, title, steps.restore(volume), steps.delete_volume, needs, RESTORES, site)
-        )
-    return made
 
 
 def _group_steps(steps: Steps) -> list[Step]:

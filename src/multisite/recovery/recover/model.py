@@ -9,14 +9,13 @@ at the target already, None when the step called ``step`` makes it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
 from multisite.domain.manifest import (
-    BackupRecord,
     FlavorRecord,
     KeypairRecord,
     NetworkRecord,
@@ -113,22 +112,20 @@ class PlannedPort:
 
 @dataclass(frozen=True)
 class PlannedVolume:
-    """``blank_first``: make an empty volume and restore into it; otherwise Cinder makes the volume, which
-    skips zeros.
+    """``step`` makes the volume, by the method of ``record.payload``; ``details`` are that method's own.
 
     ``volume_type`` None is the target's default type.
     """
 
-    import_step: str
     step: str
     volume_type: str | None
-    blank_first: bool
     record: VolumeRecord
+    details: dict[str, JsonValue] = field(default_factory=dict)
 
     @property
-    def newest(self) -> BackupRecord:
-        """The backup to restore: Cinder follows its chain by itself."""
-        return self.record.backups[-1]
+    def method(self) -> str:
+        """The protection method that restores it; a plan that may be carried out has one for each volume."""
+        return self.record.payload.method if self.record.payload else ""
 
 
 @dataclass(frozen=True)
@@ -188,7 +185,21 @@ class RecoverPlan:
     @classmethod
     def from_json(cls, data: Any) -> RecoverPlan:
         """Raises pydantic's ValidationError for anything ``to_json`` did not write."""
-        return _ADAPTER.validate_python(data)
+        return _ADAPTER.validate_python({**data, "volumes": [_volume(v) for v in data["volumes"]]})
+
+
+def _volume(data: dict[str, Any]) -> dict[str, Any]:
+    """A planned volume as it is now; in jobs from before manifests had payloads it was of the one method there was."""
+    if "import_step" not in data:
+        return data
+    record = dict(data["record"])
+    chain = {name: record.pop(name) for name in ("backups", "snapshot_id")}
+    return {
+        "step": data["step"],
+        "volume_type": data["volume_type"],
+        "record": {**record, "payload": {"method": "consistent-backup", "data": chain}},
+        "details": {name: data[name] for name in ("import_step", "blank_first")},
+    }
 
 
 _ADAPTER: TypeAdapter[RecoverPlan] = TypeAdapter(RecoverPlan)

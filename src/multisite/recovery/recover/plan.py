@@ -8,20 +8,16 @@ the way (``Preview.problems``) with what to do about it; a plan with blocking pr
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import Preview
-from multisite.recovery.recover.checks import (
-    SourceState,
-    check_backup_service,
-    check_quotas,
-    check_restore_point,
-    check_source,
-)
+from multisite.recovery.methods import METHODS
+from multisite.recovery.methods.base import ProtectionMethod
+from multisite.recovery.recover.checks import SourceState, check_quotas, check_restore_point, check_source
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.mapping import Rules, check_names
 from multisite.recovery.recover.model import Readiness, RecoverPlan
@@ -59,26 +55,6 @@ class Decision:
     plan: RecoverPlan
 
 
-def preview(
-    manifest: Manifest,
-    facts: TargetFacts,
-    rules: Rules,
-    now: datetime,
-    *,
-    source_state: SourceState = SourceState.UNKNOWN,
-    speed: SpeedModel | None = None,
-) -> Preview:
-    """What a recovery would do and what is in its way.  Raises Invalid for rules that name unknown things."""
-    return decide(manifest, facts, rules, now, source_state=source_state, speed=speed).preview
-
-
-def plan(manifest: Manifest, facts: TargetFacts, rules: Rules, now: datetime) -> RecoverPlan:
-    """The plan alone, whether or not something is in its way.  Raises Invalid for rules that name unknown
-    things.
-    """
-    return decide(manifest, facts, rules, now).plan
-
-
 def decide(
     manifest: Manifest,
     facts: TargetFacts,
@@ -87,14 +63,17 @@ def decide(
     *,
     source_state: SourceState = SourceState.UNKNOWN,
     speed: SpeedModel | None = None,
+    methods: Mapping[str, ProtectionMethod] = METHODS,
 ) -> Decision:
-    """Preview and plan, made from the same facts.  Raises Invalid for rules that name unknown things."""
+    """Preview and plan, made from the same facts: what a recovery would do, and what is in its way.
+
+    Raises Invalid for rules that name unknown things, ManifestError for a payload its method cannot read.
+    """
     check_names(rules, manifest)
     draft = Draft(manifest, facts, rules)
     check_source(draft, source_state)
     check_restore_point(draft)
-    check_backup_service(draft)
-    made = _drawn_up(draft)
+    made = _planned(draft, methods)
     check_quotas(draft, made)
     shown = Preview(
         restore_point_id=manifest.id,
@@ -111,7 +90,7 @@ def decide(
     return Decision(shown, made)
 
 
-def _drawn_up(draft: Draft) -> RecoverPlan:
+def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> RecoverPlan:
     """The parts in the order of the work, which is the order the operator reads."""
     rules, manifest, facts = draft.rules, draft.manifest, draft.facts
     draft.use(
@@ -120,7 +99,7 @@ def _drawn_up(draft: Draft) -> RecoverPlan:
         facts.project_id,
         f"the one Multisite enters {facts.site} with; everything is made in it",
     )
-    volumes = plan_volumes(draft)
+    volumes = plan_volumes(draft, methods)
     flavors = plan_flavors(draft)
     keypairs = plan_keypairs(draft)
     server_groups = plan_server_groups(draft)

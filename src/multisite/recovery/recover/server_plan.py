@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerRecord, VolumeRecord
+from multisite.recovery.methods.base import ProtectionMethod, VolumeToRestore
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.mapping import mapped
 from multisite.recovery.recover.model import (
@@ -198,62 +199,33 @@ def plan_server_groups(draft: Draft) -> tuple[PlannedServerGroup, ...]:
     return tuple(found)
 
 
-def plan_volumes(draft: Draft) -> tuple[PlannedVolume, ...]:
+def plan_volumes(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> tuple[PlannedVolume, ...]:
     """Every volume, those of the first server to boot first: restores begin in this order.
 
-    A volume is restored from the newest backup of its chain; all records of the chain are imported before.
+    Each is planned by the method of its payload.
     """
-    if not draft.needs("volume_types", "volume types") or not draft.needs("backups", "backups"):
-        return ()
+    known = draft.needs("volume_types", "volume types")
     turn = {v: s.order for s in draft.manifest.servers for v in s.volume_ids}
     ordered = sorted(draft.manifest.volumes, key=lambda v: turn.get(v.id, len(turn)))
-    return tuple(_volume(draft, number, record) for number, record in enumerate(ordered, 1))
-
-
-def _volume(draft: Draft, number: int, record: VolumeRecord) -> PlannedVolume:
-    subject = f"volume {record.name or record.id}"
-    _backups(draft, record, subject)
-    volume_type = _volume_type(draft, record, subject)
-    size = record.backups[-1].size_gib if record.backups else 0
-    # Cinder skips zeros only when it makes the volume itself; then it has the default type and the backup's
-    # size.
-    blank_first = size != record.size_gib or volume_type not in (None, draft.facts.default_volume_type)
-    shown = volume_type or draft.facts.default_volume_type or "the target's default"
-    draft.do(
-        "volume",
-        record.name or record.id,
-        "restore",
-        f"{record.size_gib} GiB, type {shown}, from {len(record.backups)} backups",
-    )
-    return PlannedVolume(f"import-{number}", f"volume-{number}", volume_type, blank_first, record)
-
-
-def _backups(draft: Draft, record: VolumeRecord, subject: str) -> None:
-    if not record.backups:
-        draft.problem(subject, "has no backup in this restore point", "recover from another restore point")
-        return
-    there = {b.id: b.status for b in draft.facts.backups}
-    for backup in record.backups:
-        status = there.get(backup.id)
-        kind = "incremental" if backup.incremental else "full"
-        if status is None:
-            # An undo does not remove it: deleting a record deletes its data in the backup store.
-            detail = f"{kind} backup of {record.name or record.id}; it stays after an undo"
-            draft.do("backup record", backup.id, "import", detail)
-        else:
-            draft.use(
-                "backup record",
-                backup.id,
-                backup.id,
-                f"{kind} backup of {record.name or record.id}: imported before ({status})",
-            )
-        if status not in (None, "available", "restoring"):
+    wanted: dict[str, list[VolumeToRestore]] = {}
+    for number, record in enumerate(ordered, 1):
+        subject = f"volume {record.name or record.id}"
+        if record.payload is None or record.payload.method not in methods:
             draft.problem(
                 subject,
-                f"backup {backup.id} is {status} at {draft.facts.site}",
-                f"see `openstack volume backup show {backup.id}`; never delete it while it names a "
-                "container: that deletes the data",
+                f"is restored by the method {record.payload.method!r}, which this release does not have"
+                if record.payload
+                else "has no data in this restore point",
+                f"recover with a release that has it; this one has: {', '.join(sorted(methods))}"
+                if record.payload
+                else "recover from another restore point",
             )
+            continue
+        volume_type = _volume_type(draft, record, subject) if known else None
+        wanted.setdefault(record.payload.method, []).append(VolumeToRestore(number, volume_type, record))
+    planned = [volume for name, its in wanted.items() for volume in methods[name].plan_restore(draft, its)]
+    place = {record.id: number for number, record in enumerate(ordered)}
+    return tuple(sorted(planned, key=lambda v: place[v.record.id])) if known else ()
 
 
 def _volume_type(draft: Draft, record: VolumeRecord, subject: str) -> str | None:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from multisite.clouds import build
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, SiteError, Unreachable
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 from multisite.domain.caller import Caller
@@ -27,37 +27,23 @@ from multisite.domain.model import Preview, Recovery, RecoveryState
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Json
 from multisite.jobs.view import Job
+from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.methods import METHODS
+from multisite.recovery.methods.base import ProtectionMethod
 from multisite.recovery.recover.checks import SourceState
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.mapping import Rules, parse
 from multisite.recovery.recover.plan import Decision, SpeedModel, decide
 from multisite.recovery.recover.speed import measured
-from multisite.recovery.recover.target_facts import TargetFacts, read_target
+from multisite.recovery.recover.target_facts import read_target
 from multisite.store.database import Database
 from multisite.store.recoveries import RecoveryRepository
+from multisite.store.trail import AuditTrail
 
 SOURCE_SECONDS = 8.0
 """So long the source may take to tell whether it is alive."""
 _STOPPED = frozenset({"SHUTOFF", "SHELVED", "SHELVED_OFFLOADED", "SUSPENDED", "DELETED", "SOFT_DELETED"})
 _FINAL = frozenset({RecoveryState.DONE, RecoveryState.UNDONE})
-
-
-class OpensSites(Protocol):
-    """``multisite.clouds.connect.Sites``, as far as it is needed here."""
-
-    def open(self, name: str) -> CloudSite: ...
-
-
-class ReadsManifests(Protocol):
-    """``multisite.recovery.manifests.ManifestStore``, as far as it is needed here."""
-
-    def read(self, restore_point_id: str) -> Manifest: ...
-
-
-class RecordsApprovals(Protocol):
-    """``multisite.store.trail.AuditTrail``, as far as it is needed here."""
-
-    def record(self, intent: Intent, ending: Ending) -> None: ...
 
 
 class RecoveryService:
@@ -70,16 +56,15 @@ class RecoveryService:
     def __init__(
         self,
         database: Database,
-        manifests: ReadsManifests,
+        manifests: ManifestStore,
         jobs: JobEngine,
-        clouds: OpensSites,
+        clouds: Sites,
         *,
-        restores_per_site: int = 4,
-        imports_per_site: int = 4,
-        calls_per_site: int = 8,
+        restores_per_site: int,
+        calls_per_site: int,
         speed: SpeedModel | None = None,
-        audit: RecordsApprovals | None = None,
-        read_facts: Callable[..., TargetFacts] = read_target,
+        audit: AuditTrail | None = None,
+        methods: Mapping[str, ProtectionMethod] = METHODS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
@@ -90,7 +75,7 @@ class RecoveryService:
         self._restores_per_site = restores_per_site
         self._speed = speed
         self._audit = audit
-        self._read_facts = read_facts
+        self._methods = methods
         self._now = now
         jobs.register(
             recover_kind(
@@ -99,8 +84,8 @@ class RecoveryService:
                 self._recoveries,
                 jobs.get,
                 restores_per_site=restores_per_site,
-                imports_per_site=imports_per_site,
                 calls_per_site=calls_per_site,
+                methods=methods,
                 now=now,
             )
         )
@@ -178,10 +163,21 @@ class RecoveryService:
     def _decide(self, manifest: Manifest, target_site: str, rules: Rules) -> Decision:
         source = _Asked(lambda: source_state(self._clouds, manifest))
         target = self._clouds.open(target_site)
-        facts = self._read_facts(target, ports_in=set(rules.networks.values()))
+        facts = read_target(target, ports_in=set(rules.networks.values()))
         state = source.answer(SOURCE_SECONDS)
         speed = self._measured(target_site) or self._speed
-        return decide(manifest, facts, rules, self._now(), source_state=state, speed=speed)
+        try:
+            return decide(
+                manifest,
+                facts,
+                rules,
+                self._now(),
+                source_state=state,
+                speed=speed,
+                methods=self._methods,
+            )
+        except ManifestError as error:
+            raise Conflict(f"restore point {manifest.id} cannot be used: {error}") from error
 
     def _measured(self, target_site: str) -> SpeedModel | None:
         """Speeds of the last recovery that was carried out there to the end."""
@@ -290,7 +286,7 @@ class _Asked:
         return self._answer or SourceState.UNREACHABLE
 
 
-def source_state(clouds: OpensSites, manifest: Manifest) -> SourceState:
+def source_state(clouds: Sites, manifest: Manifest) -> SourceState:
     """Whether servers of the restore point still run at their site; never raises SiteError."""
     try:
         site = clouds.open(manifest.source.name)

@@ -10,20 +10,21 @@ from multisite.recovery.recover.plan import SpeedModel
 
 
 def measured(job: Job, restores_at_once: int) -> SpeedModel | None:
-    """From the steps of a finished "recover" job; None when it restored or booted nothing.
+    """From the steps of a finished "recover" job, by the units of their progress; None when it restored or
+    booted nothing.
 
     A step's seconds include what it waited for its neighbors' use of the site, which is what to expect
     again.
     """
     done = [s for s in job.steps if s.state is StepState.DONE and s.elapsed is not None]
-    restores = [s for s in done if s.name.startswith("volume-") and s.total]
+    restores = [s for s in done if s.unit == "GiB" and s.total]
     gib = sum(s.total or 0 for s in restores)
-    boots = [s.elapsed or 0.0 for s in done if s.name.startswith("server-")]
-    gates = [s.elapsed or 0.0 for s in done if s.name.startswith("ready-")]
-    if not gib or not boots or not gates:
+    # Two steps of each server say so: its boot and its readiness gate.
+    servers = [s.elapsed or 0.0 for s in done if s.unit == "servers"]
+    if not gib or not servers:
         return None
     return SpeedModel(
         seconds_per_gib=sum(s.elapsed or 0.0 for s in restores) / gib,
-        boot_seconds=fmean(boots) + fmean(gates),
+        boot_seconds=2 * fmean(servers),
         restores_at_once=restores_at_once,
     )

@@ -5,23 +5,22 @@ No step calls the source site: everything is in the plan, user data in the backu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from multisite.clouds import build, networks, restore, tokens
+from multisite.clouds import build, networks, tokens
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.tokens import Kind
 from multisite.domain.manifest import Manifest
-from multisite.jobs.model import Json, StepContext, StepFailed
+from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.recovery.methods import METHODS
+from multisite.recovery.methods.base import ProtectionMethod, RestoreTarget, fresh
 from multisite.recovery.recover import model
 from multisite.recovery.recover.readiness import wait_ready
 
-IMPORT_SECONDS = 300.0
-RESTORE_SECONDS, RESTORE_SECONDS_PER_GIB = 1800.0, 600.0
-"""How long restoring one volume may take: so many seconds, and so many more for each GiB."""
 UNDO_SECONDS = 1800.0
 
 Run = Callable[[StepContext], Json]
@@ -36,6 +35,7 @@ class Steps:
     site: Callable[[], CloudSite]
     manifest: Callable[[], Manifest]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    methods: Mapping[str, ProtectionMethod] = field(default_factory=lambda: METHODS)
 
     @cached_property
     def networks(self) -> dict[str, model.PlannedNetwork]:
@@ -65,78 +65,25 @@ class Steps:
     def server_groups(self) -> dict[str, model.PlannedServerGroup]:
         return {g.record.id: g for g in self.plan.server_groups}
 
-    # What volumes need
-
-    def import_records(self, volume: model.PlannedVolume) -> Run:
-        """All records of the volume's chain, the full backup first.  They stay: deleting one deletes its
-        data.
-        """
-
-        def run(ctx: StepContext) -> Json:
-            imported = []
-            total = len(volume.record.backups)
-            for done, backup in enumerate(volume.record.backups):
-                ctx.progress(done, total, "records")
-                if restore.import_record(self.site(), backup.id, backup.record, IMPORT_SECONDS):
-                    imported.append(backup.id)
-            ctx.progress(total, total, "records")
-            return {"imported": imported, "reused": total - len(imported)}
-
-        return run
-
-    def restore(self, volume: model.PlannedVolume) -> Run:
-        record = volume.record
-        boots = any(s.record.volume_ids[:1] == (record.id,) for s in self.plan.servers)
-        wanted = restore.WantedVolume(
-            name=record.name,
-            size_gib=record.size_gib,
-            backup_id=volume.newest.id,
-            volume_type=volume.volume_type,
-            blank_first=volume.blank_first,
-            bootable=record.bootable or boots,
-            metadata=record.metadata,
-            image_metadata=record.image_metadata,
-        )
-
-        def run(ctx: StepContext) -> Json:
-            def told(status: str) -> None:
-                # Cinder does not tell how far a restore is.
-                ctx.progress(0, record.size_gib, "GiB", status)
-
-            volume_id = restore.restore_volume(
-                self.site(),
-                ctx.token,
-                wanted,
-                timeout=RESTORE_SECONDS + RESTORE_SECONDS_PER_GIB * record.size_gib,
-                on_poll=told,
-                cancelled=ctx.cancelled,
-                fresh=_fresh(ctx),
-            )
-            ctx.progress(record.size_gib, record.size_gib, "GiB", "restored")
-            return {"id": volume_id}
-
-        return run
-
-    def delete_volume(self, ctx: StepContext, result: Json | None) -> None:
-        if result is not None:
-            restore.remove_volume(self.site(), result["id"], UNDO_SECONDS)
-        restore.remove_by_token(self.site(), ctx.token, UNDO_SECONDS, late=result is None)
+    def restore(self, volume: model.PlannedVolume) -> list[Step]:
+        """The steps of the method that protected the volume; the one named ``volume.step`` gives its id."""
+        boots = any(s.record.volume_ids[:1] == (volume.record.id,) for s in self.plan.servers)
+        target = RestoreTarget(self.plan.target_site, self.site, bootable=volume.record.bootable or boots)
+        return self.methods[volume.method].restore_steps(volume, target)
 
     # What ports need
 
     def make_network(self, network: model.PlannedNetwork) -> Run:
         return lambda ctx: {
             "id": networks.ensure_network(
-                self.site(), ctx.token, network.record, network.name, fresh=_fresh(ctx)
+                self.site(), ctx.token, network.record, network.name, fresh=fresh(ctx)
             )
         }
 
     def make_subnet(self, network: model.PlannedNetwork, subnet: model.PlannedSubnet) -> Run:
         def run(ctx: StepContext) -> Json:
             network_id = self._id(ctx, network)
-            made = networks.ensure_subnet(
-                self.site(), ctx.token, subnet.record, network_id, fresh=_fresh(ctx)
-            )
+            made = networks.ensure_subnet(self.site(), ctx.token, subnet.record, network_id, fresh=fresh(ctx))
             return {"id": made}
 
         return run
@@ -144,7 +91,7 @@ class Steps:
     def make_group(self, group: model.PlannedGroup) -> Run:
         return lambda ctx: {
             "id": networks.ensure_security_group(
-                self.site(), ctx.token, group.record, group.name, fresh=_fresh(ctx)
+                self.site(), ctx.token, group.record, group.name, fresh=fresh(ctx)
             )
         }
 
@@ -172,7 +119,7 @@ class Steps:
                 fixed_ips=self._fixed_ips(ctx, port) if kept else None,
                 security_group_ids=[self._id(ctx, self.groups[g]) for g in record.security_group_ids],
                 expected=[a.address for a in record.fixed_addresses] if kept else (),
-                fresh=_fresh(ctx),
+                fresh=fresh(ctx),
             )
             return {"id": made.id, "mac_address": made.mac_address, "addresses": list(made.addresses)}
 
@@ -206,7 +153,7 @@ class Steps:
 
     def make_flavor(self, flavor: model.PlannedFlavor) -> Run:
         return lambda ctx: {
-            "id": build.ensure_flavor(self.site(), ctx.token, flavor.record, flavor.name, fresh=_fresh(ctx))
+            "id": build.ensure_flavor(self.site(), ctx.token, flavor.record, flavor.name, fresh=fresh(ctx))
         }
 
     def remove_flavor(self, ctx: StepContext, result: Json | None) -> None:
@@ -229,7 +176,7 @@ class Steps:
 
     def make_server_group(self, group: model.PlannedServerGroup) -> Run:
         return lambda ctx: {
-            "id": build.ensure_server_group(self.site(), ctx.token, group.record, fresh=_fresh(ctx))
+            "id": build.ensure_server_group(self.site(), ctx.token, group.record, fresh=fresh(ctx))
         }
 
     def remove_compute_thing(self, kind: Kind) -> Undo:
@@ -251,7 +198,7 @@ class Steps:
                 timeout=self.plan.readiness.boot_timeout,
                 on_poll=lambda state: ctx.progress(0, 1, "servers", state),
                 cancelled=ctx.cancelled,
-                fresh=_fresh(ctx),
+                fresh=fresh(ctx),
             )
             devices = self._checked_devices(ctx, server, build.attached_devices(site, server_id))
             ctx.progress(1, 1, "servers", "ACTIVE")
@@ -351,8 +298,3 @@ class Steps:
         """Id at the target: of what was there, or of what its step made."""
         use: str | None = getattr(thing, "use", None)
         return use if use is not None else str(ctx.result_of(thing.step)["id"])
-
-
-def _fresh(ctx: StepContext) -> bool:
-    """Nothing can carry the step's token yet: its beginning is made durable before its effect."""
-    return ctx.attempt == 1 and not ctx.interrupted

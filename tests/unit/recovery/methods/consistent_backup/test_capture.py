@@ -6,49 +6,58 @@ import threading
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from multisite.clouds import quiesce, volumes
 from multisite.clouds.errors import ConflictInSite, UnknownOutcome, Unreachable
 from multisite.clouds.quiesce import Thawed
+from multisite.domain.model import Protection
 from multisite.jobs.model import StepFailed
-from multisite.recovery.protect import capture as protect_capture
-from multisite.recovery.protect import window as protect_window
-from multisite.recovery.protect.capture import CaptureSettings, capture, undo_capture
-from multisite.recovery.protect.plan import BackupOptions, make_plan
-from tests.unit.recovery.protect_fakes import Context, FakeCloud, now, unreachable
+from multisite.recovery.methods.consistent_backup.capture import capture, undo_capture
+from multisite.recovery.methods.consistent_backup.plan import make_plan
+from multisite.recovery.methods.consistent_backup.state import read_state
+from tests.unit.recovery.carry_out import Context
+from tests.unit.recovery.demo_site import nothing, now, unreachable
 
 ALL = {"v1a", "v1b", "v2a", "v2b", "v3a", "v3b"}
 TOKEN = "multisite:job1:capture"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(protect_window, "GRACE", 0.05)
-    monkeypatch.setattr(protect_window, "AGAIN", 0.01)
-    monkeypatch.setattr(protect_capture, "THAW_SECONDS", 0.2)
-    monkeypatch.setattr(protect_capture, "LOOK_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(protect_capture, "POLL", 0.002)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture
-def cloud():
-    return FakeCloud.with_servers(3)
+def cloud(demo_sites):
+    with demo_sites.fresh(3).watched() as cloud:
+        yield cloud
 
 
-def plan_of(cloud, **wish):
-    sight = cloud.look(cloud.application, quiesce=True)
+def plan_of(cloud, timeout=5, gap=0.0, **options):
+    state = read_state(cloud.site, cloud.application, ask_quiesce=True)
     cloud.log.clear()
-    return make_plan(sight.servers, sight.volumes, (), None, BackupOptions(**wish))
+    protection = Protection(
+        "p",
+        "app-1",
+        "demo",
+        "p1",
+        "consistent-backup",
+        "s1",
+        None,
+        timeout,
+        snapshot_gap_seconds=gap,
+        **options,
+    )
+    return make_plan(state.servers, state.volumes, (), None, protection)
 
 
-def take(cloud, timeout=5, gap=None, plan=None, **context):
+def take(cloud, timeout=5, plan=None, **context):
     ctx = Context("job1", "capture", {}, **context)
-    return capture(cloud, plan or plan_of(cloud), CaptureSettings("demo-1", timeout, gap), ctx)
+    return capture(cloud.site, plan or plan_of(cloud, timeout), "demo-1", ctx)
 
 
 def test_everything_stands_still_when_the_snapshots_are_complete(cloud):
-    cloud.snapshot_seconds = 0.05
+    cloud.sim.settings.snapshot = 0.05
     result = take(cloud)
     assert set(result["snapshots"]) == ALL
     assert {s.frozen for s in cloud.snapshots.values()} == {frozenset({"id1", "id2", "id3"})}
@@ -79,7 +88,7 @@ def test_snapshots_are_asked_for_at_the_same_time(cloud):
 
 
 def test_the_windows_are_measured_from_request_to_confirmation(cloud):
-    cloud.snapshot_seconds = 0.1
+    cloud.sim.settings.snapshot = 0.1
     result = take(cloud)
     assert [w["server_name"] for w in result["windows"]] == ["web1", "web2", "web3"]
     first, second, third = (w["seconds"] for w in result["windows"])
@@ -124,17 +133,17 @@ def test_a_snapshot_that_fails_thaws_first_and_is_removed_by_undo(cloud):
     with pytest.raises(StepFailed, match="no answer"):
         take(cloud, plan=plan)
     assert cloud.frozen == set()
-    undo_capture(cloud, plan, Context("job1", "capture", {}), None)
+    undo_capture(cloud.site, plan, Context("job1", "capture", {}), None)
     assert cloud.snapshots == {}
 
 
 def test_a_snapshot_in_error_is_not_waited_for(cloud):
     def break_it(verb, thing):
         if verb == "snapshots_named":
-            next(s for s in cloud.snapshots.values() if s.volume_id == "v1a").status = "error"
+            next(s for s in cloud.snapshots.values() if s.volume_id == "v1a").row.status = "error"
 
     cloud.trouble = break_it
-    cloud.snapshot_seconds = 60
+    cloud.sim.settings.snapshot = 60
     with pytest.raises(StepFailed, match="v1a ended in error"):
         take(cloud)
     assert cloud.frozen == set()
@@ -157,9 +166,9 @@ def test_a_thaw_that_fails_once_is_tried_again_after_the_others(cloud):
 def test_a_thaw_that_never_works_is_named_and_the_others_are_thawed(cloud):
     cloud.trouble = lambda verb, thing: unreachable() if (verb, thing) == ("thaw", "id2") else None
     with pytest.raises(StepFailed, match=r"server web2 may still be frozen, nova-api goes on thawing it"):
-        take(cloud, timeout=0.3)
+        take(cloud, timeout=1)
     assert cloud.frozen <= {"id2"}
-    time.sleep(0.3)
+    time.sleep(1)
     assert cloud.frozen == set()  # the time limit in the site
 
 
@@ -176,7 +185,7 @@ def test_a_dead_agent_that_never_froze_is_left_to_nova_and_nobody_waits(cloud):
     with pytest.raises(StepFailed, match=r"web2 could not be frozen: QEMU guest agent is not connected$"):
         take(cloud, timeout=30, plan=plan)
     ctx = Context("job1", "capture", {})
-    undo_capture(cloud, plan, ctx, None)
+    undo_capture(cloud.site, plan, ctx, None)
     assert time.monotonic() - begun < 10
     assert ctx.events == [
         "server web2 never confirmed its freeze and is left to nova-api: Not thawed for certain yet"
@@ -194,20 +203,20 @@ def test_an_agent_that_dies_while_frozen_is_waited_for_and_named(cloud):
     with pytest.raises(StepFailed, match=r"web2 may still be frozen.*Not thawed for certain"):
         take(cloud, timeout=1, plan=plan)
     assert cloud.verbs("thaw").count(("thaw", "id1")) == 1
-    cloud.guests["id2"].limit = 60
+    quiesce.freeze(cloud.site, "id2", 60)
     with pytest.raises(StepFailed, match="web2 may still be frozen"):
-        undo_capture(cloud, plan, Context("job1", "capture", {}), None)
+        undo_capture(cloud.site, plan, Context("job1", "capture", {}), None)
 
 
 def test_a_thaw_that_is_not_confirmed_is_asked_for_again(cloud, monkeypatch):
-    thaw, answers = cloud.thaw, []
+    thaw, answers = quiesce.thaw, []
 
-    def slow(server_id):
-        found = thaw(server_id)
+    def slow(site, server_id):
+        found = thaw(site, server_id)
         answers.append(server_id)
         return found if answers.count(server_id) > 2 else Thawed(*_values(found), "thawing")
 
-    monkeypatch.setattr(cloud, "thaw", slow)
+    monkeypatch.setattr(quiesce, "thaw", slow)
     take(cloud)
     assert answers.count("id1") == 3
 
@@ -217,35 +226,35 @@ def _values(thawed):
 
 
 def test_snapshots_later_than_the_time_limit_are_not_consistent(cloud):
-    cloud.snapshot_seconds = 60
+    cloud.sim.settings.snapshot = 60
     with pytest.raises(StepFailed, match="raise freeze_timeout"):
-        take(cloud, timeout=0.2)
+        take(cloud, timeout=1)
     assert cloud.frozen == set()
 
 
 def test_an_answer_that_comes_after_the_time_limit_does_not_count(cloud):
-    cloud.trouble = lambda verb, thing: time.sleep(0.3) if verb == "snapshots_named" else None
-    with pytest.raises(StepFailed, match=r"web1 was to be frozen for 0\.2 s but the snapshots took \d"):
-        take(cloud, timeout=0.2)
+    cloud.trouble = lambda verb, thing: time.sleep(1.1) if verb == "snapshots_named" else None
+    with pytest.raises(StepFailed, match=r"raise freeze_timeout"):
+        take(cloud, timeout=1)
 
 
 @pytest.mark.parametrize("verb", ["snapshot", "snapshots_named"])
 def test_a_call_cut_short_by_the_time_limit_says_so(cloud, verb):
     def cut_short(asked, _thing):
         if asked == verb:
-            time.sleep(0.25)
+            time.sleep(1.05)
             raise unreachable("no answer in time")
 
     cloud.trouble = cut_short
     with pytest.raises(StepFailed, match="raise freeze_timeout"):
-        take(cloud, timeout=0.2)
+        take(cloud, timeout=1)
     assert cloud.frozen == set()
 
 
 def test_freezing_that_uses_up_the_time_limit_stops(cloud):
-    cloud.late = lambda verb, thing: time.sleep(0.15) if verb == "freeze" else None
+    cloud.late = lambda verb, thing: time.sleep(0.6) if verb == "freeze" else None
     with pytest.raises(StepFailed, match=r"took longer than the freeze limit.*web3"):
-        take(cloud, timeout=0.25)
+        take(cloud, timeout=1)
     assert ("freeze", "id3") not in cloud.log
     assert cloud.frozen == set()
 
@@ -253,7 +262,7 @@ def test_freezing_that_uses_up_the_time_limit_stops(cloud):
 def test_a_server_thawed_by_its_time_limit_loses_the_consistency_point(cloud):
     def expire(verb, thing):
         if verb == "thaw" and thing == "id1":
-            cloud.guests["id1"].expire()
+            cloud.expire("id1")
 
     cloud.trouble = expire
     with pytest.raises(StepFailed, match=r"web1 was thawed by nova-api after 5 s"):
@@ -263,7 +272,7 @@ def test_a_server_thawed_by_its_time_limit_loses_the_consistency_point(cloud):
 def test_a_server_somebody_else_thawed_loses_it_too(cloud):
     def meddle(verb, thing):
         if verb == "snapshots_named":
-            cloud.guests["id2"].thawed_at = now()
+            cloud.thaw_by_others("id2")
             time.sleep(0.15)
 
     cloud.trouble = meddle
@@ -275,7 +284,8 @@ def test_a_server_somebody_thawed_and_froze_again_loses_it_too(cloud):
     def meddle(verb, thing):
         if verb == "snapshots_named":
             time.sleep(0.15)
-            cloud.guests["id2"].frozen_at = now()
+            cloud.thaw_by_others("id2")
+            quiesce.freeze(cloud.site, "id2", 5, 5)
 
     cloud.trouble = meddle
     with pytest.raises(StepFailed, match=r"web2 was thawed by somebody else"):
@@ -285,12 +295,12 @@ def test_a_server_somebody_thawed_and_froze_again_loses_it_too(cloud):
 def test_an_interrupted_capture_thaws_and_does_not_go_on(cloud):
     plan = plan_of(cloud)
     for server in plan.freeze[:2]:
-        cloud.freeze(server.id, 60, 60)
-    cloud.snapshot(TOKEN, "v1a", "demo-1", 5)
+        quiesce.freeze(cloud.site, server.id, 60, 60)
+    volumes.create_snapshot(cloud.site, TOKEN, "v1a", "demo-1", 5)
     with pytest.raises(StepFailed, match="interrupted while frozen: the consistency point is lost"):
         take(cloud, plan=plan, interrupted=True, attempt=2)
     assert cloud.frozen == set()
-    undo_capture(cloud, plan, Context("job1", "capture", {}), None)
+    undo_capture(cloud.site, plan, Context("job1", "capture", {}), None)
     assert cloud.snapshots == {}
 
 
@@ -309,7 +319,7 @@ def test_a_stopping_worker_thaws_on_its_way_out(cloud):
 
 
 def test_members_that_must_not_be_frozen_are_snapshotted_running(cloud):
-    cloud.guests["id1"].quiesce = False
+    cloud.unfrozen.add("id1")
     result = take(cloud)
     assert set(result["snapshots"]) == ALL
     assert ("freeze", "id1") not in cloud.log
@@ -317,18 +327,18 @@ def test_members_that_must_not_be_frozen_are_snapshotted_running(cloud):
 
 
 def test_a_consistent_group_is_snapshotted_by_one_request(cloud):
-    cloud.group = "g1"
+    cloud.make_group()
     plan = plan_of(cloud)
     result = take(cloud, plan=plan)
     assert cloud.verbs("snapshot", "snapshot_group") == [("snapshot_group", "g1")]
     assert set(result["snapshots"]) == ALL
-    undo_capture(cloud, plan, Context("job1", "capture", {}), ())
+    undo_capture(cloud.site, plan, Context("job1", "capture", {}), ())
     assert cloud.snapshots == cloud.groups == {}
 
 
 def test_the_negative_control_takes_them_one_after_the_other(cloud):
     begun = time.monotonic()
-    result = take(cloud, gap=0.02, plan=plan_of(cloud, quiesce=False))
+    result = take(cloud, plan=plan_of(cloud, gap=0.02, quiesce=False))
     assert time.monotonic() - begun >= 5 * 0.02
     assert result["windows"] == []
     assert result["frozen_seconds"] == 0.0
@@ -339,7 +349,7 @@ def test_undo_of_a_finished_capture_does_not_touch_servers(cloud):
     plan = plan_of(cloud)
     take(cloud, plan=plan)
     cloud.log.clear()
-    undo_capture(cloud, plan, Context("job1", "capture", {}), ())
+    undo_capture(cloud.site, plan, Context("job1", "capture", {}), ())
     assert cloud.verbs("thaw") == []
     assert cloud.snapshots == {}
 
@@ -347,24 +357,30 @@ def test_undo_of_a_finished_capture_does_not_touch_servers(cloud):
 def test_undo_says_what_is_left(cloud):
     plan = plan_of(cloud)
     take(cloud, plan=plan)
-    victim = next(s.id for s in cloud.snapshots.values() if s.volume_id == "v2a")
+    victim = next(id for id, s in cloud.snapshots.items() if s.volume_id == "v2a")
     cloud.trouble = lambda verb, thing: (
         unreachable() if (verb, thing) == ("delete_snapshot", victim) else None
     )
     with pytest.raises(StepFailed, match=rf"snapshot {victim} of volume v2a is left"):
-        undo_capture(cloud, plan, Context("job1", "capture", {}), ())
+        undo_capture(cloud.site, plan, Context("job1", "capture", {}), ())
     assert set(cloud.snapshots) == {victim}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     verb=st.sampled_from(["warm", "freeze", "snapshot", "snapshots_named", "thaw"]),
     number=st.integers(0, 6),
     before=st.booleans(),
     kind=st.sampled_from([Unreachable, UnknownOutcome, ConflictInSite, RuntimeError, KeyboardInterrupt]),
 )
-def test_whatever_fails_once_nothing_stays_frozen_and_undo_leaves_nothing(verb, number, before, kind):
-    cloud = FakeCloud.with_servers(3)
+def test_whatever_fails_once_nothing_stays_frozen_and_undo_leaves_nothing(
+    demo_sites, verb, number, before, kind
+):
+    with demo_sites.fresh(3).watched() as cloud:
+        fails_once(cloud, verb, number, before, kind)
+
+
+def fails_once(cloud, verb, number, before, kind):
     seen: list[str] = []
     lock = threading.Lock()
 
@@ -394,7 +410,7 @@ def test_whatever_fails_once_nothing_stays_frozen_and_undo_leaves_nothing(verb, 
         assert {s.frozen for s in cloud.snapshots.values()} == {frozenset({"id1", "id2", "id3"})}
     if not (verb == "thaw" and kind is KeyboardInterrupt):
         assert cloud.frozen == set()
-    cloud.trouble = cloud.late = lambda this, thing: None
-    undo_capture(cloud, plan, Context("job1", "capture", {}), None)
+    cloud.trouble = cloud.late = nothing
+    undo_capture(cloud.site, plan, Context("job1", "capture", {}), None)
     assert cloud.frozen == set()
     assert cloud.snapshots == {}

@@ -8,12 +8,14 @@ import pytest
 
 from multisite.domain.audit import AuditKind, AuditOutcome
 from multisite.domain.errors import Invalid
+from multisite.recovery.recover import service
 from multisite.store.trail import AuditTrail
-from tests.unit.recovery.test_recover_service import NEW, OPERATOR, World
+from tests.unit.recovery.recover_world import NEW, OPERATOR, World
 
 
-def test_an_approval_is_recorded(tmp_path: Path) -> None:
+def test_an_approval_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path)
+    monkeypatch.setattr(service, "read_target", world.read_facts)
     trail = AuditTrail(world.database)
     world.service._audit = trail
     try:

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from multisite.clouds import quiesce
+from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, SiteError
 from multisite.clouds.quiesce import Frozen, Thawed
 from multisite.jobs.model import Json, StepContext, StepFailed
-from multisite.recovery.protect.cloud import ProtectCloud
-from multisite.recovery.protect.plan import ServerToFreeze
+from multisite.recovery.methods.consistent_backup.plan import ServerToFreeze
 
 GRACE = 10.0
 """How long after a freeze's time limit a thaw that failed is still tried again; nova-api thaws by then."""
@@ -42,8 +43,8 @@ class _Stop:
 class Window:
     """Freezes and thaws the servers of one capture.  Nothing is read or recorded while they stand still."""
 
-    def __init__(self, cloud: ProtectCloud, timeout: int) -> None:
-        self._cloud = cloud
+    def __init__(self, site: CloudSite, timeout: int) -> None:
+        self._site = site
         self._timeout = timeout
         self._stops: list[_Stop] = []
         self._taken: float | None = None
@@ -67,7 +68,7 @@ class Window:
         stop = _Stop(server, datetime.now(UTC), time.monotonic())
         self._stops.append(stop)
         try:
-            stop.frozen = self._cloud.freeze(server.id, self._timeout, within)
+            stop.frozen = quiesce.freeze(self._site, server.id, self._timeout, within)
         except SiteError as error:
             raise StepFailed(f"server {server.name} could not be frozen: {error.message}") from error
         stop.answered = time.monotonic()
@@ -110,9 +111,9 @@ class Window:
         """Ask for a thaw; the reason when the server may be frozen all the same."""
         stop.thaw_asked = stop.thaw_asked or time.monotonic()
         try:
-            answer = self._cloud.thaw(stop.server.id)
+            answer = quiesce.thaw(self._site, stop.server.id)
         except ConflictInSite as error:
-            never = stop.frozen is None and self._cloud.freeze_record(stop.server.id).frozen_at is None
+            never = stop.frozen is None and quiesce.state(self._site, stop.server.id).frozen_at is None
             if not never:
                 raise
             # A dead or hung agent confirms no thaw, but it never confirmed the freeze either: nova-api sees

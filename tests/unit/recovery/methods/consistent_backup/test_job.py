@@ -11,62 +11,45 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from multisite.clouds import volumes
 from multisite.clouds.errors import OverQuota, Refused, UnknownOutcome, Unreachable
-from multisite.domain.errors import NotFound
-from multisite.domain.model import Protection, RestorePoint, RestorePointState
+from multisite.domain.model import Protection, RestorePoint, RestorePointState, Site
 from multisite.jobs.model import JobState
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
-from multisite.recovery.methods.base import RunRequest
-from multisite.recovery.protect import capture as protect_capture
-from multisite.recovery.protect import job as protect_job
-from multisite.recovery.protect import window as protect_window
+from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder, RunRequest
+from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import protect_kind
-from multisite.recovery.protect.order import ProtectDependencies
-from tests.unit.recovery.protect_fakes import FakeCloud, carry_out, now, undo, unreachable
-
-
-class Rows:
-    """A repository in memory."""
-
-    def __init__(self):
-        self.rows = {}
-
-    def get(self, id, project_id=None):
-        if id not in self.rows:
-            raise NotFound(f"no {id}")
-        return self.rows[id]
-
-    def list(self, project_id=None, application_id=None):
-        return [r for r in self.rows.values() if application_id in (None, r.application_id)]
-
-    def save(self, item):
-        self.rows[item.id] = item
-        return item
-
-    update = save
-
-    def delete(self, id):
-        self.get(id)
-        del self.rows[id]
+from multisite.store.applications import ApplicationRepository
+from multisite.store.database import Database
+from multisite.store.protections import ProtectionRepository
+from multisite.store.restore_points import RestorePointRepository
+from multisite.store.sites import SiteRepository
+from tests.unit.recovery.carry_out import Context, carry_out, undo
+from tests.unit.recovery.demo_site import nothing, now, unreachable
 
 
 class Bench:
     """An application with a protection, and everything a run touches."""
 
-    def __init__(self, path, servers=2, **options):
+    def __init__(self, path, cloud, **options):
         path.mkdir(parents=True, exist_ok=True)
-        self.cloud = FakeCloud.with_servers(servers)
+        self.cloud = cloud
         self.store = ManifestStore(path)
         self.store.initialize()
-        self.points, self.protections = Rows(), Rows()
+        database = Database(f"sqlite:///{path}/multisite.db")
+        database.upgrade()
+        SiteRepository(database).add(Site("s1", "s1", "s1", "R", "http://keystone/v3"))
+        ApplicationRepository(database).add(cloud.application)
+        self.points, protections = RestorePointRepository(database), ProtectionRepository(database)
+        self.protections = protections
         self.errors = {}
-        self.ports = ProtectDependencies(
-            lambda _: self.cloud, self.store, self.points, self.protections, self.errors.get
+        self.dependencies = ProtectDependencies(
+            lambda _: cloud.site, self.store, self.points, protections, self.errors.get, 2
         )
-        self.kind = protect_kind(self.ports)
-        self.protection = self.protections.save(
+        self.kind = protect_kind(self.dependencies, METHODS)
+        self.protection = protections.add(
             Protection(
                 "prot-1",
                 "app-1",
@@ -74,7 +57,7 @@ class Bench:
                 "p1",
                 "consistent-backup",
                 "s1",
-                "s2",
+                None,
                 5,
                 created_at=now(),
                 **options,
@@ -82,30 +65,29 @@ class Bench:
         )
         self.number = 0
 
-    def request(self, incremental=None):
-        self.number += 1
-        manifests = self.store.list().manifests
-        return RunRequest(
-            self.cloud.application, self.protection, manifests[0] if manifests else None, incremental,
-            f"rp-{self.number}", now() + timedelta(seconds=self.number),
-        )  # fmt: skip
-
     def plan(self, incremental=None):
-        request = self.request(incremental)
-        planned = METHODS["consistent-backup"].plan(self.cloud, request)
+        """The parameters of the next run's job."""
+        self.number += 1
+        id, at = f"rp-{self.number}", now() + timedelta(seconds=self.number)
+        manifests = self.store.list().manifests
+        application = self.cloud.application
+        request = RunRequest(
+            application, self.protection, manifests[0] if manifests else None, incremental, id, at
+        )
+        planned = METHODS["consistent-backup"].plan(self.cloud.site, request)
         self.points.save(
             RestorePoint(
-                request.restore_point_id, "app-1", "demo", "p1", "prot-1", "consistent-backup",
-                RestorePointState.RUNNING, planned.incremental, planned.parent_id, request.created_at,
-                job_id=f"job{self.number}",
+                id, "app-1", "demo", "p1", "prot-1", "consistent-backup", RestorePointState.RUNNING,
+                planned.incremental, planned.parent_id, at, job_id=f"job{self.number}",
             )
         )  # fmt: skip
-        return planned
+        order = ProtectOrder(id, "prot-1", application, "consistent-backup", at, dict(planned.plan))
+        return order.to_params()
 
     def run(self, incremental=None, **trouble):
-        planned = self.plan(incremental)
+        params = self.plan(incremental)
         self.errors[f"job{self.number}"] = "it broke"
-        return carry_out(self.kind, planned.params, f"job{self.number}", **trouble)
+        return carry_out(self.kind, params, f"job{self.number}", **trouble)
 
     @property
     def last(self):
@@ -118,35 +100,35 @@ class Bench:
         return set(self.cloud.snapshots), set(self.cloud.saved), set(self.cloud.groups)
 
 
-@pytest.fixture(autouse=True)
-def look_again_at_once(monkeypatch):
-    for module in (protect_capture, protect_job):
-        monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture
-def bench(tmp_path, monkeypatch):
-    monkeypatch.setattr(protect_window, "AGAIN", 0.01)
-    monkeypatch.setattr(protect_capture, "THAW_SECONDS", 0.05)
-    monkeypatch.setattr(protect_capture, "POLL", 0.002)
-    return Bench(tmp_path)
+def cloud(demo_sites):
+    with demo_sites.fresh(2).watched() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def bench(tmp_path, cloud):
+    return Bench(tmp_path, cloud)
 
 
 def chains(manifest):
-    return {v.id: [b.id for b in v.backups] for v in manifest.volumes}
+    return {v.id: [b.id for b in chain_of(v)] for v in manifest.volumes}
 
 
 def test_a_full_run_leaves_a_manifest_and_the_backups_and_nothing_else(bench):
     run = bench.run()
     assert run.error is None
     manifest = bench.manifest()
-    assert {v.id: len(v.backups) for v in manifest.volumes} == {"v1a": 1, "v1b": 1, "v2a": 1, "v2b": 1}
+    assert {v.id: len(chain_of(v)) for v in manifest.volumes} == {"v1a": 1, "v1b": 1, "v2a": 1, "v2b": 1}
     assert not manifest.incremental
     assert manifest.parent_id is None
     assert manifest.quiesced
     assert [w.server_name for w in manifest.frozen] == ["web1", "web2"]
     assert manifest.frozen[0].frozen_at <= manifest.consistent_at <= manifest.frozen[0].thawed_at
-    assert all(v.snapshot_id for v in manifest.volumes)
+    assert all(v.payload.data["snapshot_id"] for v in manifest.volumes)
     assert bench.cloud.snapshots == {}
     assert {b for chain in chains(manifest).values() for b in chain} == set(bench.cloud.saved)
     point = bench.last
@@ -167,15 +149,15 @@ def test_the_second_run_is_incremental_with_the_whole_chain_in_its_manifest(benc
     assert second.incremental
     assert second.parent_id == "rp-1"
     for volume in second.volumes:
-        assert [b.incremental for b in volume.backups] == [False, True]
-        assert volume.backups[0].id == first[volume.id][0]
-        assert volume.backups[0].record["backup_url"]
-        assert bench.cloud.saved[volume.backups[1].id].parent == volume.backups[0].id
+        assert [b.incremental for b in chain_of(volume)] == [False, True]
+        assert chain_of(volume)[0].id == first[volume.id][0]
+        assert chain_of(volume)[0].record["backup_url"]
+        assert bench.cloud.saved[chain_of(volume)[1].id].parent_id == chain_of(volume)[0].id
 
 
 def test_a_resized_volume_starts_a_new_chain(bench):
     bench.run()
-    bench.cloud.sizes["v1b"] = 7
+    bench.cloud.state.volumes["v1b"].size = 7
     bench.run()
     assert {k: len(c) for k, c in chains(bench.manifest()).items()} == {
         "v1a": 2,
@@ -187,12 +169,9 @@ def test_a_resized_volume_starts_a_new_chain(bench):
 
 def test_a_strangers_backup_that_came_in_between_gives_a_full_backup(bench):
     bench.run()
-    planned = bench.plan()
-    stranger = bench.cloud.create_backup(
-        "other", volume_id="v1a", snapshot_id="x", name="x", incremental=False
-    )
-    bench.cloud.wait_backup(stranger.id, 1)
-    run = carry_out(bench.kind, planned.params, "job2")
+    params = bench.plan()
+    stranger = bench.cloud.back_up("multisite:other:step", "v1a")
+    run = carry_out(bench.kind, params, "job2")
     assert run.error is None
     assert {k: len(c) for k, c in chains(bench.manifest()).items()} == {
         "v1a": 1,
@@ -201,7 +180,7 @@ def test_a_strangers_backup_that_came_in_between_gives_a_full_backup(bench):
         "v2b": 2,
     }
     assert any("Cinder built on backup" in e for e in run.events)
-    left = [s for s in bench.cloud.saved.values() if s.parent == stranger.id]
+    left = [s for s in bench.cloud.saved.values() if s.parent_id == stranger.id]
     assert left == []
 
 
@@ -285,25 +264,25 @@ def test_cleanup_that_fails_does_not_cost_the_restore_point_and_the_next_run_swe
     assert len(run.results["cleanup"]["left"]) == 4
     assert any("the next run tries again" in e for e in run.events)
     assert bench.last.state == RestorePointState.AVAILABLE
-    bench.cloud.trouble = lambda verb, thing: None
+    bench.cloud.trouble = nothing
     bench.run()
     assert bench.cloud.snapshots == {}
 
 
-def test_a_list_that_lost_the_snapshots_does_not_keep_them(bench):
-    bench.cloud.snapshots_by_token = lambda tokens: []
-    planned = bench.plan()
-    run = carry_out(bench.kind, planned.params, "job1")
+def test_a_list_that_lost_the_snapshots_does_not_keep_them(bench, monkeypatch):
+    monkeypatch.setattr(volumes, "snapshots_by_token", lambda site, tokens: [])
+    params = bench.plan()
+    run = carry_out(bench.kind, params, "job1")
     assert (bench.cloud.snapshots, run.results["cleanup"]) == ({}, {"left": []})
     for volume in ("v1a", "v1b"):
-        bench.cloud.snapshot("multisite:job1:capture", volume, "x", 1)
+        volumes.create_snapshot(bench.cloud.site, "multisite:job1:capture", volume, "x", 1)
     run.results["capture"]["snapshots"] = {s.volume_id: k for k, s in bench.cloud.snapshots.items()}
-    undo(run, bench.kind.build(planned.params))
+    undo(run, bench.kind.build(params))
     assert (bench.cloud.snapshots, run.left) == ({}, [])
 
 
 def test_cleanup_leaves_the_snapshots_of_others_alone(bench):
-    bench.cloud.snapshot("multisite:other:capture", "v1a", "x", 1)
+    volumes.create_snapshot(bench.cloud.site, "multisite:other:capture", "v1a", "x", 1)
     bench.run()
     assert [s.token for s in bench.cloud.snapshots.values()] == ["multisite:other:capture"]
 
@@ -312,24 +291,16 @@ def test_a_backup_a_failed_run_left_goes_with_the_next_one(bench):
     bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "export_record" else None
     failed = bench.run()
     assert (failed.state, bench.cloud.saved) == (JobState.UNDONE, {})
-    late = bench.cloud.create_backup(
-        f"multisite:{failed.job_id}:backup:late",
-        volume_id="v1a",
-        snapshot_id="s",
-        name="x",
-        incremental=False,
-    )
-    others = bench.cloud.create_backup(
-        "multisite:other:backup", volume_id="v1a", snapshot_id="s", name="x", incremental=False
-    )
+    late = bench.cloud.back_up(f"multisite:{failed.job_id}:backup:late", "v1a")
+    others = bench.cloud.back_up("multisite:other:backup", "v1a")
     bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "backups_of_jobs" else None
     assert "could not be looked for" in bench.run().results["cleanup"]["left"][0]
     assert late.id in bench.cloud.saved
-    bench.cloud.trouble = lambda verb, thing: None
+    bench.cloud.trouble = nothing
     assert bench.run().results["cleanup"] == {"left": []}
     assert late.id not in bench.cloud.saved
     assert others.id in bench.cloud.saved
-    assert {b.id for v in bench.manifest().volumes for b in v.backups} <= set(bench.cloud.saved)
+    assert {b.id for v in bench.manifest().volumes for b in chain_of(v)} <= set(bench.cloud.saved)
 
 
 def test_a_backup_that_a_manifest_names_stays_whatever_it_carries(bench):
@@ -337,69 +308,67 @@ def test_a_backup_that_a_manifest_names_stays_whatever_it_carries(bench):
     point = bench.last
     bench.points.save(replace(point, state=RestorePointState.FAILED))
     bench.run()
-    assert {b.id for v in bench.store.read(point.id).volumes for b in v.backups} <= set(bench.cloud.saved)
+    assert {b.id for v in bench.store.read(point.id).volumes for b in chain_of(v)} <= set(bench.cloud.saved)
 
 
 def test_user_data_is_in_the_manifest_only(bench):
     run = bench.run()
     assert bench.manifest().servers[0].user_data == "c2VjcmV0"
     assert "c2VjcmV0" not in json.dumps(run.results)
-    assert "c2VjcmV0" not in json.dumps(bench.plan().params)
+    assert "c2VjcmV0" not in json.dumps(bench.plan())
 
 
 def test_an_application_that_changes_before_the_run_is_not_captured(bench):
-    planned = bench.plan()
-    bench.cloud.guests["id2"].status = "SHUTOFF"
-    run = carry_out(bench.kind, planned.params, "job1")
+    params = bench.plan()
+    bench.cloud.server("id2").status = "SHUTOFF"
+    run = carry_out(bench.kind, params, "job1")
     assert "have changed" in run.error
     assert bench.cloud.verbs("freeze", "snapshot") == []
 
 
 def test_undoing_a_finished_run_spares_the_parent(bench):
     bench.run()
-    planned = bench.plan()
-    run = carry_out(bench.kind, planned.params, "job2")
-    undo(run, bench.kind.build(planned.params))
+    params = bench.plan()
+    run = carry_out(bench.kind, params, "job2")
+    undo(run, bench.kind.build(params))
     assert run.left == []
     assert len(bench.cloud.saved) == 4
     assert bench.store.ids() == ("rp-1",)
 
 
 def test_undoing_a_run_others_build_on_is_refused_and_harms_nothing(bench):
-    planned = bench.plan()
-    run = carry_out(bench.kind, planned.params, "job1")
+    params = bench.plan()
+    run = carry_out(bench.kind, params, "job1")
     bench.run()
-    undo(run, bench.kind.build(planned.params))
+    undo(run, bench.kind.build(params))
     assert re.search(r"restore points rp-2 build on it", run.left[0])
     assert bench.store.ids() == ("rp-1", "rp-2")
     assert len(bench.cloud.saved) == 8
 
 
-def test_marks_are_the_newest_matching_console_line_of_frozen_servers(tmp_path):
-    bench = Bench(tmp_path, console_mark="GUEST-FREEZE")
-    bench.cloud.consoles = {
-        "id1": "GUEST-FREEZE seq=1\nGUEST-FREEZE seq=7 sum=9\nGUEST-THAW seq=7\n",
-        "id2": "x\n",
-    }
+def test_marks_are_the_newest_matching_console_line_of_frozen_servers(tmp_path, cloud):
+    bench = Bench(tmp_path, cloud, console_mark="APP-MARK")
+    bench.cloud.server("id1").console = [
+        "APP-MARK seq=1", "APP-MARK seq=7 sum=9", "GUEST-THAW seq=7"
+    ]  # fmt: skip
+    bench.cloud.server("id2").console = ["x"]
     run = bench.run()
-    assert [(m.server_name, m.text) for m in bench.manifest().marks] == [("web1", "GUEST-FREEZE seq=7 sum=9")]
+    assert [(m.server_name, m.text) for m in bench.manifest().marks] == [("web1", "APP-MARK seq=7 sum=9")]
     assert any("web2 matches" in e for e in run.events)
-    assert bench.last.marks == (
-        {"server_id": "id1", "server_name": "web1", "text": "GUEST-FREEZE seq=7 sum=9"},
-    )
+    assert bench.last.marks == ({"server_id": "id1", "server_name": "web1", "text": "APP-MARK seq=7 sum=9"},)
     verbs = [verb for verb, _ in bench.cloud.log]
     assert verbs.index("console") > len(verbs) - 1 - verbs[::-1].index("thaw")
 
 
-def test_a_console_that_cannot_be_read_costs_only_the_mark(tmp_path):
-    bench = Bench(tmp_path, console_mark="GUEST-FREEZE")
+def test_a_console_that_cannot_be_read_costs_only_the_mark(tmp_path, cloud):
+    bench = Bench(tmp_path, cloud, console_mark="GUEST-FREEZE")
     bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "console" else None
     assert bench.run().error is None
     assert bench.manifest().marks == ()
 
 
-def test_without_quiesce_it_says_crash_consistent(tmp_path):
-    bench = Bench(tmp_path, quiesce=False, snapshot_gap_seconds=0.01)
+def test_without_quiesce_it_says_crash_consistent(tmp_path, cloud):
+    bench = Bench(tmp_path, cloud, quiesce=False, snapshot_gap_seconds=0.01)
     bench.run()
     manifest = bench.manifest()
     assert not manifest.quiesced
@@ -409,18 +378,16 @@ def test_without_quiesce_it_says_crash_consistent(tmp_path):
 
 
 def test_progress_is_told_in_gib(bench):
-    from tests.unit.recovery.protect_fakes import Context
-
-    planned = bench.plan()
-    run = carry_out(bench.kind, planned.params, "job1")
-    step = next(s for s in bench.kind.build(planned.params) if s.name == "backup:web1:vdb")
+    params = bench.plan()
+    run = carry_out(bench.kind, params, "job1")
+    step = next(s for s in bench.kind.build(params) if s.name == "backup:web1:vdb")
     context = Context("job1", step.name, run.results)
     step.run(context)
     assert context.steps[-1] == (2.0, 2.0, "GiB", "backup available")
 
 
 def test_at_most_so_many_backups_of_a_site_at_once(bench):
-    steps = bench.kind.build(bench.plan().params)
+    steps = bench.kind.build(bench.plan())
     limits = [s.limit for s in steps if s.name.startswith("backup:")]
     assert limits == ["backup:s1:0", "backup:s1:1", "backup:s1:0", "backup:s1:1"]
     assert not {*limits} & set(bench.kind.limits)  # unknown limits mean one at a time
@@ -429,13 +396,13 @@ def test_at_most_so_many_backups_of_a_site_at_once(bench):
 def test_deleting_a_restore_point_removes_only_its_own_backups(bench):
     bench.run()
     bench.run()
-    kind = forget_kind(bench.ports)
-    run = carry_out(kind, forget_params(bench.manifest()), "job3")
+    kind = forget_kind(bench.dependencies, METHODS)
+    run = carry_out(kind, forget_params(bench.manifest(), METHODS), "job3")
     assert run.error is None
     assert bench.store.ids() == ("rp-1",)
-    assert {s.parent for s in bench.cloud.saved.values()} == {None}
-    assert "rp-2" not in bench.points.rows
-    carry_out(kind, forget_params(bench.store.read("rp-1")), "job4")
+    assert {s.parent_id for s in bench.cloud.saved.values()} == {None}
+    assert "rp-2" not in bench.points.ids()
+    carry_out(kind, forget_params(bench.store.read("rp-1"), METHODS), "job4")
     assert bench.cloud.saved == {}
 
 
@@ -445,15 +412,20 @@ VERBS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(verb=st.sampled_from(VERBS), number=st.integers(0, 7), before=st.booleans(), second=st.booleans())
-def test_whatever_call_fails_once_the_run_is_whole_or_nothing(tmp_path_factory, verb, number, before, second):
-    bench = Bench(tmp_path_factory.mktemp("bench"))
-    bench.cloud.snapshot_seconds = 0.0
+def test_whatever_call_fails_once_the_run_is_whole_or_nothing(
+    tmp_path_factory, demo_sites, verb, number, before, second
+):
+    with demo_sites.fresh(2).watched() as cloud:
+        fails_once(Bench(tmp_path_factory.mktemp("bench"), cloud), verb, number, before, second)
+
+
+def fails_once(bench, verb, number, before, second):
     if second:
         bench.run()
     earlier = bench.things()
-    planned = bench.plan()
+    params = bench.plan()
     seen = []
 
     def fail(this, thing):
@@ -466,17 +438,17 @@ def test_whatever_call_fails_once_the_run_is_whole_or_nothing(tmp_path_factory, 
         bench.cloud.trouble = fail
     else:
         bench.cloud.late = fail
-    run = carry_out(bench.kind, planned.params, f"job{bench.number}")
-    bench.cloud.trouble = bench.cloud.late = lambda this, thing: None
+    run = carry_out(bench.kind, params, f"job{bench.number}")
+    bench.cloud.trouble = bench.cloud.late = nothing
     assert bench.cloud.frozen == set()
     if run.state == JobState.DONE:
         manifest = bench.manifest()
         assert {b for c in chains(manifest).values() for b in c} == set(bench.cloud.saved)
         for volume in manifest.volumes:
-            parents = [bench.cloud.saved[b.id].parent for b in volume.backups]
-            assert parents == [None, *(b.id for b in volume.backups[:-1])]
+            parents = [bench.cloud.saved[b.id].parent_id for b in chain_of(volume)]
+            assert parents == [None, *(b.id for b in chain_of(volume)[:-1])]
     else:
         if run.left:  # the undo met the failure: it is asked again
-            undo(replace(run, left=[]), bench.kind.build(planned.params))
+            undo(replace(run, left=[]), bench.kind.build(params))
         assert bench.things() == earlier
         assert bench.last.state == RestorePointState.FAILED

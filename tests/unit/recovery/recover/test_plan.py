@@ -11,43 +11,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multisite.domain.errors import Invalid
 from multisite.domain.findings import Finding, blockers
 from multisite.domain.manifest import (
     FixedAddress,
     FlavorRecord,
     KeypairRecord,
-    Manifest,
     SecurityGroupRecord,
     SecurityGroupRule,
     SubnetRecord,
 )
 from multisite.domain.model import Preview
+from multisite.recovery.methods.consistent_backup.payload import BackupChain, payload_of
 from multisite.recovery.recover.checks import SourceState
 from multisite.recovery.recover.mapping import parse
 from multisite.recovery.recover.model import RecoverPlan
-from multisite.recovery.recover.plan import SpeedModel, decide, plan, preview
+from multisite.recovery.recover.plan import SpeedModel, decide
 from multisite.recovery.recover.target_facts import (
     TargetBackup,
-    TargetFacts,
     TargetGroup,
     TargetNetwork,
     TargetPort,
     TargetSubnet,
 )
-from tests.unit.recovery.recover_samples import EGRESS, FLAVOR, KEY, NOW, facts, manifest, quota, volume
-
-
-def look(
-    point: Manifest | None = None, target: TargetFacts | None = None, mapping: Any = None, **more: Any
-) -> Preview:
-    return preview(point or manifest(), target or facts(), parse(mapping), NOW, **more)
-
-
-def made(
-    point: Manifest | None = None, target: TargetFacts | None = None, mapping: Any = None
-) -> RecoverPlan:
-    return plan(point or manifest(), target or facts(), parse(mapping), NOW)
+from tests.unit.recovery.recover_samples import (
+    EGRESS,
+    FLAVOR,
+    KEY,
+    NOW,
+    facts,
+    look,
+    made,
+    manifest,
+    quota,
+    volume,
+)
 
 
 def the_problem(found: Preview) -> Finding:
@@ -299,12 +296,12 @@ class TestOtherThings:
         assert any("no volume type 'gold'" in p.what for p in found.problems)
         assert made(typed).volumes[0].volume_type is None
         mapped = made(typed, mapping={"volume_types": {"gold": "fast"}}).volumes[0]
-        assert (mapped.volume_type, mapped.blank_first) == ("fast", True)
+        assert (mapped.volume_type, mapped.details["blank_first"]) == ("fast", True)
 
     def test_cinder_makes_the_volume_when_type_and_size_allow(self) -> None:
-        assert not any(v.blank_first for v in made().volumes)
+        assert not any(v.details["blank_first"] for v in made().volumes)
         grown = replace(manifest(1, disks=1), volumes=(replace(volume("web1", "a"), size_gib=5),))
-        assert made(grown).volumes[0].blank_first
+        assert made(grown).volumes[0].details["blank_first"]
 
     def test_zones(self) -> None:
         elsewhere = facts(availability_zones=("az1",))
@@ -397,44 +394,9 @@ class TestOtherThings:
 
     def test_a_volume_without_backup(self) -> None:
         point = manifest(1, disks=1)
-        assert not look(replace(point, volumes=(replace(point.volumes[0], backups=()),))).startable
-
-
-class TestMapping:
-    @pytest.mark.parametrize(
-        ("raw", "field"),
-        [
-            ({"network": {}}, "mapping.network:"),
-            ({"networks": []}, "mapping.networks:"),
-            ({"networks": {"n0": 5}}, "mapping.networks.n0:"),
-            ({"networks": {"n0": " "}}, "mapping.networks.n0:"),
-            ({"networks": {"": "x"}}, "mapping.networks:"),
-            ({"create_missing_flavors": "yes"}, "mapping.create_missing_flavors:"),
-            ({"ready_console": "("}, "mapping.ready_console:"),
-            ({"ready_console": 3}, "mapping.ready_console:"),
-            ({"ready_timeout": 0}, "mapping.ready_timeout:"),
-            ({"ready_timeout": True}, "mapping.ready_timeout:"),
-            ("x", "mapping:"),
-        ],
-    )
-    def test_what_is_wrong_is_named(self, raw: Any, field: str) -> None:
-        with pytest.raises(Invalid) as caught:
-            parse(raw)
-        assert str(caught.value).startswith(field)
-
-    @pytest.mark.parametrize("rule", ["networks", "flavors", "volume_types", "keypairs", "security_groups"])
-    def test_a_rule_for_nothing_is_a_slip(self, rule: str) -> None:
-        with pytest.raises(Invalid, match=f"mapping.{rule}: the restore point has no 'slip'; it has: "):
-            look(mapping={rule: {"slip": "x"}})
-
-    def test_an_ambiguous_name_needs_the_id(self) -> None:
-        point = manifest()
-        twins = tuple(replace(n, name="same") for n in point.networks)
-        with pytest.raises(Invalid, match="n0, n1"):
-            look(replace(point, networks=twins), mapping={"networks": {"same": "x"}})
-
-    def test_null_is_as_good_as_nothing(self) -> None:
-        assert parse({"ready_console": None}) == parse(None) == parse({})
+        assert not look(
+            replace(point, volumes=(replace(point.volumes[0], payload=payload_of(BackupChain(()))),))
+        ).startable
 
 
 class TestBootOrder:

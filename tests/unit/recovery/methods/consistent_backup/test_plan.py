@@ -10,19 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multisite.clouds.volumes import Backup, next_parent
-from multisite.domain.manifest import BackupRecord, Manifest, SourceSite, VolumeRecord
-from multisite.recovery.protect.plan import BackupOptions, ServerSeen, VolumeSeen, differences, make_plan
+from multisite.domain.manifest import Manifest, SourceSite, VolumeRecord
+from multisite.domain.model import Protection
+from multisite.recovery.methods.consistent_backup.payload import BackupChain, BackupRecord, payload_of
+from multisite.recovery.methods.consistent_backup.plan import differences, make_plan
+from multisite.recovery.methods.consistent_backup.state import ServerNow, VolumeNow
 
 T0 = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+PROTECTION = Protection("p", "app", "demo", "p1", "consistent-backup", "s1", None, 60)
 
 
 def server(n, **more):
     values = {"quiesce": True, "status": "ACTIVE", "volume_ids": (f"v{n}a", f"v{n}b"), **more}
-    return ServerSeen(f"id{n}", f"web{n}", n, **values)
+    return ServerNow(f"id{n}", f"web{n}", n, **values)
 
 
 def volume(id, size=1, status="in-use"):
-    return VolumeSeen(id, id, size, status, {"a": "/dev/vda", "b": "/dev/vdb"}.get(id[-1], "/dev/vdc"))
+    return VolumeNow(id, id, size, status, {"a": "/dev/vda", "b": "/dev/vdb"}.get(id[-1], "/dev/vdc"))
 
 
 def volumes(*ids):
@@ -38,7 +42,7 @@ def previous(**chains):
     records = tuple(
         VolumeRecord(
             id, id, 1, None, False, "/dev/vda",
-            backups=tuple(BackupRecord(b, False, T0, 1, {}) for b in chain),
+            payload=payload_of(BackupChain(tuple(BackupRecord(b, False, T0, 1, {}) for b in chain))),
         )
         for id, chain in chains.items()
     )  # fmt: skip
@@ -47,9 +51,14 @@ def previous(**chains):
     )
 
 
-def plan(servers=None, seen=None, backups=(), before=None, **wish):
+def plan(servers=None, seen=None, backups=(), before=None, incremental=None, **options):
     return make_plan(
-        servers or [server(1), server(2)], seen or volumes(), backups, before, BackupOptions(**wish)
+        servers or [server(1), server(2)],
+        seen or volumes(),
+        backups,
+        before,
+        replace(PROTECTION, **options),
+        incremental,
     )
 
 
@@ -121,8 +130,9 @@ def test_what_forbids_a_run_is_named(servers, words):
 
 
 def test_no_servers():
-    assert make_plan([], {}, (), None, BackupOptions()).problems[0].what == "it has no servers"
-    assert not make_plan([], {}, (), None, BackupOptions()).quiesced
+    made = make_plan([], {}, (), None, PROTECTION)
+    assert made.problems[0].what == "it has no servers"
+    assert not made.quiesced
 
 
 def test_a_server_that_is_not_frozen_may_lack_the_agent():
@@ -254,7 +264,7 @@ def test_who_is_frozen(flags, quiesce):
 
 def test_a_plan_that_still_fits():
     servers, seen = [server(1), server(2)], volumes()
-    assert differences(plan(servers, seen), servers, seen, quiesce=True) == []
+    assert differences(plan(servers, seen), servers, seen) == []
 
 
 @pytest.mark.parametrize(
@@ -268,10 +278,10 @@ def test_a_plan_that_still_fits():
 )
 def test_an_application_that_has_changed_is_not_protected_by_an_old_plan(servers, seen):
     old = plan([server(1), server(2)], volumes())
-    assert "changed since" in differences(old, servers, seen, quiesce=True)[0]
+    assert "changed since" in differences(old, servers, seen)[0]
 
 
 def test_a_server_that_broke_since_is_named():
     old = plan([server(1), server(2)], volumes())
-    found = differences(old, [server(1), server(2, status="ERROR")], volumes(), quiesce=True)
+    found = differences(old, [server(1), server(2, status="ERROR")], volumes())
     assert found == ["server web2: it is ERROR (remedy: it must be ACTIVE or SHUTOFF: start or stop it)"]

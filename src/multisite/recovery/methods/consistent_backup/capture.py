@@ -12,18 +12,19 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from multisite.clouds import quiesce, volumes
+from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import SiteError
+from multisite.clouds.warm import warm
 from multisite.domain import work
 from multisite.domain.errors import MultisiteError
 from multisite.domain.fence import FencedThreads
 from multisite.jobs.model import Json, StepContext, StepFailed
-from multisite.recovery.protect.cloud import ProtectCloud
-from multisite.recovery.protect.plan import ProtectPlan, ServerToFreeze
-from multisite.recovery.protect.window import THAW_SECONDS, Window
+from multisite.recovery.methods.consistent_backup.plan import ProtectPlan, ServerToFreeze
+from multisite.recovery.methods.consistent_backup.window import THAW_SECONDS, Window
 
 THREADS = 16
 POLL = 0.06
@@ -35,43 +36,30 @@ SNAPSHOT_SECONDS = 300.0
 """How long snapshots may take when no server is frozen."""
 
 
-@dataclass(frozen=True)
-class CaptureSettings:
-    """``name`` of all snapshots; ``timeout``: time limit of a freeze, seconds.
-
-    ``gap``: seconds between snapshots taken one after the other; only for showing what happens without a
-    freeze (None: all at once).
-    """
-
-    name: str
-    timeout: int
-    gap: float | None = None
-
-
-def capture(cloud: ProtectCloud, plan: ProtectPlan, settings: CaptureSettings, ctx: StepContext) -> Json:
-    """Take the consistency point.
+def capture(site: CloudSite, plan: ProtectPlan, name: str, ctx: StepContext) -> Json:
+    """Take the consistency point; all its snapshots get this name.
 
     Returns ``{"consistent_at", "frozen_seconds", "windows": [...], "snapshots": {volume id: snapshot id}}``.
     Raises StepFailed with every server thawed (or named as not), snapshots left for ``undo_capture``.
     """
     if ctx.interrupted:
         said = "interrupted while frozen: the consistency point is lost, run the protection again"
-        raise StepFailed("; ".join([said, *_thaw_all(cloud, plan.freeze, ctx)]))
-    _refuse_leftovers(cloud, ctx.token)
+        raise StepFailed("; ".join([said, *_thaw_all(site, plan.freeze, ctx)]))
+    _refuse_leftovers(site, ctx.token)
     threads = max(1, min(THREADS, len(plan.volumes)))
-    group = cloud.consistent_group([v.id for v in plan.volumes]) if settings.gap is None else None
-    window = Window(cloud, settings.timeout)
+    group = None if plan.snapshot_gap else volumes.consistent_group(site, [v.id for v in plan.volumes])
+    window = Window(site, plan.freeze_timeout)
     trouble: list[str] = []
     # Leaving the pool waits for requests that are still out: only after thawing.
     # What these threads change is changed within the window.
     with FencedThreads(threads, "snapshot") as pool, work.in_a_hurry():
-        cloud.warm(pool, threads, settings.timeout + 60.0)
+        warm(site, pool, threads, plan.freeze_timeout + 60.0)
         try:
             for server in plan.freeze:
                 window.freeze(server)
             consistent_at = datetime.now(UTC)
-            camera = _SnapshotTaker(cloud, plan, settings, ctx.token, pool, group)
-            snapshots = camera.take(window.deadline)
+            taker = _SnapshotTaker(site, plan, name, ctx.token, pool, group)
+            snapshots = taker.take(window.deadline)
             window.taken()
         except (MultisiteError, StepFailed) as error:
             # A call cut short by what was left of the limit says only that its own answer did not come.
@@ -87,43 +75,41 @@ def capture(cloud: ProtectCloud, plan: ProtectPlan, settings: CaptureSettings, c
     return {"consistent_at": consistent_at.isoformat(), "snapshots": snapshots, **figures}
 
 
-def undo_capture(
-    cloud: ProtectCloud, plan: ProtectPlan, ctx: StepContext, taken: Collection[str] | None
-) -> None:
+def undo_capture(site: CloudSite, plan: ProtectPlan, ctx: StepContext, taken: Collection[str] | None) -> None:
     """Remove the snapshots: ``taken``, and those found.  None: it is not known how the capture ended, so thaw
     first, and look for what came late.
 
     Raises StepFailed naming what is left.
     """
-    trouble = [] if taken is not None else _thaw_all(cloud, plan.freeze, ctx)
-    trouble.extend(remove_snapshots(cloud, {ctx.token}, taken or ()))
+    trouble = [] if taken is not None else _thaw_all(site, plan.freeze, ctx)
+    trouble.extend(remove_snapshots(site, {ctx.token}, taken or ()))
     if taken is None and not trouble:
         time.sleep(LOOK_AGAIN_SECONDS)
-        trouble.extend(_thaw_all(cloud, _frozen_late(cloud, plan), ctx))
-        trouble.extend(remove_snapshots(cloud, {ctx.token}))
+        trouble.extend(_thaw_all(site, _frozen_late(site, plan), ctx))
+        trouble.extend(remove_snapshots(site, {ctx.token}))
     if trouble:
         raise StepFailed("; ".join(trouble))
 
 
-def _frozen_late(cloud: ProtectCloud, plan: ProtectPlan) -> list[ServerToFreeze]:
+def _frozen_late(site: CloudSite, plan: ProtectPlan) -> list[ServerToFreeze]:
     """Servers frozen although they were thawed; where nova-api does not tell, its own limit has to do."""
     found = []
     for server in plan.freeze:
         with suppress(SiteError):
-            if cloud.freeze_record(server.id).state in ("freezing", "frozen"):
+            if quiesce.state(site, server.id).state in ("freezing", "frozen"):
                 found.append(server)
     return found
 
 
-def _thaw_all(cloud: ProtectCloud, servers: Sequence[ServerToFreeze], ctx: StepContext) -> list[str]:
-    window = Window(cloud, 0)
+def _thaw_all(site: CloudSite, servers: Sequence[ServerToFreeze], ctx: StepContext) -> list[str]:
+    window = Window(site, 0)
     with work.in_a_hurry():
         trouble = window.thaw_all(servers, THAW_SECONDS)
     window.tell(ctx)
     return trouble
 
 
-def remove_snapshots(cloud: ProtectCloud, tokens: set[str], known: Collection[str] = ()) -> list[str]:
+def remove_snapshots(site: CloudSite, tokens: set[str], known: Collection[str] = ()) -> list[str]:
     """Delete the snapshots that carry these tokens; returns what is left, in words.
 
     ``known``: ids of some that are deleted too when the list, which may lose rows and not say so, lacks them.
@@ -132,16 +118,18 @@ def remove_snapshots(cloud: ProtectCloud, tokens: set[str], known: Collection[st
     listed: set[str] = set()
     deletions: list[tuple[str, Callable[[], None]]] = []
     try:
-        for group in cloud.group_snapshots_by_token(tokens):
-            deletions.append((f"group snapshot {group.id}", partial(cloud.delete_group_snapshot, group.id)))
-        for found in cloud.snapshots_by_token(tokens):  # those of a group are gone with it by then
+        for group in volumes.group_snapshots_by_token(site, tokens):
+            deletions.append(
+                (f"group snapshot {group.id}", partial(volumes.delete_group_snapshot, site, group.id))
+            )
+        for found in volumes.snapshots_by_token(site, tokens):  # those of a group are gone with it by then
             listed.add(found.id)
             what = f"snapshot {found.id} of volume {found.volume_id}"
-            deletions.append((what, partial(cloud.delete_snapshot, found.id)))
+            deletions.append((what, partial(volumes.delete_snapshot, site, found.id)))
     except SiteError as error:
         return [f"snapshots could not be looked for: {error}"]
     for snapshot in sorted(set(known) - listed):
-        deletions.append((f"snapshot {snapshot}", partial(cloud.delete_snapshot, snapshot)))
+        deletions.append((f"snapshot {snapshot}", partial(volumes.delete_snapshot, site, snapshot)))
     for what, delete in deletions:
         try:
             delete()
@@ -150,8 +138,8 @@ def remove_snapshots(cloud: ProtectCloud, tokens: set[str], known: Collection[st
     return left
 
 
-def _refuse_leftovers(cloud: ProtectCloud, token: str) -> None:
-    found = cloud.snapshots_by_token({token})
+def _refuse_leftovers(site: CloudSite, token: str) -> None:
+    found = volumes.snapshots_by_token(site, {token})
     if found:
         raise StepFailed(f"{len(found)} snapshots of this step exist already: run the protection again")
 
@@ -164,16 +152,17 @@ class _SnapshotTaker:
 
     def __init__(
         self,
-        cloud: ProtectCloud,
+        site: CloudSite,
         plan: ProtectPlan,
-        settings: CaptureSettings,
+        name: str,
         token: str,
         pool: ThreadPoolExecutor,
         group: str | None,
     ) -> None:
-        self._cloud = cloud
+        self._site = site
         self._volumes = [v.id for v in plan.volumes]
-        self._settings = settings
+        self._name = name
+        self._gap = plan.snapshot_gap
         self._token = token
         self._pool = pool
         self._group = group
@@ -182,11 +171,11 @@ class _SnapshotTaker:
         """Snapshot ids by volume id.  Raises StepFailed or SiteError at the first sign of failure."""
         end = deadline if deadline is not None else time.monotonic() + SNAPSHOT_SECONDS
         if self._group is not None:
-            self._cloud.snapshot_group(self._token, self._group, self._settings.name, _left(end))
-        elif self._settings.gap is not None:
+            volumes.create_group_snapshot(self._site, self._token, self._group, self._name, _left(end))
+        elif self._gap:
             for number, volume in enumerate(self._volumes):
                 if number:
-                    time.sleep(min(self._settings.gap, _left(end)))
+                    time.sleep(min(self._gap, _left(end)))
                 self._one(volume, end)
                 self._wait([volume], end)
         else:
@@ -199,11 +188,12 @@ class _SnapshotTaker:
         return self._wait(self._volumes, end)
 
     def _one(self, volume: str, end: float) -> None:
-        self._cloud.snapshot(self._token, volume, self._settings.name, _left(end))
+        volumes.create_snapshot(self._site, self._token, volume, self._name, _left(end))
 
     def _wait(self, wanted: list[str], end: float) -> dict[str, str]:
         while True:
-            found = {s.volume_id: s for s in self._cloud.snapshots_named(self._settings.name, _left(end))}
+            seen = volumes.snapshots_named(self._site, self._name, _left(end))
+            found = {s.volume_id: s for s in seen}
             failed = [s for s in found.values() if s.status.startswith("error")]
             if failed:
                 raise StepFailed(f"snapshot {failed[0].id} of volume {failed[0].volume_id} ended in error")

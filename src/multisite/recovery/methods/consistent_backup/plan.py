@@ -11,50 +11,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter
+
 from multisite.clouds.volumes import Backup, next_parent
 from multisite.domain.findings import Finding, blocking
 from multisite.domain.manifest import Manifest
-
-
-@dataclass(frozen=True)
-class ServerSeen:
-    """A member as its site shows it.  ``status`` and ``task_state`` are Nova's.
-
-    ``quiesce``: the operator's choice for this member.  ``volume_ids``: boot volume first.
-    ``quiesce_problem``: why it cannot be frozen, in words, None when nothing is known against it.
-    """
-
-    id: str
-    name: str
-    order: int
-    quiesce: bool
-    status: str
-    volume_ids: tuple[str, ...]
-    task_state: str | None = None
-    quiesce_problem: str | None = None
-
-
-@dataclass(frozen=True)
-class VolumeSeen:
-    """A volume as its site shows it.  ``status`` is Cinder's, ``device`` as attached ("/dev/vda")."""
-
-    id: str
-    name: str
-    size_gib: int
-    status: str
-    device: str
-
-
-@dataclass(frozen=True)
-class BackupOptions:
-    """What the operator wants.  ``incremental``: True, False, or None for "as the chain allows".
-
-    ``full_every``: at most so many backups in a chain, the full one counted.
-    """
-
-    incremental: bool | None = None
-    full_every: int = 7
-    quiesce: bool = True
+from multisite.domain.model import Protection
+from multisite.jobs.model import Json
+from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.consistent_backup.state import ServerNow, VolumeNow
 
 
 @dataclass(frozen=True)
@@ -84,6 +49,7 @@ class ProtectPlan:
 
     ``quiesced``: every running server that should be frozen will be.  ``parent_id``: the restore point
     whose backups the incremental ones build on.  ``notes``: what an operator should know of the result.
+    The last four are the protection's (``domain.model.Protection``); ``snapshot_gap`` 0: all at once.
     """
 
     freeze: tuple[ServerToFreeze, ...]
@@ -93,53 +59,73 @@ class ProtectPlan:
     parent_id: str | None
     notes: tuple[str, ...]
     problems: tuple[Finding, ...]
+    freeze_timeout: int
+    quiesce: bool
+    snapshot_gap: float
+    console_mark: str | None
 
     @property
     def size_gib(self) -> int:
         return sum(volume.size_gib for volume in self.volumes)
 
+    def to_json(self) -> dict[str, Json]:
+        data: dict[str, Json] = PLAN.dump_python(self, mode="json")
+        return data
+
+
+PLAN: TypeAdapter[ProtectPlan] = TypeAdapter(ProtectPlan)
+
 
 def make_plan(
-    servers: Sequence[ServerSeen],
-    volumes: Mapping[str, VolumeSeen],
-    backups: Iterable[Backup],
+    servers: Sequence[ServerNow],
+    volumes: Mapping[str, VolumeNow],
+    backups: Sequence[Backup],
     previous: Manifest | None,
-    wish: BackupOptions,
+    protection: Protection,
+    incremental: bool | None = None,
 ) -> ProtectPlan:
     """Decide.  ``previous``: the newest restore point of the application, None when there is none.
 
-    Never raises: what forbids the run is in ``problems``.
+    ``incremental``: True, False, or None for "as the chain allows".  Never raises: what forbids the run is in
+    ``problems``.
     """
     members = sorted(servers, key=lambda s: (s.order, s.name))
-    freeze, notes = _who_is_frozen(members, wish)
-    planned = _volumes(members, volumes, tuple(backups), previous, wish)
-    incremental = any(v.incremental for v in planned)
+    quiesce = protection.quiesce
+    freeze, notes = _who_is_frozen(members, quiesce=quiesce)
+    full_every = protection.full_every if incremental is None else None
+    parents = None if incremental is False else _Parents(previous, backups, full_every)
+    planned = tuple(_volumes(members, volumes, parents))
+    builds = any(v.incremental for v in planned)
     return ProtectPlan(
         freeze=freeze,
         volumes=planned,
-        quiesced=bool(planned) and not any(_runs_unfrozen(s, freeze, wish) for s in members),
-        incremental=incremental,
-        parent_id=previous.id if previous is not None and incremental else None,
+        quiesced=bool(planned) and not any(_runs_unfrozen(s, freeze, quiesce=quiesce) for s in members),
+        incremental=builds,
+        parent_id=previous.id if previous is not None and builds else None,
         notes=notes,
         problems=tuple(_problems(members, volumes, freeze)),
+        freeze_timeout=protection.freeze_timeout,
+        quiesce=quiesce,
+        snapshot_gap=protection.snapshot_gap_seconds,
+        console_mark=protection.console_mark,
     )
 
 
-def _runs_unfrozen(server: ServerSeen, freeze: Sequence[ServerToFreeze], wish: BackupOptions) -> bool:
+def _runs_unfrozen(server: ServerNow, freeze: Sequence[ServerToFreeze], *, quiesce: bool) -> bool:
     """True for a server that writes while it is snapshotted although nobody chose that for this member."""
-    chosen = wish.quiesce and not server.quiesce and bool(freeze)
+    chosen = quiesce and not server.quiesce and bool(freeze)
     return server.status != "SHUTOFF" and server.id not in {f.id for f in freeze} and not chosen
 
 
 def _who_is_frozen(
-    members: Sequence[ServerSeen], wish: BackupOptions
+    members: Sequence[ServerNow], *, quiesce: bool
 ) -> tuple[tuple[ServerToFreeze, ...], tuple[str, ...]]:
     freeze: list[ServerToFreeze] = []
     notes: list[str] = []
     for server in members:
         if server.status == "SHUTOFF":
             notes.append(f"server {server.name} is shut off: nothing to freeze, its volumes are consistent")
-        elif not wish.quiesce:
+        elif not quiesce:
             notes.append(
                 f"server {server.name} is not frozen (the protection says quiesce: false):"
                 " its volumes are crash-consistent at best, and not with those of other servers"
@@ -155,22 +141,19 @@ def _who_is_frozen(
 
 
 def _volumes(
-    members: Sequence[ServerSeen],
-    volumes: Mapping[str, VolumeSeen],
-    backups: Sequence[Backup],
-    previous: Manifest | None,
-    wish: BackupOptions,
-) -> tuple[PlannedVolume, ...]:
-    planned: dict[str, PlannedVolume] = {}
+    members: Sequence[ServerNow], volumes: Mapping[str, VolumeNow], parents: _Parents | None
+) -> Iterable[PlannedVolume]:
+    seen: set[str] = set()
     taken: set[str] = set()
     for server in members:
         for volume_id in server.volume_ids:
             volume = volumes.get(volume_id)
-            if volume is None or volume_id in planned:  # attached to two servers: backed up once
+            if volume is None or volume_id in seen:  # attached to two servers: backed up once
                 continue
-            parent, reason = parent_of(volume, backups, previous, wish)
+            seen.add(volume_id)
+            parent, reason = parents.of(volume) if parents else (None, "full: asked for")
             step = _step_name(server.name, volume.device, taken)
-            planned[volume_id] = PlannedVolume(
+            yield PlannedVolume(
                 volume.id,
                 volume.name,
                 server.name,
@@ -181,35 +164,41 @@ def _volumes(
                 parent,
                 reason,
             )
-    return tuple(planned.values())
 
 
-def parent_of(
-    volume: VolumeSeen, backups: Sequence[Backup], previous: Manifest | None, wish: BackupOptions
-) -> tuple[str | None, str]:
-    """The backup an incremental one of this volume builds on (None: a full one), and why."""
-    if wish.incremental is False:
-        return None, "full: asked for"
-    if previous is None:
-        return None, "full: the application has no restore point yet"
-    record = next((v for v in previous.volumes if v.id == volume.id), None)
-    if record is None or not record.backups:
-        return None, f"full: the volume is not in restore point {previous.id}"
-    if volume.size_gib != record.backups[-1].size_gib:
-        was = record.backups[-1].size_gib
-        return None, f"full: the volume's size changed from {was} to {volume.size_gib} GiB"
-    if wish.incremental is None and len(record.backups) >= wish.full_every:
-        return None, f"full: the chain has {len(record.backups)} backups, a full one is due"
-    last = record.backups[-1].id
-    there = {b.id: b.status for b in backups}
-    for link in record.backups:
-        if there.get(link.id) != "available":
-            return None, f"full: backup {link.id} of the chain is {there.get(link.id, 'gone')} in the site"
-    chosen = next_parent(backups, volume.id)
-    if chosen is None or chosen.id != last:
-        other = chosen.id if chosen is not None else "none"
-        return None, f"full: Cinder would build on backup {other}, which is not of this chain"
-    return last, "incremental"
+@dataclass(frozen=True)
+class _Parents:
+    """What incremental backups may build on.  ``full_every`` None: chains may have any length."""
+
+    previous: Manifest | None
+    backups: Sequence[Backup]
+    full_every: int | None
+
+    def of(self, volume: VolumeNow) -> tuple[str | None, str]:
+        """The backup an incremental one of this volume builds on (None: a full one), and why."""
+        if self.previous is None:
+            return None, "full: the application has no restore point yet"
+        record = next((v for v in self.previous.volumes if v.id == volume.id), None)
+        chain = chain_of(record) if record is not None else ()
+        if not chain:
+            return None, f"full: the volume is not in restore point {self.previous.id}"
+        was, last = chain[-1].size_gib, chain[-1].id
+        if volume.size_gib != was:
+            return None, f"full: the volume's size changed from {was} to {volume.size_gib} GiB"
+        if self.full_every is not None and len(chain) >= self.full_every:
+            return None, f"full: the chain has {len(chain)} backups, a full one is due"
+        there = {b.id: b.status for b in self.backups}
+        for link in chain:
+            if there.get(link.id) != "available":
+                return (
+                    None,
+                    f"full: backup {link.id} of the chain is {there.get(link.id, 'gone')} in the site",
+                )
+        chosen = next_parent(self.backups, volume.id)
+        if chosen is None or chosen.id != last:
+            other = chosen.id if chosen is not None else "none"
+            return None, f"full: Cinder would build on backup {other}, which is not of this chain"
+        return last, "incremental"
 
 
 def _step_name(server: str, device: str, taken: set[str]) -> str:
@@ -224,7 +213,7 @@ def _step_name(server: str, device: str, taken: set[str]) -> str:
 
 
 def _problems(
-    members: Sequence[ServerSeen], volumes: Mapping[str, VolumeSeen], freeze: Sequence[ServerToFreeze]
+    members: Sequence[ServerNow], volumes: Mapping[str, VolumeNow], freeze: Sequence[ServerToFreeze]
 ) -> Iterable[Finding]:
     if not members:
         yield blocking("", "application", "it has no servers", "add servers to the application")
@@ -239,7 +228,7 @@ def _problems(
             yield from _volume_problems(server, volume_id, volumes.get(volume_id))
 
 
-def _server_problems(server: ServerSeen, frozen: set[str]) -> Iterable[Finding]:
+def _server_problems(server: ServerNow, frozen: set[str]) -> Iterable[Finding]:
     subject = f"server {server.name}"
     if server.status not in ("ACTIVE", "SHUTOFF"):
         yield blocking(
@@ -247,16 +236,21 @@ def _server_problems(server: ServerSeen, frozen: set[str]) -> Iterable[Finding]:
         )
     elif server.task_state:
         yield blocking("", subject, f"it is busy ({server.task_state})", "wait until Nova has finished")
-    if server.id in frozen and server.quiesce_problem:
+    if server.image_backed:
         yield blocking(
             "",
             subject,
-            f"it cannot be frozen: {server.quiesce_problem}",
-            "mend that, or protect it without quiescing",
+            "it does not boot from a volume: its disk cannot be backed up",
+            "recreate it with a boot volume",
         )
+    if server.id in frozen and server.quiesce_problem:
+        remedy = (
+            "repair its guest agent or the filter, wait for the other freeze, or set quiesce: false for it"
+        )
+        yield blocking("", subject, f"it cannot be frozen: {server.quiesce_problem}", remedy)
 
 
-def _volume_problems(server: ServerSeen, volume_id: str, volume: VolumeSeen | None) -> Iterable[Finding]:
+def _volume_problems(server: ServerNow, volume_id: str, volume: VolumeNow | None) -> Iterable[Finding]:
     if volume is None:
         subject = f"volume {volume_id} of server {server.name}"
         yield blocking("", subject, "Cinder does not show it", "detach it, or let its owner give access")
@@ -266,13 +260,14 @@ def _volume_problems(server: ServerSeen, volume_id: str, volume: VolumeSeen | No
 
 
 def differences(
-    plan: ProtectPlan, servers: Sequence[ServerSeen], volumes: Mapping[str, VolumeSeen], *, quiesce: bool
+    plan: ProtectPlan, servers: Sequence[ServerNow], volumes: Mapping[str, VolumeNow]
 ) -> list[str]:
     """What forbids carrying out a plan on the application as it is now, in words."""
-    now = make_plan(servers, volumes, (), None, BackupOptions(quiesce=quiesce))
-    if now.problems:
-        return [str(problem) for problem in now.problems]
-    same_volumes = [(v.id, v.size_gib) for v in now.volumes] == [(v.id, v.size_gib) for v in plan.volumes]
-    if now.freeze == plan.freeze and same_volumes:
+    members = sorted(servers, key=lambda s: (s.order, s.name))
+    freeze, _ = _who_is_frozen(members, quiesce=plan.quiesce)
+    if problems := tuple(_problems(members, volumes, freeze)):
+        return [str(problem) for problem in problems]
+    now = [(v.id, v.size_gib) for v in _volumes(members, volumes, None)]
+    if freeze == plan.freeze and now == [(v.id, v.size_gib) for v in plan.volumes]:
         return []
     return ["the application's servers or volumes have changed since the run was planned: run it again"]

@@ -1,4 +1,4 @@
-"""The verbs operators use, on a real database and the real job engine, with a site in memory."""
+"""The verbs operators use, on a real database and the real job engine, over a simulated site."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import shutil
 
 import pytest
 
-from multisite.clouds.errors import Unreachable, Unsupported
+from multisite.clouds.errors import Unreachable
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import Capability, Known, RestorePointState, Site
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable
-from multisite.recovery.protect import capture as protect_capture
-from multisite.recovery.protect import job as protect_job
-from multisite.recovery.protect import window as protect_window
 from multisite.recovery.protect.service import ProtectionService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from multisite.store.sites import SiteRepository
-from tests.unit.recovery.protect_fakes import FakeCloud, unreachable
+from tests.unit.recovery.demo_site import nothing, unreachable
 
 ANN = Caller("u1", "ann", "p1", "vnf", frozenset({"member"}), "req-1")
 BOB = Caller("u2", "bob", "p2", "other", frozenset({"member"}), "req-2")
@@ -47,7 +44,7 @@ class Sites:
 
 
 class House:
-    def __init__(self, path, *, launch=False, **options):
+    def __init__(self, path, cloud, *, launch=False, **options):
         self.path = path
         self.database = Database(f"sqlite:///{path}/multisite.db")
         self.database.upgrade()
@@ -56,7 +53,7 @@ class House:
         store.mkdir(exist_ok=True)
         self.store = ManifestStore(store)
         self.store.initialize()
-        self.cloud = FakeCloud.with_servers(2)
+        self.cloud = cloud
         sites, applications = SiteRepository(self.database), ApplicationRepository(self.database)
         for name in ("s1", "s2"):
             if name not in {s.name for s in sites.list()}:
@@ -65,7 +62,7 @@ class House:
             applications.add(self.cloud.application)
         self.service = ProtectionService(
             self.database, Applications(applications), Sites(sites), self.store, self.engine,
-            lambda _: self.cloud, **options,
+            lambda _: self.cloud.site, backups_per_site=2, **options,
         )  # fmt: skip
         if launch:
             self.engine.launch()
@@ -80,27 +77,27 @@ class House:
         self.database.close()
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(protect_window, "AGAIN", 0.01)
-    monkeypatch.setattr(protect_window, "GRACE", 0.05)
-    monkeypatch.setattr(protect_capture, "POLL", 0.002)
-    for module in (protect_capture, protect_job):
-        monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture
-def house(tmp_path):
+def cloud(demo_sites):
+    with demo_sites.fresh(2).watched() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def house(tmp_path, cloud):
     """Jobs are accepted but not carried out."""
-    house = House(tmp_path)
+    house = House(tmp_path, cloud)
     yield house
     house.close()
 
 
 @pytest.fixture
-def working(tmp_path):
+def working(tmp_path, cloud):
     """Jobs are carried out."""
-    house = House(tmp_path, launch=True)
+    house = House(tmp_path, cloud, launch=True)
     yield house
     house.close()
 
@@ -156,19 +153,21 @@ def capability(name, present, detail="seen"):
     return Capability(name, present, detail)
 
 
-def test_create_refuses_what_the_site_cannot_do(tmp_path):
+def test_create_refuses_what_the_site_cannot_do(tmp_path, cloud):
     asked = [capability("quiesce", Known.NO, "install multisite-nova"), capability("backup", Known.UNKNOWN)]
-    house = House(tmp_path, capabilities=lambda site: asked)
+    house = House(tmp_path, cloud, capabilities=lambda site: asked)
     try:
-        with pytest.raises(Conflict, match="site s1: quiesce: install multisite-nova"):
+        with pytest.raises(
+            Conflict, match=r"site s1: quiesce: install multisite-nova \(remedy: install multi"
+        ):
             house.service.create(ANN, "demo")
         house.service.create(ANN, "demo", quiesce=False)  # needs no filter; unknown does not block
     finally:
         house.close()
 
 
-def test_create_does_not_need_the_site_to_answer(tmp_path):
-    house = House(tmp_path, capabilities=unreachable)
+def test_create_does_not_need_the_site_to_answer(tmp_path, cloud):
+    house = House(tmp_path, cloud, capabilities=unreachable)
     try:
         house.service.create(ANN, "demo")
     finally:
@@ -199,8 +198,8 @@ def test_a_second_run_at_the_same_time_is_refused_naming_the_job(house):
 
 def test_a_run_that_is_forbidden_says_everything_that_is_wrong(house):
     protection = house.service.create(ANN, "demo")
-    house.cloud.guests["id1"].status = "ERROR"
-    house.cloud.guests["id2"].status = "PAUSED"
+    house.cloud.server("id1").status = "ERROR"
+    house.cloud.server("id2").status = "PAUSED"
     with pytest.raises(Conflict, match=r"web1: it is ERROR.*web2: it is PAUSED"):
         house.service.run(ANN, protection.id)
     assert house.service.restore_points(ANN) == []
@@ -209,16 +208,12 @@ def test_a_run_that_is_forbidden_says_everything_that_is_wrong(house):
 
 def test_a_server_that_is_gone_or_boots_from_an_image_forbids_it(house):
     protection = house.service.create(ANN, "demo")
-    gone = house.cloud.guests.pop("id2")
-    with pytest.raises(Conflict, match="application demo: no server id2"):
+    gone = house.cloud.state.servers.pop("id2")
+    with pytest.raises(Conflict, match=r"application demo: .*id2"):
         house.service.run(ANN, protection.id)
-    house.cloud.guests["id2"] = gone
-
-    def image(verb, thing):
-        raise Unsupported("s1", "look", "server web1 does not boot from a volume")
-
-    house.cloud.trouble = image
-    with pytest.raises(Conflict, match="does not boot from a volume"):
+    house.cloud.state.servers["id2"] = gone
+    house.cloud.server("id1").disks.clear()
+    with pytest.raises(Conflict, match="web1: it does not boot from a volume"):
         house.service.run(ANN, protection.id)
 
 
@@ -271,24 +266,24 @@ def test_a_failed_run_is_undone_and_says_why(working):
     job = working.run(protection)
     assert job.state == JobState.UNDONE
     assert working.cloud.frozen == set()
-    assert working.cloud.snapshots == working.cloud.saved == {}
+    assert (working.cloud.snapshots, working.cloud.saved) == ({}, {})
     (point,) = working.service.restore_points(ANN)
     assert point.state == RestorePointState.FAILED
     assert "no answer in time" in point.error
     assert working.service.get(ANN, protection.id).last_restore_point is None
-    working.cloud.trouble = lambda verb, thing: None
+    working.cloud.trouble = nothing
     assert working.run(protection).state == JobState.DONE
 
 
-def test_the_store_outlives_the_database(tmp_path):
-    first = House(tmp_path, launch=True)
+def test_the_store_outlives_the_database(tmp_path, cloud):
+    first = House(tmp_path, cloud, launch=True)
     protection = first.service.create(ANN, "demo")
     first.run(protection)
     (point,) = first.service.restore_points(ANN)
     first.close()
     for file in tmp_path.glob("*.db*"):
         file.unlink()
-    second = House(tmp_path)
+    second = House(tmp_path, cloud)
     try:
         (found,) = second.service.restore_points(ANN)
         assert (found.id, found.application, found.state) == (point.id, "demo", RestorePointState.AVAILABLE)
@@ -327,15 +322,14 @@ def test_rescan_reports_what_is_missing_damaged_and_back_again(working):
     ]  # fmt: skip
 
 
-def test_a_point_of_the_store_may_be_the_parent_after_the_database_was_lost(tmp_path):
-    first = House(tmp_path, launch=True)
+def test_a_point_of_the_store_may_be_the_parent_after_the_database_was_lost(tmp_path, cloud):
+    first = House(tmp_path, cloud, launch=True)
     first.run(first.service.create(ANN, "demo"))
     (point,) = first.service.restore_points(ANN)
     first.close()
     for file in tmp_path.glob("*.db*"):
         file.unlink()
-    second = House(tmp_path, launch=True)
-    second.cloud = first.cloud
+    second = House(tmp_path, cloud, launch=True)
     try:
         second.run(second.service.create(ANN, "demo"))
         newest = second.service.restore_points(ANN)[0]
@@ -371,7 +365,7 @@ def test_a_deletion_that_cannot_reach_the_site_can_be_resumed(working):
     assert (half.state, half.error) == (RestorePointState.FAILED, "it is being deleted")
     with pytest.raises(Conflict, match=f"resume job {job.id}"):
         working.service.delete_restore_point(ANN, point.id)
-    working.cloud.trouble = lambda verb, thing: None
+    working.cloud.trouble = nothing
     working.engine.resume(job.id, "ann")
     assert working.engine.wait(job.id, 30).state == JobState.DONE
     assert working.service.restore_points(ANN) == []
@@ -400,7 +394,7 @@ def test_cancelling_leaves_nothing(working):
     working.cloud.trouble = cancel
     job = working.run(protection)
     assert job.state == JobState.UNDONE
-    assert working.cloud.snapshots == working.cloud.saved == {}
+    assert (working.cloud.snapshots, working.cloud.saved) == ({}, {})
     (point,) = working.service.restore_points(ANN)
     assert point.state == RestorePointState.FAILED
     assert "cancelled" in point.error

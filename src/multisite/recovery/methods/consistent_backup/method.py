@@ -1,0 +1,119 @@
+"""Option 1 of the Multisite documents: freeze all, snapshot all, thaw all, then Cinder backups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import JsonValue
+
+from multisite.clouds import volumes
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite, Unsupported
+from multisite.domain.errors import Conflict
+from multisite.domain.findings import Finding, Severity, describe
+from multisite.domain.manifest import Manifest
+from multisite.domain.model import Capability, Known, Protection
+from multisite.jobs.model import Json, Step, StepContext
+from multisite.recovery.methods.base import (
+    DeleteOrder,
+    PlannedRun,
+    ProtectDependencies,
+    ProtectOrder,
+    RestoreTarget,
+    RunRequest,
+    VolumeToRestore,
+)
+from multisite.recovery.methods.consistent_backup import restore
+from multisite.recovery.methods.consistent_backup.backup import Run
+from multisite.recovery.methods.consistent_backup.payload import NAME, backup_timeout, chain_of
+from multisite.recovery.methods.consistent_backup.plan import ProtectPlan, make_plan
+from multisite.recovery.methods.consistent_backup.state import read_state
+from multisite.recovery.recover.draft import Draft
+from multisite.recovery.recover.model import PlannedVolume
+
+_NEEDS = {
+    "compute": "put Nova into the site's service catalog and let the account use it",
+    "block-storage": "put Cinder into the site's service catalog and let the account use it",
+    "backup": "run cinder-backup there, with the backup store of the recovery site",
+    "admin": "give the account the role admin there",
+}
+_TO_FREEZE = {
+    "quiesce": "install multisite-nova in its nova-api, or protect without freezing (quiesce: false)"
+}
+
+
+class ConsistentBackup:
+    """See ``base.ProtectionMethod``."""
+
+    name = NAME
+
+    def requirements(self, capabilities: Sequence[Capability], protection: Protection) -> tuple[Finding, ...]:
+        """What the application's site lacks; what is not known does not block."""
+        needs = {**_NEEDS, **_TO_FREEZE} if protection.quiesce else _NEEDS
+        return tuple(
+            Finding(
+                protection.site,
+                capability.name,
+                capability.detail or "not there",
+                remedy=needs[capability.name],
+                severity=Severity.BLOCKING if capability.present is Known.NO else Severity.UNKNOWN,
+            )
+            for capability in capabilities
+            if capability.name in needs and capability.present is not Known.YES
+        )
+
+    def plan(self, site: CloudSite, request: RunRequest) -> PlannedRun:
+        """Decide on full and incremental backups and on who is frozen."""
+        application, protection = request.application, request.protection
+        try:
+            state = read_state(site, application, ask_quiesce=protection.quiesce)
+        except (NotFoundInSite, Unsupported) as error:
+            raise Conflict(f"application {application.name}: {error.message}") from error
+        backups = volumes.backups(site)
+        plan = make_plan(
+            state.servers, state.volumes, backups, request.previous, protection, request.incremental
+        )
+        if plan.problems:
+            raise Conflict(describe(plan.problems))
+        return PlannedRun(
+            _summary(plan), plan.to_json(), plan.incremental, plan.parent_id, plan.quiesced, plan.size_gib
+        )
+
+    def steps(self, order: ProtectOrder, dependencies: ProtectDependencies) -> list[Step]:
+        """Check, capture, back up, write the manifest, clean up."""
+        return Run(order, dependencies).steps()
+
+    def delete(self, manifest: Manifest) -> Mapping[str, JsonValue]:
+        """Only its own backup of each volume: the older ones are its parents'."""
+        chains = [(volume, chain_of(volume)) for volume in manifest.volumes]
+        return {"backups": [{"id": chain[-1].id, "size_gib": v.size_gib} for v, chain in chains if chain]}
+
+    def delete_steps(self, order: DeleteOrder, dependencies: ProtectDependencies) -> list[Step]:
+        """One step for all backups; deleting one that is gone already is harmless."""
+        backups: Any = order.data["backups"]
+
+        def run(ctx: StepContext) -> Json:
+            site = dependencies.open(order.site)
+            for done, backup in enumerate(backups):
+                ctx.progress(done, len(backups), "backups")
+                volumes.delete_backup(site, backup["id"], timeout=backup_timeout(backup["size_gib"]))
+            ctx.progress(len(backups), len(backups), "backups")
+
+        title = f"Delete {len(backups)} backups"
+        return [Step("backups", title, run, limit=f"delete:{order.site}", site=order.site)]
+
+    def plan_restore(self, draft: Draft, volumes: Sequence[VolumeToRestore]) -> list[PlannedVolume]:
+        """Each from the newest backup of its chain."""
+        return restore.plan_restore(draft, volumes)
+
+    def restore_steps(self, volume: PlannedVolume, target: RestoreTarget) -> list[Step]:
+        """Import the records of the chain, then restore."""
+        return restore.restore_steps(volume, target)
+
+
+def _summary(plan: ProtectPlan) -> str:
+    incremental = sum(v.incremental for v in plan.volumes)
+    full = len(plan.volumes) - incremental
+    parts = [f"{n} {what}" for n, what in ((full, "full"), (incremental, "incremental")) if n]
+    return f"{' and '.join(parts)} backups, {plan.size_gib} GiB"

@@ -1,0 +1,167 @@
+"""Restoring volumes from their chains of Cinder backups, at a target whose cinder-backup has the same store.
+
+Step names (``import-<n>``, ``volume-<n>``) and results are kept in databases: jobs of earlier releases have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pydantic import JsonValue
+
+from multisite.clouds import restore
+from multisite.jobs.model import Json, Step, StepContext
+from multisite.recovery.methods.base import IMPORTS, RESTORES, RestoreTarget, VolumeToRestore, fresh
+from multisite.recovery.methods.consistent_backup.payload import BackupRecord, chain_of
+from multisite.recovery.recover.draft import Draft
+from multisite.recovery.recover.model import PlannedVolume
+
+IMPORT_SECONDS = 300.0
+RESTORE_SECONDS, RESTORE_SECONDS_PER_GIB = 1800.0, 600.0
+"""How long restoring one volume may take: so many seconds, and so many more for each GiB."""
+UNDO_SECONDS = 1800.0
+
+
+def plan_restore(draft: Draft, volumes: Sequence[VolumeToRestore]) -> list[PlannedVolume]:
+    """See ``base.ProtectionMethod``.
+
+    A volume is restored from the newest backup of its chain; all records of the chain are imported before.
+    """
+    _check_backup_service(draft)
+    known = draft.needs("backups", "backups")
+    return [_planned(draft, volume) for volume in volumes] if known else []
+
+
+def _check_backup_service(draft: Draft) -> None:
+    if not draft.facts.is_admin:
+        draft.note(
+            f"site {draft.facts.site}",
+            "Multisite does not have the role admin there, which importing backup records needs by default",
+            "give its account the role, or allow it the policies backup:backup-import and flavor creation",
+        )
+    if not draft.needs("backup_services", "cinder-backup"):
+        return
+    states, site = draft.facts.backup_services, draft.facts.site
+    if not states:
+        draft.problem(
+            "cinder-backup",
+            f"{site} has no backup service: backups cannot be restored there",
+            "install cinder-backup with the backup store of this restore point",
+        )
+    elif "up" not in states.values():
+        listed = ", ".join(f"{host} {state}" for host, state in sorted(states.items()))
+        draft.problem(
+            "cinder-backup",
+            f"no backup service of {site} is up: {listed}",
+            "start it: nothing can be restored without",
+        )
+
+
+def _planned(draft: Draft, volume: VolumeToRestore) -> PlannedVolume:
+    record, chain = volume.record, chain_of(volume.record)
+    _plan_imports(draft, volume, chain)
+    size = chain[-1].size_gib if chain else 0
+    default = draft.facts.default_volume_type
+    shown = volume.volume_type or default or "the target's default"
+    draft.do(
+        "volume",
+        volume.shown,
+        "restore",
+        f"{record.size_gib} GiB, type {shown}, from {len(chain)} backups",
+    )
+    # Cinder skips zeros only when it makes the volume itself; then it has the default type and the backup's
+    # size.  Otherwise an empty volume is made first and restored into.
+    blank_first = size != record.size_gib or volume.volume_type not in (None, default)
+    details: dict[str, JsonValue] = {"import_step": f"import-{volume.number}", "blank_first": blank_first}
+    return PlannedVolume(volume.step, volume.volume_type, record, details)
+
+
+def _plan_imports(draft: Draft, volume: VolumeToRestore, chain: Sequence[BackupRecord]) -> None:
+    subject = f"volume {volume.shown}"
+    if not chain:
+        draft.problem(subject, "has no backup in this restore point", "recover from another restore point")
+    there = {b.id: b.status for b in draft.facts.backups}
+    for backup in chain:
+        status = there.get(backup.id)
+        kind = "incremental" if backup.incremental else "full"
+        if status is None:
+            draft.quota["backups"] += 1
+            draft.quota["backup_gigabytes"] += backup.size_gib
+            # An undo does not remove it: deleting a record deletes its data in the backup store.
+            detail = f"{kind} backup of {volume.shown}; it stays after an undo"
+            draft.do("backup record", backup.id, "import", detail)
+        else:
+            detail = f"{kind} backup of {volume.shown}: imported before ({status})"
+            draft.use("backup record", backup.id, backup.id, detail)
+        if status not in (None, "available", "restoring"):
+            draft.problem(
+                subject,
+                f"backup {backup.id} is {status} at {draft.facts.site}",
+                f"see `openstack volume backup show {backup.id}`; never delete it while it names a "
+                "container: that deletes the data",
+            )
+
+
+def restore_steps(volume: PlannedVolume, target: RestoreTarget) -> list[Step]:
+    """See ``base.ProtectionMethod``."""
+    chain, record = chain_of(volume.record), volume.record
+    name, import_step = record.name or record.id, str(volume.details["import_step"])
+
+    def undo(ctx: StepContext, result: Json | None) -> None:
+        if result is not None:
+            restore.remove_volume(target.open(), result["id"], UNDO_SECONDS)
+        restore.remove_by_token(target.open(), ctx.token, UNDO_SECONDS, late=result is None)
+
+    title = f"Import {len(chain)} backup records of volume {name}"
+    imports = Step(import_step, title, _import(chain, target), None, (), IMPORTS, target.name)
+    title = f"Restore volume {name} ({record.size_gib} GiB)"
+    run = _restore(volume, chain[-1], target)
+    return [imports, Step(volume.step, title, run, undo, (import_step,), RESTORES, target.name)]
+
+
+def _import(chain: Sequence[BackupRecord], target: RestoreTarget) -> Callable[[StepContext], Json]:
+    """All records of the chain, the full backup first.  They stay: deleting one deletes its data."""
+
+    def run(ctx: StepContext) -> Json:
+        imported = []
+        for done, backup in enumerate(chain):
+            ctx.progress(done, len(chain), "records")
+            if restore.import_record(target.open(), backup.id, backup.record, IMPORT_SECONDS):
+                imported.append(backup.id)
+        ctx.progress(len(chain), len(chain), "records")
+        return {"imported": imported, "reused": len(chain) - len(imported)}
+
+    return run
+
+
+def _restore(
+    volume: PlannedVolume, newest: BackupRecord, target: RestoreTarget
+) -> Callable[[StepContext], Json]:
+    """From the newest backup: Cinder follows its chain by itself."""
+    record = volume.record
+    wanted = restore.WantedVolume(
+        name=record.name,
+        size_gib=record.size_gib,
+        backup_id=newest.id,
+        volume_type=volume.volume_type,
+        blank_first=bool(volume.details["blank_first"]),
+        bootable=target.bootable,
+        metadata=record.metadata,
+        image_metadata=record.image_metadata,
+    )
+
+    def run(ctx: StepContext) -> Json:
+        volume_id = restore.restore_volume(
+            target.open(),
+            ctx.token,
+            wanted,
+            timeout=RESTORE_SECONDS + RESTORE_SECONDS_PER_GIB * record.size_gib,
+            # Cinder does not tell how far a restore is.
+            on_poll=lambda status: ctx.progress(0, record.size_gib, "GiB", status),
+            cancelled=ctx.cancelled,
+            fresh=fresh(ctx),
+        )
+        ctx.progress(record.size_gib, record.size_gib, "GiB", "restored")
+        return {"id": volume_id}
+
+    return run

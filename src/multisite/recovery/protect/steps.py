@@ -1,0 +1,110 @@
+"""The two steps every protection method needs: looking at the application, and writing the manifest.
+
+Their names (``check``, ``manifest``) and results are kept in databases: jobs of earlier releases have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.facts import ApplicationFacts
+from multisite.domain.errors import NotFound
+from multisite.domain.manifest import FORMAT, Manifest, SourceSite
+from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.recovery.manifests import as_restore_point
+from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The application as it is now.  ``notes``: what an operator should know of the result."""
+
+    facts: ApplicationFacts
+    quiesced: bool
+    notes: tuple[str, ...] = ()
+
+
+def check_step(
+    order: ProtectOrder, dependencies: ProtectDependencies, check: Callable[[CloudSite], Checked]
+) -> Step:
+    """Look at the application again and keep what is seen as a draft of the manifest.
+
+    ``check`` raises StepFailed when the application has changed since the run was planned.
+    """
+    manifests, site_name = dependencies.manifests, order.application.site
+
+    def run(ctx: StepContext) -> Json:
+        site = dependencies.open(site_name)
+        manifests.check()
+        checked = check(site)
+        draft = _draft(order, site, checked)
+        manifests.save_draft(draft)
+        for note in draft.notes:
+            ctx.event(note)
+        return {"servers": len(draft.servers), "volumes": len(draft.volumes)}
+
+    def undo(_ctx: StepContext, _result: Json | None) -> None:
+        manifests.delete(order.restore_point_id)
+
+    return Step("check", f"Check application {order.application.name}", run, undo, site=site_name)
+
+
+def manifest_step(
+    order: ProtectOrder,
+    dependencies: ProtectDependencies,
+    complete: Callable[[Manifest, StepContext], Manifest],
+    needs: tuple[str, ...],
+) -> Step:
+    """Put everything together and make the restore point available.
+
+    ``complete`` adds to the draft the consistency point and each volume's payload, from the results of ``needs``.
+    """
+    manifests, points = dependencies.manifests, dependencies.restore_points
+
+    def run(ctx: StepContext) -> Json:
+        try:
+            draft = manifests.draft(order.restore_point_id)
+        except NotFound:  # this step wrote the manifest already, and its end was not noted
+            manifest = manifests.read(order.restore_point_id)
+        else:
+            manifest = complete(replace(draft, format=FORMAT), ctx)
+        digest = manifests.write(manifest)
+        known = points.get(order.restore_point_id)
+        kept = as_restore_point(manifest, protection_id=known.protection_id, job_id=ctx.job_id)
+        points.save(kept)
+        return {"digest": digest, "incremental": manifest.incremental, "size_gib": kept.size_gib}
+
+    def undo(_ctx: StepContext, _result: Json | None) -> None:
+        children = [m.id for m in manifests.list().manifests if m.parent_id == order.restore_point_id]
+        if children:
+            raise StepFailed(f"restore points {', '.join(children)} build on it: delete those first")
+        manifests.delete(order.restore_point_id)
+
+    return Step("manifest", "Write the manifest to the backup store", run, undo, needs)
+
+
+def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:
+    application, facts = order.application, checked.facts
+    auth_url = str(site.conn.config.get_auth_args().get("auth_url") or "")
+    return Manifest(
+        id=order.restore_point_id,
+        application_id=application.id,
+        application=application.name,
+        project_id=application.project_id,
+        source=SourceSite(site.name, site.region, auth_url),
+        method=order.method,
+        created_at=order.created_at,
+        consistent_at=order.created_at,
+        servers=facts.servers,
+        volumes=facts.volumes,
+        ports=facts.ports,
+        networks=facts.networks,
+        subnets=facts.subnets,
+        security_groups=facts.security_groups,
+        keypairs=facts.keypairs,
+        server_groups=facts.server_groups,
+        quiesced=checked.quiesced,
+        notes=(*checked.notes, *facts.notes),
+    )
