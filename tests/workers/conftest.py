@@ -15,7 +15,7 @@ import pytest
 from workers.node import Journal, kind
 
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.shared import Sharing
+from multisite.jobs.executor import Sharing
 from multisite.jobs.view import Job
 from multisite.store.database import Database
 from multisite_lab import postgres
@@ -156,7 +156,7 @@ def server() -> Iterator[postgres.Postgres]:
 @pytest.fixture
 def empty(server: postgres.Postgres) -> postgres.Postgres:
     """The server without a table: every test has its own workers and jobs."""
-    server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    server.sql("DROP SCHEMA IF EXISTS dbos CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     return server
 
 

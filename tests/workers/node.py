@@ -23,10 +23,10 @@ from typing import Any
 
 from multisite.domain import fence
 from multisite.jobs.engine import JobEngine
+from multisite.jobs.executor import Sharing
 from multisite.jobs.lease import Lease
 from multisite.jobs.model import JobKind, JobState, Step, StepContext, StepFailed
 from multisite.jobs.records import Claim, Records
-from multisite.jobs.shared import Sharing
 from multisite.store import types
 from multisite.store.database import Database
 

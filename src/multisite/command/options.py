@@ -78,7 +78,13 @@ _JOBS = (
         max=60.0,
         help="A worker not heard of for so long loses its jobs to others; must be identical on all workers.",
     ),
-    cfg.IntOpt("at_once", default=100, min=1, max=1000, help="Jobs a worker carries out at the same time."),
+    cfg.IntOpt(
+        "at_once",
+        default=16,
+        min=1,
+        max=1000,
+        help="Jobs a process carries out at the same time; must be identical on all workers.",
+    ),
 )
 _IDENTITY_KEYS = (
     cfg.StrOpt(

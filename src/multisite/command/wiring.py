@@ -18,7 +18,7 @@ from multisite.command import options
 from multisite.domain.caller import Caller
 from multisite.domain.errors import MultisiteError
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.shared import Sharing
+from multisite.jobs.executor import Sharing
 from multisite.networks.addresses import guard
 from multisite.networks.addresses.service import AddressService
 from multisite.networks.paths.service import PathService

@@ -18,16 +18,15 @@ from typing import Any, TypeVar
 
 from multisite.domain import work
 from multisite.domain.errors import Conflict, Invalid, NotFound
-from multisite.jobs import graph
+from multisite.jobs import dbos_calls, graph
 from multisite.jobs.context import ProgressBoard, RunContext
-from multisite.jobs.durable import Durable
+from multisite.jobs.executor import Executor, Sharing
 from multisite.jobs.lease import Ownership
 from multisite.jobs.limits import Counts, slot
 from multisite.jobs.model import JobKind, JobState, Json
 from multisite.jobs.records import Abandoned, Claim, Records
 from multisite.jobs.retry import retry_until_database_available
 from multisite.jobs.runner import Runner
-from multisite.jobs.shared import Shared, Sharing
 from multisite.jobs.values import plain, text
 from multisite.jobs.view import Job
 from multisite.store.database import Database
@@ -51,9 +50,11 @@ class JobEngine:
     """
 
     def __init__(self, database: Database, sharing: Sharing | None = None) -> None:
-        self._records = Records(database)
+        dbos_calls.migrate(database)
         self._database = database
-        self._durable = self._carrier(sharing or Sharing(f"{socket.gethostname()}-{os.getpid()}"))
+        self._records = Records(database, dbos_calls.Queue(database))
+        sharing = sharing or Sharing(f"{socket.gethostname()}-{os.getpid()}")
+        self._executor = Executor(database, sharing, self._records, self._stop_run)
         self._kinds: dict[str, JobKind] = {}
         self._counts = Counts()
         self._cancels: dict[tuple[str, int], threading.Event] = {}
@@ -85,10 +86,9 @@ class JobEngine:
         if self._state != "new":
             raise Conflict("jobs: an engine is launched once; make a new one")
         self._records.unsettled()  # fails here, before anything runs, when the database was not upgraded
-        self._durable.launch(self._carry_out)
+        self._executor.launch(self._carry_out)
         self._board.start()
         self._state = "running"
-        self._durable.recover(self._records)
 
     def shutdown(self, timeout: float = 10.0) -> None:
         """Begin no more steps, let those running end or notice it, stop.  The next launch carries on."""
@@ -97,14 +97,14 @@ class JobEngine:
             deadline = time.monotonic() + timeout
             with self._changed:
                 self._changed.wait_for(lambda: self._busy == 0, max(0.0, deadline - time.monotonic()))
-            self._durable.shutdown(idle=self._busy == 0)
+            self._executor.shutdown(idle=self._busy == 0)
             self._board.close()
         with self._changed:
             self._state = "stopped"
             if self._busy:
                 log.warning("%d steps still run: the database stays locked until they end", self._busy)
             else:
-                self._durable.unlock()
+                self._executor.unlock()
         self._steps.shutdown(wait=False, cancel_futures=True)
         self._bookkeeping.shutdown(wait=False, cancel_futures=True)
 
@@ -136,7 +136,6 @@ class JobEngine:
             run=1, epoch=0, intent="run", cancel_requested=False, settled=False, created_at=now(),
         )  # fmt: skip
         self._records.create(row, steps)
-        self._database.after_commit(partial(self._begin, row.id, 1))
         return row.id
 
     def claim(self, subject: str, what: str) -> None:
@@ -150,14 +149,11 @@ class JobEngine:
 
     def resume(self, job_id: str, by: str) -> None:
         """Run the steps of a paused job that are not done.  Conflict when it is not paused."""
-        run = self._records.resume(job_id, by)
-        self._database.after_commit(partial(self._begin, job_id, run))
+        self._records.resume(job_id, by)
 
     def undo(self, job_id: str, by: str) -> None:
         """Remove what the job made, last first.  Conflict while it runs, unless it was cancelled."""
-        run = self._records.undo(job_id, by)
-        if run is not None:
-            self._database.after_commit(partial(self._begin, job_id, run))
+        self._records.undo(job_id, by)
 
     def cancel(self, job_id: str, by: str) -> None:
         """Begin no more steps; running ones are told.  Then the kind's policy decides: undone, or paused."""
@@ -220,14 +216,14 @@ class JobEngine:
             async with slot(self._database, name, self._counts.of(name), job_id, step, ownership, record):
                 yield
 
-    async def _carry_out(self, job_id: str, run: int, ownership: Ownership) -> bool:
+    async def _carry_out(self, job_id: str, run: int, ownership: Ownership, owner: str) -> bool:
         """One run of a job, until it is at rest.  Whatever goes wrong around the steps is tried again.
 
-        False when the worker stops and somebody has to carry on.
+        ``owner``: DBOS's token for this taking of it.  False when the worker stops or has lost its lease, and
+        somebody has to carry on.
         """
         pause = RETRY_SECONDS[0]
         go_on = partial(self._go_on, ownership)
-        taken = not self._database.is_sqlite
         while True:
             try:
                 claim = await self.record(
@@ -237,7 +233,7 @@ class JobEngine:
                     job_id,
                     run,
                     ownership.worker,
-                    taken=taken,
+                    owner,
                 )
                 if claim is not None:
                     work.begin(claim.work)  # this task is of this run alone
@@ -246,7 +242,7 @@ class JobEngine:
             except NotFound:
                 break  # not in this database
             except Abandoned:
-                if self._state in _OVER:
+                if self._state in _OVER or ownership.lost:
                     return False
                 break  # somebody else carries it out
             except Exception:
@@ -268,27 +264,11 @@ class JobEngine:
         around = RunContext(self._records, self._board, claim, ownership, go_on, cancel)
         return Runner(self, self._kinds.get(claim.kind) or _unknown(claim.kind), around)
 
-    def _begin(self, job_id: str, run: int) -> None:
-        if self._state == "running":  # else the next launch finds it
-            self._durable.start(job_id, run)
-
     def _go_on(self, ownership: Ownership) -> None:
         if self._state in _OVER:
             raise Abandoned("the worker is stopping")
         if ownership.lost:
             raise Abandoned(f"worker {ownership.worker} has lost its lease")
-
-    def _carrier(self, sharing: Sharing) -> Durable | Shared:
-        path = self._database.path
-        if path is None:
-            return Shared(self._database, sharing, self._stop_run)
-        if not sharing.carry_out:
-            raise Invalid(
-                f"jobs: the database {path} is this process's alone: it has to carry out the jobs too"
-            )
-        lock = path.with_name(path.name + ".lock")
-        dbos = f"sqlite:///{path.with_name(path.stem + '-dbos.db')}"
-        return Durable(dbos, lock_path=lock, executor_id="multisite", worker=sharing.name)
 
     def _stop_run(self, job_id: str, run: int) -> None:
         """An operator wants it stopped, whichever process was asked; told every second until it has."""
@@ -316,7 +296,7 @@ class JobEngine:
             with self._changed:
                 self._busy -= 1
                 if self._busy == 0 and self._state == "stopped":
-                    self._durable.unlock()
+                    self._executor.unlock()
                 self._changed.notify_all()
 
 

@@ -140,7 +140,7 @@ class Lease:
     def _renewed(self, asked: float) -> None:
         with self._changed:
             late = asked - self._asked
-            if late > self._seconds:
+            if late > LATE:  # others may have been late too, and have to renew before they are declared dead
                 self._steady_since = asked
             if self._asked and late > LATE:
                 log.warning("worker %s: its lease was renewed after %.1f s only", self.worker, late)

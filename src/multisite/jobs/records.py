@@ -12,15 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict
 from multisite.domain.work import Work
+from multisite.jobs import dbos_calls
+from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.model import AppliesOutcome, JobState, Json, Step, StepState
 from multisite.jobs.view import Job, job_view
 from multisite.store import jobs as rows
 from multisite.store.database import Database
-from multisite.store.models import JobRow, StepRow
+from multisite.store.models import JobRow, StepRow, WorkerRow
 from multisite.store.types import now
 
 log = logging.getLogger("multisite.jobs")
@@ -66,8 +69,9 @@ class Begun:
 class Records:
     """Jobs in the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, queue: Queue) -> None:
         self.database = database
+        self._queue = queue
 
     # What operators ask
 
@@ -79,9 +83,10 @@ class Records:
             for position, step in enumerate(steps):
                 session.add(_step_row(row.id, position, step))
             self._note(session, row.id, row.requested_by, f"accepted: {row.title}")
+            self._queue.put(session, row.id, row.run)
 
-    def resume(self, job_id: str, by: str) -> int:
-        """Begin a new run of a paused job; returns its number."""
+    def resume(self, job_id: str, by: str) -> None:
+        """Ask for a new run of a paused job."""
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             _require(row, "resumed", JobState.PAUSED)
@@ -91,10 +96,10 @@ class Records:
                     step.started_at, step.ended_at = None, None
             row.error, row.intent = None, "run"
             self._note(session, job_id, by, rows.RESUME)
-            return _again(row, JobState.RUNNING)
+            self._again(session, row, JobState.RUNNING)
 
-    def undo(self, job_id: str, by: str) -> int | None:
-        """Begin undoing; returns the run's number, None when a run that is being cancelled will do it."""
+    def undo(self, job_id: str, by: str) -> None:
+        """Ask for a run that undoes it; a run that is being cancelled will do it itself."""
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             if row.state == JobState.RUNNING and not row.cancel_requested:
@@ -102,10 +107,9 @@ class Records:
             _require(row, "undone", JobState.PAUSED, JobState.DONE, JobState.UNDO_FAILED, JobState.RUNNING)
             self._note(session, job_id, by, rows.UNDO)
             row.intent = "undo"
-            if row.state == JobState.RUNNING:
-                return None
-            row.undo_error = None
-            return _again(row, JobState.UNDOING)
+            if row.state != JobState.RUNNING:
+                row.undo_error = None
+                self._again(session, row, JobState.UNDOING)
 
     def cancel(self, job_id: str, by: str) -> int:
         """Ask the present run to stop; returns its number."""
@@ -119,16 +123,17 @@ class Records:
 
     # What the owner does
 
-    def claim(self, job_id: str, run: int, worker: str | None = None, *, taken: bool = False) -> Claim | None:
+    def claim(self, job_id: str, run: int, worker: str, owner: str) -> Claim | None:
         """Become the owner; None when this run is over or a later one was asked for.
 
-        ``taken``: only if the row names the worker already, Abandoned otherwise.
+        ``owner``: DBOS's token for whoever took the run from the queue.  Abandoned when it is another's by now: one
+        who was frozen between taking and claiming it never becomes the owner, and each claim makes older ones void.
         """
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             if row.run != run or row.settled:
                 return None
-            if taken and row.worker != worker:
+            if not dbos_calls.owns(session, dbos_calls.workflow_id(job_id, run), owner):
                 raise Abandoned(f"job {job_id} has another owner")
             row.worker = worker
             row.epoch += 1
@@ -269,14 +274,31 @@ class Records:
         with self._owned(claim):
             pass
 
-    def next_run(self, job_id: str, run: int) -> int | None:
-        """A new number for a run whose workflow ended without settling the job; None if it is settled."""
+    def not_queued(self) -> list[tuple[str, int]]:
+        """Id and run of every job somebody has to carry on with, that the queue does not know as such."""
+        with self.database.session(read_only=True) as session:
+            jobs = {dbos_calls.workflow_id(row.id, row.run): row for row in rows.unsettled(session)}
+            known = dbos_calls.states(session, list(jobs))
+            ours = session.scalars(select(WorkerRow.id)).all()
+            return [
+                (row.id, row.run)
+                for workflow, row in jobs.items()
+                # What a living worker of an older release has in hand it carries to its end.
+                if known.get(workflow) not in dbos_calls.ACTIVE
+                and not (workflow not in known and row.worker in ours)
+            ]
+
+    def queue_again(self, job_id: str, run: int) -> None:
+        """Put it in, under a new number if a workflow has had this one and ended without settling the job."""
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             if row.settled or row.run != run:
-                return None
-            row.run += 1
-            return row.run
+                return
+            workflow = dbos_calls.workflow_id(job_id, run)
+            state = dbos_calls.states(session, [workflow]).get(workflow)
+            if state is None or state not in dbos_calls.ACTIVE:
+                row.run += state is not None
+                self._queue.put(session, job_id, row.run)
 
     # Reading and the journal
 
@@ -330,6 +352,12 @@ class Records:
         self._note(session, row.id, ENGINE, ": ".join([state.value, *errors]))
         return state
 
+    def _again(self, session: Session, row: JobRow, state: JobState) -> None:
+        row.state, row.settled, row.cancel_requested, row.ended_at = state, False, False, None
+        row.worker = None  # whoever is free may take it
+        row.run += 1
+        self._queue.put(session, row.id, row.run)
+
     def _note(
         self, session: Session, job_id: str, who: str, message: str,
         step: str | None = None, data: Mapping[str, Json] | None = None,
@@ -354,13 +382,6 @@ def _start(step: StepRow, state: StepState, epoch: int) -> None:
     step.state, step.error, step.started_at, step.ended_at = state, None, now(), None
     step.done, step.total, step.unit, step.detail = None, None, "", ""
     step.epoch, step.waits = epoch, ""
-
-
-def _again(row: JobRow, state: JobState) -> int:
-    row.state, row.settled, row.cancel_requested, row.ended_at = state, False, False, None
-    row.worker = None  # whoever is free may take it
-    row.run += 1
-    return row.run
 
 
 def _require(row: JobRow, verb: str, *states: JobState) -> None:

@@ -150,6 +150,11 @@ class Database:
         with self._engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
+    @property
+    def engine(self) -> Engine:
+        """For a library that keeps tables of its own in this database."""
+        return self._engine
+
     def connect(self) -> Connection:
         """A bare connection, for management commands and tests."""
         return self._engine.connect()

@@ -74,36 +74,8 @@ def retire(session: Session, worker: str, *, only_expired: bool) -> Sequence[str
     return session.scalars(freed.returning(JobRow.id), execution_options={"synchronize_session": False}).all()
 
 
-def take(session: Session, worker: str, count: int) -> bool:
-    """Give the worker up to ``count`` free jobs, the oldest first; False when its lease is gone."""
-    # Held until the end of the transaction: nobody can end the lease while jobs are given to it.
-    alive = select(WorkerRow.id).where(WorkerRow.id == worker).with_for_update(read=True, key_share=True)
-    if session.scalar(alive) is None:
-        return False
-    free = select(JobRow.id).where(JobRow.settled.is_(False), JobRow.worker.is_(None))
-    count = min(count, _fair_share(session, worker))
-    free = free.order_by(JobRow.created_at).limit(count).with_for_update(skip_locked=True)
-    chosen = session.scalars(free).all()
-    if chosen:
-        session.execute(update(JobRow).where(JobRow.id.in_(chosen)).values(worker=worker))
-    return True
-
-
-def _fair_share(session: Session, worker: str) -> int:
-    """How many more jobs make it as busy as the others; at least one: they may be full, or dying."""
-    owners = session.scalars(select(JobRow.worker).where(JobRow.settled.is_(False))).all()
-    alive = session.scalar(select(func.count()).select_from(WorkerRow)) or 1
-    return max(1, -(-len(owners) // alive) - owners.count(worker))
-
-
-def held(session: Session, worker: str) -> list[tuple[str, int]]:
-    """Id and run of every job the worker has to carry on with."""
-    mine = select(JobRow.id, JobRow.run).where(JobRow.worker == worker, JobRow.settled.is_(False))
-    return [(row.id, row.run) for row in session.execute(mine.order_by(JobRow.created_at))]
-
-
 def cancelled(session: Session, worker: str) -> list[tuple[str, int]]:
-    """Those of them an operator wants stopped."""
+    """Id and run of every job of the worker that an operator wants stopped."""
     mine = (JobRow.worker == worker, JobRow.settled.is_(False), JobRow.cancel_requested.is_(True))
     return [(row.id, row.run) for row in session.execute(select(JobRow.id, JobRow.run).where(*mine))]
 

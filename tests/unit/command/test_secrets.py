@@ -154,7 +154,6 @@ def test_planted_secrets_turn_up_nowhere(scene: Scene) -> None:
     assert len((scene.written / "multisite.log").read_text().splitlines()) > 100
     assert {f.name for f in scene.written.iterdir()} >= {
         "multisite.sqlite",
-        "multisite-dbos.db",
         "multisite.log",
     }
     assert leaks(scene.written, *scene.shown) == set()

@@ -12,6 +12,7 @@ import pytest
 
 from jobs.conftest import Bench
 from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobKind, JobState, StepContext, StepState
 
@@ -257,12 +258,18 @@ def test_waiting_has_an_end(bench: Bench, gate: threading.Event) -> None:
 
 
 def test_a_second_start_of_the_same_run_does_nothing(bench: Bench) -> None:
+    queue = Queue(bench.database)
+
+    def again() -> None:
+        with bench.database.session() as session:
+            queue.put(session, job_id, 1)
+
     job_id = bench.start([bench.step("once", run=lambda ctx: time.sleep(0.2))])
     for _ in range(3):
-        bench.engine._begin(job_id, 1)
+        again()
     assert bench.wait(job_id).state == JobState.DONE
-    bench.engine._begin(job_id, 1)
-    time.sleep(0.2)
+    again()
+    time.sleep(0.5)
     assert bench.log == ["once"]
 
 

@@ -7,18 +7,30 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from jobs.conftest import Bench
 from multisite.domain.errors import Conflict
+from multisite.jobs.dbos_calls import Queue, workflow_id
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState, StepContext, StepState
 from multisite.jobs.records import Abandoned, Records
 
 Until = Callable[[Callable[[], bool]], None]
+
+
+def take(bench: Bench, job_id: str) -> str:
+    """As DBOS does when an executor takes the run from the queue: its token is new each time."""
+    owner = uuid.uuid4().hex
+    taken = "UPDATE workflow_status SET status='PENDING', executor_id='other', owner_xid=:o WHERE workflow_uuid=:w"
+    with bench.database.session() as session:
+        session.execute(text(taken), {"o": owner, "w": workflow_id(job_id, 1)})
+    return owner
 
 
 @pytest.fixture
@@ -92,9 +104,9 @@ def test_nobody_takes_over_before_the_last_step_has_ended(
 
 def test_a_stale_claim_is_void(fresh: Bench) -> None:
     job_id = fresh.start([fresh.step("a")])
-    records = Records(fresh.database)
-    old = records.claim(job_id, 1)
-    new = records.claim(job_id, 1)
+    records = Records(fresh.database, Queue(fresh.database))
+    old = records.claim(job_id, 1, "w1", take(fresh, job_id))
+    new = records.claim(job_id, 1, "w2", take(fresh, job_id))
     assert old is not None
     assert new is not None
     for write in (
@@ -107,7 +119,19 @@ def test_a_stale_claim_is_void(fresh: Bench) -> None:
         with pytest.raises(Abandoned):
             write()
     assert records.begin(new, "a", "undo").go
-    assert records.claim(job_id, 2) is None
+    assert records.claim(job_id, 2, "w2", "x") is None
+
+
+def test_who_has_lost_a_run_before_claiming_it_never_becomes_its_owner(fresh: Bench) -> None:
+    """Frozen between the two, it would make the claim of its successor void."""
+    job_id = fresh.start([fresh.step("a")])
+    records = Records(fresh.database, Queue(fresh.database))
+    stale = take(fresh, job_id)
+    new = records.claim(job_id, 1, "w2", take(fresh, job_id))
+    with pytest.raises(Abandoned):
+        records.claim(job_id, 1, "w1", stale)
+    assert new is not None
+    assert records.begin(new, "a", "undo").go
 
 
 def test_a_kind_that_is_gone_pauses_its_jobs(fresh: Bench) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.schema import CreateTable
 
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.model import Site
+from multisite.jobs.dbos_calls import Queue, migrate
 from multisite.jobs.records import Records
 from multisite.store.database import Database
 from multisite.store.models import Base, SiteRow
@@ -49,9 +50,13 @@ def test_jobs_of_the_release_before_are_kept(tmp_path: Path) -> None:
             )
         )
     database.upgrade()
-    records = Records(database)
-    assert records.unsettled() == [("j", 1)]
-    claim = records.claim("j", 1, "me")
+    migrate(database)
+    records = Records(database, Queue(database))
+    assert records.unsettled() == records.not_queued() == [("j", 1)]
+    records.queue_again("j", 1)
+    with database.session() as session:
+        session.execute(text("UPDATE workflow_status SET status = 'PENDING', owner_xid = 'x'"))
+    claim = records.claim("j", 1, "me", "x")
     assert claim is not None
     begun = records.begin(claim, "s", "pause")
     assert (begun.go, begun.attempt, begun.interrupted) == (True, 2, True)
