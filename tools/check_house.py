@@ -75,7 +75,7 @@ def prefixes(files: list[Path]) -> Iterator[str]:
     for file in _shipped(_python(files)):
         groups[file.parent, file.stem.split("_")[0]].add(file.stem)
     for (folder, prefix), names in sorted(groups.items()):
-        if prefix and len(names) >= MIN_SHARED and prefix != "models":
+        if prefix and len(names) >= MIN_SHARED:
             yield f"{_name(folder)}: {', '.join(sorted(names))}: make a folder {prefix}/ of them"
 
 

@@ -127,3 +127,21 @@ def test_tables_are_as_the_code_says(name: str, made: object) -> None:
     found = whole.search(text)
     assert found is not None
     assert found.group(1) == wanted
+
+
+def missing(text: str) -> list[str]:
+    """Files named in backticks that are not there, below the root or below src/multisite."""
+    named = re.findall(r"`([\w./-]+/[\w-]+\.(?:py|md|toml))\b", text)
+    root = DOCS.parent
+    return [
+        name for name in named if not any((base / name).exists() for base in (root, root / "src/multisite"))
+    ]
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "README.md", "docs/architecture.md", "docs/cli.md"])
+def test_files_named_are_there(name: str) -> None:
+    assert missing((DOCS.parent / name).read_text()) == []
+
+
+def test_a_file_that_is_gone_is_found() -> None:
+    assert missing("see `clouds/call.py: call`, `tests/sim/README.md` and `jobs/gone.py`") == ["jobs/gone.py"]
