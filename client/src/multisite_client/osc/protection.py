@@ -18,7 +18,9 @@ class Create(ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("application", metavar="<application>", help="Application (name or id)")
-        parser.add_argument("--method", default="consistent-backup", choices=["consistent-backup"])
+        parser.add_argument(
+            "--method", metavar="<method>", default="consistent-backup", help="Protection method"
+        )
         parser.add_argument("--target-site", metavar="<site>", help="Site it would be recovered in")
         parser.add_argument(
             "--freeze-timeout",

@@ -34,7 +34,7 @@ LOG = logging.getLogger(__name__)
 
 FREEZE_SECONDS = (5, 600)
 DEFAULT_FREEZE_SECONDS = 60
-MAX_GAP_SECONDS = 60
+MAX_GAP_SECONDS = 5
 _OPTIONS = frozenset(
     ("target_site", "freeze_timeout", "quiesce", "full_every", "console_mark", "snapshot_gap_seconds")
 )
