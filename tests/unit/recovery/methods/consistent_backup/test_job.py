@@ -412,7 +412,7 @@ VERBS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(verb=st.sampled_from(VERBS), number=st.integers(0, 7), before=st.booleans(), second=st.booleans())
 def test_whatever_call_fails_once_the_run_is_whole_or_nothing(
     tmp_path_factory, demo_sites, verb, number, before, second
