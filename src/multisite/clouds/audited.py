@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from keystoneauth1.session import Session
 
-from multisite.clouds.call import classify
+from multisite.clouds.classification import classify
 from multisite.domain import fence, work
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent, Trail
 

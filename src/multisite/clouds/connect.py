@@ -26,7 +26,7 @@ from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
 from multisite.clouds.audited import AuditedSession
-from multisite.clouds.call import classify
+from multisite.clouds.classification import classify
 from multisite.clouds.errors import LoginRefused, SiteError, Unreachable, Unsupported
 from multisite.domain import fence
 from multisite.domain.audit import Trail

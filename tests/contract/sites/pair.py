@@ -14,7 +14,8 @@ from typing import Any
 import requests
 
 from multisite.clouds import build, quiesce, restore, volumes
-from multisite.clouds.call import answer_words, read_all
+from multisite.clouds.call import read_all
+from multisite.clouds.classification import answer_words
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.quotas import read_quotas
 from tests.sim import deploy
