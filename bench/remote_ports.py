@@ -20,7 +20,7 @@ import requests
 import yaml
 
 from bench.report import ratio
-from multisite.clouds import remote_ports, stretched
+from multisite.clouds import remote_ports, resources, stretched
 from multisite.clouds.connect import CloudSite, FencedAdapter, Sites
 from multisite.domain.stretched import REMOTE_OWNER, Member, StretchedNetwork, StretchKind, StretchState
 from multisite.networks.stretch.reconcile import Reconciler
@@ -58,9 +58,9 @@ def network_at(site: CloudSite) -> Iterator[tuple[str, str]]:
     """A VXLAN network and its subnet, without DHCP; everything in it goes afterwards."""
     _remove(site)
     fields = {"name": "bench", "provider:network_type": "vxlan", "provider:segmentation_id": VNI}
-    network = str(stretched.ensure(site, "network", TOKEN, fields)["id"])
+    network = str(resources.ensure(site, "network", TOKEN, fields)["id"])
     wanted = {"network_id": network, "cidr": CIDR, "ip_version": 4, "gateway_ip": None, "enable_dhcp": False}
-    subnet = str(stretched.ensure(site, "subnet", TOKEN, wanted)["id"])
+    subnet = str(resources.ensure(site, "subnet", TOKEN, wanted)["id"])
     try:
         yield network, subnet
     finally:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from multisite.clouds import build
+from multisite.clouds import resources
 from multisite.recovery.methods.consistent_backup.window import Window
 
 
 def _makes_a_second() -> None:
     """A step that does not look for what it made before it was interrupted."""
-    build._first = lambda *_: None
+    ensure = resources.ensure
+    resources.ensure = lambda *args, **more: ensure(*args, **{**more, "fresh": True})
 
 
 def _forgets_the_frozen() -> None:

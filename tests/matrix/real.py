@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from multisite.clouds import quiesce, tokens, volumes
+from multisite.clouds import quiesce, resources, volumes
 from multisite.clouds.connect import CloudSite, open_site
 from multisite.domain.manifest import Manifest
 from multisite.recovery.methods.consistent_backup.payload import chain_of
@@ -159,7 +159,7 @@ def _destroy() -> None:
 
 def _of_job(site: CloudSite, job_id: str, *, undone: bool) -> list[str]:
     """Snapshots of a job at rest, what it made twice, and of an undone one everything."""
-    made = tokens.sweep(site, job_id)
+    made = resources.find_of_job(site, job_id)
     if undone:
         return [f"{site.name}: {t.kind} {t.id} of {t.token or t.name}: an orphan" for t in made]
     left = [f"{site.name}: snapshot {t.id}: left behind" for t in made if t.kind == "snapshot"]

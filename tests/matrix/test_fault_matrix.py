@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import networks, tokens
+from multisite.clouds import resources
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import UnknownOutcome
+from multisite.clouds.resources import lifecycle
 from tests.matrix.faults import run as running
 from tests.matrix.faults.cases import FAULTS, PHASES, Case, cases_of, chosen
 from tests.matrix.faults.run import Result, run
@@ -51,7 +52,7 @@ def test_a_repeated_request_that_is_not_safe_to_repeat_is_seen(
         except UnknownOutcome:
             return make()
 
-    monkeypatch.setattr(networks, "_made", careless)
+    monkeypatch.setattr(lifecycle, "look_again", careless)
     result = only(setup, cases, "recover:network:POST:/networks:lost")
     assert result.letter == "F"
     assert "site2: /networks: [" in " ".join(result.failed), result.failed
@@ -61,12 +62,12 @@ def test_a_partial_list_taken_for_all_there_is_is_seen(
     setup: SimSetup, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def credulous(site: CloudSite, kind: Any, token: str, *_: object, **__: object) -> int:
-        found = tokens.find_by_token(site, kind, token)
+        found = resources.find(site, kind, token)
         for one in found:
-            networks._remove_one(site, "delete", f"{networks._PATHS[kind][0]}/{one.id}")
+            resources.delete_one(site, kind, one.id)
         return len(found)
 
-    monkeypatch.setattr(networks, "remove", credulous)
+    monkeypatch.setattr(resources, "remove", credulous)
     result = only(setup, cases, "undo:network:GET:/networks:few")
     assert result.letter == "F"
     assert "orphan" in " ".join(result.failed), result.failed

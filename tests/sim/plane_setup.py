@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from multisite.clouds import call, networks, routers, stretched
+from multisite.clouds import call, stretched
 from multisite.clouds.connect import CloudSite, Sites
+from multisite.clouds.resources import lifecycle
 from multisite.domain.caller import Caller
 from multisite.domain.model import Application
 from multisite.domain.planes import PlaneRecord
@@ -155,14 +156,8 @@ class PlaneSetup:
 @contextmanager
 def plane_setup(folder: Path) -> Iterator[PlaneSetup]:
     """Fresh sites; nothing is repeated or waited for for long."""
-    kept = (
-        call.ATTEMPTS,
-        networks._LOOK_AGAIN_SECONDS,
-        stretched.LOOK_AGAIN_SECONDS,
-        routers.LOOK_AGAIN_SECONDS,
-    )
-    call.ATTEMPTS = 2
-    networks._LOOK_AGAIN_SECONDS = stretched.LOOK_AGAIN_SECONDS = routers.LOOK_AGAIN_SECONDS = 0.3
+    kept = call.ATTEMPTS, lifecycle.LOOK_AGAIN_SECONDS, stretched.DHCP_SECONDS
+    call.ATTEMPTS, lifecycle.LOOK_AGAIN_SECONDS, stretched.DHCP_SECONDS = 2, 0.3, 0.3
     with make_world(SITES, settings=Settings(remote_port=True, dhcp=0.0, l3=0.005)) as world:
         for number, name in enumerate(SITES, start=1):
             world.sites[name].sim.settings.vteps = {f"{name}-1": f"172.31.{number}.1"}
@@ -170,6 +165,5 @@ def plane_setup(folder: Path) -> Iterator[PlaneSetup]:
         try:
             yield made
         finally:
-            call.ATTEMPTS, networks._LOOK_AGAIN_SECONDS = kept[:2]
-            stretched.LOOK_AGAIN_SECONDS, routers.LOOK_AGAIN_SECONDS = kept[2:]
+            call.ATTEMPTS, lifecycle.LOOK_AGAIN_SECONDS, stretched.DHCP_SECONDS = kept
             made.database.close()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import call, stretched
+from multisite.clouds import call
+from multisite.clouds.resources import lifecycle
 from multisite.domain.errors import Conflict
 from multisite.domain.planes import PlaneState
 from multisite.jobs.model import JobState
@@ -224,7 +225,7 @@ def test_who_does_not_look_first_mends_it_twice(
     """The negative control of the deaths here: without finding by token there is a second one."""
     here.realize("mgmt")
     if not looks:
-        monkeypatch.setattr(stretched, "_of_token", lambda *_: None)
+        monkeypatch.setattr(lifecycle, "_known", lambda *_: None)
     wrong: list[str] = []
     for die_at in range(5, 14):
         CHANGES["network gone"].act(here, "site2", here.plane("mgmt").made["site2"])

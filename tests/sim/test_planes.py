@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import call, planes, stretched
+from multisite.clouds import call, planes
+from multisite.clouds.resources import lifecycle
 from multisite.domain.errors import Conflict, Forbidden, Invalid, MultisiteError
 from multisite.domain.planes import PlaneState
 from multisite.jobs.model import JobState
@@ -170,7 +171,7 @@ def test_who_does_not_look_first_makes_it_twice(
 ) -> None:
     """The negative control of the deaths and lost answers here: without finding by token there is a second one."""
     if not looks:
-        monkeypatch.setattr(stretched, "_of_token", lambda *_: None)
+        monkeypatch.setattr(lifecycle, "_known", lambda *_: None)
     found: list[str] = []
     for die_at in range(2, 12):
         job = here.engine.rest(here.realize("mgmt", die_at).id)

@@ -12,11 +12,11 @@ association it becomes ACTIVE when the agent has configured it and sent gratuito
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from multisite.clouds import resources
 from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import (
@@ -24,14 +24,12 @@ from multisite.clouds.errors import (
     Failed,
     NotFoundInSite,
     Refused,
-    UnknownOutcome,
     Unsupported,
 )
-from multisite.clouds.tokens import checked
+from multisite.clouds.resources.tokens import checked
 
 Row = dict[str, Any]
 IF_MATCH = "revision-if-match"
-_LOOK_AGAIN_SECONDS = 2.0
 
 
 class Changed(Exception):
@@ -131,14 +129,7 @@ def mine(site: CloudSite) -> dict[str, FloatingIp]:
 
 def of_token(site: CloudSite, token: str) -> FloatingIp | None:
     """What was made with this token: by its description until it is tagged, then by its tag."""
-    checked(token)
-    what = f"find the floating IP of {token}"
-    for name in ("tags", "description"):
-        rows = read_all(site, what, lambda: site.network, "/floatingips", "floatingips", **{name: token})
-        chosen = [r for r in rows if token in (*r.get("tags", ()), r["description"])]
-        if chosen:
-            return _view(chosen[0])
-    return None
+    return next((_view(row) for row in resources.rows(site, "floating_ip", token)), None)
 
 
 def read(site: CloudSite, floating_ip_id: str) -> FloatingIp:
@@ -165,25 +156,16 @@ def reserve(
     fields: Row = {"floating_network_id": network_id, "description": checked(token)}
     if address is not None:
         fields["floating_ip_address"] = address
+    body = {"floatingip": fields}
     found = None if fresh else of_token(site, token)
-    if found is None:
-        try:
-            body = {"floatingip": fields}
-            found = _view(
-                call(site, what, lambda: site.network.post("/floatingips", json=body)).json()["floatingip"]
-            )
-        except UnknownOutcome:
-            time.sleep(_LOOK_AGAIN_SECONDS)
-            found = of_token(site, token)
-            if found is None:
-                raise
-        except ConflictInSite as error:
-            taken = f"{address} is taken in this site by something that is not ours to use: {error.message}"
-            raise Refused(site.name, what, taken, site_status=409, request_id=error.request_id) from error
-    if token not in found.tags:
-        tags = {"tags": [*found.tags, token]}
-        path = f"/floatingips/{found.id}/tags"
-        call(site, f"tag floating IP {found.id}", lambda: site.network.put(path, json=tags), idempotent=True)
+    try:
+        found = found or resources.look_again(
+            lambda: _view(resources.create(site, "floating_ip", body, what)), lambda: of_token(site, token)
+        )
+    except ConflictInSite as error:
+        taken = f"{address} is taken in this site by something that is not ours to use: {error.message}"
+        raise Refused(site.name, what, taken, site_status=409, request_id=error.request_id) from error
+    resources.tag(site, "floating_ip", {"id": found.id, "tags": found.tags}, token)
     return _described(site, found.id, token, description)
 
 
@@ -217,29 +199,6 @@ def disassociate(site: CloudSite, seen: FloatingIp, description: str) -> Floatin
 def describe(site: CloudSite, seen: FloatingIp, description: str) -> FloatingIp:
     """Only the description.  Raises Changed."""
     return _change(site, seen, {"description": description})
-
-
-def remove(site: CloudSite, floating_ip_id: str) -> None:
-    """Delete it; gone already is as good."""
-    what, path = f"delete floating IP {floating_ip_id}", f"/floatingips/{floating_ip_id}"
-    try:
-        call(site, what, lambda: site.network.delete(path), idempotent=True)
-    except NotFoundInSite:
-        return
-
-
-def remove_by_token(site: CloudSite, token: str, known: str | None = None, *, late: bool = False) -> None:
-    """Delete what carries the token, and ``known``; ``late``: look twice, a lost request may still take effect."""
-    for again in (False, True) if late else (False,):
-        if again:
-            time.sleep(_LOOK_AGAIN_SECONDS)
-        found = of_token(site, token)
-        for one in {known, found.id if found else None} - {None}:
-            remove(site, str(one))
-        known = None
-    if (left := of_token(site, token)) is not None:
-        what = f"delete floating IP {left.id}"
-        raise Failed(site.name, what, "it is still there", state=left.status, seconds=0.0)
 
 
 def _change(site: CloudSite, seen: FloatingIp, fields: Row) -> FloatingIp:

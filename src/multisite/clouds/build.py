@@ -7,16 +7,15 @@ same name with the same public key *is* the one wanted; whoever asks to remove i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from multisite.clouds import tokens
+from multisite.clouds import resources
 from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import ConflictInSite, Failed, NotFoundInSite, UnknownOutcome
-from multisite.clouds.tokens import Kind
+from multisite.clouds.errors import ConflictInSite, NotFoundInSite
+from multisite.clouds.resources import tokens
 from multisite.clouds.waiting import wait_gone, wait_until
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
 
@@ -26,9 +25,7 @@ Row = dict[str, Any]
 _SERVERS = "2.90"
 _FLAVORS = "2.61"
 _KEYPAIRS = "2.35"
-_GROUPS = "2.64"
-_LOOK_AGAIN_SECONDS = 3.0
-_LIST_LAG_SECONDS = 20.0
+_ENDED_BADLY = ("ERROR", "DELETED")
 _ERROR_POLLS = 30
 """A server seen so often in error, with nothing being done to it, is not being deleted."""
 
@@ -61,27 +58,19 @@ def ensure_flavor(
     site: CloudSite, token: str, record: FlavorRecord, name: str, *, fresh: bool = False
 ) -> str:
     """Find or make a flavor like the record; returns its id.  Making one is for administrators."""
-    what = f"create flavor {name}"
-    known = None if fresh else _first(site, "flavor", token)
-    if known is not None:
-        flavor_id = known
-    else:
-        fields = {
-            "name": name,
-            "vcpus": record.vcpus,
-            "ram": record.memory_mib,
-            "disk": record.disk_gib,
-            "OS-FLV-EXT-DATA:ephemeral": record.ephemeral_gib,
-            "swap": record.swap_mib,
-        }
-        body = {"flavor": tokens.mark("flavor", token, fields)}
-        flavor_id = _made(
-            lambda: _post(site, what, "/flavors", body, _FLAVORS)["flavor"]["id"],
-            lambda: _first(site, "flavor", token),
-        )
+    fields = {
+        "name": name,
+        "vcpus": record.vcpus,
+        "ram": record.memory_mib,
+        "disk": record.disk_gib,
+        "OS-FLV-EXT-DATA:ephemeral": record.ephemeral_gib,
+        "swap": record.swap_mib,
+    }
+    flavor_id = str(resources.ensure(site, "flavor", token, fields, fresh=fresh)["id"])
     if record.extra_specs:
         specs = {"extra_specs": dict(record.extra_specs)}
         path = f"/flavors/{flavor_id}/os-extra_specs"
+        what = f"set the extra specs of flavor {name}"
         _post(site, what, path, specs, _FLAVORS, idempotent=True)
     return flavor_id
 
@@ -89,15 +78,16 @@ def ensure_flavor(
 def ensure_keypair(site: CloudSite, record: KeypairRecord, name: str) -> str:
     """Find or make a key pair; returns its name.  ConflictInSite when the name holds another public key."""
     what = f"create key pair {name}"
-    found = _keypair(site, name)
-    if found is None:
+    if (found := _keypair(site, name)) is None:
         body = {"keypair": {"name": name, "public_key": record.public_key, "type": record.type}}
         try:
-            _post(site, what, "/os-keypairs", body, _KEYPAIRS)
-        except (UnknownOutcome, ConflictInSite):
+            found = resources.look_again(
+                lambda: resources.create(site, "keypair", body, what), lambda: _keypair(site, name)
+            )
+        except ConflictInSite:
             if (found := _keypair(site, name)) is None:
                 raise
-    if found is not None and found["public_key"].split()[:2] != record.public_key.split()[:2]:
+    if found["public_key"].split()[:2] != record.public_key.split()[:2]:
         raise ConflictInSite(
             site.name, what, "there is one of this name with another public key", site_status=409
         )
@@ -110,16 +100,8 @@ def ensure_server_group(
     """Find or make a server group of the record's policy; its name gets a suffix, it can carry no token
     else.
     """
-    if not fresh and (known := _first(site, "server_group", token)) is not None:
-        return known
-    body = {
-        "server_group": tokens.mark("server_group", token, {"name": record.name, "policy": record.policy})
-    }
-    what = f"create server group {record.name}"
-    return _made(
-        lambda: _post(site, what, "/os-server-groups", body, _GROUPS)["server_group"]["id"],
-        lambda: _first(site, "server_group", token),
-    )
+    fields = {"name": record.name, "policy": record.policy}
+    return str(resources.ensure(site, "server_group", token, fields, fresh=fresh)["id"])
 
 
 def ensure_server(
@@ -138,19 +120,21 @@ def ensure_server(
     Nova's reason, TimedOut, Cancelled, and what ``call`` raises.
     """
     what = f"server {wanted.name}"
-    server_id = None
-    for found in [] if fresh else tokens.find_by_token(site, "server", token):
-        if found.status in ("ERROR", "DELETED"):
+    for found in [] if fresh else resources.find(site, "server", token):
+        if found.status in _ENDED_BADLY:
             remove_server(site, found.id, timeout)
-        else:
-            server_id = found.id
-    if server_id is None:
-        body = _server_request(token, wanted)
-        server_id = _made(
-            lambda: _post(site, f"create {what}", "/servers", body, _SERVERS)["server"]["id"],
-            lambda: _first(site, "server", token),
-        )
-    made_id = server_id
+    beside = {"os:scheduler_hints": {"group": wanted.server_group_id}} if wanted.server_group_id else {}
+    fields = _server_fields(wanted)
+    made = resources.ensure(
+        site,
+        "server",
+        token,
+        fields,
+        fresh=fresh,
+        beside=beside,
+        usable=lambda row: row["status"] not in _ENDED_BADLY,
+    )
+    made_id = str(made["id"])
     wait_until(
         lambda: read_server(site, made_id),
         done=("active",),
@@ -164,7 +148,7 @@ def ensure_server(
     return made_id
 
 
-def _server_request(token: str, wanted: WantedServer) -> Row:
+def _server_fields(wanted: WantedServer) -> Row:
     # The hypervisor names disks in the order of this list (libvirt drops device names that are asked for), so
     # the boot volume is vda and the second vdb already at the first boot.
     disks = [
@@ -189,10 +173,7 @@ def _server_request(token: str, wanted: WantedServer) -> Row:
     for key in ("key_name", "availability_zone", "description", "hostname", "user_data"):
         if (value := getattr(wanted, key)) is not None:
             server[key] = value
-    body: Row = {"server": tokens.mark("server", token, server)}
-    if wanted.server_group_id is not None:
-        body["os:scheduler_hints"] = {"group": wanted.server_group_id}
-    return body
+    return server
 
 
 def read_server(site: CloudSite, server_id: str) -> Row:
@@ -244,43 +225,13 @@ def remove_server(site: CloudSite, server_id: str, timeout: float = 600) -> None
     wait_gone(lambda: read_server(site, server_id), timeout=timeout, what=what, failed=stuck, site=site.name)
 
 
-def remove(
-    site: CloudSite,
-    kind: Kind,
-    token: str,
-    resource_id: str | None = None,
-    *,
-    timeout: float = 600,
-    late: bool = False,
+def remove_servers(
+    site: CloudSite, token: str, known: str | None = None, *, timeout: float = 600, late: bool = False
 ) -> int:
-    """Delete servers, flavors or server groups that carry the token (and ``resource_id``, what we know of
-    it).
-
-    Returns how many there were.  ``late``: a request whose answer was lost may still take effect: look a
-    second time.  Raises Failed when something is still there afterwards, and what ``call`` raises.
-    """
-    removed: set[str] = set()
-    for again in (False, True) if late else (False,):
-        if again:
-            time.sleep(_LOOK_AGAIN_SECONDS)
-        known = {found.id for found in tokens.find_by_token(site, kind, token)}
-        for one in (known | ({resource_id} if resource_id else set())) - removed:
-            _REMOVE[kind](site, one, timeout)
-            removed.add(one)
-    _wait_none_left(site, kind, token)
-    return len(removed)
-
-
-def _wait_none_left(site: CloudSite, kind: Kind, token: str) -> None:
-    # A busy Nova lists a server for seconds after it answered 404 for its id.
-    end = time.monotonic() + _LIST_LAG_SECONDS
-    while left := [found.id for found in tokens.find_by_token(site, kind, token)]:
-        if time.monotonic() > end:
-            said = f"still there: {', '.join(left)}"
-            raise Failed(
-                site.name, f"delete {kind.replace('_', ' ')}", said, state=None, seconds=_LIST_LAG_SECONDS
-            )
-        time.sleep(1)
+    """As ``resources.remove``; each is waited for until it is gone, ``timeout`` seconds."""
+    return resources.remove(
+        site, "server", token, known, late=late, delete=lambda one: remove_server(site, one, timeout)
+    )
 
 
 def flavor_users(site: CloudSite, flavor_id: str, *, besides: str | None = None) -> list[str]:
@@ -311,21 +262,7 @@ def remove_keypair(site: CloudSite, record: KeypairRecord, name: str) -> None:
     """Delete a key pair if it holds this public key; harmless when it is gone.  Another one is not touched."""
     found = _keypair(site, name)
     if found is not None and found["public_key"].split()[:2] == record.public_key.split()[:2]:
-        _delete(site, f"delete key pair {name}", f"/os-keypairs/{name}")
-
-
-def _remove_plain(path: str) -> Callable[[CloudSite, str, float], None]:
-    def remove_one(site: CloudSite, resource_id: str, _timeout: float) -> None:
-        _delete(site, f"delete {path}/{resource_id}", f"{path}/{resource_id}")
-
-    return remove_one
-
-
-_REMOVE: Mapping[str, Callable[[CloudSite, str, float], None]] = {
-    "server": remove_server,
-    "flavor": _remove_plain("/flavors"),
-    "server_group": _remove_plain("/os-server-groups"),
-}
+        resources.delete_one(site, "keypair", name)
 
 
 def _keypair(site: CloudSite, name: str) -> Row | None:
@@ -334,21 +271,6 @@ def _keypair(site: CloudSite, name: str) -> Row | None:
     except NotFoundInSite:
         return None
     return found
-
-
-def _first(site: CloudSite, kind: Kind, token: str) -> str | None:
-    found = tokens.find_by_token(site, kind, token)
-    return found[0].id if found else None
-
-
-def _made(make: Callable[[], str], find: Callable[[], str | None]) -> str:
-    try:
-        return str(make())
-    except UnknownOutcome:
-        time.sleep(_LOOK_AGAIN_SECONDS)
-        if (known := find()) is None:
-            raise
-        return known
 
 
 def _shown_state(row: Row) -> str:
@@ -372,10 +294,3 @@ def _post(
     )
     found: Row = answer.json() if answer.content else {}
     return found
-
-
-def _delete(site: CloudSite, what: str, path: str) -> None:
-    try:
-        call(site, what, lambda: site.compute.delete(path), idempotent=True)
-    except NotFoundInSite:
-        return

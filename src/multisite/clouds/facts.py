@@ -16,7 +16,7 @@ from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
 from multisite.clouds.facts_network import Row
-from multisite.clouds.tokens import KEY as TOKEN_KEY
+from multisite.clouds.resources.tokens import KEY as TOKEN_KEY
 from multisite.domain.manifest import (
     FlavorRecord,
     KeypairRecord,

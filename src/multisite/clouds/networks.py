@@ -1,36 +1,25 @@
 """Neutron at the target: networks, subnets, security groups and ports, found by token or made.
 
-Everything is made with its token in the description and sealed afterwards (``tokens``).  Removing takes the
-token too, so that also a resource is removed whose creation was never answered.  ``fresh`` says that nothing
-can carry the token yet, which saves looking.
+What is special about these kinds: a network's MTU, a subnet's DHCP, the rules of a group; the rest is
+``resources.ensure``.  ``fresh`` says that nothing can carry the token yet, which saves looking.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from multisite.clouds import tokens
+from multisite.clouds import resources
 from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import ConflictInSite, Failed, NotFoundInSite, Refused, UnknownOutcome
-from multisite.clouds.tokens import Kind
+from multisite.clouds.errors import ConflictInSite, Failed, NotFoundInSite, Refused
 from multisite.domain.manifest import NetworkRecord, PortRecord, SecurityGroupRecord, SubnetRecord
 
 Row = dict[str, Any]
 LOG = logging.getLogger(__name__)
 
-_PATHS: Mapping[str, tuple[str, str]] = {
-    "network": ("/networks", "network"),
-    "subnet": ("/subnets", "subnet"),
-    "port": ("/ports", "port"),
-    "security_group": ("/security-groups", "security_group"),
-    "router": ("/routers", "router"),
-}
-_LOOK_AGAIN_SECONDS = 2.0
 _AUTOMATIC = ("slaac", "dhcpv6-stateless")
 
 
@@ -54,13 +43,13 @@ def ensure_network(
     if not record.port_security_enabled:
         fields["port_security_enabled"] = False
     try:
-        row = _ensure(site, "network", token, fields, record.description, fresh)
+        row = resources.ensure(site, "network", token, fields, description=record.description, fresh=fresh)
     except Refused as error:
         if error.site_status != 400 or "mtu" not in error.message.lower():
             raise
         LOG.warning("site %s cannot carry the MTU %s of network %s", site.name, record.mtu, name)
         del fields["mtu"]
-        row = _ensure(site, "network", token, fields, record.description, fresh)
+        row = resources.ensure(site, "network", token, fields, description=record.description, fresh=fresh)
     return str(row["id"])
 
 
@@ -87,7 +76,9 @@ def ensure_subnet(
     for key in ("ipv6_address_mode", "ipv6_ra_mode"):
         if (mode := getattr(record, key)) is not None:
             fields[key] = mode
-    return str(_ensure(site, "subnet", token, fields, record.description, fresh)["id"])
+    return str(
+        resources.ensure(site, "subnet", token, fields, description=record.description, fresh=fresh)["id"]
+    )
 
 
 def dhcp_can_wait(record: SubnetRecord) -> bool:
@@ -132,7 +123,7 @@ def ensure_port(
         fields |= {"port_security_enabled": False, "security_groups": []}
     if record.vnic_type != "normal":
         fields["binding:vnic_type"] = record.vnic_type
-    row = _ensure(site, "port", token, fields, record.description, fresh)
+    row = resources.ensure(site, "port", token, fields, description=record.description, fresh=fresh)
     made = MadePort(row["id"], row["mac_address"], tuple(ip["ip_address"] for ip in row["fixed_ips"]))
     wanted = set(expected)
     if wanted and wanted != set(made.addresses):
@@ -152,7 +143,11 @@ def ensure_security_group(
     fields: Row = {"name": name}
     if not record.stateful:
         fields["stateful"] = False
-    return str(_ensure(site, "security_group", token, fields, record.description, fresh)["id"])
+    return str(
+        resources.ensure(site, "security_group", token, fields, description=record.description, fresh=fresh)[
+            "id"
+        ]
+    )
 
 
 def set_rules(site: CloudSite, group_id: str, record: SecurityGroupRecord, groups: Mapping[str, str]) -> None:
@@ -167,7 +162,7 @@ def set_rules(site: CloudSite, group_id: str, record: SecurityGroupRecord, group
     wanted = [_rule(rule, groups) for rule in record.rules]
     for row in present:
         if _essence(row) not in [_essence(rule) for rule in wanted]:
-            _remove_one(site, what, f"/security-group-rules/{row['id']}")
+            _remove_rule(site, what, str(row["id"]))
     there = [_essence(row) for row in present]
     for rule in wanted:
         if _essence(rule) in there:
@@ -179,6 +174,13 @@ def set_rules(site: CloudSite, group_id: str, record: SecurityGroupRecord, group
             )
         except ConflictInSite:
             LOG.info("site %s: a rule of group %s is there already in other words", site.name, group_id)
+
+
+def _remove_rule(site: CloudSite, what: str, rule_id: str) -> None:
+    try:
+        call(site, what, lambda: site.network.delete(f"/security-group-rules/{rule_id}"), idempotent=True)
+    except NotFoundInSite:
+        return
 
 
 def _rule(rule: Any, groups: Mapping[str, str]) -> Row:
@@ -214,67 +216,3 @@ def ports_of_server(site: CloudSite, server_id: str) -> list[Row]:
     """The ports plugged into a server, as Neutron shows them."""
     what = f"list ports of server {server_id}"
     return read_all(site, what, lambda: site.network, "/ports", "ports", device_id=server_id)
-
-
-def remove(
-    site: CloudSite, kind: Kind, token: str, resource_id: str | None = None, *, late: bool = False
-) -> int:
-    """Delete what carries the token (and ``resource_id``, what we know of it); returns how many there were.
-
-    ``late``: a request whose answer was lost may still take effect: look a second time.  Raises Refused when
-    something else needs it still (the message names what), Failed when it is still there afterwards.
-    """
-    path, _ = _PATHS[kind]
-    removed: set[str] = set()
-    for again in (False, True) if late else (False,):
-        if again:
-            time.sleep(_LOOK_AGAIN_SECONDS)
-        known = {found.id for found in tokens.find_by_token(site, kind, token)}
-        for one in (known | ({resource_id} if resource_id else set())) - removed:
-            _remove_one(site, f"delete {kind.replace('_', ' ')} {one}", f"{path}/{one}")
-            removed.add(one)
-    left = [found.id for found in tokens.find_by_token(site, kind, token)]
-    if left:
-        said = f"still there: {', '.join(left)}"
-        raise Failed(site.name, f"delete {kind.replace('_', ' ')}", said, state=None, seconds=0.0)
-    return len(removed)
-
-
-def _remove_one(site: CloudSite, what: str, path: str) -> None:
-    try:
-        call(site, what, lambda: site.network.delete(path), idempotent=True)
-    except NotFoundInSite:
-        return
-
-
-def _ensure(site: CloudSite, kind: Kind, token: str, fields: Row, description: str, fresh: bool) -> Row:
-    """The resource of this token, made if there is none, sealed; as Neutron shows it."""
-    path, key = _PATHS[kind]
-    what = f"create {kind.replace('_', ' ')} {fields.get('name') or ''}".rstrip()
-    body = {key: tokens.mark(kind, token, fields)}
-    row = (None if fresh else _find(site, kind, token)) or _made(
-        lambda: call(site, what, lambda: site.network.post(path, json=body)).json()[key],
-        lambda: _find(site, kind, token),
-    )
-    tokens.seal(site, kind, str(row["id"]), token, description)
-    return row
-
-
-def _made(make: Callable[[], Row], find: Callable[[], Row | None]) -> Row:
-    try:
-        return make()
-    except UnknownOutcome:
-        time.sleep(_LOOK_AGAIN_SECONDS)
-        if (row := find()) is None:
-            raise
-        return row
-
-
-def _find(site: CloudSite, kind: Kind, token: str) -> Row | None:
-    path, key = _PATHS[kind]
-    found = tokens.find_by_token(site, kind, token)
-    if not found:
-        return None
-    what = f"read {kind.replace('_', ' ')} {found[0].id}"
-    row: Row = call(site, what, lambda: site.network.get(f"{path}/{found[0].id}")).json()[key]
-    return row

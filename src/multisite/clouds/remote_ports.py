@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from multisite.clouds import tokens
+from multisite.clouds import resources
 from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
+from multisite.clouds.resources import tokens
 from multisite.domain.stretched import REMOTE_OWNER, Look, PortFact
 
 Row = dict[str, Any]
@@ -150,13 +151,7 @@ def update(site: CloudSite, port_id: str, fields: Mapping[str, Any]) -> None:
 
 def delete(site: CloudSite, port_id: str) -> None:
     """Remove a remote port; one that is gone already is fine."""
-    try:
-        call(
-            site, f"delete remote port {port_id}", lambda: site.network.delete(f"/ports/{port_id}"),
-            idempotent=True,
-        )  # fmt: skip
-    except NotFoundInSite:
-        return
+    resources.delete_one(site, "port", port_id)
 
 
 def of_network(site: CloudSite, network_id: str, network: str) -> list[str]:

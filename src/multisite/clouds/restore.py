@@ -21,15 +21,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from multisite.clouds import tokens
-from multisite.clouds.call import call, read_all
+from multisite.clouds import resources
+from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import (
-    Failed,
     NotFoundInSite,
     Refused,
     UnknownOutcome,
 )
+from multisite.clouds.resources import tokens
 from multisite.clouds.waiting import volume_messages, wait_gone, wait_until
 
 Row = dict[str, Any]
@@ -40,7 +40,6 @@ SOURCE_BACKUP = "src_backup_id"
 _DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
 _RESTORING = "restoring-backup"
 _ENDED_BADLY = ("error", "error_restoring")
-_LOOK_AGAIN_SECONDS = 3.0
 _DETACH_SECONDS = 60.0
 """So long a volume may still be in use after its server is gone."""
 
@@ -131,7 +130,7 @@ def restore_volume(
 
 def _begun(site: CloudSite, token: str, wanted: WantedVolume, timeout: float, fresh: bool) -> Row:
     """The volume of this token, in whatever state, made now if there is none."""
-    rows = [] if fresh else _with_token(site, token)
+    rows = [] if fresh else resources.rows(site, "volume", token)
     for row in rows:
         if row["status"] in _ENDED_BADLY:
             remove_volume(site, str(row["id"]), timeout)
@@ -143,13 +142,10 @@ def _begun(site: CloudSite, token: str, wanted: WantedVolume, timeout: float, fr
         )
     if not wanted.blank_first:
         _wait_backup_free(site, wanted.backup_id, timeout, None)
-    try:
-        return read_volume(site, _make(site, token, wanted))
-    except UnknownOutcome:
-        time.sleep(_LOOK_AGAIN_SECONDS)
-        if not (rows := _with_token(site, token)):
-            raise
-        return rows[0]
+    return resources.look_again(
+        lambda: read_volume(site, _make(site, token, wanted)),
+        lambda: next(iter(resources.rows(site, "volume", token)), None),
+    )
 
 
 def _make(site: CloudSite, token: str, wanted: WantedVolume) -> str:
@@ -160,7 +156,7 @@ def _make(site: CloudSite, token: str, wanted: WantedVolume) -> str:
     if wanted.volume_type is not None:
         fields["volume_type"] = wanted.volume_type
     body = {"volume": tokens.mark("volume", token, fields)}
-    return str(_send(site, f"create volume {wanted.name}", "/volumes", body)["volume"]["id"])
+    return str(resources.create(site, "volume", body, f"create volume {wanted.name}")["id"])
 
 
 def _ask_restore(site: CloudSite, backup_id: str, where: Mapping[str, str]) -> Row:
@@ -267,39 +263,20 @@ def remove_volume(site: CloudSite, volume_id: str, timeout: float = 600) -> None
 
 
 def remove_by_token(site: CloudSite, token: str, timeout: float = 600, *, late: bool = False) -> int:
-    """Delete every volume of this token; returns how many there were.
-
-    ``late``: a request whose answer was lost may still take effect: look a second time.
-    """
-    count = 0
-    for again in (False, True) if late else (False,):
-        if again:
-            time.sleep(_LOOK_AGAIN_SECONDS)
-        for row in _with_token(site, token):
-            remove_volume(site, str(row["id"]), timeout)
-            count += 1
-    if left := _with_token(site, token):
-        ids = ", ".join(str(row["id"]) for row in left)
-        raise Failed(site.name, "delete volumes", f"still there: {ids}", state=None, seconds=0.0)
-    return count
+    """As ``resources.remove``, by ``remove_volume``: also what has the token in its name only (not yet restored)."""
+    return resources.remove(
+        site, "volume", token, late=late, delete=lambda one: remove_volume(site, one, timeout)
+    )
 
 
 def read_volume(site: CloudSite, volume_id: str) -> Row:
     """A volume as Cinder shows it.  NotFoundInSite when it is not there."""
-    found: Row = _get(site, f"read volume {volume_id}", f"/volumes/{volume_id}")["volume"]
-    return found
+    return resources.read(site, "volume", volume_id)
 
 
 def missing_records(site: CloudSite, backup_ids: Sequence[str]) -> list[str]:
     """Those of these backups the site's Cinder does not know."""
     return [backup_id for backup_id in backup_ids if _backup(site, backup_id) is None]
-
-
-def _with_token(site: CloudSite, token: str) -> list[Row]:
-    """Volumes of our project that carry the token, in the name (not yet restored) or in the metadata."""
-    what, path = "look for the restored volume", "/volumes/detail"
-    rows = read_all(site, what, lambda: site.volume, path, "volumes", microversion=_VERSION)
-    return [row for row in rows if token in (row.get("name"), (row.get("metadata") or {}).get(tokens.KEY))]
 
 
 def _restored_from(row: Row) -> str | None:
@@ -314,13 +291,7 @@ def _backup(site: CloudSite, backup_id: str) -> Row | None:
 
 
 def _must_be_known(site: CloudSite, backup_id: str) -> Row:
-    found: Row = _get(site, f"read backup {backup_id}", f"/backups/{backup_id}")["backup"]
-    return found
-
-
-def _get(site: CloudSite, what: str, path: str) -> Row:
-    found: Row = call(site, what, lambda: site.volume.get(path, microversion=_VERSION)).json()
-    return found
+    return resources.read(site, "backup", backup_id)
 
 
 def _send(site: CloudSite, what: str, path: str, body: Row, *, idempotent: bool = False) -> Row:

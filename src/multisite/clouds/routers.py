@@ -1,4 +1,4 @@
-"""Neutron: routers with a gateway in the external network, found by token or made; attached and taken away again.
+"""Neutron: subnets attached to a router and taken from it; removing a router with its subnets.
 
 Networking API v2, ``/routers`` and its ``add_router_interface``/``remove_router_interface`` (neutron/db/l3_db.py): the
 first answers 400 when the router has a port in the subnet already, the second 404 when it has none.
@@ -6,21 +6,10 @@ first answers 400 when the router has a port in the subnet already, the second 4
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from typing import Any
-
-from multisite.clouds import networks, stretched, tokens
+from multisite.clouds import resources
 from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import NotFoundInSite, Refused, UnknownOutcome
-
-LOOK_AGAIN_SECONDS = 2.0
-
-
-def ensure(site: CloudSite, token: str, fields: Mapping[str, Any]) -> str:
-    """Find or make the router of this token; returns its id.  ``fields`` as Neutron takes them."""
-    return str(stretched.ensure(site, "router", token, dict(fields))["id"])
+from multisite.clouds.errors import NotFoundInSite, Refused
 
 
 def attach(site: CloudSite, router_id: str, subnet_id: str) -> None:
@@ -30,11 +19,10 @@ def attach(site: CloudSite, router_id: str, subnet_id: str) -> None:
     what = f"attach subnet {subnet_id} to router {router_id}"
     path, body = f"/routers/{router_id}/add_router_interface", {"subnet_id": subnet_id}
     try:
-        call(site, what, lambda: site.network.put(path, json=body))
-    except UnknownOutcome:
-        time.sleep(LOOK_AGAIN_SECONDS)
-        if not attached(site, router_id, subnet_id):
-            raise
+        resources.look_again(
+            lambda: call(site, what, lambda: site.network.put(path, json=body)),
+            lambda: attached(site, router_id, subnet_id) or None,
+        )
     except Refused:
         if not attached(site, router_id, subnet_id):  # else a request of before has come through meanwhile
             raise
@@ -68,11 +56,10 @@ def remove(site: CloudSite, token: str, known: str | None, *subnet_ids: str, lat
     ConflictInSite while it has others: those are somebody else's.  ``late``: a request whose answer was lost may still
     take effect: look a second time.
     """
-    for again in (False, True) if late else (False,):
-        if again:
-            time.sleep(LOOK_AGAIN_SECONDS)
-        found = {one.id for one in tokens.find_by_token(site, "router", token)}
-        for one in sorted(found | ({known} if known else set())):
-            for subnet_id in subnet_ids:
-                detach(site, one, subnet_id)
-        networks.remove(site, "router", token, known)
+
+    def delete(router_id: str) -> None:
+        for subnet_id in subnet_ids:
+            detach(site, router_id, subnet_id)
+        resources.delete_one(site, "router", router_id)
+
+    resources.remove(site, "router", token, known, late=late, delete=delete)

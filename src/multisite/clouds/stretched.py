@@ -11,16 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multisite.clouds import networks, tokens
+from multisite.clouds import resources
 from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import ConflictInSite, UnknownOutcome
+from multisite.clouds.errors import ConflictInSite
 from multisite.clouds.remote_ports import fact
+from multisite.clouds.resources import Kind
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.stretched import REMOTE_AGENT, PortFact
 
 Row = dict[str, Any]
-LOOK_AGAIN_SECONDS = 2.0
+DHCP_SECONDS = 2.0
+"""DHCP gives its port back a moment after its subnet is asked for."""
 
 
 @dataclass(frozen=True)
@@ -150,32 +152,6 @@ def _room(site: CloudSite) -> dict[str, int | None]:
 # A site's part
 
 
-def ensure(site: CloudSite, kind: tokens.Kind, token: str, fields: Row) -> Row:
-    """The network, subnet, router or port of this token, made if there is none, sealed; as Neutron shows it."""
-    path = {"network": "/networks", "subnet": "/subnets", "router": "/routers", "port": "/ports"}[kind]
-    if (row := _of_token(site, kind, path, token)) is None:
-        body = {kind: tokens.mark(kind, token, fields)}
-        what = f"create {kind} {fields.get('name') or ''}".rstrip()
-        try:
-            row = call(site, what, lambda: site.network.post(path, json=body)).json()[kind]
-        except UnknownOutcome:
-            time.sleep(LOOK_AGAIN_SECONDS)
-            if (row := _of_token(site, kind, path, token)) is None:
-                raise
-    tokens.seal(site, kind, str(row["id"]), token, "")
-    return row
-
-
-def _of_token(site: CloudSite, kind: tokens.Kind, path: str, token: str) -> Row | None:
-    found = tokens.find_by_token(site, kind, token)
-    if not found:
-        return None
-    row: Row = read_one(
-        site, f"read {kind} {found[0].id}", lambda: site.network, f"{path}/{found[0].id}", kind
-    )
-    return row
-
-
 def read_network(site: CloudSite, network_id: str) -> NetworkFact:
     """A network by its id; NotFoundInSite when it is gone."""
     what = f"read network {network_id}"
@@ -203,12 +179,10 @@ def guests(site: CloudSite, network_id: str) -> list[str]:
     return [f"{p.owner or 'port'} {p.id}" for p in found if not p.is_remote and p.owner != "network:dhcp"]
 
 
-def remove(
-    site: CloudSite, kind: tokens.Kind, token: str, resource_id: str | None, *, late: bool = False
-) -> None:
+def remove(site: CloudSite, kind: Kind, token: str, resource_id: str | None, *, late: bool = False) -> None:
     """Delete what carries the token; ConflictInSite names the ports that are still in it."""
     try:
-        networks.remove(site, kind, token, resource_id, late=late)
+        resources.remove(site, kind, token, resource_id, late=late)
     except ConflictInSite:
-        time.sleep(LOOK_AGAIN_SECONDS)  # DHCP gives its port back a moment after its subnet is asked for
-        networks.remove(site, kind, token, resource_id, late=late)
+        time.sleep(DHCP_SECONDS)
+        resources.remove(site, kind, token, resource_id, late=late)

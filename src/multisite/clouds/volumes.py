@@ -13,23 +13,22 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from multisite.clouds import tokens
-from multisite.clouds.call import call, read_all
+from multisite.clouds import resources
+from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, UnknownOutcome
 from multisite.clouds.quiesce import answer_within
-from multisite.clouds.waiting import volume_messages, wait_gone, wait_until
+from multisite.clouds.resources import tokens
+from multisite.clouds.waiting import wait_gone, wait_until
 
 # Pinned, because the shape of the answers depends on it: 3.43 shows a backup's metadata; snapshots of
 # attached volumes need "force", which 3.66 and later refuse.
 _VERSION = "3.43"
-_LOOK_AGAIN_SECONDS = 3.0
 _REFUSALS = 5
 """So often a deletion may come at a wrong moment before its refusal counts."""
 
@@ -77,8 +76,8 @@ def create_snapshot(site: CloudSite, token: str, volume_id: str, name: str, with
     (``snapshots_by_token``).  ``within``: seconds the answer may take.  Raises what ``call`` raises.
     """
     fields = tokens.mark("snapshot", token, {"volume_id": volume_id, "name": name, "force": True})
-    answer = _post(site, f"snapshot volume {volume_id}", "/snapshots", {"snapshot": fields}, within)
-    return _snapshot(answer["snapshot"])
+    what, limits = f"snapshot volume {volume_id}", answer_within(site, within)
+    return _snapshot(resources.create(site, "snapshot", {"snapshot": fields}, what, **limits))
 
 
 def snapshots_named(site: CloudSite, name: str, within: float) -> list[Snapshot]:
@@ -100,7 +99,7 @@ def snapshots_named(site: CloudSite, name: str, within: float) -> list[Snapshot]
 
 def snapshots_by_token(site: CloudSite, wanted: Collection[str]) -> list[Snapshot]:
     """The snapshots that carry exactly one of these tokens."""
-    return [_snapshot(row) for row in _list(site, "snapshots") if _token(row) in wanted]
+    return [_snapshot(row) for row in resources.every(site, "snapshot") if _token(row) in wanted]
 
 
 def delete_snapshot(site: CloudSite, snapshot_id: str, timeout: float = 300) -> None:
@@ -118,7 +117,7 @@ def consistent_group(site: CloudSite, volume_ids: Collection[str]) -> str | None
     """
     what = "read the volumes' groups"
     wanted = set(volume_ids)
-    rows = read_all(site, what, lambda: site.volume, "/volumes/detail", "volumes", microversion=_VERSION)
+    rows = resources.every(site, "volume")
     groups = {row.get("group_id") for row in rows if row["id"] in wanted}
     if len(groups) != 1 or None in groups:
         return None
@@ -143,16 +142,13 @@ def create_group_snapshot(
     """
     body = {"group_snapshot": {"group_id": group_id, "name": name, "description": tokens.checked(token)}}
     what = f"snapshot group {group_id}"
-    answer = _post(site, what, "/group_snapshots", body, within)["group_snapshot"]
+    answer = resources.create(site, "group_snapshot", body, what, **answer_within(site, within))
     return GroupSnapshot(answer["id"], group_id, str(answer.get("status") or "creating"))
 
 
 def group_snapshots_by_token(site: CloudSite, wanted: Collection[str]) -> list[GroupSnapshot]:
     """The group snapshots that carry exactly one of these tokens; empty where Cinder has no groups."""
-    try:
-        rows = _list(site, "group_snapshots")
-    except NotFoundInSite:
-        return []
+    rows = resources.every(site, "group_snapshot")
     found = [row for row in rows if row.get("description") in wanted]
     return [GroupSnapshot(row["id"], row["group_id"], row["status"]) for row in found]
 
@@ -162,49 +158,22 @@ def delete_group_snapshot(site: CloudSite, group_snapshot_id: str, timeout: floa
     _delete(site, "group_snapshot", f"/group_snapshots/{group_snapshot_id}", timeout)
 
 
-def volume_from_snapshot(
-    site: CloudSite, token: str, snapshot: Snapshot, name: str, timeout: float = 600
-) -> str:
-    """Find or make a volume from a snapshot, wait until it is available, return its id."""
-    what = f"volume {name} from snapshot {snapshot.id}"
-    found = tokens.find_by_token(site, "volume", token)
-    if found:
-        volume_id = found[0].id
-    else:
-        fields = {"snapshot_id": snapshot.id, "size": snapshot.size_gib, "name": name}
-        body = {"volume": tokens.mark("volume", token, fields)}
-        volume_id = str(_post(site, what, "/volumes", body)["volume"]["id"])
-    wait_until(
-        lambda: _get(site, what, f"/volumes/{volume_id}")["volume"],
-        done=("available",),
-        failed=("error",),
-        timeout=timeout,
-        what=what,
-        site=site.name,
-        explain=lambda _: volume_messages(site, volume_id),
-    )
-    return volume_id
-
-
-def delete_volume(site: CloudSite, volume_id: str, timeout: float = 300) -> None:
-    """Delete a volume and wait until it is gone; harmless when it is."""
-    _delete(site, "volume", f"/volumes/{volume_id}", timeout)
-
-
 def backups(site: CloudSite) -> list[Backup]:
     """All backups of our project, of every volume, by one list."""
-    return [_backup(row) for row in _list(site, "backups")]
+    return [_backup(row) for row in resources.every(site, "backup")]
 
 
 def backups_by_token(site: CloudSite, token: str) -> list[Backup]:
     """The backups that carry exactly this token."""
-    return [_backup(row) for row in _list(site, "backups") if _token(row) == token]
+    return [_backup(row) for row in resources.every(site, "backup") if _token(row) == token]
 
 
 def backups_of_jobs(site: CloudSite, jobs: Iterable[str]) -> list[Backup]:
     """The backups that any step of these jobs asked for."""
     prefixes = tuple(tokens.job_prefix(job) for job in jobs)
-    return [_backup(row) for row in _list(site, "backups") if (_token(row) or "").startswith(prefixes)]
+    return [
+        _backup(row) for row in resources.every(site, "backup") if (_token(row) or "").startswith(prefixes)
+    ]
 
 
 def next_parent(existing: Iterable[Backup], volume_id: str) -> Backup | None:
@@ -225,9 +194,6 @@ def create_backup(
     ``incremental``: on the parent Cinder chooses (``next_parent``); what it chose is in the exported
     record.  Raises what ``call`` raises.
     """
-    found = backups_by_token(site, token)
-    if found:
-        return found[0]
     fields = {
         "volume_id": volume_id,
         "snapshot_id": snapshot_id,
@@ -235,20 +201,14 @@ def create_backup(
         "incremental": incremental,
         "force": True,
     }
-    what = f"back up volume {volume_id}"
-    try:
-        made = _post(site, what, "/backups", {"backup": tokens.mark("backup", token, fields)})["backup"]
-    except UnknownOutcome:
-        time.sleep(_LOOK_AGAIN_SECONDS)
-        if not (found := backups_by_token(site, token)):
-            raise
-        return found[0]
-    return get_backup(site, made["id"])
+    row = resources.ensure(site, "backup", token, fields)
+    # Cinder answers the request with id and name only.
+    return _backup(row) if "created_at" in row else get_backup(site, str(row["id"]))
 
 
 def get_backup(site: CloudSite, backup_id: str) -> Backup:
     """A backup by id; NotFoundInSite when it is not there."""
-    return _backup(_get(site, f"read backup {backup_id}", f"/backups/{backup_id}")["backup"])
+    return _backup(resources.read(site, "backup", backup_id))
 
 
 def wait_backup(
@@ -298,7 +258,8 @@ def delete_backup(site: CloudSite, backup_id: str, timeout: float = 600) -> None
     path = f"/backups/{backup_id}"
     try:
         if get_backup(site, backup_id).status == "creating":
-            _post(site, f"stop backup {backup_id}", f"{path}/action", {"os-force_delete": None})
+            what, body = f"stop backup {backup_id}", {"os-force_delete": None}
+            call(site, what, lambda: site.volume.post(f"{path}/action", json=body, microversion=_VERSION))
     except NotFoundInSite:
         return
     except (Refused, UnknownOutcome) as error:
@@ -340,21 +301,6 @@ def _delete(site: CloudSite, noun: str, path: str, timeout: float) -> None:
 def _get(site: CloudSite, what: str, path: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = call(site, what, lambda: site.volume.get(path, microversion=_VERSION)).json()
     return found
-
-
-def _post(
-    site: CloudSite, what: str, path: str, body: Mapping[str, Any], within: float | None = None
-) -> Mapping[str, Any]:
-    limits = answer_within(site, within) if within is not None else {}
-    answer = call(site, what, lambda: site.volume.post(path, json=body, microversion=_VERSION, **limits))
-    found: Mapping[str, Any] = answer.json() if answer.content else {}
-    return found
-
-
-def _list(site: CloudSite, noun: str, **filters: str) -> list[dict[str, Any]]:
-    what = f"list {noun.replace('_', ' ')}"
-    path = f"/{noun}/detail"
-    return read_all(site, what, lambda: site.volume, path, noun, microversion=_VERSION, **filters)
 
 
 def _token(row: Mapping[str, Any]) -> str | None:

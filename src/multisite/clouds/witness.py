@@ -11,7 +11,7 @@ Not behind a distributed router: there each host answers for its own ports, the 
 
 from __future__ import annotations
 
-from multisite.clouds import addresses, stretched
+from multisite.clouds import addresses, resources, stretched
 from multisite.clouds.addresses import Changed, FloatingIp
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
@@ -40,7 +40,7 @@ def call_in(site: CloudSite, token: str, network_id: str, member_port: str) -> F
         "name": NAME, "network_id": member["network_id"], "security_groups": [],
         "fixed_ips": [{"subnet_id": member["fixed_ips"][0]["subnet_id"]}],
     }  # fmt: skip
-    port = stretched.ensure(site, "port", token, fields)
+    port = resources.ensure(site, "port", token, fields)
     seen = addresses.reserve(site, token, network_id, None, NAME)
     for _ in range(_SWAPS):
         try:
@@ -53,5 +53,5 @@ def call_in(site: CloudSite, token: str, network_id: str, member_port: str) -> F
 
 def dismiss(site: CloudSite, token: str) -> None:
     """Nothing is left of the witness of this token; none was there is as good."""
-    addresses.remove_by_token(site, token)
+    resources.remove(site, "floating_ip", token)
     stretched.remove(site, "port", token, None)

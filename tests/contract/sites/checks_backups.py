@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from multisite.clouds import build, quiesce, restore, tokens, volumes
+from multisite.clouds import build, quiesce, resources, restore, volumes
 from multisite.clouds.errors import Failed
+from multisite.clouds.resources import tokens
 from multisite.domain.manifest import FlavorRecord
 from multisite_lab.guest import console
 from tests.contract.sites.pair import Check, Pair, refused, send
@@ -58,7 +59,7 @@ def a_backup_is_of_a_snapshot_of_its_volume(pair: Pair) -> None:
 
 def a_backup_is_found_by_its_token(pair: Pair) -> None:
     backup = pair.backup(pair.snapshot(pair.volume()), incremental=False)
-    (found,) = [f for f in tokens.sweep(pair.one, pair.stem, ("backup",)) if f.id == backup.id]
+    (found,) = [f for f in resources.find_of_job(pair.one, pair.stem, ("backup",)) if f.id == backup.id]
     assert [b.id for b in volumes.backups_by_token(pair.one, str(found.token))] == [backup.id]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import networks, tokens
+from multisite.clouds import networks, resources
 from multisite.clouds.errors import ConflictInSite, OverQuota
 from multisite.clouds.quotas import headroom
 from multisite.domain.manifest import (
@@ -29,7 +29,7 @@ def a_network_is_made_once_and_removed_by_its_token(pair: Pair) -> None:
     wanted, token = pair.token("net"), pair.token("subnet")
     record = NetworkRecord("", pair.name("net"), None, True, "its own words", shared=False, external=False)
     made = networks.ensure_network(one, wanted, record, record.name)
-    pair.later(networks.remove, one, "network", wanted)
+    pair.later(resources.remove, one, "network", wanted)
     assert networks.ensure_network(one, wanted, record, record.name) == made
     row = ask(one.network, "GET", f"/networks/{made}")["network"]
     assert (row["description"], row["tags"], row["status"]) == ("its own words", [wanted], "ACTIVE")
@@ -41,9 +41,9 @@ def a_network_is_made_once_and_removed_by_its_token(pair: Pair) -> None:
     networks.enable_dhcp(one, subnet_id)
     row = ask(one.network, "GET", f"/subnets/{subnet_id}")["subnet"]
     assert (row["enable_dhcp"], row["gateway_ip"], row["cidr"]) == (True, None, "10.78.0.0/24")
-    assert [f.id for f in tokens.find_by_token(one, "subnet", token)] == [subnet_id]
-    assert networks.remove(one, "subnet", token) == 1
-    assert networks.remove(one, "network", wanted) == 1
+    assert [f.id for f in resources.find(one, "subnet", token)] == [subnet_id]
+    assert resources.remove(one, "subnet", token) == 1
+    assert resources.remove(one, "network", wanted) == 1
     refused(send(one.network, "GET", f"/networks/{made}"), 404, made)
 
 
@@ -58,13 +58,13 @@ def a_port_keeps_mac_and_address(pair: Pair) -> None:
         "expected": ["10.77.0.50"],
     }
     made = networks.ensure_port(one, token, record, **asked)
-    pair.later(networks.remove, one, "port", token)
+    pair.later(resources.remove, one, "port", token)
     assert networks.ensure_port(one, token, record, **asked) == made
     assert (made.mac_address, made.addresses) == (MAC, ("10.77.0.50",))
     row = ask(one.network, "GET", f"/ports/{made.id}")["port"]
     assert (row["status"], row["security_groups"], row["description"]) == ("DOWN", [], "words")
-    assert [f.id for f in tokens.find_by_token(one, "port", token)] == [made.id]
-    assert networks.remove(one, "port", token) == 1
+    assert [f.id for f in resources.find(one, "port", token)] == [made.id]
+    assert resources.remove(one, "port", token) == 1
     refused(send(one.network, "GET", f"/ports/{made.id}"), 404, "could not be found")
 
 
@@ -125,7 +125,7 @@ def a_security_group_gets_exactly_its_rules(pair: Pair) -> None:
     own = SecurityGroupRule("ingress", "IPv4", "icmp", None, None, None, "source", "")
     record = SecurityGroupRecord("source", pair.name("group"), "", True, (rule, own))
     made = networks.ensure_security_group(one, token, record, record.name)
-    pair.later(networks.remove, one, "security_group", token)
+    pair.later(resources.remove, one, "security_group", token)
 
     def rules() -> list[tuple[str, str, str | None]]:
         row = ask(one.network, "GET", f"/security-groups/{made}")["security_group"]

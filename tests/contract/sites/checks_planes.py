@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from multisite.clouds import networks, plane_sights, planes, routers, stretched, tokens
+from multisite.clouds import plane_sights, planes, resources, routers, stretched
 from multisite.clouds.errors import ConflictInSite, Refused
 from multisite.domain.plane_drift import NetworkSeen, PlaneSiteState, RouterSeen, SubnetSeen
 from multisite.domain.planes import MadeAt
@@ -34,10 +34,10 @@ def a_router_is_made_once_and_removed_by_its_token(pair: Pair) -> None:
     one, token, network_id = pair.one, pair.token("router"), _network(pair)
     subnet = _subnet(pair, network_id, "10.79.0.0/24")
     fields = {"name": pair.name("router")}
-    made = routers.ensure(one, token, fields)
+    made = resources.ensure(one, "router", token, fields)["id"]
     pair.later(routers.remove, one, token, made, subnet)
-    assert routers.ensure(one, token, fields) == made
-    assert [f.id for f in tokens.find_by_token(one, "router", token)] == [made]
+    assert resources.ensure(one, "router", token, fields)["id"] == made
+    assert [f.id for f in resources.find(one, "router", token)] == [made]
     for _ in range(2):
         routers.attach(one, made, subnet)
     port = ask(one.network, "GET", f"/ports?device_id={made}")["ports"]
@@ -48,7 +48,7 @@ def a_router_is_made_once_and_removed_by_its_token(pair: Pair) -> None:
     refused(send(one.network, "DELETE", path), 409, made, "ports")
     refused(send(one.network, "DELETE", f"/subnets/{subnet}"), 409, subnet)
     with pytest.raises(ConflictInSite):
-        networks.remove(one, "network", pair.token("none"), network_id)
+        resources.remove(one, "network", pair.token("none"), network_id)
     assert planes.guests(one, network_id, made) == []
     assert len(planes.guests(one, network_id, None)) == 1
     routers.remove(one, token, None, subnet)
@@ -62,7 +62,7 @@ def a_router_is_made_once_and_removed_by_its_token(pair: Pair) -> None:
 def a_subnet_without_gateway_takes_no_router(pair: Pair) -> None:
     one, token = pair.one, pair.token("router")
     subnet = ask(one.network, "GET", f"/networks/{pair.network()}")["network"]["subnets"][0]
-    made = routers.ensure(one, token, {"name": pair.name("router")})
+    made = resources.ensure(one, "router", token, {"name": pair.name("router")})["id"]
     pair.later(routers.remove, one, token, made, subnet)
     with pytest.raises(Refused, match="gateway"):
         routers.attach(one, made, subnet)
@@ -107,7 +107,7 @@ def what_a_plane_has_is_seen_and_set_back(pair: Pair) -> None:
     ask(one.network, "DELETE", f"/networks/{network_id}")
     twin = ask(one.network, "POST", "/networks", {"network": {"name": name}})["network"]["id"]
     pair.later(send, one.network, "DELETE", f"/networks/{twin}")
-    ours = stretched.ensure(one, "network", pair.token("network"), {"name": name})["id"]
+    ours = resources.ensure(one, "network", pair.token("network"), {"name": name})["id"]
     pair.later(send, one.network, "DELETE", f"/networks/{ours}")
     assert (seen().network, seen().subnet, seen().other_networks) == (None, None, (twin,))
 
@@ -117,7 +117,7 @@ def a_planes_router_is_seen_and_set_back(pair: Pair) -> None:
     """Neutron keeps a subnet's gateway while a router is at it; without interface it may be changed."""
     one, network_id = pair.one, _network(pair)
     subnet, token = _subnet(pair, network_id, "10.79.0.0/24"), pair.token("router")
-    router = routers.ensure(one, token, {"name": pair.name("router")})
+    router = resources.ensure(one, "router", token, {"name": pair.name("router")})["id"]
     pair.later(routers.remove, one, token, router, subnet)
     made = _made(pair, network_id, subnet, router)
 
@@ -185,10 +185,10 @@ def a_default_pool_gives_addresses(pair: Pair) -> None:
                 "ip_version": 4,
                 "subnetpool_id": pool,
             }
-            row = stretched.ensure(one, "subnet", token, {**fields, **gateway})
+            row = resources.ensure(one, "subnet", token, {**fields, **gateway})
             tidy.callback(send, one.network, "DELETE", f"/subnets/{row['id']}")
             assert (row["gateway_ip"] is None) == bool(gateway)
-            assert stretched.ensure(one, "subnet", token, fields)["id"] == row["id"]
+            assert resources.ensure(one, "subnet", token, fields)["id"] == row["id"]
             cidrs.add(row["cidr"])
         assert len(cidrs) == 2, "the same block was given twice"
         taken = {"subnet": {"network_id": _network(pair), "ip_version": 4, "subnetpool_id": pool}}

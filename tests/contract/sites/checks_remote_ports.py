@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import remote_ports, stretched
+from multisite.clouds import remote_ports, resources, stretched
 from multisite.clouds.call import read_all
 from multisite.clouds.errors import ConflictInSite, Refused
 from multisite.domain.stretched import REMOTE_AGENT, REMOTE_OWNER
@@ -111,13 +111,13 @@ def a_mac_address_cannot_be_taken_nor_changed(pair: Pair) -> None:
 def segments_are_chosen_and_taken_once(pair: Pair) -> None:
     one, token = pair.one, pair.token("seg")
     fields = {"name": pair.name("seg"), "provider:network_type": "vxlan", "provider:segmentation_id": 5990}
-    row = stretched.ensure(one, "network", token, fields)
+    row = resources.ensure(one, "network", token, fields)
     pair.later(stretched.remove, one, "network", token, row["id"])
-    assert stretched.ensure(one, "network", token, fields)["id"] == row["id"]
+    assert resources.ensure(one, "network", token, fields)["id"] == row["id"]
     found = stretched.read_network(one, row["id"])
     assert (found.kind, found.segment) == ("vxlan", 5990)
     with pytest.raises(ConflictInSite, match="5990"):
-        stretched.ensure(one, "network", pair.token("seg"), fields | {"name": pair.name("seg")})
+        resources.ensure(one, "network", pair.token("seg"), fields | {"name": pair.name("seg")})
     stretched.set_mtu(one, row["id"], found.mtu - 50)
     assert stretched.read_network(one, row["id"]).mtu == found.mtu - 50
     made = send(

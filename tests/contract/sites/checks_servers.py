@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import build, quiesce, tokens
+from multisite.clouds import build, quiesce, resources
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite, OverQuota
 from multisite.clouds.quotas import headroom
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
@@ -22,14 +22,14 @@ def a_flavor_is_made_once(pair: Pair) -> None:
     token, name = pair.token("flavor"), pair.name("flavor")
     record = FlavorRecord("", name, 1, 64, 1, 0, 0, {"hw:cpu_policy": "shared"})
     made = build.ensure_flavor(pair.one, token, record, name)
-    pair.later(build.remove, pair.one, "flavor", token)
+    pair.later(resources.remove, pair.one, "flavor", token)
     assert build.ensure_flavor(pair.one, token, record, name) == made
     body = {"flavor": {"name": name, "vcpus": 1, "ram": 64, "disk": 1}}
     refused(send(pair.one.compute, "POST", "/flavors", body, NOVA), 409, "already exists")
     refused(send(pair.member.compute, "POST", "/flavors", body, NOVA), 403)
     row = send(pair.one.compute, "GET", f"/flavors/{made}", None, NOVA).json()["flavor"]
     assert (row["extra_specs"], row["description"]) == ({"hw:cpu_policy": "shared"}, token)
-    assert build.remove(pair.one, "flavor", token) == 1
+    assert resources.remove(pair.one, "flavor", token) == 1
     refused(send(pair.one.compute, "GET", f"/flavors/{made}", None, NOVA), 404, made)
 
 
@@ -50,10 +50,10 @@ def a_server_group_is_found_by_its_name(pair: Pair) -> None:
     token = pair.token("group")
     record = ServerGroupRecord("", pair.name("group"), "soft-anti-affinity")
     made = build.ensure_server_group(pair.one, token, record)
-    pair.later(build.remove, pair.one, "server_group", token)
+    pair.later(resources.remove, pair.one, "server_group", token)
     assert build.ensure_server_group(pair.one, token, record) == made
-    assert [f.id for f in tokens.find_by_token(pair.one, "server_group", token)] == [made]
-    assert build.remove(pair.one, "server_group", token) == 1
+    assert [f.id for f in resources.find(pair.one, "server_group", token)] == [made]
+    assert resources.remove(pair.one, "server_group", token) == 1
     refused(send(pair.one.compute, "DELETE", f"/os-server-groups/{made}", None, NOVA), 404)
 
 

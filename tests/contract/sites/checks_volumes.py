@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from multisite.clouds import restore, tokens, volumes
+from multisite.clouds import resources, restore, volumes
 from multisite.clouds.errors import NotFoundInSite, OverQuota
 from multisite.clouds.quotas import headroom
 from tests.contract.sites.pair import Check, Pair, refused, send
@@ -57,9 +57,9 @@ def a_snapshot_is_found_by_its_token_only(pair: Pair) -> None:
     snapshot = pair.snapshot(volume_id, token)
     pair.snapshot(volume_id)
     assert [s.id for s in volumes.snapshots_by_token(pair.one, {token})] == [snapshot.id]
-    found = tokens.find_by_token(pair.one, "snapshot", token)
+    found = resources.find(pair.one, "snapshot", token)
     assert [(f.id, f.token) for f in found] == [(snapshot.id, token)]
-    assert snapshot.id in [f.id for f in tokens.sweep(pair.one, pair.stem, ("snapshot",))]
+    assert snapshot.id in [f.id for f in resources.find_of_job(pair.one, pair.stem, ("snapshot",))]
     volumes.delete_snapshot(pair.one, snapshot.id, 120)
     assert volumes.snapshots_by_token(pair.one, {token}) == []
 
@@ -74,9 +74,10 @@ def a_volume_in_use_is_snapshotted_by_force_only(pair: Pair) -> None:
 
 def a_volume_is_made_of_a_snapshot_found_by_token(pair: Pair) -> None:
     snapshot, token = pair.snapshot(pair.volume()), pair.token("from")
-    made = volumes.volume_from_snapshot(pair.one, token, snapshot, pair.name("copy"), 120)
-    pair.later(volumes.delete_volume, pair.one, made, 120)
-    assert volumes.volume_from_snapshot(pair.one, token, snapshot, pair.name("copy"), 120) == made
+    fields = {"snapshot_id": snapshot.id, "size": snapshot.size_gib, "name": pair.name("copy")}
+    made = str(resources.ensure(pair.one, "volume", token, fields)["id"])
+    pair.later(restore.remove_volume, pair.one, made, 120)
+    assert resources.ensure(pair.one, "volume", token, fields)["id"] == made
     assert restore.read_volume(pair.one, made)["snapshot_id"] == snapshot.id
 
 

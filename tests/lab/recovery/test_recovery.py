@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import build, tokens
+from multisite.clouds import build, resources
 from multisite.clouds.connect import CloudSite, open_site
 from multisite.domain.manifest import Manifest
 from multisite.recovery.manifests import ManifestStore
@@ -77,11 +77,11 @@ def undo(manager: Manager, target: CloudSite, recovery: dict[str, Any]) -> None:
     begun = time.monotonic()
     assert manager.cli("recovery", "undo", recovery["id"])["state"] == "undone"
     print(f"undone in {time.monotonic() - begun:.1f} s")
-    assert [t for t in tokens.sweep(target, recovery["job_id"]) if not kept(target, t)] == []
+    assert [t for t in resources.find_of_job(target, recovery["job_id"]) if not kept(target, t)] == []
     assert of_the_application() == []
 
 
-def kept(target: CloudSite, thing: tokens.Found) -> bool:
+def kept(target: CloudSite, thing: resources.Found) -> bool:
     """A flavor stays while others use it."""
     return thing.kind == "flavor" and bool(build.flavor_users(target, thing.id))
 
@@ -101,7 +101,7 @@ def until(condition: Callable[[], object], seconds: float, what: str, pause: flo
 
 def restoring(target: CloudSite, recovery: dict[str, Any]) -> bool:
     """Whether Cinder is restoring volumes of this recovery, asked of Cinder."""
-    found = tokens.sweep(target, recovery["job_id"], ("volume",))
+    found = resources.find_of_job(target, recovery["job_id"], ("volume",))
     return any(volume.status == "restoring-backup" for volume in found)
 
 
@@ -158,7 +158,7 @@ def test_a_manager_killed_while_restoring_goes_on_where_it_was(
 def as_it_was(target: CloudSite, point: Manifest, found: dict[str, Any]) -> None:
     """One of each, with the source's addresses, MACs, devices and rules, and the data of that moment."""
     cloud = vnf.connect("site2")
-    made = tokens.sweep(target, found["job_id"])
+    made = resources.find_of_job(target, found["job_id"])
     twice = ("volume", "port", "network", "subnet", "security_group")
     assert sorted(thing.kind for thing in made if thing.kind != "flavor") == sorted(
         ["server", "server_group", *twice, *twice]

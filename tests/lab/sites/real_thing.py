@@ -12,7 +12,8 @@ from typing import Any
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, Refused
-from multisite.clouds.tokens import Found, Kind, mark, named, seal, sweep
+from multisite.clouds.resources import Found, Kind, find_of_job, read, seal
+from multisite.clouds.resources.tokens import mark, named
 from multisite.clouds.waiting import volume_messages, wait_gone, wait_until
 
 CLOUDS = Path(os.environ.get("OS_CLIENT_CONFIG_FILE", "/etc/openstack/clouds.yaml"))
@@ -47,7 +48,7 @@ class Maker:
         token = self.thing.token(kind, name)
         shown = {"name": f"{name}"} | fields
         made = call(self.site, f"create {kind} {name}", create, **mark(kind, token, shown))
-        seal(self.site, kind, made.id, token, f"for {name}")
+        seal(self.site, kind, read(self.site, kind, made.id), token, f"for {name}")
         self.thing.ids[name] = made.id
         return str(made.id)
 
@@ -128,9 +129,9 @@ ORDER: tuple[Kind, ...] = (
 
 
 def remove_all(site: CloudSite, job: str) -> None:
-    """Delete everything with the job's token; ``sweep`` is the only thing it goes by."""
+    """Delete everything with the job's token; ``find_of_job`` is the only thing it goes by."""
     for kind in ORDER:
-        for found in sweep(site, job, (kind,)):
+        for found in find_of_job(site, job, (kind,)):
             _remove(site, found)
 
 

@@ -14,7 +14,7 @@ from multisite.clouds.capabilities import discover
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.facts import read_application
-from multisite.clouds.tokens import KINDS, Kind, find_by_token, sweep
+from multisite.clouds.resources import KINDS, Kind, find, find_of_job
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid
 from multisite.domain.model import Site
@@ -92,23 +92,23 @@ NAMES: dict[Kind, str] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_tokens(site: CloudSite, thing: Thing, kind: Kind) -> None:
     name = NAMES.get(kind) or f"tiny-{thing.job[-8:]}"
-    found = find_by_token(site, kind, thing.tokens[name])
+    found = find(site, kind, thing.tokens[name])
     wanted = thing.ids["flavor" if kind == "flavor" else name]
     assert [f.id for f in found] == [wanted]
-    assert find_by_token(site, kind, thing.tokens[name] + "x") == []
+    assert find(site, kind, thing.tokens[name] + "x") == []
 
 
 def test_an_unsealed_network_is_found_too(site: CloudSite, thing: Thing) -> None:
     token = f"multisite:{thing.job}:crashed"
     made = call(site, "create network", site.network.create_network, name="half", description=token)
-    assert [f.id for f in find_by_token(site, "network", token)] == [made.id]
+    assert [f.id for f in find(site, "network", token)] == [made.id]
 
 
-def test_sweep_finds_all_and_nothing_else(site: CloudSite, thing: Thing) -> None:
-    found = sweep(site, thing.job)
+def test_find_of_job_finds_all_and_nothing_else(site: CloudSite, thing: Thing) -> None:
+    found = find_of_job(site, thing.job)
     assert set(thing.ids.values()) <= {f.id for f in found}
     assert all("half" in f.name or f.id in thing.ids.values() for f in found)
-    assert sweep(site, "no-such-job") == []
+    assert find_of_job(site, "no-such-job") == []
 
 
 def test_sixteen_threads_share_a_connection(sites: Sites, thing: Thing) -> None:

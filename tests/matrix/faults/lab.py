@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from multisite.clouds import build, quiesce, tokens, volumes
+from multisite.clouds import build, quiesce, resources, volumes
 from multisite.clouds.errors import SiteError
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobState
@@ -206,7 +206,7 @@ class LabSetup:
                 continue
             for name in (SITE, TARGET):
                 cloud = self._service.cloud(name)
-                things = [t for t in tokens.sweep(cloud, job.id) if not _kept(cloud, t)]
+                things = [t for t in resources.find_of_job(cloud, job.id) if not _kept(cloud, t)]
                 fleeting = [t for t in things if job.state == JobState.UNDONE or t.kind == "snapshot"]
                 found += [f"{name}: {t.kind} {t.id} of job {job.id}, which is {job.state}" for t in fleeting]
                 counts = Counter((t.kind, t.token or t.name) for t in things if t.kind != "snapshot")
@@ -227,7 +227,7 @@ class LabSetup:
         self._order(site, Orders(cut=how))
 
 
-def _kept(cloud: Any, thing: tokens.Found) -> bool:
+def _kept(cloud: Any, thing: resources.Found) -> bool:
     """A flavor stays while others use it."""
     return thing.kind == "flavor" and bool(build.flavor_users(cloud, thing.id))
 

@@ -14,7 +14,8 @@ from unittest.mock import patch
 
 import tenacity.nap
 
-from multisite.clouds import build, call, connect, networks, restore, volumes, waiting
+from multisite.clouds import call, connect, restore, waiting
+from multisite.clouds.resources import lifecycle
 from multisite.recovery.methods.consistent_backup import backup as backup_steps
 from multisite.recovery.methods.consistent_backup import capture, payload, window
 from multisite.recovery.methods.consistent_backup import restore as restore_steps
@@ -29,13 +30,11 @@ PATIENCE = 20.0
 """What may take minutes in a real site."""
 
 _SLEEPERS: tuple[Any, ...] = (
-    build,
-    networks,
+    lifecycle,
     capture,
     backup_steps,
     window,
     restore,
-    volumes,
     waiting,
     tenacity.nap,
 )

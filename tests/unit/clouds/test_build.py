@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import build
+from multisite.clouds import build, resources
 from multisite.clouds.build import WantedServer
 from multisite.clouds.errors import ConflictInSite, Failed
+from multisite.clouds.resources import lifecycle
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
 from tests.unit.recovery.recover_fakes import FakeTarget
 
@@ -19,8 +20,8 @@ KEYPAIR = KeypairRecord("ops", "ssh-ed25519 AAAA me@here")
 
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch) -> FakeTarget:
-    monkeypatch.setattr(build, "_LOOK_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(build, "_LIST_LAG_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle, "LIST_LAG_SECONDS", 0.0)
     fake = FakeTarget()
     for volume in ("v1", "v2", "v3"):
         fake.rows["volumes"][volume] = {"id": volume, "status": "available"}
@@ -114,7 +115,7 @@ def test_flavors_with_their_extra_specs(target: FakeTarget) -> None:
     assert made == [row["id"]] * 2
     assert (row["vcpus"], row["ram"], row["OS-FLV-EXT-DATA:ephemeral"], row["swap"]) == (2, 512, 1, 64)
     assert ("POST", f"/flavors/{row['id']}/os-extra_specs") in target.calls
-    assert build.remove(target.as_site(), "flavor", TOKEN) == 1
+    assert resources.remove(target.as_site(), "flavor", TOKEN) == 1
 
 
 def test_server_groups_are_found_by_the_mark_in_their_name(target: FakeTarget) -> None:
@@ -124,4 +125,4 @@ def test_server_groups_are_found_by_the_mark_in_their_name(target: FakeTarget) -
     assert made == [row["id"]] * 2
     assert row["name"].startswith("apart-ms-")
     assert row["policy"] == "anti-affinity"
-    assert build.remove(target.as_site(), "server_group", TOKEN, row["id"]) == 1
+    assert resources.remove(target.as_site(), "server_group", TOKEN, row["id"]) == 1

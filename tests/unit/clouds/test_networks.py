@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import networks
+from multisite.clouds import networks, resources
 from multisite.clouds.errors import ConflictInSite, Failed
+from multisite.clouds.resources import lifecycle
 from multisite.domain.manifest import (
     FixedAddress,
     NetworkRecord,
@@ -27,7 +28,7 @@ PORT = PortRecord("p0", "web", "n0", "fa:16:3e:00:00:01", (FixedAddress("s0", "1
 
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch) -> FakeTarget:
-    monkeypatch.setattr(networks, "_LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.0)
     return FakeTarget()
 
 
@@ -131,7 +132,7 @@ def test_remove_takes_the_token_and_the_id(target: FakeTarget) -> None:
     site = target.as_site()
     by_token = networks.ensure_network(site, TOKEN, NETWORK, "plane")
     by_id = networks.ensure_network(site, f"{TOKEN}-lost-its-tag", NETWORK, "plane")
-    assert networks.remove(site, "network", TOKEN, by_id) == 2
+    assert resources.remove(site, "network", TOKEN, by_id) == 2
     assert by_token not in target.rows["networks"]
-    assert networks.remove(site, "network", TOKEN, by_id) == 1, "gone is as good"
+    assert resources.remove(site, "network", TOKEN, by_id) == 1, "gone is as good"
     assert target.left() == {}

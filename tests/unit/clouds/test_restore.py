@@ -9,6 +9,7 @@ import pytest
 
 from multisite.clouds import restore
 from multisite.clouds.errors import Failed, Refused, TimedOut, UnknownOutcome
+from multisite.clouds.resources import lifecycle
 from multisite.clouds.restore import (
     WantedVolume,
     import_record,
@@ -25,7 +26,7 @@ RECORD = {"backup_service": "posix", "backup_url": "url-v-0"}
 
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch) -> FakeTarget:
-    monkeypatch.setattr(restore, "_LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.0)
     fake = FakeTarget()
     fake.rows["backups"]["b-v-0"] = {"id": "b-v-0", "status": "available"}
     return fake

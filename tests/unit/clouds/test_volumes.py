@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import volumes
+from multisite.clouds import restore, volumes
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Failed, Refused, TimedOut
 from multisite.clouds.volumes import Backup, next_parent
@@ -107,7 +107,7 @@ def test_deleting_what_is_gone_is_harmless(fake: FakeCloud, site: CloudSite) -> 
     states(fake, "/group_snapshots/g1", "group_snapshot", None)
     volumes.delete_snapshot(site, "s1")
     volumes.delete_backup(site, "b1")
-    volumes.delete_volume(site, "v1")
+    restore.remove_volume(site, "v1")
     volumes.delete_group_snapshot(site, "g1")
 
 
@@ -262,17 +262,3 @@ def test_times_are_utc(fake: FakeCloud, site: CloudSite) -> None:
     fake.json("GET", VOLUME, "/backups/detail", {"backups": rows})
     moment = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
     assert [(b.created_at, b.data_at) for b in volumes.backups(site)] == [(moment, moment)] * 2
-
-
-def test_a_volume_from_a_snapshot_is_made_once(fake: FakeCloud, site: CloudSite) -> None:
-    source = volumes.Snapshot("snap-1", "v1", "available", 2)
-    fake.json("GET", VOLUME, "/volumes/detail", {"volumes": []})
-    fake.json("POST", VOLUME, "/volumes", {"volume": {"id": "n1"}}, 202)
-    states(
-        fake, "/volumes/n1", "volume", {"id": "n1", "status": "creating"}, {"id": "n1", "status": "available"}
-    )
-    assert volumes.volume_from_snapshot(site, TOKEN, source, "copy") == "n1"
-    mine = {"id": "n1", "name": "copy", "status": "available", "metadata": {"multisite_token": TOKEN}}
-    fake.json("GET", VOLUME, "/volumes/detail", {"volumes": [mine]})
-    assert volumes.volume_from_snapshot(site, TOKEN, source, "copy") == "n1"
-    assert len(fake.sent("POST", "/volumes")) == 1

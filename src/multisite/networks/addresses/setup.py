@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from multisite.clouds import addresses as neutron
+from multisite.clouds import resources
 from multisite.clouds.addresses import Changed, FloatingIp
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
@@ -100,7 +101,7 @@ class CreateSteps:
                 _unmark(cloud, result["id"])
                 return
             known = result["id"] if result is not None else None
-            neutron.remove_by_token(cloud, ctx.token, known, late=result is None)
+            resources.remove(cloud, "floating_ip", ctx.token, known, late=result is None)
 
         return undo
 
@@ -171,7 +172,7 @@ class DeleteSteps:
             if member.adopted:
                 _unmark(cloud, member.floating_ip_id)
             elif (found := tools.binder.reader.floating_ip(address, member)) is not None:
-                neutron.remove(cloud, found.id)
+                resources.delete_one(cloud, "floating_ip", found.id)
             return {"kept": member.adopted}
 
         return run

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from multisite.clouds import addresses as neutron
-from multisite.clouds import networks
+from multisite.clouds import networks, resources
 from multisite.clouds.addresses import Changed
 from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
@@ -95,7 +95,7 @@ class PathSteps:
     def no_address(self, site: str) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:
             known = result["id"] if result is not None else None
-            neutron.remove_by_token(self.opens.open(site), ctx.token, known, late=result is None)
+            resources.remove(self.opens.open(site), "floating_ip", ctx.token, known, late=result is None)
 
         return undo
 
@@ -115,7 +115,7 @@ class PathSteps:
     def no_group(self, site: str) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:
             known = result["id"] if result is not None else None
-            networks.remove(self.opens.open(site), "security_group", ctx.token, known, late=result is None)
+            resources.remove(self.opens.open(site), "security_group", ctx.token, known, late=result is None)
 
         return undo
 

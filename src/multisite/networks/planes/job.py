@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
-from multisite.clouds import planes, routers, stretched, tokens
+from multisite.clouds import planes, resources, routers, stretched
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.projects import seeing
-from multisite.clouds.tokens import Kind
+from multisite.clouds.resources import Kind
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.outcome import Outcome
@@ -72,7 +72,7 @@ def remove_router(
     Also out of subnets that carry the token: a repair may have made another one since.  As ``routers.remove``.
     """
     token = token_of(job_id, "subnet", cloud.name)
-    subnets = {found.id for found in tokens.find_by_token(cloud, "subnet", token)}
+    subnets = {found.id for found in resources.find(cloud, "subnet", token)}
     subnets |= {subnet} if subnet else set()
     routers.remove(cloud, token_of(job_id, "router", cloud.name), router, *sorted(subnets), late=late)
 
@@ -114,7 +114,7 @@ class Realizing:
 
     def network(self, part: Part, ctx: StepContext) -> Json:
         cloud = self.opens.open(part.site)
-        row = stretched.ensure(cloud, "network", ctx.token, self._fields(cloud, part))
+        row = resources.ensure(cloud, "network", ctx.token, self._fields(cloud, part))
         return {"id": row["id"], "mtu": row.get("mtu")}
 
     def subnet(self, part: Part, ctx: StepContext) -> Json:
@@ -127,14 +127,15 @@ class Realizing:
         fields |= {"subnetpool_id": part.pool_id} if part.cidr is None else {"cidr": part.cidr}
         if not part.gateway:
             fields["gateway_ip"] = None
-        row = stretched.ensure(cloud, "subnet", ctx.token, fields)
+        row = resources.ensure(cloud, "subnet", ctx.token, fields)
         return {"id": row["id"], "cidr": row["cidr"]}
 
     def router(self, part: Part, ctx: StepContext) -> Json:
         """The interface has no token of its own: it is the router's, and found by it."""
         cloud = self.opens.open(part.site)
         gateway = {"external_gateway_info": {"network_id": part.external_id}}
-        made = routers.ensure(cloud, ctx.token, self._fields(cloud, part) | gateway)
+        fields = self._fields(cloud, part) | gateway
+        made = str(resources.ensure(cloud, "router", ctx.token, fields)["id"])
         routers.attach(cloud, made, ctx.result_of(f"subnet:{part.site}")["id"])
         return {"id": made}
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from multisite.clouds import planes, stretched, tokens
+from multisite.clouds import planes, resources, stretched
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.projects import seeing
 from multisite.domain.errors import NotFound
@@ -88,7 +88,7 @@ def _known(cloud: CloudSite, part: OrphanedResources, kind: Literal["network", "
         return part.made.network_id if kind == "network" else part.made.router_id
     if kind == "router" and not part.router:
         return None
-    found = tokens.find_by_token(cloud, kind, token_of(part.job_id, kind, part.site))
+    found = resources.find(cloud, kind, token_of(part.job_id, kind, part.site))
     return found[0].id if found else None
 
 

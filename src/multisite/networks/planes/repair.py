@@ -13,7 +13,7 @@ from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
-from multisite.clouds import plane_sights, routers, stretched
+from multisite.clouds import plane_sights, resources, routers
 from multisite.clouds.addresses import external_network
 from multisite.clouds.connect import CloudSite
 from multisite.domain.plane_drift import of_site
@@ -75,7 +75,7 @@ class Repairing:
             ctx.event(f"mended at {site}: {wrong.what}")
 
     def network(self, cloud: CloudSite, record: PlaneRecord, made: MadeAt) -> None:
-        row = stretched.ensure(
+        row = resources.ensure(
             cloud, "network", self._token("network", cloud), self._fields(cloud, record, made)
         )
         self._keep(cloud, network_id=row["id"], mtu=row.get("mtu"))
@@ -89,7 +89,7 @@ class Repairing:
             fields["subnetpool_id"] = made.pool_id
         if not record.plane.has_gateway:
             fields["gateway_ip"] = None
-        row = stretched.ensure(cloud, "subnet", self._token("subnet", cloud), fields)
+        row = resources.ensure(cloud, "subnet", self._token("subnet", cloud), fields)
         self._keep(cloud, subnet_id=row["id"])
 
     def gateway(self, cloud: CloudSite, record: PlaneRecord, made: MadeAt) -> None:
@@ -100,7 +100,8 @@ class Repairing:
         """Its id is kept before it gets an interface: else that would count as somebody's in the network."""
         external = made.external_id or external_network(cloud, None)
         fields = {"external_gateway_info": {"network_id": external}}
-        id = routers.ensure(cloud, self._token("router", cloud), self._fields(cloud, record, made) | fields)
+        fields = self._fields(cloud, record, made) | fields
+        id = str(resources.ensure(cloud, "router", self._token("router", cloud), fields)["id"])
         self._keep(cloud, router_id=id, external_id=external)
 
     def external_gateway(self, cloud: CloudSite, _record: PlaneRecord, made: MadeAt) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from multisite.clouds import remote_ports, stretched
+from multisite.clouds import remote_ports, resources, stretched
 from multisite.clouds.errors import Refused
 from multisite.domain.stretched import Member, StretchedNetwork, StretchKind
 from multisite.jobs.model import Json, StepContext, StepFailed
@@ -57,7 +57,7 @@ def make_network(around: Around, network: StretchedNetwork, member: Member, ctx:
         fields["provider:physical_network"] = member.physical_network
     if network.mtu is not None:
         fields["mtu"] = network.mtu
-    row = stretched.ensure(site, "network", ctx.token, fields)
+    row = resources.ensure(site, "network", ctx.token, fields)
     return {"id": row["id"], "mtu": row["mtu"]}
 
 
@@ -99,7 +99,7 @@ def make_subnet(around: Around, network: StretchedNetwork, member: Member, ctx: 
     }
     if member.pool is not None:
         fields["allocation_pools"] = [{"start": member.pool[0], "end": member.pool[1]}]
-    return {"id": stretched.ensure(around.clouds.open(member.site), "subnet", ctx.token, fields)["id"]}
+    return {"id": resources.ensure(around.clouds.open(member.site), "subnet", ctx.token, fields)["id"]}
 
 
 def set_pools(around: Around, member: Member, pools: tuple[tuple[str, str], ...], ctx: StepContext) -> Json:  # noqa: ARG001

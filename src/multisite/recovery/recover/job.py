@@ -119,7 +119,7 @@ def recover_steps(steps: Steps, summary: Callable[[StepContext], Json]) -> list[
 
 def _group_steps(steps: Steps) -> list[Step]:
     new, site = [g for g in steps.plan.security_groups if g.use is None], steps.plan.target_site
-    undo = steps.remove_network_thing("security_group")
+    undo = steps.remove("security_group")
     made = [
         Step(g.step, f"create security group {g.name}", steps.make_group(g), undo, (), CALLS, site)
         for g in new
@@ -137,12 +137,12 @@ def _network_steps(steps: Steps) -> list[Step]:
     for network in steps.plan.networks:
         if network.use is not None:
             continue
-        undo = steps.remove_network_thing("network")
+        undo = steps.remove("network")
         title = f"Create network {network.name}"
         made.append(Step(network.step, title, steps.make_network(network), undo, (), CALLS, site))
         for subnet in network.subnets:
             title = f"Create subnet {subnet.record.name or subnet.record.cidr} in network {network.name}"
-            undo = steps.remove_network_thing("subnet")
+            undo = steps.remove("subnet")
             run = steps.make_subnet(network, subnet)
             made.append(Step(subnet.step, title, run, undo, (network.step,), CALLS, site))
         ports = tuple(p.step for p in steps.plan.ports if p.record.network_id == network.record.id)
@@ -163,7 +163,7 @@ def _port_steps(steps: Steps) -> list[Step]:
             needs = (network.step, *(s.step for s in network.subnets))
         needs += rules if port.record.security_group_ids else ()
         title = f"Create port {port.record.name or port.record.mac_address} in network {network.name}"
-        undo = steps.remove_network_thing("port")
+        undo = steps.remove("port")
         made.append(Step(port.step, title, steps.make_port(port), undo, needs, CALLS, site))
     return made
 
@@ -182,7 +182,7 @@ def _compute_steps(steps: Steps) -> list[Step]:
             title = f"Create key pair {keypair.name}"
             made.append(Step(keypair.step, title, steps.make_keypair(keypair), undo, (), CALLS, site))
     for group in plan.server_groups:
-        undo = steps.remove_compute_thing("server_group")
+        undo = steps.remove("server_group")
         title = f"Create server group {group.record.name}"
         made.append(Step(group.step, title, steps.make_server_group(group), undo, (), CALLS, site))
     return made
@@ -195,7 +195,7 @@ def _server_steps(steps: Steps, name: str) -> list[Step]:
         server.step,
         f"Boot server {record.name}",
         steps.boot(server),
-        steps.remove_compute_thing("server"),
+        steps.remove_server,
         _needs_of_server(steps, name),
         None,
         site,

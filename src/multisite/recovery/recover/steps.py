@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from multisite.clouds import build, networks, tokens
+from multisite.clouds import build, networks, resources
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.tokens import Kind
+from multisite.clouds.resources import Kind, tokens
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import Json, Step, StepContext, StepFailed
 from multisite.recovery.methods import METHODS
@@ -142,10 +142,10 @@ class Steps:
 
         return run
 
-    def remove_network_thing(self, kind: Kind) -> Undo:
+    def remove(self, kind: Kind) -> Undo:
         def undo(ctx: StepContext, result: Json | None) -> None:
             known = result["id"] if result is not None else None
-            networks.remove(self.site(), kind, ctx.token, known, late=result is None)
+            resources.remove(self.site(), kind, ctx.token, known, late=result is None)
 
         return undo
 
@@ -165,7 +165,7 @@ class Steps:
                 f"flavor {result['id'] if result else ''} is kept: {', '.join(sorted(users)[:5])} use it"
             )
         else:
-            self.remove_compute_thing("flavor")(ctx, result)
+            self.remove("flavor")(ctx, result)
 
     def make_keypair(self, keypair: model.PlannedKeypair) -> Run:
         return lambda _: {"id": build.ensure_keypair(self.site(), keypair.record, keypair.name)}
@@ -179,12 +179,9 @@ class Steps:
             "id": build.ensure_server_group(self.site(), ctx.token, group.record, fresh=fresh(ctx))
         }
 
-    def remove_compute_thing(self, kind: Kind) -> Undo:
-        def undo(ctx: StepContext, result: Json | None) -> None:
-            known = result["id"] if result is not None else None
-            build.remove(self.site(), kind, ctx.token, known, timeout=UNDO_SECONDS, late=result is None)
-
-        return undo
+    def remove_server(self, ctx: StepContext, result: Json | None) -> None:
+        known = result["id"] if result is not None else None
+        build.remove_servers(self.site(), ctx.token, known, timeout=UNDO_SECONDS, late=result is None)
 
     def boot(self, server: model.PlannedServer) -> Run:
         """Boot with all its ports and volumes, and look that each volume became the device it was."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from multisite.clouds import build, networks, restore
+from multisite.clouds.resources import lifecycle
 from multisite.recovery.recover import service
 from tests.unit.recovery.recover_world import World
 
@@ -20,8 +20,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def world(running: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    for module in (build, networks, restore):
-        monkeypatch.setattr(module, "_LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(service, "read_target", running.read_facts)
     running.reset()
     return running

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from multisite.clouds import tokens
+from multisite.clouds.resources import tokens
 from multisite.domain.errors import Conflict
 from multisite.domain.model import RecoveryState
 from multisite.jobs.model import StepState

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import Unreachable
-from multisite.clouds.tokens import KINDS, Kind, checked, find_by_token, mark, named, seal, sweep
+from multisite.clouds.errors import Failed, UnknownOutcome, Unreachable
+from multisite.clouds.resources import KINDS, Kind, ensure, find, find_of_job, lifecycle, remove, seal
+from multisite.clouds.resources.tokens import checked, mark, named
 
 from .conftest import FakeCloud
 
@@ -27,6 +28,8 @@ PATHS = {
     "port": ("network", "/ports", "ports"),
     "security_group": ("network", "/security-groups", "security_groups"),
     "router": ("network", "/routers", "routers"),
+    "floating_ip": ("network", "/floatingips", "floatingips"),
+    "group_snapshot": ("block-storage", "/group_snapshots/detail", "group_snapshots"),
     "flavor": ("compute", "/flavors/detail", "flavors"),
     "keypair": ("compute", "/os-keypairs", "keypairs"),
     "server_group": ("compute", "/os-server-groups", "server_groups"),
@@ -37,7 +40,7 @@ def made(kind: Kind, token: str, number: int) -> dict[str, Any]:
     """What the list shows of something that was created with ``mark`` (and, every other one, sealed)."""
     row: dict[str, Any] = {"id": f"{kind}-{number}", "name": "db", "status": "ok", "metadata": {}, "tags": []}
     row |= mark(kind, token, {"name": "db"})
-    if row.get("description") and number % 2 and kind != "flavor":
+    if row.get("description") and number % 2 and kind not in ("flavor", "group_snapshot"):
         row |= {"tags": ["mine", token], "description": "for people"}
     return row
 
@@ -57,53 +60,51 @@ def test_find(fake: FakeCloud, site: CloudSite, kind: Kind) -> None:
     rows = [made(kind, token, n) for n, token in enumerate([TOKEN, TOKEN, OTHER_STEP, OTHER_JOB])]
     rows.append({"id": "x", "name": "people's", "description": None, "metadata": None, "tags": []})
     listing(fake, kind, rows)
-    assert [f.id for f in find_by_token(site, kind, TOKEN)] == [f"{kind}-0", f"{kind}-1"]
+    assert [f.id for f in find(site, kind, TOKEN)] == [f"{kind}-0", f"{kind}-1"]
     assert len(fake.sent("GET", PATHS[kind][1])) <= 2
 
 
-def test_sweep(fake: FakeCloud, site: CloudSite) -> None:
+def test_find_of_job(fake: FakeCloud, site: CloudSite) -> None:
     for kind in KINDS:
         listing(fake, kind, [made(kind, token, n) for n, token in enumerate([TOKEN, OTHER_STEP, OTHER_JOB])])
-    found = sweep(site, "7c1a")
+    found = find_of_job(site, "7c1a")
     assert sorted((f.kind, f.id) for f in found) == sorted((k, f"{k}-{n}") for k in KINDS for n in (0, 1))
     assert {f.token for f in found if f.kind == "volume"} == {TOKEN, OTHER_STEP}
     lists = [r for r in fake.mock.request_history if "/v2" in r.path or "/v3/p1" in r.path]
     assert len(lists) < 2 * len(KINDS)
 
 
-def test_sweep_of_a_site_without_a_service(fake: FakeCloud, site: CloudSite) -> None:
+def test_find_of_job_of_a_site_without_a_service(fake: FakeCloud, site: CloudSite) -> None:
     fake.missing.add("block-storage")
     for kind in KINDS:
         listing(fake, kind, [])
-    assert sweep(site, "7c1a") == []
+    assert find_of_job(site, "7c1a") == []
 
 
 def test_a_failure_is_not_nothing(fake: FakeCloud, site: CloudSite) -> None:
     fake.json("GET", "block-storage", "/volumes/detail", {}, 503, headers={"x-openstack-request-id": "r"})
     with pytest.raises(Unreachable):
-        find_by_token(site, "volume", TOKEN)
+        find(site, "volume", TOKEN)
 
 
 def test_backups_marked_by_name_only(fake: FakeCloud, site: CloudSite) -> None:
     listing(fake, "backup", [{"id": "b", "name": TOKEN, "metadata": {}}])
-    assert [f.id for f in find_by_token(site, "backup", TOKEN)] == ["b"]
+    assert [f.id for f in find(site, "backup", TOKEN)] == ["b"]
 
 
 def test_seal_keeps_other_tags_and_gives_the_description(fake: FakeCloud, site: CloudSite) -> None:
     shown = {"id": "n1", "tags": ["mine"], "description": TOKEN}
-    fake.json("GET", "network", "/networks/n1", {"network": shown})
     fake.json("PUT", "network", "/networks/n1/tags", {"tags": []})
     fake.json("PUT", "network", "/networks/n1", {"network": {}})
-    seal(site, "network", "n1", TOKEN, "office")
+    seal(site, "network", shown, TOKEN, "office")
     assert fake.sent("PUT", "/networks/n1/tags")[0].json() == {"tags": ["mine", TOKEN]}
     assert fake.sent("PUT", "/networks/n1")[0].json() == {"network": {"description": "office"}}
 
 
 def test_seal_twice_changes_nothing(fake: FakeCloud, site: CloudSite) -> None:
     shown = {"id": "g1", "tags": [TOKEN], "description": "office"}
-    fake.json("GET", "network", "/security-groups/g1", {"security_group": shown})
-    seal(site, "security_group", "g1", TOKEN, "office")
-    seal(site, "server", "s1", TOKEN)
+    seal(site, "security_group", shown, TOKEN, "office")
+    seal(site, "server", {"id": "s1"}, TOKEN)
     assert not [r for r in fake.mock.request_history if r.method == "PUT"]
 
 
@@ -126,3 +127,42 @@ def test_names_suit_every_release_of_nova() -> None:
 def test_tokens_a_service_would_refuse(token: str) -> None:
     with pytest.raises(ValueError, match="multisite:"):
         checked(token)
+
+
+def test_one_of_a_snapshot_is_made_once(fake: FakeCloud, site: CloudSite) -> None:
+    fields = {"snapshot_id": "snap-1", "size": 2, "name": "copy"}
+    listing(fake, "volume", [])
+    fake.json("POST", "block-storage", "/volumes", {"volume": {"id": "n1"}}, 202)
+    assert ensure(site, "volume", TOKEN, fields)["id"] == "n1"
+    listing(fake, "volume", [made("volume", TOKEN, 1) | {"id": "n1"}])
+    assert ensure(site, "volume", TOKEN, fields)["id"] == "n1"
+    assert len(fake.sent("POST", "/volumes")) == 1
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+def test_after_a_lost_answer_it_is_looked_again(
+    fake: FakeCloud, site: CloudSite, monkeypatch: pytest.MonkeyPatch, took_effect: bool
+) -> None:
+    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.0)
+    seen = [{"keypair": made("keypair", TOKEN, 1)}] if took_effect else []
+    answers = [{"json": {"keypairs": rows}} for rows in ([], seen)]
+    fake.mock.register_uri("GET", f"{fake.base('compute')}/os-keypairs", answers)
+    fake.json("POST", "compute", "/os-keypairs", {}, 504)
+    if took_effect:
+        assert ensure(site, "keypair", TOKEN, {"name": "db"})["id"] == "keypair-1"
+    else:
+        with pytest.raises(UnknownOutcome):
+            ensure(site, "keypair", TOKEN, {"name": "db"})
+    assert len(fake.sent("POST", "/os-keypairs")) == 1
+
+
+def test_what_is_still_there_is_not_removed(
+    fake: FakeCloud, site: CloudSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "LIST_LAG_SECONDS", 0.0)
+    kinds: tuple[Kind, ...] = ("router", "flavor")
+    for kind in kinds:
+        listing(fake, kind, [made(kind, TOKEN, 1)])
+        fake.json("DELETE", PATHS[kind][0], f"/{kind}s/{kind}-1", None, 204)
+        with pytest.raises(Failed, match=f"still there: {kind}-1"):
+            remove(site, kind, TOKEN)

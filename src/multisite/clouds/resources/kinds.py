@@ -1,0 +1,115 @@
+"""The kinds of OpenStack resources Multisite makes, as data: a new kind is a row of ``KINDS`` and its name in ``Kind``.
+
+| the token is in | kinds | how it is found |
+|---|---|---|
+| metadata ``multisite_token`` | server, volume, snapshot, backup (3.43) | list, matched here: Nova refuses ``metadata`` as a filter, which filters Cinder knows is up to its deployer, an unknown one is dropped silently and answers everything |
+| the description of the create request, then a tag | kinds of Neutron | filters ``tags`` and ``description`` |
+| the description | flavor (2.55), group snapshot | list, matched here |
+| a suffix of the name, made of digests | key pair, server group: nothing else can be written | list, matched here |
+| nowhere | imported backup: importing takes the record as it is | by its id, which importing keeps |
+
+Neutron takes no tags when it creates (but for ports), and between a create and a second call a crash fits.  So the
+description carries the token first; then the resource is tagged and gets the description it should have.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+Kind = Literal[
+    "server",
+    "volume",
+    "snapshot",
+    "group_snapshot",
+    "backup",
+    "network",
+    "subnet",
+    "port",
+    "security_group",
+    "router",
+    "floating_ip",
+    "keypair",
+    "flavor",
+    "server_group",
+]
+
+
+class TokenPlace(Enum):
+    """Where a kind carries its token."""
+
+    METADATA = "metadata"
+    TAG = "tag"
+    DESCRIPTION = "description"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class ResourceKind:
+    """How a kind is spoken of with its service.
+
+    ``service``: property of CloudSite.  ``path`` of the collection, ``key`` of one in a body, ``keys`` of many.
+    ``listing``: what is behind the path to list with everything.  ``microversion`` is pinned where the shape of an
+    answer depends on it, ``listed_at`` where listing needs another one.  ``filters`` of every list.
+    ``lags``: lists show one for a while after it is gone.  ``optional``: a service may not know the kind (404).
+    """
+
+    service: Literal["compute", "volume", "network"]
+    path: str
+    key: str
+    keys: str
+    token: TokenPlace
+    listing: str = ""
+    microversion: str | None = None
+    listed_at: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+    nested: bool = False
+    lags: bool = False
+    optional: bool = False
+
+
+def _neutron(path: str, key: str, keys: str) -> ResourceKind:
+    return ResourceKind("network", path, key, keys, TokenPlace.TAG)
+
+
+def _cinder(key: str, token: TokenPlace = TokenPlace.METADATA, *, optional: bool = False) -> ResourceKind:
+    """3.43 shows a backup's metadata; snapshots of attached volumes need "force", which 3.66 and later refuse."""
+    return ResourceKind("volume", f"/{key}s", key, f"{key}s", token, "/detail", "3.43", optional=optional)
+
+
+# Pinned for Nova: 2.90 (Yoga) takes a host name; lists of 2.69 and later show servers of a cell that is down without
+# their metadata; 2.55 and later show a flavor's description, 2.10 user ids of key pairs.  "is_public": private
+# flavors too, for administrators; it is ignored for others.
+KINDS: Mapping[Kind, ResourceKind] = {
+    "server": ResourceKind(
+        "compute", "/servers", "server", "servers", TokenPlace.METADATA, "/detail", "2.90", "2.1", lags=True
+    ),
+    "volume": _cinder("volume"),
+    "snapshot": _cinder("snapshot"),
+    "group_snapshot": _cinder("group_snapshot", TokenPlace.DESCRIPTION, optional=True),
+    "backup": _cinder("backup"),
+    "network": _neutron("/networks", "network", "networks"),
+    "subnet": _neutron("/subnets", "subnet", "subnets"),
+    "port": _neutron("/ports", "port", "ports"),
+    "security_group": _neutron("/security-groups", "security_group", "security_groups"),
+    "router": _neutron("/routers", "router", "routers"),
+    "floating_ip": _neutron("/floatingips", "floatingip", "floatingips"),
+    "flavor": ResourceKind(
+        "compute", "/flavors", "flavor", "flavors", TokenPlace.DESCRIPTION, "/detail", "2.61",
+        filters={"is_public": "None"}, lags=True,
+    ),
+    "keypair": ResourceKind(
+        "compute", "/os-keypairs", "keypair", "keypairs", TokenPlace.NAME, microversion="2.35", nested=True
+    ),
+    "server_group": ResourceKind(
+        "compute", "/os-server-groups", "server_group", "server_groups", TokenPlace.NAME, microversion="2.64",
+        lags=True,
+    ),
+}  # fmt: skip
+
+
+def label(kind: Kind) -> str:
+    """A kind in words: "security group"."""
+    return kind.replace("_ip", " IP").replace("_", " ")

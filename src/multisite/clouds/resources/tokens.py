@@ -1,0 +1,89 @@
+"""The token ``multisite:<job>:<step>``: how it is written on a resource, and read in what a list shows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from multisite.clouds.resources.kinds import KINDS, Kind, TokenPlace
+
+KEY = "multisite_token"
+LONGEST = 255
+"""Length limit of a Neutron tag, a description there, and a metadata value of Nova and Cinder."""
+
+
+def job_prefix(job_id: str) -> str:
+    """What the tokens of all steps of a job begin with."""
+    return f"multisite:{job_id}:"
+
+
+def checked(token: str) -> str:
+    """The token, if every service accepts it; ValueError says why not (it is made of our own names)."""
+    if not token.startswith("multisite:") or token.count(":") < 2:
+        raise ValueError(f"{token!r} is not multisite:<job>:<step>")
+    if len(token) > LONGEST or "," in token or not token.isprintable():
+        raise ValueError(
+            f"{token!r}: at most {LONGEST} printable characters, no comma (Neutron separates tags by it)"
+        )
+    return token
+
+
+def mark(kind: Kind, token: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``fields`` of a create request with the token where this kind carries it; a kind marked in its name gets a
+    longer one.
+    """
+    checked(token)
+    marked, place = dict(fields), KINDS[kind].token
+    if place is TokenPlace.METADATA:
+        marked["metadata"] = {**(fields.get("metadata") or {}), KEY: token}
+    elif place is TokenPlace.NAME:
+        marked["name"] = named(str(fields["name"]), token)
+    else:
+        marked["description"] = token
+    return marked
+
+
+def named(name: str, token: str) -> str:
+    """``name`` with the token's digests behind it, in letters every release takes for a key pair.
+
+    The first digest is the job's, the second the token's; 255 characters at most, the name is cut.
+    """
+    suffix = _suffix(token)
+    return name[: LONGEST - len(suffix)] + suffix
+
+
+def carries(kind: Kind, row: Mapping[str, Any], token: str) -> bool:
+    """Whether what a list shows has exactly this token.  Where metadata counts, a name that *is* the token does too."""
+    if KINDS[kind].token is TokenPlace.NAME:
+        return str(row["name"]).endswith(_suffix(token))
+    return token in read(kind, row)
+
+
+def carries_of_job(kind: Kind, row: Mapping[str, Any], job_id: str) -> bool:
+    """Whether what a list shows has a token of any step of this job."""
+    prefix = job_prefix(job_id)
+    if KINDS[kind].token is TokenPlace.NAME:
+        return _suffix(prefix)[: -len(_digest(prefix))] in str(row["name"])
+    return any(token.startswith(prefix) for token in read(kind, row))
+
+
+def read(kind: Kind, row: Mapping[str, Any]) -> list[str]:
+    """The tokens that can be read in a row: none for kinds marked in their name."""
+    place = KINDS[kind].token
+    if place is TokenPlace.METADATA:
+        places = [(row.get("metadata") or {}).get(KEY), row.get("name")]
+    elif place is TokenPlace.TAG:
+        places = [*row.get("tags", ()), row.get("description")]
+    else:
+        places = [row.get("description")]
+    return [place for place in places if isinstance(place, str) and place.startswith("multisite:")]
+
+
+def _suffix(token: str) -> str:
+    job = ":".join(token.split(":")[:2])
+    return f"-ms-{_digest(job)}-{_digest(token)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
