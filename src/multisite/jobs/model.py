@@ -7,7 +7,7 @@ steps whose needs are done run at the same time, bounded by named limits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar, overload
@@ -108,6 +108,9 @@ class JobKind:
     steps may hold it at the same time; unknown names mean 1.
     ``outcome`` says what becomes of the object the job was about (``outcome.Outcome``), durably, once the job is at
     rest.  ``finished`` is for what a table cannot say: called at least once with the final state, before it.
+    ``left`` is asked when every step was undone, with the job's id, its parameters and the sites where steps with an
+    undo had begun: what is still there of the job, as pairs of a step ("" when that is not known) and words.  The undo
+    has failed when it finds something or raises.
     """
 
     name: str
@@ -116,6 +119,7 @@ class JobKind:
     limits: Mapping[str, int] = field(default_factory=dict)
     finished: Callable[[str, JobState, Mapping[str, Json]], None] | None = None
     outcome: AppliesOutcome | None = None
+    left: Callable[[str, Mapping[str, Json], Collection[str]], Sequence[tuple[str, str]]] | None = None
 
 
 class StepFailed(Exception):

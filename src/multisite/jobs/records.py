@@ -233,16 +233,24 @@ class Records:
             self._note(session, row.id, ENGINE, "undoing what was made")
             return JobState.UNDOING
 
-    def conclude_undo(self, claim: Claim) -> JobState:
-        """UNDONE only when no step that ever started is left."""
+    def conclude_undo(self, claim: Claim, found: Sequence[tuple[str, str]] = ()) -> JobState:
+        """UNDONE only when no step that ever started is left, and nothing was ``found`` of the job (step, words).
+
+        A step of which something was found is undone again when that is asked for.
+        """
         with self._owned(claim) as (session, row):
             steps = rows.steps(session, [claim.job_id])[claim.job_id]
+            for step in steps:
+                if words := [what for name, what in found if name == step.name]:
+                    step.state, step.error = StepState.UNDO_FAILED, "; ".join(words)
+            others = [what for name, what in found if name not in {step.name for step in steps}]
             left = [step for step in steps if step.attempt > 0 and step.state != StepState.UNDONE]
-            if not left:
+            if not left and not others:
                 row.undo_error = None
                 return self._rest(session, row, JobState.UNDONE)
             failed = [f"{step.title}: {step.error}" for step in left if step.state == StepState.UNDO_FAILED]
-            row.undo_error = f"not undone: {len(left)} of {len(steps)} steps: {'; '.join(failed)}"
+            reasons = "; ".join([*failed, *others])
+            row.undo_error = f"not undone: {len(left)} of {len(steps)} steps: {reasons}"
             return self._rest(session, row, JobState.UNDO_FAILED)
 
     def give_up(self, claim: Claim, error: str) -> JobState:

@@ -64,8 +64,26 @@ class Runner:
             )
         if state == JobState.UNDOING:
             await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
-            state = await self._worker.record(self._retry, self._records.conclude_undo, self._claim)
+            left = await self._worker.work(self._left)
+            state = await self._worker.record(self._retry, self._records.conclude_undo, self._claim, left)
         await self._settle(state)
+
+    def _left(self) -> Sequence[tuple[str, str]]:
+        """What is found of the job once every step was undone; before, the steps say it themselves."""
+        begun = [
+            step for step in self._retry(self._records.get, self._claim.job_id).steps if step.attempt > 0
+        ]
+        if self._kind.left is None or any(step.state != StepState.UNDONE for step in begun):
+            return ()
+        undone = {step.name for step in self._steps if step.undo is not None}
+        sites = {step.site for step in begun if step.site is not None and step.name in undone}
+        try:
+            with work.doing(replace(self._claim.work, undoing=True)):
+                return self._kind.left(self._claim.job_id, self._claim.params, sites)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            return [("", f"what is left cannot be told: {describe(error)}: undo it again when that is over")]
 
     def _plan(self) -> str | None:
         """Rebuild the steps; what is wrong when they are not those the job was accepted with."""

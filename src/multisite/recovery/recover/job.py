@@ -7,7 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from multisite.clouds.connect import Sites
+from multisite.clouds import build
+from multisite.clouds.connect import CloudSite, Sites
+from multisite.clouds.resources import Found, Kind
+from multisite.clouds.resources.left import left_by_job
+from multisite.clouds.resources.tokens import job_prefix
 from multisite.domain.model import RecoveryState
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
 from multisite.jobs.view import Job
@@ -31,6 +35,12 @@ RECOVERY_STATES = {
     JobState.UNDONE: RecoveryState.UNDONE,
     JobState.UNDO_FAILED: RecoveryState.UNDO_FAILED,
 }
+
+
+MADE: tuple[Kind, ...] = (
+    "server", "volume", "network", "subnet", "port", "security_group", "flavor", "server_group",
+)  # fmt: skip
+"""What a recovery makes with its token; a key pair has the source's name."""
 
 
 def recover_kind(
@@ -78,7 +88,13 @@ def recover_kind(
         )
 
     limits = {RESTORES: restores_per_site, IMPORTS: restores_per_site, CALLS: calls_per_site}
-    return JobKind(KIND, build, on_failure="pause", limits=limits, finished=finished)
+    left = left_by_job(sites, MADE, stays=flavor_in_use)
+    return JobKind(KIND, build, on_failure="pause", limits=limits, finished=finished, left=left)
+
+
+def flavor_in_use(site: CloudSite, job_id: str, found: Found) -> bool:
+    """A flavor stays while others use it: flavors are everybody's."""
+    return found.kind == "flavor" and bool(build.flavor_users(site, found.id, besides=job_prefix(job_id)))
 
 
 def _summarize(

@@ -8,6 +8,7 @@ from multisite.clouds.resources import tokens
 from multisite.domain.errors import Conflict
 from multisite.domain.model import RecoveryState
 from multisite.jobs.model import StepState
+from tests.unit.recovery.recover_fakes import HttpError
 from tests.unit.recovery.recover_world import OPERATOR, World, row
 
 
@@ -75,10 +76,37 @@ class TestUndo:
             "id": "ghost", "name": "late-list-1", "flavor": {"id": flavor}, "status": "ACTIVE",
             "metadata": {tokens.KEY: f"multisite:{recovery.job_id}:ghost"},
         }  # fmt: skip
+
+        def gone(method: str, path: str) -> None:
+            if path == "/servers/ghost":
+                raise HttpError(404, "Instance ghost could not be found.")
+
+        world.target.before = gone
         world.service.undo(OPERATOR, recovery.id)
         recovery, _ = world.wait(recovery)
         assert recovery.state is RecoveryState.UNDONE
         assert world.target.left() == {"servers": ["ghost"]}
+
+    def test_what_appears_after_its_removal_is_no_undone_recovery(self, world: World) -> None:
+        world.point("late", servers=1)
+        recovery, job = world.recovered("late")
+        step = next(step.name for step in job.steps if step.name.startswith("network"))
+        late = {"id": "late", "name": "plane0", "tags": [f"multisite:{job.id}:{step}"], "description": ""}
+
+        def appears(method: str, path: str) -> None:
+            if world.jobs.get(job.id).step(step).state is StepState.UNDONE:
+                world.target.rows["networks"].setdefault("late", dict(late))
+
+        world.target.before = appears
+        world.service.undo(OPERATOR, recovery.id)
+        recovery, job = world.wait(recovery)
+        assert recovery.state is RecoveryState.UNDO_FAILED
+        assert "site lyon still has network plane0 (late)" in (recovery.error or "")
+        world.target.before = lambda method, path: None
+        world.service.undo(OPERATOR, recovery.id)
+        recovery, _ = world.wait(recovery)
+        assert recovery.state is RecoveryState.UNDONE
+        assert world.target.left() == {}
 
     def test_a_key_pair_that_became_another_is_not_touched(self, world: World) -> None:
         world.point("key", servers=1)
