@@ -223,7 +223,8 @@ class Records:
             if all(step.state == StepState.DONE for step in steps) and row.intent != "undo":
                 return self._rest(session, row, JobState.DONE)
             failed = [step for step in steps if step.state == StepState.FAILED]
-            errors = [f"{step.title}: {step.error}" for step in sorted(failed, key=_ended)]
+            failed.sort(key=lambda step: step.ended_at or now())
+            errors = [f"{step.title}: {step.error}" for step in failed]
             if row.cancel_requested:
                 errors.insert(0, "cancelled by the operator")
             row.error = "; ".join(errors) or row.error
@@ -249,8 +250,7 @@ class Records:
                 row.undo_error = None
                 return self._rest(session, row, JobState.UNDONE)
             failed = [f"{step.title}: {step.error}" for step in left if step.state == StepState.UNDO_FAILED]
-            reasons = "; ".join([*failed, *others])
-            row.undo_error = f"not undone: {len(left)} of {len(steps)} steps: {reasons}"
+            row.undo_error = f"not undone: {len(left)} of {len(steps)} steps: {'; '.join(failed + others)}"
             return self._rest(session, row, JobState.UNDO_FAILED)
 
     def give_up(self, claim: Claim, error: str) -> JobState:
@@ -328,8 +328,8 @@ class Records:
     def get(self, job_id: str) -> Job:
         """With steps and journal.  NotFound."""
         with self.database.session(read_only=True) as session:
-            row = rows.job(session, job_id)
-            return job_view(row, rows.steps(session, [job_id])[job_id], rows.journal(session, job_id))
+            found = rows.job(session, job_id), rows.steps(session, [job_id])[job_id]
+            return job_view(*found, rows.journal(session, job_id))
 
     def unsettled(self) -> list[tuple[str, int]]:
         """Id and run of every job somebody has to carry on with."""
@@ -394,9 +394,6 @@ def _start(step: StepRow, state: StepState, epoch: int) -> None:
 
 def _require(row: JobRow, verb: str, *states: JobState) -> None:
     if row.state not in states:
-        may = ", ".join(states)
-        raise Conflict(f"job: {row.id} is {row.state} and cannot be {verb}; only a job that is {may} can")
-
-
-def _ended(step: StepRow) -> Any:
-    return step.ended_at or now()
+        raise Conflict(
+            f"job: {row.id} is {row.state} and cannot be {verb}; only a job that is {', '.join(states)} can"
+        )
