@@ -38,7 +38,7 @@ def test_undo_at_once_last_first(bench: Bench) -> None:
     steps = [
         bench.step("a"),
         bench.step("b", "a", undo=undo_b),
-        bench.step("c", "b", run=_fail),
+        bench.step("c", "b", "read", run=_fail),
         bench.step("d", "c"),
         bench.step("read", "a", undo=None),
     ]
