@@ -1,4 +1,4 @@
-"""WorkContextFilter things are whose: a project as each site's own Keystone knows it."""
+"""Whose things are: a project as each site's own Keystone knows it."""
 
 from __future__ import annotations
 

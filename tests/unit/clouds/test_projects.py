@@ -1,4 +1,4 @@
-"""WorkContextFilter project a thing is made in: the caller's, or the one an administrator acts for."""
+"""Whose project a thing is made in: the caller's, or the one an administrator acts for."""
 
 from __future__ import annotations
 
