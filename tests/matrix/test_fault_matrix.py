@@ -10,7 +10,7 @@ import pytest
 from multisite.clouds import resources
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import UnknownOutcome
-from multisite.clouds.resources import lifecycle
+from multisite.clouds.resources import left, lifecycle
 from tests.matrix.faults import run as running
 from tests.matrix.faults.cases import FAULTS, PHASES, Case, cases_of, chosen
 from tests.matrix.faults.run import Result, run
@@ -68,6 +68,7 @@ def test_a_partial_list_taken_for_all_there_is_is_seen(
         return len(found)
 
     monkeypatch.setattr(resources, "remove", credulous)
+    monkeypatch.setattr(left, "find_of_job", lambda *_: [])  # else the end of the undo finds what is left
     result = only(setup, cases, "undo:network:GET:/networks:few")
     assert result.letter == "F"
     assert "orphan" in " ".join(result.failed), result.failed
