@@ -172,9 +172,8 @@ class Executor:
         self._in_hand.add(workflow)
         try:
             if not await self._carry_out(job_id, run, self._ownership, dbos_calls.current_owner()):
-                await (
-                    asyncio.Event().wait()
-                )  # what is abandoned never ends, so that DBOS keeps it for the next
+                # What is abandoned never ends, so that DBOS keeps it for the next executor.
+                await asyncio.Event().wait()
         finally:
             self._in_hand.discard(workflow)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -70,7 +71,7 @@ class LocalRun:
         self.due = begun + (following(self._task, started, finished, error) - started).total_seconds()
 
 
-class SharedRun:
+class SharedRun(ABC):
     """What the sorts of tasks have in common that processes share: a lease, and a database that may be away."""
 
     def __init__(self, task: Task, database: Database, holder: str) -> None:
@@ -107,12 +108,14 @@ class SharedRun:
             self._lease = None
             raise
 
+    @abstractmethod
     def _run(self) -> None:
-        raise NotImplementedError
+        """Under the lease: run the task if it is due, and reckon ``due`` anew."""
 
     def _put_off(self) -> None:
         self.due = time.monotonic() + AFTER_TROUBLE
 
+    @abstractmethod
     def seen(self, state: TaskState, present: datetime) -> None:
         """What the row says, and the database's clock."""
 
