@@ -111,11 +111,20 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self.act("/recoveries/preview", _question(restore_point, target_site, mapping))
 
     def start_recovery(
-        self, restore_point: str, target_site: str, mapping: Mapping[str, Any], *, confirm: str
+        self,
+        restore_point: str,
+        target_site: str,
+        mapping: Mapping[str, Any],
+        *,
+        confirm: str,
+        preview: str | None = None,
     ) -> Json:
-        """Start it; ``confirm`` is the application's name.  Returns ``job_id`` and ``recovery``."""
+        """Start it; ``confirm`` is the application's name, ``preview`` the digest of what was shown.
+
+        Returns ``job_id`` and ``recovery``.
+        """
         question = _question(restore_point, target_site, mapping)
-        return self.act("/recoveries", question | {"confirm": confirm})
+        return self.act("/recoveries", question | {"confirm": confirm, "preview": preview})
 
     def recoveries(self) -> Iterator[Recovery]:
         """The project's recoveries."""

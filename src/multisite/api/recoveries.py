@@ -45,7 +45,12 @@ def start_recovery(body: StartIn) -> Any:
     caller = policy().check("recovery:start")
     return _started(
         services().recoveries.start(
-            caller, body.restore_point, body.target_site, body.rules(), confirm=body.confirm
+            caller,
+            body.restore_point,
+            body.target_site,
+            body.rules(),
+            confirm=body.confirm,
+            preview=body.preview,
         )
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 from multisite.domain.findings import Finding, blockers
@@ -147,6 +148,12 @@ class Preview:
     problems: tuple[Finding, ...]
     source_state: str
     predicted_rto_seconds: float | None = None
+
+    @property
+    def digest(self) -> str:
+        """Hex sha256 of what is shown, but for times: by it a start knows that nothing has changed since."""
+        shown = (self.restore_point_id, self.target_site, self.items, self.problems, self.source_state)
+        return sha256(repr(shown).encode()).hexdigest()
 
     @property
     def startable(self) -> bool:

@@ -252,6 +252,7 @@ class Recoveries(Owned):
         mapping: Mapping[str, Any],
         *,
         confirm: str,
+        preview: str | None = None,
     ) -> Recovery:
         self.asked.append(("start", mapping))
         point = self.protections.restore_point(caller, restore_point)

@@ -69,7 +69,8 @@ class Start(ShowOne):
             raise CommandError(
                 f"--yes-recover {parsed_args.yes_recover}: this restore point is of {found['application']!r}"
             )
-        started = self.client.start_recovery(*question, confirm=parsed_args.yes_recover)
+        confirmed = {"confirm": parsed_args.yes_recover, "preview": found["digest"]}
+        started = self.client.start_recovery(*question, **confirmed)
         return _finish(self, started, parsed_args)
 
 

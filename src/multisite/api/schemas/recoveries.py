@@ -56,11 +56,14 @@ class PreviewIn(In):
 
 class StartIn(PreviewIn):
     confirm: Annotated[Name, Field(description="The application's name, as a sign that this is meant")]
+    preview: Annotated[
+        Ref | None, Field(description="The digest of a preview: start only if it would still be the same")
+    ] = None
 
 
 PreviewOut = shown(
     Preview,
-    more={"startable": bool},
+    more={"startable": bool, "digest": str},
     doc="``startable`` is false while a problem blocks; ``data_age_seconds`` is what would be lost.",
 )
 RecoveryOut = shown(Recovery)

@@ -1,13 +1,12 @@
 """What operators do to recover applications: look before, start by their explicit word, resume, undo.
 
-A recovery needs the backup store and the target.  The source is only asked, for a few seconds and in the
-preview alone, whether it is still alive; no answer is an answer.
+A recovery needs the backup store and the target.  The source is only asked, for a few seconds and before
+anything is decided, whether it is still alive; no answer is an answer.
 """
 
 from __future__ import annotations
 
 import builtins
-import threading
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,12 +14,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from multisite.clouds import build
-from multisite.clouds.connect import CloudSite, Sites
-from multisite.clouds.errors import NotFoundInSite, SiteError, Unreachable
+from multisite.clouds.connect import Sites
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 from multisite.domain.caller import Caller
-from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
+from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError
 from multisite.domain.model import Preview, Recovery, RecoveryState
@@ -34,15 +31,13 @@ from multisite.recovery.recover.checks import SourceState
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.mapping import Rules, parse
 from multisite.recovery.recover.plan import Decision, SpeedModel, decide
+from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, ask_source
 from multisite.recovery.recover.speed import measured
 from multisite.recovery.recover.target_facts import read_target
 from multisite.store.database import Database
 from multisite.store.recoveries import RecoveryRepository
 from multisite.store.trail import AuditTrail
 
-SOURCE_SECONDS = 8.0
-"""So long the source may take to tell whether it is alive."""
-_STOPPED = frozenset({"SHUTOFF", "SHELVED", "SHELVED_OFFLOADED", "SUSPENDED", "DELETED", "SOFT_DELETED"})
 _FINAL = frozenset({RecoveryState.DONE, RecoveryState.UNDONE})
 
 
@@ -77,6 +72,7 @@ class RecoveryService:
         self._audit = audit
         self._methods = methods
         self._now = now
+        self._silent = SilentPreviews()
         jobs.register(
             recover_kind(
                 clouds,
@@ -109,12 +105,13 @@ class RecoveryService:
         mapping: Mapping[str, Any] | None = None,
         *,
         confirm: str,
+        preview: str | None = None,
     ) -> Recovery:
-        """Recover an application; ``confirm`` must be its name.
+        """Recover an application; ``confirm`` must be its name, ``preview`` may be a preview's ``digest``.
 
-        Looks again first.  Conflict lists every blocking problem, or says that a recovery of this
-        application is under way there already; nothing has been changed then.  Otherwise raises as
-        ``preview`` does.
+        Decides anew from what the target is now.  Conflict lists every blocking problem, says that it is not
+        what the preview showed, or that a recovery of this application is under way there already; nothing has
+        been changed then.  Otherwise raises as ``preview`` does.
         """
         manifest = self._manifest(caller, restore_point)
         if confirm != manifest.application:
@@ -124,9 +121,14 @@ class RecoveryService:
             )
         self._refuse_second(manifest, target_site)
         rules = parse(mapping)
-        decision = self._decide(manifest, target_site, rules)
+        decision = self._decide(manifest, target_site, rules, preview)
         if said := describe(blockers(decision.preview.problems)):
             raise Conflict(f"recovery of {manifest.application} in {target_site} is not possible now: {said}")
+        if preview not in (None, decision.preview.digest):
+            raise Conflict(
+                f"preview: a recovery of {manifest.application} in {target_site} would not do any more what was "
+                "shown: something has changed there or at the source; preview again"
+            )
         return self._begin(caller, manifest, decision, dict(mapping or {}))
 
     def list(self, caller: Caller) -> builtins.list[Recovery]:
@@ -160,14 +162,16 @@ class RecoveryService:
             raise NotFound(f"restore point: there is no restore point {restore_point!r}")
         return manifest
 
-    def _decide(self, manifest: Manifest, target_site: str, rules: Rules) -> Decision:
-        source = _Asked(lambda: source_state(self._clouds, manifest))
+    def _decide(
+        self, manifest: Manifest, target_site: str, rules: Rules, preview: str | None = None
+    ) -> Decision:
+        source = ask_source(self._clouds, manifest)
         target = self._clouds.open(target_site)
         facts = read_target(target, ports_in=set(rules.networks.values()))
-        state = source.answer(SOURCE_SECONDS)
+        state = source.within(0.0 if preview in self._silent else ANSWER_SECONDS)
         speed = self._measured(target_site) or self._speed
         try:
-            return decide(
+            decision = decide(
                 manifest,
                 facts,
                 rules,
@@ -178,6 +182,9 @@ class RecoveryService:
             )
         except ManifestError as error:
             raise Conflict(f"restore point {manifest.id} cannot be used: {error}") from error
+        if state is SourceState.UNREACHABLE and preview is None:
+            self._silent.note(decision.preview.digest)
+        return decision
 
     def _measured(self, target_site: str) -> SpeedModel | None:
         """Speeds of the last recovery that was carried out there to the end."""
@@ -268,47 +275,3 @@ class RecoveryService:
         except NotFound:
             return recovery
         return replace(recovery, state=RECOVERY_STATES[job.state])
-
-
-class _Asked:
-    """A question asked in the background; who does not answer in time is unreachable."""
-
-    def __init__(self, question: Callable[[], SourceState]) -> None:
-        self._answer: SourceState | None = None
-        self._thread = threading.Thread(target=self._ask, args=(question,), name="source-state", daemon=True)
-        self._thread.start()
-
-    def _ask(self, question: Callable[[], SourceState]) -> None:
-        self._answer = question()
-
-    def answer(self, seconds: float) -> SourceState:
-        self._thread.join(seconds)
-        return self._answer or SourceState.UNREACHABLE
-
-
-def source_state(clouds: Sites, manifest: Manifest) -> SourceState:
-    """Whether servers of the restore point still run at their site; never raises SiteError."""
-    try:
-        site = clouds.open(manifest.source.name)
-        return _state_of_servers(site, manifest)
-    except Unreachable:
-        return SourceState.UNREACHABLE
-    except MultisiteError:
-        return SourceState.UNKNOWN
-
-
-def _state_of_servers(site: CloudSite, manifest: Manifest) -> SourceState:
-    unsure: SiteError | None = None
-    for server in manifest.servers:
-        try:
-            status = build.read_server(site, server.id)["status"]
-        except NotFoundInSite:
-            continue
-        except Unreachable:
-            raise
-        except SiteError as error:
-            unsure = error
-            continue
-        if status not in _STOPPED:
-            return SourceState.ALIVE
-    return SourceState.STOPPED if unsure is None else SourceState.UNKNOWN

@@ -1,0 +1,94 @@
+"""Whether a restore point's servers still run at their own site: asked in the background, never waited for twice.
+
+A site that does not answer costs ``ANSWER_SECONDS``.  A recovery that is started by what a preview has just shown
+does not pay them again: the source is asked once more, and an answer that comes while the target is read counts.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from multisite.clouds import build
+from multisite.clouds.connect import CloudSite, Sites
+from multisite.clouds.errors import NotFoundInSite, SiteError, Unreachable
+from multisite.domain.errors import MultisiteError
+from multisite.domain.manifest import Manifest
+from multisite.recovery.recover.checks import SourceState
+
+ANSWER_SECONDS = 8.0
+"""So long the source may take to tell whether it is alive."""
+SILENCE_SECONDS = 60.0
+"""So long a preview that got no answer from the source stands in for another wait."""
+_STOPPED = frozenset({"SHUTOFF", "SHELVED", "SHELVED_OFFLOADED", "SUSPENDED", "DELETED", "SOFT_DELETED"})
+
+
+class PendingAnswer:
+    """A question asked in the background; who does not answer in time is unreachable."""
+
+    def __init__(self, question: Callable[[], SourceState]) -> None:
+        self._answer: SourceState | None = None
+        self._thread = threading.Thread(target=self._ask, args=(question,), name="source-state", daemon=True)
+        self._thread.start()
+
+    def _ask(self, question: Callable[[], SourceState]) -> None:
+        self._answer = question()
+
+    def within(self, seconds: float) -> SourceState:
+        self._thread.join(seconds)
+        return self._answer or SourceState.UNREACHABLE
+
+
+class SilentPreviews:
+    """Digests of the previews whose source did not answer, in this process, for ``SILENCE_SECONDS``."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def note(self, digest: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._noted = {d: at for d, at in self._noted.items() if now - at < SILENCE_SECONDS} | {
+                digest: now
+            }
+
+    def __contains__(self, digest: str | None) -> bool:
+        return (
+            digest is not None
+            and time.monotonic() - self._noted.get(digest, -SILENCE_SECONDS) < SILENCE_SECONDS
+        )
+
+
+def ask_source(clouds: Sites, manifest: Manifest) -> PendingAnswer:
+    """Ask a restore point's site for the state of its servers."""
+    return PendingAnswer(lambda: source_state(clouds, manifest))
+
+
+def source_state(clouds: Sites, manifest: Manifest) -> SourceState:
+    """Whether servers of the restore point still run at their site; never raises SiteError."""
+    try:
+        site = clouds.open(manifest.source.name)
+        return _state_of_servers(site, manifest)
+    except Unreachable:
+        return SourceState.UNREACHABLE
+    except MultisiteError:
+        return SourceState.UNKNOWN
+
+
+def _state_of_servers(site: CloudSite, manifest: Manifest) -> SourceState:
+    unsure: SiteError | None = None
+    for server in manifest.servers:
+        try:
+            status = build.read_server(site, server.id)["status"]
+        except NotFoundInSite:
+            continue
+        except Unreachable:
+            raise
+        except SiteError as error:
+            unsure = error
+            continue
+        if status not in _STOPPED:
+            return SourceState.ALIVE
+    return SourceState.STOPPED if unsure is None else SourceState.UNKNOWN
