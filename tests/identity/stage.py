@@ -20,9 +20,9 @@ import requests
 from cryptography.fernet import Fernet
 from identity.nodes import Guardian, Node, addresses, until, wipe
 
+from multisite.domain.findings import Finding
 from multisite.identity import secrets
 from multisite.identity.check import run
-from multisite.identity.check.findings import Finding
 from multisite.identity.render import names
 from multisite.identity.render.keystone import CATALOG_CACHE_TIME
 from multisite.identity.render.names import Store
@@ -295,7 +295,7 @@ class Stage:
         sites = frozenset(site.name for site in self.topology.sites)
         known = secrets.read(self.secrets)
         wanted = {"secrets": known, "configs": self.tree, "login": self.admin_token} | options
-        return run.findings(self.topology, run.Look(sites, frozenset({run.Area(area)}), **wanted))
+        return run.findings(self.topology, run.Scope(sites, frozenset({run.Area(area)}), **wanted))
 
     # --- as a user
 

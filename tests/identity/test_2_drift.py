@@ -11,8 +11,9 @@ import pytest
 from identity.nodes import until
 from identity.stage import Stage
 
-from multisite.identity.check.findings import DRIFT, UNKNOWN, verdict
+from multisite.domain.findings import in_sync
 from multisite.identity.render import names, sqlcheck
+from multisite_client.osc.findings import exit_status
 
 KEYSTONE_CONF = "site3/keystone/etc/keystone/keystone.conf"
 AUTHTOKEN = "site3/services/keystone_authtoken.conf"
@@ -27,7 +28,7 @@ class Drift:
     what: str
     consequence: str
     status: int = 1
-    severity: str = "error"
+    severity: str = "differs"
 
 
 def edited(stage: Stage, name: str, old: str, new: str) -> None:
@@ -149,32 +150,31 @@ def test_drift(star: Stage, name: str) -> None:
     with planted(drift, star):
         until(lambda: drift.area != "catalog" or star.findings(drift.area), 300, "the catalog's cache")
         (found,) = star.findings(drift.area)
-        place = found.where.replace(str(star.tree), "")
-        print(f"\n{name}: {place}: {found.what} is {found.found}: {found.consequence}")
-        assert found.what == drift.what
+        print(f"\n{name}: {found.kind}: {found.what.replace(str(star.tree), '')}: {found.consequence}")
+        assert found.kind == drift.what
         assert found.severity == drift.severity
         assert found.consequence.startswith(drift.consequence)
-        assert verdict([found]) == drift.status
+        assert exit_status(in_sync([found])) == drift.status
 
 
 def test_replica_stopped(star: Stage) -> None:
     """Both threads, and the position once somebody writes."""
 
     def seen() -> set[tuple[str, str]]:
-        return {(f.what, f.consequence) for f in star.findings("database", wait=1.0)}
+        return {(f.kind, f.consequence) for f in star.findings("database", wait=1.0)}
 
     star.sql("site3", "STOP SLAVE")
     try:
         assert seen() == {("Slave_IO_Running", OLD), ("Slave_SQL_Running", OLD)}
         star.user("written-meanwhile")
         assert seen() == {("Slave_IO_Running", OLD), ("Slave_SQL_Running", OLD), ("position", OLD)}
-        assert star.check("--only", "database", "--site", "site3", "--wait", "1", status=DRIFT)
+        assert star.check("--only", "database", "--site", "site3", "--wait", "1", status=1)
     finally:
         star.sql("site3", "START SLAVE")
 
 
 def test_what_nobody_may_look_at_is_unknown(star: Stage, tmp_path: Path) -> None:
-    found = star.check("--only", "catalog", status=UNKNOWN, login=False)
+    found = star.check("--only", "catalog", status=2, login=False)
     assert {f["Severity"] for f in found} == {"unknown"}
     assert [f.site for f in star.findings("keystone", configs=tmp_path)] == ["site1", "site2", "site3"]
 

@@ -1,10 +1,9 @@
-"""Is the configuration usable?  Every finding names the option, what is wrong and what to do."""
+"""Is the configuration usable?  ``kind`` of a finding is the option; with a blocking one the service would not work."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from oslo_config import cfg
@@ -13,18 +12,10 @@ from sqlalchemy.exc import ArgumentError
 
 from multisite.command import options
 from multisite.domain.errors import MultisiteError
+from multisite.domain.findings import Finding, Severity, blocking
 
-
-@dataclass(frozen=True)
-class Finding:
-    """``blocking``: the service would not start or not work."""
-
-    option: str
-    problem: str
-    blocking: bool = True
-
-    def __str__(self) -> str:
-        return f"{'error' if self.blocking else 'warning'}: {self.option}: {self.problem}"
+_CONNECTION = "[database] connection"
+_POSTGRESQL = "postgresql+psycopg://user:password@host/name"
 
 
 def static(conf: cfg.ConfigOpts) -> list[Finding]:
@@ -46,34 +37,36 @@ def thorough(conf: cfg.ConfigOpts) -> list[Finding]:
     return found + [finding for check in (_database, _keystone) for finding in check(conf)]
 
 
+def _wrong(option: str, problem: str, remedy: str) -> Finding:
+    return blocking("", option, problem, remedy)
+
+
+def _warning(option: str, problem: str, consequence: str, remedy: str) -> Finding:
+    return Finding("", option, problem, consequence, remedy, Severity.DEGRADED)
+
+
 def _shared_database(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     if options.database_url(conf).startswith("sqlite"):
-        yield Finding(
-            "[database] connection",
-            "SQLite belongs to the process of `multisite serve` alone, which carries out the jobs too; to have "
-            "more workers, set postgresql+psycopg://user:password@host/name for all of them",
-        )
+        yield _wrong(
+            _CONNECTION, "SQLite belongs to the process of `multisite serve` alone, which carries out the jobs too",
+            f"to have more workers, set {_POSTGRESQL} for all of them",
+        )  # fmt: skip
 
 
 def _connection(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     try:
         driver = make_url(options.database_url(conf)).drivername
     except ArgumentError:  # its text shows the URL, which may hold a password
-        yield Finding(
-            "[database] connection", "not a URL; it looks like postgresql+psycopg://user:password@host/name"
-        )
+        yield _wrong(_CONNECTION, "not a URL", f"write it like {_POSTGRESQL}")
         return
     if driver not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
-        yield Finding(
-            "[database] connection",
-            f"{driver!r} is not supported: use postgresql+psycopg://user:password@host/name, or nothing for SQLite",
-        )
+        remedy = f"use {_POSTGRESQL}, or nothing for SQLite"
+        yield _wrong(_CONNECTION, f"{driver!r} is not supported", remedy)
     elif driver.startswith("sqlite") and not conf.jobs.carry_out:
-        yield Finding(
-            "[jobs] carry_out",
-            "false, but nobody else can carry out the jobs of a SQLite database: remove it, or set [database] "
-            "connection to a server",
-        )
+        yield _wrong(
+            "[jobs] carry_out", "false, but nobody else can carry out the jobs of a SQLite database",
+            "remove it, or set [database] connection to a server",
+        )  # fmt: skip
 
 
 def _state_path(conf: cfg.ConfigOpts) -> Iterator[Finding]:
@@ -81,21 +74,24 @@ def _state_path(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     # Looking makes nothing: what is not there yet is made by `serve`, in the nearest folder that is there.
     there = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not there.is_dir():
-        yield Finding(option, f"{there} is not a folder")
+        yield _wrong(option, f"{there} is not a folder", "name a folder")
     elif not os.access(there, os.W_OK | os.X_OK):
-        yield Finding(option, f"{there} is not writable for uid {os.getuid()}")
+        yield _wrong(
+            option, f"{there} is not writable for uid {os.getuid()}", "chown it to the service's user"
+        )
 
 
 def _backup_store(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     from multisite.recovery.manifests import ManifestStore
 
+    option = "[backup_store] path"
     try:
         if not conf.backup_store.path:
-            yield Finding("[backup_store] path", "not set: name the folder shared with cinder-backup")
+            yield _wrong(option, "not set", "name the folder shared with cinder-backup")
             return
         ManifestStore(conf.backup_store.path).check()
     except MultisiteError as error:
-        yield Finding("[backup_store] path", str(error))
+        yield _wrong(option, str(error), "")
 
 
 def _clouds(conf: cfg.ConfigOpts) -> Iterator[Finding]:
@@ -104,30 +100,32 @@ def _clouds(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     option, path = "[clouds] config_file", Path(conf.clouds.config_file)
     try:
         if not entries(path):
-            yield Finding(option, f"{path} has no entry: sites are registered by the name of one")
+            yield _wrong(
+                option, f"{path} has no entry", "add one for each site: they are registered by its name"
+            )
     except (MultisiteError, OSError) as error:
-        yield Finding(option, str(error))
+        yield _wrong(option, str(error), "")
         return
     if path.stat().st_mode & 0o007:
-        yield Finding(option, f"{path} holds passwords and is open to everybody: chmod 640", blocking=False)
+        yield _warning(
+            option, f"{path} is open to everybody", "its passwords may be read", f"chmod 640 {path}"
+        )
 
 
 def _authtoken(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     _register_authtoken(conf)
     section = conf.keystone_authtoken
     if not section.auth_type and not section.auth_section:
-        yield Finding("[keystone_authtoken] auth_type", "not set: tokens cannot be checked; use password")
+        option = "[keystone_authtoken] auth_type"
+        yield _wrong(option, "not set: tokens cannot be checked", "use password")
     if not section.www_authenticate_uri:
-        yield Finding(
-            "[keystone_authtoken] www_authenticate_uri",
-            "not set: clients cannot be told where to log in; give Keystone's public URL",
-        )
+        option = "[keystone_authtoken] www_authenticate_uri"
+        yield _wrong(option, "not set: clients cannot be told where to log in", "give Keystone's public URL")
     if not section.memcached_servers:
-        yield Finding(
-            "[keystone_authtoken] memcached_servers",
-            "not set: checked tokens are kept in this process's memory (fine for one service)",
-            blocking=False,
-        )
+        yield _warning(
+            "[keystone_authtoken] memcached_servers", "not set", "each process checks and keeps tokens for itself",
+            "set it when there are several; fine for one service",
+        )  # fmt: skip
 
 
 def _policy(conf: cfg.ConfigOpts) -> Iterator[Finding]:
@@ -137,7 +135,8 @@ def _policy(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         Policy(conf)
     except Exception as error:  # whatever a YAML file can be made to raise
         reason = " ".join(str(error).split())
-        yield Finding("[oslo_policy] policy_file", f"{conf.oslo_policy.policy_file}: {reason}")
+        option, file = "[oslo_policy] policy_file", conf.oslo_policy.policy_file
+        yield _wrong(option, f"{file}: {reason}", "correct the file")
 
 
 def _database(conf: cfg.ConfigOpts) -> Iterator[Finding]:
@@ -148,13 +147,11 @@ def _database(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         version = database.version()
         database.close()
     except Exception as error:  # drivers raise what they like
-        yield Finding("[database] connection", f"cannot be opened: {error}")
+        yield _wrong(_CONNECTION, f"cannot be opened: {error}", "correct the URL, or start the server")
         return
     if version is None:
-        yield Finding(
-            "[database] connection",
-            "empty: run `multisite-manage db upgrade` (serve does too)",
-            blocking=False,
+        yield _warning(
+            _CONNECTION, "empty: run `multisite-manage db upgrade`", "", "`multisite serve` does so too"
         )
 
 
@@ -169,7 +166,8 @@ def _keystone(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         auth = loading.load_auth_from_conf_options(conf, group)
         session.Session(auth=auth, verify=verify, timeout=10).get_token()
     except (ClientException, cfg.Error) as error:
-        yield Finding(f"[{group}]", f"logging in to Keystone as the service failed: {error}")
+        remedy = f"correct the login and URL in [{group}], or start Keystone"
+        yield _wrong(f"[{group}]", f"logging in to Keystone as the service failed: {error}", remedy)
 
 
 def _register_authtoken(conf: cfg.ConfigOpts) -> None:

@@ -6,13 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from multisite.command import arguments as common
 from multisite.command import keys
-
-if TYPE_CHECKING:
-    from multisite.command.checks import Finding
+from multisite.domain.findings import Finding, blockers, describe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,9 +47,8 @@ def _worker(arguments: argparse.Namespace) -> NoReturn:
 
 
 def _refuse(findings: Sequence[Finding]) -> None:
-    blocking = [finding for finding in findings if finding.blocking]
-    if blocking:
-        raise common.ConfigurationWrong("; ".join(f"{f.option}: {f.problem}" for f in blocking))
+    if found := blockers(findings):
+        raise common.ConfigurationWrong(describe(found))
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -60,8 +57,8 @@ def _check(arguments: argparse.Namespace) -> int:
     conf = common.configuration(arguments)
     findings = checks.static(conf) if arguments.offline else checks.thorough(conf)
     for finding in findings:
-        sys.stdout.write(f"{finding}\n")
-    wrong = sum(finding.blocking for finding in findings)
+        sys.stdout.write(f"{'error' if finding.blocking else 'warning'}: {finding}\n")
+    wrong = len(blockers(findings))
     sys.stdout.write(f"{wrong} errors, {len(findings) - wrong} warnings\n")
     return common.EXIT_FAILED if wrong else 0
 

@@ -54,4 +54,4 @@ def test_a_drift_is_found(tmp_path: Path, collected: Path) -> None:
     file.write_text(text.replace("[revoke]\ncache_time = 2\n", "[revoke]\ncache_time = 3600\n"))
     status, (found,), _ = check(tmp_path, collected)
     assert status == 1
-    assert (found["Site"], found["What"]) == ("site3", "[revoke] cache_time")
+    assert (found["Site"], found["Kind"]) == ("site3", "[revoke] cache_time")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from multisite.domain.findings import Finding, Severity, in_sync
 from multisite.identity import secrets
 from multisite.identity.check import run
 from multisite.identity.check.collect import config as collect_config
 from multisite.identity.check.compare import catalog as compare_catalog
 from multisite.identity.check.compare import database as compare_database
-from multisite.identity.check.facts import Catalog, DatabaseFacts, Refusal, Unseen
-from multisite.identity.check.findings import DRIFT, IN_STEP, UNKNOWN, Finding, Severity, verdict
+from multisite.identity.check.facts import Catalog, DatabaseFacts, Refusal, Unknown
 from multisite.identity.render import everything, names, services
 from multisite.identity.render.names import Store
 from multisite.identity.render.services import Endpoint
@@ -90,13 +90,14 @@ def test_a_difference_of_a_database(store: Store, part: str, name: str, value: s
 def test_an_account_that_writes_in_spite_of_read_only(privilege: str) -> None:
     facts = replace(as_rendered(REPLICA), privileges=frozenset({"USAGE", privilege}))
     found = only(compare_database.findings(STAR, REPLICA, facts))
-    assert (found.severity, found.found) == (Severity.ERROR, privilege)
+    assert found.severity == Severity.DIFFERS
+    assert f"it is {privilege}, not none on *.*" in found.what
     facts = replace(as_rendered(MASTER), privileges=frozenset({privilege}))
-    assert only(compare_database.findings(STAR, MASTER, facts)).severity == Severity.WARNING
+    assert only(compare_database.findings(STAR, MASTER, facts)).severity == Severity.DEGRADED
 
 
 def test_what_was_not_seen_of_a_database_is_unknown() -> None:
-    dark = Unseen("no answer")
+    dark = Unknown("no answer")
     base = as_rendered(REPLICA)
     for facts in (
         dark,
@@ -105,14 +106,14 @@ def test_what_was_not_seen_of_a_database_is_unknown() -> None:
         replace(base, caught_up=dark),
     ):
         found = compare_database.findings(STAR, REPLICA, facts)
-        assert verdict(found) == UNKNOWN
+        assert in_sync(found) is None
     missing = replace(base, variables={})
-    assert verdict(compare_database.findings(STAR, REPLICA, missing)) == DRIFT
+    assert in_sync(compare_database.findings(STAR, REPLICA, missing)) is False
 
 
 def test_a_replica_that_follows_nobody_or_is_behind() -> None:
     found = only(compare_database.findings(STAR, REPLICA, replace(as_rendered(REPLICA), replica=None)))
-    assert found.found == "follows nobody"
+    assert "it is following nobody, not following" in found.what
     found = only(compare_database.findings(STAR, REPLICA, replace(as_rendered(REPLICA), caught_up=False)))
     assert "still taken at oslo" in found.consequence
 
@@ -120,9 +121,9 @@ def test_a_replica_that_follows_nobody_or_is_behind() -> None:
 # --- files
 
 
-def look(tree: Path) -> run.Look:
+def scope(tree: Path) -> run.Scope:
     areas = frozenset({run.Area.KEYSTONE, run.Area.SERVICES})
-    return run.Look(frozenset({"oslo"}), areas, configs=tree)
+    return run.Scope(frozenset({"oslo"}), areas, configs=tree)
 
 
 def written(folder: Path) -> Path:
@@ -137,7 +138,7 @@ def after(folder: Path, name: str, old: str, new: str) -> list[Finding]:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    return run.findings(STAR, look(folder))
+    return run.findings(STAR, scope(folder))
 
 
 CONF = "oslo/keystone/etc/keystone/keystone.conf"
@@ -146,7 +147,7 @@ SERVICE = "oslo/services/keystone_authtoken.conf"
 
 
 def test_files_as_rendered_are_in_step(tmp_path: Path) -> None:
-    assert run.findings(STAR, look(written(tmp_path))) == []
+    assert run.findings(STAR, scope(written(tmp_path))) == []
 
 
 @pytest.mark.parametrize(
@@ -177,29 +178,31 @@ def test_files_as_rendered_are_in_step(tmp_path: Path) -> None:
 def test_a_difference_of_a_file(tmp_path: Path, file: str, old: str, new: str, consequence: str) -> None:
     found = only(after(tmp_path, file, old, new))
     assert consequence in found.consequence
-    assert str(tmp_path / file).startswith(found.where) or "keystone.conf" in found.where
+    where = found.what.partition(": it is ")[0]
+    assert str(tmp_path / file).startswith(where) or "keystone.conf" in where
+    assert found.remedy
 
 
 def test_no_password_is_shown(tmp_path: Path) -> None:
     found = after(tmp_path, DATABASE, "127.0.0.1:13306", "192.0.2.11:3306")
     assert "hidden" not in repr(found)
     found = after(tmp_path / "2", DATABASE, "connection =", "a line with hidden-database\nconnection")
-    assert verdict(found) == UNKNOWN
+    assert in_sync(found) is None
     assert "hidden" not in repr(found)
 
 
 def test_files_that_are_not_there_are_unknown(tmp_path: Path) -> None:
-    assert [f.severity for f in run.findings(STAR, look(tmp_path))] == [Severity.UNKNOWN, Severity.UNKNOWN]
-    every = run.Look(frozenset(site.name for site in STAR.sites))
+    assert [f.severity for f in run.findings(STAR, scope(tmp_path))] == [Severity.UNKNOWN, Severity.UNKNOWN]
+    every = run.Scope(frozenset(site.name for site in STAR.sites))
     found = run.findings(STAR, every)
-    assert verdict(found) == UNKNOWN
+    assert in_sync(found) is None
     assert {f.site for f in found} == {"paris", "rome", "oslo"}
 
 
 # --- the catalog
 
 
-def seen(*endpoints: Endpoint) -> dict[str, compare_catalog.Seen]:
+def seen(*endpoints: Endpoint) -> dict[str, compare_catalog.Answer]:
     return {site.name: Catalog(endpoints) for site in STAR.sites}
 
 
@@ -211,7 +214,7 @@ def test_an_internal_endpoint_that_is_missing_is_one_finding_for_all_sites() -> 
     wanted = services.endpoints(STAR)
     gone = next(e for e in wanted if (e.region, e.interface) == ("Rome", "internal"))
     found = only(compare_catalog.findings(STAR, seen(*(e for e in wanted if e != gone))))
-    assert (found.found, found.where) == ("missing", "catalog at paris, rome, oslo")
+    assert found.what == f"catalog at paris, rome, oslo: it is missing, not {gone.url}"
     assert "services of Rome (region_name = Rome) find no Keystone" in found.consequence
 
 
@@ -224,7 +227,7 @@ def test_endpoints_that_are_wrong_double_or_foreign() -> None:
     )
     assert "matter of luck" in only(compare_catalog.findings(STAR, seen(*wanted, wrong))).consequence
     foreign = only(compare_catalog.findings(STAR, seen(*wanted, replace(first, region="Lima"))))
-    assert (foreign.what, foreign.severity) == ("region Lima", Severity.WARNING)
+    assert (foreign.kind, foreign.severity) == ("region Lima", Severity.DEGRADED)
 
 
 def test_a_site_that_refuses_the_token_or_does_not_answer() -> None:
@@ -234,15 +237,4 @@ def test_a_site_that_refuses_the_token_or_does_not_answer() -> None:
         True,
         True,
     ]
-    assert verdict(compare_catalog.findings(STAR, {"paris": good, "rome": Unseen("silence")})) == UNKNOWN
-
-
-def test_verdict() -> None:
-    error = Finding(Severity.WARNING, "", "", "", "", "", "")
-    dark = replace(error, severity=Severity.UNKNOWN)
-    assert [verdict(found) for found in ([], [dark], [error], [dark, error])] == [
-        IN_STEP,
-        UNKNOWN,
-        DRIFT,
-        DRIFT,
-    ]
+    assert in_sync(compare_catalog.findings(STAR, {"paris": good, "rome": Unknown("silence")})) is None

@@ -71,7 +71,8 @@ def test_check_of_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     nova.write_text("[keystone_authtoken]\nauth_url = http://203.0.113.10:5000\n")
     code, out, _ = run(capsys, *files, "--site", "oslo", "--authtoken", f"oslo={nova}", "-f", "json")
     assert code == 1
-    assert {row["Where"] for row in json.loads(out)} == {str(nova)}
+    assert {row["What"].partition(": it is ")[0] for row in json.loads(out)} == {str(nova)}
+    assert all(row["Remedy"] for row in json.loads(out))
 
 
 @pytest.mark.parametrize(

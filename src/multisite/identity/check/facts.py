@@ -1,4 +1,4 @@
-"""What was seen of a running deployment.  ``Unseen`` says that, and why, something was not."""
+"""What was read of a running deployment.  ``Unknown`` says that, and why, something was not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from multisite.identity.render.services import Endpoint
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """``reason``: in words for the operator; never holds a password."""
+class Unknown:
+    """``reason``, and the ``remedy``: in words for the operator; never hold a password."""
 
     reason: str
+    remedy: str = "check again when it answers"
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class DatabaseFacts:
 
     variables: Mapping[str, str]
     status: Mapping[str, str]
-    replica: Mapping[str, str] | Unseen | None
-    privileges: frozenset[str] | Unseen
-    caught_up: bool | Unseen | None = None
+    replica: Mapping[str, str] | Unknown | None
+    privileges: frozenset[str] | Unknown
+    caught_up: bool | Unknown | None = None
 
 
 Options = Mapping[tuple[str, str], str]

@@ -1,47 +1,22 @@
-"""What differs from the topology, and what comes of it."""
+"""Findings of a comparison: the setting is the ``kind``, where it is and both values are in ``what``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from multisite.domain.findings import Finding, Severity
+from multisite.identity.check.facts import Unknown
+
+_NOT_COMPARED = "nobody can say whether it is as it should be"
 
 
-class Severity(StrEnum):
-    ERROR = "error"
-    """Something fails, or will when a site is lost."""
-    WARNING = "warning"
-    """It works, worse than it should."""
-    UNKNOWN = "unknown"
-    """It could not be seen."""
+def differs(
+    site: str, where: str, setting: str, expected: str, found: str, consequence: str, remedy: str,
+    severity: Severity = Severity.DIFFERS,
+) -> Finding:  # fmt: skip
+    """``where``: the node, file or catalog.  ``expected``, ``found``: as shown to the operator, never a password."""
+    return Finding(site, setting, f"{where}: it is {found}, not {expected}", consequence, remedy, severity)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """``site``: "" when it is about all of them.  ``where``: the node, file or catalog.  ``what``: the setting.
-    ``consequence``: one sentence."""
-
-    severity: Severity
-    site: str
-    where: str
-    what: str
-    expected: str
-    found: str
-    consequence: str
-
-
-IN_STEP, DRIFT, UNKNOWN = 0, 1, 2
-
-
-def verdict(findings: Iterable[Finding]) -> int:
-    """``IN_STEP``, ``DRIFT`` (also when something else is unknown) or ``UNKNOWN``."""
-    kinds = {finding.severity for finding in findings}
-    if kinds - {Severity.UNKNOWN}:
-        return DRIFT
-    return UNKNOWN if kinds else IN_STEP
-
-
-def unknown(site: str, where: str, what: str, reason: str, expected: str = "") -> Finding:
-    """A finding about something that was not seen."""
-    consequence = "nobody can say whether it is as it should be"
-    return Finding(Severity.UNKNOWN, site, where, what, expected, reason, consequence)
+def unknown(site: str, where: str, setting: str, fact: Unknown) -> Finding:
+    """About something that could not be read."""
+    what = f"{where}: it could not be read: {fact.reason}"
+    return Finding(site, setting, what, _NOT_COMPARED, fact.remedy, Severity.UNKNOWN)

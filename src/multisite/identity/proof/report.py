@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from multisite.domain.findings import Finding, Severity, in_sync
 from multisite.identity.proof.service import Verdict
+
+_VERDICTS = {True: "proven", False: "wrong", None: "unknown"}
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,7 @@ class Pair:
     """A token of one site at a service of another.
 
     ``asked``: validations by address, for this token; ``seconds``: of the first validation.
-    ``refused_after``: seconds from its revocation at ``issued`` to its refusal; None: taken until the proof gave up.
+    ``refused_after``: seconds from its revocation at ``issued`` to its refusal; None: accepted until the proof gave up.
     """
 
     issued: str
@@ -23,7 +27,7 @@ class Pair:
     local: bool
     seconds: float | None
     refused_after: float | None
-    trouble: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Lag:
 
     site: str
     seconds: float | None
-    trouble: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,55 +54,65 @@ class Report:
         return sum(sum(pair.asked.values()) for pair in self.pairs if not pair.local)
 
     @property
-    def failures(self) -> tuple[str, ...]:
-        """What is wrong, in words."""
-        found = []
-        for pair in self.pairs:
-            where = f"a token of {pair.issued} at {pair.used}"
-            if pair.verdict == Verdict.REFUSED:
-                found.append(f"{where} is refused: have both the same keys? (`identity keys status`)")
-            if pair.verdict == Verdict.TAKEN and not pair.local:
-                asked = ", ".join(pair.asked) or "nobody"
-                found.append(
-                    f"{where} is validated at {asked}, not in the region: set region_name in "
-                    f"[keystone_authtoken] and an internal identity endpoint for the region in the catalog"
-                )
-            if pair.verdict == Verdict.TAKEN and not pair.trouble and pair.refused_after is None:
-                found.append(f"{where} is still taken after its revocation: is the site's database stale?")
-            if pair.refused_after is not None and pair.refused_after > self.bound:
-                found.append(
-                    f"{where} was taken for {pair.refused_after:.1f} s after its revocation, {self.bound:.1f} s are "
-                    f"promised: look at the cache times of {pair.used} (`identity check`)"
-                )
-        found += [
-            f"what is written does not arrive at {lag.site}: look at its replication (`identity check`)"
-            for lag in self.lags
-            if lag.seconds is None and not lag.trouble
-        ]
-        return tuple(found)
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong, then what could not be found out; never the same as good."""
+        found = [finding for pair in self.pairs for finding in _of_pair(pair, self.bound)]
+        found += [finding for lag in self.lags for finding in _of_lag(lag)]
+        return tuple(sorted(found, key=lambda finding: finding.severity is Severity.UNKNOWN))
 
     @property
-    def unknown(self) -> tuple[str, ...]:
-        """What could not be found out; never the same as good."""
-        pairs = [
-            f"a token of {p.issued} at {p.used}: {p.trouble or 'no answer'}"
-            for p in self.pairs
-            if p.trouble or p.verdict == Verdict.UNKNOWN
-        ]
-        return tuple(pairs + [f"{lag.site}: {lag.trouble}" for lag in self.lags if lag.trouble])
-
-    @property
-    def status(self) -> int:
-        """Exit code: 0 proven, 1 wrong, 2 not everything could be found out."""
-        return 1 if self.failures else 2 if self.unknown else 0
+    def in_sync(self) -> bool | None:
+        """Proven; None: not everything could be found out."""
+        return in_sync(self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        verdict = {0: "proven", 1: "wrong", 2: "unknown"}[self.status]
         return {
             **asdict(self),
             "inter_site_validations": self.inter_site,
-            "failures": list(self.failures),
-            "unknown": list(self.unknown),
-            "verdict": verdict,
+            "findings": [asdict(finding) for finding in self.findings],
+            "verdict": _VERDICTS[self.in_sync],
         }
+
+
+def _of_pair(pair: Pair, bound: float) -> Iterator[Finding]:
+    site, token = pair.used, f"a token of {pair.issued}"
+    if pair.error or pair.verdict == Verdict.UNKNOWN:
+        yield _unknown(site, "token", f"{token}: {pair.error or 'no answer'}")
+    if pair.verdict == Verdict.REFUSED:
+        yield Finding(
+            site, "token", f"{token} is refused", f"users of {pair.issued} cannot work at {site}",
+            "have both the same keys? (`identity keys status`)",
+        )  # fmt: skip
+    if pair.verdict == Verdict.ACCEPTED and not pair.local:
+        yield Finding(
+            site, "validation", f"{token} is validated at {', '.join(pair.asked) or 'no Keystone'}, not in the region",
+            "its services stop when that site is cut off",
+            "set region_name in [keystone_authtoken] and an internal identity endpoint for the region in the catalog",
+        )  # fmt: skip
+    if pair.verdict == Verdict.ACCEPTED and not pair.error and pair.refused_after is None:
+        yield Finding(
+            site, "revocation", f"{token} is still taken after its revocation", "who holds it goes on working",
+            "is the site's database stale? (`identity check`)",
+        )  # fmt: skip
+    if pair.refused_after is not None and pair.refused_after > bound:
+        yield Finding(
+            site, "revocation",
+            f"{token} was accepted for {pair.refused_after:.1f} s after its revocation, {bound:.1f} s are promised",
+            "who holds it works longer than planned", f"look at the cache times of {site} (`identity check`)",
+        )  # fmt: skip
+
+
+def _of_lag(lag: Lag) -> Iterator[Finding]:
+    if lag.error:
+        yield _unknown(lag.site, "replication", lag.error)
+    elif lag.seconds is None:
+        yield Finding(
+            lag.site, "replication", "what is written at the entry does not arrive", "it works with old data",
+            "look at its replication (`identity check`)",
+        )  # fmt: skip
+
+
+def _unknown(site: str, kind: str, why: str) -> Finding:
+    remedy = "verify again when it answers"
+    return Finding(site, kind, why, "nobody can say whether it works", remedy, Severity.UNKNOWN)

@@ -23,12 +23,12 @@ from multisite.identity.topology.model import IdentitySite, Topology
 
 
 class Verdict(StrEnum):
-    TAKEN = "taken"
+    ACCEPTED = "accepted"
     REFUSED = "refused"
     UNKNOWN = "unknown"
 
 
-_VERDICTS = {200: Verdict.TAKEN, 401: Verdict.REFUSED}
+_VERDICTS = {200: Verdict.ACCEPTED, 401: Verdict.REFUSED}
 
 
 class _Counted(auth_token.AuthProtocol):  # type: ignore[misc]

@@ -5,23 +5,24 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from multisite.clouds.ask import ask_all
 from multisite.domain.errors import MultisiteError
 from multisite.identity.proof.keystone import Keystone, Login
 from multisite.identity.proof.report import Lag, Pair, Report
 from multisite.identity.proof.service import Service, Verdict
-from multisite.identity.topology.model import IdentitySite, Role, Topology
+from multisite.identity.topology.model import Role, Topology
 
 CANARY = "multisite-proof-"
 """How the names of the projects begin that measure replication."""
-THREADS = 16
 POLL = 0.05
 SLACK = 1.0
 """Seconds beside the cache times: replication, the poll, a busy Keystone."""
+CALL_SECONDS = 60.0
+"""For the last of a service's questions to its Keystone, which has limits of its own."""
 PATIENCE = 10.0
 """Seconds to wait for a write to arrive, and beyond the bound for a revocation."""
 
@@ -40,13 +41,12 @@ def verify(
     Leaves nothing behind, and removes what a killed run left.
     """
     proof = _Proof(topology, login, by_region)
-    with ThreadPoolExecutor(THREADS, "proof") as pool:
-        progress(f"writing through {topology.entry}, reading at {len(proof.keystones)} sites")
-        lags = proof.lags(pool)
-        pairs: list[Pair] = []
-        for site in proof.issuers:
-            progress(f"a token of {site.name} at {len(topology.sites)} sites: validate, revoke, wait")
-            pairs += proof.pairs_of(site, pool)
+    progress(f"writing through {topology.entry}, reading at {len(proof.keystones)} sites")
+    lags = proof.lags()
+    pairs: list[Pair] = []
+    for name in proof.keystones:
+        progress(f"a token of {name} at {len(topology.sites)} sites: validate, revoke, wait")
+        pairs += proof.pairs_of(name)
     return Report(topology.name, topology.revocation_bound + SLACK, tuple(pairs), tuple(lags))
 
 
@@ -57,11 +57,12 @@ class _Proof:
     by_region: bool
 
     def __post_init__(self) -> None:
-        self.issuers = [site for site in self.topology.sites if site.role != Role.CLIENT]
-        self.keystones = {site.name: Keystone(site.name, site.url, self.login) for site in self.issuers}
+        self.sites = {site.name: site for site in self.topology.sites}
+        issuers = [site for site in self.topology.sites if site.role != Role.CLIENT]
+        self.keystones = {site.name: Keystone(site.name, site.url, self.login) for site in issuers}
         self.entry = Keystone("entry", self.topology.entry, self.login)
 
-    def lags(self, pool: ThreadPoolExecutor) -> list[Lag]:
+    def lags(self) -> list[Lag]:
         try:
             token = self.entry.issue()
             for project, name in self.entry.projects(token).items():
@@ -72,60 +73,62 @@ class _Proof:
         except MultisiteError as error:
             return [Lag(name, None, str(error)) for name in self.keystones]
         written = time.monotonic()
+
+        def lag(site: str) -> Lag:
+            seen = _poll(lambda: bool(self.keystones[site].projects(token, name)), written + PATIENCE)
+            return Lag(site, None if seen is None else seen - written)
+
         try:
-            return list(pool.map(partial(_lag, token, name, written), self.keystones.values()))
+            answers = ask_all(self.keystones, lag, errors=(MultisiteError,))
         finally:
             with suppress(MultisiteError):  # the next run removes it
                 self.entry.delete_project(token, made)
+        return [answers.known.get(site) or Lag(site, None, answers.reasons[site]) for site in self.keystones]
 
-    def pairs_of(self, issued: IdentitySite, pool: ThreadPoolExecutor) -> list[Pair]:
+    def pairs_of(self, issuer: str) -> list[Pair]:
         """Each site's service is new: nothing is cached in it."""
-        sites = self.topology.sites
         try:
-            token = self.keystones[issued.name].issue()
+            token = self.keystones[issuer].issue()
         except MultisiteError as error:
-            return [_nothing(issued.name, site.name, str(error)) for site in sites]
-        tried = list(pool.map(partial(self._try, issued.name, token), sites))
+            return [_unknown(issuer, site, str(error)) for site in self.sites]
+        answers = ask_all(self.sites, partial(self._try, issuer, token))
+        tried = answers.known
+        pairs = {site: tried[site][1] if site in tried else _unknown(issuer, site, answers.reasons[site])
+                 for site in self.sites}  # fmt: skip
         begun = time.monotonic()
         try:
-            self.keystones[issued.name].revoke(token)
+            self.keystones[issuer].revoke(token)
         except MultisiteError as error:
-            return [replace(pair, trouble=str(error)) for _, pair in tried]
-        revoked = time.monotonic()
-        until = revoked + self.topology.revocation_bound + SLACK + PATIENCE
-        waits = [pool.submit(_refused, service, token, begun, until) for service, _ in tried]
-        return [
-            replace(pair, refused_after=wait.result()) if pair.verdict == Verdict.TAKEN else pair
-            for (_, pair), wait in zip(tried, waits, strict=True)
-        ]
+            return [replace(pair, error=str(error)) for pair in pairs.values()]
+        patience = self.topology.revocation_bound + SLACK + PATIENCE
+        until = time.monotonic() + patience
+        accepted = [site for site, pair in pairs.items() if pair.verdict == Verdict.ACCEPTED]
+        refused = ask_all(
+            accepted, lambda site: _refused(tried[site][0], token, begun, until),
+            seconds=dict.fromkeys(accepted, patience + CALL_SECONDS),
+        )  # fmt: skip
+        for site in accepted:
+            seconds, why = refused.known.get(site), refused.reasons.get(site, "")
+            pairs[site] = replace(pairs[site], refused_after=seconds, error=why)
+        return list(pairs.values())
 
-    def _try(self, issued: str, token: str, site: IdentitySite) -> tuple[Service | None, Pair]:
+    def _try(self, issuer: str, token: str, used: str) -> tuple[Service | None, Pair]:
+        site = self.sites[used]
         try:
             service = Service(self.topology, site, self.login, by_region=self.by_region)
             begun = time.monotonic()
             verdict = service.judge(token)
         except Exception as error:  # the middleware's own, of any kind: this pair is not known
-            return None, _nothing(issued, site.name, f"{type(error).__name__}: {error}")
+            return None, _unknown(issuer, used, f"{type(error).__name__}: {error}")
         seconds = time.monotonic() - begun
         asked = service.validated
-        local = bool(asked) and set(asked) == {self._address(site)}
-        return service, Pair(issued, site.name, verdict, asked, local, seconds, None)
-
-    def _address(self, site: IdentitySite) -> str:
-        """Where the validations of a site's services belong: its own Keystone, or a client site's provider."""
-        return f"{site.address}:{site.port}"
+        # Where a site's validations belong: its own Keystone, or a client site's provider.
+        local = bool(asked) and set(asked) == {f"{site.address}:{site.port}"}
+        return service, Pair(issuer, used, verdict, asked, local, seconds, None)
 
 
-def _nothing(issued: str, used: str, trouble: str) -> Pair:
-    return Pair(issued, used, Verdict.UNKNOWN, {}, False, None, None, trouble)
-
-
-def _lag(token: str, name: str, written: float, keystone: Keystone) -> Lag:
-    try:
-        seen = _poll(lambda: bool(keystone.projects(token, name)), written + PATIENCE)
-    except MultisiteError as error:
-        return Lag(keystone.site, None, str(error))
-    return Lag(keystone.site, None if seen is None else seen - written)
+def _unknown(issuer: str, used: str, why: str) -> Pair:
+    return Pair(issuer, used, Verdict.UNKNOWN, {}, False, None, None, why)
 
 
 def _refused(service: Service | None, token: str, since: float, until: float) -> float | None:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
+from multisite.clouds.ask import ask_all
 from multisite.identity.watchdog.database import ERRORS, said, session
 from multisite.identity.watchdog.seen import MasterSeen, ReplicaSeen, position
 from multisite.identity.watchdog.settings import Master, Replica, Settings
 
-T = TypeVar("T")
-R = TypeVar("R")
+SECONDS = 15.0
+"""For all of one database's answers, whose connection has limits of its own; a name may take longer to resolve."""
 
 
 def replicas(settings: Settings) -> list[ReplicaSeen]:
     """Every replica of this site, in their order."""
-    return _together(lambda replica: _replica(settings, replica), settings.replicas)
+    named = {replica.name: replica for replica in settings.replicas}
+    answers = ask_all(
+        named, lambda name: _replica(settings, named[name]), seconds=dict.fromkeys(named, SECONDS)
+    )
+    late = {name: ReplicaSeen(name, answers=False, error=why) for name, why in answers.reasons.items()}
+    return [(answers.known | late)[name] for name in named]
 
 
 def masters(settings: Settings) -> list[MasterSeen]:
     """Every master, in their order."""
-    return _together(lambda master: _master(settings, master), settings.masters)
+    named = {master.site: master for master in settings.masters}
+    answers = ask_all(
+        named, lambda name: _master(settings, named[name]), seconds=dict.fromkeys(named, SECONDS)
+    )
+    late = {name: MasterSeen(name, primary=False, why=why) for name, why in answers.reasons.items()}
+    return [(answers.known | late)[name] for name in named]
 
 
 def _replica(settings: Settings, replica: Replica) -> ReplicaSeen:
@@ -58,11 +67,3 @@ def _master(settings: Settings, master: Master) -> MasterSeen:
     primary = status.get("wsrep_cluster_status") == "Primary" and status.get("wsrep_ready") == "ON"
     why = "" if primary else f"is {status.get('wsrep_cluster_status', 'no Galera node')}"
     return MasterSeen(master.site, primary, position(gtids, settings.gtid_domain), why)
-
-
-def _together(ask: Callable[[T], R], whom: Sequence[T]) -> list[R]:
-    """At once: each that is gone costs its whole limit."""
-    if not whom:
-        return []
-    with ThreadPoolExecutor(len(whom)) as pool:
-        return list(pool.map(ask, whom))

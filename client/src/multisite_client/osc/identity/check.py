@@ -9,20 +9,12 @@ from pathlib import Path
 
 from osc_lib import exceptions
 
+from multisite_client.osc import findings
 from multisite_client.osc.base import Lister, Table, table
 from multisite_client.osc.service_package import needs_service_package
 
 _AREAS = ("database", "keystone", "services", "catalog")
 _LOGIN_SECONDS = 20
-_COLUMNS = {
-    "Severity": "severity",
-    "Site": "site",
-    "Where": "where",
-    "What": "what",
-    "Expected": "expected",
-    "Found": "found",
-    "Consequence": "consequence",
-}
 
 
 class Check(Lister):
@@ -64,14 +56,14 @@ class Check(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         needs_service_package()
+        from multisite.domain.findings import in_sync
         from multisite.identity import secrets
         from multisite.identity.check import run
-        from multisite.identity.check.findings import verdict
         from multisite.identity.topology import file as topology_file
 
         topology = topology_file.read(parsed_args.topology)
         names = {site.name for site in topology.sites}
-        look = run.Look(
+        scope = run.Scope(
             sites=frozenset(_known(name, names) for name in parsed_args.site) or frozenset(names),
             areas=frozenset(run.Area(area) for area in parsed_args.only or _AREAS),
             secrets=secrets.read(parsed_args.secrets) if parsed_args.secrets else None,
@@ -80,11 +72,11 @@ class Check(Lister):
             login=self._login(),
             wait=parsed_args.wait,
         )
-        found = run.findings(topology, look)
-        self.exit_status = verdict(found)
+        found = run.findings(topology, scope)
+        self.exit_status = findings.exit_status(in_sync(found))
         if not found:
             self.app.stderr.write(f"{topology.name}: in sync\n")
-        return table([asdict(finding) for finding in found], _COLUMNS)
+        return table([asdict(finding) for finding in found], findings.COLUMNS)
 
     def _login(self) -> Callable[[], str] | None:
         """A login as `openstack` was told to; None when it was told nothing."""

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multisite_client.osc import findings
 from multisite_client.osc.base import Formats, Lister, Table, seconds, table
 from multisite_client.osc.service_package import has_service_package, needs_service_package
 
@@ -53,24 +54,22 @@ class Verify(Lister):
         names = ("username", "password", "project_name", "user_domain_name", "project_domain_name")
         login = Login(**{name: auth[name] for name in names if name in auth})
         report = verify(topology, login, lambda line: self._tell(f"... {line}"))
+        found = report.to_json()
         if parsed_args.report:
-            parsed_args.report.write_text(json.dumps(report.to_json(), indent=1) + "\n")
-        self._conclude(report)
-        rows = report.to_json()["pairs"]
+            parsed_args.report.write_text(json.dumps(found, indent=1) + "\n")
+        self._conclude(report, found["findings"])
         formats: Formats = {"asked": ", ".join, "seconds": _milliseconds, "refused_after": seconds}
-        return table(rows, _COLUMNS, formats)
+        return table(found["pairs"], _COLUMNS, formats)
 
-    def _conclude(self, report: Report) -> None:
+    def _conclude(self, report: Report, found: list[dict[str, Any]]) -> None:
         for lag in report.lags:
-            arrived = f"after {lag.seconds:.3f} s" if lag.seconds is not None else f"not seen {lag.trouble}"
+            arrived = f"after {lag.seconds:.3f} s" if lag.seconds is not None else f"not seen {lag.error}"
             self._tell(f"a write through the entry is read at {lag.site} {arrived}")
         self._tell(f"validations asked of another site: {report.inter_site}; a revocation is promised to be known "
                    f"everywhere within {report.bound:.0f} s")  # fmt: skip
-        for line in report.failures:
-            self._tell(f"WRONG: {line}")
-        for line in report.unknown:
-            self._tell(f"UNKNOWN: {line}")
-        self.exit_status = report.status
+        for finding in found:
+            self._tell(findings.line(finding))
+        self.exit_status = findings.exit_status(report.in_sync)
 
     def _tell(self, line: str) -> None:
         self.app.stderr.write(line + "\n")

@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from multisite.identity.check.compare.catalog import Seen
-from multisite.identity.check.facts import Catalog, Refusal, Unseen
+from multisite.identity.check.compare.catalog import Answer
+from multisite.identity.check.facts import Catalog, Refusal, Unknown
 from multisite.identity.render.services import Endpoint
 from multisite.identity.topology.model import IdentitySite
 
@@ -17,7 +17,7 @@ Login = Callable[[], str]
 """Gives a project-scoped token."""
 
 
-def catalog(site: IdentitySite, token: str) -> Seen:
+def catalog(site: IdentitySite, token: str) -> Answer:
     """GET /v3/auth/catalog at the site's internal URL (Identity API v3, "Get service catalog").
 
     That answer also says that the site takes a token issued elsewhere.
@@ -33,11 +33,11 @@ def catalog(site: IdentitySite, token: str) -> Seen:
             return Refusal(answer.status_code)
         return Catalog(_endpoints(answer.json()))
     except requests.exceptions.JSONDecodeError:
-        return Unseen(f"{site.url} answers no JSON: it is no Keystone")
+        return Unknown(f"{site.url} answers no JSON: it is no Keystone")
     except requests.RequestException as error:
-        return Unseen(f"{site.url} does not answer ({type(error).__name__})")
+        return Unknown(f"{site.url} does not answer ({type(error).__name__})")
     except (KeyError, TypeError):
-        return Unseen(f"{site.url} answers something else than a catalog")
+        return Unknown(f"{site.url} answers something else than a catalog")
 
 
 def _endpoints(body: Any) -> tuple[Endpoint, ...]:

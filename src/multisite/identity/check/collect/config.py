@@ -7,28 +7,28 @@ from pathlib import Path
 
 from oslo_config import iniparser
 
-from multisite.identity.check.facts import Options, Unseen
+from multisite.identity.check.facts import Options, Unknown
 
 
-def read(*files: Path) -> Options | Unseen:
+def read(*files: Path) -> Options | Unknown:
     """Values of one or more files, later ones over earlier ones."""
     found: dict[tuple[str, str], str] = {}
     for file in files:
         try:
             text = file.read_text(encoding="utf-8")
         except OSError as error:
-            return Unseen(f"{file}: {error.strerror}")
+            return Unknown(f"{file}: {error.strerror}")
         except UnicodeDecodeError:
-            return Unseen(f"{file}: is not UTF-8 text")
+            return Unknown(f"{file}: is not UTF-8 text")
         try:
             found.update(parsed(text))
         except iniparser.ParseError as error:
             # Without the line itself: it may be the one with a password.
-            return Unseen(f"{file}: line {error.lineno}: {error.msg}")
+            return Unknown(f"{file}: line {error.lineno}: {error.msg}")
     return found
 
 
-def with_folder(file: Path, folder: Path) -> Options | Unseen:
+def with_folder(file: Path, folder: Path) -> Options | Unknown:
     """A service's file and the ``*.conf`` of the folder beside it, as oslo.config orders them."""
     more: Iterable[Path] = sorted(folder.glob("*.conf")) if folder.is_dir() else ()
     return read(file, *more)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pymysql.cursors import Cursor
 
 from multisite.identity import sql
-from multisite.identity.check.facts import DatabaseFacts, Unseen
+from multisite.identity.check.facts import DatabaseFacts, Unknown
 from multisite.identity.render import names
 from multisite.identity.secrets import Secrets
 from multisite.identity.sql import ERRORS, said
@@ -21,7 +21,7 @@ _GRANT = re.compile(r"GRANT (.*?) ON \*\.\* TO ")
 _REACHED = 0
 
 
-def position(database: Database, secrets: Secrets) -> str | Unseen:
+def position(database: Database, secrets: Secrets) -> str | Unknown:
     """``gtid_binlog_pos`` of a master: what its replicas have to have."""
     try:
         with _session(database, names.CHECK_ACCOUNT, secrets.check) as cursor:
@@ -29,12 +29,12 @@ def position(database: Database, secrets: Secrets) -> str | Unseen:
             (row,) = cursor.fetchall()
             return str(row[0])
     except ERRORS as error:
-        return Unseen(said(error))
+        return Unknown(said(error))
 
 
 def facts(
-    database: Database, secrets: Secrets, target: str | Unseen | None, wait: float
-) -> DatabaseFacts | Unseen:
+    database: Database, secrets: Secrets, target: str | Unknown | None, wait: float
+) -> DatabaseFacts | Unknown:
     """Variables, status, replication and grants.
 
     ``target``: the GTID position of its master a replica is given ``wait`` seconds to reach; None for a master.
@@ -46,15 +46,15 @@ def facts(
             replica = _replica(cursor)
             caught_up = None if target is None else _reached(cursor, target, wait)
     except ERRORS as error:
-        return Unseen(said(error))
+        return Unknown(said(error))
     return DatabaseFacts(variables, status, replica, _privileges(database, secrets), caught_up)
 
 
-def _replica(cursor: Cursor) -> dict[str, str] | Unseen | None:
+def _replica(cursor: Cursor) -> dict[str, str] | Unknown | None:
     try:
         cursor.execute("SHOW SLAVE STATUS")
     except pymysql.MySQLError as error:
-        return Unseen(said(error))  # the account lacks SLAVE MONITOR
+        return Unknown(said(error))  # the account lacks SLAVE MONITOR
     rows = cursor.fetchall()
     if not rows:
         return None
@@ -62,25 +62,25 @@ def _replica(cursor: Cursor) -> dict[str, str] | Unseen | None:
     return {title: "" if value is None else str(value) for title, value in zip(titles, rows[0], strict=True)}
 
 
-def _reached(cursor: Cursor, target: str | Unseen, wait: float) -> bool | Unseen:
-    if isinstance(target, Unseen):
-        return Unseen(f"its master's position is not known: {target.reason}")
+def _reached(cursor: Cursor, target: str | Unknown, wait: float) -> bool | Unknown:
+    if isinstance(target, Unknown):
+        return Unknown(f"its master's position is not known: {target.reason}")
     try:
         cursor.execute("SELECT MASTER_GTID_WAIT(%s, %s)", (target, wait))
         (row,) = cursor.fetchall()
     except pymysql.MySQLError as error:
-        return Unseen(said(error))
+        return Unknown(said(error))
     return bool(row[0] == _REACHED)
 
 
-def _privileges(database: Database, secrets: Secrets) -> frozenset[str] | Unseen:
+def _privileges(database: Database, secrets: Secrets) -> frozenset[str] | Unknown:
     """Keystone's account asks for its own grants: no other account has to see anybody's."""
     try:
         with _session(database, names.KEYSTONE_ACCOUNT, secrets.database) as cursor:
             cursor.execute("SHOW GRANTS")
             lines = [str(row[0]) for row in cursor.fetchall()]
     except ERRORS as error:
-        return Unseen(said(error))
+        return Unknown(said(error))
     lists = [match.group(1) for line in lines if (match := _GRANT.match(line))]
     return frozenset(name.strip().upper() for names_ in lists for name in names_.split(","))
 

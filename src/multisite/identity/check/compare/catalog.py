@@ -3,58 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from multisite.identity.check.facts import Catalog, Refusal, Unseen
-from multisite.identity.check.findings import Finding, Severity, unknown
+from multisite.domain.findings import Finding, Severity
+from multisite.identity.check.facts import Catalog, Refusal, Unknown
+from multisite.identity.check.findings import differs, unknown
 from multisite.identity.render.services import Endpoint, endpoints
 from multisite.identity.topology.model import Topology
 
-Seen = Catalog | Refusal | Unseen
+Answer = Catalog | Refusal | Unknown
 
 
-def findings(topology: Topology, seen: Mapping[str, Seen]) -> list[Finding]:
-    """``seen``: by site name, of sites with a Keystone.  What several sites show alike is one finding."""
+@dataclass(frozen=True)
+class _Difference:
+    setting: str
+    expected: str
+    found: str
+    consequence: str
+    remedy: str
+    severity: Severity = Severity.DIFFERS
+
+
+def findings(topology: Topology, answers: Mapping[str, Answer]) -> list[Finding]:
+    """``answers``: by site name, of sites with a Keystone.  What several sites show alike is one finding."""
     found: list[Finding] = []
-    by_finding: dict[tuple[Severity, str, str, str, str], list[str]] = {}
-    for site, facts in seen.items():
-        if isinstance(facts, Unseen):
-            found.append(unknown(site, "catalog", "identity endpoints", facts.reason, "can be read"))
-        elif isinstance(facts, Refusal):
-            found.append(_refused(site, facts))
+    alike: dict[_Difference, list[str]] = {}
+    for site, answer in answers.items():
+        if isinstance(answer, Unknown):
+            found.append(unknown(site, "catalog", "identity endpoints", answer))
+        elif isinstance(answer, Refusal):
+            found.append(_made(_refused(site, answer), [site]))
         else:
-            for key in _differences(topology, facts):
-                by_finding.setdefault(key, []).append(site)
-    for (severity, what, expected, shown, consequence), sites in by_finding.items():
-        where = f"catalog at {', '.join(sites)}"
-        site = sites[0] if len(sites) == 1 else ""
-        found.append(Finding(severity, site, where, what, expected, shown, consequence))
-    return found
+            for difference in _differences(topology, answer):
+                alike.setdefault(difference, []).append(site)
+    return found + [_made(difference, sites) for difference, sites in alike.items()]
 
 
-def _refused(site: str, facts: Refusal) -> Finding:
-    if facts.status == 401:
+def _made(difference: _Difference, sites: list[str]) -> Finding:
+    site = sites[0] if len(sites) == 1 else ""
+    return differs(site, f"catalog at {', '.join(sites)}", **vars(difference))
+
+
+def _refused(site: str, answer: Refusal) -> _Difference:
+    if answer.status == 401:
         consequence = (
             f"{site} refuses a token of the entry: its keys or its copy of the database are not the others'"
         )
+        remedy = "compare its keys (`identity keys status`) and its databases (`--only database`)"
     else:
         consequence = (
-            f"Keystone of {site} answers {facts.status} to every validation: its services refuse everybody"
+            f"Keystone of {site} answers {answer.status} to every validation: its services refuse everybody"
         )
-    return Finding(Severity.ERROR, site, "catalog", "validation", "200", str(facts.status), consequence)
+        remedy = f"see Keystone's log at {site}"
+    return _Difference("validation", "200", str(answer.status), consequence, remedy)
 
 
-def _differences(topology: Topology, facts: Catalog) -> Iterator[tuple[Severity, str, str, str, str]]:
+def _differences(topology: Topology, catalog: Catalog) -> Iterator[_Difference]:
     wanted = endpoints(topology)
     for endpoint in wanted:
-        urls = sorted(e.url for e in facts.endpoints if _place(e) == _place(endpoint))
+        urls = sorted(e.url for e in catalog.endpoints if _place(e) == _place(endpoint))
         if [url.rstrip("/") for url in urls] != [endpoint.url]:
             consequence = _missing(endpoint) if not urls else _wrong(endpoint, urls)
-            what = f"{endpoint.interface} identity endpoint of {endpoint.region}"
-            yield Severity.ERROR, what, endpoint.url, ", ".join(urls) or "missing", consequence
+            setting = f"{endpoint.interface} identity endpoint of {endpoint.region}"
+            remedy = "run the rendered catalog.sh, and delete endpoints that are there twice"
+            yield _Difference(setting, endpoint.url, ", ".join(urls) or "missing", consequence, remedy)
     regions = {endpoint.region for endpoint in wanted}
-    for region in sorted({e.region for e in facts.endpoints} - regions):
+    for region in sorted({e.region for e in catalog.endpoints} - regions):
         consequence = f"clients may choose {region}, which no site of this topology serves"
-        yield Severity.WARNING, f"region {region}", "not there", "has identity endpoints", consequence
+        remedy = f"delete the identity endpoints of {region}, or add its site to the topology"
+        yield _Difference(
+            f"region {region}", "absent", "in the catalog", consequence, remedy, Severity.DEGRADED
+        )
 
 
 def _place(endpoint: Endpoint) -> tuple[str, str]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from multisite.identity.check.facts import Options, Unseen
-from multisite.identity.check.findings import Finding, Severity, unknown
+from multisite.domain.findings import Finding, Severity
+from multisite.identity.check.facts import Options, Unknown
+from multisite.identity.check.findings import differs, unknown
 from multisite.identity.render import names
 from multisite.identity.topology.model import IdentitySite, Topology
 
@@ -46,6 +47,7 @@ _LATE = {
     "role": "a role taken away at another site",
     "identity": "a user disabled at another site",
 }
+_SET = "set it to {} there and restart {}"
 _UNDERSTOOD = "tokens of other sites are not understood at {site}, nor its own elsewhere: 401"
 
 
@@ -58,11 +60,11 @@ class _Difference:
 
 
 def keystone(
-    topology: Topology, site: IdentitySite, wanted: Options, found: Options | Unseen, place: str
+    topology: Topology, site: IdentitySite, wanted: Options, found: Options | Unknown, place: str
 ) -> list[Finding]:
     """What differs in a site's keystone.conf from ``wanted`` (as rendered).  ``place``: the file that was read."""
-    if isinstance(found, Unseen):
-        return [unknown(site.name, place, "keystone.conf", found.reason, "can be read")]
+    if isinstance(found, Unknown):
+        return [unknown(site.name, place, "keystone.conf", found)]
     results = []
     for (section, option), value in wanted.items():
         if (section, option) == _CONNECTION or option == "log_file":
@@ -74,7 +76,10 @@ def keystone(
         said = shown if shown is not None else f"not set (Keystone's own: {actual or 'none'})"
         difference = _Difference(section, option, value, said)
         severity, consequence = _consequence(topology, site, difference, actual)
-        results.append(Finding(severity, site.name, place, f"[{section}] {option}", value, said, consequence))
+        remedy = _SET.format(value, "Keystone")
+        results.append(
+            differs(site.name, place, f"[{section}] {option}", value, said, consequence, remedy, severity)
+        )
     return results + list(_connection(site, found, place))
 
 
@@ -113,8 +118,8 @@ def _consequence(
             f"Keystone of {name} reads other keys than those that are distributed: after the next rotation 401",
         )
     if (difference.section, difference.option) in known:
-        return Severity.ERROR, known[difference.section, difference.option]
-    return Severity.WARNING, f"{name} does not run as rendered for this topology"
+        return Severity.DIFFERS, known[difference.section, difference.option]
+    return Severity.DEGRADED, f"{name} does not run as rendered for this topology"
 
 
 def _cache(
@@ -123,12 +128,12 @@ def _cache(
     who = _LATE[difference.section]
     seconds = _number(actual)
     if seconds is None:
-        return Severity.ERROR, f"Keystone of {site} may not start: this is no number"
+        return Severity.DIFFERS, f"Keystone of {site} may not start: this is no number"
     bound = seconds + topology.token_cache_time
     if seconds < topology.cache_time:
-        return Severity.WARNING, f"{site} asks its database more often than it needs to"
+        return Severity.DEGRADED, f"{site} asks its database more often than it needs to"
     return (
-        Severity.ERROR,
+        Severity.DIFFERS,
         f"{who} is still taken at {site} for up to {bound} s, not {topology.revocation_bound} s",
     )
 
@@ -136,9 +141,9 @@ def _cache(
 def _key_count(site: str, difference: _Difference, actual: str | None) -> tuple[Severity, str]:
     count, wanted = _number(actual), _number(difference.expected)
     if count is not None and wanted is not None and count > wanted:
-        return Severity.WARNING, f"a rotation at {site} keeps keys longer than any token lives"
+        return Severity.DEGRADED, f"a rotation at {site} keeps keys longer than any token lives"
     return (
-        Severity.ERROR,
+        Severity.DIFFERS,
         f"a rotation at {site} throws keys away while tokens made with them live: these get 401 everywhere",
     )
 
@@ -156,7 +161,8 @@ def _connection(site: IdentitySite, found: Options, place: str) -> Iterator[Find
     wanted = f"{names.KEYSTONE_ACCOUNT}@{host}:{port}/{names.SCHEMA}"
     value = found.get(_CONNECTION)
     if value is None:
-        yield unknown(site.name, place, "[database] connection", "not in the files that were read", wanted)
+        missing = Unknown("not in the files that were read", "collect keystone.conf.d as well")
+        yield unknown(site.name, place, "[database] connection", missing)
         return
     try:
         parts = urlsplit(value)
@@ -164,30 +170,32 @@ def _connection(site: IdentitySite, found: Options, place: str) -> Iterator[Find
     except ValueError:
         shown = "no URL"
     if shown != wanted:
-        yield Finding(
-            Severity.ERROR, site.name, place, "[database] connection", wanted, shown,
+        yield differs(
+            site.name, place, "[database] connection", wanted, shown,
             f"Keystone of {site.name} does not work on its own site's database: it stops when another site is cut off,"
-            " or writes where it must not",
+            " or writes where it must not", _SET.format(wanted, "Keystone"),
         )  # fmt: skip
 
 
-def authtoken(topology: Topology, site: IdentitySite, found: Options | Unseen, place: str) -> list[Finding]:
+def authtoken(topology: Topology, site: IdentitySite, found: Options | Unknown, place: str) -> list[Finding]:
     """What differs in the [keystone_authtoken] of a service of a site."""
-    if isinstance(found, Unseen):
-        return [unknown(site.name, place, f"[{SECTION}]", found.reason, "can be read")]
+    if isinstance(found, Unknown):
+        return [unknown(site.name, place, f"[{SECTION}]", found)]
     own = {option: value for (section, option), value in found.items() if section == SECTION}
     if not own:
         return [
-            Finding(
-                Severity.ERROR, site.name, place, f"[{SECTION}]", "there", "not there",
-                "this service cannot validate any token",
+            differs(
+                site.name, place, f"[{SECTION}]", "present", "missing", "this service cannot validate any token",
+                "install the rendered keystone_authtoken.conf",
             )
         ]  # fmt: skip
 
-    def wrong(option: str, expected: str, consequence: str, severity: Severity = Severity.ERROR) -> Finding:
-        return Finding(
-            severity, site.name, place, f"[{SECTION}] {option}", expected, own.get(option, "not set"), consequence
-        )  # fmt: skip
+    def wrong(option: str, expected: str, consequence: str, severity: Severity = Severity.DIFFERS) -> Finding:
+        found = own.get(option, "not set")
+        remedy = _SET.format(expected, "the service")
+        return differs(
+            site.name, place, f"[{SECTION}] {option}", expected, found, consequence, remedy, severity
+        )
 
     return [
         *_region(site, own, wrong),
@@ -225,7 +233,7 @@ def _addresses(
         yield wrong(
             "auth_url", site.url, "the service's own login needs the masters once per token's life,"
             f" although {site.name} has"
-            " a Keystone", Severity.WARNING,
+            " a Keystone", Severity.DEGRADED,
         )  # fmt: skip
     elif url != _base(site.url):
         yield wrong(
@@ -239,13 +247,13 @@ def _addresses(
             "www_authenticate_uri",
             topology.entry,
             "clients that get 401 are sent elsewhere",
-            Severity.WARNING,
+            Severity.DEGRADED,
         )
     servers = ",".join(site.memcached)
     if servers and "memcached_servers" not in own:
         yield wrong(
             "memcached_servers", servers, "each process of the service caches alone and asks Keystone for itself",
-            Severity.WARNING,
+            Severity.DEGRADED,
         )  # fmt: skip
 
 
