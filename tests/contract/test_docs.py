@@ -11,29 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oslo_policy.policy import DocumentedRuleDefault
+from oslo_config import cfg
+from oslo_policy import generator
 
 from multisite.api import policy
+from multisite.api.resources import ROUTES
 from multisite.domain import l3_path, moving_address, planes, stretched
 from multisite.networks.paths import service as paths
 from multisite.networks.planes import job as planes_job
 
 DOCS = Path(__file__).parents[2] / "docs"
-WHO = {
-    policy.ADMIN: "administrators",
-    policy.MEMBER: "members",
-    policy.READER: "readers",
-    policy.ANY: "anybody",
-}
 
 
 def routes() -> str:
     rows = ["| method and path | what | may |", "|---|---|---|"]
-    for rule in policy.list_rules():
-        if isinstance(rule, DocumentedRuleDefault):
-            (operation,) = rule.operations
-            where = f"`{operation['method']} {operation['path']}`"
-            rows.append(f"| {where} | {rule.description} | {WHO[rule.check_str]} |")
+    for route in ROUTES:
+        if route.default != policy.PUBLIC:
+            where = f"`{route.method} {route.path}`"
+            rows.append(f"| {where} | {route.description} | {policy.ROLES[route.default]} |")
     return "\n".join(rows)
 
 
@@ -136,6 +131,16 @@ def missing(text: str) -> list[str]:
     return [
         name for name in named if not any((base / name).exists() for base in (root, root / "src/multisite"))
     ]
+
+
+def test_the_policy_sample_has_every_route(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    generator.generate_sample(["--namespace", "multisite", "--output-file", str(file)], conf=cfg.ConfigOpts())
+    sample = file.read_text()
+    for route in ROUTES:
+        if route.default != policy.PUBLIC:
+            assert f'#"multisite:{route.rule}": "{route.default}"' in sample
+            assert f"# {route.method}  {route.path}\n" in sample
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "README.md", "docs/architecture.md", "docs/cli.md"])

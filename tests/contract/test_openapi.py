@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from multisite.api.app import create_app
-from multisite.api.policy import list_rules
+from multisite.api.resources import list_rules
 from multisite.api.schemas.common import In, Out
 
 CHECKS = [

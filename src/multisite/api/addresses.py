@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from apiflask import APIBlueprint
-
+from multisite.api.policy import MEMBER, READER
+from multisite.api.routing import Owned, Resource
 from multisite.api.schemas.addresses import (
     AddressCheckOut,
     AddressesOut,
@@ -15,79 +15,67 @@ from multisite.api.schemas.addresses import (
     MoveIn,
 )
 from multisite.api.schemas.common import MaybeJobOut
-from multisite.api.state import policy, services
+from multisite.api.schemas.derived import answer
+from multisite.api.state import services
 from multisite.domain.caller import Caller
-from multisite.domain.moving_address import MovingAddress
-from multisite.networks.addresses.service import MemberAsked, shown
+from multisite.domain.moving_address import EpochRecord, MovingAddress
+from multisite.networks.addresses.service import MemberAsked
 
-bp = APIBlueprint("addresses", __name__, url_prefix="/v1/addresses", tag="Addresses")
+OWNED = Owned("address", lambda caller, id: services().addresses.get(caller, id))
+resource = Resource("addresses", "/v1/addresses", tag="Addresses", owned=OWNED)
 
 
-@bp.get("")
-@bp.output(AddressesOut)
-def list_addresses() -> Any:
+@resource.route("GET", "address:list", READER, out=AddressesOut)
+def list_addresses(caller: Caller) -> object:
     """List the moving addresses of the project, without their histories."""
-    caller = policy().check("address:list")
-    return {"addresses": [shown(address) for address in services().addresses.list(caller)]}
+    return {"addresses": [_shown(address) for address in services().addresses.list(caller)]}
 
 
-@bp.post("")
-@bp.input(AddressIn, arg_name="body")
-@bp.output(AddressStartedOut, status_code=202)
-def create_address(body: AddressIn) -> Any:
+@resource.route("POST", "address:create", MEMBER, body=AddressIn, out=AddressStartedOut, status=202)
+def create_address(caller: Caller, body: AddressIn) -> object:
     """Set an address up: reserved in every site, bound in the active one."""
-    caller = policy().check("address:create")
     members = [MemberAsked(m.site, m.port, m.network) for m in body.members]
     return _started(
         services().addresses.create(caller, body.name, body.address, members, body.active, body.probe)
     )
 
 
-@bp.get("/<id>")
-@bp.output(AddressOut)
-def show_address(id: str) -> Any:
+@resource.route("GET /<id>", "address:show", READER, out=AddressOut)
+def show_address(caller: Caller, found: MovingAddress) -> object:
     """Show an address, its state in words, and who moved it when and why."""
-    caller = _owner("address:show", id)
-    return shown(services().addresses.get(caller, id), services().addresses.history(caller, id))
+    return _shown(found, services().addresses.history(caller, found.id))
 
 
-@bp.post("/<id>/check")
-@bp.output(AddressCheckOut)
-def check_address(id: str) -> Any:
+@resource.route("POST /<id>/check", "address:check", MEMBER, out=AddressCheckOut)
+def check_address(caller: Caller, found: MovingAddress) -> object:
     """Ask every site who holds it, and listen from outside; a site with an old binding is made to let go."""
-    return services().addresses.check(_owner("address:check", id), id)
+    return services().addresses.check(caller, found.id)
 
 
-@bp.post("/<id>/move")
-@bp.input(MoveIn, arg_name="body")
-@bp.output(AddressStartedOut, status_code=202)
-def move_address(id: str, body: MoveIn) -> Any:
+@resource.route("POST /<id>/move", "address:move", MEMBER, body=MoveIn, out=AddressStartedOut, status=202)
+def move_address(caller: Caller, found: MovingAddress, body: MoveIn) -> object:
     """Move it to another site."""
-    caller = _owner("address:move", id)
-    return _started(services().addresses.move(caller, id, body.to, fenced=tuple(body.fenced), why=body.why))
+    fenced = tuple(body.fenced)
+    return _started(services().addresses.move(caller, found.id, body.to, fenced=fenced, why=body.why))
 
 
-@bp.post("/<id>/undo")
-@bp.output(AddressStartedOut, status_code=202)
-def undo_address(id: str) -> Any:
+@resource.route("POST /<id>/undo", "address:undo", MEMBER, out=AddressStartedOut, status=202)
+def undo_address(caller: Caller, found: MovingAddress) -> object:
     """Take the last move back."""
-    found = services().addresses.undo(_owner("address:undo", id), id)
-    return {"job_id": found.move_job_id, "address": shown(found)}
+    undone = services().addresses.undo(caller, found.id)
+    return {"job_id": undone.move_job_id, "address": _shown(undone)}
 
 
-@bp.delete("/<id>")
-@bp.output(MaybeJobOut, status_code=202)
-def delete_address(id: str) -> Any:
+@resource.route("DELETE /<id>", "address:delete", MEMBER, out=MaybeJobOut, status=202)
+def delete_address(caller: Caller, found: MovingAddress) -> object:
     """Let go of it in every site and forget it."""
-    found = services().addresses.delete(_owner("address:delete", id), id)
-    return {"job_id": None if found is None else found.job_id}
+    left = services().addresses.delete(caller, found.id)
+    return {"job_id": None if left is None else left.job_id}
 
 
-def _started(address: MovingAddress) -> dict[str, Any]:
-    return {"job_id": address.job_id, "address": shown(address)}
+def _shown(address: MovingAddress, history: Sequence[EpochRecord] = ()) -> object:
+    return answer(AddressOut, address, state=address.shown_state, history=history)
 
 
-def _owner(rule: str, id: str) -> Caller:
-    found = services().addresses.get(policy().check("address:list"), id)
-    policy().check_owned(rule, found.project_id, f"address: there is no address {id!r}")
-    return policy().check(rule, found.project_id)
+def _started(address: MovingAddress) -> object:
+    return {"job_id": address.job_id, "address": _shown(address)}

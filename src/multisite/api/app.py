@@ -10,35 +10,15 @@ from flask import Response, g, request
 from oslo_config.cfg import ConfigOpts
 from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 
-from multisite.api import (
-    addresses,
-    applications,
-    audit,
-    errors,
-    jobs,
-    microversion,
-    networks,
-    openapi,
-    paths,
-    planes,
-    protections,
-    recoveries,
-    restore_points,
-    sites,
-    trail,
-    versions,
-)
+from multisite.api import errors, microversion, openapi, trail
 from multisite.api.middleware import pipeline
 from multisite.api.policy import Policy
+from multisite.api.resources import DECLARED, MODULES, PUBLIC_PATHS, list_rules
 from multisite.api.state import KEY, Services, State
 
 LOG = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024
-_BLUEPRINTS = (
-    *(versions, sites, applications, protections, restore_points, recoveries, jobs, audit),
-    *(networks, addresses, paths, planes),
-)
 
 
 def create_app(services: Services, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:
@@ -50,8 +30,8 @@ def create_app(services: Services, conf: ConfigOpts, *, auth: bool = True) -> AP
     app = APIFlask("multisite", title="Multisite", version=microversion.MAX_VERSION,
                    docs_path=None, spec_path=openapi.PATH, json_errors=True)  # fmt: skip
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    openapi.configure(app)
-    app.extensions[KEY] = State(services, Policy(conf))
+    openapi.configure(app, PUBLIC_PATHS)
+    app.extensions[KEY] = State(services, Policy(conf, list_rules()))
     errors.install(app)
     app.before_request(_begin)
     app.before_request(microversion.check)
@@ -61,10 +41,18 @@ def create_app(services: Services, conf: ConfigOpts, *, auth: bool = True) -> AP
     app.after_request(_log)
     app.after_request(trail.finish)
     app.teardown_request(trail.leave)
-    for module in _BLUEPRINTS:
-        app.register_blueprint(module.bp)
-    app.wsgi_app = pipeline(app.wsgi_app, conf, auth=auth)  # type: ignore[assignment, method-assign]
+    for module in MODULES:
+        app.register_blueprint(module.resource.blueprint)
+    refuse_undeclared(app)
+    app.wsgi_app = pipeline(app.wsgi_app, conf, auth=auth, public=PUBLIC_PATHS | {openapi.PATH})  # type: ignore[assignment, method-assign]
     return app
+
+
+def refuse_undeclared(app: APIFlask) -> None:
+    """RuntimeError for a route that bypassed ``routing``: nobody would have said who may use it."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint not in DECLARED and rule.endpoint not in ("static", "openapi.spec"):
+            raise RuntimeError(f"{rule.rule}: this route has no policy rule: declare it with Resource.route")
 
 
 def _begin() -> None:

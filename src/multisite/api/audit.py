@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from apiflask import APIBlueprint
-
+from multisite.api.policy import READER
+from multisite.api.routing import Resource
 from multisite.api.schemas.audit import AuditFilter, AuditOut
-from multisite.api.state import policy, services
+from multisite.api.state import services
+from multisite.domain.caller import Caller
 
-bp = APIBlueprint("audit", __name__, url_prefix="/v1/audit", tag="Audit")
+resource = Resource("audit", "/v1/audit", tag="Audit")
 
 
-@bp.get("")
-@bp.input(AuditFilter, location="query", arg_name="query")
-@bp.output(AuditOut)
-def list_audit(query: AuditFilter) -> Any:
+@resource.route("GET", "audit:list", READER, query=AuditFilter, out=AuditOut)
+def list_audit(caller: Caller, query: AuditFilter) -> object:
     """List what was changed for the project (administrators: for all), newest first."""
-    caller = policy().check("audit:list")
     project = None if caller.is_admin else caller.project_id
     return {"audit": services().audit.list(project, **dict(query))}

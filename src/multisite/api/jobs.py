@@ -7,76 +7,58 @@ and ``If-None-Match`` turns an unchanged job into an empty 304.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
-from apiflask import APIBlueprint
 from flask import Response, jsonify, request
 
+from multisite.api.policy import MEMBER, READER
+from multisite.api.routing import Owned, Resource
 from multisite.api.schemas.common import JobStartedOut
 from multisite.api.schemas.jobs import JobFilter, JobOut, JobsOut
-from multisite.api.state import policy, services
+from multisite.api.state import services
+from multisite.domain.caller import Caller
 from multisite.jobs.view import Job
 
-bp = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", tag="Jobs")
+OWNED = Owned("job", lambda _caller, id: services().jobs.get(id))
+resource = Resource("jobs", "/v1/jobs", tag="Jobs", owned=OWNED)
 
 _PASSING = {"steps": {"__all__": {"elapsed"}}}
+_UNCHANGED = {304: "Nothing changed since the ETag in If-None-Match"}
 
 
-@bp.get("")
-@bp.input(JobFilter, location="query", arg_name="query")
-@bp.output(JobsOut)
-def list_jobs(query: JobFilter) -> Any:
+@resource.route("GET", "job:list", READER, query=JobFilter, out=JobsOut)
+def list_jobs(caller: Caller, query: JobFilter) -> object:
     """List the jobs of the project (administrators: of all), newest first, without their journals."""
-    caller = policy().check("job:list")
     project = None if caller.is_admin else caller.project_id
     jobs = services().jobs.list(project_id=project, subject=query.subject)
     return {"jobs": [job for job in jobs if query.state in (None, job.state)][: query.limit]}
 
 
-@bp.get("/<id>")
-@bp.output(JobOut)
-@bp.doc(responses={304: "Nothing changed since the ETag in If-None-Match"})
-def show_job(id: str) -> Any:
+@resource.route("GET /<id>", "job:show", READER, out=JobOut, responses=_UNCHANGED)
+def show_job(_caller: Caller, found: Job) -> object:
     """Show a job, its steps and its journal."""
-    job = JobOut.model_validate(_owned("job:show", id))
+    job = JobOut.model_validate(found)
     answer: Response = jsonify(job.model_dump(mode="json"))
     content = job.model_dump_json(exclude=_PASSING)
     answer.set_etag(hashlib.sha256(content.encode()).hexdigest()[:32], weak=True)
     return answer.make_conditional(request)
 
 
-@bp.post("/<id>/cancel")
-@bp.output(JobStartedOut, status_code=202)
-def cancel_job(id: str) -> Any:
+@resource.route("POST /<id>/cancel", "job:cancel", MEMBER, out=JobStartedOut, status=202)
+def cancel_job(caller: Caller, found: Job) -> object:
     """Stop as soon as it is safe."""
-    return _act("job:cancel", id)
+    services().jobs.cancel(found.id, caller.user_name)
+    return {"job_id": found.id}
 
 
-@bp.post("/<id>/resume")
-@bp.output(JobStartedOut, status_code=202)
-def resume_job(id: str) -> Any:
+@resource.route("POST /<id>/resume", "job:resume", MEMBER, out=JobStartedOut, status=202)
+def resume_job(caller: Caller, found: Job) -> object:
     """Go on with a paused job; steps that are done are not done again."""
-    return _act("job:resume", id)
+    services().jobs.resume(found.id, caller.user_name)
+    return {"job_id": found.id}
 
 
-@bp.post("/<id>/undo")
-@bp.output(JobStartedOut, status_code=202)
-def undo_job(id: str) -> Any:
+@resource.route("POST /<id>/undo", "job:undo", MEMBER, out=JobStartedOut, status=202)
+def undo_job(caller: Caller, found: Job) -> object:
     """Remove what a job made, last first."""
-    return _act("job:undo", id)
-
-
-def _act(rule: str, id: str) -> dict[str, str]:
-    job = _owned(rule, id)
-    caller = policy().check(rule, job.project_id)
-    engine = services().jobs
-    verbs = {"job:cancel": engine.cancel, "job:resume": engine.resume, "job:undo": engine.undo}
-    verbs[rule](id, caller.user_name)
-    return {"job_id": id}
-
-
-def _owned(rule: str, id: str) -> Job:
-    policy().check("job:list")
-    job = services().jobs.get(id)
-    policy().check_owned(rule, job.project_id or "", f"job: there is no job {id!r}")
-    return job
+    services().jobs.undo(found.id, caller.user_name)
+    return {"job_id": found.id}

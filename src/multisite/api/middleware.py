@@ -15,16 +15,17 @@ from multisite.api.errors import body_of, internal_message
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 HEALTH = "/healthcheck"
-PUBLIC = frozenset({"/", "/v1/openapi.json"})
-"""Answered without a token (besides ``HEALTH``)."""
 
 
-def pipeline(application: Wsgi, conf: ConfigOpts, *, auth: bool) -> Wsgi:
-    """Wrap the application; ``auth=False`` trusts the identity headers and is for tests only."""
+def pipeline(application: Wsgi, conf: ConfigOpts, *, auth: bool, public: frozenset[str]) -> Wsgi:
+    """Wrap the application; ``auth=False`` trusts the identity headers and is for tests only.
+
+    ``public``: paths that are answered without a token (besides ``HEALTH``).
+    """
     inner: Wsgi = drop_none(application)
     if auth:
         options = {"oslo_config_config": conf, "delay_auth_decision": False, "include_service_catalog": False}
-        inner = either(PUBLIC, inner, AuthProtocol(inner, options))
+        inner = either(public, inner, AuthProtocol(inner, options))
     inner = RequestId(same_format(CatchErrors(inner, conf)), conf)
     # In front of the request id on purpose: probes must not fill the log.
     return either(frozenset({HEALTH}), Healthcheck(application, conf), inner)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from apiflask import APIBlueprint
-
+from multisite.api.policy import ADMIN, MEMBER, READER
+from multisite.api.routing import Owned, Resource
 from multisite.api.schemas.common import MaybeJobOut
 from multisite.api.schemas.findings import CheckOut
 from multisite.api.schemas.networks import (
@@ -16,76 +14,57 @@ from multisite.api.schemas.networks import (
     StretchPlanOut,
     UnstretchIn,
 )
-from multisite.api.state import policy, services
+from multisite.api.state import services
+from multisite.domain.caller import Caller
 from multisite.domain.stretched import StretchedNetwork
 
-bp = APIBlueprint("networks", __name__, url_prefix="/v1/stretched-networks", tag="Stretched networks")
+OWNED = Owned("network", lambda caller, id: services().networks.get(caller, id), "stretched network")
+resource = Resource("networks", "/v1/stretched-networks", tag="Stretched networks", owned=OWNED)
 
 
-@bp.get("")
-@bp.output(NetworksOut)
-def list_networks() -> Any:
+@resource.route("GET", "network:list", READER, out=NetworksOut)
+def list_networks(caller: Caller) -> object:
     """List the stretched networks of the project."""
-    caller = policy().check("network:list")
     return {"stretched_networks": services().networks.list(caller)}
 
 
-@bp.post("/preview")
-@bp.input(StretchIn, arg_name="body")
-@bp.output(StretchPlanOut)
-def preview_network(body: StretchIn) -> Any:
+@resource.route("POST /preview", "network:preview", ADMIN, body=StretchIn, out=StretchPlanOut, recorded=False)
+def preview_network(caller: Caller, body: StretchIn) -> object:
     """What stretching a network would do and what stands in its way; changes nothing."""
-    caller = policy().check("network:preview")
     return services().networks.preview(caller, body.order())
 
 
-@bp.post("")
-@bp.input(StretchIn, arg_name="body")
-@bp.output(NetworkStartedOut, status_code=202)
-def stretch_network(body: StretchIn) -> Any:
+@resource.route("POST", "network:stretch", ADMIN, body=StretchIn, out=NetworkStartedOut, status=202)
+def stretch_network(caller: Caller, body: StretchIn) -> object:
     """Stretch a network over sites; what fails in one site is undone in all."""
-    caller = policy().check("network:stretch")
     found = services().networks.stretch(caller, body.order())
     return {"job_id": found.job_id, "network": found}
 
 
-@bp.get("/<id>")
-@bp.output(DriftOut)
-def show_network(id: str) -> Any:
+@resource.route("GET /<id>", "network:show", READER, out=DriftOut)
+def show_network(caller: Caller, found: StretchedNetwork) -> object:
     """Show a network, its sites looked at now: which remote ports are in step, and since when it is not known."""
-    _owned("network:show", id)
-    return services().networks.show(policy().check("network:list"), id)
+    return services().networks.show(caller, found.id)
 
 
-@bp.post("/<id>/check")
-@bp.output(CheckOut)
-def check_network(id: str) -> Any:
+@resource.route("POST /<id>/check", "network:check", MEMBER, out=CheckOut, recorded=False)
+def check_network(caller: Caller, found: StretchedNetwork) -> object:
     """Compare the sites' parts with what they have to be."""
-    _owned("network:check", id)
-    return services().networks.check(policy().check("network:list"), id)
+    return services().networks.check(caller, found.id)
 
 
-@bp.post("/<id>/reconcile")
-@bp.output(DriftOut)
-def reconcile_network(id: str) -> Any:
-    """Look and repair now, instead of at the next pass."""
-    _owned("network:reconcile", id)
-    return services().networks.reconcile(policy().check("network:list"), id)
+@resource.route("POST /<id>/reconcile", "network:reconcile", ADMIN, out=DriftOut)
+def reconcile_network(caller: Caller, found: StretchedNetwork) -> object:
+    """Compare and repair now, instead of at the next pass."""
+    return services().networks.reconcile(caller, found.id)
 
 
-@bp.post("/<id>/unstretch")
-@bp.input(UnstretchIn, arg_name="body")
-@bp.output(MaybeJobOut, status_code=202)
-def unstretch_network(id: str, body: UnstretchIn) -> Any:
+@resource.route(
+    "POST /<id>/unstretch", "network:unstretch", ADMIN, body=UnstretchIn, out=MaybeJobOut, status=202
+)
+def unstretch_network(caller: Caller, found: StretchedNetwork, body: UnstretchIn) -> object:
     """Take it apart: remote ports first, then the networks that were made for it."""
-    _owned("network:unstretch", id)
     job_id = services().networks.unstretch(
-        policy().check("network:list"), id, keep_networks=body.keep_networks, without=tuple(body.without)
+        caller, found.id, keep_networks=body.keep_networks, without=tuple(body.without)
     )
     return {"job_id": job_id}
-
-
-def _owned(rule: str, id: str) -> StretchedNetwork:
-    found = services().networks.get(policy().check("network:list"), id)
-    policy().check_owned(rule, found.project_id, f"network: there is no stretched network {id!r}")
-    return found

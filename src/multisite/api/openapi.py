@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from apiflask import APIFlask
@@ -9,7 +10,6 @@ from apiflask import APIFlask
 from multisite.api.errors import title_of
 
 PATH = "/v1/openapi.json"
-PUBLIC_TAGS = frozenset({"Versions"})
 
 _ERROR = {
     "type": "object",
@@ -41,8 +41,11 @@ _WITH_BODY = (413, 415)
 _WORK = (409, 502, 504)
 
 
-def configure(app: APIFlask) -> None:
-    """Settings of the document; it is finished by ``complete`` when it is first asked for."""
+def configure(app: APIFlask, public: frozenset[str]) -> None:
+    """Settings of the document; it is finished by ``complete`` when it is first asked for.
+
+    ``public``: paths that are answered without a token.
+    """
     app.config.update(
         OPENAPI_VERSION="3.1.0",
         AUTO_OPERATION_ID=True,
@@ -57,21 +60,20 @@ def configure(app: APIFlask) -> None:
         },
         SECURITY_SCHEMES={"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
     )
-    app.spec_processor(complete)  # type: ignore[arg-type]  # JSON: always a dictionary
+    app.spec_processor(partial(complete, public=public))
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
+def complete(document: dict[str, Any], *, public: frozenset[str]) -> dict[str, Any]:
     """Add the errors, the token and the version header to every operation; give nested models short names."""
     _flatten(document)
     document["components"]["schemas"]["Error"] = _ERROR
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            public = PUBLIC_TAGS.issuperset(operation.get("tags", ()))
-            operation["security"] = [] if public else [{"token": []}]
+            operation["security"] = [] if path in public else [{"token": []}]
             operation.setdefault("parameters", []).append(_VERSION_HEADER)
             if "requestBody" in operation:
                 operation["requestBody"].setdefault("required", True)
-            for code in _codes(path, operation, public=public):
+            for code in _codes(path, operation, public=path in public):
                 operation["responses"].setdefault(str(code), _refusal(code))
     return document
 

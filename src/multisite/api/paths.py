@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from apiflask import APIBlueprint
-
+from multisite.api.policy import ADMIN, MEMBER, READER
+from multisite.api.routing import Owned, Resource
 from multisite.api.schemas.addresses import (
     PathIn,
     PathOut,
@@ -16,65 +14,51 @@ from multisite.api.schemas.addresses import (
 )
 from multisite.api.schemas.common import MaybeJobOut
 from multisite.api.schemas.findings import CheckOut
-from multisite.api.state import policy, services
+from multisite.api.state import services
 from multisite.domain.caller import Caller
-from multisite.networks.paths.service import EndAsked, shown
+from multisite.domain.l3_path import L3Path
+from multisite.networks.paths.service import EndAsked
 
-bp = APIBlueprint("paths", __name__, url_prefix="/v1", tag="Paths")
+OWNED = Owned("path", lambda caller, id: services().paths.get(caller, id))
+resource = Resource("paths", "/v1", tag="Paths", owned=OWNED)
 
 
-@bp.get("/paths")
-@bp.output(PathsOut)
-def list_paths() -> Any:
+@resource.route("GET /paths", "path:list", READER, out=PathsOut)
+def list_paths(caller: Caller) -> object:
     """List the L3 paths of the project."""
-    return {"paths": [shown(path) for path in services().paths.list(policy().check("path:list"))]}
+    return {"paths": services().paths.list(caller)}
 
 
-@bp.post("/paths")
-@bp.input(PathIn, arg_name="body")
-@bp.output(PathStartedOut, status_code=202)
-def create_path(body: PathIn) -> Any:
+@resource.route("POST /paths", "path:create", MEMBER, body=PathIn, out=PathStartedOut, status=202)
+def create_path(caller: Caller, body: PathIn) -> object:
     """Make a path between two members over floating IPs, with rules that let only the peer in."""
-    caller = policy().check("path:create")
     ends = [EndAsked(end.site, end.port, end.network) for end in body.ends]
     made = services().paths.create(caller, body.name, ends, body.protocol, body.port)
-    return {"job_id": made.job_id, "path": shown(made)}
+    return {"job_id": made.job_id, "path": made}
 
 
-@bp.get("/paths/<id>")
-@bp.output(PathOut)
-def show_path(id: str) -> Any:
+@resource.route("GET /paths/<id>", "path:show", READER, out=PathOut)
+def show_path(_caller: Caller, found: L3Path) -> object:
     """Show a path, and how to measure it from its ends."""
-    return shown(services().paths.get(_owner("path:show", id), id))
+    return found
 
 
-@bp.post("/paths/<id>/check")
-@bp.output(CheckOut)
-def check_path(id: str) -> Any:
+@resource.route("POST /paths/<id>/check", "path:check", MEMBER, out=CheckOut, recorded=False)
+def check_path(caller: Caller, found: L3Path) -> object:
     """Compare both sites with the record: rules missing or too wide, addresses changed, peers unknown."""
-    return services().paths.check(_owner("path:check", id), id)
+    return services().paths.check(caller, found.id)
 
 
-@bp.delete("/paths/<id>")
-@bp.output(MaybeJobOut, status_code=202)
-def delete_path(id: str) -> Any:
+@resource.route("DELETE /paths/<id>", "path:delete", MEMBER, out=MaybeJobOut, status=202)
+def delete_path(caller: Caller, found: L3Path) -> object:
     """Remove a path from both sites."""
-    found = services().paths.delete(_owner("path:delete", id), id)
-    return {"job_id": None if found is None else found.job_id}
+    left = services().paths.delete(caller, found.id)
+    return {"job_id": None if left is None else left.job_id}
 
 
-@bp.post("/probes")
-@bp.input(ProbeIn, arg_name="body")
-@bp.output(ProbeOut)
-def measure_address(body: ProbeIn) -> Any:
+@resource.route("POST /probes", "probe:run", ADMIN, body=ProbeIn, out=ProbeOut)
+def measure_address(_caller: Caller, body: ProbeIn) -> object:
     """Measure loss and latency of an address from where the service runs."""
-    policy().check("probe:run")
     return services().probe.measure(
         body.address, body.way, count=body.count, interval=body.interval, timeout=body.timeout
     )
-
-
-def _owner(rule: str, id: str) -> Caller:
-    found = services().paths.get(policy().check("path:list"), id)
-    policy().check_owned(rule, found.project_id, f"path: there is no path {id!r}")
-    return policy().check(rule, found.project_id)

@@ -2,62 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from apiflask import APIBlueprint
-
+from multisite.api.policy import MEMBER, READER
+from multisite.api.routing import Owned, Resource
 from multisite.api.schemas.common import JobStartedOut
 from multisite.api.schemas.protections import ProtectionIn, ProtectionOut, ProtectionsOut, RunIn
-from multisite.api.state import policy, services
+from multisite.api.state import services
+from multisite.domain.caller import Caller
 from multisite.domain.model import Protection
 
-bp = APIBlueprint("protections", __name__, url_prefix="/v1/protections", tag="Protections")
+OWNED = Owned("protection", lambda caller, id: services().protections.get(caller, id))
+resource = Resource("protections", "/v1/protections", tag="Protections", owned=OWNED)
 
 
-@bp.get("")
-@bp.output(ProtectionsOut)
-def list_protections() -> Any:
+@resource.route("GET", "protection:list", READER, out=ProtectionsOut)
+def list_protections(caller: Caller) -> object:
     """List the protections of the project."""
-    caller = policy().check("protection:list")
     return {"protections": services().protections.list(caller)}
 
 
-@bp.post("")
-@bp.input(ProtectionIn, arg_name="body")
-@bp.output(ProtectionOut, status_code=201)
-def create_protection(body: ProtectionIn) -> Any:
+@resource.route("POST", "protection:create", MEMBER, body=ProtectionIn, out=ProtectionOut, status=201)
+def create_protection(caller: Caller, body: ProtectionIn) -> object:
     """Decide how an application is protected."""
-    caller = policy().check("protection:create")
     return services().protections.create(caller, **body.model_dump(exclude_none=True))
 
 
-@bp.get("/<id>")
-@bp.output(ProtectionOut)
-def show_protection(id: str) -> Any:
+@resource.route("GET /<id>", "protection:show", READER, out=ProtectionOut)
+def show_protection(_caller: Caller, found: Protection) -> object:
     """Show a protection."""
-    return _owned("protection:show", id)
-
-
-@bp.delete("/<id>")
-@bp.output({}, status_code=204, description="It is gone")
-def delete_protection(id: str) -> Any:
-    """Delete a protection; its restore points stay."""
-    found = _owned("protection:delete", id)
-    services().protections.delete(policy().check("protection:delete", found.project_id), id)
-    return "", 204
-
-
-@bp.post("/<id>/run")
-@bp.input(RunIn, arg_name="body")
-@bp.output(JobStartedOut, status_code=202)
-def run_protection(id: str, body: RunIn) -> Any:
-    """Protect now: makes one restore point; watch the job."""
-    found = _owned("protection:run", id)
-    caller = policy().check("protection:run", found.project_id)
-    return {"job_id": services().protections.run(caller, id, incremental=body.incremental)}
-
-
-def _owned(rule: str, id: str) -> Protection:
-    found = services().protections.get(policy().check("protection:list"), id)
-    policy().check_owned(rule, found.project_id, f"protection: there is no protection {id!r}")
     return found
+
+
+@resource.route("DELETE /<id>", "protection:delete", MEMBER)
+def delete_protection(caller: Caller, found: Protection) -> None:
+    """Delete a protection; its restore points stay."""
+    services().protections.delete(caller, found.id)
+
+
+@resource.route("POST /<id>/run", "protection:run", MEMBER, body=RunIn, out=JobStartedOut, status=202)
+def run_protection(caller: Caller, found: Protection, body: RunIn) -> object:
+    """Protect now: makes one restore point; watch the job."""
+    return {"job_id": services().protections.run(caller, found.id, incremental=body.incremental)}

@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from apiflask import APIBlueprint
-
+from multisite.api.policy import ADMIN, ANY
+from multisite.api.routing import Resource
 from multisite.api.schemas.sites import SiteCheckOut, SiteIn, SiteOut, SitesOut
-from multisite.api.state import policy, services
+from multisite.api.state import services
+from multisite.domain.caller import Caller
 
-bp = APIBlueprint("sites", __name__, url_prefix="/v1/sites", tag="Sites")
+resource = Resource("sites", "/v1/sites", tag="Sites")
 
 
-@bp.get("")
-@bp.output(SitesOut)
-def list_sites() -> Any:
+@resource.route("GET", "site:list", ANY, out=SitesOut)
+def list_sites(caller: Caller) -> object:
     """List the registered sites."""
-    caller = policy().check("site:list")
     return {"sites": services().sites.list(caller)}
 
 
-@bp.post("")
-@bp.input(SiteIn, arg_name="body")
-@bp.output(SiteOut, status_code=201)
-def register_site(body: SiteIn) -> Any:
+@resource.route("POST", "site:register", ADMIN, body=SiteIn, out=SiteOut, status=201)
+def register_site(caller: Caller, body: SiteIn) -> object:
     """Register a site by the name of its clouds.yaml entry."""
-    caller = policy().check("site:register")
     return services().sites.register(caller, body.name, body.cloud, body.description)
 
 
-@bp.get("/<name>")
-@bp.output(SiteOut)
-def show_site(name: str) -> Any:
+@resource.route("GET /<name>", "site:show", ANY, out=SiteOut)
+def show_site(caller: Caller, name: str) -> object:
     """Show a site."""
-    caller = policy().check("site:show")
     return services().sites.get(caller, name)
 
 
-@bp.delete("/<name>")
-@bp.output({}, status_code=204, description="It is gone")
-def unregister_site(name: str) -> Any:
+@resource.route("DELETE /<name>", "site:unregister", ADMIN)
+def unregister_site(caller: Caller, name: str) -> None:
     """Forget a site; refused while applications are in it."""
-    caller = policy().check("site:unregister")
     services().sites.unregister(caller, name)
-    return "", 204
 
 
-@bp.post("/<name>/check")
-@bp.output(SiteCheckOut)
-def check_site(name: str) -> Any:
+@resource.route("POST /<name>/check", "site:check", ADMIN, out=SiteCheckOut, recorded=False)
+def check_site(caller: Caller, name: str) -> object:
     """Ask a site what it can do now; an unreachable one is an answer, not an error."""
-    caller = policy().check("site:check")
     return services().sites.check(caller, name)

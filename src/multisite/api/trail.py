@@ -1,7 +1,7 @@
 """Every change asked of the API goes into the audit trail: before it is carried out, and what came of it.
 
-Reads are not recorded, nor the POSTs that only look.  A request that was refused (403, 400 ...) is: somebody
-tried.  What requests without a valid token want never gets here.
+Reads are not recorded, nor the POSTs that are declared to read only.  A request that was refused (403, 400 ...) is:
+somebody tried.  What requests without a valid token want never gets here.
 """
 
 from __future__ import annotations
@@ -13,24 +13,12 @@ from typing import Any
 from flask import Response, g, request
 
 from multisite.api import errors, identity
+from multisite.api.resources import DECLARED
 from multisite.api.state import services
 from multisite.domain import work
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOKS = frozenset(
-    {
-        "sites.check_site",
-        "recoveries.preview_recovery",
-        "networks.preview_network",
-        "networks.check_network",
-        "paths.check_path",
-        "planes.preview_plane",
-        "planes.check_plane",
-    }
-)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 def begin() -> None:
@@ -38,16 +26,15 @@ def begin() -> None:
     found = identity.context()
     user = request.environ.get("HTTP_X_USER_NAME") or found.user_id or ""
     g.work = work.begin(work.Work(user, found.project_id, errors.request_id() or None))
-    if request.method in _READS or request.url_rule is None or not found.user_id:
-        return
-    if request.endpoint in _LOOKS:
+    route = DECLARED.get(request.endpoint or "")
+    if route is None or not route.recorded or request.method != route.method or not found.user_id:
         return
     arguments = request.view_args or {}
     subject = arguments.get("id") or arguments.get("name")
     intent = Intent(
         kind=AuditKind.API, user=user, user_id=found.user_id, project_id=found.project_id,
         request_id=errors.request_id() or None, method=request.method,
-        path=_VARIABLE.sub(r"{\1}", request.url_rule.rule), subject=subject, resource_id=subject,
+        path=route.path, subject=subject, resource_id=subject,
         job_id=subject if request.blueprint == "jobs" else None, site=_site(arguments),
     )  # fmt: skip
     services().audit.begin(intent)

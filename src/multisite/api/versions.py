@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from apiflask import APIBlueprint
 from flask import request
 
 from multisite.api.microversion import MAX_VERSION, MIN_VERSION
+from multisite.api.policy import PUBLIC
+from multisite.api.routing import Resource
 from multisite.api.schemas.versions import VersionsOut
 
-bp = APIBlueprint("versions", __name__, tag="Versions")
+resource = Resource("versions", "", tag="Versions")
 
 
-@bp.get("/")
-@bp.output(VersionsOut)
-def discover() -> Any:
+@resource.route("GET /", "", PUBLIC, out=VersionsOut)
+def discover() -> object:
     """Versions of this API."""
     version = {
         "id": "v1.0",

@@ -130,9 +130,10 @@ def _authtoken(conf: cfg.ConfigOpts) -> Iterator[Finding]:
 
 def _policy(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     from multisite.api.policy import Policy
+    from multisite.api.resources import list_rules
 
     try:
-        Policy(conf)
+        Policy(conf, list_rules())
     except Exception as error:  # whatever a YAML file can be made to raise
         reason = " ".join(str(error).split())
         option, file = "[oslo_policy] policy_file", conf.oslo_policy.policy_file

@@ -79,6 +79,26 @@ class L3Path:
     def peer(self, site: str) -> PathEnd:
         return next(e for e in self.ends if e.site != site)
 
+    @property
+    def sentence(self) -> str:
+        """What its state means."""
+        return SENTENCES[self.state]
+
+    @property
+    def lets_in(self) -> str:
+        """``udp 5000``."""
+        return self.protocol if self.port is None else f"{self.protocol} {self.port}"
+
+    @property
+    def measure(self) -> tuple[str, ...]:
+        """How to measure it from each end towards its peer."""
+        way = "icmp" if self.protocol == "icmp" else f"{self.protocol}:{self.port}"
+        return tuple(
+            f"in the member of {end.site}: multisite-probe {way} {self.peer(end.site).address}"
+            for end in self.ends
+            if self.peer(end.site).address and self.protocol != "sctp"
+        )
+
 
 @dataclass(frozen=True)
 class EndState:
@@ -163,7 +183,7 @@ def _of_rules(path: L3Path, sight: EndState, peer: str | None) -> list[Finding]:
         )
     elif not exact:
         found.append(
-            _wrong(sight.site, "rule missing", f"no rule lets {what_of(path)} in from the peer {peer}")
+            _wrong(sight.site, "rule missing", f"no rule lets {path.lets_in} in from the peer {peer}")
         )
     for rule in inward:
         if rule not in exact:
@@ -175,11 +195,6 @@ def _of_rules(path: L3Path, sight: EndState, peer: str | None) -> list[Finding]:
             remedy = "take the port out of that group, or narrow the rule"
             found.append(_wrong(sight.site, "rule too wide", what, remedy))
     return found
-
-
-def what_of(path: L3Path) -> str:
-    """``udp 5000``."""
-    return path.protocol if path.port is None else f"{path.protocol} {path.port}"
 
 
 def _lets_only(path: L3Path, rule: Mapping[str, Any], peer: str | None) -> bool:

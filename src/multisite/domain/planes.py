@@ -76,6 +76,16 @@ class Plane:
         """A default route leads somewhere only where there is, or will be, a router; else guests get none."""
         return self.realized is Realized.L3 or self.role is Role.EXTERNAL
 
+    def explained(self, application: str) -> str:
+        """How it is realized, and why."""
+        sites = ", ".join(self.sites)
+        what = {
+            Realized.STRETCHED: f"stretched network {application}-{self.name} ({self.cidr}) over {sites}",
+            Realized.L3: f"a network in each of {sites}, reached by floating IPs from the peers only",
+            Realized.LOCAL: f"a network of its own in each of {sites}",
+        }[self.realized]
+        return f"{self.name} ({self.role}): {what}: {self.why}"
+
 
 class PlaneState(StrEnum):
     """``SENTENCES`` has what an operator can rely on."""
@@ -167,6 +177,11 @@ class PlaneRecord:
     @property
     def plane(self) -> Plane:
         return Plane(self.name, self.role, self.realized, self.sites, self.cidr, self.why)
+
+    @property
+    def sentence(self) -> str:
+        """What its state means."""
+        return SENTENCES[self.state]
 
 
 def parse(

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from api.conftest import ADMIN, MEMBER, NOBODY, READER, persona
 from api.fakes import FOREIGN, MINE, Services
-from multisite.api.policy import list_rules
+from multisite.api.resources import list_rules
 
 READ, WRITE, ADMIN_ONLY = "read", "write", "admin"
 SITE: dict[str, Any] = {"name": "oslo", "cloud": "oslo"}

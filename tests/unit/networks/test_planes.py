@@ -9,7 +9,7 @@ import pytest
 from multisite.clouds.planes import PlaneFacts
 from multisite.domain.errors import Invalid
 from multisite.domain.planes import DEFAULTS, SENTENCES, PlaneState, Realized, Role, parse
-from multisite.networks.planes.orders import explained, orders
+from multisite.networks.planes.orders import orders
 from multisite.networks.planes.plan import PlanePlan, make_plan
 
 SITES = ("paris", "lyon")
@@ -26,7 +26,7 @@ def test_four_planes_as_usual() -> None:
     assert [p.realized for p in planes] == [Realized.LOCAL, Realized.STRETCHED, Realized.L3, Realized.LOCAL]
     (order,) = orders("mme", planes)
     assert (order.name, order.sites, order.cidr) == ("mme-hb", SITES, "10.1.0.0/24")
-    said = list(explained("mme", planes))
+    said = [plane.explained("mme") for plane in planes]
     assert len(said) == 4
     assert all(DEFAULTS[Role(str(one["role"]))][1] in line for one, line in zip(FOUR, said, strict=True))
 

@@ -49,6 +49,11 @@ def started(name: str, /, **item: Any) -> type[Out]:
     return group(name, "Work was accepted; watch the job.", job_id=str, **item)
 
 
+def answer(schema: type[Out], item: object, **instead: Any) -> dict[str, Any]:
+    """What the schema shows of an item; ``instead`` of its attributes, or besides them."""
+    return {name: instead[name] if name in instead else getattr(item, name) for name in schema.model_fields}
+
+
 def _docstring(item_type: type[Any]) -> str | None:
     """None for the signature that ``dataclass`` writes where there is none."""
     doc = item_type.__doc__ or ""

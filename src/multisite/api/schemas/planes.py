@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from multisite.api.schemas.common import In, Name, Out, Query
+from multisite.api.schemas.common import In, Name, Query
 from multisite.api.schemas.derived import group, shown, started
 from multisite.api.schemas.networks import Address
-from multisite.domain.planes import PlaneState, Realized, Role
+from multisite.domain.planes import MadeAt, PlaneRecord
 from multisite.networks.planes.service import PlanePreview
 
 _NAMES = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(,[A-Za-z0-9][A-Za-z0-9._-]{0,63})*$"
@@ -56,41 +56,25 @@ class PlaneForgetIn(In):
     sites: Annotated[list[Name], Field(min_length=1, max_length=50)]
 
 
-class PlaneMadeOut(Out):
-    """``router_id``: of planes realized as l3."""
+PlaneMadeOut = shown(
+    MadeAt,
+    "PlaneMadeOut",
+    without=("mtu", "external_id", "project_id", "pool_id"),
+    more={"site": str},
+    doc="``router_id``: of planes realized as l3.",
+)
+PlaneOut = shown(
+    PlaneRecord,
+    "PlaneOut",
+    without=("id", "application_id", "created_at"),
+    more={"explained": str, "sentence": str, "made": list[MadeAt], "left": list[str]},
+    doc="""``sentence`` says what the state means, ``explained`` how it is realized and why.
 
-    site: str
-    network_id: str
-    subnet_id: str
-    cidr: str
-    router_id: str | None
-
-
-class PlaneOut(Out):
-    """``sentence`` says what the state means, ``explained`` how it is realized and why.
-
-    ``left``: sites it was removed without, where something of it may still be.
-    """
-
-    name: str
-    role: Role
-    realized: Realized
-    sites: list[str]
-    cidr: str | None
-    why: str
-    explained: str
-    state: PlaneState
-    sentence: str
-    made: list[PlaneMadeOut]
-    left: list[str]
-    stretched_network_id: str | None
-    job_id: str | None
-    error: str | None
-
-
-PlanesOut = group("PlanesOut", planes=list[PlaneOut])
+``left``: sites it was removed without, where something of it may still be.""",
+)
+PlanesOut = group("PlanesOut", planes=list[PlaneRecord])
 PlanePreviewOut = shown(
     PlanePreview,
     doc="``actions``: what would be made; ``notes``: what follows from it; startable without blocking problems.",
 )
-PlaneStartedOut = started("PlaneStartedOut", plane=PlaneOut)
+PlaneStartedOut = started("PlaneStartedOut", plane=PlaneRecord)

@@ -6,7 +6,7 @@ import builtins
 import ipaddress
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -253,15 +253,6 @@ class AddressService:
             path="/v1/addresses/{id}/move", action="fenced", resource_id=address.address,
         )  # fmt: skip
         self._audit.record(intent, Ending(intent.key, AuditOutcome.DONE))
-
-
-def shown(address: MovingAddress, history: Sequence[EpochRecord] = ()) -> dict[str, Any]:
-    """As the API gives it: the state as operators see it, with its sentence."""
-    return asdict(replace(address, state=address.shown_state)) | {
-        "sentence": address.sentence,
-        "in_doubt": list(address.in_doubt),
-        "history": [asdict(line) for line in history],
-    }
 
 
 def _address(text: str) -> str:

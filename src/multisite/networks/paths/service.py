@@ -6,10 +6,9 @@ import builtins
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds.ask import ask_all
@@ -17,13 +16,11 @@ from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid, MultisiteError
 from multisite.domain.findings import Comparison
 from multisite.domain.l3_path import (
-    SENTENCES,
     EndState,
     L3Path,
     PathEnd,
     PathState,
     judge,
-    what_of,
 )
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobKind, JobState, Json, Step
@@ -152,17 +149,6 @@ def _gone(known: L3Path, wanted: L3Path, job: Job) -> L3Path | None:
     """One that was deleted, and is undone now, is forgotten."""
     deleted = job.state is JobState.UNDONE and known.state is PathState.DELETING
     return None if deleted else wanted
-
-
-def shown(path: L3Path) -> dict[str, Any]:
-    """As the API gives it, with how to measure it: from each end towards its peer."""
-    way = "icmp" if path.protocol == "icmp" else f"{path.protocol}:{path.port}"
-    measure = [
-        f"in the member of {end.site}: multisite-probe {way} {path.peer(end.site).address}"
-        for end in path.ends
-        if path.peer(end.site).address and path.protocol != "sctp"
-    ]
-    return asdict(path) | {"sentence": SENTENCES[path.state], "lets_in": what_of(path), "measure": measure}
 
 
 def _refuse_wrong(ends: Sequence[EndAsked], protocol: str, port: int | None) -> None:

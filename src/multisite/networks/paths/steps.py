@@ -19,7 +19,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused
 from multisite.clouds.waiting import wait_until
 from multisite.domain.findings import describe
-from multisite.domain.l3_path import EndState, L3Path, PathEnd, judge, what_of
+from multisite.domain.l3_path import EndState, L3Path, PathEnd, judge
 from multisite.domain.manifest import SecurityGroupRecord, SecurityGroupRule
 from multisite.jobs.model import Json, Step, StepContext, StepFailed
 from multisite.networks.addresses.reader import Listen
@@ -180,7 +180,7 @@ class PathSteps:
         for site, reached in reachable.items():
             if reached:
                 raise StepFailed(
-                    f"site {site}: {what_of(path)} at {path.end(site).address} is reachable from outside the path: "
+                    f"site {site}: {path.lets_in} at {path.end(site).address} is reachable from outside the path: "
                     "take the port out of the security group that lets others in"
                 )
         ctx.event(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from multisite.domain.planes import Plane, Realized
 from multisite.networks.stretch.order import StretchOrder, checked
@@ -25,15 +25,3 @@ def orders(application: str, planes: Sequence[Plane]) -> tuple[StretchOrder, ...
         for plane in planes
         if plane.realized is Realized.STRETCHED
     )
-
-
-def explained(application: str, planes: Sequence[Plane]) -> Iterator[str]:
-    """A line per plane: how it is realized, and why."""
-    for plane in planes:
-        sites = ", ".join(plane.sites)
-        what = {
-            Realized.STRETCHED: f"stretched network {application}-{plane.name} ({plane.cidr}) over {sites}",
-            Realized.L3: f"a network in each of {sites}, reached by floating IPs from the peers only",
-            Realized.LOCAL: f"a network of its own in each of {sites}",
-        }[plane.realized]
-        yield f"{plane.name} ({plane.role}): {what}: {plane.why}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -23,7 +23,6 @@ from multisite.domain.findings import Comparison, Finding, blockers, describe
 from multisite.domain.model import Application, Site
 from multisite.domain.planes import (
     AT_REST,
-    SENTENCES,
     MadeAt,
     Plane,
     PlaneRecord,
@@ -38,7 +37,7 @@ from multisite.networks.planes import job as planes_job
 from multisite.networks.planes import leave as planes_leave
 from multisite.networks.planes import repair as planes_repair
 from multisite.networks.planes.check import compare, compare_stretched
-from multisite.networks.planes.orders import explained, made_name, orders
+from multisite.networks.planes.orders import made_name, orders
 from multisite.networks.planes.plan import PlanePlan, make_plan, no_address
 from multisite.networks.planes.removal import PlaneRemoval
 from multisite.networks.stretch.service import NetworkService
@@ -322,15 +321,6 @@ class PlaneService:
                 "(application plane remove)"
             )
         self._jobs.claim(record.id, f"plane {record.name}")
-
-
-def shown(application: str, record: PlaneRecord) -> dict[str, Any]:
-    """As the API gives it, with what its state means and how and why it is realized."""
-    (sentence,) = explained(application, [record.plane])
-    made = [{"site": site, **asdict(one)} for site, one in record.made.items()]
-    left = sorted({part.site for part in record.left})
-    found = {"sentence": SENTENCES[record.state], "explained": sentence, "made": made, "left": left}
-    return asdict(record) | found
 
 
 def _owner(caller: Caller, app: Application) -> Caller:
