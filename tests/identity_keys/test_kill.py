@@ -20,7 +20,7 @@ import pytest
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import serialization
 
-from multisite.identity.keys import orders
+from multisite.identity.keys import actions
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.service import KeyService, Settings
 from multisite.identity.topology.model import (
@@ -68,7 +68,7 @@ def base(folder: Path, clock: Clock, provider: TokenProvider) -> None:
     for name in NAMES:
         (folder / "sites" / name).mkdir(parents=True)
     made = service(folder, clock, provider)
-    orders.adopt(made, create=True)
+    actions.adopt(made, create=True)
     for _ in range(4):
         clock.now += HOUR + 60
         made.tick()
@@ -80,11 +80,11 @@ def rotate(made: KeyService) -> None:
 
 
 def replace(made: KeyService) -> None:
-    orders.replace_compromised(made, [Kind.TOKENS, Kind.RECEIPTS])
+    actions.replace_compromised(made, [Kind.TOKENS, Kind.RECEIPTS])
 
 
 def replace_pair(made: KeyService) -> None:
-    orders.replace_compromised(made, [], ["lyon"])
+    actions.replace_compromised(made, [], ["lyon"])
 
 
 CASES: dict[str, tuple[TokenProvider, Callable[[KeyService], None]]] = {

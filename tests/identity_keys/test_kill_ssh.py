@@ -19,7 +19,7 @@ import pytest
 from cryptography.fernet import Fernet
 from identity_keys.test_kill import HOUR, Clock, in_a_fork, judge_fernet, keys
 
-from multisite.identity.keys import orders
+from multisite.identity.keys import actions
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.service import KeyService, Settings
 from multisite.identity.topology.model import (
@@ -39,7 +39,7 @@ KINDS = ("tokens", "receipts")
 OPERATIONS = ("mkdir", "chmod", "chown", "setstat", "posix_rename", "rename", "remove", "symlink", "truncate")
 CASES: dict[str, Callable[[KeyService], object]] = {
     "rotation": lambda made: made.tick(),
-    "replacement": lambda made: orders.replace_compromised(made, [Kind.TOKENS, Kind.RECEIPTS]),
+    "replacement": lambda made: actions.replace_compromised(made, [Kind.TOKENS, Kind.RECEIPTS]),
 }
 
 
@@ -74,7 +74,7 @@ def base(folder: Path, clock: Clock, sshd: Sshd) -> None:
     for name in NAMES:
         (folder / "sites" / name).mkdir(parents=True)
     made = service(folder, clock, sshd)
-    orders.adopt(made, create=True)
+    actions.adopt(made, create=True)
     for _ in range(4):
         clock.now += HOUR + 60
         made.tick()

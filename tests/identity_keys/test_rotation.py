@@ -60,7 +60,7 @@ def _held(setup: KeySetup, before: str) -> int:
     status = until(lambda: _overdue(setup), 30, "an alarm")
     assert setup.primary() == before, "a key was promoted that metz may lack"
     row = next(site for site in status["sites"] if site["site"] == "metz")
-    assert (row["reachable"], row["in_step"]) == ("no", "unknown")
+    assert (row["reachable"], row["in_sync"]) == ("no", "unknown")
     assert any("refused at metz" in line for line in row["if_gone_on_without"])
     setup.sshd["metz"].start()
     setup.kill_daemon()

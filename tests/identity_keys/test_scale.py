@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from identity_keys.key_setup import KeySetup, until
 
-from multisite.identity.keys import orders
+from multisite.identity.keys import actions
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.service import KeyService, Settings
 from multisite.identity.keys.transport.directory import Directory
@@ -101,9 +101,9 @@ def test_a_hundred_sites_take_as_long_as_the_slowest(memory: Path, simulated_tim
 
 def _rotation(service: KeyService) -> float:
     """Seconds of a rotation's whole pass: confirm, promote, distribute, read back."""
-    orders.adopt(service, create=True)
+    actions.adopt(service, create=True)
     began = Simulated.clock
-    state = orders.rotate(service, [Kind.TOKENS])
+    state = actions.rotate(service, [Kind.TOKENS])
     took = Simulated.clock - began
     assert state.kinds[Kind.TOKENS].settled_at is not None
     assert len(state.kinds[Kind.TOKENS].desired.keys) == 3

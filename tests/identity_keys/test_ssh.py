@@ -25,7 +25,7 @@ def test_keys_arrive_with_owner_and_mode(make: Callable[..., KeySetup]) -> None:
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     victim = setup.folder / "sites/lyon/fernet_tokens/0"
     victim.chmod(0o644)
-    assert "out-of-step" in setup.keys("check").stdout
+    assert "out-of-sync" in setup.keys("check").stdout
     setup.keys("pass")
     assert stat.S_IMODE(victim.stat().st_mode) == 0o600
 

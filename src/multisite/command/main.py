@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from multisite.command import arguments as common
-from multisite.command import keys
+from multisite.command.keys import dispatch as keys
 from multisite.domain.findings import Finding, blockers, describe
 
 

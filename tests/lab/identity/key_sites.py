@@ -266,6 +266,6 @@ def held(keys: KeySites, before: dict[str, str], cut_off: str) -> None:
     time.sleep(3)
     status = keys.status()
     row = next(row for row in status["sites"] if row["site"] == cut_off)
-    assert (row["reachable"], row["in_step"]) == ("no", "unknown")
+    assert (row["reachable"], row["in_sync"]) == ("no", "unknown")
     assert any(f"refused at {cut_off}" in line for line in row["if_gone_on_without"])
     assert keys.signs_with() == before, "a key was promoted that a site may lack"

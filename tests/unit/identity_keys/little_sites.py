@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from multisite.identity.keys import orders
+from multisite.identity.keys import actions
 from multisite.identity.keys.service import KeyService, Settings
 from multisite.identity.keys.transport.model import Facts, SiteProblem
 from multisite.identity.topology.model import Form, IdentitySite, KeyHome, Role, Tokens, Topology
@@ -140,5 +140,5 @@ def service(
 
 def started(world: World, clock: Clock, folder: Path, names: Sequence[str]) -> KeyService:
     made = service(world, clock, folder, names)
-    orders.adopt(made, create=True)
+    actions.adopt(made, create=True)
     return made

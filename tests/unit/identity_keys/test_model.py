@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from identity_keys.little_sites import TOKENS, Clock, Crash, World, service, started
-from multisite.identity.keys import fernet_plan, files, gate, orders
+from multisite.identity.keys import actions, files
+from multisite.identity.keys.fernet import gate
+from multisite.identity.keys.fernet import plan as fernet_plan
 from multisite.identity.keys.repository import Kind, fingerprint
 from multisite.identity.keys.schedule import key_count, lifetime
 from multisite.identity.keys.state import State
@@ -97,7 +99,7 @@ class Machine(RuleBasedStateMachine):
     def killed_in_a_rotation(self, budget: int) -> None:
         self.world.budget = budget
         try:
-            orders.rotate(self.service, [Kind.TOKENS])
+            actions.rotate(self.service, [Kind.TOKENS])
         except Crash:
             self.service = service(self.world, self.clock, self.folder / "k", NAMES)
         finally:
@@ -115,7 +117,7 @@ class Machine(RuleBasedStateMachine):
     @rule(site=SITES)
     def exclude(self, site: str) -> None:
         self.world.cut.add(site)
-        orders.exclude(self.service, site)
+        actions.exclude(self.service, site)
         self.judge.out.add(site)
 
     @precondition(lambda self: self.judge.out)
@@ -125,7 +127,7 @@ class Machine(RuleBasedStateMachine):
         self.service.tick()
         self.judge.tokens = self.judge.alive()  # what it issued alone may be refused elsewhere
         for site in list(self.judge.out):
-            orders.include(self.service, site)
+            actions.include(self.service, site)
             self.judge.out.discard(site)
 
     @invariant()

@@ -8,8 +8,10 @@ import pytest
 
 from identity_keys.little_sites import TOKENS
 from multisite.domain.errors import Invalid
-from multisite.identity.keys import fernet_plan, gate, install, schedule
-from multisite.identity.keys.install import Put, Remove
+from multisite.identity.keys import schedule
+from multisite.identity.keys.fernet import gate, install
+from multisite.identity.keys.fernet import plan as fernet_plan
+from multisite.identity.keys.fernet.install import Put, Remove
 from multisite.identity.keys.repository import Key, Kind, Repository, fingerprint
 from multisite.identity.keys.state import Seen, State
 from multisite.identity.topology.model import Tokens

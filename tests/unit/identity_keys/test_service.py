@@ -10,7 +10,7 @@ import pytest
 
 from identity_keys.little_sites import TOKENS, Clock, World, service, started, topology
 from multisite.domain.errors import Conflict, Invalid, NotFound, Unavailable
-from multisite.identity.keys import alarms, daemon, orders, tell
+from multisite.identity.keys import actions, alarms, daemon, status
 from multisite.identity.keys.repository import Kind, fingerprint
 from multisite.identity.keys.service import KeyService, sites_with_keys
 
@@ -79,7 +79,7 @@ def test_going_on_without_a_site(world: World, clock: Clock, keys: KeyService) -
     for _ in range(2):
         clock.now += 3700
         keys.tick()
-        orders.exclude(keys, "metz")
+        actions.exclude(keys, "metz")
         keys.tick()
     token = world.issue("paris")
     assert world.accepts("lyon", token)
@@ -94,27 +94,27 @@ def test_going_on_without_a_site(world: World, clock: Clock, keys: KeyService) -
     world.cut = set()
     keys.tick()
     assert world.accepts("metz", world.issue("paris"))
-    orders.include(keys, "metz")
+    actions.include(keys, "metz")
     assert not found(keys)
 
 
 def test_the_last_site_stays(keys: KeyService) -> None:
-    orders.exclude(keys, "paris")
-    orders.exclude(keys, "lyon")
+    actions.exclude(keys, "paris")
+    actions.exclude(keys, "lyon")
     with pytest.raises(Conflict, match="last site"):
-        orders.exclude(keys, "metz")
+        actions.exclude(keys, "metz")
     with pytest.raises(NotFound, match=r"nancy.*paris, lyon, metz"):
-        orders.exclude(keys, "nancy")
+        actions.exclude(keys, "nancy")
 
 
 def test_a_hold_is_a_hold(world: World, clock: Clock, keys: KeyService) -> None:
-    orders.hold(keys, "the lyon move")
+    actions.hold(keys, "the lyon move")
     clock.now += 9999
     before = world.keys("paris")
     keys.tick()
     assert world.keys("paris") == before
     assert "the lyon move" in found(keys)["rotation-held", ""].text
-    orders.release(keys)
+    actions.release(keys)
     keys.tick()
     assert world.keys("paris") != before
 
@@ -127,7 +127,7 @@ def test_a_rotation_by_hand_is_not_overwritten(world: World, clock: Clock, keys:
     assert world.keys("lyon")[0] == foreign
     assert fingerprint(foreign) in found(keys)["foreign-key", "lyon"].text
     assert ("rotation-held", "lyon") in found(keys)
-    orders.repair(keys, "lyon")
+    actions.repair(keys, "lyon")
     assert len({tuple(world.keys(n)) for n in NAMES}) == 1
     assert not found(keys)
 
@@ -143,7 +143,7 @@ def test_replacement_after_a_compromise(world: World, clock: Clock, keys: KeySer
     old = world.issue("paris")
     world.cut = {"metz"}
     clock.now += 10
-    orders.replace_compromised(keys, [Kind.TOKENS])
+    actions.replace_compromised(keys, [Kind.TOKENS])
     assert not world.accepts("paris", old)
     assert not world.accepts("lyon", old)
     assert world.accepts("metz", old)
@@ -153,7 +153,7 @@ def test_replacement_after_a_compromise(world: World, clock: Clock, keys: KeySer
     keys.tick()
     assert not world.accepts("metz", old)
     assert world.accepts("metz", world.issue("paris"))
-    told = tell.emergency(keys.topology, keys.journal.load())
+    told = status.emergency(keys.topology, keys.journal.load())
     assert told is not None
     assert (told["seconds"], told["all_sites"]) == ({"lyon": 0, "metz": 90, "paris": 0}, 90)
     assert not found(keys)
@@ -161,19 +161,19 @@ def test_replacement_after_a_compromise(world: World, clock: Clock, keys: KeySer
 
 def test_credentials_are_never_thrown_away(keys: KeyService) -> None:
     with pytest.raises(Invalid, match="stored credentials are encrypted with it"):
-        orders.replace_compromised(keys, [Kind.CREDENTIAL])
+        actions.replace_compromised(keys, [Kind.CREDENTIAL])
 
 
 def test_credentials_rotate_when_they_are_migrated(world: World, keys: KeyService) -> None:
     before = world.keys("paris", "credential")
-    orders.rotate(keys, [Kind.CREDENTIAL])
+    actions.rotate(keys, [Kind.CREDENTIAL])
     assert world.keys("paris", "credential") == before
-    orders.migrated(keys)
+    actions.migrated(keys)
     keys.tick()
     assert world.keys("metz", "credential")[0] == before[1]
     for _ in range(3):
-        orders.migrated(keys)
-        orders.rotate(keys, [Kind.CREDENTIAL])
+        actions.migrated(keys)
+        actions.rotate(keys, [Kind.CREDENTIAL])
         keys.tick()
     assert len(world.keys("metz", "credential")) == 3, "Keystone's MAX_ACTIVE_KEYS"
 
@@ -182,22 +182,22 @@ def test_adopting_sites_that_differ(world: World, clock: Clock, keys: KeyService
     world.files["/lyon/fernet_tokens/2"] = b"Zm9yZWlnbmZvcmVpZ25mb3JlaWduZm9yZWlnbjAwMDE="
     fresh = service(world, clock, tmp_path / "other", NAMES)
     with pytest.raises(Conflict, match=r"fernet_tokens: the sites differ: lyon has .*adopt --from <site>"):
-        orders.adopt(fresh)
+        actions.adopt(fresh)
     world.cut = {"metz"}
     with pytest.raises(Conflict, match="metz: unknown"):
-        orders.adopt(fresh)
+        actions.adopt(fresh)
     world.cut = set()
-    orders.adopt(fresh, source="lyon")
+    actions.adopt(fresh, source="lyon")
     assert len({tuple(world.keys(n)) for n in NAMES}) == 1
     assert len(world.keys("paris")) == 3
     with pytest.raises(Conflict, match="has taken over these sites already"):
-        orders.adopt(fresh)
+        actions.adopt(fresh)
 
 
 def test_adopting_what_is_the_same(world: World, clock: Clock, keys: KeyService, tmp_path: Path) -> None:
     fresh = service(world, clock, tmp_path / "other", NAMES)
     before = dict(world.files)
-    orders.adopt(fresh)
+    actions.adopt(fresh)
     assert world.files == before
 
 
@@ -217,8 +217,8 @@ def test_folders_others_may_enter_are_refused(keys: KeyService, tmp_path: Path) 
 def test_no_key_in_state_or_status(world: World, clock: Clock, keys: KeyService, tmp_path: Path) -> None:
     clock.now += 4000
     state = keys.tick()
-    status = json.dumps(tell.document(keys.topology, keys.names, state, clock.now, 100))
-    text = (tmp_path / "k/state.json").read_text() + status
+    shown = json.dumps(status.document(keys.topology, keys.names, state, clock.now, 100))
+    text = (tmp_path / "k/state.json").read_text() + shown
     secrets = {d.decode() for p, d in world.files.items()}
     assert len(secrets) == 8
     assert not [s for s in secrets if s in text]
@@ -226,10 +226,10 @@ def test_no_key_in_state_or_status(world: World, clock: Clock, keys: KeyService,
 
 def test_what_was_seen_long_ago_is_unknown(clock: Clock, keys: KeyService) -> None:
     state = keys.journal.load()
-    fresh = tell.document(keys.topology, keys.names, state, clock.now + 10, 100)
-    assert (fresh["level"], fresh["sites"][0]["in_step"]) == ("OK", "yes")
-    old = tell.document(keys.topology, keys.names, state, clock.now + 101, 100)
-    assert (old["level"], old["sites"][0]["in_step"], old["sites"][0]["reachable"]) == (
+    fresh = status.document(keys.topology, keys.names, state, clock.now + 10, 100)
+    assert (fresh["level"], fresh["sites"][0]["in_sync"]) == ("OK", "yes")
+    old = status.document(keys.topology, keys.names, state, clock.now + 101, 100)
+    assert (old["level"], old["sites"][0]["in_sync"], old["sites"][0]["reachable"]) == (
         "CRITICAL",
         "unknown",
         "unknown",
@@ -255,10 +255,10 @@ def test_alarms_are_told_once_and_when_over(world: World, keys: KeyService, tmp_
     told = tmp_path / "told"
     hook = ("sh", "-c", f"cat >> {told}; echo >> {told}")
     world.cut = {"metz"}
-    known = daemon.tell_changes({}, daemon.one_pass(keys), hook)
-    known = daemon.tell_changes(known, daemon.one_pass(keys), hook)
+    known = daemon.report_changes({}, daemon.one_pass(keys), hook)
+    known = daemon.report_changes(known, daemon.one_pass(keys), hook)
     world.cut = set()
-    daemon.tell_changes(known, daemon.one_pass(keys), hook)
+    daemon.report_changes(known, daemon.one_pass(keys), hook)
     lines = [json.loads(line) for line in told.read_text().splitlines()]
     assert [len(line["raised"]) for line in lines] == [1, 0]
     assert lines[1]["cleared"][0]["code"] == "site-away"

@@ -1,4 +1,4 @@
-"""``openstack multisite identity keys``: the second door to the key service, over sites that are folders."""
+"""``openstack multisite identity keys``: the key service's other program, over sites that are folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import yaml
 from openstackclient.shell import OpenStackShell
 
-from multisite.command import keys
+from multisite.command.keys import verbs
 
 Run = Callable[..., tuple[int, str, str]]
 KINDS = ("fernet_tokens", "fernet_receipts", "credential")
@@ -50,11 +50,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return call
 
 
-def test_every_command_but_the_daemons_has_both_doors() -> None:
+def test_every_command_but_the_daemons_is_in_both_programs() -> None:
     points = {point.name for point in entry_points(group="openstack.multisite.v1")}
     prefix = "multisite_identity_keys_"
     mine = {name.removeprefix(prefix) for name in points if name.startswith(prefix)}
-    assert mine == set(keys.VERBS) - {"run", "pass"}
+    assert mine == set(verbs.VERBS) - {"run", "pass"}
 
 
 def test_adopt_rotate_hold_and_replace(run: Run, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_site_without_its_keys_is_an_alarm(run: Run, tmp_path: Path) -> None:
     (tmp_path / "lyon/fernet_tokens/1").unlink()
     code, out, _ = run("check", "-f", "json")
     assert code in (1, 2)
-    assert {row["site"]: row["in_step"] for row in json.loads(out)["sites"]} == {"paris": "yes", "lyon": "no"}
+    assert {row["site"]: row["in_sync"] for row in json.loads(out)["sites"]} == {"paris": "yes", "lyon": "no"}
 
 
 def test_what_is_wrong_is_one_sentence(run: Run) -> None:

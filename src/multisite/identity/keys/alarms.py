@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 
-from multisite.identity.keys import fernet_plan, gate, install
+from multisite.identity.keys.fernet import gate, install
+from multisite.identity.keys.fernet import plan as fernet_plan
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.state import Seen, SiteState, State
 from multisite.identity.topology.model import Tokens
@@ -49,12 +50,12 @@ def alarms(state: State, names: Collection[str], tokens: Tokens, now: float) -> 
     return sorted(found, key=lambda alarm: -alarm.level)
 
 
-def last_looked(state: State, names: Collection[str]) -> dict[str, Mapping[Kind, Seen] | str]:
+def last_seen(state: State, names: Collection[str]) -> dict[str, Mapping[Kind, Seen] | str]:
     """By site what the last look found, or why it found nothing."""
-    return {n: _looked(state.site(n)) for n in names}
+    return {n: _last_seen_of(state.site(n)) for n in names}
 
 
-def _looked(site: SiteState) -> Mapping[Kind, Seen] | str:
+def _last_seen_of(site: SiteState) -> Mapping[Kind, Seen] | str:
     if site.error is not None:
         return site.error
     return site.seen or "never asked"
@@ -118,17 +119,17 @@ def _foreign_public(state: State) -> Iterator[Alarm]:
         if strange:
             yield Alarm(
                 Level.CRITICAL, "foreign-key", name, "jws",
-                f"site {name} accepts tokens signed by a stranger: public keys {', '.join(strange)} are of none of the"
+                f"site {name} accepts tokens of unknown signers: public keys {', '.join(strange)} are of none of the"
                 " sites' pairs. Find out whose they are and remove them there",
             )  # fmt: skip
 
 
 def _held(state: State, names: Collection[str], tokens: Tokens, now: float) -> Iterator[Alarm]:
-    looked = last_looked(state, names)
+    answers = last_seen(state, names)
     for kind, mine in state.kinds.items():
         if not fernet_plan.due(mine, now):
             continue
-        for refusal in gate.refusals(kind, state, looked, names):
+        for refusal in gate.refusals(kind, state, answers, names):
             since = (
                 "an operator asked"
                 if mine.next_rotation is None or mine.asked
@@ -181,9 +182,9 @@ def _sites(state: State, names: Collection[str], tokens: Tokens, now: float) -> 
             )
             continue
         for kind, mine in state.kinds.items():
-            if not gate.in_step(mine.desired, site.seen.get(kind)):
+            if not gate.in_sync(mine.desired, site.seen.get(kind)):
                 yield Alarm(
-                    Level.WARNING, "out-of-step", name, kind, f"site {name}: {kind} is not as desired"
+                    Level.WARNING, "out-of-sync", name, kind, f"site {name}: {kind} is not as desired"
                 )
 
 

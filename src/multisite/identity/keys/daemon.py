@@ -32,7 +32,7 @@ def run(service: KeyService, stop: threading.Event, interval: float, hook: Seque
 
     def keep() -> None:
         nonlocal known
-        known = tell_changes(known, one_pass(service), hook)
+        known = report_changes(known, one_pass(service), hook)
 
     with service.journal.only_daemon():
         LOG.info("keeping the keys of %s, every %g s", ", ".join(service.names), interval)
@@ -54,7 +54,7 @@ def one_pass(service: KeyService) -> list[Alarm]:
     return alarms(state, service.names, service.topology.tokens, service.now())
 
 
-def tell_changes(
+def report_changes(
     known: dict[tuple[str, str, str], Alarm], found: Sequence[Alarm], hook: Sequence[str]
 ) -> dict[tuple[str, str, str], Alarm]:
     """Log and hand on what is new and what is over; an alarm that stays is told once."""

@@ -1,4 +1,7 @@
-"""All sites at once: bounded, each with its own time limit, none waiting for another."""
+"""All sites at once: bounded, each with its own time limit, none waiting for another.
+
+Not ``clouds.ask``, whose late questions go on unheard: this work changes sites, so what is late is cancelled.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key service: one pass looks at all sites, brings them in step, and takes the next step of a rotation.
+"""The key service: one pass looks at all sites, brings them in sync, and takes the next step of a rotation.
 
 A rotation is a state machine in the journal; a pass that is killed anywhere is simply made again:
 
@@ -20,8 +20,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multisite.domain.errors import Invalid, Unavailable
-from multisite.identity.keys import fernet_plan, fleet, gate, jws_plan, site_jws, site_keys
+from multisite.identity.keys import fleet
+from multisite.identity.keys.fernet import gate
+from multisite.identity.keys.fernet import plan as fernet_plan
+from multisite.identity.keys.fernet import site as fernet_site
 from multisite.identity.keys.journal import Journal
+from multisite.identity.keys.jws import plan as jws_plan
+from multisite.identity.keys.jws import site as jws_site
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.schedule import lifetime
 from multisite.identity.keys.state import JwsSeen, JwsState, KindState, Seen, SiteState, State
@@ -46,14 +51,14 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class SiteLook:
+class SiteKeys:
     """What one look found at a site."""
 
     kinds: Mapping[Kind, Seen]
-    jws: site_jws.Look | None = None
+    jws: jws_site.JwsContents | None = None
 
 
-Looked = dict[str, SiteLook | SiteProblem]
+Answers = dict[str, SiteKeys | SiteProblem]
 
 
 class KeyService:
@@ -85,18 +90,22 @@ class KeyService:
         may_sign: set[str] = set()
         for _ in range(ROUNDS):
             before = _desired(state)
-            state, looked = self._look(state, may_sign)
-            state, may_sign = self._advance(state, looked)
+            state, answers = self._synchronize(state, may_sign)
+            state, may_sign = self._advance(state, answers)
             self.journal.save(state)
             if not may_sign and _desired(state) == before:
                 break
         self.vault.forget_all_but(_keys(state))
         return state
 
-    def look_only(self) -> Looked:
+    def check(self) -> State:
+        """The remembered state with what the sites hold right now; it is not written."""
+        return self.note(self.journal.load(), self.read_all())
+
+    def read_all(self) -> Answers:
         """What the sites hold; nothing is changed anywhere."""
 
-        async def work(site: IdentitySite, files: SiteFiles) -> SiteLook:
+        async def work(site: IdentitySite, files: SiteFiles) -> SiteKeys:
             return await self._read(site, files)
 
         return self._each(work)
@@ -111,37 +120,37 @@ class KeyService:
         if missing := self.vault.missing(wanted):
             raise Unavailable(
                 f"vault: keys {', '.join(missing)} are missing or damaged; adopt them again from a site that is"
-                " in step: `multisite keys adopt --from <site>`"
+                " in sync: `multisite keys adopt --from <site>`"
             )
         self.vault.forget_all_but(wanted)
 
-    def _look(self, state: State, may_sign: set[str]) -> tuple[State, Looked]:
-        """Bring every site that answers in step, read it back, note what was seen."""
+    def _synchronize(self, state: State, may_sign: set[str]) -> tuple[State, Answers]:
+        """Bring every site that answers in sync, read it back, note what was seen."""
 
-        async def work(site: IdentitySite, files: SiteFiles) -> SiteLook:
+        async def work(site: IdentitySite, files: SiteFiles) -> SiteKeys:
             found = await self._read(site, files)
             kinds = {k: await self._install(state, site, files, k, seen) for k, seen in found.kinds.items()}
             jws = found.jws
             if jws is not None and state.jws is not None:
                 noted = _noted_jws(state.jws, site.name, jws, self.lifetime(), self.now())
                 task = jws_plan.task(noted, site.name, self.lifetime(), self.now(), may_sign)
-                jws = await site_jws.bring_in_step(files, home_of(site), task, jws, self.now)
-            return SiteLook(kinds, jws)
+                jws = await jws_site.synchronize(files, home_of(site), task, jws, self.now)
+            return SiteKeys(kinds, jws)
 
-        looked = self._each(work)
-        return self.note(state, looked), looked
+        answers = self._each(work)
+        return self.note(state, answers), answers
 
-    def note(self, state: State, looked: Looked) -> State:
+    def note(self, state: State, answers: Answers) -> State:
         """What is remembered after a look."""
-        for name, answer in looked.items():
+        for name, answer in answers.items():
             state = self._noted(state, name, answer)
-        return replace(self._emergency(state, looked), seen_at=self.now())
+        return replace(self._emergency(state, answers), seen_at=self.now())
 
-    async def _read(self, site: IdentitySite, files: SiteFiles) -> SiteLook:
+    async def _read(self, site: IdentitySite, files: SiteFiles) -> SiteKeys:
         home = home_of(site)
-        seen = await asyncio.gather(*(site_keys.look(files, home, kind, self.now) for kind in self.kinds))
+        seen = await asyncio.gather(*(fernet_site.read(files, home, kind, self.now) for kind in self.kinds))
         kinds = dict(zip(self.kinds, seen, strict=True))
-        return SiteLook(kinds, await site_jws.look(files, home, self.now) if self.jws else None)
+        return SiteKeys(kinds, await jws_site.read(files, home, self.now) if self.jws else None)
 
     async def _install(
         self, state: State, site: IdentitySite, files: SiteFiles, kind: Kind, seen: Seen
@@ -150,12 +159,12 @@ class KeyService:
         if mine is None:
             return seen
         known = None if state.site(site.name).repair else mine.records.keys()
-        wanted = site_keys.Wanted(mine.desired, known)
-        return await site_keys.bring_in_step(
+        wanted = fernet_site.Wanted(mine.desired, known)
+        return await fernet_site.synchronize(
             files, home_of(site), kind, wanted, seen, self.vault.get, self.now
         )
 
-    def _each(self, work: Callable[[IdentitySite, SiteFiles], object]) -> Looked:
+    def _each(self, work: Callable[[IdentitySite, SiteFiles], object]) -> Answers:
         return asyncio.run(
             fleet.each(
                 self.sites, self.connect, work,  # type: ignore[arg-type]
@@ -163,7 +172,7 @@ class KeyService:
             )
         )  # fmt: skip
 
-    def _noted(self, state: State, name: str, answer: SiteLook | SiteProblem) -> State:
+    def _noted(self, state: State, name: str, answer: SiteKeys | SiteProblem) -> State:
         site, now = state.site(name), self.now()
         if isinstance(answer, SiteProblem):
             if site.error is None:
@@ -176,31 +185,31 @@ class KeyService:
             return state
         return replace(state, jws=_noted_jws(state.jws, name, answer.jws, self.lifetime(), now))
 
-    def _emergency(self, state: State, looked: Looked) -> State:
+    def _emergency(self, state: State, answers: Answers) -> State:
         """Note which sites were seen to hold no compromised key any more."""
         emergency = state.emergency
         if emergency is None or emergency.ended_at is not None:
             return state
         done = dict(emergency.refused_at)
-        for name, answer in looked.items():
-            if name not in done and isinstance(answer, SiteLook) and not _holds_compromised(state, answer):
+        for name, answer in answers.items():
+            if name not in done and isinstance(answer, SiteKeys) and not _holds_compromised(state, answer):
                 done[name] = self.now()
                 LOG.info("site %s holds no compromised key any more", name)
         ended = max(done.values()) if done.keys() >= set(self.names) else None
         return replace(state, emergency=replace(emergency, refused_at=done, ended_at=ended))
 
-    def _advance(self, state: State, looked: Looked) -> tuple[State, set[str]]:
+    def _advance(self, state: State, answers: Answers) -> tuple[State, set[str]]:
         """Decide what comes next: the state with it, and the waiting JWS pairs that may sign now."""
-        seen = {n: str(a) if isinstance(a, SiteProblem) else a.kinds for n, a in looked.items()}
+        seen = {n: str(a) if isinstance(a, SiteProblem) else a.kinds for n, a in answers.items()}
         for kind in state.kinds:
             state = self._advance_kind(
                 kind, fernet_plan.settle(kind, state, seen, self.names, self.now()), seen
             )
         if state.jws is None:
             return state, set()
-        return self._advance_jws(state, state.jws, looked)
+        return self._advance_jws(state, state.jws, answers)
 
-    def _advance_kind(self, kind: Kind, state: State, seen: fernet_plan.Looked) -> State:
+    def _advance_kind(self, kind: Kind, state: State, seen: fernet_plan.Observed) -> State:
         mine, now, tokens = state.kinds[kind], self.now(), self.topology.tokens
         if mine.settled_at is None:
             return state
@@ -208,14 +217,14 @@ class KeyService:
         if purged is not mine:
             gone = mine.desired.fingerprints - purged.desired.fingerprints
             text = f"{kind}: purging {', '.join(sorted(gone))}: nothing made with them lives"
-            return self._tell(state.kind(kind, replace(purged, settled_at=None)), text)
+            return self._log(state.kind(kind, replace(purged, settled_at=None)), text)
         if not mine.migrated and self.settings.migrate:
             return state.kind(kind, self._migrated(mine))
         if not fernet_plan.due(mine, now) or gate.refusals(kind, state, seen, self.names):
             return state
         promoted = fernet_plan.promote(kind, mine, tokens, now, self.vault.new)
         text = f"{kind}: {promoted.desired.primary} becomes primary, {promoted.desired.staged} is staged"
-        return self._tell(state.kind(kind, promoted), text)
+        return self._log(state.kind(kind, promoted), text)
 
     def _migrated(self, mine: KindState) -> KindState:
         from multisite.identity.keys.hook import run_program
@@ -227,22 +236,22 @@ class KeyService:
         LOG.info("credentials are migrated to key %s", mine.desired.primary)
         return replace(mine, migrated=True)
 
-    def _advance_jws(self, state: State, jws: JwsState, looked: Looked) -> tuple[State, set[str]]:
+    def _advance_jws(self, state: State, jws: JwsState, answers: Answers) -> tuple[State, set[str]]:
         now = self.now()
-        answers: dict[str, JwsSeen | str] = {
-            n: a.jws.seen if isinstance(a, SiteLook) and a.jws else str(a) for n, a in looked.items()
+        seen: dict[str, JwsSeen | str] = {
+            n: a.jws.seen if isinstance(a, SiteKeys) and a.jws else str(a) for n, a in answers.items()
         }
         counting = [n for n in self.names if n not in state.excluded]
-        may_sign = jws_plan.confirmed(jws, answers, counting, held=bool(state.held))
+        may_sign = jws_plan.confirmed(jws, seen, counting, held=bool(state.held))
         if not jws.rotating and (jws.asked or (jws.next_rotation is not None and now >= jws.next_rotation)):
             interval = self.topology.tokens.rotation_interval
             jws = replace(jws, rotating=tuple(counting), asked=False, next_rotation=now + interval)
-            state = self._tell(replace(state, jws=jws), f"jws: new pairs for {', '.join(counting)}")
+            state = self._log(replace(state, jws=jws), f"jws: new pairs for {', '.join(counting)}")
         return state, may_sign
 
-    def _tell(self, state: State, text: str) -> State:
+    def _log(self, state: State, text: str) -> State:
         LOG.info("%s", text)
-        return state.told(self.now(), text)
+        return state.with_event(self.now(), text)
 
 
 def _keys(state: State) -> set[str]:
@@ -250,7 +259,7 @@ def _keys(state: State) -> set[str]:
     return {f for kind in state.kinds.values() for f in kind.desired.fingerprints}
 
 
-def _noted_jws(jws: JwsState, site: str, look: site_jws.Look, life: int, now: float) -> JwsState:
+def _noted_jws(jws: JwsState, site: str, look: jws_site.JwsContents, life: int, now: float) -> JwsState:
     return jws_plan.noted(jws, site, look.seen, look.pems, life, now)
 
 
@@ -260,7 +269,7 @@ def _desired(state: State) -> object:
     return [k.desired for k in state.kinds.values()], jws and (jws.rotating, jws.pairs)
 
 
-def _holds_compromised(state: State, look: SiteLook) -> bool:
+def _holds_compromised(state: State, look: SiteKeys) -> bool:
     bad = {f for kind in state.kinds.values() for f, r in kind.records.items() if r.compromised}
     held = {f for seen in look.kinds.values() for f in seen.repository.fingerprints}
     if state.jws is not None and look.jws is not None:
@@ -287,7 +296,7 @@ def sites_with_keys(topology: Topology) -> list[IdentitySite]:
 def kinds_of(topology: Topology) -> tuple[Kind, ...]:
     """The Fernet repositories to look after: tokens only with that provider, receipts only when apart from them."""
     homes = [home_of(site) for site in sites_with_keys(topology)]
-    shared = {site_keys.folder_of(h, Kind.TOKENS) == site_keys.folder_of(h, Kind.RECEIPTS) for h in homes}
+    shared = {fernet_site.folder_of(h, Kind.TOKENS) == fernet_site.folder_of(h, Kind.RECEIPTS) for h in homes}
     if len(shared) > 1:
         raise Invalid(
             "keys.fernet_receipts: the same folder as fernet_tokens at some sites only; make them agree"

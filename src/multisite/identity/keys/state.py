@@ -147,7 +147,7 @@ class State:
     def with_site(self, name: str, changed: SiteState) -> State:
         return replace(self, sites={**self.sites, name: changed})
 
-    def told(self, at: float, text: str, keep: int = 200) -> State:
+    def with_event(self, at: float, text: str, keep: int = 200) -> State:
         """One more event; the log has them all, this is for ``status``."""
         return replace(self, events=(*self.events, Event(at, text))[-keep:])
 

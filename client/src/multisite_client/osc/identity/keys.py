@@ -22,18 +22,20 @@ class _Keys(Command):
         parser = super().get_parser(prog_name)
         if not has_service_package():
             return AnyArguments(prog=prog_name, parents=[parser], add_help=False)
-        from multisite.command import arguments, keys
+        from multisite.command import arguments
+        from multisite.command.keys import verbs
 
         arguments.config_file(parser)
-        keys.VERBS[self.verb].arguments(parser)
+        verbs.VERBS[self.verb].add_arguments(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         needs_service_package()
-        from multisite.command import arguments, keys
+        from multisite.command import arguments
+        from multisite.command.keys import dispatch
 
         try:
-            self.exit_status = keys.VERBS[self.verb].run(parsed_args)
+            self.exit_status = dispatch.run(self.verb, parsed_args)
         except arguments.ConfigurationWrong as error:
             raise exceptions.CommandError(f"configuration: {error}") from error
 

@@ -142,7 +142,7 @@ class Ssh:
             await self._sync(str(PurePosixPath(path).parent))
 
     async def account(self, owner: str, group: str) -> tuple[int, int] | None:
-        """SFTP knows numbers only: names are looked up in the site's /etc/passwd and /etc/group."""
+        """SFTP knows numbers only: names are answers up in the site's /etc/passwd and /etc/group."""
         users = await self._numbers("/etc/passwd") if owner and not owner.isdigit() else {}
         groups = await self._numbers("/etc/group") if group and not group.isdigit() else {}
         return account(owner, group, users.__getitem__, groups.__getitem__)

@@ -23,7 +23,7 @@ class Refusal:
 
 
 def refusals(
-    kind: Kind, state: State, looked: Mapping[str, Mapping[Kind, Seen] | str], sites: Collection[str]
+    kind: Kind, state: State, observed: Mapping[str, Mapping[Kind, Seen] | str], sites: Collection[str]
 ) -> list[Refusal]:
     """Why the staged key may not be promoted now; empty: it may.
 
@@ -36,15 +36,15 @@ def refusals(
     if kind == Kind.CREDENTIAL and not mine.migrated:
         found.append(Refusal("", "credentials are not known to be migrated to the primary key"))
     for name in sorted(set(sites) - state.excluded):
-        answer = looked.get(name, "was not asked")
+        answer = observed.get(name, "was not asked")
         if isinstance(answer, str):
             found.append(Refusal(name, f"unknown: {answer}"))
-        elif not in_step(mine.desired, answer.get(kind)):
+        elif not in_sync(mine.desired, answer.get(kind)):
             found.append(Refusal(name, "does not hold the desired keys"))
     return found
 
 
-def in_step(desired: Repository, seen: Seen | None) -> bool:
+def in_sync(desired: Repository, seen: Seen | None) -> bool:
     return seen is not None and dict(seen.repository.keys) == dict(desired.keys) and not seen.unfit
 
 

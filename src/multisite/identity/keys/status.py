@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multisite.identity.keys import alarms as alarm
-from multisite.identity.keys import fernet_plan, gate, jws_plan
+from multisite.identity.keys.fernet import gate
+from multisite.identity.keys.fernet import plan as fernet_plan
+from multisite.identity.keys.jws import plan as jws_plan
 from multisite.identity.keys.repository import Kind
 from multisite.identity.keys.schedule import key_count
 from multisite.identity.keys.state import KindState, SiteState, State
@@ -49,7 +51,7 @@ def _site(name: str, state: State, tokens: Tokens, now: float, old: bool) -> dic
         "site": name,
         "reachable": ("yes" if site.error is None and site.seen else "no") if not old else UNKNOWN,
         "counts": "no, excluded" if site.excluded_at is not None else "yes",
-        "in_step": _all(state, lambda k, m: gate.in_step(m.desired, site.seen.get(k))) if known else UNKNOWN,
+        "in_sync": _all(state, lambda k, m: gate.in_sync(m.desired, site.seen.get(k))) if known else UNKNOWN,
         "staged_confirmed": _all(state, lambda k, m: _has_staged(m, site, k)) if known else UNKNOWN,
         "why": site.error,
         "since": alarm.moment(site.away_since) if site.away_since else None,
@@ -68,7 +70,7 @@ def _has_staged(mine: KindState, site: SiteState, kind: Kind) -> bool:
 
 def _kind(kind: Kind, state: State, names: Sequence[str], tokens: Tokens, now: float) -> dict[str, Any]:
     mine = state.kinds[kind]
-    refusals = gate.refusals(kind, state, alarm.last_looked(state, names), names)
+    refusals = gate.refusals(kind, state, alarm.last_seen(state, names), names)
     return {
         "kind": kind,
         "phase": phase(mine),

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from multisite.identity.keys import gate, schedule
+from multisite.identity.keys import schedule
+from multisite.identity.keys.fernet import gate
 from multisite.identity.keys.repository import Kind, Repository
 from multisite.identity.keys.state import KeyRecord, KindState, Seen, State
 from multisite.identity.topology.model import Tokens
 
-Looked = Mapping[str, Mapping[Kind, Seen] | str]
+Observed = Mapping[str, Mapping[Kind, Seen] | str]
 NewKey = Callable[[], str]
 """Makes a key, keeps it safe, returns its fingerprint."""
 
 
-def settle(kind: Kind, state: State, looked: Looked, sites: Collection[str], now: float) -> State:
+def settle(kind: Kind, state: State, observed: Observed, sites: Collection[str], now: float) -> State:
     """Note that a distribution is over: from now on nothing is made with the keys that were primary before.
 
     Sites that were excluded do not count: what they still issue is refused elsewhere one day (``gate.forecast``).
@@ -24,8 +25,8 @@ def settle(kind: Kind, state: State, looked: Looked, sites: Collection[str], now
     if mine.settled_at is not None:
         return state
     for name in set(sites) - state.excluded:
-        answer = looked.get(name)
-        if answer is None or isinstance(answer, str) or not gate.in_step(mine.desired, answer.get(kind)):
+        answer = observed.get(name)
+        if answer is None or isinstance(answer, str) or not gate.in_sync(mine.desired, answer.get(kind)):
             return state
     changes = {
         fingerprint: replace(record, retired_at=now)

@@ -7,9 +7,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from multisite.domain.errors import Conflict, Invalid, NotFound
-from multisite.identity.keys import fernet_plan, jws_plan, site_keys
+from multisite.identity.keys.fernet import plan as fernet_plan
+from multisite.identity.keys.fernet import site as fernet_site
+from multisite.identity.keys.jws import plan as jws_plan
 from multisite.identity.keys.repository import Key, Kind, Repository
-from multisite.identity.keys.service import KeyService, Looked, SiteLook
+from multisite.identity.keys.service import Answers, KeyService, SiteKeys
 from multisite.identity.keys.state import Emergency, JwsState, State
 from multisite.identity.keys.transport.access import home_of
 from multisite.identity.keys.transport.model import SiteProblem
@@ -25,13 +27,15 @@ def rotate(service: KeyService, kinds: Collection[str]) -> State:
             state = state.kind(kind, replace(state.kinds[kind], asked=True))
         if JWS in kinds and state.jws is not None:
             state = replace(state, jws=replace(state.jws, asked=True))
-        state = state.told(service.now(), f"an operator asks for a rotation of {', '.join(sorted(kinds))}")
+        state = state.with_event(
+            service.now(), f"an operator asks for a rotation of {', '.join(sorted(kinds))}"
+        )
         service.journal.save(state)
         return service.make_pass(state)
 
 
 def hold(service: KeyService, reason: str) -> State:
-    """No key is promoted until ``release``; sites are still brought in step."""
+    """No key is promoted until ``release``; sites are still brought in sync."""
     if not reason.strip():
         raise Invalid("reason: empty; say why rotations are held, for whoever finds them so")
     return _decide(service, lambda s: replace(s, held=reason), f"rotations are held: {reason}")
@@ -115,7 +119,7 @@ def replace_compromised(
                 raise Invalid("jws: the sites' token provider is not jws")
             state = replace(state, jws=jws_plan.compromised(state.jws, site, now))
         what = ", ".join([*fernet, *(f"the pair of {site}" for site in jws_sites)])
-        state = replace(state, emergency=Emergency(now, tuple(fernet))).told(
+        state = replace(state, emergency=Emergency(now, tuple(fernet))).with_event(
             now, f"compromised, replaced: {what}"
         )
         service.journal.save(state)
@@ -155,8 +159,8 @@ def adopt(service: KeyService, *, source: str = "", create: bool = False) -> Sta
                 f"{service.journal.folder}: has taken over these sites already; `adopt --from <site>` begins anew with"
                 " the keys of one of them"
             )
-        looked = service.look_only()
-        chosen = {kind: _choose(kind, looked, source, create) for kind in service.kinds}
+        answers = service.read_all()
+        chosen = {kind: _choose(kind, answers, source, create) for kind in service.kinds}
         keys = _keys_of(service, chosen, source)
         state, now = State(), service.now()
         for kind, repository in chosen.items():
@@ -168,8 +172,8 @@ def adopt(service: KeyService, *, source: str = "", create: bool = False) -> Sta
             taken = fernet_plan.adopted(kind, repository, service.topology.tokens, now)
             state = state.kind(kind, taken)
         if service.jws:
-            state = replace(state, jws=_adopted_jws(service, looked, now))
-        state = state.told(now, f"adopted the keys of {source or 'all sites'}")
+            state = replace(state, jws=_adopted_jws(service, answers, now))
+        state = state.with_event(now, f"adopted the keys of {source or 'all sites'}")
         if source:
             for name in service.names:
                 state = state.with_site(name, replace(state.site(name), repair=True))
@@ -177,13 +181,13 @@ def adopt(service: KeyService, *, source: str = "", create: bool = False) -> Sta
         return service.make_pass(state)
 
 
-def _choose(kind: Kind, looked: Looked, source: str, create: bool) -> Repository | None:
+def _choose(kind: Kind, answers: Answers, source: str, create: bool) -> Repository | None:
     """The repository to begin with; None: make one."""
-    problems = [f"{n}: unknown: {a}" for n, a in looked.items() if isinstance(a, SiteProblem)]
-    has = {n: a.kinds[kind].repository for n, a in looked.items() if isinstance(a, SiteLook)}
+    problems = [f"{n}: unknown: {a}" for n, a in answers.items() if isinstance(a, SiteProblem)]
+    has = {n: a.kinds[kind].repository for n, a in answers.items() if isinstance(a, SiteKeys)}
     if source:
         if source not in has:
-            raise Conflict(f"{source}: cannot be asked: {looked[source]}")
+            raise Conflict(f"{source}: cannot be asked: {answers[source]}")
         return _whole(kind, source, has[source])
     if problems:
         raise Conflict(f"{kind}: a site that is away may hold other keys: {'; '.join(problems)}")
@@ -226,7 +230,7 @@ def _keys_of(
                 for kind, repository in chosen.items():
                     if repository is None or kind in found:
                         continue
-                    folder = site_keys.folder_of(home, kind)
+                    folder = fernet_site.folder_of(home, kind)
                     present = await files.names(folder) or {}
                     if all(str(number) in present for number in repository.keys):
                         found[kind] = [Key(await files.read(f"{folder}/{n}")) for n in repository.keys]
@@ -241,11 +245,11 @@ def _keys_of(
     return found
 
 
-def _adopted_jws(service: KeyService, looked: Looked, now: float) -> JwsState:
+def _adopted_jws(service: KeyService, answers: Answers, now: float) -> JwsState:
     """The pairs that sign now; sites without one get theirs in a first round."""
     jws = JwsState(next_rotation=now + service.topology.tokens.rotation_interval)
-    for name, answer in looked.items():
-        if isinstance(answer, SiteLook) and answer.jws is not None:
+    for name, answer in answers.items():
+        if isinstance(answer, SiteKeys) and answer.jws is not None:
             jws = jws_plan.noted(jws, name, answer.jws.seen, answer.jws.pems, service.lifetime(), now)
     without = [name for name in service.names if jws_plan.signing(jws.pairs.get(name, ())) is None]
     return replace(jws, rotating=tuple(without))
@@ -253,7 +257,7 @@ def _adopted_jws(service: KeyService, looked: Looked, now: float) -> JwsState:
 
 def _decide(service: KeyService, change, text: str) -> State:  # type: ignore[no-untyped-def]
     with service.journal.changing():
-        state: State = change(service.journal.load()).told(service.now(), text)
+        state: State = change(service.journal.load()).with_event(service.now(), text)
         service.journal.save(state)
         return state
 

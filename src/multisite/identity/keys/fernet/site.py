@@ -1,4 +1,4 @@
-"""The Fernet repositories of one site: read as fingerprints, brought in step, read again.
+"""The Fernet repositories of one site: read as fingerprints, brought in sync, read again.
 
 Half-written files live in ``.multisite``, a folder inside the repository: Keystone opens every *file* of the
 repository, whatever its name, and answers 500 when it may not read it or it is gone again (fernet_utils.py,
@@ -8,18 +8,16 @@ repository, whatever its name, and answers 500 when it may not read it or it is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from multisite.identity.keys import install
-from multisite.identity.keys.files import PRIVATE_FILE, PRIVATE_FOLDER
+from multisite.identity.keys.fernet import install
+from multisite.identity.keys.files import PRIVATE_FILE
 from multisite.identity.keys.repository import Key, Kind, Repository, fingerprint
 from multisite.identity.keys.state import Seen
 from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem
+from multisite.identity.keys.transport.staging import make_staging
 from multisite.identity.topology.model import KeyHome
-
-STAGING = ".multisite"
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ def folder_of(home: KeyHome, kind: Kind) -> str:
     return str(getattr(home, kind.value)).rstrip("/")
 
 
-async def look(files: SiteFiles, home: KeyHome, kind: Kind, now: Callable[[], float]) -> Seen:
+async def read(files: SiteFiles, home: KeyHome, kind: Kind, now: Callable[[], float]) -> Seen:
     """Raises SiteProblem.  No folder is an empty repository: nothing is there, and that is known."""
     folder = folder_of(home, kind)
     found = await files.names(folder) or {}
@@ -62,7 +60,7 @@ def _fit(facts: Facts, owner: tuple[int, int] | None) -> bool:
     return right and facts.mode == PRIVATE_FILE
 
 
-async def bring_in_step(
+async def synchronize(
     files: SiteFiles, home: KeyHome, kind: Kind, wanted: Wanted, seen: Seen,
     get: Callable[[str], Key], now: Callable[[], float],
 ) -> Seen:  # fmt: skip
@@ -82,22 +80,4 @@ async def bring_in_step(
             await files.put(path, data, owner, PRIVATE_FILE, staging)
         else:
             await files.remove(path)
-    return await look(files, home, kind, now)
-
-
-async def make_staging(files: SiteFiles, folder: str, owner: tuple[int, int] | None) -> str:
-    """The folder for half-written files, without what a killed process left in it."""
-    await files.make_folder(folder, owner, PRIVATE_FOLDER)
-    staging = str(PurePosixPath(folder) / STAGING)
-    left = await files.names(staging)
-    if left is None:
-        await files.make_folder(staging, owner, PRIVATE_FOLDER)
-    for name in left or {}:
-        await files.remove(f"{staging}/{name}")
-    return staging
-
-
-def same_folders(home: KeyHome, kinds: Mapping[Kind, object]) -> list[str]:
-    """Folders that two kinds share at a site; Keystone's defaults share one for tokens and receipts."""
-    folders = [folder_of(home, kind) for kind in kinds]
-    return sorted({folder for folder in folders if folders.count(folder) > 1})
+    return await read(files, home, kind, now)

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from multisite.identity.keys.files import PRIVATE_FILE
-from multisite.identity.keys.jws_plan import Task
+from multisite.identity.keys.jws.plan import Task
 from multisite.identity.keys.repository import fingerprint
-from multisite.identity.keys.site_keys import STAGING, make_staging
 from multisite.identity.keys.state import JwsSeen
 from multisite.identity.keys.transport.model import SiteFiles, SiteProblem
+from multisite.identity.keys.transport.staging import STAGING, make_staging
 from multisite.identity.topology.model import KeyHome
 
 PUBLIC_FILE, PUBLIC_FOLDER = 0o644, 0o755
@@ -24,14 +24,14 @@ _GENERATE = ("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_
 
 
 @dataclass(frozen=True)
-class Look:
+class JwsContents:
     """``pems``: public halves by fingerprint."""
 
     seen: JwsSeen
     pems: dict[str, str] = field(default_factory=dict)
 
 
-async def look(files: SiteFiles, home: KeyHome, now: Callable[[], float]) -> Look:
+async def read(files: SiteFiles, home: KeyHome, now: Callable[[], float]) -> JwsContents:
     public_folder, private_folder = home.jws_public.rstrip("/"), home.jws_private.rstrip("/")
     public = {}
     for name in await files.names(public_folder) or {}:
@@ -43,7 +43,7 @@ async def look(files: SiteFiles, home: KeyHome, now: Callable[[], float]) -> Loo
             pem = await _public_half(files, f"{folder}/{name}")
             found[name] = fingerprint(pem)
             pems[fingerprint(pem)] = pem.decode()
-    return Look(JwsSeen(now(), public, found["private.pem"], found["next.pem"]), pems)
+    return JwsContents(JwsSeen(now(), public, found["private.pem"], found["next.pem"]), pems)
 
 
 async def _public_half(files: SiteFiles, path: str) -> bytes:
@@ -53,9 +53,9 @@ async def _public_half(files: SiteFiles, path: str) -> bytes:
     return pem
 
 
-async def bring_in_step(
-    files: SiteFiles, home: KeyHome, task: Task, found: Look, now: Callable[[], float]
-) -> Look:
+async def synchronize(
+    files: SiteFiles, home: KeyHome, task: Task, found: JwsContents, now: Callable[[], float]
+) -> JwsContents:
     """Public files, a new pair, a pair that begins to sign; what is there afterwards, read back."""
     public_folder, private_folder = home.jws_public.rstrip("/"), home.jws_private.rstrip("/")
     owner = await files.account(home.owner, home.group)
@@ -84,7 +84,7 @@ async def bring_in_step(
     if sign:
         await files.own(next_pem, owner, PRIVATE_FILE)
         await files.rename(next_pem, f"{private_folder}/private.pem")
-    again = await look(files, home, now)
+    again = await read(files, home, now)
     return replace(again, pems={**found.pems, **again.pems})
 
 

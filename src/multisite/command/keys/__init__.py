@@ -1,0 +1,1 @@
+"""``multisite keys ...``: the daemon, and what an operator asks of it."""

@@ -1,0 +1,1 @@
+"""The Fernet repositories (tokens, receipts, credentials): the same keys at every site."""
