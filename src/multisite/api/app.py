@@ -14,15 +14,15 @@ from multisite.api import errors, microversion, openapi, trail
 from multisite.api.middleware import pipeline
 from multisite.api.policy import Policy
 from multisite.api.resources import DECLARED, MODULES, PUBLIC_PATHS, list_rules
-from multisite.api.state import KEY, Services, State
+from multisite.api.state import KEY, State
 
 LOG = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024
 
 
-def create_app(services: Services, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:
-    """The WSGI application of ``/v1``, its middlewares around it.
+def create_app(services: object, conf: ConfigOpts, *, auth: bool = True) -> APIFlask:
+    """The WSGI application of ``/v1``, its middlewares around it; ``services``: see ``state.State``.
 
     ``auth=False`` leaves Keystone out and trusts ``X-User-Id`` and its companions: for tests, never for
     serving.

@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.applications import ApplicationIn, ApplicationOut, ApplicationsOut
-from multisite.api.state import services
+from multisite.api.schemas.common import In, Name, Ref
+from multisite.api.schemas.derived import group, shown
+from multisite.api.state import Service
+from multisite.applications.service import ApplicationService
 from multisite.domain.caller import Caller
 from multisite.domain.model import Application
 
-OWNED = Owned("application", lambda caller, id: services().applications.get(caller, id))
+
+class ServerIn(In):
+    id: Ref
+    quiesce: Annotated[bool, Field(description="False for an active member that must not be frozen")] = True
+
+
+class ApplicationIn(In):
+    """Either ``servers`` in boot order, or the metadata (``key=value``) they share."""
+
+    name: Name
+    site: Name
+    servers: Annotated[list[ServerIn], Field(min_length=1, max_length=100)] | None = None
+    metadata_tag: Annotated[str, Field(pattern=r"^[^=\x00-\x1f]{1,255}=[^\x00-\x1f]{1,255}$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> ApplicationIn:
+        if (self.servers is None) == (self.metadata_tag is None):
+            raise ValueError("servers, metadata_tag: give exactly one of the two")
+        if self.servers and len({server.id for server in self.servers}) != len(self.servers):
+            raise ValueError("servers: a server is named twice")
+        return self
+
+
+ApplicationOut = shown(Application)
+ApplicationsOut = group("ApplicationsOut", applications=list[Application])
+
+
+applications = Service("applications", ApplicationService)
+OWNED = Owned("application", lambda caller, id: applications().get(caller, id))
 resource = Resource("applications", "/v1/applications", tag="Applications", owned=OWNED)
 
 
 @resource.route("GET", "application:list", READER, out=ApplicationsOut)
 def list_applications(caller: Caller) -> object:
     """List the applications of the project."""
-    return {"applications": services().applications.list(caller)}
+    return {"applications": applications().list(caller)}
 
 
 @resource.route("POST", "application:create", MEMBER, body=ApplicationIn, out=ApplicationOut, status=201)
 def create_application(caller: Caller, body: ApplicationIn) -> object:
     """Describe an application: its servers in boot order, or the metadata they share."""
-    return services().applications.create(caller, **body.model_dump())
+    return applications().create(caller, **body.model_dump())
 
 
 @resource.route("GET /<id>", "application:show", READER, out=ApplicationOut)
@@ -34,4 +68,4 @@ def show_application(_caller: Caller, found: Application) -> object:
 @resource.route("DELETE /<id>", "application:delete", MEMBER)
 def delete_application(caller: Caller, found: Application) -> None:
     """Forget an application; its servers are not touched."""
-    services().applications.delete(caller, found.id)
+    applications().delete(caller, found.id)

@@ -2,12 +2,55 @@
 
 from __future__ import annotations
 
+import re
+from typing import Annotated
+
+from pydantic import AwareDatetime, BeforeValidator, Field
+
 from multisite.api.policy import READER
 from multisite.api.routing import Resource
-from multisite.api.schemas.audit import AuditFilter, AuditOut
-from multisite.api.state import services
+from multisite.api.schemas.common import Query, Ref
+from multisite.api.schemas.derived import group, shown
+from multisite.api.state import Service
+from multisite.domain.audit import AuditRecord
 from multisite.domain.caller import Caller
+from multisite.store.trail import AuditTrail
 
+
+def _written_out(value: object) -> object:
+    """Pydantic would also take a number, as seconds since 1970: nobody means that in an address."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", value):
+        raise ValueError(f"{value!r} is not a time like 2026-01-31T12:00:00Z")
+    return value
+
+
+class AuditFilter(Query):
+    job: Ref | None = None
+    site: Ref | None = None
+    subject: Annotated[
+        Ref | None,
+        Field(description="An application (id or name), protection, restore point, recovery or resource"),
+    ] = None
+    since: Annotated[
+        AwareDatetime | None, BeforeValidator(_written_out), Field(description="ISO 8601 with time zone")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    marker: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="The last id of the page before")] = (
+        None
+    )
+
+
+AuditRecordOut = shown(
+    AuditRecord,
+    doc="""A change and what came of it.
+
+``path`` is a template; ``attempt`` of the step, or of its undo when ``undoing``; ``cloud_request_id`` finds the
+change in the site's own logs; ``seconds``: how long its answer took.""",
+)
+AuditOut = group("AuditOut", audit=list[AuditRecord])
+
+
+audit = Service("audit", AuditTrail)
 resource = Resource("audit", "/v1/audit", tag="Audit")
 
 
@@ -15,4 +58,4 @@ resource = Resource("audit", "/v1/audit", tag="Audit")
 def list_audit(caller: Caller, query: AuditFilter) -> object:
     """List what was changed for the project (administrators: for all), newest first."""
     project = None if caller.is_admin else caller.project_id
-    return {"audit": services().audit.list(project, **dict(query))}
+    return {"audit": audit().list(project, **dict(query))}

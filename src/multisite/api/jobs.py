@@ -7,18 +7,43 @@ and ``If-None-Match`` turns an unchanged job into an empty 304.
 from __future__ import annotations
 
 import hashlib
+from typing import Annotated
 
 from flask import Response, jsonify, request
+from pydantic import Field
 
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import JobStartedOut
-from multisite.api.schemas.jobs import JobFilter, JobOut, JobsOut
-from multisite.api.state import services
+from multisite.api.schemas.common import JobStartedOut, Query, Ref
+from multisite.api.schemas.derived import group, shown
+from multisite.api.state import Service
 from multisite.domain.caller import Caller
-from multisite.jobs.view import Job
+from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import JobState
+from multisite.jobs.view import Job, JournalEntry, StepView
 
-OWNED = Owned("job", lambda _caller, id: services().jobs.get(id))
+
+class JobFilter(Query):
+    subject: Ref | None = None
+    state: JobState | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+_WAITS = """``elapsed`` in seconds; ``done`` of ``total`` in ``unit`` where the step can tell.
+
+``waits``: what it waits for: steps it needs, a limit, a worker, the next attempt of a call; or empty."""
+_SETTLED = """``settled``: at rest, and what it was about has been updated; a watcher waits for that.
+
+``worker``: the process that carries it out, or did last."""
+StepOut = shown(StepView, "StepOut", doc=_WAITS)
+JournalLineOut = shown(JournalEntry, "JournalLineOut")
+JobSummaryOut = shown(Job, "JobSummaryOut", without=("steps", "journal"), doc=_SETTLED)
+JobsOut = group("JobsOut", jobs=list[Job])
+JobOut = shown(Job, doc=_SETTLED)
+
+
+jobs = Service("jobs", JobEngine)
+OWNED = Owned("job", lambda _caller, id: jobs().get(id))
 resource = Resource("jobs", "/v1/jobs", tag="Jobs", owned=OWNED)
 
 _PASSING = {"steps": {"__all__": {"elapsed"}}}
@@ -29,8 +54,8 @@ _UNCHANGED = {304: "Nothing changed since the ETag in If-None-Match"}
 def list_jobs(caller: Caller, query: JobFilter) -> object:
     """List the jobs of the project (administrators: of all), newest first, without their journals."""
     project = None if caller.is_admin else caller.project_id
-    jobs = services().jobs.list(project_id=project, subject=query.subject)
-    return {"jobs": [job for job in jobs if query.state in (None, job.state)][: query.limit]}
+    found = jobs().list(project_id=project, subject=query.subject)
+    return {"jobs": [job for job in found if query.state in (None, job.state)][: query.limit]}
 
 
 @resource.route("GET /<id>", "job:show", READER, out=JobOut, responses=_UNCHANGED)
@@ -46,19 +71,19 @@ def show_job(_caller: Caller, found: Job) -> object:
 @resource.route("POST /<id>/cancel", "job:cancel", MEMBER, out=JobStartedOut, status=202)
 def cancel_job(caller: Caller, found: Job) -> object:
     """Stop as soon as it is safe."""
-    services().jobs.cancel(found.id, caller.user_name)
+    jobs().cancel(found.id, caller.user_name)
     return {"job_id": found.id}
 
 
 @resource.route("POST /<id>/resume", "job:resume", MEMBER, out=JobStartedOut, status=202)
 def resume_job(caller: Caller, found: Job) -> object:
     """Go on with a paused job; steps that are done are not done again."""
-    services().jobs.resume(found.id, caller.user_name)
+    jobs().resume(found.id, caller.user_name)
     return {"job_id": found.id}
 
 
 @resource.route("POST /<id>/undo", "job:undo", MEMBER, out=JobStartedOut, status=202)
 def undo_job(caller: Caller, found: Job) -> object:
     """Remove what a job made, last first."""
-    services().jobs.undo(found.id, caller.user_name)
+    jobs().undo(found.id, caller.user_name)
     return {"job_id": found.id}

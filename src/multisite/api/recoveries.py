@@ -2,41 +2,102 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
+from pydantic import Field
+
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.recoveries import (
-    PreviewIn,
-    PreviewOut,
-    RecoveriesOut,
-    RecoveryOut,
-    RecoveryStartedOut,
-    StartIn,
-)
-from multisite.api.state import services
+from multisite.api.schemas.common import Expression, In, Name, Ref
+from multisite.api.schemas.derived import group, shown, started
+from multisite.api.state import Service
 from multisite.domain.caller import Caller
-from multisite.domain.model import Recovery
+from multisite.domain.model import Preview, Recovery
+from multisite.recovery.service import RecoveryService
 
-OWNED = Owned("recovery", lambda caller, id: services().recoveries.get(caller, id))
+Pairs = Annotated[dict[Ref, Ref], Field(max_length=100)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class MappingIn(In):
+    """The operator's rules: what is called otherwise at the target, and how to proceed there.
+
+    Maps go from a name or id of the source to a name or id of the target; ``network_names`` and
+    ``security_group_names`` make it under another name.
+    """
+
+    networks: Pairs = Field(default_factory=dict)
+    network_names: Pairs = Field(default_factory=dict)
+    flavors: Pairs = Field(default_factory=dict)
+    availability_zones: Pairs = Field(default_factory=dict)
+    volume_types: Pairs = Field(default_factory=dict)
+    keypairs: Pairs = Field(default_factory=dict)
+    security_groups: Pairs = Field(default_factory=dict)
+    security_group_names: Pairs = Field(default_factory=dict)
+    create_missing_flavors: Annotated[bool, Field(description="Make flavors the target lacks")] = False
+    keep_addresses: Annotated[
+        bool, Field(description="False: in mapped networks take any free address and MAC")
+    ] = True
+    source_is_fenced: Annotated[
+        bool, Field(description="The operator vouches that the source's servers cannot answer any more")
+    ] = False
+    parallel_boot: Annotated[bool, Field(description="Do not wait for one server before the next")] = False
+    ready_console: Annotated[
+        Expression | None, Field(description="A server is ready when its console shows this")
+    ] = None
+    ready_timeout: Seconds = 600.0
+    boot_timeout: Seconds = 600.0
+
+
+class PreviewIn(In):
+    restore_point: Ref
+    target_site: Name
+    mapping: MappingIn = Field(default_factory=MappingIn)
+
+    def rules(self) -> dict[str, Any]:
+        """The mapping, only what was said."""
+        return self.mapping.model_dump(exclude_unset=True)
+
+
+class StartIn(PreviewIn):
+    confirm: Annotated[Name, Field(description="The application's name, as a sign that this is meant")]
+    preview: Annotated[
+        Ref | None, Field(description="The digest of a preview: start only if it would still be the same")
+    ] = None
+
+
+PreviewOut = shown(
+    Preview,
+    more={"startable": bool, "digest": str},
+    doc="``startable`` is false while a problem blocks; ``data_age_seconds`` is what would be lost.",
+)
+RecoveryOut = shown(Recovery)
+RecoveriesOut = group("RecoveriesOut", recoveries=list[Recovery])
+RecoveryStartedOut = started("RecoveryStartedOut", recovery=Recovery)
+
+
+recoveries = Service("recoveries", RecoveryService)
+OWNED = Owned("recovery", lambda caller, id: recoveries().get(caller, id))
 resource = Resource("recoveries", "/v1/recoveries", tag="Recoveries", owned=OWNED)
 
 
 @resource.route("GET", "recovery:list", READER, out=RecoveriesOut)
 def list_recoveries(caller: Caller) -> object:
     """List the recoveries of the project."""
-    return {"recoveries": services().recoveries.list(caller)}
+    return {"recoveries": recoveries().list(caller)}
 
 
 @resource.route("POST /preview", "recovery:preview", MEMBER, body=PreviewIn, out=PreviewOut, recorded=False)
 def preview_recovery(caller: Caller, body: PreviewIn) -> object:
     """What a recovery would do, what data would be lost and what stands in the way; changes nothing."""
-    return services().recoveries.preview(caller, body.restore_point, body.target_site, body.rules())
+    return recoveries().preview(caller, body.restore_point, body.target_site, body.rules())
 
 
 @resource.route("POST", "recovery:start", MEMBER, body=StartIn, out=RecoveryStartedOut, status=202)
 def start_recovery(caller: Caller, body: StartIn) -> object:
     """Recover an application; ``confirm`` is its name, typed by the person who decides."""
     return _started(
-        services().recoveries.start(
+        recoveries().start(
             caller,
             body.restore_point,
             body.target_site,
@@ -56,13 +117,13 @@ def show_recovery(_caller: Caller, found: Recovery) -> object:
 @resource.route("POST /<id>/resume", "recovery:resume", MEMBER, out=RecoveryStartedOut, status=202)
 def resume_recovery(caller: Caller, found: Recovery) -> object:
     """Go on with a paused recovery; what it made already is kept."""
-    return _started(services().recoveries.resume(caller, found.id))
+    return _started(recoveries().resume(caller, found.id))
 
 
 @resource.route("POST /<id>/undo", "recovery:undo", MEMBER, out=RecoveryStartedOut, status=202)
 def undo_recovery(caller: Caller, found: Recovery) -> object:
     """Remove everything a recovery made at the target, last first."""
-    return _started(services().recoveries.undo(caller, found.id))
+    return _started(recoveries().undo(caller, found.id))
 
 
 def _started(recovery: Recovery) -> object:

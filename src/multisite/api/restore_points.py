@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from multisite.api.policy import ADMIN, MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import MaybeJobOut
-from multisite.api.schemas.restore_points import RestorePointFilter, RestorePointOut, RestorePointsOut
-from multisite.api.state import services
+from multisite.api.schemas.common import MaybeJobOut, Query, Ref
+from multisite.api.schemas.derived import group, shown
+from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.model import RestorePoint
+from multisite.recovery.service import ProtectionService
 
-OWNED = Owned("restore_point", lambda caller, id: services().protections.restore_point(caller, id))
+
+class RestorePointFilter(Query):
+    application: Ref | None = None
+
+
+RestorePointOut = shown(
+    RestorePoint,
+    doc="``consistent_at`` is the moment its data shows; ``digest`` the sha256 of its manifest.",
+)
+RestorePointsOut = group("RestorePointsOut", restore_points=list[RestorePoint])
+
+
+protections = Service("protections", ProtectionService)
+OWNED = Owned("restore_point", lambda caller, id: protections().restore_point(caller, id))
 resource = Resource("restore_points", "/v1/restore-points", tag="Restore points", owned=OWNED)
 
 
 @resource.route("GET", "restore_point:list", READER, query=RestorePointFilter, out=RestorePointsOut)
 def list_restore_points(caller: Caller, query: RestorePointFilter) -> object:
     """List the restore points of the project, or of one application (name or id)."""
-    return {"restore_points": services().protections.restore_points(caller, application=query.application)}
+    return {"restore_points": protections().restore_points(caller, application=query.application)}
 
 
 @resource.route("GET /<id>", "restore_point:show", READER, out=RestorePointOut)
@@ -29,10 +43,10 @@ def show_restore_point(_caller: Caller, found: RestorePoint) -> object:
 @resource.route("DELETE /<id>", "restore_point:delete", MEMBER, out=MaybeJobOut, status=202)
 def delete_restore_point(caller: Caller, found: RestorePoint) -> object:
     """Delete a restore point with its backups; refused while another one builds on it."""
-    return {"job_id": services().protections.delete_restore_point(caller, found.id)}
+    return {"job_id": protections().delete_restore_point(caller, found.id)}
 
 
 @resource.route("POST /rescan", "restore_point:rescan", ADMIN, out=RestorePointsOut)
 def rescan_restore_points(caller: Caller) -> object:
     """Read the backup store again and bring the database in line with it."""
-    return {"restore_points": services().protections.rescan(caller)}
+    return {"restore_points": protections().rescan(caller)}

@@ -3,65 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, TypeVar
 
 from flask import current_app
 
 from multisite.api.policy import Policy
-from multisite.applications.service import ApplicationService
-from multisite.jobs.engine import JobEngine
-from multisite.networks.addresses.service import AddressService
-from multisite.networks.paths.service import PathService
-from multisite.networks.planes.service import PlaneService
-from multisite.networks.probe.service import ProbeService
-from multisite.networks.stretch.service import NetworkService
-from multisite.recovery.service import ProtectionService, RecoveryService
-from multisite.sites.service import SiteService
-from multisite.store.trail import AuditTrail
 
 KEY = "multisite"
-
-
-class Services(Protocol):
-    """What the API calls (``command.wiring.Services``)."""
-
-    @property
-    def sites(self) -> SiteService: ...
-    @property
-    def applications(self) -> ApplicationService: ...
-    @property
-    def protections(self) -> ProtectionService: ...
-    @property
-    def recoveries(self) -> RecoveryService: ...
-    @property
-    def jobs(self) -> JobEngine: ...
-    @property
-    def audit(self) -> AuditTrail: ...
-    @property
-    def networks(self) -> NetworkService: ...
-    @property
-    def addresses(self) -> AddressService: ...
-    @property
-    def paths(self) -> PathService: ...
-    @property
-    def planes(self) -> PlaneService: ...
-    @property
-    def probe(self) -> ProbeService: ...
+ServiceT = TypeVar("ServiceT")
 
 
 @dataclass(frozen=True)
 class State:
-    services: Services
+    """``services``: an attribute for each ``Service`` (``command.wiring.Services``)."""
+
+    services: object
     policy: Policy
 
 
-def services() -> Services:
-    """The services of the application answering the present request."""
-    return _state().services
+class Service(Generic[ServiceT]):
+    """A service by its name: called, it is that of the application answering the present request."""
+
+    def __init__(self, name: str, kind: type[ServiceT]) -> None:
+        self.name, self.kind = name, kind
+
+    def __call__(self) -> ServiceT:
+        found: ServiceT = getattr(_state().services, self.name)
+        return found
 
 
 def policy() -> Policy:
-    """Its policy."""
+    """The policy of the application answering the present request."""
     return _state().policy
 
 

@@ -14,10 +14,12 @@ from flask import Response, g, request
 
 from multisite.api import errors, identity
 from multisite.api.resources import DECLARED
-from multisite.api.state import services
+from multisite.api.state import Service
 from multisite.domain import work
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
+from multisite.store.trail import AuditTrail
 
+audit = Service("audit", AuditTrail)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -37,7 +39,7 @@ def begin() -> None:
         path=route.path, subject=subject, resource_id=subject,
         job_id=subject if request.blueprint == "jobs" else None, site=_site(arguments),
     )  # fmt: skip
-    services().audit.begin(intent)
+    audit().begin(intent)
     g.intent, g.intended = intent, time.monotonic()
 
 
@@ -49,7 +51,7 @@ def finish(response: Response) -> Response:
         if status >= 500:
             outcome = AuditOutcome.UNKNOWN
         made = response.get_json(silent=True) if response.is_json and status < 300 else None
-        services().audit.finish(
+        audit().finish(
             Ending(
                 g.intent.key, outcome, status, resource_id=_made(made), job_id=_text(made, "job_id"),
                 project_id=g.get("owner"), seconds=round(time.monotonic() - g.intended, 4),

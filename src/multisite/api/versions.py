@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from flask import request
+from pydantic import BaseModel
 
 from multisite.api.microversion import MAX_VERSION, MIN_VERSION
 from multisite.api.policy import PUBLIC
 from multisite.api.routing import Resource
-from multisite.api.schemas.versions import VersionsOut
+
+
+class LinkOut(BaseModel):
+    rel: str
+    href: str
+
+
+class VersionOut(BaseModel):
+    id: str
+    status: str
+    min_version: str
+    version: str
+    links: list[LinkOut]
+
+
+class VersionsOut(BaseModel):
+    versions: list[VersionOut]
+
 
 resource = Resource("versions", "", tag="Versions")
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from multisite.command import arguments as common
 from multisite.command.keys import dispatch as keys
@@ -70,20 +70,10 @@ def _openapi(_arguments: argparse.Namespace) -> int:
 
     conf = cfg.ConfigOpts()  # the document does not depend on the configuration
     conf([], project="multisite", default_config_files=[], default_config_dirs=[])
-    app = create_app(_NO_SERVICES, conf, auth=False)
+    app = create_app(None, conf, auth=False)  # describing routes calls no service
     json.dump(app.spec, sys.stdout, indent=2)
     sys.stdout.write("\n")
     return 0
-
-
-class _Nothing:
-    """Stands where services would be: describing routes calls none."""
-
-    def __getattr__(self, name: str) -> None:
-        raise AttributeError(name)
-
-
-_NO_SERVICES: Any = _Nothing()
 
 
 if __name__ == "__main__":

@@ -8,13 +8,9 @@ from typing import Any, get_type_hints
 import pytest
 
 from api.fakes import Services
-from multisite.api import state
+from multisite.command import wiring
 
-SERVICES = {
-    name: get_type_hints(member.fget)["return"]
-    for name, member in vars(state.Services).items()
-    if isinstance(member, property)
-}
+SERVICES = {name: kind for name, kind in get_type_hints(wiring.Services).items() if hasattr(Services(), name)}
 OWN = {"put", "make", "started", "drifted"}
 """What only fakes have: how tests fill them."""
 LOOSE = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}

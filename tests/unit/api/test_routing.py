@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,10 +10,13 @@ from oslo_config import cfg
 
 from api.conftest import ADMIN
 from api.fakes import Services
+from multisite.api import trail
 from multisite.api.app import create_app, refuse_undeclared
 from multisite.api.policy import MEMBER, PUBLIC
-from multisite.api.resources import ROUTES
+from multisite.api.resources import MODULES, ROUTES
 from multisite.api.routing import Resource
+from multisite.api.state import Service
+from multisite.command import wiring
 
 READ_ONLY_POSTS = {
     "network:check",
@@ -55,6 +58,14 @@ def test_every_change_is_recorded() -> None:
     recorded = {route.rule for route in ROUTES if route.recorded}
     assert changes - recorded == READ_ONLY_POSTS
     assert recorded <= changes
+
+
+def test_every_service_of_the_api_is_built_and_of_its_kind() -> None:
+    built = get_type_hints(wiring.Services)
+    asked = {found.name: found.kind for module in (*MODULES, trail) for found in vars(module).values()
+             if isinstance(found, Service)}  # fmt: skip
+    assert len(asked) == 11
+    assert {name: built.get(name) for name in asked} == asked
 
 
 def test_asking_which_methods_there_are_is_not_recorded(client: FlaskClient, services: Services) -> None:

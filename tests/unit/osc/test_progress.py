@@ -11,7 +11,7 @@ from api.fakes import job, step
 from keystoneauth1.exceptions import ConnectFailure
 from openstack.exceptions import HttpException
 
-from multisite.api.schemas.jobs import JobOut
+from multisite.api.jobs import JobOut
 from multisite.jobs.model import JobState, StepState
 from multisite_client.osc import live, progress
 from osc.cloud import Cloud
