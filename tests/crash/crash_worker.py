@@ -23,7 +23,7 @@ import alembic.command
 import alembic.migration  # noqa: F401
 
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import JobKind, JobState, Step, StepContext, StepFailed
+from multisite.jobs.model import Ended, JobKind, JobState, Step, StepContext, StepFailed
 from multisite.jobs.records import Records
 from multisite.store.database import Database
 
@@ -73,9 +73,9 @@ def _kind(world: World, scenario: str) -> JobKind:
 
         return Step(name, f"make {name}", run, undo, needs=NEEDS[name])
 
-    def finished(job_id: str, state: JobState, params: Any) -> None:
-        world.note("told", state)
-        world.point(f"told-{state}")
+    def finished(job: Ended) -> None:
+        world.note("told", job.state)
+        world.point(f"told-{job.state}")
 
     policy = "undo" if scenario == "undone" else "pause"
     return JobKind("crash", lambda params: [step(name) for name in NEEDS], policy, finished=finished)

@@ -129,11 +129,11 @@ def test_an_end_that_is_told_twice_is_the_same(here: PlaneSetup) -> None:
         job = here.realize("mgmt")
         told = here.plane("mgmt")
         assert job.kind.outcome is not None
-        job.kind.outcome.apply(job, job.params)
+        job.kind.outcome.apply(job.ended)
         assert here.plane("mgmt") == told
     here.remove("mgmt")
     assert job.state is JobState.UNDONE
-    job.kind.outcome.apply(job, job.params)
+    job.kind.outcome.apply(job.ended)
     assert here.plane("mgmt").state is PlaneState.DESCRIBED
 
 

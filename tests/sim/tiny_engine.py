@@ -16,7 +16,8 @@ from typing import Any
 
 from multisite.domain import fence
 from multisite.domain.errors import Conflict
-from multisite.jobs.model import JobKind, JobState, Step
+from multisite.jobs.model import Ended, JobKind, JobState, Step
+from multisite.jobs.values import decode, plain, plain_object
 from multisite.store.database import Database
 from multisite.store.models import JobRow
 from multisite.store.types import now
@@ -65,6 +66,13 @@ class TinyJob:
     events: list[str] = field(default_factory=list)
     subject: str | None = None
 
+    @property
+    def ended(self) -> Ended:
+        return Ended(self.id, self.state, self.error, self.params)
+
+    def result_of(self, step: str, kind: Any = object) -> Any:
+        return decode(self.memos[step].result, kind, step)
+
 
 class TinyEngine:
     def __init__(self, database: Database) -> None:
@@ -83,12 +91,12 @@ class TinyEngine:
     def start(
         self, kind: str, params: Mapping[str, Any], *, title: str, requested_by: str, **_more: Any
     ) -> str:
-        id = str(uuid.uuid4())
+        id, params = str(uuid.uuid4()), plain_object(params, "params")
         self.jobs[id] = TinyJob(
             id, self.kinds[kind], params, title, requested_by, subject=_more.get("subject")
         )
         row = JobRow(
-            id=id, kind=kind, title=title, state=JobState.QUEUED, params=dict(params), requested_by=requested_by, run=1,
+            id=id, kind=kind, title=title, state=JobState.QUEUED, params=params, requested_by=requested_by, run=1,
             epoch=0, intent="run", cancel_requested=False, settled=False, created_at=now(),
         )  # fmt: skip
         with self.database.session() as session:
@@ -146,9 +154,9 @@ class TinyEngine:
             undone = all(self._undo(job, step) for step in reversed(steps))
             job.state = JobState.UNDONE if undone else JobState.UNDO_FAILED
         if job.kind.finished is not None:
-            job.kind.finished(job.id, job.state, job.params)
+            job.kind.finished(job.ended)
         if job.kind.outcome is not None:
-            job.kind.outcome.apply(job, job.params)
+            job.kind.outcome.apply(job.ended)
         self._settled(job.id, True)
 
     def _run(self, job: TinyJob, step: Step) -> bool:
@@ -157,7 +165,7 @@ class TinyEngine:
             return True
         ctx = self._context(job, step, memo)
         try:
-            memo.result = step.run(ctx)
+            memo.result = plain(step.run(ctx), step.name)
         except Exception as error:
             memo.state, memo.error, job.error = "failed", str(error), f"{step.name}: {error}"
             return False
@@ -169,6 +177,8 @@ class TinyEngine:
         if memo.state in ("waiting", "undone") or step.undo is None:
             return True
         known = memo.result if memo.state == "done" else memo.result if memo.state == "undoing" else None
+        if known is not None and step.result is not None:
+            known = decode(known, step.result, step.name)
         memo.state = "undoing" if memo.state in ("done", "undoing") else memo.state
         try:
             step.undo(self._context(job, step, memo, keep=True), known)
@@ -187,7 +197,7 @@ class TinyEngine:
         say: Callable[..., None] = lambda message, **_data: job.events.append(message)  # noqa: E731
         return SimpleNamespace(
             job_id=job.id, step=step.name, token=f"multisite:{job.id}:{step.name}", attempt=memo.attempt,
-            interrupted=interrupted, result_of=lambda name: job.memos[name].result, progress=lambda *_a, **_k: None,
+            interrupted=interrupted, result_of=job.result_of, progress=lambda *_a, **_k: None,
             event=say, cancelled=lambda: False,
         )  # fmt: skip
 

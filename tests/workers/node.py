@@ -25,7 +25,7 @@ from multisite.domain import fence
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.executor import Sharing
 from multisite.jobs.lease import Lease
-from multisite.jobs.model import JobKind, JobState, Step, StepContext, StepFailed
+from multisite.jobs.model import Ended, JobKind, Step, StepContext, StepFailed
 from multisite.jobs.records import Claim, Records
 from multisite.store import types
 from multisite.store.database import Database
@@ -80,8 +80,8 @@ def kind(journal: Journal) -> JobKind:
 
         return [step(number) for number in range(params["steps"])]
 
-    def finished(job_id: str, state: JobState, params: Mapping[str, Any]) -> None:
-        journal.write("told", job=job_id, state=state)
+    def finished(job: Ended) -> None:
+        journal.write("told", job=job.id, state=job.state)
 
     return JobKind("test", build, on_failure="pause", limits=LIMITS, finished=finished)
 

@@ -14,7 +14,7 @@ from multisite.jobs.lease import Ownership
 from multisite.jobs.model import Json, StepState
 from multisite.jobs.records import Begun, Claim, Records
 from multisite.jobs.retry import retry_until_database_available
-from multisite.jobs.values import TEXT_LIMIT, decode, plain, text
+from multisite.jobs.values import TEXT_LIMIT, decode, plain_object, text
 from multisite.store.database import Database
 from multisite.store.models import StepRow
 
@@ -145,7 +145,7 @@ class Context:
         )
 
     def event(self, message: str, **data: Json) -> None:
-        message, data = text(message, "event"), plain(data, "event")
+        message, data = text(message, "event"), plain_object(data, "event")
         try:
             self._around.retry(self._around.records.event, self._around.claim, message, self.step, data)
         except Exception:  # a line that is lost must not fail the work it tells of

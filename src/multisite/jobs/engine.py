@@ -27,7 +27,7 @@ from multisite.jobs.model import JobKind, JobState, Json
 from multisite.jobs.records import Abandoned, Claim, Records
 from multisite.jobs.retry import retry_until_database_available
 from multisite.jobs.runner import Runner
-from multisite.jobs.values import plain, text
+from multisite.jobs.values import plain_object, text
 from multisite.jobs.view import Job
 from multisite.store.database import Database
 from multisite.store.models import JobRow
@@ -127,7 +127,7 @@ class JobEngine:
         that name the job can be written with it, all or nothing.
         """
         known = self._kind(kind)
-        kept: dict[str, Json] = plain(params, "params")
+        kept = plain_object(params, "params")
         steps = known.build(kept)
         graph.ordered(steps)
         row = JobRow(

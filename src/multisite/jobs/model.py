@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 Json = Any  # JSON-serializable: None, bool, int, float, str, list, dict
 
@@ -92,11 +92,38 @@ class Step:
     site: str | None = None
     result: type[object] | None = None
 
+    if TYPE_CHECKING:  # an undo that reads what the run returned says so by ``result``
+        # fmt: off
+        @overload
+        def __init__(
+            self, name: str, title: str, run: Callable[[StepContext], object],
+            undo: Callable[[StepContext, Any], None] | None = None, needs: tuple[str, ...] = (),
+            limit: str | None = None, site: str | None = None,
+        ) -> None: ...
+        @overload
+        def __init__(
+            self, name: str, title: str, run: Callable[[StepContext], T],
+            undo: Callable[[StepContext, T | None], None] | None = None, needs: tuple[str, ...] = (),
+            limit: str | None = None, site: str | None = None, *, result: type[T],
+        ) -> None: ...
+        def __init__(self, *_: object, **_more: object) -> None: ...
+        # fmt: on
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job at rest, for what it was about."""
+
+    id: str
+    state: JobState
+    error: str | None
+    params: Mapping[str, Json]
+
 
 class AppliesOutcome(Protocol):
     """``outcome.Outcome``, of whatever object."""
 
-    def apply(self, job: Any, params: Mapping[str, Json]) -> None: ...
+    def apply(self, job: Ended) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -107,7 +134,7 @@ class JobKind:
     operator to resume or undo (a half-done recovery is worth keeping).  ``limits`` maps a limit's name to how many
     steps may hold it at the same time; unknown names mean 1.
     ``outcome`` says what becomes of the object the job was about (``outcome.Outcome``), durably, once the job is at
-    rest.  ``finished`` is for what a table cannot say: called at least once with the final state, before it.
+    rest.  ``finished`` is for what a table cannot say: called at least once, before it, outside of transactions.
     ``left`` is asked when every step was undone, with the job's id, its parameters and the sites where steps with an
     undo had begun: what is still there of the job, as pairs of a step ("" when that is not known) and words.  The undo
     has failed when it finds something or raises.
@@ -117,7 +144,7 @@ class JobKind:
     build: Callable[[Mapping[str, Json]], list[Step]]
     on_failure: Literal["undo", "pause"]
     limits: Mapping[str, int] = field(default_factory=dict)
-    finished: Callable[[str, JobState, Mapping[str, Json]], None] | None = None
+    finished: Callable[[Ended], None] | None = None
     outcome: AppliesOutcome | None = None
     left: Callable[[str, Mapping[str, Json], Collection[str]], Sequence[tuple[str, str]]] | None = None
 

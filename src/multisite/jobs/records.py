@@ -19,8 +19,8 @@ from multisite.domain.errors import Conflict
 from multisite.domain.work import Work
 from multisite.jobs import dbos_calls
 from multisite.jobs.dbos_calls import Queue
-from multisite.jobs.model import AppliesOutcome, JobState, Json, Step, StepState
-from multisite.jobs.view import Job, job_view
+from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Step, StepState
+from multisite.jobs.view import Job, error_of, job_view
 from multisite.store import jobs as rows
 from multisite.store.database import Database
 from multisite.store.models import JobRow, StepRow, WorkerRow
@@ -264,7 +264,7 @@ class Records:
         """Nobody has to carry on with this job; in the same transaction, what it was about is updated."""
         with self._owned(claim) as (_, row):
             if outcome is not None and not row.settled:
-                outcome.apply(self.get(claim.job_id), claim.params)
+                outcome.apply(self.ended(claim))
             row.settled = True
 
     def claim_subject(self, subject: str, what: str) -> None:
@@ -277,10 +277,10 @@ class Records:
                     "wait for it, or cancel it"
                 )
 
-    def check(self, claim: Claim) -> None:
-        """Abandoned when the claim is stale."""
-        with self._owned(claim):
-            pass
+    def ended(self, claim: Claim) -> Ended:
+        """How it came to rest."""
+        with self._owned(claim) as (_, row):
+            return Ended(row.id, JobState(row.state), error_of(row), claim.params)
 
     def not_queued(self) -> list[tuple[str, int]]:
         """Id and run of every job somebody has to carry on with, that the queue does not know as such."""
@@ -313,7 +313,8 @@ class Records:
     def result(self, job_id: str, name: str) -> Json:
         """The stored result of a step."""
         with self.database.session(read_only=True) as session:
-            return rows.step(session, job_id, name).result
+            stored: Json = rows.step(session, job_id, name).result
+            return stored
 
     def event(self, claim: Claim, message: str, step: str, data: Mapping[str, Json]) -> None:
         """Add a line of a step to the journal, by the owner."""

@@ -66,7 +66,7 @@ class Runner:
             await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
             left = await self._worker.work(self._left)
             state = await self._worker.record(self._retry, self._records.conclude_undo, self._claim, left)
-        await self._settle(state)
+        await self._settle()
 
     def _left(self) -> Sequence[tuple[str, str]]:
         """What is found of the job once every step was undone; before, the steps say it themselves."""
@@ -180,20 +180,19 @@ class Runner:
             log.error("job %s: step %s raised", self._claim.job_id, step.name, exc_info=error)
         return describe(error)
 
-    async def _settle(self, state: JobState) -> None:
+    async def _settle(self) -> None:
         """Until it succeeds: the object the job was about must not stay behind."""
         pause = TELL_PAUSE
         while True:
             try:
                 await self._worker.record(self._around.ownership.check)  # or it tells what is no longer so
                 if self._kind.finished is not None:
-                    await self._worker.record(
-                        self._kind.finished, self._claim.job_id, state, self._claim.params
-                    )
+                    ended = await self._worker.record(self._retry, self._records.ended, self._claim)
+                    await self._worker.record(self._kind.finished, ended)
                 await self._worker.record(self._retry, self._records.settle, self._claim, self._kind.outcome)
                 return
             except Exception as error:
-                log.exception("job %s: its kind could not be told that it is %s", self._claim.job_id, state)
+                log.exception("job %s: its kind could not be told how it ended", self._claim.job_id)
                 if pause == TELL_PAUSE:
                     message = f"what the job was about could not be updated, trying again: {describe(error)}"
                     await self._worker.record(
@@ -201,10 +200,10 @@ class Runner:
                     )
             await asyncio.sleep(pause)
             pause = min(pause * 2, TELL_PAUSE_MAX)
-            await self._worker.record(self._retry, self._records.check, self._claim)
+            await self._worker.record(self._retry, self._records.ended, self._claim)  # still ours?
 
 
-def _result(step: Step, stored: Json) -> object:
+def _result(step: Step, stored: Json) -> Any:
     if stored is None or step.result is None:
         return stored
     return decode(stored, step.result, f"result of step {step.name}")

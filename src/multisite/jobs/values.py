@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,14 +24,17 @@ T = TypeVar("T")
 
 
 def plain(value: object, where: str) -> Json:
-    """A copy made of None, bool, int, float, str, list and dict only (tuples become lists, dataclasses dicts).
+    """A copy made of None, bool, int, float, str, list and dict only: tuples become lists, dataclasses dicts, moments
+    ISO 8601.
 
     Exact types: a subclass of str may be a secret that does not print, and would be written out in full.  The
     message of the refusal names the place and the type, never the value.
     """
     if isinstance(value, StrEnum):
         return value.value
-    if value is None or type(value) in (bool, int, str):
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if value is None or type(value) is bool or type(value) is int or type(value) is str:
         return value
     if type(value) is float:
         if not math.isfinite(value):
@@ -38,10 +43,15 @@ def plain(value: object, where: str) -> Json:
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, Mapping):
-        return {_key(key, where): plain(item, f"{where}.{key}") for key, item in value.items()}
+        return plain_object(value, where)
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: plain(getattr(value, item.name), f"{where}.{item.name}") for item in fields(value)}
     raise Invalid(f"{where}: {type(value).__name__} is not plain JSON; convert it, and never store a secret")
+
+
+def plain_object(values: Mapping[str, object], where: str) -> dict[str, Json]:
+    """As ``plain``."""
+    return {_key(key, where): plain(item, f"{where}.{key}") for key, item in values.items()}
 
 
 def decode(value: Json, kind: type[T], where: str) -> T:
@@ -51,7 +61,8 @@ def decode(value: Json, kind: type[T], where: str) -> T:
     read.  Invalid names the place and the field, never the value.
     """
     try:
-        decoded: T = TypeAdapter(kind).validate_python(value)
+        shape: Any = kind
+        decoded: T = _adapter(shape).validate_python(value)
         return decoded
     except ValidationError as error:
         wrong = "; ".join(
@@ -59,6 +70,11 @@ def decode(value: Json, kind: type[T], where: str) -> T:
             for item in error.errors(include_input=False)
         )
         raise Invalid(f"{where}: not a {getattr(kind, '__name__', kind)}: {wrong}") from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def text(value: object, where: str) -> str:

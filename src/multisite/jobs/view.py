@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
 from multisite.jobs.model import JobState, Json, StepState
+from multisite.jobs.values import plain_object
 from multisite.store.models import JobRow, JournalRow, StepRow
 from multisite.store.types import now
 
@@ -74,8 +75,7 @@ class Job:
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON: times as ISO 8601 UTC."""
-        result: dict[str, Json] = _json(self)
-        return result
+        return plain_object({item.name: getattr(self, item.name) for item in fields(self)}, "job")
 
 
 ViewT = TypeVar("ViewT", Job, StepView, JournalEntry)
@@ -88,10 +88,15 @@ def job_view(row: JobRow, steps: Sequence[StepRow], journal: Sequence[JournalRow
         Job,
         row,
         state=JobState(row.state),
-        error="; ".join(error for error in (row.error, row.undo_error) if error) or None,
+        error=error_of(row),
         steps=tuple(_step_view(step, _waits(row, step, done)) for step in steps),
         journal=tuple(_from_row(JournalEntry, line) for line in journal),
     )
+
+
+def error_of(row: JobRow) -> str | None:
+    """Of the run, and of its undo."""
+    return "; ".join(error for error in (row.error, row.undo_error) if error) or None
 
 
 def _waits(job: JobRow, step: StepRow, done: frozenset[str]) -> str:
@@ -119,13 +124,3 @@ def _step_view(row: StepRow, waits: str) -> StepView:
 def _from_row(view: type[ViewT], row: object, **different: Any) -> ViewT:
     same = {field.name: getattr(row, field.name) for field in fields(view) if field.name not in different}
     return view(**same, **different)
-
-
-def _json(value: object) -> Json:
-    if is_dataclass(value):
-        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value.value if isinstance(value, JobState | StepState) else value

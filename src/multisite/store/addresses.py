@@ -38,7 +38,9 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
         """Within a session: nobody else decides about this address until it ends."""
         self._database.advisory_lock(f"address {id}")
 
-    def change(self, id: str, job_id: str, how: Callable[[MovingAddress], MovingAddress]) -> MovingAddress:
+    def change_owned(
+        self, id: str, job_id: str, how: Callable[[MovingAddress], MovingAddress]
+    ) -> MovingAddress:
         """Let the job that has the address change its record.  NotOwner when it has it no more.
 
         The last move has it again (to be undone) when whoever had it since has come to rest.
@@ -58,7 +60,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
 
     def get_owned(self, id: str, job_id: str) -> MovingAddress:
         """The record, for the job that has it.  NotOwner otherwise."""
-        return self.change(id, job_id, lambda known: known)
+        return self.change_owned(id, job_id, lambda known: known)
 
     def hand_over(self, id: str, job_id: str, state: AddressState, *, moves: bool) -> MovingAddress:
         """Within a session: give it to a job about to start.  Conflict while another one is at work on it."""
@@ -88,7 +90,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
     def raise_epoch(self, id: str, job_id: str, site: str, at: datetime, by: str, why: str) -> MovingAddress:
         """The next epoch is ``site``'s, written down before anything is bound there; with its line of history.
 
-        Once per job and reason: repeated, it changes nothing.  NotOwner as ``change``.
+        Once per job and reason: repeated, it changes nothing.  NotOwner as ``change_owned``.
         """
 
         def raised(known: MovingAddress) -> MovingAddress:
@@ -100,7 +102,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
             member = replace(known.member(site), bound_epoch=epoch)
             return replace(known.with_member(member), epoch=epoch, active_site=site)
 
-        return self.change(id, job_id, raised)
+        return self.change_owned(id, job_id, raised)
 
     def released(self, id: str, job_id: str, site: str, witnessed: int | None) -> MovingAddress:
         """The site was seen to have let go, now; ``witnessed`` as in the member."""
@@ -109,7 +111,7 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
             member = replace(known.member(site), released_epoch=known.epoch, witnessed=witnessed)
             return known.with_member(member)
 
-        return self.change(id, job_id, change)
+        return self.change_owned(id, job_id, change)
 
     def history(self, id: str) -> builtins.list[EpochRecord]:
         """Oldest first."""

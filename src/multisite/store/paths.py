@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,12 +17,6 @@ class PathRepository(Repository[L3Path, PathRow]):
     def list(self, project_id: str | None = None) -> list[L3Path]:
         """By name."""
         return self._select(*equal((PathRow.project_id, project_id)), order_by=[PathRow.name, PathRow.id])
-
-    def change(self, id: str, how: Callable[[L3Path], L3Path]) -> L3Path:
-        """Read and write as one: the steps of both sides change the same record."""
-        with self._database.session():
-            self._database.advisory_lock(f"path {id}")
-            return self.update(how(self.get(id)))
 
     def _refuse_taken(self, session: Session, item: L3Path) -> None:
         same = (PathRow.name == item.name, PathRow.project_id == item.project_id, PathRow.id != item.id)

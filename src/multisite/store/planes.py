@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -27,12 +25,6 @@ class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
         if not found:
             raise NotFound(f"plane: the application has no plane {name!r}")
         return found[0]
-
-    def change(self, id: str, how: Callable[[PlaneRecord], PlaneRecord]) -> PlaneRecord:
-        """Read and write as one."""
-        with self._database.session():
-            self._database.advisory_lock(f"plane {id}")
-            return self.update(how(self.get(id)))
 
     def _refuse_taken(self, session: Session, item: PlaneRecord) -> None:
         same = (

@@ -67,6 +67,14 @@ class Repository(Generic[ItemT, RowT]):
             self._write(session, item, lambda: self._fill(row, item))
             return self._item(row)
 
+    def change(self, id: str, how: Callable[[ItemT], ItemT]) -> ItemT:
+        """Read and write as one: whoever else changes it so waits."""
+        with self._database.session():
+            self._database.advisory_lock(f"{self.noun} {id}")
+            known = self.get(id)
+            wanted = how(known)
+            return known if wanted == known else self.update(wanted)
+
     def delete(self, id: str) -> None:
         """NotFound when there is none; Conflict while something still needs it."""
         with self._database.session() as session:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import JobKind, JobState, Step, StepContext
+from multisite.jobs.model import Ended, JobKind, JobState, Step, StepContext
 from multisite.jobs.view import Job
 from multisite.store.database import Database
 
@@ -70,9 +70,9 @@ class Bench:
     def _build(self, params: Mapping[str, Any]) -> list[Step]:
         return self.plans[params["plan"]]
 
-    def _finished(self, job_id: str, state: JobState, params: Mapping[str, Any]) -> None:
-        self.tell(job_id, state)
-        self.told.append((job_id, state, params))
+    def _finished(self, job: Ended) -> None:
+        self.tell(job.id, job.state)
+        self.told.append((job.id, job.state, job.params))
 
 
 @pytest.fixture(scope="module")

@@ -59,6 +59,9 @@ class Things:
         self.rows[item.id] = item
         return item
 
+    def change(self, id: str, how: Callable[[Thing], Thing]) -> Thing:
+        return self.update(how(self.get(id)))
+
     def delete(self, id: str) -> None:
         del self.rows[id]
 
@@ -147,10 +150,10 @@ def test_an_object_of_another_job_and_one_that_is_gone_are_left_alone(bench: Ben
 
 def test_amend_changes_more_and_may_delete_the_row(bench: Bench) -> None:
     things = Things()
-    _settled(
-        bench, things, [bench.step("s")], Thing("a"), lambda was, wanted, job: replace(was, error=job.title)
+    job = _settled(
+        bench, things, [bench.step("s")], Thing("a"), lambda was, wanted, job: replace(was, error=job.id)
     )
-    assert (things.rows["a"].state, things.rows["a"].error) == (ThingState.CREATING, "t")
+    assert (things.rows["a"].state, things.rows["a"].error) == (ThingState.CREATING, job.id)
     _settled(bench, things, [bench.step("s")], Thing("b"), lambda was, wanted, job: None)
     assert "b" not in things.rows
 

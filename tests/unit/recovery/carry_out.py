@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from multisite.jobs import graph
-from multisite.jobs.model import JobKind, JobState
-from multisite.jobs.values import plain
+from multisite.jobs.model import Ended, JobKind, JobState
+from multisite.jobs.values import decode, plain, plain_object
 
 
 class Context:
@@ -20,8 +20,8 @@ class Context:
         self.steps: list[tuple] = []
         self.stop = False
 
-    def result_of(self, step: str):
-        return self.results[step]
+    def result_of(self, step: str, kind=object):
+        return decode(self.results[step], kind, step)
 
     def progress(self, done, total=None, unit="", detail=""):
         self.steps.append((done, total, unit, detail))
@@ -80,8 +80,11 @@ def carry_out(
     if error is not None:
         run.state = JobState.UNDONE
         undo(run, begun)
+    ended = Ended(job_id, run.state, error, plain_object(params, "params"))
     if kind.finished:
-        kind.finished(job_id, run.state, plain(params, "params"))
+        kind.finished(ended)
+    if kind.outcome:
+        kind.outcome.apply(ended)
     return run
 
 
@@ -90,7 +93,10 @@ def undo(run: Run, steps: list) -> None:
         if step.undo is None:
             continue
         try:
-            step.undo(Context(run.job_id, step.name, run.results), run.results.get(step.name))
+            made = run.results.get(step.name)
+            if made is not None and step.result is not None:
+                made = decode(made, step.result, step.name)
+            step.undo(Context(run.job_id, step.name, run.results), made)
         except Exception as failure:
             run.left.append(str(failure))
             run.state = JobState.UNDO_FAILED

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from multisite.domain.moving_address import AddressState, MovingAddress
 from multisite.jobs.model import JobKind, JobState, Json, Step
-from multisite.jobs.outcome import Outcome
-from multisite.jobs.view import Job
+from multisite.jobs.outcome import Outcome, Row
 from multisite.networks.addresses.plan import MovePlan
 from multisite.networks.addresses.setup import CreateSteps, DeleteSteps, GuardSteps
 from multisite.networks.addresses.steps import MoveSteps, Tools
@@ -46,9 +45,7 @@ def kinds(tools: Tools) -> list[JobKind]:
     def outcome(undone: AddressState) -> Outcome[MovingAddress]:
         return Outcome(tools.rows, "address_id", _states(AddressState.HELD, undone))
 
-    deleted = Outcome(
-        tools.rows, "address_id", _states(AddressState.DELETING, AddressState.STOPPED), _forget_deleted
-    )
+    deleted = Outcome(tools.rows, "address_id", _states(Row.DELETED, AddressState.STOPPED))
     return [
         JobKind(MOVE, move, on_failure="undo", outcome=outcome(AddressState.HELD)),
         JobKind(MOVE_FENCED, move, on_failure="pause", outcome=outcome(AddressState.HELD)),
@@ -58,13 +55,9 @@ def kinds(tools: Tools) -> list[JobKind]:
     ]
 
 
-def _states(done: AddressState, undone: AddressState) -> dict[JobState, AddressState]:
+def _states(done: AddressState | Row, undone: AddressState) -> dict[JobState, AddressState | Row]:
     """The error stays to be read also when all was undone."""
     stopped = AddressState.STOPPED
     return {
         JobState.DONE: done, JobState.UNDONE: undone, JobState.PAUSED: stopped, JobState.UNDO_FAILED: stopped
     }  # fmt: skip
-
-
-def _forget_deleted(_known: MovingAddress, wanted: MovingAddress, job: Job) -> MovingAddress | None:
-    return None if job.state is JobState.DONE else wanted

@@ -89,7 +89,7 @@ class CreateSteps:
                     cloud, ctx.token, member.network_id, self.address, mark, fresh=ours is None
                 )
             kept = replace(member, floating_ip_id=found.id, adopted=adopted)
-            tools.rows.change(self.address_id, ctx.job_id, lambda known: known.with_member(kept))
+            tools.rows.change_owned(self.address_id, ctx.job_id, lambda known: known.with_member(kept))
             return {"id": found.id, "adopted": adopted}
 
         return run

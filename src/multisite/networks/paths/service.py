@@ -23,9 +23,8 @@ from multisite.domain.l3_path import (
     judge,
 )
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import JobKind, JobState, Json, Step
+from multisite.jobs.model import Ended, JobKind, JobState, Json, Step
 from multisite.jobs.outcome import Outcome
-from multisite.jobs.view import Job
 from multisite.networks.addresses.reader import Listen, listen
 from multisite.networks.paths.steps import OpensSites, PathSteps, look
 from multisite.networks.stretch.members import own_port
@@ -145,7 +144,7 @@ class PathService:
         ).steps()
 
 
-def _gone(known: L3Path, wanted: L3Path, job: Job) -> L3Path | None:
+def _gone(known: L3Path, wanted: L3Path, job: Ended) -> L3Path | None:
     """One that was deleted, and is undone now, is forgotten."""
     deleted = job.state is JobState.UNDONE and known.state is PathState.DELETING
     return None if deleted else wanted

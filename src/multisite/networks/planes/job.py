@@ -18,7 +18,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.projects import seeing
 from multisite.clouds.resources import Kind
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
-from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
+from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.outcome import Outcome
 from multisite.jobs.view import Job
 from multisite.networks.planes.orders import token_of
@@ -197,7 +197,7 @@ class Realizing:
         return undo
 
 
-def _amend(known: PlaneRecord, wanted: PlaneRecord, job: Job) -> PlaneRecord:
+def _amend(known: PlaneRecord, wanted: PlaneRecord, job: Ended) -> PlaneRecord:
     if known.state in AT_REST:
         return known
     if job.state is JobState.DONE:

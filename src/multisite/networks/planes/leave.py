@@ -6,8 +6,7 @@ plane, also what that job itself never wrote down.  A failure pauses it; removin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -17,16 +16,21 @@ from pydantic import TypeAdapter
 from multisite.clouds import planes, resources, stretched
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.projects import seeing
-from multisite.domain.errors import NotFound
 from multisite.domain.planes import OrphanedResources, PlaneRecord, PlaneState
-from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext, StepFailed
-from multisite.jobs.view import Job
+from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext, StepFailed
+from multisite.jobs.outcome import Outcome, Row
 from multisite.networks.planes.job import remove_router
 from multisite.networks.planes.orders import token_of
 from multisite.networks.stretch.watch import OpensSites
 from multisite.store.planes import PlaneRepository
 
 KIND = "remove-plane"
+OUTCOME: Mapping[JobState, PlaneState | Row] = {
+    JobState.DONE: Row.UNCHANGED,  # its last step wrote down what is left
+    JobState.UNDONE: PlaneState.REMOVING,
+    JobState.PAUSED: PlaneState.REMOVING,
+    JobState.UNDO_FAILED: PlaneState.REMOVING,
+}
 _PARTS: TypeAdapter[tuple[OrphanedResources, ...]] = TypeAdapter(tuple[OrphanedResources, ...])
 
 
@@ -48,14 +52,15 @@ def params(
     }
 
 
-def job_kind(rows: PlaneRepository, opens: OpensSites, job: Callable[[str], Job]) -> JobKind:
-    """To register.  ``job``: ``JobEngine.get``."""
+def job_kind(rows: PlaneRepository, opens: OpensSites) -> JobKind:
+    """To register."""
 
     def build(given: Mapping[str, Json]) -> list[Step]:
         take, leave = _PARTS.validate_python(given["take"]), _PARTS.validate_python(given["leave"])
         return Leaving(given["plane_id"], given["name"], given["of"], take, leave, rows, opens).steps()
 
-    return JobKind(KIND, build, on_failure="pause", finished=partial(_finished, rows, job))
+    outcome = Outcome(rows, "plane_id", OUTCOME, _told, any_job=True)
+    return JobKind(KIND, build, on_failure="pause", outcome=outcome)
 
 
 def inside(cloud: CloudSite, part: OrphanedResources) -> list[str]:
@@ -150,14 +155,8 @@ class Leaving:
         return None
 
 
-def _finished(
-    rows: PlaneRepository, job: Callable[[str], Job], job_id: str, state: JobState, given: Mapping[str, Json]
-) -> None:
-    def told(known: PlaneRecord) -> PlaneRecord:
-        if given["of"] is None or known.job_id != given["of"] or known.state is not PlaneState.REMOVING:
-            return known
-        return replace(known, error=f"something is left: {job(job_id).error or 'see its job'}")
-
-    if state is not JobState.DONE:
-        with suppress(NotFound):
-            rows.change(given["plane_id"], told)
+def _told(known: PlaneRecord, wanted: PlaneRecord, job: Ended) -> PlaneRecord:
+    of = job.params["of"]
+    if of is None or known.job_id != of or known.state is not PlaneState.REMOVING:
+        return known
+    return replace(wanted, error=f"something is left: {job.error or 'see its job'}")

@@ -86,7 +86,7 @@ class PlaneService:
         self._rows, self._stretched = PlaneRepository(database), StretchedRepository(database)
         self._removal = PlaneRemoval(database, self._rows, clouds, jobs)
         jobs.register(planes_job.job_kind(self._rows, clouds, jobs))
-        jobs.register(planes_leave.job_kind(self._rows, clouds, jobs.get))
+        jobs.register(planes_leave.job_kind(self._rows, clouds))
         jobs.register(planes_repair.job_kind(self._rows, clouds))
 
     def describe(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -10,13 +10,25 @@ from pydantic import TypeAdapter
 
 from multisite.domain.errors import NotFound
 from multisite.domain.stretched import Member, StretchedNetwork, StretchState
-from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
-from multisite.jobs.view import Job
+from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext
+from multisite.jobs.outcome import Outcome, Row, failure
 from multisite.networks.stretch import steps
 from multisite.networks.stretch.steps import Around, network_step, subnet_step
 from multisite.store.stretched import StretchedRepository
 
 STRETCH, UNSTRETCH = "stretch", "unstretch"
+STRETCHED: Mapping[JobState, StretchState | Row] = {
+    JobState.DONE: Row.UNCHANGED,  # its last step made it active
+    JobState.UNDONE: StretchState.FAILED,
+    JobState.PAUSED: StretchState.FAILED,
+    JobState.UNDO_FAILED: StretchState.FAILED,
+}
+UNSTRETCHED: Mapping[JobState, StretchState | Row] = {
+    JobState.DONE: Row.UNCHANGED,  # its last step deleted it
+    JobState.UNDONE: StretchState.ACTIVE,  # given up: the reconciler makes again what is missing
+    JobState.PAUSED: StretchState.REMOVING,
+    JobState.UNDO_FAILED: StretchState.REMOVING,
+}
 _NETWORK: TypeAdapter[StretchedNetwork] = TypeAdapter(StretchedNetwork)
 _POOLS: TypeAdapter[dict[str, tuple[tuple[str, str], ...]]] = TypeAdapter(
     dict[str, tuple[tuple[str, str], ...]]
@@ -38,22 +50,21 @@ def unstretch_params(network: StretchedNetwork, *, keep: bool, without: tuple[st
     return {"network": _NETWORK.dump_python(network, mode="json"), "keep": keep, "without": list(without)}
 
 
-def kinds(
-    around: Around, networks: StretchedRepository, job: Callable[[str], Job]
-) -> tuple[JobKind, JobKind]:
-    """The two kinds to register.  ``job``: ``JobEngine.get``."""
+def kinds(around: Around, networks: StretchedRepository) -> tuple[JobKind, JobKind]:
+    """The two kinds to register."""
+    told = (JobState.DONE, JobState.UNDONE)
     return (
         JobKind(
             STRETCH,
             lambda params: _stretch(around, networks, params),
             on_failure="undo",
-            finished=partial(_stretched, networks, job),
+            outcome=Outcome(networks, "network.id", STRETCHED, _failed),
         ),
         JobKind(
             UNSTRETCH,
             lambda params: _unstretch(around, networks, params),
             on_failure="pause",
-            finished=partial(_unstretched, networks, job),
+            outcome=Outcome(networks, "network.id", UNSTRETCHED, any_job=True, without_error=told),
         ),
     )
 
@@ -128,22 +139,8 @@ def _deactivate(
         steps.clear(around, known, m, ctx)
 
 
-def _stretched(
-    networks: StretchedRepository,
-    job: Callable[[str], Job],
-    job_id: str,
-    state: JobState,
-    params: Mapping[str, Json],
-) -> None:
-    try:
-        known = networks.get(params["network"]["id"])
-    except NotFound:
-        return
-    if state is JobState.DONE:
-        return
-    left = "" if state is JobState.UNDONE else "; not everything it made could be removed, see the job"
-    error = f"{job(job_id).error or 'undone by the operator'}{left}"
-    networks.update(replace(known, state=StretchState.FAILED, error=error))
+def _failed(_known: StretchedNetwork, wanted: StretchedNetwork, job: Ended) -> StretchedNetwork:
+    return replace(wanted, error=failure(job))
 
 
 def _unstretch(around: Around, networks: StretchedRepository, params: Mapping[str, Json]) -> list[Step]:
@@ -175,21 +172,3 @@ def _forget(networks: StretchedRepository, network: StretchedNetwork, ctx: StepC
     except NotFound:
         return None
     return None
-
-
-def _unstretched(
-    networks: StretchedRepository,
-    job: Callable[[str], Job],
-    job_id: str,
-    state: JobState,
-    params: Mapping[str, Json],
-) -> None:
-    """Paused it stays as it is; given up, the reconciler makes again what is missing."""
-    try:
-        known = networks.get(params["network"]["id"])
-    except NotFound:
-        return
-    if state is JobState.PAUSED:
-        networks.update(replace(known, error=job(job_id).error))
-    elif state is JobState.UNDONE:
-        networks.update(replace(known, state=StretchState.ACTIVE, error=None))

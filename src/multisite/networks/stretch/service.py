@@ -53,7 +53,7 @@ class NetworkService:
         self._database, self._sites, self._clouds, self._jobs = database, sites, clouds, jobs
         self._networks, self._looks = StretchedRepository(database), LookStore(database)
         self._reconciler, self._vni_range, self._now = reconciler, vni_range, now
-        for kind in kinds(Around(database, clouds), self._networks, jobs.get):
+        for kind in kinds(Around(database, clouds), self._networks):
             jobs.register(kind)
 
     def preview(self, caller: Caller, order: StretchOrder) -> StretchPlan:

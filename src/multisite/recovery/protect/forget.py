@@ -7,12 +7,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
-from multisite.domain.errors import NotFound
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
+from multisite.jobs.outcome import Outcome, Row
 from multisite.recovery.methods.base import DeleteOrder, ProtectDependencies, ProtectionMethod
 
 KIND = "delete-restore-point"
+OUTCOME: Mapping[JobState, Row] = {
+    JobState.DONE: Row.DELETED,
+    JobState.UNDONE: Row.UNCHANGED,
+    JobState.PAUSED: Row.UNCHANGED,
+    JobState.UNDO_FAILED: Row.UNCHANGED,
+}
 
 
 def forget_params(manifest: Manifest, methods: Mapping[str, ProtectionMethod]) -> dict[str, Json]:
@@ -34,14 +40,8 @@ def forget_kind(dependencies: ProtectDependencies, methods: Mapping[str, Protect
         manifest = Step("manifest", "Remove the manifest from the backup store", remove)
         return [manifest, *(replace(step, needs=("manifest", *step.needs)) for step in steps)]
 
-    def finished(_job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
-        if state == JobState.DONE:
-            try:
-                dependencies.restore_points.delete(str(params["restore_point"]))
-            except NotFound:
-                return
-
-    return JobKind(KIND, build, on_failure="pause", finished=finished)
+    outcome = Outcome(dependencies.restore_points, "restore_point", OUTCOME, any_job=True)
+    return JobKind(KIND, build, on_failure="pause", outcome=outcome)
 
 
 def _order(params: Mapping[str, Json]) -> DeleteOrder:

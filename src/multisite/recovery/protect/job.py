@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from multisite.domain.errors import NotFound
 from multisite.domain.model import RestorePointState
-from multisite.jobs.model import JobKind, JobState, Json, Step
+from multisite.jobs.model import Ended, JobKind, JobState, Json, Step
+from multisite.jobs.outcome import failure
 from multisite.recovery.methods.base import ProtectDependencies, ProtectionMethod, ProtectOrder
 
 KIND = "protect"
@@ -23,26 +25,21 @@ def protect_kind(dependencies: ProtectDependencies, methods: Mapping[str, Protec
         order = ProtectOrder.from_params(params)
         return methods[order.method].steps(order, dependencies)
 
-    def finished(job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
-        _finished(dependencies, job_id, state, ProtectOrder.from_params(params))
-
-    return JobKind(KIND, build, on_failure="undo", finished=finished)
+    return JobKind(KIND, build, on_failure="undo", finished=partial(_finished, dependencies))
 
 
-def _finished(dependencies: ProtectDependencies, job_id: str, state: JobState, order: ProtectOrder) -> None:
-    """Tell the restore point what became of it (``RestorePointState``)."""
-    points = dependencies.restore_points
+def _finished(dependencies: ProtectDependencies, job: Ended) -> None:
+    """Tell the restore point what became of it.  No table: the backup store is asked, which may take long."""
+    order, points = ProtectOrder.from_params(job.params), dependencies.restore_points
     try:
         known = points.get(order.restore_point_id)
     except NotFound:
         return  # deleted meanwhile: nothing to tell
-    if state == JobState.DONE or order.restore_point_id in dependencies.manifests.ids():
+    if job.state is JobState.DONE or order.restore_point_id in dependencies.manifests.ids():
         # Also when an undo was refused because others build on it: it can still be recovered from.
         known = replace(known, state=RestorePointState.AVAILABLE, error=None)
     else:
-        left = "" if state == JobState.UNDONE else "; not everything it made could be removed, see the job"
-        error = f"{dependencies.error_of(job_id) or 'undone by the operator'}{left}"
-        known = replace(known, state=RestorePointState.FAILED, error=error)
+        known = replace(known, state=RestorePointState.FAILED, error=failure(job))
     points.save(known)
     _note_last(dependencies, order)
 

@@ -12,9 +12,9 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.resources import Found, Kind
 from multisite.clouds.resources.left import left_by_job
 from multisite.clouds.resources.tokens import job_prefix
-from multisite.domain.model import RecoveryState
-from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
-from multisite.jobs.view import Job
+from multisite.domain.model import Recovery, RecoveryState
+from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext
+from multisite.jobs.outcome import Outcome
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
@@ -47,14 +47,13 @@ def recover_kind(
     sites: Sites,
     manifests: ManifestStore,
     recoveries: RecoveryRepository,
-    job: Callable[[str], Job],
     *,
     restores_per_site: int,
     calls_per_site: int,
     methods: Mapping[str, ProtectionMethod] = METHODS,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> JobKind:
-    """The kind to register.  ``job``: ``JobEngine.get``; limits: how many at the same time.
+    """The kind to register.  Limits: how many at the same time.
 
     Parameters of a job: ``{"recovery_id": ..., "plan": RecoverPlan.to_json()}``.
     """
@@ -74,22 +73,17 @@ def recover_kind(
 
         return recover_steps(steps, summary)
 
-    def finished(job_id: str, state: JobState, params: Mapping[str, Json]) -> None:
-        recovery = recoveries.get(params["recovery_id"])
-        at_rest = job(job_id)
-        recoveries.update(
-            replace(
-                recovery,
-                state=RECOVERY_STATES[state],
-                ended_at=None if state is JobState.PAUSED else now(),
-                error=None if state in (JobState.DONE, JobState.UNDONE) else at_rest.error,
-                servers=() if state is JobState.UNDONE else recovery.servers,
-            )
+    def amend(_known: Recovery, wanted: Recovery, job: Ended) -> Recovery:
+        ended_at = None if job.state is JobState.PAUSED else now()
+        return replace(
+            wanted, ended_at=ended_at, servers=() if job.state is JobState.UNDONE else wanted.servers
         )
 
+    fine = (JobState.DONE, JobState.UNDONE)
+    outcome = Outcome(recoveries, "recovery_id", RECOVERY_STATES, amend, without_error=fine)
     limits = {RESTORES: restores_per_site, IMPORTS: restores_per_site, CALLS: calls_per_site}
     left = left_by_job(sites, MADE, stays=flavor_in_use)
-    return JobKind(KIND, build, on_failure="pause", limits=limits, finished=finished, left=left)
+    return JobKind(KIND, build, on_failure="pause", limits=limits, outcome=outcome, left=left)
 
 
 def flavor_in_use(site: CloudSite, job_id: str, found: Found) -> bool:

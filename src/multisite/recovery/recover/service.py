@@ -78,7 +78,6 @@ class RecoveryService:
                 clouds,
                 manifests,
                 self._recoveries,
-                jobs.get,
                 restores_per_site=restores_per_site,
                 calls_per_site=calls_per_site,
                 methods=methods,

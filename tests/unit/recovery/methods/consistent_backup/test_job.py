@@ -221,7 +221,7 @@ def test_other_troubles_fail_the_run_and_leave_nothing(bench, error):
     assert run.left == []
     assert bench.things() == before
     assert bench.last.state == RestorePointState.FAILED
-    assert bench.last.error == "it broke"
+    assert bench.last.error == run.error
     assert bench.store.ids() == ("rp-1",)
     assert bench.protections.get("prot-1").last_restore_point == "rp-1"
 
