@@ -7,15 +7,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, Unavailable
 from multisite.store.failures import describe, is_transient
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 BUSY_SECONDS = 30
 IDLE_SECONDS = 4
@@ -116,7 +119,8 @@ class Database:
     def upgrade(self, revision: str = "head") -> None:
         """Bring the schema to the version of this release (alembic head); safe to call on every start.
 
-        Unavailable when it cannot be used now; MultisiteError when a newer release wrote it.
+        Unavailable when it cannot be used now; MultisiteError when a newer release wrote it; Conflict when an older
+        one is at work on it: two releases never share a database.
         """
         from alembic import command  # here, because it takes long to import and is needed once in a while
         from alembic.config import Config
@@ -130,11 +134,13 @@ class Database:
             with self._engine.begin() as connection:
                 if not self.is_sqlite:  # several processes start at once
                     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('multisite upgrade'))")
+                    _refuse_beside_older_workers(connection, config, revision)
                 config.attributes["connection"] = connection
                 command.upgrade(config, revision)
         except CommandError as error:
             raise MultisiteError(
-                f"database {self!r} cannot be upgraded: {error}; was it written by a newer release?"
+                f"database {self!r} cannot be upgraded: {error}; was it written by a newer release? Then start"
+                " that one: two releases must not share a database"
             ) from error
         except DBAPIError as error:
             if not is_transient(error):
@@ -161,6 +167,29 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def _refuse_beside_older_workers(connection: Connection, config: Config, revision: str) -> None:
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    current = MigrationContext.configure(connection).get_current_revision()
+    wanted = ScriptDirectory.from_config(config).get_revision(revision)
+    if (
+        current is None
+        or wanted is None
+        or wanted.revision == current
+        or not inspect(connection).has_table("worker")
+    ):
+        return
+    alive = connection.exec_driver_sql(
+        "SELECT id FROM worker WHERE expires_at > clock_timestamp() ORDER BY id"
+    )
+    if names := ", ".join(alive.scalars()):
+        raise Conflict(
+            f"database: its schema is {current}, this release needs {wanted.revision}, and workers of another release"
+            f" are at work on it ({names}): stop all its processes, then start this release"
+        )
 
 
 def _server_engine(url: URL, name: str) -> Engine:
