@@ -21,7 +21,8 @@ import yaml
 
 from bench.report import ratio
 from multisite.clouds import remote_ports, resources, stretched
-from multisite.clouds.connect import CloudSite, FencedAdapter, Sites
+from multisite.clouds.connect import CloudSite, Sites
+from multisite.clouds.session import FencedAdapter
 from multisite.domain.stretched import REMOTE_OWNER, Member, StretchedNetwork, StretchKind, StretchState
 from multisite.networks.stretch.reconcile import Reconciler
 from multisite.store.database import Database
@@ -218,7 +219,7 @@ def reconciled(folder: Path, network: str, subnet: str, project: str) -> None:
 
 
 def main() -> int:
-    site = Sites(config_file=sites.clouds_yaml()).open(SITE)
+    site = Sites(config_file=sites.clouds_yaml()).open_for_service(SITE)
     with tempfile.TemporaryDirectory() as folder, network_at(site) as (network, subnet):
         post = against_ordinary(site, network, subnet)
         print(

@@ -23,10 +23,15 @@ MAX_FUNCTION = 40
 FEATURES = {"sites", "applications", "recovery", "networks", "identity"}
 # As of 2026-11-28: to be shortened; nothing is added.
 KNOWN_LONG = {"check_restore_point", "get_parser", "drivers"}
-KNOWN_CIRCLES = (
-    frozenset({"multisite.clouds.audited", "multisite.clouds.call", "multisite.clouds.connect"}),
-    frozenset({"multisite_client.osc.live", "multisite_client.osc.progress"}),
-)
+KNOWN_CIRCLES = (frozenset({"multisite_client.osc.live", "multisite_client.osc.progress"}),)
+FOR_SERVICE = {
+    "clouds/connect.py",  # the seam itself
+    "command/catalog.py",  # checks a Keystone's catalog before there is a service
+    "networks/stretch/watch.py",  # one look at the ports of many projects' networks
+    "recovery/protect/service.py",  # what a site can do
+    "sites/service.py",  # the same
+}
+"""Modules of the service that open sites for no project."""
 MIN_SHARED = 3
 """So many modules of one prefix are a folder."""
 # What OpenStack spells American; "cancelled" stays, as Python and the jobs' stored states have it.
@@ -155,6 +160,23 @@ def through_services(files: list[Path]) -> Iterator[str]:
                 yield f"{_name(file)}:{node.lineno}: imports {node.module}: features import each other's service.py"
 
 
+def for_whom(files: list[Path]) -> Iterator[str]:
+    """Sites are opened for a project (``Sites.open``), for none only where FOR_SERVICE says so."""
+    for file in _python(files):
+        parts = _name(file).parts
+        if parts[:2] != ("src", "multisite") or "/".join(parts[2:]) in FOR_SERVICE:
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                names = {
+                    f"{node.module}.{alias.name}".rpartition("clouds.connect.")[2] for alias in node.names
+                }
+            else:
+                names = {node.attr} if isinstance(node, ast.Attribute) else set()
+            for name in names & {"open_for_service", "open_site", "openstack.connection.Connection"}:
+                yield f"{_name(file)}: {name}: open the site for the project it is for, or say in FOR_SERVICE why not"
+
+
 def plugins_apart(files: list[Path]) -> Iterator[str]:
     """Plugins run inside OpenStack's services, which have nothing of ours."""
     for file in _python(files):
@@ -223,6 +245,7 @@ RULES = (
     client_imports,
     import_circles,
     through_services,
+    for_whom,
     long_functions,
 )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from multisite.clouds.audited import template
-from multisite.clouds.connect import FencedAdapter
+from multisite.clouds.session import FencedAdapter
 from multisite.domain import work
 from multisite.jobs.records import Records
 from tests.matrix.points import JOB

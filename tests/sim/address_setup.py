@@ -56,7 +56,7 @@ class AddressSetup:
             self._watch(site)
 
     def _member(self, name: str) -> str:
-        cloud = self.clouds.open(name)
+        cloud = self.clouds.open_for_service(name)
         public = deploy.ask(
             cloud.network, "POST", "/networks", {"network": {"name": "public", "router:external": True}}
         )
@@ -133,7 +133,7 @@ class AddressSetup:
 
     def by_hand(self, name: str) -> None:
         """Somebody associates the floating IP with the member's port, past us."""
-        cloud = self.clouds.open(name)
+        cloud = self.clouds.open_for_service(name)
         rows = deploy.ask(cloud.network, "GET", f"/floatingips?floating_ip_address={ADDRESS}")["floatingips"]
         self.excused.add(name)
         deploy.ask(

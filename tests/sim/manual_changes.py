@@ -23,7 +23,7 @@ class ManualChange:
 
 
 def ask(here: PlaneSetup, site: str, method: str, path: str, body: Any = None) -> Any:
-    return deploy.ask(here.clouds.open(site).network, method, path, body)
+    return deploy.ask(here.clouds.open_for_service(site).network, method, path, body)
 
 
 def _network(**fields: Any) -> Callable[[PlaneSetup, str, Any], None]:
@@ -100,7 +100,7 @@ def _address_taken(here: PlaneSetup, site: str, made: Any) -> None:
     _detach(here, site, made)
     gateway = here.state(site).subnets[made.subnet_id]["gateway_ip"]
     ips = [{"subnet_id": made.subnet_id, "ip_address": gateway}]
-    deploy.port(here.clouds.open(site), "squatter", made.network_id, fixed_ips=ips)
+    deploy.port(here.clouds.open_for_service(site), "squatter", made.network_id, fixed_ips=ips)
 
 
 CHANGES = {

@@ -95,13 +95,13 @@ class PlaneSetup:
         self.service = PlaneService(
             self.database, Applications(self.rows), sites, self.clouds, jobs, self.networks
         )
-        project = self.clouds.open("site1").project_id
+        project = self.clouds.open_for_service("site1").project_id
         self.caller = Caller("o", "olga", project, PROJECT, frozenset({"admin"}), "req-1", "Default")
         for name in SITES:
             sites.register(self.caller, name, name)
         self.application = self.rows.add(Application("a-1", "mme", project, "site1", (), None))
         for name in SITES:
-            furnish(self.clouds.open(name))
+            furnish(self.clouds.open_for_service(name))
         self.before = {name: self.there(name) for name in SITES}
 
     def by_others(self, who: str) -> PlaneService:
@@ -147,10 +147,10 @@ class PlaneSetup:
         """A port as of a guest in a plane."""
         made = self.plane(name).made[site]
         fields = {"device_owner": "compute:nova", "device_id": "server-1"}
-        return deploy.port(self.clouds.open(site), "mme-1", made.network_id, **fields)
+        return deploy.port(self.clouds.open_for_service(site), "mme-1", made.network_id, **fields)
 
     def drop_port(self, site: str, port: str) -> None:
-        deploy.ask(self.clouds.open(site).network, "DELETE", f"/ports/{port}")
+        deploy.ask(self.clouds.open_for_service(site).network, "DELETE", f"/ports/{port}")
 
 
 @contextmanager

@@ -81,14 +81,14 @@ class Service:
             self.sites,
             self.manifests,
             self.jobs,
-            self.clouds.open,
+            self.clouds,
             backups_per_site=BACKUPS_PER_SITE,
-            capabilities=lambda name: discover(self.clouds.open(name)),
+            capabilities=discover,
         )
         self.recoveries = RecoveryService(
             self.database, self.manifests, self.jobs, self.clouds, restores_per_site=4, calls_per_site=8
         )
-        self.caller = Caller("tester", "tester", "", "tester", frozenset({"admin"}), "req-test")
+        self.caller = Caller("tester", "tester", "p1", "tester", frozenset({"admin"}), "req-test")
 
     def open(self) -> None:
         """Register the sites, unless they are, and begin to work."""
@@ -103,7 +103,7 @@ class Service:
         self.database.close()
 
     def cloud(self, name: str = SITE) -> CloudSite:
-        return self.clouds.open(name)
+        return self.clouds.open_for_service(name)
 
     def deploy(self, name: str, servers: int = 2, site: str = SITE) -> template.Deployed:
         """An application that runs, and is known here."""

@@ -111,7 +111,7 @@ def test_a_site_that_lost_its_power(here: AddressSetup) -> None:
         job = here.move(new, old)
         assert job.state is JobState.DONE, job.error
         here.mend(old)
-        cloud = here.clouds.open(old)  # disassociated before the agent begins, by whoever
+        cloud = here.clouds.open_for_service(old)  # disassociated before the agent begins, by whoever
         deploy.ask(cloud.network, "PUT", f"/floatingips/{here.record().member(old).floating_ip_id}",
                    {"floatingip": {"port_id": None}})  # fmt: skip
         floating_ips.resync(sim)

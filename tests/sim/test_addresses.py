@@ -277,7 +277,7 @@ def test_a_second_holder_by_hand_is_made_to_let_go(here: AddressSetup) -> None:
 
 def test_the_only_holder_is_left_alone(here: AddressSetup) -> None:
     """Somebody moved it by hand: it is said, and nothing is taken away."""
-    cloud = here.clouds.open("site1")
+    cloud = here.clouds.open_for_service("site1")
     floating = here.record().member("site1").floating_ip_id
     cloud.network.put(f"/floatingips/{floating}", json={"floatingip": {"port_id": None}})
     here.by_hand("site2")

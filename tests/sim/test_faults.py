@@ -24,7 +24,7 @@ Struck = tuple[World, CloudSite]
 @pytest.fixture
 def struck(world: World, tmp_path: Path) -> Struck:
     world.write_clouds(tmp_path / "clouds.yaml")
-    return world, Sites(config_file=tmp_path / "clouds.yaml").open("site1")
+    return world, Sites(config_file=tmp_path / "clouds.yaml").open_for_service("site1")
 
 
 def state(world: World) -> State:

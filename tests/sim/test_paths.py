@@ -131,7 +131,7 @@ def test_killed_anywhere_it_goes_on(paths: Paths, die_at: int) -> None:
 def test_drift_is_named(paths: Paths) -> None:
     _, id = paths.make()
     path = paths.service.get(OPERATOR, id)
-    cloud, end = paths.here.clouds.open("site2"), path.end("site2")
+    cloud, end = paths.here.clouds.open_for_service("site2"), path.end("site2")
     wide = {"security_group_id": end.group_id, "direction": "ingress", "ethertype": "IPv4", "protocol": "udp"}
     rule = deploy.ask(cloud.network, "POST", "/security-group-rules", {"security_group_rule": wide})
     assert paths.kinds(id) == [("site2", "rule too wide")]

@@ -192,7 +192,7 @@ def test_what_was_never_written_down_is_found_by_its_tokens(here: PlaneSetup) ->
     here.world.sites["site2"].script.forget()
     assert set(here.left()) == {"site2"}
     (network,) = [id for id, row in here.state("site2").networks.items() if row["name"] == "mme-copy"]
-    port = deploy.port(here.clouds.open("site2"), "mme-1", network)
+    port = deploy.port(here.clouds.open_for_service("site2"), "mme-1", network)
     with pytest.raises(Conflict, match="in use at site2: mme-1"):
         here.remove("copy")
     here.drop_port("site2", port)
@@ -278,7 +278,7 @@ def test_what_our_credentials_do_not_see_is_not_gone(here: PlaneSetup, name: str
     here.realize(name)
     there = here.left()
     blind = here.by_others("other")
-    other = Sites(lambda name: f"{name}-other", config_file=here.file, timeout=5.0).open("site2")
+    other = Sites(lambda name: f"{name}-other", config_file=here.file, timeout=5.0).open_for_service("site2")
     network = here.plane(name).made["site2"].network_id
     with pytest.raises(NotFoundInSite):
         read_one(other, "read it", lambda: other.network, f"/networks/{network}", "network")

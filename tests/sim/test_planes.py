@@ -43,7 +43,7 @@ def test_networks_of_its_own(here: PlaneSetup, name: str, count: int) -> None:
         network, subnet = state.networks[made.network_id], state.subnets[made.subnet_id]
         assert network["name"] == subnet["name"] == f"mme-{name}"
         assert network["tags"] == [f"multisite:{job.id}:network:{site}"]
-        assert network["project_id"] == here.clouds.open(site).project_id
+        assert network["project_id"] == here.clouds.open_for_service(site).project_id
         assert subnet["cidr"] == made.cidr == ("10.5.0.0/24" if name == "ext" else "10.64.0.0/24")
         assert (subnet["gateway_ip"] is None) == (name == "mgmt"), "a default route to nowhere helps no guest"
         assert (made.router_id is not None) == (name == "copy")
@@ -273,7 +273,7 @@ def test_no_address_is_known(here: PlaneSetup) -> None:
 
 
 def test_an_l3_plane_needs_one_way_out(here: PlaneSetup) -> None:
-    network = here.clouds.open("site1").network
+    network = here.clouds.open_for_service("site1").network
     other = {"network": {"name": "other", "router:external": True}}
     made = deploy.ask(network, "POST", "/networks", other)["network"]["id"]
     with pytest.raises(Conflict, match=r"site1: external network: there are several.*set --default"):

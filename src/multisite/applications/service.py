@@ -57,7 +57,7 @@ class ApplicationService:
             raise Invalid(f"name: {name!r} {NAME_RULE}")
         if (servers is None) == (metadata_tag is None):
             raise Invalid("servers: give either servers or metadata_tag")
-        cloud = self._clouds.open(site)
+        cloud = self._clouds.open(site, for_project=caller.project_id)
         members = (
             _chosen(cloud, caller, servers)
             if servers is not None

@@ -18,17 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import keystoneauth1.exceptions
 import openstack.exceptions
-import requests
 import yaml
-from keystoneauth1.identity.base import BaseIdentityPlugin
-from keystoneauth1.session import TCPKeepAliveAdapter
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
-from multisite.clouds.audited import AuditedSession
 from multisite.clouds.classification import classify
 from multisite.clouds.errors import LoginRefused, SiteError, Unreachable, Unsupported
-from multisite.domain import fence
+from multisite.clouds.session import FencedAdapter, SiteSession
 from multisite.domain.audit import Trail
 from multisite.domain.errors import Invalid
 
@@ -54,54 +50,6 @@ class CloudEntry:
     name: str
     region: str
     auth_url: str
-
-
-class SiteSession(AuditedSession):
-    """Never waits for itself.
-
-    A Keystone (or what stands before it) that answers 401 to its version document makes keystoneauth's
-    discovery ask again with a token, while the plugin holds the lock under which it gets that token
-    (``discover.get_version_data``, ``identity.base.get_access``): the thread would wait for ever.
-    """
-
-    _asking = threading.local()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._renewing = threading.Lock()
-
-    def get_auth_headers(self, auth: Any = None, **kwargs: Any) -> Any:
-        """As keystoneauth's; DiscoveryFailure when asked while this thread is getting a token already."""
-        if getattr(self._asking, "now", False):
-            raise keystoneauth1.exceptions.DiscoveryFailure("Keystone asks for a token before it gives one")
-        self._asking.now = True
-        try:
-            headers = super().get_auth_headers(auth, **kwargs)
-        finally:
-            self._asking.now = False
-        self._asking.handed = (self, (headers or {}).get("X-Auth-Token"))
-        return headers
-
-    def invalidate(self, auth: Any = None) -> bool:
-        """After a 401: log in again, once for all threads whose token is not valid any more.
-
-        keystoneauth only forgets the token.  Of several threads that are refused at the same time the second
-        then finds nothing to forget, and takes its 401 for a final one although the credentials are good; a
-        third finds no token where it must be one.  So here the old one stays until there is a new one.
-        """
-        plugin = auth or self.auth
-        if not isinstance(plugin, BaseIdentityPlugin):
-            return super().invalidate(auth)
-        whose, refused = getattr(self._asking, "handed", (None, None))
-        with self._renewing:
-            known = plugin.auth_ref
-            if known is None or whose is not self or known.auth_token == refused:
-                self._asking.now = True
-                try:
-                    plugin.auth_ref = plugin.get_auth_ref(self)
-                finally:
-                    self._asking.now = False
-        return True
 
 
 class CloudSite:
@@ -236,14 +184,6 @@ class CloudSite:
             return made
 
 
-class FencedAdapter(TCPKeepAliveAdapter):
-    """Every request passes here, right before it is sent: a worker that has lost its job stops."""
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        fence.check()
-        return super().send(*args, **kwargs)
-
-
 def open_site(
     name: str,
     cloud: str,
@@ -296,6 +236,10 @@ def entries(config_file: str | Path | None = None) -> dict[str, CloudEntry]:
 class Sites:
     """Open sites by name, one connection each.
 
+    Opening one says for whom: ``open`` for what is done for a project, which is where a project's own rights in the
+    site will be; ``open_for_service`` for what the service does for itself.  Both answer with the account of
+    clouds.yaml today.  ``tools/check_house.py`` lists who may use the second.
+
     ``cloud_of`` gives the clouds.yaml entry of a registered site (it raises NotFound for others); without
     it names are entries.  A connection whose credentials were refused is opened anew, and so reads
     clouds.yaml again.  Whatever is changed through them is recorded in ``trail``.
@@ -318,10 +262,23 @@ class Sites:
         self._lock = threading.Lock()
         self._open: dict[str, CloudSite] = {}
 
-    def open(self, name: str) -> CloudSite:
-        """The connection of a site; nothing is sent.  Raises Invalid when its clouds.yaml entry cannot be
-        used.
+    def open(self, name: str, *, for_project: str) -> CloudSite:
+        """The connection of a site for work that is done for a project (its id in our Keystone); nothing is sent.
+
+        Raises Invalid without a project, and when its clouds.yaml entry cannot be used.
         """
+        if not for_project:
+            raise Invalid(f"project: site {name} is used for a project: take a token that is scoped to one")
+        return self._opened(name)
+
+    def open_for_service(self, name: str) -> CloudSite:
+        """The connection of a site for what is done for no project: probes, looks at many projects' things at once.
+
+        Raises Invalid as ``open``.
+        """
+        return self._opened(name)
+
+    def _opened(self, name: str) -> CloudSite:
         cloud = self._cloud_of(name)
         with self._lock:
             known = self._open.get(name)

@@ -104,8 +104,8 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         sites=sites,
         applications=applications,
         protections=ProtectionService(
-            database, applications, sites, manifests, jobs, clouds.open,
-            backups_per_site=conf.limits.backups_per_site, capabilities=lambda name: discover(clouds.open(name)),
+            database, applications, sites, manifests, jobs, clouds,
+            backups_per_site=conf.limits.backups_per_site, capabilities=discover,
         ),
         recoveries=RecoveryService(
             database, manifests, jobs, clouds, restores_per_site=conf.limits.restores_per_site,

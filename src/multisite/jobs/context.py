@@ -112,6 +112,7 @@ class Context:
         self.job_id = around.claim.job_id
         self.step = step
         self.token = f"multisite:{self.job_id}:{step}"
+        self.project_id = around.claim.work.project_id or ""
         self.attempt = begun.attempt
         self.interrupted = begun.interrupted
         self.epoch = around.claim.epoch

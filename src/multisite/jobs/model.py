@@ -7,7 +7,7 @@ steps whose needs are done run at the same time, bounded by named limits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
@@ -47,6 +47,8 @@ class StepContext(Protocol):
     step: str
     token: str
     """``multisite:<job id>:<step name>``: put on every resource the step makes and search for it first."""
+    project_id: str
+    """Whose job it is, to open sites for: "" when it is nobody's."""
     attempt: int
     """1 for the first run of this step."""
     interrupted: bool
@@ -135,9 +137,9 @@ class JobKind:
     steps may hold it at the same time; unknown names mean 1.
     ``outcome`` says what becomes of the object the job was about (``outcome.Outcome``), durably, once the job is at
     rest.  ``finished`` is for what a table cannot say: called at least once, before it, outside of transactions.
-    ``left`` is asked when every step was undone, with the job's id, its parameters and the sites where steps with an
-    undo had begun: what is still there of the job, as pairs of a step ("" when that is not known) and words.  The undo
-    has failed when it finds something or raises.
+    ``left`` is asked when every step was undone, with the ids of the job and its project, and the steps with an undo
+    that had begun in a site: what is still there of the job, as pairs of a step ("" when that is not known) and words.
+    The undo has failed when it finds something or raises.
     """
 
     name: str
@@ -146,7 +148,7 @@ class JobKind:
     limits: Mapping[str, int] = field(default_factory=dict)
     finished: Callable[[Ended], None] | None = None
     outcome: AppliesOutcome | None = None
-    left: Callable[[str, Mapping[str, Json], Collection[str]], Sequence[tuple[str, str]]] | None = None
+    left: Callable[[str, str, Mapping[str, str]], Sequence[tuple[str, str]]] | None = None
 
 
 class StepFailed(Exception):

@@ -76,10 +76,11 @@ class Runner:
         if self._kind.left is None or any(step.state != StepState.UNDONE for step in begun):
             return ()
         undone = {step.name for step in self._steps if step.undo is not None}
-        sites = {step.site for step in begun if step.site is not None and step.name in undone}
+        sites = {step.name: step.site for step in begun if step.site is not None and step.name in undone}
         try:
-            with work.doing(replace(self._claim.work, undoing=True)):
-                return self._kind.left(self._claim.job_id, self._claim.params, sites)
+            doing = replace(self._claim.work, undoing=True)
+            with work.doing(doing):
+                return self._kind.left(self._claim.job_id, doing.project_id or "", sites)
         except Exception as error:
             if is_transient(error):
                 raise

@@ -88,7 +88,7 @@ class SiteService:
         reachable, error = True, None
         capabilities: tuple[Capability, ...]
         try:
-            capabilities = discover(self._clouds.open(name))
+            capabilities = discover(self._clouds.open_for_service(name))
         except (SiteError, Invalid) as failure:
             reachable = not isinstance(failure, Unreachable | Invalid)
             error = str(failure)

@@ -51,15 +51,15 @@ class Pair:
 
     @property
     def one(self) -> CloudSite:
-        return self.clouds.open("site1")
+        return self.clouds.open_for_service("site1")
 
     @property
     def two(self) -> CloudSite:
-        return self.clouds.open("site2")
+        return self.clouds.open_for_service("site2")
 
     @property
     def member(self) -> CloudSite:
-        return self.clouds.open("site1-member")
+        return self.clouds.open_for_service("site1-member")
 
     def name(self, word: str) -> str:
         """A name nobody else has."""

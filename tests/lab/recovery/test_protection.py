@@ -58,16 +58,16 @@ class Service:
             self.sites,
             self.store,
             self.jobs,
-            self.clouds.open,
+            self.clouds,
             backups_per_site=2,
-            capabilities=lambda name: discover(self.clouds.open(name)),
+            capabilities=discover,
         )
         self.jobs.launch()
         project = self.clouds_of(SITE).project_id if self._register() else ""
         self.caller = Caller("tester", "tester", project, "tester", frozenset({"admin"}), "req-test")
 
     def clouds_of(self, name: str) -> Any:
-        return self.clouds.open(name)
+        return self.clouds.open_for_service(name)
 
     def _register(self) -> bool:
         nobody = Caller("", "", "", "", frozenset({"admin"}), "")

@@ -18,7 +18,7 @@ def sites() -> Sites:
 @pytest.fixture(scope="session")
 def site(sites: Sites) -> CloudSite:
     """Site 2: the one that is left alone by whoever kills site 1."""
-    return sites.open("site2")
+    return sites.open_for_service("site2")
 
 
 @pytest.fixture(scope="session")

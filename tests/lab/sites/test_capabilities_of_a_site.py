@@ -43,7 +43,7 @@ def test_administrator(site: CloudSite) -> None:
 
 
 def test_member_is_not_told_everything_but_never_told_wrong(sites: Sites) -> None:
-    found = present(sites.open("site2-member"))
+    found = present(sites.open_for_service("site2-member"))
     assert found["admin"] is Known.NO
     assert found["compute"] is Known.YES
     for name in (
@@ -57,7 +57,7 @@ def test_member_is_not_told_everything_but_never_told_wrong(sites: Sites) -> Non
 
 
 def test_member_may_not_list_services(sites: Sites) -> None:
-    member = sites.open("site2-member")
+    member = sites.open_for_service("site2-member")
     with pytest.raises(Refused, match="Policy doesn't allow") as caught:
         read_all(member, "list compute services", lambda: member.compute, "/os-services", "services")
     assert caught.value.site_status == 403
@@ -65,7 +65,7 @@ def test_member_may_not_list_services(sites: Sites) -> None:
 
 
 def test_headroom(site: CloudSite, sites: Sites) -> None:
-    for seen_by in (site, sites.open("site2-member")):
+    for seen_by in (site, sites.open_for_service("site2-member")):
         found = headroom(seen_by)
         assert {"instances", "cores", "ram"} <= set(found["compute"])
         assert {"volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes"} <= set(

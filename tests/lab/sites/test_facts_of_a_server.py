@@ -53,7 +53,7 @@ def test_facts(site: CloudSite, thing: Thing) -> None:
 
 def test_facts_for_a_member(sites: Sites, thing: Thing) -> None:
     """The project's own member reads the same, except what Nova keeps for administrators; that is noted."""
-    facts = read_application(sites.open("site2-member"), [thing.ids["vm"]])
+    facts = read_application(sites.open_for_service("site2-member"), [thing.ids["vm"]])
     notes = " ".join(facts.notes)
     assert "user data of server vm" in notes
     assert "order of the 3 NICs" in notes
@@ -64,12 +64,12 @@ def test_facts_for_a_member(sites: Sites, thing: Thing) -> None:
 
 def test_facts_are_not_for_strangers(sites: Sites, thing: Thing) -> None:
     with pytest.raises(NotFoundInSite):
-        read_application(sites.open("site2-other"), [thing.ids["vm"]])
+        read_application(sites.open_for_service("site2-other"), [thing.ids["vm"]])
 
 
 def test_facts_from_another_project(sites: Sites, thing: Thing) -> None:
     """An administrator whose credentials are of another project."""
-    facts = read_application(sites.open("site2-admin"), [thing.ids["vm"]])
+    facts = read_application(sites.open_for_service("site2-admin"), [thing.ids["vm"]])
     assert facts.servers[0].server_group_id == thing.ids["apart"]
     assert [k.public_key for k in facts.keypairs] == [PUBLIC_KEY]
 
@@ -113,7 +113,7 @@ def test_find_of_job_finds_all_and_nothing_else(site: CloudSite, thing: Thing) -
 
 def test_sixteen_threads_share_a_connection(sites: Sites, thing: Thing) -> None:
     sites.drop("site2")
-    site = sites.open("site2")
+    site = sites.open_for_service("site2")
 
     def read(_n: int) -> str:
         return str(call(site, "read server", lambda: site.compute.get_server(thing.ids["vm"])).name)

@@ -42,7 +42,7 @@ class FakeSites:
         self.servers: list[dict[str, Any]] = []
         self.projects: list[dict[str, str]] | Exception = []
 
-    def open(self, name: str) -> Any:
+    def open(self, name: str, *, for_project: str) -> Any:
         if name != "paris":
             raise NotFound(f"site: there is no site {name!r}")
         return self.cloud

@@ -112,8 +112,8 @@ def test_threads_refused_together_log_in_once_and_go_on(fake: FakeCloud, site: C
 
 def test_sites_cache_and_reopen_after_refused_login(fake: FakeCloud, clouds_yaml: Path) -> None:
     sites = Sites({"paris": "west"}.__getitem__, config_file=clouds_yaml)
-    first = sites.open("paris")
-    assert sites.open("paris") is first
+    first = sites.open_for_service("paris")
+    assert sites.open_for_service("paris") is first
     fake.mock.post(
         f"{KEYSTONE}/v3/auth/tokens",
         status_code=401,
@@ -121,10 +121,19 @@ def test_sites_cache_and_reopen_after_refused_login(fake: FakeCloud, clouds_yaml
     )
     with pytest.raises(LoginRefused, match="requires authentication"):
         first.login()
-    second = sites.open("paris")
+    second = sites.open_for_service("paris")
     assert second is not first
     sites.drop("paris")
-    assert sites.open("paris") is not second
+    assert sites.open_for_service("paris") is not second
+
+
+def test_a_site_is_opened_for_a_project_or_for_the_service(clouds_yaml: Path) -> None:
+    sites = Sites({"paris": "west"}.__getitem__, config_file=clouds_yaml)
+    assert sites.open("paris", for_project="p1") is sites.open_for_service("paris"), "one account, today"
+    with pytest.raises(Invalid, match="is scoped to one"):
+        sites.open("paris", for_project="")
+    with pytest.raises(TypeError, match="for_project"):
+        sites.open("paris")  # type: ignore[call-arg]  # mypy refuses it, too
 
 
 def test_sites_asks_who_is_registered(clouds_yaml: Path) -> None:
@@ -132,7 +141,7 @@ def test_sites_asks_who_is_registered(clouds_yaml: Path) -> None:
         raise NotFound(f"site {name} is not registered")
 
     with pytest.raises(NotFound):
-        Sites(cloud_of, config_file=clouds_yaml).open("x")
+        Sites(cloud_of, config_file=clouds_yaml).open_for_service("x")
 
 
 @contextmanager

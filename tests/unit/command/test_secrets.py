@@ -95,7 +95,7 @@ def scene(setup: Setup, request: pytest.FixtureRequest) -> Iterator[Scene]:
 
 def steps(clouds: Sites) -> list[Step]:
     def create(ctx: StepContext) -> Any:
-        site = clouds.open("paris")
+        site = clouds.open_for_service("paris")
         body = {"server": {"name": "db", "adminPass": GUEST}}
         made = call(site, "create server db", lambda: site.compute.post("/servers", json=body)).json()
         ctx.event("made", server=made["server"]["id"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class Jobs:
     def __init__(self, path: Path) -> None:
         self.left: list[tuple[str, str]] = []
         self.unknown: Exception | None = None
-        self.asked: list[Collection[str]] = []
+        self.asked: list[Mapping[str, str]] = []
         self.undone: list[str] = []
         self.database = Database(f"sqlite:///{path}/multisite.db")
         self.database.upgrade()
@@ -50,8 +50,9 @@ class Jobs:
             Step("c", "make c", lambda _: {}, undo, ("b",), site="site3"),
         ]
 
-    def _left(self, _job: str, _params: Mapping[str, Any], sites: Collection[str]) -> list[tuple[str, str]]:
-        self.asked.append(sites)
+    def _left(self, _job: str, project: str, begun: Mapping[str, str]) -> list[tuple[str, str]]:
+        assert project == "p"
+        self.asked.append(begun)
         if self.unknown is not None:
             raise self.unknown
         return self.left
@@ -67,7 +68,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 def test_nothing_left_is_undone(jobs: Jobs) -> None:
     job = jobs.run()
     assert job.state is JobState.UNDONE
-    assert jobs.asked == [{"site1", "site2"}], "nothing was begun at site3, which need not answer"
+    assert jobs.asked == [{"a": "site1", "b": "site2"}], "nothing was begun at site3, which need not answer"
 
 
 def test_what_is_left_is_named_and_its_step_undone_again(jobs: Jobs) -> None:

@@ -14,6 +14,7 @@ class Context:
 
     def __init__(self, job_id: str, step: str, results: dict, *, interrupted: bool = False, attempt: int = 1):
         self.job_id, self.step, self.attempt, self.interrupted = job_id, step, attempt, interrupted
+        self.project_id = "p1"
         self.token = f"multisite:{job_id}:{step}"
         self.results = results
         self.events: list[str] = []

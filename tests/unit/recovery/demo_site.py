@@ -109,7 +109,7 @@ class DemoSite:
 
     @property
     def site(self) -> CloudSite:
-        return self.clouds.open(self.name)
+        return self.clouds.open_for_service(self.name)
 
     @property
     def state(self) -> model.State:
@@ -221,7 +221,7 @@ class DemoSites:
             site.sim.settings.delete_backup = site.sim.settings.delete_snapshot = 0.0
         self.clouds = Sites(lambda name: name, config_file=self.world.write_clouds(folder / "clouds.yaml"))
         for name in self.world.sites:
-            self.clouds.open(name).login()
+            self.clouds.open_for_service(name).login()
         self._empty = self.world.save()
 
     def fresh(self, servers: int) -> DemoSite:

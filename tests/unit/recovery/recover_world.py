@@ -60,7 +60,7 @@ class World:
         self.facts: dict[str, Any] = {}
         self.opened: list[str] = []
 
-    def open(self, name: str) -> CloudSite:
+    def open(self, name: str, *, for_project: str) -> CloudSite:
         self.opened.append(name)
         if name == "paris":
             if self.source_error is not None:

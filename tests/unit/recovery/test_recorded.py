@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from multisite.clouds import restore
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.manifest import FORMAT, FORMAT_1, ManifestError, digest_of, dump, load
 from multisite.jobs.model import Step
 from multisite.recovery.manifests import ManifestStore, as_restore_point
@@ -38,14 +38,14 @@ def recorded(kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return found["params"], found["steps"]
 
 
-def no_site(_: str = "") -> CloudSite:
-    raise AssertionError("a site is opened")
+def no_site(name: str) -> str:
+    raise AssertionError(f"site {name} is opened")
 
 
 def dependencies(path: Path) -> ProtectDependencies:
     database = Database(f"sqlite:///{path}/multisite.db")
     points, protections = RestorePointRepository(database), ProtectionRepository(database)
-    return ProtectDependencies(no_site, ManifestStore(path), points, protections, lambda _: None, 2)
+    return ProtectDependencies(Sites(no_site), ManifestStore(path), points, protections, lambda _: None, 2)
 
 
 class TestManifest:
@@ -112,7 +112,7 @@ class TestJobs:
         params, kept = recorded("recover")
         plan = RecoverPlan.from_json(params["plan"])
         site = cast("CloudSite", object())
-        steps = recover_steps(Steps(plan, lambda: site, lambda: load(MANIFEST)), lambda _: None)
+        steps = recover_steps(Steps(plan, lambda _: site, lambda: load(MANIFEST)), lambda _: None)
         same(steps, kept)
         removed: list[Any] = []
         monkeypatch.setattr(restore, "remove_volume", lambda _site, id, _seconds: removed.append(id))

@@ -117,3 +117,18 @@ def test_functions_that_are_too_long(root: Path) -> None:
     text = 'def run():\n    """Says\n    what."""\n' + "    x = 1\n" * 40
     assert not list(house.long_functions(written(root, src__a=text)))
     assert list(house.long_functions(written(root, src__a=text + "    x = 1\n")))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("site = sites.open_for_service(name)", 1),
+        ("opener = self._clouds.open_for_service", 1),
+        ("from multisite.clouds.connect import open_site", 1),
+        ("from openstack.connection import Connection", 1),
+        ("site = sites.open(name, for_project=ctx.project_id)", 0),
+    ],
+)
+def test_sites_opened_for_nobody(root: Path, text: str, found: int) -> None:
+    assert len(list(house.for_whom(written(root, src__multisite__networks__a=text)))) == found
+    assert not list(house.for_whom(written(root, src__multisite__sites__service=text, tests__a=text)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
 
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite
@@ -18,17 +17,20 @@ Left = list[tuple[str, str]]
 def left_by_job(
     sites: Sites,
     kinds: tuple[Kind, ...],
+    *,
     stays: Callable[[CloudSite, str, Found], bool] = lambda *_: False,
-) -> Callable[[str, Mapping[str, Any], Collection[str]], Left]:
+    harmless: Collection[str] = (),
+) -> Callable[[str, str, Mapping[str, str]], Left]:
     """For ``JobKind.left``: asks each site for what of ``kinds`` carries a token of the job, but for what ``stays``.
 
-    ``stays`` gets the site, the job's id and what was found.  Raises what ``call`` raises: then it is not known.
+    ``stays`` gets the site, the job's id and what was found.  ``harmless``: steps that make nothing in their site,
+    which need not answer for them.  Raises what ``call`` raises: then it is not known.
     """
 
-    def left(job_id: str, _params: Mapping[str, Any], names: Collection[str]) -> Left:
+    def left(job_id: str, project_id: str, begun: Mapping[str, str]) -> Left:
         found: Left = []
-        for name in sorted(names):
-            site = sites.open(name)
+        for name in sorted({site for step, site in begun.items() if step not in harmless}):
+            site = sites.open(name, for_project=project_id)
             for one in find_of_job(site, job_id, kinds):
                 if not stays(site, job_id, one) and _is_there(site, one):
                     step = (one.token or "").removeprefix(job_prefix(job_id))

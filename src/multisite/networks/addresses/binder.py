@@ -68,7 +68,7 @@ class AddressBinder:
             if seen.port_id is None and _told_already(ctx, seen, mark):
                 break
             try:
-                cloud = self.reader.opens.open(site)
+                cloud = self.reader.open(address, site)
                 left = neutron.disassociate(cloud, seen, str(mark))
                 ctx.event(f"{site}: let go of {address.address} ({mark})", site=site, epoch=address.epoch)
                 break
@@ -96,7 +96,7 @@ class AddressBinder:
                 raise StepFailed(f"address {address.name}: the record says {address.active_site}, not {site}")
             member = address.member(site)
             mark = Mark(address.id, address.epoch, bound=True)
-            cloud = self.reader.opens.open(site)
+            cloud = self.reader.open(address, site)
             seen = self.reader.floating_ip(address, member)
             if seen is None:
                 seen = neutron.reserve(cloud, ctx.token, member.network_id, address.address, str(mark))
@@ -162,7 +162,7 @@ class AddressBinder:
 
     def _witnessed(self, ctx: StepContext, address: MovingAddress, site: str, end: float) -> bool:
         """Whether a witness shows that the agent has carried out the router without the address."""
-        member, token, cloud = address.member(site), _witness_of(address), self.reader.opens.open(site)
+        member, token, cloud = address.member(site), _witness_of(address), self.reader.open(address, site)
         said = f"{site}: the L3 agent does not say that {address.address} has gone"
         ctx.event(f"{said}: another floating IP behind the same router is to show it", site=site)
         try:
@@ -185,7 +185,7 @@ class AddressBinder:
 
     def tidy(self, address: MovingAddress, site: str) -> None:
         """A run that died may have left its witness."""
-        witness.dismiss(self.reader.opens.open(site), _witness_of(address))
+        witness.dismiss(self.reader.open(address, site), _witness_of(address))
 
 
 def _witness_of(address: MovingAddress) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds.addresses import FloatingIp
 from multisite.clouds.ask import ask_all
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.errors import MultisiteError
 from multisite.domain.moving_address import AddressMember, BindingState, MovingAddress, read_mark
@@ -22,12 +21,6 @@ Listen = Callable[[str, str], bool | None]
 """Address and way (``icmp``, ``tcp:<port>``, ``none``) -> whether it answers from outside; None: unknown."""
 
 
-class OpensSites(Protocol):
-    """``multisite.clouds.connect.Sites``, as far as it is needed here."""
-
-    def open(self, name: str) -> CloudSite: ...
-
-
 def listen(address: str, how: str) -> bool | None:
     """From where this service runs."""
     return None if how == "none" else answers(address, way(how))
@@ -37,11 +30,15 @@ def listen(address: str, how: str) -> bool | None:
 class AddressReader:
     """Looks at sites.  ``opens`` gives their connections."""
 
-    opens: OpensSites
+    opens: Sites
+
+    def open(self, address: MovingAddress, site: str) -> CloudSite:
+        """For the project the address is of."""
+        return self.opens.open(site, for_project=address.project_id)
 
     def floating_ip(self, address: MovingAddress, member: AddressMember) -> FloatingIp | None:
         """The floating IP of a member as it is now; None when it is gone.  Raises SiteError."""
-        site = self.opens.open(member.site)
+        site = self.open(address, member.site)
         if member.floating_ip_id is not None:
             try:
                 return neutron.read(site, member.floating_ip_id)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from multisite.clouds import addresses as neutron
+from multisite.clouds.connect import Sites
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
@@ -27,7 +28,7 @@ from multisite.jobs.model import JobState
 from multisite.networks.addresses import kinds
 from multisite.networks.addresses.binder import AddressBinder, Patience
 from multisite.networks.addresses.plan import plan_move
-from multisite.networks.addresses.reader import AddressReader, Listen, OpensSites, listen
+from multisite.networks.addresses.reader import AddressReader, Listen, listen
 from multisite.networks.addresses.steps import Tools
 from multisite.networks.probe.echo import way
 from multisite.networks.stretch.members import own_port
@@ -63,7 +64,7 @@ class AddressService:
         self,
         database: Database,
         jobs: JobEngine,
-        clouds: OpensSites,
+        clouds: Sites,
         *,
         audit: RecordsApprovals | None = None,
         listener: Listen = listen,
@@ -224,7 +225,7 @@ class AddressService:
     # Within
 
     def _member(self, caller: Caller, asked: MemberAsked) -> AddressMember:
-        site = self._clouds.open(asked.site)
+        site = self._clouds.open(asked.site, for_project=caller.project_id)
         neutron.requires(site)
         found = own_port(site, caller, asked.port)
         return AddressMember(asked.site, found.id, neutron.external_network(site, asked.network))

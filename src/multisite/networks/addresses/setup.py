@@ -53,7 +53,7 @@ class CreateSteps:
         reader = self.tools.binder.reader
         held = False
         for member in address.members:
-            site = reader.opens.open(member.site)
+            site = reader.open(address, member.site)
             neutron.requires(site)
             neutron.port(site, member.port_id)
             found = reader.floating_ip(address, member)
@@ -79,7 +79,7 @@ class CreateSteps:
             tools = self.tools
             address = tools.rows.get_owned(self.address_id, ctx.job_id)
             member = address.member(site)
-            cloud = tools.binder.reader.opens.open(site)
+            cloud = tools.binder.reader.open(address, site)
             ours = neutron.of_token(cloud, ctx.token)
             found = None if ours else neutron.find(cloud, member.network_id, self.address)
             adopted = found is not None
@@ -96,7 +96,7 @@ class CreateSteps:
 
     def give_up(self, site: str) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:
-            cloud = self.tools.binder.reader.opens.open(site)
+            cloud = self.tools.binder.reader.opens.open(site, for_project=ctx.project_id)
             if result is not None and result["adopted"]:
                 _unmark(cloud, result["id"])
                 return
@@ -162,7 +162,7 @@ class DeleteSteps:
             tools = self.tools
             address = tools.rows.get_owned(self.address_id, ctx.job_id)
             member = address.member(site)
-            cloud = tools.binder.reader.opens.open(site)
+            cloud = tools.binder.reader.open(address, site)
             tools.binder.tidy(address, site)
             if member.adopted and site == address.active_site:
                 _unmark(cloud, member.floating_ip_id)  # it was there, and in use, before us

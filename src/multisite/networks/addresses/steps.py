@@ -118,7 +118,7 @@ class MoveSteps:
     def _refuse_lost_port(self, address: MovingAddress) -> None:
         member = address.member(self.plan.target)
         try:
-            neutron.port(self.tools.binder.reader.opens.open(member.site), member.port_id)
+            neutron.port(self.tools.binder.reader.open(address, member.site), member.port_id)
         except NotFoundInSite as error:
             raise StepFailed(
                 f"site {member.site}: the member's port {member.port_id} is gone: the address has nowhere to go"

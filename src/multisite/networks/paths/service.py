@@ -12,6 +12,7 @@ from functools import partial
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds.ask import ask_all
+from multisite.clouds.connect import Sites
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid, MultisiteError
 from multisite.domain.findings import Comparison
@@ -26,7 +27,7 @@ from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step
 from multisite.jobs.outcome import Outcome
 from multisite.networks.addresses.reader import Listen, listen
-from multisite.networks.paths.steps import OpensSites, PathSteps, look
+from multisite.networks.paths.steps import PathSteps, look
 from multisite.networks.stretch.members import own_port
 from multisite.store.database import Database
 from multisite.store.paths import PathRepository
@@ -57,7 +58,7 @@ class PathService:
         self,
         database: Database,
         jobs: JobEngine,
-        clouds: OpensSites,
+        clouds: Sites,
         *,
         listener: Listen = listen,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -127,7 +128,7 @@ class PathService:
         return judge(path, [*answers.known.values(), *silent])
 
     def _end(self, caller: Caller, asked: EndAsked) -> PathEnd:
-        site = self._clouds.open(asked.site)
+        site = self._clouds.open(asked.site, for_project=caller.project_id)
         neutron.requires(site)
         found = own_port(site, caller, asked.port)
         if not found.port_security:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds import networks, resources
 from multisite.clouds.addresses import Changed
 from multisite.clouds.call import call, read_all
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, Refused
 from multisite.clouds.waiting import wait_until
 from multisite.domain.findings import describe
@@ -29,19 +29,13 @@ AGENT_SECONDS = 30.0
 SWAPS = 8
 
 
-class OpensSites(Protocol):
-    """``multisite.clouds.connect.Sites``, as far as it is needed here."""
-
-    def open(self, name: str) -> CloudSite: ...
-
-
 @dataclass(frozen=True)
 class PathSteps:
     path_id: str
     name: str
     sites: tuple[str, str]
     rows: PathRepository
-    opens: OpensSites
+    opens: Sites
     listen: Listen
 
     def steps(self) -> list[Step]:
@@ -69,7 +63,7 @@ class PathSteps:
 
     def address(self, site: str) -> Callable[[StepContext], Json]:
         def run(ctx: StepContext) -> Json:
-            cloud, end = self.opens.open(site), self.rows.get(self.path_id).end(site)
+            cloud, end = self._open(site, ctx), self.rows.get(self.path_id).end(site)
             words = f"multisite path {self.name}"
             fresh = ctx.attempt == 1 and not ctx.interrupted
             made = neutron.reserve(cloud, ctx.token, end.network_id, None, words, fresh=fresh)
@@ -79,6 +73,10 @@ class PathSteps:
             return {"id": made.id, "address": made.address}
 
         return run
+
+    def _open(self, site: str, ctx: StepContext) -> CloudSite:
+        """For the project of the job."""
+        return self.opens.open(site, for_project=ctx.project_id)
 
     def _lead(self, cloud: CloudSite, floating_ip_id: str, port_id: str, words: str) -> neutron.FloatingIp:
         for _ in range(SWAPS):
@@ -95,7 +93,7 @@ class PathSteps:
     def no_address(self, site: str) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:
             known = result["id"] if result is not None else None
-            resources.remove(self.opens.open(site), "floating_ip", ctx.token, known, late=result is None)
+            resources.remove(self._open(site, ctx), "floating_ip", ctx.token, known, late=result is None)
 
         return undo
 
@@ -104,7 +102,7 @@ class PathSteps:
             path = self.rows.get(self.path_id)
             peer = ctx.result_of(f"address-{path.peer(site).site}")["address"]
             record = wanted_group(path, peer)
-            cloud, fresh = self.opens.open(site), ctx.attempt == 1 and not ctx.interrupted
+            cloud, fresh = self._open(site, ctx), ctx.attempt == 1 and not ctx.interrupted
             made = networks.ensure_security_group(cloud, ctx.token, record, record.name, fresh=fresh)
             networks.set_rules(cloud, made, record, {})
             self._keep(replace(path.end(site), group_id=made))
@@ -115,7 +113,7 @@ class PathSteps:
     def no_group(self, site: str) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:
             known = result["id"] if result is not None else None
-            resources.remove(self.opens.open(site), "security_group", ctx.token, known, late=result is None)
+            resources.remove(self._open(site, ctx), "security_group", ctx.token, known, late=result is None)
 
         return undo
 
@@ -123,7 +121,7 @@ class PathSteps:
         def run(ctx: StepContext) -> Json:
             group = ctx.result_of(f"group-{site}")["id"]
             end = self.rows.get(self.path_id).end(site)
-            self._groups(self.opens.open(site), end.port_id, lambda groups: {*groups, group})
+            self._groups(self._open(site, ctx), end.port_id, lambda groups: {*groups, group})
             return {"group": group}
 
         return run
@@ -133,7 +131,7 @@ class PathSteps:
             group = ctx.result_of(f"group-{site}")["id"]
             end = self.rows.get(self.path_id).end(site)
             try:
-                self._groups(self.opens.open(site), end.port_id, lambda groups: groups - {group})
+                self._groups(self._open(site, ctx), end.port_id, lambda groups: groups - {group})
             except NotFoundInSite:
                 return  # the port is gone, and its groups with it
 
@@ -171,7 +169,7 @@ class PathSteps:
         """
         for site in self.sites:
             end = self.rows.get(self.path_id).end(site)
-            self._wait_carried(site, end)
+            self._wait_carried(ctx, site, end)
         path = self.rows.get(self.path_id)
         found = judge(path, [look(self.opens, path, site) for site in self.sites])
         if found.findings:
@@ -188,8 +186,8 @@ class PathSteps:
         )
         return {"stranger_gets_in": reachable}
 
-    def _wait_carried(self, site: str, end: PathEnd) -> None:
-        cloud = self.opens.open(site)
+    def _wait_carried(self, ctx: StepContext, site: str, end: PathEnd) -> None:
+        cloud = self._open(site, ctx)
         wait_until(
             lambda: neutron.read(cloud, str(end.floating_ip_id)), done=("ACTIVE",), failed=("ERROR",),
             timeout=AGENT_SECONDS, what=f"L3 agent of {site} for {end.address}", site=site,
@@ -227,9 +225,9 @@ def reachable_from_outside(path: L3Path, site: str, listen: Listen) -> bool | No
     return listen(address, "icmp" if path.protocol == "icmp" else f"tcp:{path.port}")
 
 
-def look(opens: OpensSites, path: L3Path, site: str) -> EndState:
+def look(opens: Sites, path: L3Path, site: str) -> EndState:
     """What a site says of its end; raises SiteError."""
-    cloud, end = opens.open(site), path.end(site)
+    cloud, end = opens.open(site, for_project=path.project_id), path.end(site)
     port = neutron.port(cloud, end.port_id)
     floating = _or_none(lambda: neutron.read(cloud, str(end.floating_ip_id)))
     what = "read the port's security groups"

@@ -6,30 +6,33 @@ from collections import Counter
 from collections.abc import Iterator
 
 from multisite.clouds.ask import ask_all
+from multisite.clouds.connect import Sites
 from multisite.clouds.plane_sights import look
 from multisite.domain.caller import Caller
 from multisite.domain.errors import MultisiteError
 from multisite.domain.findings import Comparison, Finding
+from multisite.domain.model import Application
 from multisite.domain.plane_drift import PlaneSiteState, judge, unknown
 from multisite.domain.planes import PlaneRecord
 from multisite.domain.stretched import Drift, PortState
 from multisite.networks.planes.orders import made_name
 from multisite.networks.stretch.service import NetworkService
-from multisite.networks.stretch.watch import OpensSites
 
 REMOTE_PORTS = "remote ports"
 """Kind of finding: what `network show` says."""
 
 
-def compare(opens: OpensSites, application: str, record: PlaneRecord) -> Comparison:
+def compare(opens: Sites, app: Application, record: PlaneRecord) -> Comparison:
     """Of a plane of networks of its own.  A site that does not tell everything is unknown, never in sync."""
 
     def sight(site: str) -> PlaneSiteState:
-        return look(opens.open(site), made_name(application, record.name), record.made[site])
+        return look(
+            opens.open(site, for_project=app.project_id), made_name(app.name, record.name), record.made[site]
+        )
 
     answers = ask_all(record.made, sight, errors=(MultisiteError,))
     silent = [PlaneSiteState(site, known=False, why=why) for site, why in answers.reasons.items()]
-    return judge(application, record, [*answers.known.values(), *silent])
+    return judge(app.name, record, [*answers.known.values(), *silent])
 
 
 def compare_stretched(networks: NetworkService, caller: Caller, id: str) -> Comparison:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter
 
 from multisite.clouds import planes, resources, routers, stretched
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.projects import seeing
 from multisite.clouds.resources import Kind
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
@@ -23,7 +23,6 @@ from multisite.jobs.outcome import Outcome
 from multisite.jobs.view import Job
 from multisite.networks.planes.orders import token_of
 from multisite.networks.planes.plan import Part
-from multisite.networks.stretch.watch import OpensSites
 from multisite.store.planes import PlaneRepository
 
 KIND = "realize-plane"
@@ -49,7 +48,7 @@ class Jobs(Protocol):
     def list(self, *, subject: str) -> Sequence[Job]: ...
 
 
-def job_kind(rows: PlaneRepository, opens: OpensSites, jobs: Jobs) -> JobKind:
+def job_kind(rows: PlaneRepository, opens: Sites, jobs: Jobs) -> JobKind:
     """To register."""
 
     def build(given: Mapping[str, Json]) -> list[Step]:
@@ -83,7 +82,7 @@ class Realizing:
     name: str
     parts: tuple[Part, ...]
     rows: PlaneRepository
-    opens: OpensSites
+    opens: Sites
     jobs: Jobs
 
     def steps(self) -> list[Step]:
@@ -113,12 +112,12 @@ class Realizing:
         return found
 
     def network(self, part: Part, ctx: StepContext) -> Json:
-        cloud = self.opens.open(part.site)
+        cloud = self.opens.open(part.site, for_project=ctx.project_id)
         row = resources.ensure(cloud, "network", ctx.token, self._fields(cloud, part))
         return {"id": row["id"], "mtu": row.get("mtu")}
 
     def subnet(self, part: Part, ctx: StepContext) -> Json:
-        cloud = self.opens.open(part.site)
+        cloud = self.opens.open(part.site, for_project=ctx.project_id)
         fields = self._fields(cloud, part) | {
             "network_id": ctx.result_of(f"network:{part.site}")["id"],
             "ip_version": 4,
@@ -132,7 +131,7 @@ class Realizing:
 
     def router(self, part: Part, ctx: StepContext) -> Json:
         """The interface has no token of its own: it is the router's, and found by it."""
-        cloud = self.opens.open(part.site)
+        cloud = self.opens.open(part.site, for_project=ctx.project_id)
         gateway = {"external_gateway_info": {"network_id": part.external_id}}
         fields = self._fields(cloud, part) | gateway
         made = str(resources.ensure(cloud, "router", ctx.token, fields)["id"])
@@ -142,7 +141,7 @@ class Realizing:
     def no_router(self, part: Part, ctx: StepContext, result: Json | None) -> None:
         known = None if result is None else str(result["id"])
         subnet = ctx.result_of(f"subnet:{part.site}")["id"]
-        remove_router(self._seen(part), ctx.job_id, known, subnet, late=result is None)
+        remove_router(self._seen(part, ctx), ctx.job_id, known, subnet, late=result is None)
 
     def record(self, ctx: StepContext) -> Json:
         made = {part.site: self._made(part, ctx) for part in self.parts}
@@ -158,7 +157,7 @@ class Realizing:
                 "more: `application plane remove` takes away what is left of it"
             )
         for site, made in known.made.items():
-            cloud = seeing(self.opens.open(site), made.project_id)
+            cloud = seeing(self.opens.open(site, for_project=ctx.project_id), made.project_id)
             if inside := planes.guests(cloud, made.network_id, made.router_id):
                 raise StepFailed(
                     f"network {self.name} is in use at {site}: {', '.join(inside[:10])}; remove them, then remove the "
@@ -185,14 +184,14 @@ class Realizing:
         theirs = {} if part.project_id == cloud.project_id else {"project_id": part.project_id}
         return {"name": self.name, **theirs}
 
-    def _seen(self, part: Part) -> CloudSite:
+    def _seen(self, part: Part, ctx: StepContext) -> CloudSite:
         """For an undo: what our credentials do not see is not gone."""
-        return seeing(self.opens.open(part.site), part.project_id)
+        return seeing(self.opens.open(part.site, for_project=ctx.project_id), part.project_id)
 
     def _gone(self, part: Part, kind: Kind) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:
             known = None if result is None else str(result["id"])
-            stretched.remove(self._seen(part), kind, ctx.token, known, late=result is None)
+            stretched.remove(self._seen(part, ctx), kind, ctx.token, known, late=result is None)
 
         return undo
 

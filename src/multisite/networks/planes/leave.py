@@ -14,14 +14,13 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from multisite.clouds import planes, resources, stretched
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.projects import seeing
 from multisite.domain.planes import OrphanedResources, PlaneRecord, PlaneState
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.outcome import Outcome, Row
 from multisite.networks.planes.job import remove_router
 from multisite.networks.planes.orders import token_of
-from multisite.networks.stretch.watch import OpensSites
 from multisite.store.planes import PlaneRepository
 
 KIND = "remove-plane"
@@ -52,7 +51,7 @@ def params(
     }
 
 
-def job_kind(rows: PlaneRepository, opens: OpensSites) -> JobKind:
+def job_kind(rows: PlaneRepository, opens: Sites) -> JobKind:
     """To register."""
 
     def build(given: Mapping[str, Json]) -> list[Step]:
@@ -107,7 +106,7 @@ class Leaving:
     take: tuple[OrphanedResources, ...]
     leave: tuple[OrphanedResources, ...]
     rows: PlaneRepository
-    opens: OpensSites
+    opens: Sites
 
     def steps(self) -> list[Step]:
         unused = Step("unused", "See that no guest is in it", self.refuse_used)
@@ -120,10 +119,10 @@ class Leaving:
         title = "Note what is left" if self.leave else "Note that it is gone"
         return [unused, *taken, Step("note", title, self.note, needs=needs)]
 
-    def refuse_used(self, _ctx: StepContext) -> Json:
+    def refuse_used(self, ctx: StepContext) -> Json:
         """All sites are asked before anything is taken away in one."""
         for part in self.take:
-            if guests := inside(self.opens.open(part.site), part):
+            if guests := inside(self.opens.open(part.site, for_project=ctx.project_id), part):
                 raise StepFailed(
                     f"network {self.name} is in use at {part.site}: {', '.join(guests[:10])}; remove them, then remove "
                     "the plane again"
@@ -131,7 +130,8 @@ class Leaving:
         return None
 
     def taken(self, part: OrphanedResources, ctx: StepContext) -> Json:
-        take_away(self.opens.open(part.site), part, late=ctx.interrupted or part.made is None)
+        cloud = self.opens.open(part.site, for_project=ctx.project_id)
+        take_away(cloud, part, late=ctx.interrupted or part.made is None)
         return None
 
     def note(self, ctx: StepContext) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from multisite.clouds.connect import Sites
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, MultisiteError
 from multisite.domain.model import Application
@@ -12,7 +13,6 @@ from multisite.domain.planes import AT_REST, OrphanedResources, PlaneRecord, Pla
 from multisite.jobs.engine import JobEngine
 from multisite.networks.planes.leave import KIND, inside, params
 from multisite.networks.planes.orders import made_name
-from multisite.networks.stretch.watch import OpensSites
 from multisite.store.database import Database
 from multisite.store.planes import PlaneRepository
 
@@ -23,7 +23,7 @@ class PlaneRemoval:
 
     database: Database
     rows: PlaneRepository
-    clouds: OpensSites
+    clouds: Sites
     jobs: JobEngine
 
     def begin(
@@ -44,7 +44,7 @@ class PlaneRemoval:
             return self.begin_left(caller, app, record, without)
         self.jobs.claim(record.id, f"plane {record.name}")
         here = [part for part in _parts(record) if part.site not in without]
-        self._refuse_used(record, here)
+        self._refuse_used(app, record, here)
         if not without:
             return self._undo(caller, record)
         lost = [part for part in _parts(record) if part.site in without]
@@ -57,7 +57,7 @@ class PlaneRemoval:
         here = [part for part in record.left if part.site not in without]
         if not here:
             return None
-        self._refuse_used(record, here)
+        self._refuse_used(app, record, here)
         return self._start(caller, app, record, here, [], whole=False)
 
     def forget(self, record: PlaneRecord, sites: Sequence[str]) -> None:
@@ -110,10 +110,10 @@ class PlaneRemoval:
         if not same:
             raise Conflict(f"plane {record.name}: it changed a moment ago; look at it and try again")
 
-    def _refuse_used(self, record: PlaneRecord, parts: Sequence[OrphanedResources]) -> None:
+    def _refuse_used(self, app: Application, record: PlaneRecord, parts: Sequence[OrphanedResources]) -> None:
         for part in parts:
             try:
-                guests = inside(self.clouds.open(part.site), part)
+                guests = inside(self.clouds.open(part.site, for_project=app.project_id), part)
             except MultisiteError as error:
                 remedy = f"make it reachable, or say it is lost (--without {part.site})"
                 said = f"site {part.site} cannot be asked who is in it: {error}; {remedy}"

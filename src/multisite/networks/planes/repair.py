@@ -15,12 +15,11 @@ from typing import Any
 
 from multisite.clouds import plane_sights, resources, routers
 from multisite.clouds.addresses import external_network
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.plane_drift import of_site
 from multisite.domain.planes import MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, Json, Step, StepContext, StepFailed
 from multisite.networks.planes.orders import made_name, token_of
-from multisite.networks.stretch.watch import OpensSites
 from multisite.store.planes import PlaneRepository
 
 KIND = "repair-plane"
@@ -32,7 +31,7 @@ def params(application: str, record: PlaneRecord, sites: Sequence[str]) -> dict[
     return {**found, "sites": list(sites)}
 
 
-def job_kind(rows: PlaneRepository, opens: OpensSites) -> JobKind:
+def job_kind(rows: PlaneRepository, opens: Sites) -> JobKind:
     """To register."""
 
     def build(given: Mapping[str, Json]) -> list[Step]:
@@ -48,7 +47,7 @@ class Repairing:
     application: str
     job_id: str
     rows: PlaneRepository
-    opens: OpensSites
+    opens: Sites
 
     def step(self, site: str) -> Step:
         return Step(
@@ -59,7 +58,7 @@ class Repairing:
         """One thing after the other until nothing is left to mend; what is left is for people."""
         mended: list[str] = []
         while True:
-            record, cloud = self._still(), self.opens.open(site)
+            record, cloud = self._still(), self.opens.open(site, for_project=ctx.project_id)
             sight = plane_sights.look(cloud, self._name(record), record.made[site])
             findings = of_site(self.application, record, site, sight)
             wrong = next((one for one in findings if one.repairable), None)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from multisite.clouds import planes as clouds_planes
 from multisite.clouds.ask import ask_all
+from multisite.clouds.connect import Sites
 from multisite.clouds.planes import PlaneFacts
 from multisite.clouds.projects import owner_in
 from multisite.domain.caller import Caller
@@ -41,7 +42,6 @@ from multisite.networks.planes.orders import made_name, orders
 from multisite.networks.planes.plan import PlanePlan, make_plan, no_address
 from multisite.networks.planes.removal import PlaneRemoval
 from multisite.networks.stretch.service import NetworkService
-from multisite.networks.stretch.watch import OpensSites
 from multisite.store.database import Database
 from multisite.store.planes import PlaneRepository
 from multisite.store.stretched import StretchedRepository
@@ -77,7 +77,7 @@ class PlaneService:
         database: Database,
         applications: FindsApplications,
         sites: ListsSites,
-        clouds: OpensSites,
+        clouds: Sites,
         jobs: JobEngine,
         networks: NetworkService,
     ) -> None:
@@ -225,7 +225,7 @@ class PlaneService:
     def _judge(self, caller: Caller, app: Application, record: PlaneRecord) -> Comparison:
         if record.stretched_network_id is not None:
             return compare_stretched(self._networks, _owner(caller, app), record.stretched_network_id)
-        return compare(self._clouds, app.name, record)
+        return compare(self._clouds, app, record)
 
     def _begin(self, caller: Caller, app: Application, record: PlaneRecord) -> None:
         plan = self._plan(caller, app, record.plane)
@@ -261,7 +261,7 @@ class PlaneService:
         """All sites are asked at the same time."""
 
         def facts(site: str) -> PlaneFacts:
-            cloud = self._clouds.open(site)
+            cloud = self._clouds.open(site, for_project=app.project_id)
             project = owner_in(cloud, caller, app.project_id)
             return clouds_planes.read_facts(cloud, project, router=plane.realized is Realized.L3)
 

@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from multisite.clouds import remote_ports
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, OverQuota, Refused, SiteError
 from multisite.domain.fence import FencedThreads
 from multisite.domain.stretched import StretchedNetwork
 from multisite.networks.stretch.decide import Change
-from multisite.networks.stretch.watch import OpensSites
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ class Outcome:
 
 
 def apply(
-    clouds: OpensSites, network: StretchedNetwork, changes: Iterable[Change], parallel: int
+    clouds: Sites, network: StretchedNetwork, changes: Iterable[Change], parallel: int
 ) -> list[Outcome]:
     """Make the changes; ``parallel`` requests at most at once in each site.
 
@@ -52,7 +51,7 @@ def apply(
 
 
 def _in_site(
-    clouds: OpensSites, network: StretchedNetwork, site: str, changes: list[Change], parallel: int
+    clouds: Sites, network: StretchedNetwork, site: str, changes: list[Change], parallel: int
 ) -> list[Outcome]:
     stop = threading.Event()
     # What frees addresses comes first; what is made anew is made by the same task as its removal.
@@ -67,7 +66,7 @@ def _in_site(
 
 def _mapped(
     pool: ThreadPoolExecutor,
-    clouds: OpensSites,
+    clouds: Sites,
     network: StretchedNetwork,
     part: list[Change],
     stop: threading.Event,
@@ -80,9 +79,9 @@ def _mapped(
     return list(pool.map(one, part))
 
 
-def _one(clouds: OpensSites, network: StretchedNetwork, change: Change, stop: threading.Event) -> Outcome:
+def _one(clouds: Sites, network: StretchedNetwork, change: Change, stop: threading.Event) -> Outcome:
     try:
-        _request(clouds.open(change.site), network, change)
+        _request(clouds.open(change.site, for_project=network.project_id), network, change)
     except OverQuota as error:
         stop.set()
         return Outcome(change, str(error), refused=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from multisite.clouds import remote_ports
+from multisite.clouds.connect import Sites
 from multisite.clouds.errors import SiteError
 from multisite.domain import fence
 from multisite.domain.errors import MultisiteError, Unavailable
@@ -31,7 +32,7 @@ from multisite.domain.stretched import (
 )
 from multisite.networks.stretch.apply import Outcome, apply, tally
 from multisite.networks.stretch.decide import Change, Decision, Key, Known, decide
-from multisite.networks.stretch.watch import OpensSites, Seen, Watch
+from multisite.networks.stretch.watch import Seen, Watch
 from multisite.periodic.lease import HeldLeases, LeaseLost
 from multisite.store.database import Database
 from multisite.store.stretched import Kept, LookStore, StretchedRepository
@@ -61,7 +62,7 @@ class Reconciler:
     def __init__(
         self,
         database: Database,
-        clouds: OpensSites,
+        clouds: Sites,
         *,
         parallel: int = 8,
         patience: float = 15.0,
@@ -159,7 +160,8 @@ class Reconciler:
         for site, real_id in sorted(decision.confirm):
             groups = {id: name for name, id in looks[site].group_names.items()}
             try:
-                port = remote_ports.exists(self._clouds.open(site), real_id, known.network.id, groups)
+                cloud = self._clouds.open(site, for_project=known.network.project_id)
+                port = remote_ports.exists(cloud, real_id, known.network.id, groups)
             except (SiteError, MultisiteError) as error:
                 LOG.warning("network %s: port %s is kept: %s", known.network.name, real_id, error)
                 continue

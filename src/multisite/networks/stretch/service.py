@@ -11,6 +11,7 @@ from typing import Protocol
 
 from multisite.clouds import stretched
 from multisite.clouds.ask import ask_all
+from multisite.clouds.connect import Sites
 from multisite.clouds.errors import SiteError
 from multisite.clouds.stretched import SiteFacts
 from multisite.domain.caller import Caller
@@ -25,7 +26,6 @@ from multisite.networks.stretch.order import StretchOrder, checked
 from multisite.networks.stretch.plan import VNI_RANGE, StretchPlan, make_plan
 from multisite.networks.stretch.reconcile import Reconciler
 from multisite.networks.stretch.steps import Around
-from multisite.networks.stretch.watch import OpensSites
 from multisite.store.database import Database
 from multisite.store.stretched import LookStore, StretchedRepository
 
@@ -43,7 +43,7 @@ class NetworkService:
         self,
         database: Database,
         sites: ListsSites,
-        clouds: OpensSites,
+        clouds: Sites,
         jobs: JobEngine,
         reconciler: Reconciler,
         *,
@@ -61,7 +61,7 @@ class NetworkService:
         order = checked(order)
         for site in order.sites:
             self._sites.get(caller, site)
-        facts, silent = self._facts(order)
+        facts, silent = self._facts(order, caller.project_id)
         return make_plan(order, facts, silent, taken=self._taken(), vni_range=self._vni_range)
 
     def stretch(
@@ -129,7 +129,7 @@ class NetworkService:
         order = StretchOrder(
             network.name, network.sites, adopt={m.site: m.network_id for m in network.members}
         )
-        facts, silent = self._facts(order, lacking=True)
+        facts, silent = self._facts(order, network.project_id, lacking=True)
         return compared(network, facts, silent)
 
     def unstretch(
@@ -181,12 +181,12 @@ class NetworkService:
         return Drift(network, tuple(views), (), {})
 
     def _facts(
-        self, order: StretchOrder, *, lacking: bool = False
+        self, order: StretchOrder, project: str, *, lacking: bool = False
     ) -> tuple[dict[str, SiteFacts], dict[str, str]]:
         """All sites at the same time.  ``lacking``: one without the network to adopt is told with ``adopt`` None."""
 
         def read(site: str) -> SiteFacts:
-            cloud = self._clouds.open(site)
+            cloud = self._clouds.open(site, for_project=project)
             try:
                 return stretched.read_facts(cloud, order.adopt.get(site))
             except NotFound as error:
@@ -222,7 +222,8 @@ class NetworkService:
             if m.site in without:
                 continue
             try:
-                guests = stretched.guests(self._clouds.open(m.site), m.network_id)
+                cloud = self._clouds.open(m.site, for_project=network.project_id)
+                guests = stretched.guests(cloud, m.network_id)
             except MultisiteError as error:
                 remedy = f"make it reachable, or say it is lost (--without {m.site})"
                 raise Conflict(

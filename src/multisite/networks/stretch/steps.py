@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from multisite.clouds import remote_ports, resources, stretched
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import Refused
 from multisite.domain.stretched import Member, StretchedNetwork, StretchKind
 from multisite.jobs.model import Json, StepContext, StepFailed
-from multisite.networks.stretch.watch import OpensSites
 from multisite.periodic.lease import held
 from multisite.store.database import Database
 
@@ -25,7 +25,11 @@ class Around:
     """What the steps work with."""
 
     database: Database
-    clouds: OpensSites
+    clouds: Sites
+
+    def open(self, site: str, ctx: StepContext) -> CloudSite:
+        """For the project of the job."""
+        return self.clouds.open(site, for_project=ctx.project_id)
 
 
 def network_step(site: str) -> str:
@@ -38,7 +42,7 @@ def subnet_step(site: str) -> str:
 
 def make_network(around: Around, network: StretchedNetwork, member: Member, ctx: StepContext) -> Json:
     """Create it, or look at the one to adopt again."""
-    site = around.clouds.open(member.site)
+    site = around.open(member.site, ctx)
     if member.adopted:
         found = stretched.read_network(site, member.network_id)
         if found.kind != network.kind or found.segment != network.segmentation_id:
@@ -66,7 +70,7 @@ def unmake(around: Around, member: Member, kind: Any, ctx: StepContext, result: 
     if member.adopted:
         return
     known = None if result is None else str(result["id"])
-    stretched.remove(around.clouds.open(member.site), kind, ctx.token, known, late=result is None)
+    stretched.remove(around.open(member.site, ctx), kind, ctx.token, known, late=result is None)
 
 
 def level_mtu(around: Around, network: StretchedNetwork, ctx: StepContext) -> Json:
@@ -81,7 +85,7 @@ def level_mtu(around: Around, network: StretchedNetwork, ctx: StepContext) -> Js
                 f"mtu: the adopted network of site {m.site} has {made[m.site]['mtu']}, and {least} is the most another "
                 f"site carries: openstack network set --mtu {least} {m.network_id}, and tell its guests"
             )
-        stretched.set_mtu(around.clouds.open(m.site), str(made[m.site]["id"]), least)
+        stretched.set_mtu(around.open(m.site, ctx), str(made[m.site]["id"]), least)
         ctx.event(f"MTU of the network at {m.site} set to {least}")
     return {"mtu": least}
 
@@ -99,11 +103,11 @@ def make_subnet(around: Around, network: StretchedNetwork, member: Member, ctx: 
     }
     if member.pool is not None:
         fields["allocation_pools"] = [{"start": member.pool[0], "end": member.pool[1]}]
-    return {"id": resources.ensure(around.clouds.open(member.site), "subnet", ctx.token, fields)["id"]}
+    return {"id": resources.ensure(around.open(member.site, ctx), "subnet", ctx.token, fields)["id"]}
 
 
-def set_pools(around: Around, member: Member, pools: tuple[tuple[str, str], ...], ctx: StepContext) -> Json:  # noqa: ARG001
-    stretched.set_pools(around.clouds.open(member.site), member.subnet_id, pools)
+def set_pools(around: Around, member: Member, pools: tuple[tuple[str, str], ...], ctx: StepContext) -> Json:
+    stretched.set_pools(around.open(member.site, ctx), member.subnet_id, pools)
     return None
 
 
@@ -111,7 +115,7 @@ def clear(around: Around, network: StretchedNetwork, member: Member, ctx: StepCo
     """Remove our remote ports from a site's network, with nobody making new ones meanwhile."""
     if network.kind is not StretchKind.VXLAN or not member.network_id:
         return {"removed": 0}
-    site = around.clouds.open(member.site)
+    site = around.open(member.site, ctx)
     removed = 0
     with held(around.database, f"network {network.id}", LEASE_PATIENCE):
         for _ in range(CLEAR_ROUNDS):
@@ -130,7 +134,7 @@ def clear(around: Around, network: StretchedNetwork, member: Member, ctx: StepCo
 
 def remove_network(around: Around, job_id: str, member: Member, ctx: StepContext) -> Json:
     """Remove the network the stretch job made; refused while guests are in it."""
-    site = around.clouds.open(member.site)
+    site = around.open(member.site, ctx)
     token = f"multisite:{job_id}:{network_step(member.site)}"
     if guests := stretched.guests(site, member.network_id):
         raise StepFailed(

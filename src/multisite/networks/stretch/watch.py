@@ -11,22 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from multisite.clouds import remote_ports
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import SiteError
 from multisite.domain.errors import MultisiteError
 from multisite.domain.stretched import Look, StretchedNetwork
 
 DOWN_PATIENCE = 0.5
 """Seconds for a site that failed the last time."""
-
-
-class OpensSites(Protocol):
-    """``multisite.clouds.connect.Sites``, as far as it is needed here."""
-
-    def open(self, name: str) -> CloudSite: ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,7 @@ class Seen:
 class Watch:
     """Asks sites, a thread each; remembers who has not answered yet, and who failed the last time."""
 
-    def __init__(self, clouds: OpensSites, patience: float) -> None:
+    def __init__(self, clouds: Sites, patience: float) -> None:
         self._clouds, self._patience = clouds, patience
         self._asking: dict[str, threading.Thread] = {}
         self._down: set[str] = set()
@@ -70,7 +63,7 @@ class Watch:
 
     def _ask(self, site: str, here: dict[str, tuple[str, str]], answers: dict[str, Seen]) -> threading.Thread:
         def ask() -> None:
-            found = look_at(lambda: self._clouds.open(site), site, here)
+            found = look_at(lambda: self._clouds.open_for_service(site), site, here)
             (self._down.discard if found.looks else self._down.add)(site)
             answers[site] = found
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pydantic import JsonValue, TypeAdapter
 
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest, VolumeRecord
 from multisite.domain.model import Application, Capability, Protection
@@ -32,11 +32,11 @@ RESTORES, IMPORTS, CALLS = "recover-restores", "recover-imports", "recover-calls
 class ProtectDependencies:
     """What the jobs around a restore point work with.
 
-    ``open`` connects to a site by name; ``error_of`` gives a job's error, for the restore point it failed to
+    ``error_of`` gives a job's error, for the restore point it failed to
     make.  ``backups_per_site``: backups a site may make at the same time.
     """
 
-    open: Callable[[str], CloudSite]
+    sites: Sites
     manifests: ManifestStore
     restore_points: RestorePointRepository
     protections: ProtectionRepository
@@ -140,7 +140,7 @@ class RestoreTarget:
     """The site to restore a volume in.  ``bootable``: a server will boot from it."""
 
     name: str
-    open: Callable[[], CloudSite]
+    open: Callable[[StepContext], CloudSite]
     bootable: bool
 
 

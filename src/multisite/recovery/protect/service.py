@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import SiteError
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
@@ -49,7 +49,7 @@ class Applications(Protocol):
     def get(self, caller: Caller, id: str) -> Application: ...
 
 
-class Sites(Protocol):
+class RegisteredSites(Protocol):
     """``sites.service.SiteService``, as far as it is needed here."""
 
     def get(self, caller: Caller, name: str) -> Site: ...
@@ -58,21 +58,21 @@ class Sites(Protocol):
 class ProtectionService:
     """The verbs.  Callers see what is of their project, administrators everything.
 
-    ``open_site``: ``clouds.connect.Sites.open``.  ``capabilities`` asks a site what it can do
-    (``clouds.capabilities.discover``), None to leave that out.  Registers its kinds of job with ``jobs``.
+    ``capabilities`` asks a site what it can do (``clouds.capabilities.discover``), None to leave that out.
+    Registers its kinds of job with ``jobs``.
     """
 
     def __init__(
         self,
         database: Database,
         applications: Applications,
-        sites: Sites,
+        sites: RegisteredSites,
         manifests: ManifestStore,
         jobs: JobEngine,
-        open_site: Callable[[str], CloudSite],
+        clouds: Sites,
         *,
         backups_per_site: int,
-        capabilities: Callable[[str], Sequence[Capability]] | None = None,
+        capabilities: Callable[[CloudSite], Sequence[Capability]] | None = None,
         methods: Mapping[str, ProtectionMethod] = METHODS,
     ) -> None:
         self._database = database
@@ -82,11 +82,11 @@ class ProtectionService:
         self._sites = sites
         self._manifests = manifests
         self._jobs = jobs
-        self._open = open_site
+        self._clouds = clouds
         self._capabilities = capabilities
         self._methods = methods
         dependencies = ProtectDependencies(
-            open=open_site,
+            sites=clouds,
             manifests=manifests,
             restore_points=self._restore_points,
             protections=self._protections,
@@ -161,15 +161,12 @@ class ProtectionService:
             restore_point_id=str(uuid.uuid4()),
             created_at=datetime.now(UTC),
         )
-        planned = self._methods[protection.method].plan(self._open(application.site), request)
+        site = self._clouds.open(application.site, for_project=application.project_id)
+        planned = self._methods[protection.method].plan(site, request)
         order = ProtectOrder(
-            request.restore_point_id,
-            protection.id,
-            application,
-            protection.method,
-            request.created_at,
+            request.restore_point_id, protection.id, application, protection.method, request.created_at,
             dict(planned.plan),
-        )
+        )  # fmt: skip
         point = RestorePoint(
             id=request.restore_point_id,
             application_id=application.id,
@@ -303,7 +300,7 @@ class ProtectionService:
         if self._capabilities is None:
             return ()
         try:
-            capabilities = self._capabilities(protection.site)
+            capabilities = self._capabilities(self._clouds.open_for_service(protection.site))
         except SiteError as error:
             LOG.info("what site %s can do is not known: %s", protection.site, error)
             return ()

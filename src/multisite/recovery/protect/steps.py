@@ -36,7 +36,7 @@ def check_step(
     manifests, site_name = dependencies.manifests, order.application.site
 
     def run(ctx: StepContext) -> Json:
-        site = dependencies.open(site_name)
+        site = dependencies.sites.open(site_name, for_project=ctx.project_id)
         manifests.check()
         checked = check(site)
         draft = _draft(order, site, checked)

@@ -62,7 +62,7 @@ def recover_kind(
         plan = RecoverPlan.from_json(params["plan"])
         steps = Steps(
             plan,
-            site=lambda: sites.open(plan.target_site),
+            site=lambda ctx: sites.open(plan.target_site, for_project=ctx.project_id),
             manifest=lambda: manifests.read(plan.restore_point_id),
             now=now,
             methods=methods,

@@ -165,7 +165,7 @@ class RecoveryService:
         self, manifest: Manifest, target_site: str, rules: Rules, preview: str | None = None
     ) -> Decision:
         source = ask_source(self._clouds, manifest)
-        target = self._clouds.open(target_site)
+        target = self._clouds.open(target_site, for_project=manifest.project_id)
         facts = read_target(target, ports_in=set(rules.networks.values()))
         state = source.within(0.0 if preview in self._silent else ANSWER_SECONDS)
         speed = self._measured(target_site) or self._speed

@@ -69,7 +69,7 @@ def ask_source(clouds: Sites, manifest: Manifest) -> PendingAnswer:
 def source_state(clouds: Sites, manifest: Manifest) -> SourceState:
     """Whether servers of the restore point still run at their site; never raises SiteError."""
     try:
-        site = clouds.open(manifest.source.name)
+        site = clouds.open(manifest.source.name, for_project=manifest.project_id)
         return _state_of_servers(site, manifest)
     except Unreachable:
         return SourceState.UNREACHABLE

@@ -32,7 +32,7 @@ class Steps:
     """What the steps of one plan do.  ``site`` opens the target, ``manifest`` reads the restore point."""
 
     plan: model.RecoverPlan
-    site: Callable[[], CloudSite]
+    site: Callable[[StepContext], CloudSite]
     manifest: Callable[[], Manifest]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     methods: Mapping[str, ProtectionMethod] = field(default_factory=lambda: METHODS)
@@ -76,14 +76,16 @@ class Steps:
     def make_network(self, network: model.PlannedNetwork) -> Run:
         return lambda ctx: {
             "id": networks.ensure_network(
-                self.site(), ctx.token, network.record, network.name, fresh=fresh(ctx)
+                self.site(ctx), ctx.token, network.record, network.name, fresh=fresh(ctx)
             )
         }
 
     def make_subnet(self, network: model.PlannedNetwork, subnet: model.PlannedSubnet) -> Run:
         def run(ctx: StepContext) -> Json:
             network_id = self._id(ctx, network)
-            made = networks.ensure_subnet(self.site(), ctx.token, subnet.record, network_id, fresh=fresh(ctx))
+            made = networks.ensure_subnet(
+                self.site(ctx), ctx.token, subnet.record, network_id, fresh=fresh(ctx)
+            )
             return {"id": made}
 
         return run
@@ -91,7 +93,7 @@ class Steps:
     def make_group(self, group: model.PlannedGroup) -> Run:
         return lambda ctx: {
             "id": networks.ensure_security_group(
-                self.site(), ctx.token, group.record, group.name, fresh=fresh(ctx)
+                self.site(ctx), ctx.token, group.record, group.name, fresh=fresh(ctx)
             )
         }
 
@@ -102,7 +104,7 @@ class Steps:
         } | self.plan.remote_groups
         new = [g for g in self.plan.security_groups if g.use is None]
         for group in new:
-            networks.set_rules(self.site(), ids[group.record.id], group.record, ids)
+            networks.set_rules(self.site(ctx), ids[group.record.id], group.record, ids)
         return {"groups": len(new)}
 
     def make_port(self, port: model.PlannedPort) -> Run:
@@ -111,7 +113,7 @@ class Steps:
 
         def run(ctx: StepContext) -> Json:
             made = networks.ensure_port(
-                self.site(),
+                self.site(ctx),
                 ctx.token,
                 record,
                 network_id=self._id(ctx, self.networks[record.network_id]),
@@ -137,7 +139,7 @@ class Steps:
         def run(ctx: StepContext) -> Json:
             late = [s for s in network.subnets if s.use is None and networks.dhcp_can_wait(s.record)]
             for subnet in late:
-                networks.enable_dhcp(self.site(), self._id(ctx, subnet))
+                networks.enable_dhcp(self.site(ctx), self._id(ctx, subnet))
             return {"subnets": len(late)}
 
         return run
@@ -145,7 +147,7 @@ class Steps:
     def remove(self, kind: Kind) -> Undo:
         def undo(ctx: StepContext, result: Json | None) -> None:
             known = result["id"] if result is not None else None
-            resources.remove(self.site(), kind, ctx.token, known, late=result is None)
+            resources.remove(self.site(ctx), kind, ctx.token, known, late=result is None)
 
         return undo
 
@@ -153,13 +155,13 @@ class Steps:
 
     def make_flavor(self, flavor: model.PlannedFlavor) -> Run:
         return lambda ctx: {
-            "id": build.ensure_flavor(self.site(), ctx.token, flavor.record, flavor.name, fresh=fresh(ctx))
+            "id": build.ensure_flavor(self.site(ctx), ctx.token, flavor.record, flavor.name, fresh=fresh(ctx))
         }
 
     def remove_flavor(self, ctx: StepContext, result: Json | None) -> None:
         """Unless others have come to use it meanwhile: flavors are everybody's."""
         own = tokens.job_prefix(ctx.job_id)  # its servers are deleted by now, whatever a list says
-        users = build.flavor_users(self.site(), result["id"], besides=own) if result is not None else []
+        users = build.flavor_users(self.site(ctx), result["id"], besides=own) if result is not None else []
         if users:
             ctx.event(
                 f"flavor {result['id'] if result else ''} is kept: {', '.join(sorted(users)[:5])} use it"
@@ -168,26 +170,26 @@ class Steps:
             self.remove("flavor")(ctx, result)
 
     def make_keypair(self, keypair: model.PlannedKeypair) -> Run:
-        return lambda _: {"id": build.ensure_keypair(self.site(), keypair.record, keypair.name)}
+        return lambda ctx: {"id": build.ensure_keypair(self.site(ctx), keypair.record, keypair.name)}
 
     def remove_keypair(self, keypair: model.PlannedKeypair) -> Undo:
         # The plan makes only those that were not there when it was made.
-        return lambda _ctx, _result: build.remove_keypair(self.site(), keypair.record, keypair.name)
+        return lambda ctx, _result: build.remove_keypair(self.site(ctx), keypair.record, keypair.name)
 
     def make_server_group(self, group: model.PlannedServerGroup) -> Run:
         return lambda ctx: {
-            "id": build.ensure_server_group(self.site(), ctx.token, group.record, fresh=fresh(ctx))
+            "id": build.ensure_server_group(self.site(ctx), ctx.token, group.record, fresh=fresh(ctx))
         }
 
     def remove_server(self, ctx: StepContext, result: Json | None) -> None:
         known = result["id"] if result is not None else None
-        build.remove_servers(self.site(), ctx.token, known, timeout=UNDO_SECONDS, late=result is None)
+        build.remove_servers(self.site(ctx), ctx.token, known, timeout=UNDO_SECONDS, late=result is None)
 
     def boot(self, server: model.PlannedServer) -> Run:
         """Boot with all its ports and volumes, and look that each volume became the device it was."""
 
         def run(ctx: StepContext) -> Json:
-            site = self.site()
+            site = self.site(ctx)
             server_id = build.ensure_server(
                 site,
                 ctx.token,
@@ -248,7 +250,7 @@ class Steps:
         record = server.record
 
         def run(ctx: StepContext) -> Json:
-            site, server_id = self.site(), ctx.result_of(server.step)["id"]
+            site, server_id = self.site(ctx), ctx.result_of(server.step)["id"]
             ready = wait_ready(
                 site,
                 record.name,

@@ -62,7 +62,7 @@ class House:
             applications.add(self.cloud.application)
         self.service = ProtectionService(
             self.database, Applications(applications), Sites(sites), self.store, self.engine,
-            lambda _: self.cloud.site, backups_per_site=2, **options,
+            self.cloud.clouds, backups_per_site=2, **options,
         )  # fmt: skip
         if launch:
             self.engine.launch()

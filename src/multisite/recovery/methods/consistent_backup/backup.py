@@ -86,8 +86,8 @@ class Run:
             site=site,
         )
 
-    def _site(self) -> CloudSite:
-        return self._dependencies.open(self._order.application.site)
+    def _site(self, ctx: StepContext) -> CloudSite:
+        return self._dependencies.sites.open(self._order.application.site, for_project=ctx.project_id)
 
     def _check(self, site: CloudSite) -> Checked:
         """Look again and refuse what has changed."""
@@ -97,13 +97,13 @@ class Run:
         return Checked(state.facts, self._plan.quiesced, self._plan.notes)
 
     def _capture(self, ctx: StepContext) -> Json:
-        site = self._site()
+        site = self._site(ctx)
         result = capture(site, self._plan, self._order.label, ctx)
         return {**result, "marks": self._marks(site, ctx)}
 
     def _undo_capture(self, ctx: StepContext, result: Json | None) -> None:
         known = None if result is None else result["snapshots"].values()
-        undo_capture(self._site(), self._plan, ctx, known)
+        undo_capture(self._site(ctx), self._plan, ctx, known)
 
     def _marks(self, site: CloudSite, ctx: StepContext) -> list[dict[str, str]]:
         """The newest matching console line of each server that was frozen; read when all are thawed again."""
@@ -126,7 +126,7 @@ class Run:
 
     def _backup(self, volume: PlannedVolume, ctx: StepContext) -> Json:
         """Back up the volume as its snapshot shows it; export the record at once, later the site may be gone."""
-        site = self._site()
+        site = self._site(ctx)
         snapshot = ctx.result_of("capture")["snapshots"][volume.id]
         for broken in [b for b in volumes.backups_by_token(site, ctx.token) if b.status.startswith("error")]:
             volumes.delete_backup(site, broken.id, backup_timeout(volume.size_gib))  # of an earlier attempt
@@ -178,7 +178,7 @@ class Run:
 
     def _undo_backup(self, volume: PlannedVolume, ctx: StepContext, result: Json | None) -> None:
         # Its token finds it, whether the end of the step is known or not.
-        site = self._site()
+        site = self._site(ctx)
         _remove_backups(site, volume, ctx)
         if result is None:
             time.sleep(LOOK_AGAIN_SECONDS)

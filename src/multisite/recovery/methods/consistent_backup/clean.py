@@ -17,7 +17,7 @@ from multisite.recovery.methods.consistent_backup.payload import NAME, backup_ti
 
 def clean_up(dependencies: ProtectDependencies, order: ProtectOrder, ctx: StepContext) -> Json:
     """Returns ``{"left": [what is left, in words]}``."""
-    site = dependencies.open(order.application.site)
+    site = dependencies.sites.open(order.application.site, for_project=ctx.project_id)
     earlier = dependencies.restore_points.list(application_id=order.application.id)
     ended = {r.job_id for r in earlier if r.job_id and r.state != RestorePointState.RUNNING}
     failed = {r.job_id for r in earlier if r.job_id and r.state == RestorePointState.FAILED} - {ctx.job_id}

@@ -94,7 +94,7 @@ class ConsistentBackup:
         backups: Any = order.data["backups"]
 
         def run(ctx: StepContext) -> Json:
-            site = dependencies.open(order.site)
+            site = dependencies.sites.open(order.site, for_project=ctx.project_id)
             for done, backup in enumerate(backups):
                 ctx.progress(done, len(backups), "backups")
                 volumes.delete_backup(site, backup["id"], timeout=backup_timeout(backup["size_gib"]))

@@ -109,8 +109,8 @@ def restore_steps(volume: PlannedVolume, target: RestoreTarget) -> list[Step]:
 
     def undo(ctx: StepContext, result: Json | None) -> None:
         if result is not None:
-            restore.remove_volume(target.open(), result["id"], UNDO_SECONDS)
-        restore.remove_by_token(target.open(), ctx.token, UNDO_SECONDS, late=result is None)
+            restore.remove_volume(target.open(ctx), result["id"], UNDO_SECONDS)
+        restore.remove_by_token(target.open(ctx), ctx.token, UNDO_SECONDS, late=result is None)
 
     title = f"Import {len(chain)} backup records of volume {name}"
     imports = Step(import_step, title, _import(chain, target), None, (), IMPORTS, target.name)
@@ -126,7 +126,7 @@ def _import(chain: Sequence[BackupRecord], target: RestoreTarget) -> Callable[[S
         imported = []
         for done, backup in enumerate(chain):
             ctx.progress(done, len(chain), "records")
-            if restore.import_record(target.open(), backup.id, backup.record, IMPORT_SECONDS):
+            if restore.import_record(target.open(ctx), backup.id, backup.record, IMPORT_SECONDS):
                 imported.append(backup.id)
         ctx.progress(len(chain), len(chain), "records")
         return {"imported": imported, "reused": len(chain) - len(imported)}
@@ -152,7 +152,7 @@ def _restore(
 
     def run(ctx: StepContext) -> Json:
         volume_id = restore.restore_volume(
-            target.open(),
+            target.open(ctx),
             ctx.token,
             wanted,
             timeout=RESTORE_SECONDS + RESTORE_SECONDS_PER_GIB * record.size_gib,

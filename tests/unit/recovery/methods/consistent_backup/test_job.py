@@ -46,7 +46,7 @@ class Bench:
         self.protections = protections
         self.errors = {}
         self.dependencies = ProtectDependencies(
-            lambda _: cloud.site, self.store, self.points, protections, self.errors.get, 2
+            cloud.clouds, self.store, self.points, protections, self.errors.get, 2
         )
         self.kind = protect_kind(self.dependencies, METHODS)
         self.protection = protections.add(
