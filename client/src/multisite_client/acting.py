@@ -19,3 +19,17 @@ class Acting(proxy.Proxy):
         exceptions.raise_from_response(answer)
         content: Json = answer.json() if answer.content else {}
         return content
+
+    def read(self, path: str) -> Json:
+        """GET, and the answer's body."""
+        answer = self.get(path)
+        exceptions.raise_from_response(answer)
+        content: Json = answer.json()
+        return content
+
+    def remove(self, path: str, **query: str) -> str | None:
+        """DELETE; the id of the job that carries it out, None when nothing was left to do."""
+        answer = self.delete(path, params=query)
+        exceptions.raise_from_response(answer)
+        job_id: str | None = answer.json()["job_id"]
+        return job_id

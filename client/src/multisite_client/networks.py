@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from openstack import exceptions
-
 from multisite_client.acting import Acting
 from multisite_client.resources import Json, StretchedNetwork
 
@@ -20,10 +18,7 @@ class NetworkVerbs(Acting):
 
     def get_stretched_network(self, id: str) -> Json:
         """``network``, ``sites``, ``ports`` and ``counts``, looked at now; by id or name."""
-        answer = self.get(f"/stretched-networks/{id}")
-        exceptions.raise_from_response(answer)
-        found: Json = answer.json()
-        return found
+        return self.read(f"/stretched-networks/{id}")
 
     def preview_stretch(self, **order: Any) -> Json:
         """What stretching would do; changes nothing."""

@@ -16,16 +16,11 @@ class PlaneVerbs(Acting):
 
     def planes(self, application: str) -> list[Json]:
         """All planes of an application, with what is there of each."""
-        answer = self.get(f"/applications/{application}/planes")
-        exceptions.raise_from_response(answer)
-        found: list[Json] = answer.json()["planes"]
+        found: list[Json] = self.read(f"/applications/{application}/planes")["planes"]
         return found
 
     def get_plane(self, application: str, name: str) -> Json:
-        answer = self.get(f"/applications/{application}/planes/{name}")
-        exceptions.raise_from_response(answer)
-        found: Json = answer.json()
-        return found
+        return self.read(f"/applications/{application}/planes/{name}")
 
     def describe_planes(
         self, application: str, planes: Sequence[Mapping[str, Any]], sites: Sequence[str] = ()
@@ -50,7 +45,7 @@ class PlaneVerbs(Acting):
         return self.act(f"/applications/{application}/planes/{name}/check")
 
     def repair_plane(self, application: str, name: str) -> str | None:
-        """Mend what can be mended; the id of the job, None when there is nothing to mend."""
+        """Repair what can be repaired; the id of the job, None when there is nothing to do."""
         job_id: str | None = self.act(f"/applications/{application}/planes/{name}/repair")["job_id"]
         return job_id
 
@@ -62,10 +57,7 @@ class PlaneVerbs(Acting):
         The id of the job, None when nothing of it was there.
         """
         query = {**({"without": ",".join(without)} if without else {}), **({"left": "true"} if left else {})}
-        answer = self.delete(f"/applications/{application}/planes/{name}/realization", params=query)
-        exceptions.raise_from_response(answer)
-        job_id: str | None = answer.json()["job_id"]
-        return job_id
+        return self.remove(f"/applications/{application}/planes/{name}/realization", **query)
 
     def forget_plane_left(self, application: str, name: str, sites: Sequence[str]) -> Json:
         """Forget what is left of it in sites that will not come back; the plane."""

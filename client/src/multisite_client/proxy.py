@@ -94,10 +94,7 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
     def delete_restore_point(self, id: str) -> str | None:
         """Delete one with its backups; returns the id of the job, None when nothing was left to do."""
-        answer = self.delete(f"/restore-points/{id}")
-        exceptions.raise_from_response(answer)
-        job_id: str | None = answer.json()["job_id"]
-        return job_id
+        return self.remove(f"/restore-points/{id}")
 
     def rescan_restore_points(self) -> list[Json]:
         """Let the service read the backup store again."""
@@ -203,7 +200,7 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
     def delete_address(self, id: str) -> str | None:
         """Returns the id of the job, None when nothing was left to do."""
-        return self._job_of_deletion(f"/addresses/{id}")
+        return self.remove(f"/addresses/{id}")
 
     def paths(self) -> Iterator[Path]:
         """The project's L3 paths."""
@@ -222,17 +219,11 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
     def delete_path(self, id: str) -> str | None:
         """Returns the id of the job, None when nothing was left to do."""
-        return self._job_of_deletion(f"/paths/{id}")
+        return self.remove(f"/paths/{id}")
 
     def measure(self, **attrs: Any) -> Json:
         """Measure an address from where the service runs (``address``, ``way``, ``count``, ``interval``)."""
         return self.act("/probes", attrs)
-
-    def _job_of_deletion(self, path: str) -> str | None:
-        answer = self.delete(path)
-        exceptions.raise_from_response(answer)
-        job_id: str | None = answer.json()["job_id"]
-        return job_id
 
 
 def _question(restore_point: str, target_site: str, mapping: Mapping[str, Any]) -> Json:

@@ -1,4 +1,4 @@
-"""What the API shows, as openstacksdk resources: whatever an answer holds is an attribute of the resource.
+"""What the API shows, as openstacksdk resources: every field of an answer is an attribute of the resource.
 
 Fields are described in the OpenAPI document; only what requests are made of, and what means something to openstacksdk
 itself, is named here.

@@ -8,9 +8,28 @@ from typing import Any
 from osc_lib.exceptions import CommandError
 
 from multisite_client.osc import refs
-from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, attributes, lines, shown, table
+from multisite_client.osc.base import Row, ShowOne, lines
+from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun
 
-_ORDER = ("name", "id", "site", "members", "metadata_tag", "project_id", "created_at")
+
+def _member(member: dict[str, Any]) -> str:
+    quiesce = "" if member["quiesce"] else " (never quiesced)"
+    return f"{member['order']}. {member['server_name']} {member['server_id']}{quiesce}"
+
+
+def _names(members: list[dict[str, Any]]) -> str:
+    return ", ".join(member["server_name"] for member in members)
+
+
+APPLICATION = Noun(
+    "application",
+    "Application (name or id)",
+    ("name", "id", "site", "members", "metadata_tag", "project_id", "created_at"),
+    {"ID": "id", "Name": "name", "Site": "site", "Servers": "members", "Created at": "created_at"},
+    {"members": lines(_member)},
+    {"members": _names},
+    hidden=("servers",),  # only said when creating
+)
 
 
 class Create(ShowOne):
@@ -38,47 +57,25 @@ class Create(ShowOne):
         if parsed_args.server:
             what = {"servers": [_server(text) for text in parsed_args.server]}
         site = refs.site(self.client, parsed_args.site)
-        made = self.client.create_application(name=parsed_args.name, site=site, **what)
-        return _shown(made)
+        return APPLICATION.row(self.client.create_application(name=parsed_args.name, site=site, **what))
 
 
-class List(Lister):
+class List(ListNoun):
     """List applications"""
 
-    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
-        columns = {
-            "ID": "id",
-            "Name": "name",
-            "Site": "site",
-            "Servers": "members",
-            "Created at": "created_at",
-        }
-        return table(self.client.applications(), columns, {"members": _names})
+    noun = APPLICATION
 
 
-class Show(ShowOne):
+class Show(ShowNoun):
     """Show an application"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_application(super().get_parser(prog_name))
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        return _shown(self.client.get_application(refs.application(self.client, parsed_args.application)))
+    noun = APPLICATION
 
 
-class Delete(Command):
+class Delete(DeleteNoun):
     """Delete an application; its servers and restore points are kept"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_application(super().get_parser(prog_name))
-
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        self.client.delete_application(refs.application(self.client, parsed_args.application))
-
-
-def _with_application(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("application", metavar="<application>", help="Application (name or id)")
-    return parser
+    noun = APPLICATION
 
 
 def _server(text: str) -> dict[str, Any]:
@@ -86,17 +83,3 @@ def _server(text: str) -> dict[str, Any]:
     if option not in ("", "no-quiesce"):
         raise CommandError(f"--server {text}: {option!r} is unknown; only 'no-quiesce' may follow a server")
     return {"id": server, "quiesce": option != "no-quiesce"}
-
-
-def _shown(item: Any) -> Row:
-    fields = {k: v for k, v in attributes(item).items() if k != "servers"}  # only said when creating
-    return shown(fields, _ORDER, {"members": lines(_member)})
-
-
-def _member(member: dict[str, Any]) -> str:
-    quiesce = "" if member["quiesce"] else " (never quiesced)"
-    return f"{member['order']}. {member['server_name']} {member['server_id']}{quiesce}"
-
-
-def _names(members: list[dict[str, Any]]) -> str:
-    return ", ".join(member["server_name"] for member in members)

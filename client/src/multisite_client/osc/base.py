@@ -73,9 +73,9 @@ def attributes(item: Any) -> dict[str, Any]:
     return {k: v for k, v in fields.items() if not (k == "name" and v is None)}
 
 
-def shown(item: Any, order: Sequence[str], formats: Formats | None = None) -> Row:
+def shown(item: Any, order: Sequence[str], formats: Formats | None = None, hidden: Sequence[str] = ()) -> Row:
     """Fields and values of an object: ``order`` first; ``formats`` say how people see a complex value."""
-    fields = attributes(item)
+    fields = {name: value for name, value in attributes(item).items() if name not in hidden}
     names = [n for n in order if n in fields] + sorted(n for n in fields if n not in order)
     chosen = formats or {}
     values = (_formatted(fields[n], chosen.get(n)) for n in names)

@@ -5,8 +5,38 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from multisite_client.osc import progress
-from multisite_client.osc.base import Lister, Row, ShowOne, Table, table
+from multisite_client.osc import progress, refs
+from multisite_client.osc.base import Lister, Row, Table, lines, seconds
+from multisite_client.osc.noun import Noun, ShowNoun
+from multisite_client.osc.status import waits
+
+
+def _step(step: dict[str, Any]) -> str:
+    elapsed = "" if step["elapsed"] is None else f"  {seconds(step['elapsed'])}"
+    text = f"{step['state']:<8} {step['title']}{elapsed}" + (f"  {step['error']}" if step["error"] else "")
+    return f"{text}  {waits(step)}".rstrip()
+
+
+def _entry(entry: dict[str, Any]) -> str:
+    return f"{entry['at']} {entry['message']}"
+
+
+JOB = Noun(
+    "job",
+    "Job (id)",
+    (
+        "id", "title", "state", "error", "steps", "worker", "kind", "subject", "requested_by", "created_at",
+        "started_at", "ended_at",
+    ),
+    {
+        "ID": "id", "Title": "title", "State": "state", "Requested by": "requested_by", "Created at": "created_at",
+        "Ended at": "ended_at",
+    },
+    {"steps": lines(_step), "journal": lines(_entry)},
+    {},
+    find=refs.as_given,
+    hidden=("settled", "cancel_requested"),
+)  # fmt: skip
 
 
 class List(Lister):
@@ -23,53 +53,36 @@ class List(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         query = {n: getattr(parsed_args, n) for n in ("state", "subject", "limit") if getattr(parsed_args, n)}
-        columns = {
-            "ID": "id",
-            "Title": "title",
-            "State": "state",
-            "Requested by": "requested_by",
-            "Created at": "created_at",
-            "Ended at": "ended_at",
-        }
-        return table(self.client.jobs(**query), columns)
+        return JOB.table(self.client.jobs(**query))
 
 
-class Show(ShowOne):
+class Show(ShowNoun):
     """Show a job, its steps and its journal"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_job(super().get_parser(prog_name))
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        return progress.shown_job(self.client.get_job(parsed_args.job))
+    noun = JOB
 
 
-class Watch(ShowOne):
+class Watch(ShowNoun):
     """Watch a job until it ends or pauses; exit status 1 when it failed"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_job(super().get_parser(prog_name))
+    noun = JOB
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        wanted = ("done", "undone")
-        return progress.shown_job(progress.follow(self, parsed_args.job, parsed_args, *wanted))
+        return JOB.row(progress.follow(self, parsed_args.job, parsed_args, "done", "undone"))
 
 
-class _Act(ShowOne):
+class _Act(ShowNoun):
     """An action on a job, then watching it."""
 
+    noun, waits = JOB, True
     verb = ""
     wanted: tuple[str, ...] = ("done",)
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return progress.add_options(_with_job(super().get_parser(prog_name)))
-
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        verb: Any = getattr(self.client, f"{self.verb}_job")
-        verb(parsed_args.job)
+        getattr(self.client, f"{self.verb}_job")(parsed_args.job)
         if parsed_args.no_wait:
             return ("job_id",), (parsed_args.job,)
-        return progress.shown_job(progress.follow(self, parsed_args.job, parsed_args, *self.wanted))
+        return JOB.row(progress.follow(self, parsed_args.job, parsed_args, *self.wanted))
 
 
 class Cancel(_Act):
@@ -90,8 +103,3 @@ class Undo(_Act):
 
     verb = "undo"
     wanted = ("undone",)
-
-
-def _with_job(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("job", metavar="<job>", help="Job (id)")
-    return parser

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multisite_client.osc.base import seconds
-from multisite_client.osc.progress import JobStatus, amount, waits
+from multisite_client.osc.status import JobStatus, amount, waits
 
 _MARKS = {
     "waiting": ("·", "dim"),
@@ -30,7 +30,7 @@ _AROUND = 6
 
 
 class Live:
-    """A ``progress.View``."""
+    """A ``status.View``."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, highlight=False)

@@ -7,12 +7,26 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc import findings, progress, refs
+from multisite_client.osc import findings, progress
 from multisite_client.osc.address import member
-from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, lines, shown, table
+from multisite_client.osc.base import Row, ShowOne, lines, shown
+from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, finish
 
-_ORDER = (
-    "id", "name", "state", "sentence", "lets_in", "ends", "measure", "error", "job_id", "requested_by", "created_at",
+
+def _end(end: dict[str, Any]) -> str:
+    return f"{end['site']}: {end['address'] or 'no address yet'} -> port {end['port_id']}"
+
+
+PATH = Noun(
+    "path",
+    "L3 path (id or name)",
+    (
+        "id", "name", "state", "sentence", "lets_in", "ends", "measure", "error", "job_id", "requested_by",
+        "created_at",
+    ),
+    {"ID": "id", "Name": "name", "State": "state", "Lets in": "lets_in", "Ends": "ends"},
+    {"ends": lines(_end), "measure": lines(str)},
+    {"ends": lambda ends: ", ".join(end["site"] for end in ends)},
 )  # fmt: skip
 
 
@@ -47,62 +61,33 @@ class Create(ShowOne):
             protocol=protocol,
             port=int(number) if number else None,
         )
-        if not parsed_args.no_wait:
-            progress.follow(self, started["job_id"], parsed_args)
-            return _shown(self.client.get_path(started["path"]["id"]))
-        return _shown(started["path"])
+        return finish(self, PATH, started, parsed_args)
 
 
-class List(Lister):
+class List(ListNoun):
     """List L3 paths"""
 
-    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
-        columns = {"ID": "id", "Name": "name", "State": "state", "Lets in": "lets_in", "Ends": "ends"}
-        return table(self.client.paths(), columns, {"ends": lambda ends: ", ".join(e["site"] for e in ends)})
+    noun = PATH
 
 
-class Show(ShowOne):
+class Show(ShowNoun):
     """Show an L3 path, and how to measure it from its ends"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_path(super().get_parser(prog_name))
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        return _shown(self.client.get_path(refs.path(self.client, parsed_args.path)))
+    noun = PATH
 
 
-class Check(ShowOne):
+class Check(ShowNoun):
     """Check an L3 path for drift on both sides; exit status 1 when there is, 2 when it is unknown"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_path(super().get_parser(prog_name))
+    noun = PATH
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        found = self.client.check_path(refs.path(self.client, parsed_args.path))
+        found = self.client.check_path(self.id(parsed_args))
         self.exit_status = findings.exit_status(found["in_sync"])
         return shown(found, ("in_sync", "findings"), {"findings": findings.as_lines})
 
 
-class Delete(Command):
+class Delete(DeleteNoun):
     """Remove an L3 path from both sites"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return progress.add_options(_with_path(super().get_parser(prog_name)))
-
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        job_id = self.client.delete_path(refs.path(self.client, parsed_args.path))
-        if job_id is not None and not parsed_args.no_wait:
-            progress.follow(self, job_id, parsed_args, "undone")
-
-
-def _shown(path: Any) -> Row:
-    return shown(path, _ORDER, {"ends": lines(_end), "measure": lines(str)})
-
-
-def _end(end: dict[str, Any]) -> str:
-    return f"{end['site']}: {end['address'] or 'no address yet'} -> port {end['port_id']}"
-
-
-def _with_path(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("path", metavar="<path>", help="L3 path (id or name)")
-    return parser
+    noun, waits, wanted = PATH, True, "undone"

@@ -12,6 +12,7 @@ import yaml
 from osc_lib.exceptions import CommandError
 
 from multisite_client.osc import findings, progress, refs
+from multisite_client.osc.application import APPLICATION
 from multisite_client.osc.base import Formats, Lister, Row, ShowOne, Table, lines, shown, table
 
 _ORDER = (
@@ -26,7 +27,7 @@ class Set(Lister):
     """Set the description of all planes of an application; realized ones must not change"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = _with_application(super().get_parser(prog_name))
+        parser = APPLICATION.argument(super().get_parser(prog_name))
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument(
             "--planes",
@@ -56,7 +57,7 @@ class Set(Lister):
             sites = sites or said
         else:
             planes = [read_option(text) for text in parsed_args.plane]
-        application = refs.application(self.client, parsed_args.application)
+        application = APPLICATION.id(self.client, parsed_args.application)
         return _table(self.client.describe_planes(application, planes, sites))
 
 
@@ -64,10 +65,10 @@ class List(Lister):
     """List the planes of an application"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_application(super().get_parser(prog_name))
+        return APPLICATION.argument(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        return _table(self.client.planes(refs.application(self.client, parsed_args.application)))
+        return _table(self.client.planes(APPLICATION.id(self.client, parsed_args.application)))
 
 
 class Show(ShowOne):
@@ -77,7 +78,7 @@ class Show(ShowOne):
         return _with_plane(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        application = refs.application(self.client, parsed_args.application)
+        application = APPLICATION.id(self.client, parsed_args.application)
         return _shown(self.client.get_plane(application, parsed_args.plane))
 
 
@@ -90,7 +91,7 @@ class Realize(ShowOne):
         return progress.add_options(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        application, name = refs.application(self.client, parsed_args.application), parsed_args.plane
+        application, name = APPLICATION.id(self.client, parsed_args.application), parsed_args.plane
         found = self.client.preview_plane(application, name)
         if parsed_args.preview or not found["startable"]:
             self.exit_status = findings.startable(found)
@@ -117,7 +118,7 @@ class Remove(ShowOne):
         return progress.add_options(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        application, name = refs.application(self.client, parsed_args.application), parsed_args.plane
+        application, name = APPLICATION.id(self.client, parsed_args.application), parsed_args.plane
         without = tuple(refs.site(self.client, site) for site in parsed_args.without)
         job_id = self.client.remove_plane(application, name, without=without, left=parsed_args.left)
         # A plane that is removed as a whole is a job undone; unstretching, or leaving sites out, is a job done.
@@ -137,7 +138,7 @@ class Forget(ShowOne):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        application = refs.application(self.client, parsed_args.application)
+        application = APPLICATION.id(self.client, parsed_args.application)
         return _shown(self.client.forget_plane_left(application, parsed_args.plane, parsed_args.site))
 
 
@@ -189,7 +190,7 @@ _PREVIEW_FORMATS: Formats = {"actions": lines(str), "notes": lines(str), "proble
 
 
 def _shown(plane: Mapping[str, Any]) -> Row:
-    return shown({k: v for k, v in plane.items() if k != "why"}, _ORDER, _FORMATS)  # ``explained`` says why
+    return shown(plane, _ORDER, _FORMATS, ("why",))  # ``explained`` says why
 
 
 def _table(planes: list[dict[str, Any]]) -> Table:
@@ -200,11 +201,6 @@ def _table(planes: list[dict[str, Any]]) -> Table:
     return table(planes, columns, _FORMATS)
 
 
-def _with_application(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("application", metavar="<application>", help="Application (name or id)")
-    return parser
-
-
 def _with_plane(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    _with_application(parser).add_argument("plane", metavar="<plane>", help="Name of the plane")
+    APPLICATION.argument(parser).add_argument("plane", metavar="<plane>", help="Name of the plane")
     return parser

@@ -1,4 +1,4 @@
-"""``openstack multisite application plane check|repair``: whether planes still are what was made, and mending them."""
+"""``openstack multisite application plane check|repair``: whether planes are still as they were made, and repair."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from multisite_client.osc import findings, progress, refs
+from multisite_client.osc import findings, progress
+from multisite_client.osc.application import APPLICATION
 from multisite_client.osc.base import Lister, Table, table
 
 IN_SYNC, DRIFT, UNKNOWN = "in-sync", "drift", "unknown"
@@ -21,14 +22,14 @@ class Check(Lister):
     """Compare planes with what their sites have; exit status 1 when something differs, 2 when it is unknown"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = _with_application(super().get_parser(prog_name))
+        parser = APPLICATION.argument(super().get_parser(prog_name))
         parser.add_argument(
             "plane", metavar="<plane>", nargs="?", help="Name of the plane (default: all of the application)"
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        application = refs.application(self.client, parsed_args.application)
+        application = APPLICATION.id(self.client, parsed_args.application)
         if parsed_args.plane is not None:
             rows = list(
                 compared(self.client, application, self.client.get_plane(application, parsed_args.plane))
@@ -47,12 +48,12 @@ class Repair(Lister):
     """Repair what is missing or disabled of a plane, removing nothing, then check it; exit status as of check"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = _with_application(super().get_parser(prog_name))
+        parser = APPLICATION.argument(super().get_parser(prog_name))
         parser.add_argument("plane", metavar="<plane>", help="Name of the plane")
         return progress.add_options(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        application, name = refs.application(self.client, parsed_args.application), parsed_args.plane
+        application, name = APPLICATION.id(self.client, parsed_args.application), parsed_args.plane
         job_id = self.client.repair_plane(application, name)
         if job_id is not None and not parsed_args.no_wait:
             progress.follow(self, job_id, parsed_args, "done")
@@ -92,8 +93,3 @@ def _of_any(client: Any, application: str, plane: Mapping[str, Any]) -> Iterator
             "state": plane["state"],
             "what": plane["error"] or plane["sentence"],
         }
-
-
-def _with_application(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("application", metavar="<application>", help="Application (name or id)")
-    return parser

@@ -7,13 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc.base import Row, attributes, lines, seconds, shown
+from multisite_client.osc.base import seconds
+from multisite_client.osc.status import JobStatus, View, amount, moment, waits
 
 if TYPE_CHECKING:
     from multisite_client.proxy import Proxy
@@ -27,41 +28,6 @@ AWAY = (502, 503, 504)
 """What a proxy says of a service that restarts, and the service of a Keystone that does not answer."""
 LINE_EVERY = 1.0
 """Seconds between two lines about the same step while only its amount changes."""
-
-_ORDER = (
-    "id", "title", "state", "error", "steps", "worker", "kind", "subject", "requested_by", "created_at",
-    "started_at", "ended_at",
-)  # fmt: skip
-
-
-@dataclass
-class JobStatus:
-    """What is known of a job; ``at`` is when (monotonic) it was last told in full."""
-
-    job: dict[str, Any]
-    at: float
-    begun: float
-    problem: str | None = None
-
-    def total(self) -> float:
-        """Seconds since the job was accepted, until its end."""
-        if self.job["settled"] and self.job["ended_at"]:
-            return (_moment(self.job["ended_at"]) - _moment(self.job["created_at"])).total_seconds()
-        return time.monotonic() - self.begun
-
-    def elapsed(self, step: dict[str, Any]) -> float | None:
-        """Seconds of a step; of one that runs they pass between two answers too."""
-        told = step["elapsed"]
-        if told is None or step["state"] not in ("running", "undoing"):
-            return float(told) if told is not None else None
-        return float(told) + time.monotonic() - self.at
-
-
-class View(Protocol):
-    """Somewhere to show what is seen."""
-
-    def update(self, status: JobStatus) -> None: ...
-    def close(self, status: JobStatus) -> None: ...
 
 
 def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -133,12 +99,6 @@ def failure(job: dict[str, Any]) -> str:
     return "\n".join(text)
 
 
-def shown_job(job: Any) -> Row:
-    """A job as an object."""
-    fields = {k: v for k, v in attributes(job).items() if k not in ("settled", "cancel_requested")}
-    return shown(fields, _ORDER, {"steps": lines(_step), "journal": lines(_entry)})
-
-
 @dataclass
 class Lines:
     """A line per change, for pipes and logs."""
@@ -204,26 +164,9 @@ def line(status: JobStatus, step: dict[str, Any]) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def waits(step: dict[str, Any]) -> str:
-    """``waits for limit backup:paris``, or nothing."""
-    return f"waits for {step['waits']}" if step.get("waits") else ""
-
-
-def amount(step: dict[str, Any]) -> str:
-    """``0.4/1.0 GiB``, or what is known of it."""
-    if step["done"] is None:
-        return ""
-    total = "" if step["total"] is None else f"/{_number(step['total'])}"
-    return f"{_number(step['done'])}{total} {step['unit']}".rstrip()
-
-
 def _facts(step: dict[str, Any]) -> tuple[Any, ...]:
     """What is worth a new line when it changes."""
     return step["state"], step["done"], step["total"], step["detail"], step.get("waits")
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if float(value).is_integer() and value >= 10 else f"{value:.1f}"
 
 
 def _view(app: Any, parsed: argparse.Namespace) -> View:
@@ -242,19 +185,5 @@ def _age(job: dict[str, Any], date: str | None) -> float:
     told = parsedate_to_datetime(date)
     if told.tzinfo is None:  # a header that passed a careless proxy; HTTP knows only UTC
         told = told.replace(tzinfo=UTC)
-    age = (told - _moment(job["created_at"])).total_seconds()
+    age = (told - moment(job["created_at"])).total_seconds()
     return max(0.0, age)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _step(step: dict[str, Any]) -> str:
-    elapsed = "" if step["elapsed"] is None else f"  {seconds(step['elapsed'])}"
-    text = f"{step['state']:<8} {step['title']}{elapsed}" + (f"  {step['error']}" if step["error"] else "")
-    return f"{text}  {waits(step)}".rstrip()
-
-
-def _entry(entry: dict[str, Any]) -> str:
-    return f"{entry['at']} {entry['message']}"

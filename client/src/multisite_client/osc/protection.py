@@ -6,18 +6,29 @@ import argparse
 from typing import Any
 
 from multisite_client.osc import progress, refs
-from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, shown, table
-from multisite_client.osc.restore_point import shown_point
+from multisite_client.osc.application import APPLICATION
+from multisite_client.osc.base import Row, ShowOne
+from multisite_client.osc.job import JOB
+from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun
+from multisite_client.osc.restore_point import RESTORE_POINT
 
-_ORDER = ("id", "application", "method", "site", "target_site", "quiesce", "freeze_timeout", "full_every")
+PROTECTION = Noun(
+    "protection",
+    "Protection (id, or its application's name)",
+    ("id", "application", "method", "site", "target_site", "quiesce", "freeze_timeout", "full_every"),
+    {
+        "ID": "id", "Application": "application", "Method": "method", "Site": "site", "Target site": "target_site",
+        "Last restore point": "last_restore_point",
+    },
+    find=refs.protection,
+)  # fmt: skip
 
 
 class Create(ShowOne):
     """Create a protection: how an application is protected"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("application", metavar="<application>", help="Application (name or id)")
+        parser = APPLICATION.argument(super().get_parser(prog_name))
         parser.add_argument(
             "--method", metavar="<method>", default="consistent-backup", help="Protection method"
         )
@@ -49,7 +60,7 @@ class Create(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         wanted: dict[str, Any] = {
-            "application": refs.application(self.client, parsed_args.application),
+            "application": APPLICATION.id(self.client, parsed_args.application),
             "method": parsed_args.method,
             "target_site": parsed_args.target_site and refs.site(self.client, parsed_args.target_site),
             "freeze_timeout": parsed_args.freeze_timeout,
@@ -59,70 +70,46 @@ class Create(ShowOne):
             "quiesce": False if parsed_args.no_quiesce else None,
         }
         given = {name: value for name, value in wanted.items() if value is not None}
-        return shown(self.client.create_protection(**given), _ORDER)
+        return PROTECTION.row(self.client.create_protection(**given))
 
 
-class List(Lister):
+class List(ListNoun):
     """List protections"""
 
-    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
-        columns = {
-            "ID": "id",
-            "Application": "application",
-            "Method": "method",
-            "Site": "site",
-            "Target site": "target_site",
-            "Last restore point": "last_restore_point",
-        }
-        return table(self.client.protections(), columns)
+    noun = PROTECTION
 
 
-class Show(ShowOne):
+class Show(ShowNoun):
     """Show a protection"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_protection(super().get_parser(prog_name))
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        id = refs.protection(self.client, parsed_args.protection)
-        return shown(self.client.get_protection(id), _ORDER)
+    noun = PROTECTION
 
 
-class Run(ShowOne):
+class Run(ShowNoun):
     """Run a protection: create a restore point and wait for it; exit status 1 when that fails"""
 
+    noun, waits = PROTECTION, True
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = _with_protection(super().get_parser(prog_name))
+        parser = super().get_parser(prog_name)
         kind = parser.add_mutually_exclusive_group()
         kind.add_argument("--full", action="store_true", help="Full backups")
         kind.add_argument(
             "--incremental", action="store_true", help="Incremental backups (refused without a full one)"
         )
-        progress.add_options(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         incremental = True if parsed_args.incremental else (False if parsed_args.full else None)
-        job_id = self.client.run_protection(refs.protection(self.client, parsed_args.protection), incremental)
+        job_id = self.client.run_protection(self.id(parsed_args), incremental)
         if parsed_args.no_wait:
             return ("job_id",), (job_id,)
         job = progress.follow(self, job_id, parsed_args)
         made = [p for p in self.client.restore_points() if p.job_id == job_id]
-        return shown_point(made[0]) if made else progress.shown_job(job)
+        return RESTORE_POINT.row(made[0]) if made else JOB.row(job)
 
 
-class Delete(Command):
+class Delete(DeleteNoun):
     """Delete a protection; its restore points are kept"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_protection(super().get_parser(prog_name))
-
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        self.client.delete_protection(refs.protection(self.client, parsed_args.protection))
-
-
-def _with_protection(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument(
-        "protection", metavar="<protection>", help="Protection (id, or its application's name)"
-    )
-    return parser
+    noun = PROTECTION

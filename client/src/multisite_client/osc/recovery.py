@@ -8,7 +8,9 @@ from typing import Any
 from osc_lib.exceptions import CommandError
 
 from multisite_client.osc import findings, preview, progress, refs
-from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, pairs, seconds, shown, table
+from multisite_client.osc.base import Row, ShowOne, lines, pairs, seconds, shown
+from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, finish
+from multisite_client.osc.restore_point import RESTORE_POINT
 
 _KINDS = {
     "network": "networks",
@@ -18,9 +20,27 @@ _KINDS = {
     "keypair": "keypairs",
     "security-group": "security_groups",
 }
-_ORDER = (
-    "id", "application", "state", "target_site", "restore_point_id", "rto_seconds", "rpo_seconds", "servers",
-    "error", "job_id", "requested_by", "created_at", "ended_at",
+
+
+def _server(server: dict[str, Any]) -> str:
+    return " ".join(str(value) for value in server.values() if isinstance(value, str | int | float))
+
+
+RECOVERY = Noun(
+    "recovery",
+    "Recovery (id, or an application's name: its newest)",
+    (
+        "id", "application", "state", "target_site", "restore_point_id", "rto_seconds", "rpo_seconds", "servers",
+        "error", "job_id", "requested_by", "created_at", "ended_at",
+    ),
+    {
+        "ID": "id", "Application": "application", "Target site": "target_site", "State": "state",
+        "RTO": "rto_seconds", "RPO": "rpo_seconds", "Created at": "created_at",
+    },
+    {"servers": lines(_server), "mapping": pairs},
+    {"rto_seconds": seconds, "rpo_seconds": seconds},
+    plural="recoveries",
+    find=refs.recovery,
 )  # fmt: skip
 
 
@@ -71,85 +91,41 @@ class Start(ShowOne):
             )
         confirmed = {"confirm": parsed_args.yes_recover, "preview": found["digest"]}
         started = self.client.start_recovery(*question, **confirmed)
-        return _finish(self, started, parsed_args)
+        return finish(self, RECOVERY, started, parsed_args)
 
 
-class List(Lister):
+class List(ListNoun):
     """List recoveries"""
 
-    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
-        columns = {
-            "ID": "id",
-            "Application": "application",
-            "Target site": "target_site",
-            "State": "state",
-            "RTO": "rto_seconds",
-            "RPO": "rpo_seconds",
-            "Created at": "created_at",
-        }
-        return table(self.client.recoveries(), columns, {"rto_seconds": seconds, "rpo_seconds": seconds})
+    noun = RECOVERY
 
 
-class Show(ShowOne):
+class Show(ShowNoun):
     """Show a recovery"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_recovery(super().get_parser(prog_name))
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        return _shown(self.client.get_recovery(refs.recovery(self.client, parsed_args.recovery)))
+    noun = RECOVERY
 
 
-class Resume(ShowOne):
+class Resume(ShowNoun):
     """Resume a paused recovery; what it made already is kept"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return progress.add_options(_with_recovery(super().get_parser(prog_name)))
+    noun, waits = RECOVERY, True
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        started = self.client.resume_recovery(refs.recovery(self.client, parsed_args.recovery))
-        return _finish(self, started, parsed_args)
+        return finish(self, RECOVERY, self.client.resume_recovery(self.id(parsed_args)), parsed_args)
 
 
-class Undo(ShowOne):
+class Undo(ShowNoun):
     """Undo a recovery: remove everything it made at the target, in reverse order"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return progress.add_options(_with_recovery(super().get_parser(prog_name)))
+    noun, waits = RECOVERY, True
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        started = self.client.undo_recovery(refs.recovery(self.client, parsed_args.recovery))
-        return _finish(self, started, parsed_args, wanted="undone")
-
-
-def _finish(command: Any, started: dict[str, Any], parsed: argparse.Namespace, wanted: str = "done") -> Row:
-    if parsed.no_wait:
-        return _shown(started["recovery"])
-    progress.follow(command, started["job_id"], parsed, wanted)
-    return _shown(command.client.get_recovery(started["recovery"]["id"]))
-
-
-def _shown(recovery: Any) -> Row:
-    return shown(recovery, _ORDER, {"servers": lines(_server), "mapping": pairs})
-
-
-def _server(server: dict[str, Any]) -> str:
-    return " ".join(str(value) for value in server.values() if isinstance(value, str | int | float))
-
-
-def _with_recovery(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument(
-        "recovery", metavar="<recovery>", help="Recovery (id, or an application's name: its newest)"
-    )
-    return parser
+        return finish(self, RECOVERY, self.client.undo_recovery(self.id(parsed_args)), parsed_args, "undone")
 
 
 def _with_question(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument(
-        "restore_point",
-        metavar="<restore point>",
-        help="Restore point (id, or an application's name: its newest)",
-    )
+    RESTORE_POINT.argument(parser)
     parser.add_argument("--target-site", metavar="<site>", required=True, help="Site to recover in")
     parser.add_argument(
         "--map",
@@ -183,7 +159,7 @@ def _question(client: Any, parsed: argparse.Namespace) -> tuple[str, str, dict[s
         mapping.setdefault(kind, {})[source] = target
     flags = ("create_missing_flavors", "source_is_fenced", "ready_console", "ready_timeout")
     mapping |= {name: getattr(parsed, name) for name in flags if getattr(parsed, name)}
-    point = refs.restore_point(client, parsed.restore_point)
+    point = RESTORE_POINT.id(client, parsed.restore_point)
     return point, refs.site(client, parsed.target_site), mapping
 
 

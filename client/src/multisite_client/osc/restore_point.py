@@ -6,22 +6,34 @@ import argparse
 from typing import Any
 
 from multisite_client.osc import progress, refs
-from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, seconds, shown, table
+from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, seconds
+from multisite_client.osc.job import JOB
+from multisite_client.osc.noun import Noun, ShowNoun
 
-_ORDER = (
-    "id", "application", "state", "created_at", "consistent_at", "incremental", "quiesced", "frozen_seconds",
-    "frozen", "marks", "size_gib", "method", "error",
+
+def _window(window: dict[str, Any]) -> str:
+    return f"{window.get('server_name', '?')} {float(window.get('seconds', 0)):.2f} s"
+
+
+def _mark(mark: dict[str, Any]) -> str:
+    return f"{mark.get('server_name', '?')}: {mark.get('text', '')}"
+
+
+RESTORE_POINT = Noun(
+    "restore_point",
+    "Restore point (id, or an application's name: its newest)",
+    (
+        "id", "application", "state", "created_at", "consistent_at", "incremental", "quiesced", "frozen_seconds",
+        "frozen", "marks", "size_gib", "method", "error",
+    ),
+    {
+        "ID": "id", "Application": "application", "State": "state", "Consistent at": "consistent_at",
+        "Incremental": "incremental", "Frozen": "frozen_seconds", "GiB": "size_gib", "Created at": "created_at",
+    },
+    {"frozen": lines(_window), "marks": lines(_mark)},
+    {"frozen_seconds": seconds},
+    find=refs.restore_point,
 )  # fmt: skip
-_COLUMNS = {
-    "ID": "id",
-    "Application": "application",
-    "State": "state",
-    "Consistent at": "consistent_at",
-    "Incremental": "incremental",
-    "Frozen": "frozen_seconds",
-    "GiB": "size_gib",
-    "Created at": "created_at",
-}
 
 
 class List(Lister):
@@ -35,24 +47,13 @@ class List(Lister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        return _table(self.client.restore_points(parsed_args.application))
+        return RESTORE_POINT.table(self.client.restore_points(parsed_args.application))
 
 
-class Show(ShowOne):
+class Show(ShowNoun):
     """Show a restore point: what it holds, how long its servers were quiesced"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument(
-            "restore_point",
-            metavar="<restore point>",
-            help="Restore point (id, or an application's name: its newest)",
-        )
-        return parser
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        id = refs.restore_point(self.client, parsed_args.restore_point)
-        return shown_point(self.client.get_restore_point(id))
+    noun = RESTORE_POINT
 
 
 class Delete(ShowOne):
@@ -68,28 +69,11 @@ class Delete(ShowOne):
         job_id = self.client.delete_restore_point(parsed_args.restore_point)
         if parsed_args.no_wait or job_id is None:
             return ("job_id",), (job_id,)
-        return progress.shown_job(progress.follow(self, job_id, parsed_args))
+        return JOB.row(progress.follow(self, job_id, parsed_args))
 
 
 class Rescan(Lister):
     """Read the backup store again and update the database from it"""
 
     def take_action(self, _parsed_args: argparse.Namespace) -> Table:
-        return _table(self.client.rescan_restore_points())
-
-
-def shown_point(point: Any) -> Row:
-    """A restore point as an object."""
-    return shown(point, _ORDER, {"frozen": lines(_window), "marks": lines(_mark)})
-
-
-def _table(points: Any) -> Table:
-    return table(points, _COLUMNS, {"frozen_seconds": seconds})
-
-
-def _window(window: dict[str, Any]) -> str:
-    return f"{window.get('server_name', '?')} {float(window.get('seconds', 0)):.2f} s"
-
-
-def _mark(mark: dict[str, Any]) -> str:
-    return f"{mark.get('server_name', '?')}: {mark.get('text', '')}"
+        return RESTORE_POINT.table(self.client.rescan_restore_points())

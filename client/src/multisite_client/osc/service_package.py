@@ -43,7 +43,7 @@ def needs_service_package() -> None:
 
 
 class AnyArguments(argparse.ArgumentParser):
-    """For a command whose options the service's code defines while that is not there: takes whatever is given."""
+    """For a command whose options the service's code defines while that is not there: takes all that is given."""
 
     def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         return self.parse_known_args(args, namespace)[0]

@@ -6,10 +6,17 @@ import argparse
 from typing import Any
 
 from multisite_client.osc import refs
-from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, lines, shown, table
+from multisite_client.osc.base import Row, ShowOne, lines, shown
 from multisite_client.osc.findings import exit_status
+from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun
 
-_ORDER = ("name", "cloud", "region", "auth_url", "description", "created_at", "id")
+SITE = Noun(
+    "site",
+    "Site (name or id)",
+    ("name", "cloud", "region", "auth_url", "description", "created_at", "id"),
+    {"Name": "name", "Cloud": "cloud", "Region": "region", "Description": "description"},
+    find=refs.site,
+)
 
 
 class Register(ShowOne):
@@ -24,53 +31,40 @@ class Register(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         cloud = parsed_args.cloud or parsed_args.name
-        return shown(self.client.register_site(parsed_args.name, cloud, parsed_args.description), _ORDER)
+        return SITE.row(self.client.register_site(parsed_args.name, cloud, parsed_args.description))
 
 
-class List(Lister):
+class List(ListNoun):
     """List sites"""
 
-    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
-        columns = {"Name": "name", "Cloud": "cloud", "Region": "region", "Description": "description"}
-        return table(self.client.sites(), columns)
+    noun = SITE
 
 
-class Show(ShowOne):
+class Show(ShowNoun):
     """Show a site"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_site(super().get_parser(prog_name))
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        return shown(self.client.get_site(refs.site(self.client, parsed_args.site)), _ORDER)
+    noun = SITE
 
 
-class Check(ShowOne):
+class Check(ShowNoun):
     """Check what a site can do; exit status 1 when it cannot be reached"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_site(super().get_parser(prog_name))
+    noun = SITE
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        found = self.client.check_site(refs.site(self.client, parsed_args.site))
+        found = self.client.check_site(self.id(parsed_args))
         self.exit_status = exit_status(found["reachable"])
         order = ("site", "reachable", "seconds", "error", "capabilities", "checked_at")
         return shown(found, order, {"capabilities": lines(_capability)})
 
 
-class Unregister(Command):
+class Unregister(DeleteNoun):
     """Unregister a site; refused while it has applications"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_site(super().get_parser(prog_name))
+    noun = SITE
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        self.client.unregister_site(refs.site(self.client, parsed_args.site))
-
-
-def _with_site(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("site", metavar="<site>", help="Site (name or id)")
-    return parser
+        self.client.unregister_site(self.id(parsed_args))
 
 
 def _capability(item: dict[str, Any]) -> str:

@@ -12,6 +12,15 @@ from multisite_client.osc.base import Row, ShowOne
 from multisite_client.osc.service_package import needs_service_package
 
 _UNIFORM = ("users", "logins", "requests")
+_EQUAL_SITES: tuple[tuple[str, type[int] | type[float], float | None, str, str], ...] = (
+    ("--sites", int, None, "count", "How many"),
+    ("--users", int, None, "count", "Users who log in per day, all sites together"),
+    ("--logins", float, None, "per second", "All sites together (default: users/3600)"),
+    ("--requests", float, None, "per second", "API requests, all sites together (default: 10 per login)"),
+    ("--round-trip", float, 20.0, "ms", "Between any two sites, as ping shows it (default 20)"),
+    ("--bandwidth", float, 1000.0, "Mbit/s", "Between any two sites (default 1000)"),
+    ("--role-changes", float, 20.0, "per hour", "All sites together (default 20)"),
+)
 
 
 class Plan(ShowOne):
@@ -32,40 +41,8 @@ class Plan(ShowOne):
             "--plot", metavar="<file.svg>", help="Write a picture of traffic by number of sites"
         )
         group = parser.add_argument_group("Instead of a file: equal sites")
-        group.add_argument("--sites", type=int, metavar="<count>", help="How many")
-        group.add_argument(
-            "--users", type=int, metavar="<count>", help="Users who log in per day, all sites together"
-        )
-        group.add_argument(
-            "--logins", type=float, metavar="<per second>", help="All sites together (default: users/3600)"
-        )
-        group.add_argument(
-            "--requests",
-            type=float,
-            metavar="<per second>",
-            help="API requests, all sites together (default: 10 per login)",
-        )
-        group.add_argument(
-            "--round-trip",
-            type=float,
-            default=20.0,
-            metavar="<ms>",
-            help="Between any two sites, as ping shows it (default 20)",
-        )
-        group.add_argument(
-            "--bandwidth",
-            type=float,
-            default=1000.0,
-            metavar="<Mbit/s>",
-            help="Between any two sites (default 1000)",
-        )
-        group.add_argument(
-            "--role-changes",
-            type=float,
-            default=20.0,
-            metavar="<per hour>",
-            help="All sites together (default 20)",
-        )
+        for option, kind, default, metavar, text in _EQUAL_SITES:
+            group.add_argument(option, type=kind, default=default, metavar=f"<{metavar}>", help=text)
         group.add_argument(
             "--no-secrets-travel",
             action="store_true",

@@ -9,6 +9,26 @@ from multisite_client.osc import findings, progress, refs
 from multisite_client.osc.base import Lister, Row, ShowOne, Table, shown, table
 from multisite_client.osc.network.options import add_order, order_of
 from multisite_client.osc.network.view import FORMATS, ORDER, PLAN_FORMATS, PLAN_ORDER, drift_row, write_drift
+from multisite_client.osc.noun import ListNoun, Noun, ShowNoun
+
+
+def _sites(members: Any) -> str:
+    return ", ".join(member["site"] for member in members)
+
+
+NETWORK = Noun(
+    "network",
+    "Stretched network (name or id)",
+    ORDER,
+    {
+        "ID": "id", "Name": "name", "State": "state", "Kind": "kind", "Segment": "segmentation_id", "CIDR": "cidr",
+        "MTU": "mtu", "Sites": "members",
+    },
+    FORMATS,
+    {"members": _sites},
+    plural="stretched_networks",
+    find=refs.as_given,
+)  # fmt: skip
 
 
 class Stretch(ShowOne):
@@ -27,27 +47,21 @@ class Stretch(ShowOne):
             return shown(plan, PLAN_ORDER, PLAN_FORMATS)
         started = self.client.stretch_network(**order)
         if parsed_args.no_wait:
-            return shown(started["network"], ORDER, FORMATS)
+            return NETWORK.row(started["network"])
         progress.follow(self, started["job_id"], parsed_args, "done")
-        return shown(self.client.get_stretched_network(started["network"]["id"])["network"], ORDER, FORMATS)
+        return NETWORK.row(self.client.get_stretched_network(started["network"]["id"])["network"])
 
 
-class List(Lister):
+class List(ListNoun):
     """List stretched networks"""
 
-    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
-        columns = {
-            "ID": "id", "Name": "name", "State": "state", "Kind": "kind", "Segment": "segmentation_id",
-            "CIDR": "cidr", "MTU": "mtu", "Sites": "members",
-        }  # fmt: skip
-        return table(self.client.stretched_networks(), columns, {"members": _sites})
+    noun = NETWORK
 
 
-class Show(ShowOne):
+class Show(ShowNoun):
     """Show a stretched network and which of its remote ports are in sync now"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_network(super().get_parser(prog_name))
+    noun = NETWORK
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         return _drift(self, self.client.get_stretched_network(parsed_args.network), parsed_args)
@@ -57,7 +71,7 @@ class Check(Lister):
     """Compare the sites' parts of a network with what they should be; exit status 1 when one differs, 2 when unknown"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_network(super().get_parser(prog_name))
+        return NETWORK.argument(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         found = self.client.check_stretched_network(parsed_args.network)
@@ -65,11 +79,10 @@ class Check(Lister):
         return table(found["findings"], findings.COLUMNS)
 
 
-class Reconcile(ShowOne):
+class Reconcile(ShowNoun):
     """Reconcile the remote ports of a network now; exit status 1 when some still differ, 2 when it is unknown"""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_network(super().get_parser(prog_name))
+    noun = NETWORK
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         found = self.client.reconcile_network(parsed_args.network)
@@ -78,11 +91,13 @@ class Reconcile(ShowOne):
         return _drift(self, found, parsed_args)
 
 
-class Unstretch(ShowOne):
+class Unstretch(ShowNoun):
     """Unstretch a network; adopted networks are kept"""
 
+    noun, waits = NETWORK, True
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = _with_network(super().get_parser(prog_name))
+        parser = super().get_parser(prog_name)
         parser.add_argument("--keep-networks", action="store_true", help="Keep every site's network")
         parser.add_argument(
             "--without",
@@ -91,7 +106,7 @@ class Unstretch(ShowOne):
             metavar="<site>",
             help="A lost site: do nothing there (repeatable)",
         )
-        return progress.add_options(parser)
+        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         without = tuple(refs.site(self.client, site) for site in parsed_args.without)
@@ -107,13 +122,4 @@ def _drift(command: Any, found: dict[str, Any], parsed: argparse.Namespace) -> R
     """A table of all ports for people, everything for machines."""
     if parsed.formatter == "table":
         write_drift(found, command.app.stdout)
-    return shown(drift_row(found, whole=parsed.formatter != "table"), ORDER, FORMATS)
-
-
-def _sites(members: Any) -> str:
-    return ", ".join(member["site"] for member in members)
-
-
-def _with_network(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("network", metavar="<network>", help="Stretched network (name or id)")
-    return parser
+    return NETWORK.row(drift_row(found, whole=parsed.formatter != "table"))

@@ -1,0 +1,113 @@
+"""What the commands about one kind of thing share: how it is named, listed and shown, and the commands that follow."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from multisite_client.osc import progress, refs
+from multisite_client.osc.base import Command, Formats, Lister, Row, ShowOne, Table, shown, table
+
+if TYPE_CHECKING:
+    from multisite_client.proxy import Proxy
+
+
+@dataclass(frozen=True)
+class Noun:
+    """``name`` in the proxy's verbs (``get_<name>``), ``plural`` the verb that lists (default: ``<name>s``).
+
+    ``help``: what an operator may name it by; ``find``: that to an id (default: by id or name).  ``order``: fields as
+    ``show`` has them, others follow; ``columns``: titles and fields of the list; ``hidden``: fields never shown.
+    """
+
+    name: str
+    help: str
+    order: tuple[str, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    formats: Formats = field(default_factory=dict)
+    list_formats: Formats | None = None
+    plural: str = ""
+    find: Callable[[Proxy, str], str] | None = None
+    hidden: tuple[str, ...] = ()
+
+    def argument(self, parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        parser.add_argument(self.name, metavar=f"<{self.name.replace('_', ' ')}>", help=self.help)
+        return parser
+
+    def id(self, client: Proxy, ref: str) -> str:
+        """Of what an operator typed; CommandError when there is none, or more than one."""
+        return self.find(client, ref) if self.find else refs.one(self.name, ref, lambda: self.all(client))
+
+    def all(self, client: Proxy) -> Iterable[Any]:
+        return self._verb(client, self.plural or f"{self.name}s")()  # type: ignore[no-any-return]
+
+    def get(self, client: Proxy, id: str) -> Any:
+        return self._verb(client, f"get_{self.name}")(id)
+
+    def delete(self, client: Proxy, id: str) -> str | None:
+        """The id of the job, for nouns whose removal is one."""
+        return self._verb(client, f"delete_{self.name}")(id)  # type: ignore[no-any-return]
+
+    def row(self, item: Any) -> Row:
+        return shown(item, self.order, self.formats, self.hidden)
+
+    def table(self, items: Iterable[Any]) -> Table:
+        return table(items, self.columns, self.formats if self.list_formats is None else self.list_formats)
+
+    def _verb(self, client: Proxy, name: str) -> Callable[..., Any]:
+        found: Callable[..., Any] = getattr(client, name)
+        return found
+
+
+class ListNoun(Lister):
+    """All there are."""
+
+    noun: ClassVar[Noun]
+
+    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
+        return self.noun.table(self.noun.all(self.client))
+
+
+class _OfOne:
+    """A command about one thing; ``waits``: it may start a job, and waits for it unless told not to."""
+
+    noun: ClassVar[Noun]
+    waits: ClassVar[bool] = False
+    client: Any
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = self.noun.argument(super().get_parser(prog_name))  # type: ignore[misc]
+        return progress.add_options(parser) if self.waits else parser
+
+    def id(self, parsed: argparse.Namespace) -> str:
+        return self.noun.id(self.client, getattr(parsed, self.noun.name))
+
+
+class ShowNoun(_OfOne, ShowOne):
+    """One of them; commands that answer with one derive from this, too."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        return self.noun.row(self.noun.get(self.client, self.id(parsed_args)))
+
+
+class DeleteNoun(_OfOne, Command):
+    """Remove one; ``wanted``: how a job of it ends."""
+
+    wanted: ClassVar[str] = "done"
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        job_id = self.noun.delete(self.client, self.id(parsed_args))
+        if job_id is not None and not parsed_args.no_wait:
+            progress.follow(self, job_id, parsed_args, self.wanted)
+
+
+def finish(
+    command: ShowOne, noun: Noun, started: Mapping[str, Any], parsed: argparse.Namespace, wanted: str = "done"
+) -> Row:
+    """Watch the job that was started about one, and show what it left; not watched: as it is now."""
+    if parsed.no_wait:
+        return noun.row(started[noun.name])
+    progress.follow(command, started["job_id"], parsed, wanted)
+    return noun.row(noun.get(command.client, started[noun.name]["id"]))
