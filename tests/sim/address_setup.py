@@ -26,7 +26,7 @@ from tests.sim.tiny_engine import TinyEngine
 
 ADDRESS = "203.0.113.77"
 PATIENCE = Patience(agent=1.0, word=0.1, quiet=1.0, answer=1.0, poll=0.01)
-OPERATOR = Caller("u-1", "olga", "", "vnf", frozenset({"admin"}), "req-1")
+OPERATOR = Caller("u-1", "olga", "p1", "vnf", frozenset({"admin"}), "req-1")
 
 
 class AddressSetup:

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from multisite.domain import fence
-from multisite.domain.errors import Conflict
+from multisite.domain.errors import Conflict, MultisiteError
 from multisite.jobs.model import Ended, JobKind, JobState, Step
 from multisite.jobs.values import decode, plain, plain_object
 from multisite.store.database import Database
@@ -64,6 +64,7 @@ class TinyJob:
     error: str | None = None
     memos: dict[str, Memo] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
+    project_id: str | None = None
     subject: str | None = None
 
     @property
@@ -89,11 +90,17 @@ class TinyEngine:
         self.kinds[kind.name] = kind
 
     def start(
-        self, kind: str, params: Mapping[str, Any], *, title: str, requested_by: str, **_more: Any
+        self, kind: str, params: Mapping[str, Any], *, title: str, requested_by: str, **more: Any
     ) -> str:
         id, params = str(uuid.uuid4()), plain_object(params, "params")
         self.jobs[id] = TinyJob(
-            id, self.kinds[kind], params, title, requested_by, subject=_more.get("subject")
+            id,
+            self.kinds[kind],
+            params,
+            title,
+            requested_by,
+            project_id=more["project_id"],
+            subject=more.get("subject"),
         )
         row = JobRow(
             id=id, kind=kind, title=title, state=JobState.QUEUED, params=params, requested_by=requested_by, run=1,
@@ -151,7 +158,7 @@ class TinyEngine:
             else:
                 job.state = JobState.UNDOING if job.kind.on_failure == "undo" else JobState.PAUSED
         if job.state is JobState.UNDOING:
-            undone = all(self._undo(job, step) for step in reversed(steps))
+            undone = all(self._undo(job, step) for step in reversed(steps)) and not self._left(job, steps)
             job.state = JobState.UNDONE if undone else JobState.UNDO_FAILED
         if job.kind.finished is not None:
             job.kind.finished(job.ended)
@@ -188,6 +195,19 @@ class TinyEngine:
         memo.state = "undone"
         return True
 
+    def _left(self, job: TinyJob, steps: builtins.list[Step]) -> bool:
+        """Whether something is, or that is not known; its steps are undone again the next time."""
+        begun = {s.name: s.site for s in steps if s.site and s.undo and job.memos[s.name].attempt}
+        try:
+            found = job.kind.left(job.id, job.project_id or "", begun) if job.kind.left else ()
+        except MultisiteError as error:
+            found = [("", str(error))]
+        for step, words in found:
+            job.error = words
+            if step:
+                job.memos[step].state = "failed"
+        return bool(found)
+
     def _context(self, job: TinyJob, step: Step, memo: Memo, *, keep: bool = False) -> Any:
         interrupted = memo.state == "running"
         if not keep:
@@ -196,8 +216,8 @@ class TinyEngine:
         self.boundaries.check()
         say: Callable[..., None] = lambda message, **_data: job.events.append(message)  # noqa: E731
         return SimpleNamespace(
-            job_id=job.id, step=step.name, token=f"multisite:{job.id}:{step.name}", attempt=memo.attempt,
-            interrupted=interrupted, result_of=job.result_of, progress=lambda *_a, **_k: None,
+            job_id=job.id, project_id=job.project_id or "", step=step.name, token=f"multisite:{job.id}:{step.name}",
+            attempt=memo.attempt, interrupted=interrupted, result_of=job.result_of, progress=lambda *_a, **_k: None,
             event=say, cancelled=lambda: False,
         )  # fmt: skip
 
