@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from identity_keys.little_sites import TOKENS, Clock, Crash, World, service, started
-from multisite.identity.keys import actions, files
+from multisite.identity import files
+from multisite.identity.keys import actions
 from multisite.identity.keys.fernet import gate
 from multisite.identity.keys.fernet import plan as fernet_plan
 from multisite.identity.keys.repository import Kind, fingerprint

@@ -27,7 +27,7 @@ def load(folder: Path, **changes: Any) -> settings.Settings:
 
 def test_a_good_file(tmp_path: Path) -> None:
     found = load(tmp_path)
-    assert found.times.limits.stale_after == 3
+    assert found.times.stale_after == 3
     assert found.master("site2").port == 3306
 
 

@@ -7,17 +7,15 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
 
 from multisite.domain.errors import Conflict, NotFound, Unavailable
-from multisite.identity.keys import files
+from multisite.identity import files
 from multisite.identity.keys.state import VERSION, State
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
+_STATE = TypeAdapter(State)
 LOCK_PATIENCE = 120.0
 """Seconds to wait for the daemon to finish a pass over all sites."""
 
@@ -40,7 +38,7 @@ class Journal:
         except OSError as error:
             raise Unavailable(f"{self._file}: {error.strerror}") from None
         try:
-            state = _adapter().validate_json(data)
+            state = _STATE.validate_json(data)
         except ValueError:  # its text would quote the file
             raise Unavailable(
                 f"{self._file}: damaged; restore the folder from a backup, or move it away and adopt the keys again"
@@ -56,7 +54,7 @@ class Journal:
 
     def save(self, state: State) -> None:
         """Durable when it returns."""
-        files.write(self._file, _adapter().dump_json(state, indent=1))
+        files.write(self._file, _STATE.dump_json(state, indent=1))
 
     @contextlib.contextmanager
     def changing(self, patience: float = LOCK_PATIENCE) -> Iterator[None]:
@@ -91,10 +89,3 @@ def _locked(folder: Path, name: str, patience: float, what: str) -> Iterator[Non
         yield
     finally:
         os.close(descriptor)  # which lets go of the lock
-
-
-@cache
-def _adapter() -> TypeAdapter[State]:
-    from pydantic import TypeAdapter  # here, because reading a command's help needs none of it
-
-    return TypeAdapter(State)

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from multisite.domain.errors import Unavailable
-from multisite.identity.keys import files
+from multisite.identity import files
 from multisite.identity.keys.repository import Key
 
 KEY_BYTES = 32

@@ -6,7 +6,7 @@ Every call has a time limit; what no answer came to is ``Unanswered``: it is not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import requests
@@ -34,13 +34,7 @@ class Login:
 
     def options(self) -> dict[str, str]:
         """As keystoneauth's and auth_token's options name them."""
-        return {
-            "username": self.username,
-            "password": self.password,
-            "project_name": self.project_name,
-            "user_domain_name": self.user_domain_name,
-            "project_domain_name": self.project_domain_name,
-        }
+        return asdict(self)
 
 
 class Keystone:

@@ -11,13 +11,13 @@ import contextlib
 import difflib
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from multisite.domain.errors import Conflict, Invalid
+from multisite.identity import files
 from multisite.identity.render.model import File
 
 RECORD = ".multisite-rendered.json"
@@ -155,21 +155,8 @@ def _note(folder: Path, digests: Digests) -> None:
 
 
 def _put(path: Path, text: str, mode: int) -> None:
-    """Whole or not at all, and never readable by more than in the end."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    temporary = path.with_name(f".{path.name}.multisite-new")
-    temporary.unlink(missing_ok=True)  # of a process that was killed
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
-        file.write(text.encode())
-        os.fchmod(file.fileno(), mode)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    files.write(path, text.encode(), mode)
 
 
 def _digest(data: bytes) -> str:

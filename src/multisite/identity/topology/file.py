@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -99,30 +98,8 @@ def _version(given: Any) -> list[str]:
 
 def dumped(made: Topology) -> str:
     """The file of a topology; fields that have their default are left out."""
-    content = {"version": VERSION} | _sparse(made)
+    content = {"version": VERSION} | _FILE.dump_python(made, mode="json", exclude_defaults=True)
     return yaml.safe_dump(content, sort_keys=False, width=120)
-
-
-def _sparse(value: Any) -> dict[str, Any]:
-    """A dataclass's fields that differ from their defaults, nested ones too."""
-    plain = asdict(value)
-    found: dict[str, Any] = {}
-    for item in fields(value):
-        own = getattr(value, item.name)
-        default = item.default_factory() if callable(item.default_factory) else item.default
-        if own == default:
-            continue
-        found[item.name] = _plain(own, plain[item.name])
-    return found
-
-
-def _plain(own: Any, plain: Any) -> Any:
-    if hasattr(own, "__dataclass_fields__"):
-        # A section whose fields all have defaults still has to be there; asdict would write them all.
-        return _sparse(own)
-    if isinstance(own, tuple):
-        return [_plain(item, item) for item in own]
-    return str(plain) if isinstance(plain, str) else plain
 
 
 def _said(error: Mapping[str, Any]) -> str:

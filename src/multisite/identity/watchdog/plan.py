@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
 
 from multisite.identity.watchdog.judge import State, Verdict
 from multisite.identity.watchdog.seen import MasterSeen, ReplicaSeen
@@ -13,18 +16,25 @@ PURGED = 1236
 _OUT = (State.STALE, State.BROKEN, State.DOWN, State.AHEAD)
 
 
+Seconds = Annotated[float, Field(gt=0)]
+
+
 @dataclass(frozen=True)
 class Limits:
-    """Seconds.  ``repoint_after``: following another master for nothing costs little, for the replica returns;
-    ``home_after``: how long a master that came back must have been well before its replica returns to it."""
+    """Seconds; ``times`` of the settings.  ``repoint_after``: following another master for nothing costs little, for
+    the replica returns; ``home_after``: how long a master that came back must have been well before its replica
+    returns to it; ``every``: between two checks."""
 
-    stale_after: float = 3.0
-    repoint_after: float = 3.0
-    agreed_after: float = 1.0
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    stale_after: Seconds = 3.0
+    repoint_after: Seconds = 3.0
+    agreed_after: Seconds = 1.0
     """As ``repoint_after``, of a replica that does not hear from that master either: two have seen it then."""
-    home_after: float = 30.0
-    pause: float = 5.0
+    home_after: Seconds = 30.0
+    pause: Seconds = 5.0
     """Between two interventions at one replica."""
+    every: Annotated[float, Field(gt=0, le=60)] = 1.0
 
 
 @dataclass(frozen=True)

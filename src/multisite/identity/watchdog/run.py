@@ -56,7 +56,7 @@ class Watchdog:
             )
         self._tell_proxy()
         homes = {replica.name: replica.home for replica in self._settings.replicas}
-        limits = self._settings.times.limits
+        limits = self._settings.times
         for action in plan.mend(replicas, self.verdicts, masters, homes, self._memory, now, limits):
             if action.replica not in self._busy:
                 self._memory = self._memory.with_touched(action.replica, now)

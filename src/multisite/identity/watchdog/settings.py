@@ -42,20 +42,6 @@ class Proxy(_Strict):
     local: tuple[str, ...] = ()
 
 
-class Times(_Strict):
-    """Seconds, as in plan.Limits; ``every``: between two looks."""
-
-    every: float = Field(default=1.0, gt=0, le=60)
-    stale_after: float = Field(default=3.0, gt=0)
-    repoint_after: float = Field(default=3.0, gt=0)
-    agreed_after: float = Field(default=1.0, gt=0)
-    home_after: float = Field(default=30.0, gt=0)
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(self.stale_after, self.repoint_after, self.agreed_after, self.home_after)
-
-
 class Settings(_Strict):
     """``account`` needs SLAVE MONITOR, BINLOG MONITOR and REPLICATION SLAVE ADMIN everywhere, and at a master CREATE,
     SELECT, INSERT and UPDATE in Keystone's database; never SUPER or READ ONLY ADMIN.  ``beats_at``: the master
@@ -68,7 +54,7 @@ class Settings(_Strict):
     proxy: Proxy | None = None
     beats_at: str | None = None
     gtid_domain: int = 10
-    times: Times = Times()
+    times: Limits = Limits()
 
     def password(self) -> SecretStr:
         """Read anew each time: it may be changed while the watchdog runs.  Raises Invalid, never with its content."""

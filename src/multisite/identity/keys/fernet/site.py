@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from multisite.identity.files import PRIVATE_FILE
 from multisite.identity.keys.fernet import install
-from multisite.identity.keys.files import PRIVATE_FILE
 from multisite.identity.keys.repository import Key, Kind, Repository, fingerprint
 from multisite.identity.keys.state import Seen
 from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from multisite.identity.keys.files import PRIVATE_FILE
+from multisite.identity.files import PRIVATE_FILE
 from multisite.identity.keys.jws.plan import Task
 from multisite.identity.keys.repository import fingerprint
 from multisite.identity.keys.state import JwsSeen

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from multisite.identity.keys import files
+from multisite.identity import files
 from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem
 
 T = TypeVar("T")
@@ -52,10 +52,12 @@ class Directory:
     async def put(
         self, path: str, data: bytes, owner: tuple[int, int] | None, mode: int, staging: str
     ) -> None:
-        await self._apart(path, lambda: _put(Path(path), data, owner, mode, Path(staging)))
+        await self._apart(
+            path, lambda: files.write(Path(path), data, mode, owner=owner, staging=Path(staging))
+        )
 
     async def own(self, path: str, owner: tuple[int, int] | None, mode: int) -> None:
-        await self._apart(path, lambda: _own(Path(path), owner, mode))
+        await self._apart(path, lambda: files.own(Path(path), owner, mode))
 
     async def rename(self, source: str, target: str) -> None:
         await self._apart(target, lambda: _rename(Path(source), Path(target)))
@@ -142,35 +144,6 @@ def _make_folder(path: Path, owner: tuple[int, int] | None, mode: int) -> None:
     if owner is not None:
         os.chown(path, *owner)
     files.sync_folder(path.parent)
-
-
-def _put(path: Path, data: bytes, owner: tuple[int, int] | None, mode: int, staging: Path) -> None:
-    temporary = staging / path.name
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, files.PRIVATE_FILE)
-    try:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        if owner is not None:
-            os.fchown(descriptor, *owner)
-        os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
-    files.sync_folder(path.parent)
-
-
-def _own(path: Path, owner: tuple[int, int] | None, mode: int) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if owner is not None:
-            os.fchown(descriptor, *owner)
-        os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _rename(source: Path, target: Path) -> None:

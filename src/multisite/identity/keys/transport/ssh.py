@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import asyncssh
 
 from multisite.domain.errors import Invalid
-from multisite.identity.keys import files
+from multisite.identity import files
 from multisite.identity.keys.transport.directory import account
 from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem
 from multisite.identity.topology.model import KeyHome

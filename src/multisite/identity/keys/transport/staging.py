@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from multisite.identity.keys.files import PRIVATE_FOLDER
+from multisite.identity.files import PRIVATE_FOLDER
 from multisite.identity.keys.transport.model import SiteFiles
 
 STAGING = ".multisite"
