@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-
 from multisite.identity import numbers
 from multisite.identity.render import names
 from multisite.identity.render.model import ARBITRATOR_NODE, File, from_template
@@ -24,12 +22,13 @@ def files(topology: Topology, site: IdentitySite, secrets: Secrets) -> tuple[Fil
         file = f"{FOLDER}/99-multisite-identity{'-' + store.instance if store.instance else ''}.cnf"
         found.append(File(site.name, store.node, file, _config(topology, store)))
         if store.source is not None:
-            follow = _follow(store, secrets)
-            found.append(File(site.name, store.node, PREPARE, _prepare(secrets), 0o600, secret=True))
+            prepare = _sql("replica-prepare.sql", secrets)
+            follow = _sql("replica-follow.sql", secrets, source=store.source)
+            found.append(File(site.name, store.node, PREPARE, prepare, 0o600, secret=True))
             found.append(File(site.name, store.node, FOLLOW, follow, 0o600, secret=True))
     if site == topology.masters[0]:
         first = names.stores(topology, site)[0].node
-        found.append(File(site.name, first, ACCOUNTS, _accounts(secrets), 0o600, secret=True))
+        found.append(File(site.name, first, ACCOUNTS, _sql("accounts.sql", secrets), 0o600, secret=True))
     return tuple(found)
 
 
@@ -65,62 +64,12 @@ def _config(topology: Topology, store: Store) -> str:
     )
 
 
-def _accounts(secrets: Secrets) -> str:
-    lines = [
-        "-- Once, at one node of the master cluster: Galera carries it to the others.",
-        f"CREATE DATABASE IF NOT EXISTS {names.SCHEMA};",
-        *_account(names.KEYSTONE_ACCOUNT, secrets.database, f"ALL PRIVILEGES ON {names.SCHEMA}.*"),
-        *_account(names.REPLICATION_ACCOUNT, secrets.replication, "REPLICATION SLAVE ON *.*"),
-        *_watchers(secrets),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _prepare(secrets: Secrets) -> str:
-    rights = f"SELECT, INSERT, UPDATE, DELETE ON {names.SCHEMA}.*"
-    lines = [
-        "-- At a replica, before its copy is loaded.  Begins anew: what it had of Keystone goes.",
-        "STOP SLAVE;",
-        "RESET SLAVE ALL;",
-        "-- Not into the replica's own binary log: its GTIDs would then not be the masters'.",
-        "SET SESSION sql_log_bin = 0;",
-        f"DROP DATABASE IF EXISTS {names.SCHEMA};",
-        "-- Accounts are not replicated.  None of them has SUPER or READ ONLY ADMIN: these write in"
-        " spite of read_only.",
-        *_account(names.KEYSTONE_ACCOUNT, secrets.database, rights),
-        *_watchers(secrets),
-        "RESET MASTER;",
-        "SET GLOBAL gtid_slave_pos = '';",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _follow(store: Store, secrets: Secrets) -> str:
-    assert store.source is not None
-    password = secrets.replication.get_secret_value()
-    lines = [
-        "-- At a replica, after its copy is loaded (the copy has set gtid_slave_pos).",
-        f"CHANGE MASTER TO master_host = '{store.source.address}', master_port = {store.source.port},",
-        f"  master_user = '{names.REPLICATION_ACCOUNT}', master_password = '{password}',",
-        "  master_use_gtid = slave_pos, master_connect_retry = 1,",
-        "  master_heartbeat_period = 1;",
-        "START SLAVE;",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _watchers(secrets: Secrets) -> list[str]:
-    health = f"'{names.HEALTH_ACCOUNT}'@'%'"
-    return [
-        *_account(names.CHECK_ACCOUNT, secrets.check, "SLAVE MONITOR ON *.*"),
-        "-- For HAProxy's check: no password, no privilege.",
-        f"CREATE USER IF NOT EXISTS {health};",
-        f"GRANT USAGE ON *.* TO {health};",
-    ]
-
-
-def _account(name: str, password: SecretStr, rights: str) -> list[str]:
-    # Made anew, so that it has these rights and no more, also when it was there.
-    account = f"'{name}'@'%'"
-    made = f"CREATE OR REPLACE USER {account} IDENTIFIED BY '{password.get_secret_value()}';"
-    return [made, f"GRANT {rights} TO {account};"]
+def _sql(name: str, secrets: Secrets, **values: object) -> str:
+    """A script; what it says of an account has to be safe within quotes (``secrets``)."""
+    passwords = {
+        item: getattr(secrets, item).get_secret_value() for item in ("database", "replication", "check")
+    }
+    return from_template(
+        name, schema=names.SCHEMA, keystone=names.KEYSTONE_ACCOUNT, replication=names.REPLICATION_ACCOUNT,
+        check=names.CHECK_ACCOUNT, health=names.HEALTH_ACCOUNT, password=passwords, **values,
+    )  # fmt: skip
