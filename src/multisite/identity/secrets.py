@@ -37,11 +37,6 @@ def to_be_filled_in() -> Secrets:
     return Secrets(*(SecretStr(_WAITING.format(name=name)) for name in NAMES))
 
 
-def waiting(name: str) -> str:
-    """The word that stands for a password that was not given."""
-    return _WAITING.format(name=name)
-
-
 def read(path: Path) -> Secrets:
     """A YAML mapping of passwords by name, readable by its owner only.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.identity.keys.fernet import plan as fernet_plan
@@ -27,9 +28,8 @@ def rotate(service: KeyService, kinds: Collection[str]) -> State:
             state = state.kind(kind, replace(state.kinds[kind], asked=True))
         if JWS in kinds and state.jws is not None:
             state = replace(state, jws=replace(state.jws, asked=True))
-        state = state.with_event(
-            service.now(), f"an operator asks for a rotation of {', '.join(sorted(kinds))}"
-        )
+        text = f"an operator asks for a rotation of {', '.join(sorted(kinds))}"
+        state = state.with_event(service.now(), text)
         service.journal.save(state)
         return service.make_pass(state)
 
@@ -59,21 +59,13 @@ def exclude(service: KeyService, site: str) -> State:
 
 def include(service: KeyService, site: str) -> State:
     known(service, site)
-    return _decide(
-        service,
-        lambda s: s.with_site(site, replace(s.site(site), excluded_at=None)),
-        f"site {site} counts again",
-    )
+    return _decide_site(service, site, f"site {site} counts again", excluded_at=None)
 
 
 def repair(service: KeyService, site: str) -> State:
     """Let the site's foreign keys be overwritten at the next look: tokens made with them are refused then."""
     known(service, site)
-
-    def change(state: State) -> State:
-        return state.with_site(site, replace(state.site(site), repair=True))
-
-    _decide(service, change, f"keys of somebody else at site {site} may be overwritten")
+    _decide_site(service, site, f"foreign keys at site {site} may be overwritten", repair=True)
     return service.tick()
 
 
@@ -255,9 +247,13 @@ def _adopted_jws(service: KeyService, answers: Answers, now: float) -> JwsState:
     return replace(jws, rotating=tuple(without))
 
 
-def _decide(service: KeyService, change, text: str) -> State:  # type: ignore[no-untyped-def]
+def _decide_site(service: KeyService, site: str, text: str, **fields: Any) -> State:
+    return _decide(service, lambda s: s.with_site(site, replace(s.site(site), **fields)), text)
+
+
+def _decide(service: KeyService, change: Callable[[State], State], text: str) -> State:
     with service.journal.changing():
-        state: State = change(service.journal.load()).with_event(service.now(), text)
+        state = change(service.journal.load()).with_event(service.now(), text)
         service.journal.save(state)
         return state
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 from multisite.identity.keys.fernet import gate, install
 from multisite.identity.keys.fernet import plan as fernet_plan
 from multisite.identity.keys.repository import Kind
-from multisite.identity.keys.state import Seen, SiteState, State
+from multisite.identity.keys.state import Seen, State
 from multisite.identity.topology.model import Tokens
 
 
@@ -37,6 +37,14 @@ class Alarm:
         return (self.code, self.site, self.kind)
 
 
+def critical(code: str, site: str, kind: str, text: str) -> Alarm:
+    return Alarm(Level.CRITICAL, code, site, kind, text)
+
+
+def warning(code: str, site: str, kind: str, text: str) -> Alarm:
+    return Alarm(Level.WARNING, code, site, kind, text)
+
+
 def alarms(state: State, names: Collection[str], tokens: Tokens, now: float) -> list[Alarm]:
     """Worst first."""
     found = [
@@ -52,13 +60,8 @@ def alarms(state: State, names: Collection[str], tokens: Tokens, now: float) -> 
 
 def last_seen(state: State, names: Collection[str]) -> dict[str, Mapping[Kind, Seen] | str]:
     """By site what the last look found, or why it found nothing."""
-    return {n: _last_seen_of(state.site(n)) for n in names}
-
-
-def _last_seen_of(site: SiteState) -> Mapping[Kind, Seen] | str:
-    if site.error is not None:
-        return site.error
-    return site.seen or "never asked"
+    sites = {name: state.site(name) for name in names}
+    return {n: s.error if s.error is not None else s.seen or "never asked" for n, s in sites.items()}
 
 
 def consequences(state: State, site: str, tokens: Tokens, now: float) -> list[str]:
@@ -88,12 +91,10 @@ def _when(at: float | None, now: float) -> str:
 def _emergency(state: State, names: Collection[str], now: float) -> Iterator[Alarm]:
     if state.emergency is None or state.emergency.ended_at is not None:
         return
+    since = now - state.emergency.started_at
     for name in sorted(set(names) - state.emergency.refused_at.keys()):
-        yield Alarm(
-            Level.CRITICAL, "compromised", name, "",
-            f"site {name} still accepts tokens of the compromised keys, {now - state.emergency.started_at:.0f} s"
-            " after the replacement began: reach it, or cut its Keystone off",
-        )  # fmt: skip
+        text = f"still accepts tokens of the compromised keys, {since:.0f} s after the replacement began"
+        yield critical("compromised", name, "", f"site {name} {text}: reach it, or cut its Keystone off")
 
 
 def _foreign(state: State) -> Iterator[Alarm]:
@@ -102,26 +103,21 @@ def _foreign(state: State) -> Iterator[Alarm]:
             mine = state.kinds.get(kind)
             strange = install.foreign(seen.repository, mine.records) if mine else frozenset[str]()
             if strange:
-                yield Alarm(
-                    Level.CRITICAL, "foreign-key", name, kind,
-                    f"site {name} holds keys of somebody else ({', '.join(sorted(strange))}): a rotation by hand or"
-                    f" a second key service. Find out who; then `multisite keys repair {name}` overwrites them",
-                )  # fmt: skip
-    yield from _foreign_public(state)
-
-
-def _foreign_public(state: State) -> Iterator[Alarm]:
+                text = (
+                    f"site {name} holds foreign keys ({', '.join(sorted(strange))}): a rotation by hand or a second"
+                    f" key service. Find out which; then `multisite keys repair {name}` overwrites them"
+                )
+                yield critical("foreign-key", name, kind, text)
     if state.jws is None:
         return
     known = {p.fingerprint for pairs in state.jws.pairs.values() for p in pairs}
-    for name, seen in sorted(state.jws.seen.items()):
-        strange = sorted(file for file, f in seen.public.items() if f not in known)
-        if strange:
-            yield Alarm(
-                Level.CRITICAL, "foreign-key", name, "jws",
-                f"site {name} accepts tokens of unknown signers: public keys {', '.join(strange)} are of none of the"
-                " sites' pairs. Find out whose they are and remove them there",
-            )  # fmt: skip
+    for name, jws in sorted(state.jws.seen.items()):
+        if files := sorted(file for file, f in jws.public.items() if f not in known):
+            text = (
+                f"site {name} accepts tokens of unknown signers: public keys {', '.join(files)} are of none of the"
+                " sites' pairs. Find out whose they are and remove them there"
+            )
+            yield critical("foreign-key", name, "jws", text)
 
 
 def _held(state: State, names: Collection[str], tokens: Tokens, now: float) -> Iterator[Alarm]:
@@ -129,41 +125,29 @@ def _held(state: State, names: Collection[str], tokens: Tokens, now: float) -> I
     for kind, mine in state.kinds.items():
         if not fernet_plan.due(mine, now):
             continue
+        asked = mine.next_rotation is None or mine.asked
+        since = "an operator asked" if asked else moment(mine.next_rotation)
         for refusal in gate.refusals(kind, state, answers, names):
-            since = (
-                "an operator asked"
-                if mine.next_rotation is None or mine.asked
-                else moment(mine.next_rotation)
-            )
-            text = (
-                f"rotation of {kind} is held (due: {since}): {refusal.site or 'all sites'}: {refusal.reason}."
-            )
+            where = refusal.site or "all sites"
+            text = f"rotation of {kind} is held (due: {since}): {where}: {refusal.reason}."
             if refusal.site:
                 text += " While it is held nothing fails. " + "; ".join(
                     f"If you go on without {refusal.site}: {line}"
                     for line in consequences(state, refusal.site, tokens, now)
                     if line.startswith(kind)
                 )
-            yield Alarm(Level.CRITICAL, "rotation-held", refusal.site, kind, text)
+            yield critical("rotation-held", refusal.site, kind, text)
 
 
 def _held_jws(state: State, names: Collection[str]) -> Iterator[Alarm]:
     if state.jws is None or not state.jws.rotating:
         return
     if state.held:
-        yield Alarm(
-            Level.CRITICAL,
-            "rotation-held",
-            "",
-            "jws",
-            f"new JWS pairs wait: held by the operator: {state.held}",
-        )
+        yield critical("rotation-held", "", "jws", f"new JWS pairs wait: held by the operator: {state.held}")
     for name in sorted(set(names) - state.excluded):
         if error := state.site(name).error:
             text = f"new JWS pairs wait until site {name} has their public halves: {error}. Nothing fails meanwhile."
-            yield Alarm(
-                Level.CRITICAL, "rotation-held", name, "jws", f"{text} Going on without it, tokens fail there"
-            )
+            yield critical("rotation-held", name, "jws", f"{text} Going on without it, tokens fail there")
 
 
 def _sites(state: State, names: Collection[str], tokens: Tokens, now: float) -> Iterator[Alarm]:
@@ -172,32 +156,23 @@ def _sites(state: State, names: Collection[str], tokens: Tokens, now: float) -> 
         if site.excluded_at is not None:
             what = "; ".join(consequences(state, name, tokens, now))
             back = " It answers: `multisite keys include`." if site.error is None else ""
-            yield Alarm(
-                Level.WARNING, "excluded", name, "", f"rotations go on without site {name}: {what}.{back}"
-            )
+            yield warning("excluded", name, "", f"rotations go on without site {name}: {what}.{back}")
         if site.error is not None:
-            since = moment(site.away_since)
-            yield Alarm(
-                Level.WARNING, "site-away", name, "", f"site {name}: unknown since {since}: {site.error}"
-            )
+            text = f"site {name}: unknown since {moment(site.away_since)}: {site.error}"
+            yield warning("site-away", name, "", text)
             continue
         for kind, mine in state.kinds.items():
             if not gate.in_sync(mine.desired, site.seen.get(kind)):
-                yield Alarm(
-                    Level.WARNING, "out-of-sync", name, kind, f"site {name}: {kind} is not as desired"
-                )
+                yield warning("out-of-sync", name, kind, f"site {name}: {kind} is not as desired")
 
 
 def _credentials(state: State) -> Iterator[Alarm]:
     mine = state.kinds.get(Kind.CREDENTIAL)
-    if (
-        mine is not None
-        and not mine.migrated
-        and mine.settled_at is not None
-        and len(mine.records) > len(mine.desired.keys)
-    ):
-        yield Alarm(
-            Level.WARNING, "not-migrated", "", Kind.CREDENTIAL,
+    if mine is None or mine.migrated or mine.settled_at is None:
+        return
+    if len(mine.records) > len(mine.desired.keys):
+        text = (
             "credentials are not known to be migrated: run `keystone-manage credential_migrate` at one site that"
-            " writes, then `multisite keys migrated`",
-        )  # fmt: skip
+            " writes, then `multisite keys migrated`"
+        )
+        yield warning("not-migrated", "", Kind.CREDENTIAL, text)

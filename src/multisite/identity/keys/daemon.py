@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from multisite.domain.errors import MultisiteError
-from multisite.identity.keys.alarms import Alarm, Level, alarms
+from multisite.identity.keys.alarms import Alarm, Level, alarms, critical
 from multisite.identity.keys.hook import run_program
 from multisite.identity.keys.service import KeyService
 from multisite.periodic.loop import Loop
@@ -48,9 +48,9 @@ def one_pass(service: KeyService) -> list[Alarm]:
     try:
         state = service.tick()
     except MultisiteError as error:
-        return [Alarm(Level.CRITICAL, "no-pass", "", "", str(error))]
+        return [critical("no-pass", "", "", str(error))]
     except OSError as error:  # a full disk, most likely: nothing was promoted that is not in the journal
-        return [Alarm(Level.CRITICAL, "no-pass", "", "", f"{error.filename or 'state'}: {error.strerror}")]
+        return [critical("no-pass", "", "", f"{error.filename or 'state'}: {error.strerror}")]
     return alarms(state, service.names, service.topology.tokens, service.now())
 
 

@@ -26,10 +26,8 @@ def document(
     old = state.seen_at is None or now - state.seen_at > stale
     found = alarm.alarms(state, names, tokens, now)
     if old:
-        text = (
-            f"no look at the sites since {alarm.moment(state.seen_at)}: is the daemon running? All is unknown"
-        )
-        found.insert(0, alarm.Alarm(alarm.Level.CRITICAL, "no-daemon", "", "", text))
+        text = f"sites last read at {alarm.moment(state.seen_at)}: is the daemon running? All is unknown"
+        found.insert(0, alarm.critical("no-daemon", "", "", text))
     return {
         "topology": topology.name,
         "level": max((a.level for a in found), default=alarm.Level.OK).name,

@@ -25,13 +25,21 @@ class Constant:
     source: str
 
 
-def _measured(value: float, unit: str = "bytes") -> Constant:
-    return Constant(value, unit, MEASURED, _TOOL)
+def _measured(value: float, unit: str = "bytes", source: str = _TOOL) -> Constant:
+    return Constant(value, unit, MEASURED, source)
+
+
+def _documented(value: float, unit: str, source: str) -> Constant:
+    return Constant(value, unit, DOCUMENTED, source)
+
+
+def _derived(value: float, unit: str, source: str) -> Constant:
+    return Constant(value, unit, DERIVED, source)
 
 
 TOKEN_FERNET = _measured(183)
 TOKEN_JWS = _measured(412)
-TOKEN_UUID = Constant(32, "bytes", DOCUMENTED, "OpenStack Security Guide, Tokens: UUID tokens are 32 bytes")
+TOKEN_UUID = _documented(32, "bytes", "OpenStack Security Guide, Tokens: UUID tokens are 32 bytes")
 PKI_SIGNATURE = _measured(476)
 """CMS, RSA 2048 and SHA-256, with the options of python-keystoneclient's cms module."""
 
@@ -57,9 +65,9 @@ ASYNC_WRITE: Mapping[Write, Constant] = {
 }
 """To one replica that follows by GTID."""
 ASYNC_HEARTBEAT = _measured(173)
-HEARTBEAT_SECONDS = Constant(2, "s", DOCUMENTED, "MASTER_HEARTBEAT_PERIOD that multisite renders")
-ASYNC_LAG_SECONDS = Constant(
-    0.005, "s", MEASURED, "lab: commit at a master to visible at a replica, the most of 100, no WAN"
+HEARTBEAT_SECONDS = _documented(2, "s", "MASTER_HEARTBEAT_PERIOD that multisite renders")
+ASYNC_LAG_SECONDS = _measured(
+    0.005, "s", "lab: commit at a master to visible at a replica, the most of 100, no WAN"
 )
 
 GALERA_WRITE: Mapping[Write, Constant] = {
@@ -79,54 +87,39 @@ GALERA_IDLE = _measured(88, "bytes/s")
 """From one member to one other, nothing being written."""
 GALERA_IDLE_REPLY = _measured(489, "bytes/s")
 """The same, once more for every member that can be heard: each answers all when one says that it is alive."""
-GALERA_MEASURED = Constant(
-    5, "members", MEASURED, "lab: clusters of 2 to 5 members; larger ones are extrapolated"
-)
+GALERA_MEASURED = _measured(5, "members", "lab: clusters of 2 to 5 members; larger ones are extrapolated")
 
-TOKEN_ROW = Constant(
-    200, "bytes", DERIVED, "sum of the columns of Pike's token table; the benchmark measures it"
-)
+TOKEN_ROW = _derived(200, "bytes", "sum of the columns of Pike's token table; the benchmark measures it")
 """UUID: a row of the token table less the body in it."""
-REVOKED_TOKEN = Constant(
-    80,
-    "bytes",
-    DERIVED,
-    "an id of 32 and a time of 27 characters in JSON, as GET /v3/auth/tokens/OS-PKI/revoked",
+REVOKED_TOKEN = _derived(
+    80, "bytes", "an id of 32 and a time of 27 characters in JSON, as GET /v3/auth/tokens/OS-PKI/revoked"
 )
-REVOCATION_LIST_SECONDS = Constant(
-    10, "s", DOCUMENTED, "keystonemiddleware up to Newton: [keystone_authtoken] revocation_cache_time"
+REVOCATION_LIST_SECONDS = _documented(
+    10, "s", "keystonemiddleware up to Newton: [keystone_authtoken] revocation_cache_time"
 )
 
-ASSERTION = Constant(
+ASSERTION = _derived(
     8000,
     "bytes",
-    DERIVED,
     "signed SAML 2 assertion in an ECP envelope, its answer and the session's cookies; Keystone's federation guide",
 )
-FEDERATED_LOGIN = Constant(4800, "bytes", DERIVED, "two new connections and four requests, from LOGIN")
-SERVICE_PROVIDER = Constant(
-    300, "bytes", DERIVED, "id, auth_url and sp_url of one service provider in a token's JSON"
-)
-KEY_PUSH = Constant(
-    8000, "bytes", DERIVED, "an SSH login and files of 44 bytes: each distribution of keys to one site"
+FEDERATED_LOGIN = _derived(4800, "bytes", "two new connections and four requests, from LOGIN")
+SERVICE_PROVIDER = _derived(300, "bytes", "id, auth_url and sp_url of one service provider in a token's JSON")
+KEY_PUSH = _derived(
+    8000, "bytes", "an SSH login and files of 44 bytes: each distribution of keys to one site"
 )
 
-CLUSTER_SITES = Constant(
-    5, "sites", DOCUMENTED, "OPNFV Multisite: Galera's developers saw 5 data centers of 3 nodes"
-)
-CLUSTER_ROUND_TRIP_MS = Constant(
+CLUSTER_SITES = _documented(5, "sites", "OPNFV Multisite: Galera's developers saw 5 data centers of 3 nodes")
+CLUSTER_ROUND_TRIP_MS = _derived(
     100,
     "ms",
-    DERIVED,
     "operators of London, Dallas and Sydney gave up synchronous writes; London to Dallas is about 110 ms",
 )
-STALL_SECONDS = Constant(6.5, "s", MEASURED, "lab: a member killed, until the others write again")
-LINK_SHARE = Constant(
-    0.5, "ratio", DERIVED, "half of a link for identity leaves room for a burst of the other half"
-)
+STALL_SECONDS = _measured(6.5, "s", "lab: a member killed, until the others write again")
+LINK_SHARE = _derived(0.5, "ratio", "half of a link for identity leaves room for a burst of the other half")
 
 
-HEADER_LIMIT = Constant(8190, "bytes", DOCUMENTED, "Apache httpd: default of LimitRequestFieldSize")
+HEADER_LIMIT = _documented(8190, "bytes", "Apache httpd: default of LimitRequestFieldSize")
 
 
 def table() -> dict[str, Constant]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -48,7 +48,18 @@ _LATE = {
     "identity": "a user disabled at another site",
 }
 _SET = "set it to {} there and restart {}"
-_UNDERSTOOD = "tokens of other sites are not understood at {site}, nor its own elsewhere: 401"
+_CONSEQUENCES = {
+    ("token", "provider"): "tokens of other sites are not understood at {site}, nor its own elsewhere: 401",
+    ("token", "expiration"): "tokens issued at {site} live longer or shorter than the keys are kept for",
+    ("token", "allow_expired_window"):
+        "long operations of services at {site} fail earlier, or tokens outlive their keys",
+    ("catalog", "cache_time"): "a changed endpoint is seen at {site} later, or its catalog is read more often",
+    ("cache", "enabled"): "every validation at {site} asks the database some 150 times: half a second each",
+    ("credential", "key_repository"): "credentials stored at another site cannot be read at {site}",
+    ("DEFAULT", "max_token_size"): "tokens are refused at {site} for their length: 401",
+    ("oslo_middleware", "enable_proxy_headers_parsing"):
+        "links in answers of {site} show its own address to clients of the proxy",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,31 +106,18 @@ def _plain(value: str) -> str:
 def _consequence(
     topology: Topology, site: IdentitySite, difference: _Difference, actual: str | None
 ) -> tuple[Severity, str]:
-    name = site.name
+    setting = difference.section, difference.option
     if difference.section in _LATE and difference.option == "cache_time":
-        return _cache(topology, name, difference, actual)
+        return _cache(topology, site.name, difference, actual)
     if difference.option == "max_active_keys":
-        return _key_count(name, difference, actual)
-    known: dict[tuple[str, str], str] = {
-        ("token", "provider"): _UNDERSTOOD.format(site=name),
-        ("token", "expiration"): f"tokens issued at {name} live longer or shorter than the keys are kept for",
-        ("token", "allow_expired_window"): f"long operations of services at {name} fail earlier, or"
-            " tokens outlive their keys",
-        ("catalog", "cache_time"): f"a changed endpoint is seen at {name} later, or its catalog is read more often",
-        ("cache", "enabled"): f"every validation at {name} asks the database some 150 times: half a second each",
-        ("credential", "key_repository"): f"credentials stored at another site cannot be read at {name}",
-        ("DEFAULT", "max_token_size"): f"tokens are refused at {name} for their length: 401",
-        ("oslo_middleware", "enable_proxy_headers_parsing"): f"links in answers of {name} show its own"
-            " address to clients of the proxy",
-    }  # fmt: skip
+        return _key_count(site.name, difference, actual)
+    if setting in _CONSEQUENCES:
+        return Severity.DIFFERS, _CONSEQUENCES[setting].format(site=site.name)
     if difference.option.endswith("key_repository"):
-        known.setdefault(
-            (difference.section, difference.option),
-            f"Keystone of {name} reads other keys than those that are distributed: after the next rotation 401",
+        return Severity.DIFFERS, (
+            f"Keystone of {site.name} reads other keys than those that are distributed: after the next rotation 401"
         )
-    if (difference.section, difference.option) in known:
-        return Severity.DIFFERS, known[difference.section, difference.option]
-    return Severity.DEGRADED, f"{name} does not run as rendered for this topology"
+    return Severity.DEGRADED, f"{site.name} does not run as rendered for this topology"
 
 
 def _cache(
@@ -183,92 +181,69 @@ def authtoken(topology: Topology, site: IdentitySite, found: Options | Unknown, 
         return [unknown(site.name, place, f"[{SECTION}]", found)]
     own = {option: value for (section, option), value in found.items() if section == SECTION}
     if not own:
-        return [
-            differs(
-                site.name, place, f"[{SECTION}]", "present", "missing", "this service cannot validate any token",
-                "install the rendered keystone_authtoken.conf",
-            )
-        ]  # fmt: skip
-
-    def wrong(option: str, expected: str, consequence: str, severity: Severity = Severity.DIFFERS) -> Finding:
-        found = own.get(option, "not set")
-        remedy = _SET.format(expected, "the service")
-        return differs(
-            site.name, place, f"[{SECTION}] {option}", expected, found, consequence, remedy, severity
-        )
-
+        consequence, remedy = "this service cannot validate any token", f"install the rendered {SECTION}.conf"
+        return [differs(site.name, place, f"[{SECTION}]", "present", "missing", consequence, remedy)]
+    wrong = [*_region(site, own), *_addresses(topology, site, own), *_service_cache(topology, site, own)]
     return [
-        *_region(site, own, wrong),
-        *_addresses(topology, site, own, wrong),
-        *_service_cache(topology, site, own, wrong),
-    ]
+        differs(
+            site.name, place, f"[{SECTION}] {w.option}", w.expected, own.get(w.option, "not set"),
+            w.consequence, _SET.format(w.expected, "the service"), w.severity,
+        )
+        for w in wrong
+    ]  # fmt: skip
 
 
-_Wrong = Callable[..., Finding]
+@dataclass(frozen=True)
+class _Wrong:
+    option: str
+    expected: str
+    consequence: str
+    severity: Severity = Severity.DIFFERS
 
 
-def _region(site: IdentitySite, own: dict[str, str], wrong: _Wrong) -> Iterator[Finding]:
+def _region(site: IdentitySite, own: dict[str, str]) -> Iterator[_Wrong]:
     if own.get("region_name") != site.region:
         which = (
             "that region" if own.get("region_name") else "any region, whichever comes first in the catalog"
         )
-        yield wrong(
-            "region_name", site.region, f"this service validates tokens at the Keystone of {which}:"
-            " every request crosses"
-            f" sites, and {site.name} stops serving when that one is cut off",
-        )  # fmt: skip
+        yield _Wrong("region_name", site.region, (
+            f"this service validates tokens at the Keystone of {which}: every request crosses sites, and {site.name}"
+            " stops serving when that one is cut off"
+        ))  # fmt: skip
     if own.get("interface", "internal").removesuffix("URL") != "internal":
-        yield wrong(
-            "interface", "internal", f"this service validates tokens at the entry, not at {site.name}:"
-            " it stops serving when"
-            " the entry is cut off",
-        )  # fmt: skip
+        yield _Wrong("interface", "internal", (
+            f"this service validates tokens at the entry, not at {site.name}: it stops serving when the"
+            " entry is cut off"
+        ))  # fmt: skip
 
 
-def _addresses(
-    topology: Topology, site: IdentitySite, own: dict[str, str], wrong: _Wrong
-) -> Iterator[Finding]:
-    url = _base(own.get("auth_url", ""))
-    if url == _base(topology.entry) and url != _base(site.url):
-        yield wrong(
-            "auth_url", site.url, "the service's own login needs the masters once per token's life,"
-            f" although {site.name} has"
-            " a Keystone", Severity.DEGRADED,
-        )  # fmt: skip
-    elif url != _base(site.url):
-        yield wrong(
-            "auth_url", site.url, "the service logs in at another site: it stops when that one is cut off"
-        )
-    if "www_authenticate_uri" in own and _base(own["www_authenticate_uri"]) not in (
-        _base(topology.entry),
-        _base(site.url),
-    ):
-        yield wrong(
-            "www_authenticate_uri",
-            topology.entry,
-            "clients that get 401 are sent elsewhere",
-            Severity.DEGRADED,
-        )
+def _addresses(topology: Topology, site: IdentitySite, own: dict[str, str]) -> Iterator[_Wrong]:
+    url, here, entry = _base(own.get("auth_url", "")), _base(site.url), _base(topology.entry)
+    if url == entry != here:
+        yield _Wrong("auth_url", site.url, (
+            f"the service's own login needs the masters once per token's life, although {site.name} has a Keystone"
+        ), Severity.DEGRADED)  # fmt: skip
+    elif url != here:
+        text = "the service logs in at another site: it stops when that one is cut off"
+        yield _Wrong("auth_url", site.url, text)
+    if "www_authenticate_uri" in own and _base(own["www_authenticate_uri"]) not in (entry, here):
+        text = "clients that get 401 are sent elsewhere"
+        yield _Wrong("www_authenticate_uri", topology.entry, text, Severity.DEGRADED)
     servers = ",".join(site.memcached)
     if servers and "memcached_servers" not in own:
-        yield wrong(
-            "memcached_servers", servers, "each process of the service caches alone and asks Keystone for itself",
-            Severity.DEGRADED,
-        )  # fmt: skip
+        text = "each process of the service caches alone and asks Keystone for itself"
+        yield _Wrong("memcached_servers", servers, text, Severity.DEGRADED)
 
 
-def _service_cache(
-    topology: Topology, site: IdentitySite, own: dict[str, str], wrong: _Wrong
-) -> Iterator[Finding]:
+def _service_cache(topology: Topology, site: IdentitySite, own: dict[str, str]) -> Iterator[_Wrong]:
     seconds = _number(own.get("token_cache_time", str(MIDDLEWARE_CACHE)))
     if seconds is None or seconds > topology.token_cache_time or seconds < 0:
         bound = "ever" if seconds is None or seconds < 0 else f"up to {topology.cache_time + seconds} s"
         default = "" if "token_cache_time" in own else f" (auth_token's own {MIDDLEWARE_CACHE} s)"
-        yield wrong(
-            "token_cache_time", str(topology.token_cache_time),
+        yield _Wrong("token_cache_time", str(topology.token_cache_time), (
             f"a revoked token is still taken by this service at {site.name} for {bound}{default},"
-            f" not {topology.revocation_bound} s",
-        )  # fmt: skip
+            f" not {topology.revocation_bound} s"
+        ))  # fmt: skip
 
 
 def _base(url: str) -> str:
