@@ -225,7 +225,7 @@ class Stage:
         if names.has_proxy(site) and "haproxy" not in node._running:
             node.start("haproxy", "/usr/sbin/haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg")
             if len(site.databases) > 1:
-                until(lambda: listens("127.0.0.1", names.DATABASE_DOOR), 60, f"the door of {site.name}")
+                until(lambda: listens("127.0.0.1", names.LOCAL_DATABASE_PORT), 60, f"the door of {site.name}")
 
     def start_keystone(self, site: IdentitySite) -> None:
         node = self.node(site.name, "keystone")

@@ -96,9 +96,9 @@ _IDENTITY_KEYS = (
         "path",
         help="Folder of the key service alone, with the master copy of all keys (default: keys in state_path).",
     ),
-    cfg.FloatOpt("interval", default=60.0, min=0.1, help="Seconds between two looks at all sites."),
+    cfg.FloatOpt("interval", default=60.0, min=0.1, help="Seconds between two passes over all sites."),
     cfg.FloatOpt(
-        "site_timeout", default=30.0, min=1.0, help="Seconds a site may take for a look; then it is unknown."
+        "site_timeout", default=30.0, min=1.0, help="Seconds a site may take to answer; then it is unknown."
     ),
     cfg.IntOpt("parallel", default=128, min=1, max=1024, help="Sites asked at the same time."),
     cfg.IntOpt(
@@ -125,10 +125,10 @@ _NETWORKS = (
         "interval",
         default=2.0,
         min=0.0,
-        help="Seconds between two looks at the sites' ports; 0 makes none (then nothing is kept in step by itself).",
+        help="Seconds between two reads of the sites' ports; 0: never (then nothing is kept in sync by itself).",
     ),
     cfg.FloatOpt(
-        "site_timeout", default=15.0, min=1.0, help="Seconds a site may take for a look; then it is unknown."
+        "site_timeout", default=15.0, min=1.0, help="Seconds a site may take to answer; then it is unknown."
     ),
     cfg.MultiStrOpt(
         "notifications",
@@ -136,7 +136,7 @@ _NETWORKS = (
         sample_default=["site1 rabbit://user:password@host:5672/vhost"],
         secret=True,
         help="`<site> rabbit://user:password@host:port/vhost`, once per site whose Neutron's notifications can be "
-        "heard; they only wake the next look.",
+        "heard; they only start the next pass.",
     ),
     cfg.IntOpt(
         "parallel",

@@ -41,7 +41,7 @@ from multisite.store.trail import AuditTrail
 LOG = logging.getLogger(__name__)
 
 NETWORKS = "stretched-networks"
-"""The periodic task that keeps them in step."""
+"""The periodic task that keeps them in sync."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def session(
         yield cursor
 
 
-def said(error: Exception) -> str:
-    """The server's or the system's words; they name accounts and hosts, never passwords."""
+def message(error: Exception) -> str:
+    """The server's or the system's message; it names accounts and hosts, never passwords."""
     details: Any = error.args[1] if len(error.args) > 1 else error
     return str(details)[:200]

@@ -62,7 +62,7 @@ def test_names_of_files_are_all_different() -> None:
 
 def test_a_site_with_several_databases_goes_through_its_door() -> None:
     star = topology_file.read(next(path for path in EXAMPLES if path.stem == "star"))
-    assert names.database_address(star.site("oslo")) == ("127.0.0.1", names.DATABASE_DOOR)
+    assert names.database_address(star.site("oslo")) == ("127.0.0.1", names.LOCAL_DATABASE_PORT)
     assert names.database_address(star.site("paris")) == ("192.0.2.11", 3306)
 
 

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multisite.identity.watchdog.judge import History, State, cluster_position, judge
-from multisite.identity.watchdog.seen import MasterSeen, ReplicaSeen, position
+from multisite.identity.watchdog.status import MasterStatus, ReplicaStatus, position
 
-WELL = ReplicaSeen("a", True, "site1", "Yes", "Yes", position=100)
-MASTERS = [MasterSeen("site1", True, 100), MasterSeen("site2", True, 100)]
+WELL = ReplicaStatus("a", True, "site1", "Yes", "Yes", position=100)
+MASTERS = [MasterStatus("site1", True, 100), MasterStatus("site2", True, 100)]
 HISTORY = History(((0.0, 90), (10.0, 95), (11.0, 100)))
 
 
-def state(replica: ReplicaSeen, masters: list[MasterSeen] = MASTERS, now: float = 12.0) -> State:
+def state(replica: ReplicaStatus, masters: list[MasterStatus] = MASTERS, now: float = 12.0) -> State:
     return judge(replica, masters, HISTORY, now, stale_after=3.0).state
 
 
@@ -34,28 +34,28 @@ def test_how_late_it_is_counts_from_when_the_cluster_first_had_what_it_lacks() -
 def test_a_replica_of_a_dead_master_that_has_everything_is_still_fresh() -> None:
     """Else it would be taken out while the cluster itself stands still after a loss."""
     lonely = replace(WELL, receiving="Connecting", error="error connecting to master")
-    assert state(lonely, [MasterSeen("site1", False, why="gone"), MASTERS[1]]) is State.FRESH
+    assert state(lonely, [MasterStatus("site1", False, why="gone"), MASTERS[1]]) is State.FRESH
 
 
 def test_heartbeats_from_a_master_without_a_majority_do_not_make_it_fresh() -> None:
     """Both threads run and nothing comes: only the other master's position shows it."""
-    parted = [MasterSeen("site1", False, 100, "is non-Primary"), MasterSeen("site2", True, 120)]
+    parted = [MasterStatus("site1", False, 100, "is non-Primary"), MasterStatus("site2", True, 120)]
     history = HISTORY.with_(20.0, cluster_position(parted))
     assert judge(WELL, parted, history, 22.0, 3.0).state is State.FRESH
     assert judge(WELL, parted, history, 23.1, 3.0).state is State.STALE
 
 
 def test_with_no_master_to_ask_nothing_is_known() -> None:
-    gone = [MasterSeen("site1", False, why="timed out"), MasterSeen("site2", False, why="timed out")]
+    gone = [MasterStatus("site1", False, why="timed out"), MasterStatus("site2", False, why="timed out")]
     verdict = judge(WELL, gone, HISTORY, 1e6, 3.0)
     assert verdict.state is State.UNKNOWN
-    assert "site1 timed out" in verdict.words
+    assert "site1 timed out" in verdict.reason
 
 
 @pytest.mark.parametrize(
     ("replica", "expected"),
     [
-        (ReplicaSeen("a", answers=False, error="refused"), State.DOWN),
+        (ReplicaStatus("a", answers=False, error="refused"), State.DOWN),
         (replace(WELL, applying="No", error="Duplicate entry"), State.BROKEN),
         (replace(WELL, receiving="No", receive_error=1236), State.BROKEN),
         (replace(WELL, follows=""), State.BROKEN),
@@ -63,7 +63,7 @@ def test_with_no_master_to_ask_nothing_is_known() -> None:
         (replace(WELL, position=101), State.AHEAD),
     ],
 )
-def test_what_else_may_be_wrong(replica: ReplicaSeen, expected: State) -> None:
+def test_what_else_may_be_wrong(replica: ReplicaStatus, expected: State) -> None:
     assert state(replica) is expected
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from multisite.identity.watchdog.judge import State, Verdict
-from multisite.identity.watchdog.plan import Limits, Memory, Repoint, Start, mend, out, site_out
-from multisite.identity.watchdog.seen import MasterSeen, ReplicaSeen
+from multisite.identity.watchdog.plan import Limits, Memory, Repoint, Start, out, repair, site_out
+from multisite.identity.watchdog.status import MasterStatus, ReplicaStatus
 
 HOMES = {"a": "site1", "b": "site2"}
-A = ReplicaSeen("a", True, "site1", "Yes", "Yes", position=100)
-B = ReplicaSeen("b", True, "site2", "Yes", "Yes", position=100)
-UP1, UP2 = MasterSeen("site1", True, 100), MasterSeen("site2", True, 100)
-GONE1, GONE2 = MasterSeen("site1", False, why="gone"), MasterSeen("site2", False, why="gone")
+A = ReplicaStatus("a", True, "site1", "Yes", "Yes", position=100)
+B = ReplicaStatus("b", True, "site2", "Yes", "Yes", position=100)
+UP1, UP2 = MasterStatus("site1", True, 100), MasterStatus("site2", True, 100)
+GONE1, GONE2 = MasterStatus("site1", False, why="gone"), MasterStatus("site2", False, why="gone")
 LIMITS = Limits(stale_after=3, repoint_after=5, agreed_after=2, home_after=30, pause=5)
 
 
@@ -26,16 +26,16 @@ FRESH = verdicts(State.FRESH, State.FRESH)
 
 
 def wanted(
-    replicas: list[ReplicaSeen],
-    masters: list[MasterSeen],
+    replicas: list[ReplicaStatus],
+    masters: list[MasterStatus],
     memory: Memory,
     now: float = 100.0,
     seen: list[Verdict] = FRESH,
 ) -> list[Repoint | Start]:
-    return mend(replicas, seen, masters, HOMES, memory, now, LIMITS)
+    return repair(replicas, seen, masters, HOMES, memory, now, LIMITS)
 
 
-def since(masters: list[MasterSeen], at: float) -> Memory:
+def since(masters: list[MasterStatus], at: float) -> Memory:
     return Memory().with_masters(masters, at)
 
 

@@ -63,7 +63,7 @@ def include(service: KeyService, site: str) -> State:
 
 
 def repair(service: KeyService, site: str) -> State:
-    """Let the site's foreign keys be overwritten at the next look: tokens made with them are refused then."""
+    """Let the site's foreign keys be overwritten at the next pass: tokens made with them are refused then."""
     known(service, site)
     _decide_site(service, site, f"foreign keys at site {site} may be overwritten", repair=True)
     return service.tick()

@@ -59,7 +59,7 @@ def alarms(state: State, names: Collection[str], tokens: Tokens, now: float) -> 
 
 
 def last_seen(state: State, names: Collection[str]) -> dict[str, Mapping[Kind, Seen] | str]:
-    """By site what the last look found, or why it found nothing."""
+    """By site what was read last, or why nothing was."""
     sites = {name: state.site(name) for name in names}
     return {n: s.error if s.error is not None else s.seen or "never asked" for n, s in sites.items()}
 

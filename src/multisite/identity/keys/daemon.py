@@ -57,7 +57,7 @@ def one_pass(service: KeyService) -> list[Alarm]:
 def report_changes(
     known: dict[tuple[str, str, str], Alarm], found: Sequence[Alarm], hook: Sequence[str]
 ) -> dict[tuple[str, str, str], Alarm]:
-    """Log and hand on what is new and what is over; an alarm that stays is told once."""
+    """Log and hand on what is new and what is over; an alarm that stays is reported once."""
     current = {alarm.identity: alarm for alarm in found}
     raised = [alarm for identity, alarm in current.items() if identity not in known]
     cleared = [alarm for identity, alarm in known.items() if identity not in current]

@@ -1,4 +1,4 @@
-"""The key service: one pass looks at all sites, brings them in sync, and takes the next step of a rotation.
+"""The key service: one pass reads all sites, brings them in sync, and takes the next step of a rotation.
 
 A rotation is a state machine in the journal; a pass that is killed anywhere is simply made again:
 
@@ -52,7 +52,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class SiteKeys:
-    """What one look found at a site."""
+    """What a site holds."""
 
     kinds: Mapping[Kind, Seen]
     jws: jws_site.JwsContents | None = None
@@ -141,7 +141,7 @@ class KeyService:
         return self.note(state, answers), answers
 
     def note(self, state: State, answers: Answers) -> State:
-        """What is remembered after a look."""
+        """What is remembered after reading the sites."""
         for name, answer in answers.items():
             state = self._noted(state, name, answer)
         return replace(self._emergency(state, answers), seen_at=self.now())

@@ -127,7 +127,7 @@ class Event:
 
 @dataclass(frozen=True)
 class State:
-    """``held``: the operator stopped all promotions.  ``seen_at``: end of the last look at all sites."""
+    """``held``: the operator stopped all promotions.  ``seen_at``: when all sites were read last."""
 
     version: int = VERSION
     kinds: Mapping[Kind, KindState] = field(default_factory=dict)

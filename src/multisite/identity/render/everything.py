@@ -9,7 +9,7 @@ from multisite.identity.topology.model import Role, Topology
 
 
 def files(topology: Topology, secrets: Secrets | None = None) -> tuple[File, ...]:
-    """Every file of every node, sorted by name.  Without ``secrets``, words to replace stand for the passwords."""
+    """Every file of every node, sorted by name.  Without ``secrets``, placeholders stand for the passwords."""
     known = secrets or to_be_filled_in()
     found = [
         *mariadb.arbitrator(topology),
@@ -22,5 +22,5 @@ def files(topology: Topology, secrets: Secrets | None = None) -> tuple[File, ...
             found += keystone.files(topology, site, known)
             found += mariadb.files(topology, site, known)
             found += haproxy.entry(topology, site)
-            found += haproxy.site_doors(topology, site)
+            found += haproxy.site_proxy(topology, site)
     return tuple(sorted(found, key=lambda file: file.name))

@@ -1,4 +1,4 @@
-"""HAProxy: the entry in front of the masters, and the doors of a site."""
+"""HAProxy: the entry in front of the masters, and the proxy of a site."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def entry(topology: Topology, site: IdentitySite) -> tuple[File, ...]:
     return (File(site.name, ENTRY_NODE, PATH, text),)
 
 
-def site_doors(topology: Topology, site: IdentitySite) -> tuple[File, ...]:
+def site_proxy(topology: Topology, site: IdentitySite) -> tuple[File, ...]:
     """The proxy beside a site's Keystone: splits by method at a read-only site, finds the best of several databases."""
     if not names.has_proxy(site):
         return ()
@@ -53,7 +53,7 @@ def site_doors(topology: Topology, site: IdentitySite) -> tuple[File, ...]:
         split=replica,
         masters=_masters(topology),
         login=_nobodys_login(),
-        door=names.DATABASE_DOOR if len(site.databases) > 1 else 0,
+        database_port=names.LOCAL_DATABASE_PORT if len(site.databases) > 1 else 0,
         stores=names.stores(topology, site),
         wanted=wanted,
         sql_login=sqlcheck.login(names.HEALTH_ACCOUNT),

@@ -1,4 +1,4 @@
-"""Accounts, nodes and doors: what several rendered files have to agree on."""
+"""Accounts, nodes and ports: what several rendered files have to agree on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECK_ACCOUNT = "multisite_check"
 HEALTH_ACCOUNT = "haproxy_check"
 """Has no password and no privilege: all it can do is ask a server for its status."""
 
-DATABASE_DOOR = 13306
+LOCAL_DATABASE_PORT = 13306
 """Where a Keystone finds the best of its site's databases, on its own loopback, when there are several."""
 
 
@@ -69,7 +69,7 @@ def _source(topology: Topology, site: IdentitySite, database: Database) -> Datab
 def database_address(site: IdentitySite) -> tuple[str, int]:
     """Where the site's Keystone finds its database."""
     if len(site.databases) > 1:
-        return "127.0.0.1", DATABASE_DOOR
+        return "127.0.0.1", LOCAL_DATABASE_PORT
     return site.databases[0].address, site.databases[0].port
 
 

@@ -1,1 +1,1 @@
-"""Finds replicas that do not follow any more, takes them out and mends what can be mended."""
+"""Finds replicas that do not follow any more, takes them out and repairs what can be repaired."""

@@ -15,14 +15,14 @@ _SQL_SECONDS = 15.0
 
 
 class ProxyError(Exception):
-    """The proxy cannot be told; the message says what it answered."""
+    """The proxy did not take a command; the message says what it answered."""
 
 
-def mend(settings: Settings, action: Repoint | Start) -> None:
+def repair(settings: Settings, action: Repoint | Start) -> None:
     """Carry out one intervention; raises one of database.ERRORS.
 
     May be ended between any two statements: a replica that was left stopped, without an error, is started at the
-    next look; one that was not told its new master yet is told again.
+    next check; one without its new master yet is re-pointed again.
     """
     replica = {replica.name: replica for replica in settings.replicas}[action.replica]
     with session(settings, replica.address, replica.port, _SQL_SECONDS) as cursor:
@@ -42,11 +42,11 @@ def servers(path: Path) -> dict[str, bool]:
     found: dict[str, bool] = {}
     titles: list[str] = []
     for line in _ask(path, "show servers state").splitlines():
-        words = line.split()
+        fields = line.split()
         if line.startswith("# "):
-            titles = words[1:]
-        elif titles and len(words) >= len(titles):
-            row = dict(zip(titles, words, strict=False))
+            titles = fields[1:]
+        elif titles and len(fields) >= len(titles):
+            row = dict(zip(titles, fields, strict=False))
             forced = int(row["srv_admin_state"]) & _FORCED_MAINTENANCE
             found[f"{row['be_name']}/{row['srv_name']}"] = bool(forced)
     return found

@@ -1,39 +1,39 @@
-"""One look at the databases.  A database that does not answer is seen as that, never as what it was before."""
+"""Reads the state of the databases.  One that does not answer is recorded as that, never as what it was before."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from multisite.clouds.ask import ask_all
-from multisite.identity.watchdog.database import ERRORS, said, session
-from multisite.identity.watchdog.seen import MasterSeen, ReplicaSeen, position
+from multisite.identity.watchdog.database import ERRORS, message, session
 from multisite.identity.watchdog.settings import Master, Replica, Settings
+from multisite.identity.watchdog.status import MasterStatus, ReplicaStatus, position
 
 SECONDS = 15.0
 """For all of one database's answers, whose connection has limits of its own; a name may take longer to resolve."""
 
 
-def replicas(settings: Settings) -> list[ReplicaSeen]:
+def replicas(settings: Settings) -> list[ReplicaStatus]:
     """Every replica of this site, in their order."""
     named = {replica.name: replica for replica in settings.replicas}
     answers = ask_all(
         named, lambda name: _replica(settings, named[name]), seconds=dict.fromkeys(named, SECONDS)
     )
-    late = {name: ReplicaSeen(name, answers=False, error=why) for name, why in answers.reasons.items()}
+    late = {name: ReplicaStatus(name, answers=False, error=why) for name, why in answers.reasons.items()}
     return [(answers.known | late)[name] for name in named]
 
 
-def masters(settings: Settings) -> list[MasterSeen]:
+def masters(settings: Settings) -> list[MasterStatus]:
     """Every master, in their order."""
     named = {master.site: master for master in settings.masters}
     answers = ask_all(
         named, lambda name: _master(settings, named[name]), seconds=dict.fromkeys(named, SECONDS)
     )
-    late = {name: MasterSeen(name, primary=False, why=why) for name, why in answers.reasons.items()}
+    late = {name: MasterStatus(name, primary=False, why=why) for name, why in answers.reasons.items()}
     return [(answers.known | late)[name] for name in named]
 
 
-def _replica(settings: Settings, replica: Replica) -> ReplicaSeen:
+def _replica(settings: Settings, replica: Replica) -> ReplicaStatus:
     try:
         with session(settings, replica.address, replica.port) as cursor:
             cursor.execute("SHOW SLAVE STATUS")
@@ -41,9 +41,9 @@ def _replica(settings: Settings, replica: Replica) -> ReplicaSeen:
             cursor.execute("SELECT @@GLOBAL.gtid_slave_pos AS gtids")
             gtids = (cursor.fetchone() or {}).get("gtids") or ""
     except ERRORS as error:
-        return ReplicaSeen(replica.name, answers=False, error=said(error))
+        return ReplicaStatus(replica.name, answers=False, error=message(error))
     sites = {(master.address, master.port): master.site for master in settings.masters}
-    return ReplicaSeen(
+    return ReplicaStatus(
         replica.name,
         answers=True,
         follows=sites.get((row.get("Master_Host", ""), int(row.get("Master_Port") or 0)), ""),
@@ -55,7 +55,7 @@ def _replica(settings: Settings, replica: Replica) -> ReplicaSeen:
     )
 
 
-def _master(settings: Settings, master: Master) -> MasterSeen:
+def _master(settings: Settings, master: Master) -> MasterStatus:
     try:
         with session(settings, master.address, master.port) as cursor:
             cursor.execute("SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_ready')")
@@ -63,7 +63,7 @@ def _master(settings: Settings, master: Master) -> MasterSeen:
             cursor.execute("SELECT @@GLOBAL.gtid_binlog_pos AS gtids")
             gtids = (cursor.fetchone() or {}).get("gtids") or ""
     except ERRORS as error:
-        return MasterSeen(master.site, primary=False, why=said(error))
+        return MasterStatus(master.site, primary=False, why=message(error))
     primary = status.get("wsrep_cluster_status") == "Primary" and status.get("wsrep_ready") == "ON"
     why = "" if primary else f"is {status.get('wsrep_cluster_status', 'no Galera node')}"
-    return MasterSeen(master.site, primary, position(gtids, settings.gtid_domain), why)
+    return MasterStatus(master.site, primary, position(gtids, settings.gtid_domain), why)

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 from pymysql.cursors import DictCursor
 
 from multisite.identity import sql
-from multisite.identity.sql import ERRORS, said
+from multisite.identity.sql import ERRORS, message
 from multisite.identity.watchdog.settings import Settings
 
-__all__ = ["ERRORS", "said", "session"]
+__all__ = ["ERRORS", "message", "session"]
 
 CONNECT_SECONDS, ANSWER_SECONDS = 1.5, 3.0
 

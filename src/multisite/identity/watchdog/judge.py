@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from multisite.identity.watchdog.seen import MasterSeen, ReplicaSeen
+from multisite.identity.watchdog.status import MasterStatus, ReplicaStatus
 
 
 class State(StrEnum):
@@ -33,7 +33,7 @@ class Verdict:
     name: str
     state: State
     lag: float
-    words: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class History:
     marks: tuple[tuple[float, int], ...] = ()
 
     def with_(self, now: float, position: int | None, keep: float = 3600.0) -> History:
-        """A look later; marks older than ``keep`` seconds are merged into one."""
+        """After one more check; marks older than ``keep`` seconds are merged into one."""
         if position is None or (self.marks and self.marks[-1][1] >= position):
             return self
         old = [mark for mark in self.marks if mark[0] < now - keep]
@@ -54,18 +54,18 @@ class History:
         return next((at for at, number in self.marks if number > position), None)
 
 
-def cluster_position(masters: Sequence[MasterSeen]) -> int | None:
+def cluster_position(masters: Sequence[MasterStatus]) -> int | None:
     """The last change any primary master has."""
     return max((m.position for m in masters if m.primary and m.position is not None), default=None)
 
 
 def judge(
-    replica: ReplicaSeen, masters: Sequence[MasterSeen], history: History, now: float, stale_after: float
+    replica: ReplicaStatus, masters: Sequence[MasterStatus], history: History, now: float, stale_after: float
 ) -> Verdict:
     """``replica`` was asked before ``masters``: it cannot have more than they, unless it follows somebody else."""
 
-    def verdict(state: State, words: str, lag: float = 0.0) -> Verdict:
-        return Verdict(replica.name, state, lag, words)
+    def verdict(state: State, reason: str, lag: float = 0.0) -> Verdict:
+        return Verdict(replica.name, state, lag, reason)
 
     if not replica.answers:
         return verdict(State.DOWN, replica.error or "does not answer")
@@ -83,8 +83,8 @@ def judge(
     threads = (
         f"follows {replica.follows or 'nobody'}, receiving {replica.receiving}, applying {replica.applying}"
     )
-    words = f"{threads}, {newest - replica.position} changes and {lag:.1f} s behind"
-    words += f": {replica.error}" if replica.error else ""
+    reason = f"{threads}, {newest - replica.position} changes and {lag:.1f} s behind"
+    reason += f": {replica.error}" if replica.error else ""
     if "No" in (replica.receiving, replica.applying) or not replica.follows:
-        return verdict(State.BROKEN, words, lag)
-    return verdict(State.STALE if lag > stale_after else State.FRESH, words, lag)
+        return verdict(State.BROKEN, reason, lag)
+    return verdict(State.STALE if lag > stale_after else State.FRESH, reason, lag)

@@ -1,4 +1,4 @@
-"""What to do about what was seen: pure, so that every case can be tried."""
+"""What to do about what was found: pure, so that every case can be tried."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from multisite.identity.watchdog.judge import State, Verdict
-from multisite.identity.watchdog.seen import MasterSeen, ReplicaSeen
+from multisite.identity.watchdog.status import MasterStatus, ReplicaStatus
 
 PURGED = 1236
 """MariaDB's error of a master that has not the changes a replica asks for any more."""
@@ -56,17 +56,17 @@ class Start:
 
 @dataclass(frozen=True)
 class Memory:
-    """What earlier looks left: seconds of one monotonic clock."""
+    """What earlier checks left: seconds of one monotonic clock."""
 
     primary_since: Mapping[str, float] = field(default_factory=dict)
-    """Master site -> since when every look found it primary."""
+    """Master site -> since when every check found it primary."""
     lost_since: Mapping[str, float] = field(default_factory=dict)
-    """Master site -> since when no look found it primary."""
+    """Master site -> since when no check found it primary."""
     touched: Mapping[str, float] = field(default_factory=dict)
     """Replica -> when something was last done to it."""
 
-    def with_masters(self, masters: Sequence[MasterSeen], now: float) -> Memory:
-        """A look later."""
+    def with_masters(self, masters: Sequence[MasterStatus], now: float) -> Memory:
+        """After one more check."""
         return replace(
             self,
             primary_since={m.site: self.primary_since.get(m.site, now) for m in masters if m.primary},
@@ -91,8 +91,8 @@ def site_out(verdicts: Sequence[Verdict]) -> bool:
     )
 
 
-def mend(
-    replicas: Sequence[ReplicaSeen], verdicts: Sequence[Verdict], masters: Sequence[MasterSeen],
+def repair(
+    replicas: Sequence[ReplicaStatus], verdicts: Sequence[Verdict], masters: Sequence[MasterStatus],
     homes: Mapping[str, str], memory: Memory, now: float, limits: Limits,
 ) -> list[Repoint | Start]:  # fmt: skip
     """Interventions, one for each replica at most, one way home at a time; ``homes``: replica -> its master."""
@@ -113,7 +113,7 @@ def mend(
 
 
 def _away(
-    replica: ReplicaSeen, masters: Sequence[MasterSeen], homes: Mapping[str, str], memory: Memory, now: float,
+    replica: ReplicaStatus, masters: Sequence[MasterStatus], homes: Mapping[str, str], memory: Memory, now: float,
     limits: Limits,
 ) -> Repoint | Start | None:  # fmt: skip
     lost = memory.lost_since.get(replica.follows)
@@ -133,7 +133,7 @@ def _away(
 
 
 def _home(
-    replica: ReplicaSeen, verdict: Verdict, masters: Sequence[MasterSeen], home: str, memory: Memory, now: float,
+    replica: ReplicaStatus, verdict: Verdict, masters: Sequence[MasterStatus], home: str, memory: Memory, now: float,
     limits: Limits,
 ) -> Repoint | None:  # fmt: skip
     since = memory.primary_since.get(home)
@@ -142,14 +142,14 @@ def _home(
     return _to(replica, masters, home, f"{home} is well again") if now - since >= limits.home_after else None
 
 
-def _to_another(replica: ReplicaSeen, masters: Sequence[MasterSeen], why: str) -> Repoint | None:
+def _to_another(replica: ReplicaStatus, masters: Sequence[MasterStatus], why: str) -> Repoint | None:
     others = sorted(
         (m for m in masters if m.site != replica.follows), key=lambda m: m.position or 0, reverse=True
     )
     return next((action for m in others if (action := _to(replica, masters, m.site, why))), None)
 
 
-def _to(replica: ReplicaSeen, masters: Sequence[MasterSeen], site: str, why: str) -> Repoint | None:
+def _to(replica: ReplicaStatus, masters: Sequence[MasterStatus], site: str, why: str) -> Repoint | None:
     """Only to a primary master that has everything the replica has."""
     for master in masters:
         if master.site == site and master.primary and (master.position or 0) >= (replica.position or 0):

@@ -1,4 +1,4 @@
-"""The watchdog's program: looks, decides, acts, says what changed."""
+"""The watchdog's program: checks, decides, acts, logs what changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from multisite.domain.errors import MultisiteError
 from multisite.identity.watchdog import act, canary, collect, plan
-from multisite.identity.watchdog.database import ERRORS, said
+from multisite.identity.watchdog.database import ERRORS, message
 from multisite.identity.watchdog.judge import History, State, Verdict, cluster_position, judge
 from multisite.identity.watchdog.plan import Memory
 from multisite.identity.watchdog.settings import Settings, load
@@ -25,7 +25,7 @@ LOG = logging.getLogger("multisite.identity.watchdog")
 
 
 class Watchdog:
-    """One site's.  Everything it must remember is found again by looking: it may be killed at any time."""
+    """One site's.  Everything it must remember is found again by a check: it may be killed at any time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -35,13 +35,13 @@ class Watchdog:
         self._busy: set[str] = set()
         self.verdicts: list[Verdict] = []
 
-    def look(self, now: float) -> None:
-        """One look and what follows from it; ``now``: seconds of a monotonic clock."""
+    def check(self, now: float) -> None:
+        """One check and what follows from it; ``now``: seconds of a monotonic clock."""
         # Replicas first: what they have the masters, asked later, have too.
         replicas = collect.replicas(self._settings)
         masters = collect.masters(self._settings)
         for master in masters:
-            self._say(
+            self._log_change(
                 master.site,
                 master.primary,
                 f"master {master.site}: {'primary' if master.primary else master.why}",
@@ -51,32 +51,32 @@ class Watchdog:
         stale_after = self._settings.times.stale_after
         self.verdicts = [judge(replica, masters, self._history, now, stale_after) for replica in replicas]
         for verdict in self.verdicts:
-            self._say(
-                verdict.name, verdict.state, f"replica {verdict.name} is {verdict.state}: {verdict.words}"
+            self._log_change(
+                verdict.name, verdict.state, f"replica {verdict.name} is {verdict.state}: {verdict.reason}"
             )
-        self._tell_proxy()
+        self._control_proxy()
         homes = {replica.name: replica.home for replica in self._settings.replicas}
         limits = self._settings.times
-        for action in plan.mend(replicas, self.verdicts, masters, homes, self._memory, now, limits):
+        for action in plan.repair(replicas, self.verdicts, masters, homes, self._memory, now, limits):
             if action.replica not in self._busy:
                 self._memory = self._memory.with_touched(action.replica, now)
                 self._busy.add(action.replica)
-                # A replica that is just trying its dead master stops only when that has timed out: look on meanwhile.
-                threading.Thread(target=self._mend, args=(action,), daemon=True).start()
+                # A replica that is trying its dead master stops only when that has timed out: go on checking meanwhile.
+                threading.Thread(target=self._repair, args=(action,), daemon=True).start()
 
-    def _mend(self, action: plan.Repoint | plan.Start) -> None:
+    def _repair(self, action: plan.Repoint | plan.Start) -> None:
         what = f"follows {action.master} now" if isinstance(action, plan.Repoint) else "started again"
         began = time.monotonic()
         try:
-            act.mend(self._settings, action)
+            act.repair(self._settings, action)
             took = time.monotonic() - began
             LOG.warning("replica %s %s (in %.1f s): %s", action.replica, what, took, action.why)
         except ERRORS as error:
-            LOG.warning("replica %s: not done (%s): %s", action.replica, what, said(error))
+            LOG.warning("replica %s: not done (%s): %s", action.replica, what, message(error))
         finally:
             self._busy.discard(action.replica)
 
-    def _tell_proxy(self) -> None:
+    def _control_proxy(self) -> None:
         proxy = self._settings.proxy
         if proxy is None:
             return
@@ -86,16 +86,16 @@ class Watchdog:
                 if have.get(server, False) != is_out:
                     act.set_out(proxy.socket, server, is_out)
                     LOG.warning("proxy: %s %s", server, "taken out" if is_out else "put back")
-            self._say("proxy", True, "proxy answers")
+            self._log_change("proxy", True, "proxy answers")
         except act.ProxyError as error:
-            self._say("proxy", False, f"proxy cannot be told: {error}")
+            self._log_change("proxy", False, f"proxy does not answer: {error}")
 
     def _wanted(self, local: tuple[str, ...]) -> Mapping[str, bool]:
         out = plan.out(self.verdicts)
         found = {s: out[r.name] for r in self._settings.replicas if r.name in out for s in r.servers}
         return found | dict.fromkeys(local, plan.site_out(self.verdicts))
 
-    def _say(self, about: str, state: object, text: str) -> None:
+    def _log_change(self, about: str, state: object, text: str) -> None:
         """Once for each change."""
         if self._said.get(about) != state:
             level = logging.INFO if state in (True, State.FRESH) else logging.WARNING
@@ -111,7 +111,7 @@ class Canary:
         self._prepared, self._well = False, True
 
     def beat(self) -> None:
-        """Once; a master that is away is told of once."""
+        """Once; a master that is away is logged once."""
         try:
             if not self._prepared:
                 canary.prepare(self._settings, self._site)
@@ -120,19 +120,18 @@ class Canary:
             self._well = True
         except ERRORS as error:
             if self._well:
-                LOG.warning("canary at %s: %s", self._site, said(error))
+                LOG.warning("canary at %s: %s", self._site, message(error))
             self._well = False
 
 
 def tasks(settings: Settings) -> list[Task]:
     """What this watchdog does.  No database of ours: it works while every one is lost."""
-    # From start to start: a look that waited for somebody who is gone is not followed by a pause, for just then every
-    # second counts.
+    # From start to start: a check that waited for a dead database is followed by no pause: every second counts.
     every = Interval(settings.times.every, from_start=True)
     found = []
     if settings.replicas:
         watchdog = Watchdog(settings)
-        found.append(Task("watchdog", every, lambda: watchdog.look(time.monotonic())))
+        found.append(Task("watchdog", every, lambda: watchdog.check(time.monotonic())))
     if settings.beats_at is not None:
         found.append(Task("canary", every, Canary(settings, settings.beats_at).beat))
     return found

@@ -1,4 +1,4 @@
-"""The watchdog's file: who is watched, with which account, and which proxy is told."""
+"""The watchdog's file: what is watched, with which account, and which proxy is controlled."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from multisite.identity import sql
 from multisite.identity.check.facts import DatabaseFacts, Unknown
 from multisite.identity.render import names
 from multisite.identity.secrets import Secrets
-from multisite.identity.sql import ERRORS, said
+from multisite.identity.sql import ERRORS, message
 from multisite.identity.topology.model import Database
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 10
@@ -29,7 +29,7 @@ def position(database: Database, secrets: Secrets) -> str | Unknown:
             (row,) = cursor.fetchall()
             return str(row[0])
     except ERRORS as error:
-        return Unknown(said(error))
+        return Unknown(message(error))
 
 
 def facts(
@@ -46,7 +46,7 @@ def facts(
             replica = _replica(cursor)
             caught_up = None if target is None else _reached(cursor, target, wait)
     except ERRORS as error:
-        return Unknown(said(error))
+        return Unknown(message(error))
     return DatabaseFacts(variables, status, replica, _privileges(database, secrets), caught_up)
 
 
@@ -54,7 +54,7 @@ def _replica(cursor: Cursor) -> dict[str, str] | Unknown | None:
     try:
         cursor.execute("SHOW SLAVE STATUS")
     except pymysql.MySQLError as error:
-        return Unknown(said(error))  # the account lacks SLAVE MONITOR
+        return Unknown(message(error))  # the account lacks SLAVE MONITOR
     rows = cursor.fetchall()
     if not rows:
         return None
@@ -69,7 +69,7 @@ def _reached(cursor: Cursor, target: str | Unknown, wait: float) -> bool | Unkno
         cursor.execute("SELECT MASTER_GTID_WAIT(%s, %s)", (target, wait))
         (row,) = cursor.fetchall()
     except pymysql.MySQLError as error:
-        return Unknown(said(error))
+        return Unknown(message(error))
     return bool(row[0] == _REACHED)
 
 
@@ -80,7 +80,7 @@ def _privileges(database: Database, secrets: Secrets) -> frozenset[str] | Unknow
             cursor.execute("SHOW GRANTS")
             lines = [str(row[0]) for row in cursor.fetchall()]
     except ERRORS as error:
-        return Unknown(said(error))
+        return Unknown(message(error))
     lists = [match.group(1) for line in lines if (match := _GRANT.match(line))]
     return frozenset(name.strip().upper() for names_ in lists for name in names_.split(","))
 

@@ -1,6 +1,6 @@
 """May a staged key become primary, and what would become of a site that is away: pure.
 
-The rule: a key signs nothing before every site that counts has shown, in this very look, that it holds it.
+The rule: a key signs nothing before every site that counts has shown, in this very pass, that it holds it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def refusals(
 ) -> list[Refusal]:
     """Why the staged key may not be promoted now; empty: it may.
 
-    ``looked``: by site, what this look found, or in words why it found nothing.
+    ``observed``: by site, what this pass read, or why it read nothing.
     """
     mine = state.kinds[kind]
     found = [Refusal("", f"held by the operator: {state.held}")] if state.held else []

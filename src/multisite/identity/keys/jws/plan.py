@@ -76,7 +76,7 @@ def task(state: JwsState, site: str, life: int, now: float, may_sign: Collection
 def confirmed(
     state: JwsState, seen: Mapping[str, JwsSeen | str], sites: Collection[str], *, held: bool = False
 ) -> set[str]:
-    """Waiting pairs whose public half every one of ``sites`` was seen to hold in this look; none while ``held``.
+    """Waiting pairs whose public half every one of ``sites`` was seen to hold in this pass; none while ``held``.
 
     A site whose pairs are compromised waits for nobody: its tokens are refused in any case.
     """
@@ -98,7 +98,7 @@ def _holds(answer: JwsSeen | str, fingerprint: str) -> bool:
 def noted(
     state: JwsState, site: str, seen: JwsSeen, pems: Mapping[str, str], life: int, now: float
 ) -> JwsState:
-    """The state after this look at a site: pairs it made, a pair that signs now."""
+    """The state after reading a site: pairs it made, a pair that signs now."""
     pairs = list(state.pairs.get(site, ()))
     known = {p.fingerprint for p in pairs}
     for fingerprint in (seen.waiting, seen.signing):

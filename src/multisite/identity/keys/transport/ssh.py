@@ -26,7 +26,7 @@ KEEPALIVE_SECONDS = 5
 
 @contextlib.asynccontextmanager
 async def open_ssh(home: KeyHome) -> AsyncIterator[SiteFiles]:
-    """A connection for one look or one distribution."""
+    """A connection to read a site once or to synchronize it."""
     for field in ("host", "client_key", "known_hosts"):
         if not getattr(home, field):
             raise Invalid(f"keys.{field}: not set; ssh needs host, client_key and known_hosts (a file)")
@@ -180,7 +180,7 @@ class Ssh:
             await self._sftp.chown(path, _known(uid), _known(gid))
 
     async def _sync(self, folder: str) -> None:
-        # Servers other than OpenSSH's may refuse to open a folder: then the next look tells what a crash undid.
+        # Servers other than OpenSSH's may refuse to open a folder: then the next pass finds what a crash undid.
         with contextlib.suppress(asyncssh.SFTPError):
             async with self._sftp.open(folder, "rb") as handle:
                 await handle.fsync()

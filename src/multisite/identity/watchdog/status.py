@@ -1,4 +1,4 @@
-"""What one look at the databases of an identity saw."""
+"""State of the databases of an identity, as one check read it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _GTID = re.compile(r"(\d+)-\d+-(\d+)")
 
 
 @dataclass(frozen=True)
-class MasterSeen:
+class MasterStatus:
     """``primary``: it answered, in the cluster's primary component and ready.  ``position``: see `position`."""
 
     site: str
@@ -20,11 +20,11 @@ class MasterSeen:
 
 
 @dataclass(frozen=True)
-class ReplicaSeen:
+class ReplicaStatus:
     """A replica's ``SHOW SLAVE STATUS``, as far as it matters; all empty when it did not answer.
 
     ``follows``: the master site whose address it has, "" for none or an unknown one.  ``receiving`` and
-    ``applying``: Slave_IO_Running and Slave_SQL_Running, in MariaDB's words ("Yes", "No", "Connecting").
+    ``applying``: Slave_IO_Running and Slave_SQL_Running, as MariaDB says ("Yes", "No", "Connecting").
     """
 
     name: str
