@@ -124,12 +124,8 @@ class Service:
         found = [p for p in self.protections.list(self.caller) if p.application == name]
         if found and not options:
             return found[-1]
-        wanted: dict[str, Any] = {
-            "target_site": TARGET,
-            "freeze_timeout": 30,
-            "console_mark": FREEZE_MARK,
-        } | options
-        return self.protections.create(self.caller, name, **wanted)
+        wanted = {"freeze_timeout": 30, "console_mark": FREEZE_MARK} | options
+        return self.protections.create(self.caller, name, target_site=TARGET, options=wanted)
 
     def protect(self, name: str, incremental: bool | None = None, **options: Any) -> tuple[Job, RestorePoint]:
         job_id = self.protections.run(self.caller, self.protection(name, **options).id, incremental)

@@ -74,7 +74,7 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._get(Protection, id)
 
     def create_protection(self, **attrs: Any) -> Protection:
-        """``application``, ``method``, ``target_site`` ... (see the OpenAPI document)."""
+        """``application``, ``method``, ``target_site``, ``options`` of the method (see the OpenAPI document)."""
         return self._create(Protection, **attrs)
 
     def delete_protection(self, id: str) -> None:

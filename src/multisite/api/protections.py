@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import Expression, In, JobStartedOut, Name, Ref
+from multisite.api.schemas.common import In, JobStartedOut, Name, Ref
 from multisite.api.schemas.derived import group, shown
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.model import Protection
-from multisite.recovery.service import (
-    DEFAULT_FREEZE_SECONDS,
-    FREEZE_SECONDS,
-    MAX_GAP_SECONDS,
-    METHODS,
-    ProtectionService,
-)
-
-
-def _known_method(name: str) -> str:
-    if name not in METHODS:
-        raise ValueError(f"{name!r} is not a protection method; there are: {', '.join(sorted(METHODS))}")
-    return name
+from multisite.recovery.service import ProtectionService
 
 
 class ProtectionIn(In):
+    """``options`` are those of the method; what is not said has the method's default."""
+
     application: Ref
-    method: Annotated[str, AfterValidator(_known_method)] = "consistent-backup"
+    method: Name = "consistent-backup"
     target_site: Name | None = None
-    freeze_timeout: Annotated[
-        int,
-        Field(
-            ge=FREEZE_SECONDS[0],
-            le=FREEZE_SECONDS[1],
-            description="Seconds after which a site thaws a server by itself",
-        ),
-    ] = DEFAULT_FREEZE_SECONDS
-    quiesce: Annotated[bool, Field(description="False: no server is frozen (crash-consistent only)")] = True
-    full_every: Annotated[
-        int, Field(ge=1, le=365, description="Every how many runs a full backup is made")
-    ] = 7
-    console_mark: Expression | None = None
-    snapshot_gap_seconds: Annotated[float, Field(ge=0, le=MAX_GAP_SECONDS)] = 0.0
+    options: Annotated[dict[Name, Any], Field(max_length=50)] = Field(default_factory=dict)
 
 
 ProtectionOut = shown(Protection)

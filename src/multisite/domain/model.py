@@ -82,13 +82,8 @@ class Protection:
     method: str
     site: str
     target_site: str | None
-    freeze_timeout: int
-    quiesce: bool = True
-    full_every: int = 7
-    console_mark: str | None = None
-    """Regular expression: the newest matching console line of each server after the freeze is kept as its mark."""
-    snapshot_gap_seconds: float = 0.0
-    """Wait between snapshots; only for showing what an unfrozen, spread-out backup is worth."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Its method's own, complete (``recovery.methods.base.ProtectionMethod.options``)."""
     created_at: datetime | None = None
     last_restore_point: str | None = None
 

@@ -112,8 +112,8 @@ def application(service: Service) -> Iterator[vnf.Vnf]:
 @pytest.fixture(scope="module")
 def protection(service: Service, application: vnf.Vnf) -> Protection:
     return service.protections.create(
-        service.caller, application.name, target_site=TARGET, freeze_timeout=FREEZE_LIMIT,
-        console_mark=vnf.FREEZE_MARK,
+        service.caller, application.name, target_site=TARGET,
+        options={"freeze_timeout": FREEZE_LIMIT, "console_mark": vnf.FREEZE_MARK},
     )  # fmt: skip
 
 
@@ -246,7 +246,8 @@ def test_a_member_that_must_not_be_frozen(service: Service, application: vnf.Vnf
         type(m)(m.server_id, m.server_name, m.order, m.server_id != active.id) for m in record.members
     )
     repository.update(type(record)(**{**vars(record), "members": members}))
-    made = service.protections.create(service.caller, NAME, target_site=TARGET, freeze_timeout=FREEZE_LIMIT)
+    limit = {"freeze_timeout": FREEZE_LIMIT}
+    made = service.protections.create(service.caller, NAME, target_site=TARGET, options=limit)
     try:
         job, point = service.run(made, incremental=False)
         tell("standby only", job, point)
@@ -263,7 +264,8 @@ def test_a_member_that_must_not_be_frozen(service: Service, application: vnf.Vnf
 def test_snapshots_that_do_not_come_within_the_limit(
     service: Service, application: vnf.Vnf, untouched: None
 ) -> None:
-    made = service.protections.create(service.caller, NAME, target_site=TARGET, freeze_timeout=5)
+    limit = {"freeze_timeout": 5}
+    made = service.protections.create(service.caller, NAME, target_site=TARGET, options=limit)
     sites.service(SITE, "cinder-volume", "pause")
     try:
         job_id = service.protections.run(service.caller, made.id)

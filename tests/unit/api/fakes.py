@@ -29,6 +29,8 @@ from multisite.domain.model import (
 )
 from multisite.jobs.model import JobState, StepState
 from multisite.jobs.view import Job, JournalEntry, StepView
+from multisite.recovery.methods import METHODS
+from multisite.recovery.methods.base import checked_options
 
 from .fake_addresses import Addresses, Paths, Probe
 from .fake_planes import Planes
@@ -52,7 +54,6 @@ def protection(app: Application, **options: Any) -> Protection:
     values: dict[str, Any] = {
         "method": "consistent-backup",
         "target_site": "lyon",
-        "freeze_timeout": 60,
     } | options
     return Protection(new_id(), app.id, app.name, app.project_id, site=app.site, created_at=BEGAN, **values)
 
@@ -185,10 +186,13 @@ class Protections(Deletable):
         self.points: dict[str, RestorePoint] = {}
         self.runs: list[tuple[str, bool | None]] = []
 
-    def create(self, caller: Caller, application: str, method: str, **options: Any) -> Protection:
+    def create(
+        self, caller: Caller, application: str, method: str, options: Mapping[str, Any], **more: Any
+    ) -> Protection:
+        chosen = checked_options(METHODS, method, options)
         for found in self.applications.list(caller):
             if application in (found.id, found.name):
-                result: Protection = self.put(protection(found, method=method, **options))
+                result: Protection = self.put(protection(found, method=method, options=chosen, **more))
                 return result
         raise NotFound(f"application: there is no application {application!r}")
 

@@ -254,7 +254,7 @@ def test_delete_while_protected(service: ApplicationService, sites: FakeSites, d
     sites.add("s1")
     made = service.create(MEMBER, "demo", "paris", [{"id": "s1"}])
     protections = ProtectionRepository(database)
-    protections.add(Protection("x", made.id, "demo", "p1", "consistent-backup", "paris", None, 10))
+    protections.add(Protection("x", made.id, "demo", "p1", "consistent-backup", "paris", None))
     with pytest.raises(Conflict, match="protections"):
         service.delete(MEMBER, "demo")
     protections.delete("x")

@@ -107,7 +107,8 @@ def test_an_application_needs_servers_said_once(openstack: Openstack, words: tup
 def test_protections(openstack: Openstack, cloud: Cloud) -> None:
     options = ["--target-site", "lyon", "--no-quiesce", "--snapshot-gap", "1", "--console-mark", "^MARK"]
     made = openstack("protection", "create", "mme", *options, "-f", "json").json
-    assert (made["quiesce"], made["snapshot_gap_seconds"], made["console_mark"]) == (False, 1.0, "^MARK")
+    kept = made["options"]
+    assert (kept["quiesce"], kept["snapshot_gap_seconds"], kept["console_mark"]) == (False, 1.0, "^MARK")
     assert openstack("protection", "delete", made["id"]).code == 0
     assert openstack("protection", "show", "mme", "-f", "json").json["target_site"] == "lyon"
     assert openstack("protection", "list", "-f", "json").json[0]["Application"] == "mme"

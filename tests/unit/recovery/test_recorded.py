@@ -15,8 +15,10 @@ from multisite.domain.manifest import FORMAT, FORMAT_1, ManifestError, digest_of
 from multisite.jobs.model import Step
 from multisite.recovery.manifests import ManifestStore, as_restore_point
 from multisite.recovery.methods import METHODS
-from multisite.recovery.methods.base import ProtectDependencies
+from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
+from multisite.recovery.methods.consistent_backup.options import BackupOptions
 from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.consistent_backup.plan import ProtectPlan
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import protect_kind
 from multisite.recovery.recover.job import recover_steps
@@ -94,6 +96,21 @@ class TestJobs:
         params, kept = recorded("protect")
         assert "freeze_timeout" in params, "its options are beside its plan"
         same(protect_kind(dependencies(tmp_path), METHODS).build(params), kept)
+
+    def test_the_options_of_a_plan_are_found_where_releases_have_put_them(self) -> None:
+        params, _ = recorded("protect")
+        beside = ProtectPlan.from_json(ProtectOrder.from_params(params).plan)
+        assert (beside.options.freeze_timeout, beside.options.quiesce) == (params["freeze_timeout"], True)
+        within = {
+            **params["plan"],
+            "freeze_timeout": 9,
+            "quiesce": False,
+            "snapshot_gap": 0.5,
+            "console_mark": "A",
+        }
+        wanted = BackupOptions(9, False, console_mark="A", snapshot_gap_seconds=0.5)
+        assert ProtectPlan.from_json(within).options == wanted
+        assert ProtectPlan.from_json(beside.to_json()) == beside
 
     def test_a_deletion_has_the_steps_it_had(self, tmp_path: Path) -> None:
         manifest = load(MANIFEST)

@@ -16,8 +16,10 @@ from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.model import Site
 from multisite.jobs.dbos_calls import Queue, migrate
 from multisite.jobs.records import Records
+from multisite.recovery.methods.consistent_backup.options import BackupOptions, options_of
 from multisite.store.database import Database
 from multisite.store.models import Base, SiteRow
+from multisite.store.protections import ProtectionRepository
 from multisite.store.sites import SiteRepository
 
 
@@ -26,7 +28,7 @@ def test_upgrade_makes_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
     assert database.version() is None
     database.upgrade()
     database.upgrade()
-    assert database.version() == "0009"
+    assert database.version() == "0010"
     with database.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
@@ -60,6 +62,36 @@ def test_jobs_of_the_release_before_are_kept(tmp_path: Path) -> None:
     assert claim is not None
     begun = records.begin(claim, "s", "pause")
     assert (begun.go, begun.attempt, begun.interrupted) == (True, 2, True)
+
+
+def test_what_was_chosen_for_a_protection_is_kept(tmp_path: Path) -> None:
+    """Columns before, its method's options since."""
+    database = Database(f"sqlite:///{tmp_path}/multisite.db")
+    database.upgrade("0009")
+    with database.session() as session:
+        session.execute(
+            text(
+                "INSERT INTO site (id, name, cloud, region, auth_url, description, created_at)"
+                " VALUES ('s1', 'west', 'west', 'R', '', '', '2026-01-01 00:00:00')"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO application (id, name, project_id, site, created_at)"
+                " VALUES ('a1', 'demo', 'p1', 'west', '2026-01-01 00:00:00')"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO protection (id, application_id, application, project_id, method, site, freeze_timeout,"
+                " quiesce, full_every, console_mark, snapshot_gap_seconds, created_at) VALUES ('pr1', 'a1', 'demo',"
+                " 'p1', 'consistent-backup', 'west', 30, 0, 3, 'MARK', 0.5, '2026-01-01 00:00:00')"
+            )
+        )
+    database.upgrade()
+    kept = ProtectionRepository(database).get("pr1")
+    assert options_of(kept.options) == BackupOptions(30, False, 3, "MARK", 0.5)
+    assert kept.application_id == "a1"
 
 
 def test_a_database_of_a_newer_release_is_refused(database: Database) -> None:

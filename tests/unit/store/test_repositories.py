@@ -37,7 +37,9 @@ NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
 MEMBERS = (Member("s-db", "db", 1, quiesce=False), Member("s-web", "web", 2))
 SITE = Site("1", "west", "west-cloud", "RegionOne", "https://west/v3", "the first", NOON)
 APPLICATION = Application("a1", "vnf", "p1", "west", MEMBERS, "vnf=demo", NOON)
-PROTECTION = Protection("pr1", "a1", "vnf", "p1", "consistent-backup", "west", "east", 30, created_at=NOON)
+PROTECTION = Protection(
+    "pr1", "a1", "vnf", "p1", "consistent-backup", "west", "east", {"freeze_timeout": 30}, created_at=NOON
+)  # fmt: skip
 POINT = RestorePoint(
     id="rp1",
     application_id="a1",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 from multisite_client.osc import progress, refs
 from multisite_client.osc.application import APPLICATION
-from multisite_client.osc.base import Row, ShowOne
+from multisite_client.osc.base import Row, ShowOne, pairs
 from multisite_client.osc.job import JOB
 from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun
 from multisite_client.osc.restore_point import RESTORE_POINT
@@ -15,12 +16,13 @@ from multisite_client.osc.restore_point import RESTORE_POINT
 PROTECTION = Noun(
     "protection",
     "Protection (id, or its application's name)",
-    ("id", "application", "method", "site", "target_site", "quiesce", "freeze_timeout", "full_every"),
+    ("id", "application", "method", "site", "target_site", "options"),
     {
         "ID": "id", "Application": "application", "Method": "method", "Site": "site", "Target site": "target_site",
         "Last restore point": "last_restore_point",
     },
     find=refs.protection,
+    formats={"options": pairs},
 )  # fmt: skip
 
 
@@ -56,21 +58,42 @@ class Create(ShowOne):
             metavar="<seconds>",
             help="Wait between snapshots; only to show what a backup without quiescing is worth",
         )
+        parser.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            type=_option,
+            metavar="<name>=<value>",
+            help="An option of the method by its own name, the value as JSON or a word (repeatable)",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         wanted: dict[str, Any] = {
-            "application": APPLICATION.id(self.client, parsed_args.application),
-            "method": parsed_args.method,
-            "target_site": parsed_args.target_site and refs.site(self.client, parsed_args.target_site),
             "freeze_timeout": parsed_args.freeze_timeout,
             "full_every": parsed_args.full_every,
             "console_mark": parsed_args.console_mark,
             "snapshot_gap_seconds": parsed_args.snapshot_gap,
             "quiesce": False if parsed_args.no_quiesce else None,
         }
-        given = {name: value for name, value in wanted.items() if value is not None}
-        return PROTECTION.row(self.client.create_protection(**given))
+        made = self.client.create_protection(
+            application=APPLICATION.id(self.client, parsed_args.application),
+            method=parsed_args.method,
+            target_site=parsed_args.target_site and refs.site(self.client, parsed_args.target_site),
+            options={name: value for name, value in wanted.items() if value is not None}
+            | dict(parsed_args.option),
+        )
+        return PROTECTION.row(made)
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not <name>=<value>")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 class List(ListNoun):

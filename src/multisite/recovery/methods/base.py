@@ -6,14 +6,16 @@ methods; what they do to the volumes' data is their method's.  CONTRIBUTING.md h
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from multisite.clouds.connect import CloudSite, Sites
+from multisite.domain.errors import Invalid
 from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest, VolumeRecord
 from multisite.domain.model import Application, Capability, Protection
@@ -145,9 +147,13 @@ class RestoreTarget:
 
 
 class ProtectionMethod(Protocol):
-    """One way to protect an application, to delete its restore points and to restore from them."""
+    """One way to protect an application, to delete its restore points and to restore from them.
+
+    ``options``: a dataclass of what an operator may choose, with defaults and pydantic's constraints.
+    """
 
     name: str
+    options: type[Any]
 
     def requirements(self, capabilities: Sequence[Capability], protection: Protection) -> tuple[Finding, ...]:
         """What the application's site lacks for this method; what is not known is no problem that blocks."""
@@ -182,6 +188,30 @@ class ProtectionMethod(Protocol):
         """The steps that restore one volume.  The one named ``volume.step`` gives ``{"id": volume id}`` and
         tells its progress in GiB; undone, they leave nothing of it at the target.
         """
+
+
+def checked_options(
+    methods: Mapping[str, ProtectionMethod], method: str, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What an operator chose for a method, and the defaults of the rest: JSON, as a protection keeps it.
+
+    Raises Invalid naming the field.
+    """
+    if method not in methods:
+        raise Invalid(f"method: {method!r} is not known; there are: {', '.join(sorted(methods))}")
+    options = methods[method].options
+    known = [field.name for field in fields(options)]
+    if unknown := sorted(set(given) - set(known)):
+        raise Invalid(f"options.{unknown[0]}: {method} has no such option; it has: {', '.join(known)}")
+    adapter: TypeAdapter[Any] = TypeAdapter(options)
+    try:
+        chosen = adapter.validate_json(json.dumps(dict(given)), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("options", *first["loc"])))
+        raise Invalid(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+    complete: dict[str, Any] = adapter.dump_python(chosen, mode="json")
+    return complete
 
 
 def fresh(ctx: StepContext) -> bool:

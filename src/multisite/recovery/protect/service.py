@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import logging
-import re
 import uuid
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +20,13 @@ from multisite.domain.model import Application, Capability, Protection, RestoreP
 from multisite.jobs.engine import JobEngine
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable, as_restore_point
 from multisite.recovery.methods import METHODS
-from multisite.recovery.methods.base import ProtectDependencies, ProtectionMethod, ProtectOrder, RunRequest
+from multisite.recovery.methods.base import (
+    ProtectDependencies,
+    ProtectionMethod,
+    ProtectOrder,
+    RunRequest,
+    checked_options,
+)
 from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import KIND as PROTECT
@@ -32,12 +37,6 @@ from multisite.store.restore_points import RestorePointRepository
 
 LOG = logging.getLogger(__name__)
 
-FREEZE_SECONDS = (5, 600)
-DEFAULT_FREEZE_SECONDS = 60
-MAX_GAP_SECONDS = 5
-_OPTIONS = frozenset(
-    ("target_site", "freeze_timeout", "quiesce", "full_every", "console_mark", "snapshot_gap_seconds")
-)
 # A missing one may have come back with its store since the store was last read.
 _KEPT = (RestorePointState.AVAILABLE, RestorePointState.MISSING)
 _GONE = "the backup store does not hold it any more"
@@ -97,19 +96,20 @@ class ProtectionService:
         jobs.register(forget_kind(dependencies, methods))
 
     def create(
-        self, caller: Caller, application: str, method: str = "consistent-backup", **options: Any
+        self,
+        caller: Caller,
+        application: str,
+        method: str = "consistent-backup",
+        *,
+        target_site: str | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> Protection:
         """Decide how an application (name or id) is protected.
 
-        ``options``: target_site, freeze_timeout (seconds), quiesce, full_every, console_mark,
-        snapshot_gap_seconds, as in ``Protection``.  Raises NotFound, Invalid naming the field, Conflict
-        when the application's site lacks what the method needs.
+        ``options`` are the method's own.  Raises NotFound, Invalid naming the field, Conflict when the
+        application's site lacks what the method needs.
         """
         found = self._applications.get(caller, application)
-        if unknown := sorted(set(options) - _OPTIONS):
-            raise Invalid(f"{unknown[0]}: not a field of a protection")
-        if method not in self._methods:
-            raise Invalid(f"method: {method!r} is not known; there are: {', '.join(sorted(self._methods))}")
         protection = Protection(
             id=str(uuid.uuid4()),
             application_id=found.id,
@@ -117,7 +117,8 @@ class ProtectionService:
             project_id=found.project_id,
             method=method,
             site=found.site,
-            **{"target_site": None, "freeze_timeout": DEFAULT_FREEZE_SECONDS, **options},
+            target_site=target_site,
+            options=checked_options(self._methods, method, options or {}),
             created_at=datetime.now(UTC),
         )
         self._check(caller, protection)
@@ -275,19 +276,6 @@ class ProtectionService:
         )
 
     def _check(self, caller: Caller, protection: Protection) -> None:
-        lowest, highest = FREEZE_SECONDS
-        if not lowest <= protection.freeze_timeout <= highest:
-            raise Invalid(f"freeze_timeout: {protection.freeze_timeout} is not {lowest} to {highest} seconds")
-        if protection.full_every < 1:
-            raise Invalid(f"full_every: {protection.full_every} is below 1")
-        if not 0 <= protection.snapshot_gap_seconds <= MAX_GAP_SECONDS:
-            gap = protection.snapshot_gap_seconds
-            raise Invalid(f"snapshot_gap_seconds: {gap} is not 0 to {MAX_GAP_SECONDS}")
-        if protection.console_mark is not None:
-            try:
-                re.compile(protection.console_mark)
-            except re.error as error:
-                raise Invalid(f"console_mark: not a regular expression: {error}") from error
         if protection.target_site is not None:
             if protection.target_site == protection.site:
                 raise Invalid(f"target_site: {protection.site!r} is the site the application runs in")

@@ -54,7 +54,6 @@ class ProtectionRow(Base, of=Protection):
     application_id: Mapped[str] = mapped_column(ForeignKey("application.id"), index=True)
     application: Mapped[str]
     project_id: Mapped[str] = mapped_column(index=True)
-    console_mark: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
 
 

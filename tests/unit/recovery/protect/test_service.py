@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
+from pydantic import Field
 
 from multisite.clouds.errors import Unreachable
 from multisite.domain.caller import Caller
@@ -13,6 +16,7 @@ from multisite.domain.model import Capability, Known, RestorePointState, Site
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable
+from multisite.recovery.methods.consistent_backup.method import ConsistentBackup
 from multisite.recovery.protect.service import ProtectionService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
@@ -108,12 +112,12 @@ def test_create_remembers_the_decision(house):
         "demo",
         "consistent-backup",
         target_site="s2",
-        freeze_timeout=30,
-        full_every=3,
-        console_mark="A.*",
+        options={"freeze_timeout": 30, "full_every": 3, "console_mark": "A.*"},
     )
     assert (made.application_id, made.site, made.project_id) == ("app-1", "s1", "p1")
-    assert (made.quiesce, made.freeze_timeout, made.full_every) == (True, 30, 3)
+    assert made.options == {
+        "freeze_timeout": 30, "quiesce": True, "full_every": 3, "console_mark": "A.*", "snapshot_gap_seconds": 0.0,
+    }  # fmt: skip
     assert house.service.get(ANN, made.id) == made
     assert house.service.list(ANN) == [made]
     assert house.service.list(BOB) == []
@@ -125,19 +129,46 @@ def test_create_remembers_the_decision(house):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"freeze_timeout": 4}, "freeze_timeout: 4 is not 5 to 600"),
-        ({"freeze_timeout": 601}, "freeze_timeout"),
-        ({"full_every": 0}, "full_every"),
-        ({"snapshot_gap_seconds": -1}, "snapshot_gap_seconds"),
-        ({"console_mark": "("}, "console_mark: not a regular expression"),
+        ({"options": {"freeze_timeout": 4}}, "options.freeze_timeout: .* greater than or equal to 5"),
+        ({"options": {"freeze_timeout": 601}}, "options.freeze_timeout: .* less than or equal to 600"),
+        ({"options": {"freeze_timeout": "30"}}, "options.freeze_timeout: .* integer"),
+        ({"options": {"full_every": 0}}, "options.full_every"),
+        ({"options": {"snapshot_gap_seconds": -1}}, "options.snapshot_gap_seconds"),
+        ({"options": {"snapshot_gap_seconds": 6}}, "options.snapshot_gap_seconds"),
+        ({"options": {"console_mark": "("}}, "options.console_mark: not a regular expression"),
+        (
+            {"options": {"color": "red"}},
+            "options.color: consistent-backup has no such option; it has: freeze_",
+        ),
         ({"target_site": "s1"}, "target_site: 's1' is the site the application runs in"),
-        ({"color": "red"}, "color: not a field"),
         ({"method": "magic"}, "method: 'magic' is not known; there are: consistent-backup"),
     ],
 )
 def test_create_names_the_wrong_field(house, options, words):
     with pytest.raises(Invalid, match=words.replace("(", r"\(")):
         house.service.create(ANN, "demo", options.pop("method", "consistent-backup"), **options)
+
+
+@dataclass(frozen=True)
+class OtherOptions:
+    copies: Annotated[int, Field(ge=1)] = 2
+
+
+class Other(ConsistentBackup):
+    name, options = "other", OtherOptions
+
+
+def test_another_method_has_options_of_its_own(tmp_path, cloud):
+    """It takes no change of the service, the database or the API."""
+    house = House(tmp_path, cloud, methods={"other": Other()})
+    try:
+        made = house.service.create(ANN, "demo", "other", options={"copies": 3})
+        assert house.service.get(ANN, made.id).options == {"copies": 3}
+        assert house.service.create(ANN, "demo", "other").options == {"copies": 2}
+        with pytest.raises(Invalid, match=r"options\.full_every: other has no such option; it has: copies"):
+            house.service.create(ANN, "demo", "other", options={"full_every": 2})
+    finally:
+        house.close()
 
 
 def test_create_needs_an_application_and_a_target_that_exist(house):
@@ -161,7 +192,9 @@ def test_create_refuses_what_the_site_cannot_do(tmp_path, cloud):
             Conflict, match=r"site s1: quiesce: install multisite-nova \(remedy: install multi"
         ):
             house.service.create(ANN, "demo")
-        house.service.create(ANN, "demo", quiesce=False)  # needs no filter; unknown does not block
+        house.service.create(
+            ANN, "demo", options={"quiesce": False}
+        )  # needs no filter; unknown does not block
     finally:
         house.close()
 

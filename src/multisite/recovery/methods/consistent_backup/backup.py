@@ -33,7 +33,7 @@ from multisite.recovery.methods.consistent_backup.payload import (
     chain_of,
     payload_of,
 )
-from multisite.recovery.methods.consistent_backup.plan import PLAN, PlannedVolume, ProtectPlan, differences
+from multisite.recovery.methods.consistent_backup.plan import PlannedVolume, ProtectPlan, differences
 from multisite.recovery.methods.consistent_backup.state import read_state
 from multisite.recovery.protect.steps import Checked, check_step, manifest_step
 
@@ -47,7 +47,7 @@ class Run:
 
     def __init__(self, order: ProtectOrder, dependencies: ProtectDependencies) -> None:
         self._order = order
-        self._plan: ProtectPlan = PLAN.validate_python(order.plan)
+        self._plan: ProtectPlan = ProtectPlan.from_json(order.plan)
         self._dependencies = dependencies
 
     def steps(self) -> list[Step]:
@@ -108,9 +108,9 @@ class Run:
     def _marks(self, site: CloudSite, ctx: StepContext) -> list[dict[str, str]]:
         """The newest matching console line of each server that was frozen; read when all are thawed again."""
         marks: list[dict[str, str]] = []
-        if not self._plan.console_mark:
+        if not self._plan.options.console_mark:
             return marks
-        wanted = re.compile(self._plan.console_mark)
+        wanted = re.compile(self._plan.options.console_mark)
         for server in self._plan.freeze:
             try:
                 lines = build.console(site, server.id, lines=CONSOLE_LINES).splitlines()

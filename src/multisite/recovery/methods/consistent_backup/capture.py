@@ -47,13 +47,16 @@ def capture(site: CloudSite, plan: ProtectPlan, name: str, ctx: StepContext) -> 
         raise StepFailed("; ".join([said, *_thaw_all(site, plan.freeze, ctx)]))
     _refuse_leftovers(site, ctx.token)
     threads = max(1, min(THREADS, len(plan.volumes)))
-    group = None if plan.snapshot_gap else volumes.consistent_group(site, [v.id for v in plan.volumes])
-    window = Window(site, plan.freeze_timeout)
+    options = plan.options
+    group = (
+        None if options.snapshot_gap_seconds else volumes.consistent_group(site, [v.id for v in plan.volumes])
+    )
+    window = Window(site, options.freeze_timeout)
     trouble: list[str] = []
     # Leaving the pool waits for requests that are still out: only after thawing.
     # What these threads change is changed within the window.
     with FencedThreads(threads, "snapshot") as pool, work.in_a_hurry():
-        warm(site, pool, threads, plan.freeze_timeout + 60.0)
+        warm(site, pool, threads, options.freeze_timeout + 60.0)
         try:
             for server in plan.freeze:
                 window.freeze(server)
@@ -162,7 +165,7 @@ class _SnapshotTaker:
         self._site = site
         self._volumes = [v.id for v in plan.volumes]
         self._name = name
-        self._gap = plan.snapshot_gap
+        self._gap = plan.options.snapshot_gap_seconds
         self._token = token
         self._pool = pool
         self._group = group

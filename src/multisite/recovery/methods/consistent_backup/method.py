@@ -26,6 +26,7 @@ from multisite.recovery.methods.base import (
 )
 from multisite.recovery.methods.consistent_backup import restore
 from multisite.recovery.methods.consistent_backup.backup import Run
+from multisite.recovery.methods.consistent_backup.options import BackupOptions, options_of
 from multisite.recovery.methods.consistent_backup.payload import NAME, backup_timeout, chain_of
 from multisite.recovery.methods.consistent_backup.plan import ProtectPlan, make_plan
 from multisite.recovery.methods.consistent_backup.state import read_state
@@ -47,10 +48,11 @@ class ConsistentBackup:
     """See ``base.ProtectionMethod``."""
 
     name = NAME
+    options = BackupOptions
 
     def requirements(self, capabilities: Sequence[Capability], protection: Protection) -> tuple[Finding, ...]:
         """What the application's site lacks; what is not known does not block."""
-        needs = {**_NEEDS, **_TO_FREEZE} if protection.quiesce else _NEEDS
+        needs = {**_NEEDS, **_TO_FREEZE} if options_of(protection.options).quiesce else _NEEDS
         return tuple(
             Finding(
                 protection.site,
@@ -65,14 +67,14 @@ class ConsistentBackup:
 
     def plan(self, site: CloudSite, request: RunRequest) -> PlannedRun:
         """Decide on full and incremental backups and on who is frozen."""
-        application, protection = request.application, request.protection
+        application, options = request.application, options_of(request.protection.options)
         try:
-            state = read_state(site, application, ask_quiesce=protection.quiesce)
+            state = read_state(site, application, ask_quiesce=options.quiesce)
         except (NotFoundInSite, Unsupported) as error:
             raise Conflict(f"application {application.name}: {error.message}") from error
         backups = volumes.backups(site)
         plan = make_plan(
-            state.servers, state.volumes, backups, request.previous, protection, request.incremental
+            state.servers, state.volumes, backups, request.previous, options, request.incremental
         )
         if plan.problems:
             raise Conflict(describe(plan.problems))

@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from multisite.clouds.volumes import Backup, next_parent
 from multisite.domain.findings import Finding, blocking
 from multisite.domain.manifest import Manifest
-from multisite.domain.model import Protection
 from multisite.jobs.model import Json
+from multisite.recovery.methods.consistent_backup.options import BackupOptions
 from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite.recovery.methods.consistent_backup.state import ServerNow, VolumeNow
 
@@ -49,7 +50,6 @@ class ProtectPlan:
 
     ``quiesced``: every running server that should be frozen will be.  ``parent_id``: the restore point
     whose backups the incremental ones build on.  ``notes``: what an operator should know of the result.
-    The last four are the protection's (``domain.model.Protection``); ``snapshot_gap`` 0: all at once.
     """
 
     freeze: tuple[ServerToFreeze, ...]
@@ -59,21 +59,33 @@ class ProtectPlan:
     parent_id: str | None
     notes: tuple[str, ...]
     problems: tuple[Finding, ...]
-    freeze_timeout: int
-    quiesce: bool
-    snapshot_gap: float
-    console_mark: str | None
+    options: BackupOptions
 
     @property
     def size_gib(self) -> int:
         return sum(volume.size_gib for volume in self.volumes)
 
     def to_json(self) -> dict[str, Json]:
-        data: dict[str, Json] = PLAN.dump_python(self, mode="json")
+        data: dict[str, Json] = _PLAN.dump_python(self, mode="json")
         return data
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ProtectPlan:
+        """Raises pydantic's ValidationError for anything ``to_json`` did not write.
 
-PLAN: TypeAdapter[ProtectPlan] = TypeAdapter(ProtectPlan)
+        Jobs of earlier releases have their options beside the rest.
+        """
+        before = {name: data[old] for name, old in _EARLIER.items() if old in data}
+        return _PLAN.validate_python({"options": before, **data})
+
+
+_EARLIER = {
+    "freeze_timeout": "freeze_timeout",
+    "quiesce": "quiesce",
+    "snapshot_gap_seconds": "snapshot_gap",
+    "console_mark": "console_mark",
+}
+_PLAN: TypeAdapter[ProtectPlan] = TypeAdapter(ProtectPlan)
 
 
 def make_plan(
@@ -81,7 +93,7 @@ def make_plan(
     volumes: Mapping[str, VolumeNow],
     backups: Sequence[Backup],
     previous: Manifest | None,
-    protection: Protection,
+    options: BackupOptions,
     incremental: bool | None = None,
 ) -> ProtectPlan:
     """Decide.  ``previous``: the newest restore point of the application, None when there is none.
@@ -90,24 +102,21 @@ def make_plan(
     ``problems``.
     """
     members = sorted(servers, key=lambda s: (s.order, s.name))
-    quiesce = protection.quiesce
-    freeze, notes = _who_is_frozen(members, quiesce=quiesce)
-    full_every = protection.full_every if incremental is None else None
+    freeze, notes = _who_is_frozen(members, quiesce=options.quiesce)
+    full_every = options.full_every if incremental is None else None
     parents = None if incremental is False else _Parents(previous, backups, full_every)
     planned = tuple(_volumes(members, volumes, parents))
     builds = any(v.incremental for v in planned)
     return ProtectPlan(
         freeze=freeze,
         volumes=planned,
-        quiesced=bool(planned) and not any(_runs_unfrozen(s, freeze, quiesce=quiesce) for s in members),
+        quiesced=bool(planned)
+        and not any(_runs_unfrozen(s, freeze, quiesce=options.quiesce) for s in members),
         incremental=builds,
         parent_id=previous.id if previous is not None and builds else None,
         notes=notes,
         problems=tuple(_problems(members, volumes, freeze)),
-        freeze_timeout=protection.freeze_timeout,
-        quiesce=quiesce,
-        snapshot_gap=protection.snapshot_gap_seconds,
-        console_mark=protection.console_mark,
+        options=options,
     )
 
 
@@ -264,7 +273,7 @@ def differences(
 ) -> list[str]:
     """What forbids carrying out a plan on the application as it is now, in words."""
     members = sorted(servers, key=lambda s: (s.order, s.name))
-    freeze, _ = _who_is_frozen(members, quiesce=plan.quiesce)
+    freeze, _ = _who_is_frozen(members, quiesce=plan.options.quiesce)
     if problems := tuple(_problems(members, volumes, freeze)):
         return [str(problem) for problem in problems]
     now = [(v.id, v.size_gib) for v in _volumes(members, volumes, None)]

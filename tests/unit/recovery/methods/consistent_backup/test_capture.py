@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from multisite.clouds import quiesce, volumes
 from multisite.clouds.errors import ConflictInSite, UnknownOutcome, Unreachable
 from multisite.clouds.quiesce import Thawed
-from multisite.domain.model import Protection
 from multisite.jobs.model import StepFailed
 from multisite.recovery.methods.consistent_backup.capture import capture, undo_capture
+from multisite.recovery.methods.consistent_backup.options import BackupOptions
 from multisite.recovery.methods.consistent_backup.plan import make_plan
 from multisite.recovery.methods.consistent_backup.state import read_state
 from tests.unit.recovery.carry_out import Context
@@ -36,19 +36,8 @@ def cloud(demo_sites):
 def plan_of(cloud, timeout=5, gap=0.0, **options):
     state = read_state(cloud.site, cloud.application, ask_quiesce=True)
     cloud.log.clear()
-    protection = Protection(
-        "p",
-        "app-1",
-        "demo",
-        "p1",
-        "consistent-backup",
-        "s1",
-        None,
-        timeout,
-        snapshot_gap_seconds=gap,
-        **options,
-    )
-    return make_plan(state.servers, state.volumes, (), None, protection)
+    chosen = BackupOptions(timeout, snapshot_gap_seconds=gap, **options)
+    return make_plan(state.servers, state.volumes, (), None, chosen)
 
 
 def take(cloud, timeout=5, plan=None, **context):

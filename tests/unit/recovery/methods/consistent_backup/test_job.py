@@ -58,9 +58,8 @@ class Bench:
                 "consistent-backup",
                 "s1",
                 None,
-                5,
+                {"freeze_timeout": 5, **options},
                 created_at=now(),
-                **options,
             )
         )
         self.number = 0

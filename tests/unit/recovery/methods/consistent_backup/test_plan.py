@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from multisite.clouds.volumes import Backup, next_parent
 from multisite.domain.manifest import Manifest, SourceSite, VolumeRecord
-from multisite.domain.model import Protection
+from multisite.recovery.methods.consistent_backup.options import BackupOptions
 from multisite.recovery.methods.consistent_backup.payload import BackupChain, BackupRecord, payload_of
 from multisite.recovery.methods.consistent_backup.plan import differences, make_plan
 from multisite.recovery.methods.consistent_backup.state import ServerNow, VolumeNow
 
 T0 = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
-PROTECTION = Protection("p", "app", "demo", "p1", "consistent-backup", "s1", None, 60)
 
 
 def server(n, **more):
@@ -57,7 +56,7 @@ def plan(servers=None, seen=None, backups=(), before=None, incremental=None, **o
         seen or volumes(),
         backups,
         before,
-        replace(PROTECTION, **options),
+        BackupOptions(**options),
         incremental,
     )
 
@@ -130,7 +129,7 @@ def test_what_forbids_a_run_is_named(servers, words):
 
 
 def test_no_servers():
-    made = make_plan([], {}, (), None, PROTECTION)
+    made = make_plan([], {}, (), None, BackupOptions())
     assert made.problems[0].what == "it has no servers"
     assert not made.quiesced
 
