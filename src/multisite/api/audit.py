@@ -57,5 +57,5 @@ resource = Resource("audit", "/v1/audit", tag="Audit")
 @resource.route("GET", "audit:list", READER, query=AuditFilter, out=AuditOut)
 def list_audit(caller: Caller, query: AuditFilter) -> object:
     """List what was changed for the project (administrators: for all), newest first."""
-    project = None if caller.is_admin else caller.project_id
+    project = caller.scope
     return {"audit": audit().list(project, **dict(query))}

@@ -53,7 +53,7 @@ _UNCHANGED = {304: "Nothing changed since the ETag in If-None-Match"}
 @resource.route("GET", "job:list", READER, query=JobFilter, out=JobsOut)
 def list_jobs(caller: Caller, query: JobFilter) -> object:
     """List the jobs of the project (administrators: of all), newest first, without their journals."""
-    project = None if caller.is_admin else caller.project_id
+    project = caller.scope
     found = jobs().list(project_id=project, subject=query.subject)
     return {"jobs": [job for job in found if query.state in (None, job.state)][: query.limit]}
 

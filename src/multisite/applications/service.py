@@ -80,7 +80,7 @@ class ApplicationService:
 
     def list(self, caller: Caller, site: str | None = None) -> builtins.list[Application]:
         """Those of the caller's project, all for administrators; of one site when given; by name."""
-        return self._repository.list(None if caller.is_admin else caller.project_id, site)
+        return self._repository.list(caller.scope, site)
 
     def get(self, caller: Caller, id: str) -> Application:
         """By id or name.  One of another project is as good as not there, except for administrators.
@@ -88,7 +88,7 @@ class ApplicationService:
         Raises NotFound; Conflict when an administrator names one that several projects have.
         """
         try:
-            return self._repository.get(id, None if caller.is_admin else caller.project_id)
+            return self._repository.get(id, caller.scope)
         except NotFound:
             pass
         try:

@@ -19,3 +19,8 @@ class Caller:
     @property
     def is_admin(self) -> bool:
         return "admin" in self.roles
+
+    @property
+    def scope(self) -> str | None:
+        """Id of the project whose things it may see; None: those of all projects."""
+        return None if self.is_admin else self.project_id

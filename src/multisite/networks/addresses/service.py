@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds.connect import Sites
@@ -34,14 +34,9 @@ from multisite.networks.probe.echo import way
 from multisite.networks.stretch.members import own_port
 from multisite.store.addresses import AddressRepository
 from multisite.store.database import Database
+from multisite.store.trail import AuditTrail
 
 FEWEST = 2
-
-
-class RecordsApprovals(Protocol):
-    """``multisite.store.trail.AuditTrail``, as far as it is needed here."""
-
-    def record(self, intent: Intent, ending: Ending) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ class AddressService:
         jobs: JobEngine,
         clouds: Sites,
         *,
-        audit: RecordsApprovals | None = None,
+        audit: AuditTrail | None = None,
         listener: Listen = listen,
         patience: Patience | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -122,11 +117,11 @@ class AddressService:
 
     def list(self, caller: Caller) -> builtins.list[MovingAddress]:
         """By name."""
-        return self._rows.list(None if caller.is_admin else caller.project_id)
+        return self._rows.list(caller.scope)
 
     def get(self, caller: Caller, id: str) -> MovingAddress:
         """By id; NotFound also for one of another project."""
-        return self._rows.get(id, None if caller.is_admin else caller.project_id)
+        return self._rows.get(id, caller.scope)
 
     def history(self, caller: Caller, id: str) -> builtins.list[EpochRecord]:
         """Who raised its epoch, when and why, oldest first."""

@@ -103,11 +103,11 @@ class PathService:
 
     def list(self, caller: Caller) -> builtins.list[L3Path]:
         """By name."""
-        return self._rows.list(None if caller.is_admin else caller.project_id)
+        return self._rows.list(caller.scope)
 
     def get(self, caller: Caller, id: str) -> L3Path:
         """By id; NotFound also for one of another project."""
-        return self._rows.get(id, None if caller.is_admin else caller.project_id)
+        return self._rows.get(id, caller.scope)
 
     def delete(self, caller: Caller, id: str) -> L3Path | None:
         """Remove what it is made of, last first; None when nothing was left and it is forgotten."""

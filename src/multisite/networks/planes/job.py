@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -18,9 +18,9 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.projects import seeing
 from multisite.clouds.resources import Kind
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
+from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.outcome import Outcome
-from multisite.jobs.view import Job
 from multisite.networks.planes.orders import token_of
 from multisite.networks.planes.plan import Part
 from multisite.store.planes import PlaneRepository
@@ -41,14 +41,7 @@ def params(plane_id: str, name: str, parts: Sequence[Part]) -> dict[str, Json]:
     return {"plane_id": plane_id, "name": name, "parts": _PARTS.dump_python(tuple(parts), mode="json")}
 
 
-class Jobs(Protocol):
-    """``multisite.jobs.engine.JobEngine``, as far as it is needed here."""
-
-    def get(self, job_id: str) -> Job: ...
-    def list(self, *, subject: str) -> Sequence[Job]: ...
-
-
-def job_kind(rows: PlaneRepository, opens: Sites, jobs: Jobs) -> JobKind:
+def job_kind(rows: PlaneRepository, opens: Sites, jobs: JobEngine) -> JobKind:
     """To register."""
 
     def build(given: Mapping[str, Json]) -> list[Step]:
@@ -58,7 +51,7 @@ def job_kind(rows: PlaneRepository, opens: Sites, jobs: Jobs) -> JobKind:
     return JobKind(KIND, build, on_failure="undo", outcome=Outcome(rows, "plane_id", OUTCOME, _amend))
 
 
-def at_work(jobs: Jobs, plane_id: str, but: str | None = None) -> str | None:
+def at_work(jobs: JobEngine, plane_id: str, but: str | None = None) -> str | None:
     """Id of a job that is at work on a plane, ``but`` for this one."""
     return next((job.id for job in jobs.list(subject=plane_id) if not job.settled and job.id != but), None)
 
@@ -83,7 +76,7 @@ class Realizing:
     parts: tuple[Part, ...]
     rows: PlaneRepository
     opens: Sites
-    jobs: Jobs
+    jobs: JobEngine
 
     def steps(self) -> list[Step]:
         made = [step for part in self.parts for step in self._of_site(part)]

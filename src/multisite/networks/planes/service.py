@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
+from multisite.applications.service import ApplicationService
 from multisite.clouds import planes as clouds_planes
 from multisite.clouds.ask import ask_all
 from multisite.clouds.connect import Sites
@@ -21,7 +22,7 @@ from multisite.clouds.projects import owner_in
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import Comparison, Finding, blockers, describe
-from multisite.domain.model import Application, Site
+from multisite.domain.model import Application
 from multisite.domain.planes import (
     AT_REST,
     MadeAt,
@@ -42,21 +43,10 @@ from multisite.networks.planes.orders import made_name, orders
 from multisite.networks.planes.plan import PlanePlan, make_plan, no_address
 from multisite.networks.planes.removal import PlaneRemoval
 from multisite.networks.stretch.service import NetworkService
+from multisite.sites.service import SiteService
 from multisite.store.database import Database
 from multisite.store.planes import PlaneRepository
 from multisite.store.stretched import StretchedRepository
-
-
-class FindsApplications(Protocol):
-    """``multisite.applications.service.ApplicationService``, as far as it is needed here."""
-
-    def get(self, caller: Caller, id: str) -> Application: ...
-
-
-class ListsSites(Protocol):
-    """``multisite.sites.service.SiteService``, as far as it is needed here."""
-
-    def list(self, caller: Caller) -> builtins.list[Site]: ...
 
 
 @dataclass(frozen=True)
@@ -75,8 +65,8 @@ class PlaneService:
     def __init__(
         self,
         database: Database,
-        applications: FindsApplications,
-        sites: ListsSites,
+        applications: ApplicationService,
+        sites: SiteService,
         clouds: Sites,
         jobs: JobEngine,
         networks: NetworkService,

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from multisite.clouds import stretched
 from multisite.clouds.ask import ask_all
@@ -26,14 +25,9 @@ from multisite.networks.stretch.order import StretchOrder, checked
 from multisite.networks.stretch.plan import VNI_RANGE, StretchPlan, make_plan
 from multisite.networks.stretch.reconcile import Reconciler
 from multisite.networks.stretch.steps import Around
+from multisite.sites.service import SiteService
 from multisite.store.database import Database
 from multisite.store.stretched import LookStore, StretchedRepository
-
-
-class ListsSites(Protocol):
-    """``multisite.sites.service.SiteService``, as far as it is needed here."""
-
-    def get(self, caller: Caller, name: str) -> object: ...
 
 
 class NetworkService:
@@ -42,7 +36,7 @@ class NetworkService:
     def __init__(
         self,
         database: Database,
-        sites: ListsSites,
+        sites: SiteService,
         clouds: Sites,
         jobs: JobEngine,
         reconciler: Reconciler,
@@ -98,7 +92,7 @@ class NetworkService:
 
     def list(self, caller: Caller) -> builtins.list[StretchedNetwork]:
         """By name."""
-        return self._networks.list(None if caller.is_admin else caller.project_id)
+        return self._networks.list(caller.scope)
 
     def get(self, caller: Caller, id: str) -> StretchedNetwork:
         """By id or name; NotFound also for one of another project."""

@@ -7,12 +7,11 @@ only, until it has answered once: one dead site must not slow down the others.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from multisite.clouds import remote_ports
+from multisite.clouds.ask import ask_all
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import SiteError
 from multisite.domain.errors import MultisiteError
@@ -31,11 +30,11 @@ class Seen:
 
 
 class Watch:
-    """Asks sites, a thread each; remembers who has not answered yet, and who failed the last time."""
+    """Asks all sites at once; remembers who has not answered yet, and who failed the last time."""
 
     def __init__(self, clouds: Sites, patience: float) -> None:
         self._clouds, self._patience = clouds, patience
-        self._asking: dict[str, threading.Thread] = {}
+        self._asked: set[str] = set()
         self._down: set[str] = set()
 
     def look(self, networks: list[StretchedNetwork]) -> dict[str, Seen]:
@@ -44,33 +43,25 @@ class Watch:
         for network in networks:
             for m in network.members:
                 wanted.setdefault(m.site, {})[network.id] = (m.network_id, m.project_id)
-        answers: dict[str, Seen] = {}
-        asked: dict[str, threading.Thread] = {}
-        for site, here in wanted.items():
-            old = self._asking.get(site)
-            if old is not None and old.is_alive():
-                answers[site] = _silent(here, f"site {site} has not answered an earlier question yet")
-                continue
-            asked[site] = self._ask(site, here, answers)
-        begun, down = time.monotonic(), set(self._down)
-        for site, thread in sorted(asked.items(), key=lambda one: one[0] in down):
-            deadline = begun + (DOWN_PATIENCE if site in down else self._patience)
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                self._down.add(site)
-        late = {s: _silent(here, f"site {s} did not answer in time") for s, here in wanted.items()}
-        return {site: answers.get(site) or late[site] for site in wanted}
+        busy = self._asked & wanted.keys()
+        patience = {site: DOWN_PATIENCE if site in self._down else self._patience for site in wanted}
+        answers = ask_all(
+            [site for site in wanted if site not in busy],
+            lambda site: self._ask(site, wanted[site]),
+            seconds=patience,
+        )
+        self._down |= answers.unknown.keys()
+        why = {s: f"site {s} has not answered an earlier question yet" for s in busy} | answers.reasons
+        return {s: answers.known.get(s) or _silent(here, why[s]) for s, here in wanted.items()}
 
-    def _ask(self, site: str, here: dict[str, tuple[str, str]], answers: dict[str, Seen]) -> threading.Thread:
-        def ask() -> None:
+    def _ask(self, site: str, here: Mapping[str, tuple[str, str]]) -> Seen:
+        self._asked.add(site)
+        try:
             found = look_at(lambda: self._clouds.open_for_service(site), site, here)
             (self._down.discard if found.looks else self._down.add)(site)
-            answers[site] = found
-
-        thread = threading.Thread(target=ask, name=f"look-{site}", daemon=True)
-        self._asking[site] = thread
-        thread.start()
-        return thread
+            return found
+        finally:
+            self._asked.discard(site)
 
 
 def look_at(open_site: Callable[[], CloudSite], site: str, here: Mapping[str, tuple[str, str]]) -> Seen:

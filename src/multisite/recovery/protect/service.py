@@ -8,15 +8,16 @@ import uuid
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
+from multisite.applications.service import ApplicationService
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import SiteError
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError
-from multisite.domain.model import Application, Capability, Protection, RestorePoint, RestorePointState, Site
+from multisite.domain.model import Application, Capability, Protection, RestorePoint, RestorePointState
 from multisite.jobs.engine import JobEngine
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable, as_restore_point
 from multisite.recovery.methods import METHODS
@@ -31,6 +32,7 @@ from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import KIND as PROTECT
 from multisite.recovery.protect.job import protect_kind
+from multisite.sites.service import SiteService
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
 from multisite.store.restore_points import RestorePointRepository
@@ -40,18 +42,6 @@ LOG = logging.getLogger(__name__)
 # A missing one may have come back with its store since the store was last read.
 _KEPT = (RestorePointState.AVAILABLE, RestorePointState.MISSING)
 _GONE = "the backup store does not hold it any more"
-
-
-class Applications(Protocol):
-    """``applications.service.ApplicationService``, as far as it is needed here."""
-
-    def get(self, caller: Caller, id: str) -> Application: ...
-
-
-class RegisteredSites(Protocol):
-    """``sites.service.SiteService``, as far as it is needed here."""
-
-    def get(self, caller: Caller, name: str) -> Site: ...
 
 
 class ProtectionService:
@@ -64,8 +54,8 @@ class ProtectionService:
     def __init__(
         self,
         database: Database,
-        applications: Applications,
-        sites: RegisteredSites,
+        applications: ApplicationService,
+        sites: SiteService,
         manifests: ManifestStore,
         jobs: JobEngine,
         clouds: Sites,
@@ -128,11 +118,11 @@ class ProtectionService:
 
     def list(self, caller: Caller) -> builtins.list[Protection]:
         """By application, oldest first."""
-        return self._protections.list(_scope(caller))
+        return self._protections.list(caller.scope)
 
     def get(self, caller: Caller, id: str) -> Protection:
         """By id; NotFound also for one of another project."""
-        return self._protections.get(id, _scope(caller))
+        return self._protections.get(id, caller.scope)
 
     def delete(self, caller: Caller, id: str) -> None:
         """Forget a protection; its restore points stay.  Conflict while it runs."""
@@ -195,14 +185,14 @@ class ProtectionService:
         What the backup store holds counts, also when the database has never heard of it; without the
         store, what the database remembers.
         """
-        found = self._known(_scope(caller))
+        found = self._known(caller.scope)
         if application is not None:
             found = [p for p in found if application in (p.application, p.application_id)]
         return found
 
     def restore_point(self, caller: Caller, id: str) -> RestorePoint:
         """By id; NotFound also for one of another project."""
-        for point in self._known(_scope(caller)):
+        for point in self._known(caller.scope):
             if point.id == id:
                 return point
         raise NotFound(f"restore point: there is no restore point {id!r}")
@@ -226,7 +216,7 @@ class ProtectionService:
                 error = problems.get(row.id, _GONE)
                 self._restore_points.save(replace(row, state=RestorePointState.MISSING, error=error))
         unowned = [_unowned(d.id, d.problem) for d in contents.damaged if d.id not in rows]
-        return [*self._known(_scope(caller)), *(unowned if caller.is_admin else [])]
+        return [*self._known(caller.scope), *(unowned if caller.is_admin else [])]
 
     def delete_restore_point(self, caller: Caller, id: str) -> str | None:
         """Delete a restore point and its backups; returns the job's id, None when there was nothing to do
@@ -347,10 +337,6 @@ class ProtectionService:
             if project_id in (None, manifest.project_id):
                 rows[manifest.id] = as_restore_point(manifest)
         return sorted(rows.values(), key=lambda r: (r.created_at, r.id), reverse=True)
-
-
-def _scope(caller: Caller) -> str | None:
-    return None if caller.is_admin else caller.project_id
 
 
 def _data_age(point: RestorePoint) -> float:

@@ -132,12 +132,12 @@ class RecoveryService:
 
     def list(self, caller: Caller) -> builtins.list[Recovery]:
         """Newest first."""
-        found = self._recoveries.list(None if caller.is_admin else caller.project_id)
+        found = self._recoveries.list(caller.scope)
         return [self._as_its_job_is(recovery) for recovery in found]
 
     def get(self, caller: Caller, id: str) -> Recovery:
         """By id; NotFound also for one of another project."""
-        found = self._recoveries.get(id, None if caller.is_admin else caller.project_id)
+        found = self._recoveries.get(id, caller.scope)
         return self._as_its_job_is(found)
 
     def resume(self, caller: Caller, id: str) -> Recovery:
