@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.identity import check, measure, removed
-from bench.identity.ground import Ground
 from bench.identity.servers import PACKAGES, Keystone
+from bench.identity.site_networks import SiteNetworks
 from bench.report import ratio
 from multisite.identity.plan import constants
 from multisite_lab import install
@@ -31,10 +31,10 @@ CHECKED_SIZE = 3
 
 
 @contextmanager
-def ground(kept: bool) -> Iterator[Ground]:
+def networks(kept: bool) -> Iterator[SiteNetworks]:
     folder = Path(tempfile.mkdtemp(prefix="multisite-bench-", dir="/var/tmp"))
     try:
-        with Ground(folder, SITES) as made:
+        with SiteNetworks(folder, SITES) as made:
             yield made
     finally:
         if kept:
@@ -45,7 +45,7 @@ def ground(kept: bool) -> Iterator[Ground]:
 
 def copies(rounds: int, findings: measure.Findings, checked: list[check.Checked], kept: bool) -> None:
     """One server with a replica: bodies, requests from another site, asynchronous replication."""
-    with ground(kept) as here:
+    with networks(kept) as here:
         master, replica = measure.nodes(here, "a", "b")
         master.start()
         master.accounts()
@@ -76,7 +76,7 @@ def copies(rounds: int, findings: measure.Findings, checked: list[check.Checked]
 
 def clusters(rounds: int, findings: measure.Findings, checked: list[check.Checked], kept: bool) -> None:
     """Two servers and arbitrators as one Galera cluster of growing size."""
-    with ground(kept) as here:
+    with networks(kept) as here:
         first, second = measure.nodes(here, "a", "b")
         first.start_galera(True, ("a", "b"))
         first.accounts()

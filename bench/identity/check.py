@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.identity.client import Client, client
-from bench.identity.ground import Counted, Ground
 from bench.identity.measure import Crowd, Sum, act, total
 from bench.identity.servers import Keystone, password
+from bench.identity.site_networks import Counted, SiteNetworks
 from multisite.identity.plan.candidates import Candidate, Format, Shape
 from multisite.identity.plan.demand import DAY, HOUR
 from multisite.identity.plan.flows import Cause, Flow, flows, question
@@ -76,11 +76,11 @@ def _workload(talk: Client, crowd: Crowd, validations: bool, seed: int, rounds: 
     return done
 
 
-def _run(ground: Ground, of: Sum, act_out: Callable[[], Done]) -> tuple[float, Done]:
-    before, begun = ground.count(), time.monotonic()
+def _run(networks: SiteNetworks, of: Sum, act_out: Callable[[], Done]) -> tuple[float, Done]:
+    before, begun = networks.count(), time.monotonic()
     done = act_out()
     time.sleep(1)
-    after = ground.count()
+    after = networks.count()
     done.seconds = time.monotonic() - begun
     return of({site: after[site] - before[site] for site in after}), done
 
@@ -106,15 +106,15 @@ def _predicted(inputs: Inputs, candidate: Candidate, wanted: Callable[[Flow], bo
     return sum(flow.rate for flow in made if wanted(flow)) * seconds
 
 
-def centralized(ground: Ground, keystone: Keystone, away: str, crowd: Crowd, regions: int) -> Checked:
+def centralized(networks: SiteNetworks, keystone: Keystone, away: str, crowd: Crowd, regions: int) -> Checked:
     """Services and users of one site whose Keystone is in another."""
 
     def of(counted: Mapping[str, Counted]) -> float:
         return counted[away].both
 
-    with client(ground, away, keystone.url, password()) as talk:
+    with client(networks, away, keystone.url, password()) as talk:
         talk("prepare")
-        counted, done = _run(ground, of, lambda: _workload(talk, crowd, True, 1, 40))
+        counted, done = _run(networks, of, lambda: _workload(talk, crowd, True, 1, 40))
     names = ("central", "away", *(f"other{number}" for number in range(regions - 2)))
     asked = _asked(names, "away", done).model_copy(update={"central": "central"})
     candidate = Candidate(Shape.CENTRALIZED, Format.FERNET)
@@ -122,15 +122,15 @@ def centralized(ground: Ground, keystone: Keystone, away: str, crowd: Crowd, reg
     return Checked(f"centralized-fernet, link of a site, {done}", made, counted)
 
 
-def star(ground: Ground, keystone: Keystone, replica: str, crowd: Crowd) -> Checked:
+def star(networks: SiteNetworks, keystone: Keystone, replica: str, crowd: Crowd) -> Checked:
     """A master's link to one of its replicas."""
 
     def of(counted: Mapping[str, Counted]) -> float:
         return counted[replica].both
 
-    with client(ground, keystone.site, keystone.url, password()) as talk:
+    with client(networks, keystone.site, keystone.url, password()) as talk:
         talk("prepare")
-        counted, done = _run(ground, of, lambda: _workload(talk, crowd, True, 2, 40))
+        counted, done = _run(networks, of, lambda: _workload(talk, crowd, True, 2, 40))
     # the arbitrator is a vote in a site of its own, and its bytes are not on this link
     asked = _asked(("arbiter", "copies", "one", "two"), "one", done).model_copy(
         update={"masters": ("one", "two")}
@@ -144,11 +144,11 @@ def star(ground: Ground, keystone: Keystone, replica: str, crowd: Crowd) -> Chec
     return Checked(f"star-fernet, master to one replica, {done}", made, counted)
 
 
-def cluster(ground: Ground, keystone: Keystone, members: int, crowd: Crowd) -> Checked:
+def cluster(networks: SiteNetworks, keystone: Keystone, members: int, crowd: Crowd) -> Checked:
     """A synchronous cluster, all conversations of its members."""
-    with client(ground, keystone.site, keystone.url, password()) as talk:
+    with client(networks, keystone.site, keystone.url, password()) as talk:
         talk("prepare")
-        counted, done = _run(ground, total, lambda: _workload(talk, crowd, True, 3, 40))
+        counted, done = _run(networks, total, lambda: _workload(talk, crowd, True, 3, 40))
     names = tuple(f"site{number}" for number in range(members))
     asked = _asked(names, "site0", done)
     candidate = Candidate(Shape.CLUSTER, Format.FERNET)

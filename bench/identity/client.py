@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from bench.identity.ground import Ground, GroundError
+from bench.identity.site_networks import SetupError, SiteNetworks
 
 
 class Inside:
@@ -196,15 +196,15 @@ class Client:
         self._stdin.flush()
         answer: dict[str, Any] = json.loads(self._stdout.readline() or '{"error": "the client died"}')
         if "error" in answer:
-            raise GroundError(f"{verb}: {answer['error']}")
+            raise SetupError(f"{verb}: {answer['error']}")
         return answer
 
 
 @contextmanager
-def client(ground: Ground, site: str, url: str, password: str) -> Iterator[Client]:
+def client(networks: SiteNetworks, site: str, url: str, password: str) -> Iterator[Client]:
     """A client in a site, logged in."""
-    command = [*ground.inside(site), sys.executable, "-W", "ignore", "-m", "bench.identity.client"]
-    with (ground.folder / f"client-{site}.err").open("a") as log:
+    command = [*networks.inside(site), sys.executable, "-W", "ignore", "-m", "bench.identity.client"]
+    with (networks.folder / f"client-{site}.err").open("a") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -214,7 +214,7 @@ def client(ground: Ground, site: str, url: str, password: str) -> Iterator[Clien
             start_new_session=True,
         )
     if process.stdin is None or process.stdout is None:
-        raise GroundError("a client without pipes")
+        raise SetupError("a client without pipes")
     try:
         talk = Client(process, process.stdin, process.stdout)
         talk("begin", url=url, password=password)

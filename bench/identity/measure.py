@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bench.identity.client import Client, client
-from bench.identity.ground import Counted, Ground
 from bench.identity.servers import HEARTBEAT_SECONDS, Keystone, Node, initialize, password, start_garbd
+from bench.identity.site_networks import Counted, SiteNetworks
 
 SERVICES, PER_SERVICE = 6, 3
 _USED = 20
@@ -47,37 +47,37 @@ def total(counted: Mapping[str, Counted]) -> float:
     return sum(each.sent for each in counted.values())
 
 
-def spent(ground: Ground, of: Sum, act: Callable[[], object]) -> tuple[float, float]:
+def spent(networks: SiteNetworks, of: Sum, act: Callable[[], object]) -> tuple[float, float]:
     """Bytes and seconds that ``act`` and the quiet after it took."""
-    before, begun = ground.count(), time.monotonic()
+    before, begun = networks.count(), time.monotonic()
     act()
     time.sleep(SETTLE_SECONDS)
-    after = ground.count()
+    after = networks.count()
     return of({site: after[site] - before[site] for site in after}), time.monotonic() - begun
 
 
-def idle(ground: Ground, of: Sum, seconds: float = IDLE_SECONDS) -> float:
+def idle(networks: SiteNetworks, of: Sum, seconds: float = IDLE_SECONDS) -> float:
     """Bytes per second when nothing is asked."""
-    taken, length = spent(ground, of, lambda: time.sleep(seconds))
+    taken, length = spent(networks, of, lambda: time.sleep(seconds))
     return taken / length
 
 
 def furnish(keystone: Keystone, people: int) -> None:
     """So many users."""
-    with client(keystone.ground, keystone.site, keystone.url, password()) as inside:
+    with client(keystone.networks, keystone.site, keystone.url, password()) as inside:
         inside("people", prefix="u", count=people)
 
 
 def tokens(keystone: Keystone, name: str, findings: Findings) -> None:
     """Bytes of a token."""
-    with client(keystone.ground, keystone.site, keystone.url, password()) as inside:
+    with client(keystone.networks, keystone.site, keystone.url, password()) as inside:
         findings.add(name, inside("body", catalog=False)["token_bytes"])
 
 
 def bodies(keystone: Keystone, findings: Findings) -> None:
     """Answers and tokens, by the number of regions, read where they are made."""
     found: dict[int, float] = {}
-    with client(keystone.ground, keystone.site, keystone.url, password()) as inside:
+    with client(keystone.networks, keystone.site, keystone.url, password()) as inside:
         bare = inside("body", catalog=False)
         urls = 0.0
         for regions in _REGIONS:
@@ -96,27 +96,27 @@ def bodies(keystone: Keystone, findings: Findings) -> None:
     )
 
 
-def requests(ground: Ground, keystone: Keystone, away: str, findings: Findings, rounds: int) -> None:
+def requests(networks: SiteNetworks, keystone: Keystone, away: str, findings: Findings, rounds: int) -> None:
     """What a site pays that asks a Keystone elsewhere."""
 
     def of(counted: Mapping[str, Counted]) -> float:
         return counted[away].both
 
-    with client(ground, away, keystone.url, password()) as service:
+    with client(networks, away, keystone.url, password()) as service:
         token, small, large = (
             service("body", catalog=False)["token_bytes"], service("body", catalog=False), service("body"),
         )  # fmt: skip
         service("prepare")
         for number in range(rounds):
             service("login", prefix="u", first=0, count=1)  # a connection that is warm
-            short = spent(ground, of, lambda: service("validate", count=40, catalog=False))[0] / 40
-            long = spent(ground, of, lambda: service("validate", count=40))[0] / 40
+            short = spent(networks, of, lambda: service("validate", count=40, catalog=False))[0] / 40
+            long = spent(networks, of, lambda: service("validate", count=40))[0] / 40
             per_byte = (long - short) / (large["body_bytes"] - small["body_bytes"])
             findings.add("WIRE_PER_BYTE", per_byte)
             findings.add("VALIDATION", short - per_byte * (2 * token + small["body_bytes"]))
-            login = spent(ground, of, lambda: service("login", prefix="u", first=0, count=_USED))[0] / _USED
+            login = spent(networks, of, lambda: service("login", prefix="u", first=0, count=_USED))[0] / _USED
             findings.add("LOGIN", login - per_byte * (token + large["body_bytes"]))
-            change = spent(ground, of, lambda: service("role", count=40))[0] / 40
+            change = spent(networks, of, lambda: service("role", count=40))[0] / 40
             findings.add("WRITE_REQUEST", change - per_byte * token)
             findings.notes.append(
                 f"round {number}: validation {short:.0f} / {long:.0f}, login {login:.0f}, change {change:.0f}"
@@ -151,26 +151,26 @@ def act(talk: Client, crowd: Crowd, verb: str, count: int, pause: float = 0.05) 
 
 
 def asynchronous(
-    ground: Ground, master: Keystone, replica: str, crowd: Crowd, findings: Findings, rounds: int
+    networks: SiteNetworks, master: Keystone, replica: str, crowd: Crowd, findings: Findings, rounds: int
 ) -> None:
     """What one replica costs: per write, and per heartbeat."""
 
     def of(counted: Mapping[str, Counted]) -> float:
         return counted[replica].both
 
-    with client(ground, master.site, master.url, password()) as talk:
+    with client(networks, master.site, master.url, password()) as talk:
         talk("prepare")
         for _ in range(rounds):
-            quiet = idle(ground, of)
+            quiet = idle(networks, of)
             findings.add("ASYNC_HEARTBEAT", quiet * HEARTBEAT_SECONDS)
             for kind, verb, count in WRITES:
                 # writes follow each other faster than heartbeats: none is sent in between
-                taken, _ = spent(ground, of, partial(act, talk, crowd, verb, count))
+                taken, _ = spent(networks, of, partial(act, talk, crowd, verb, count))
                 findings.add(f"ASYNC_WRITE {kind}", taken / count)
 
 
 def synchronous(
-    ground: Ground,
+    networks: SiteNetworks,
     node: Node,
     keystone: Keystone,
     others: Callable[[int], None],
@@ -180,17 +180,17 @@ def synchronous(
 ) -> dict[int, dict[str, float]]:
     """Bytes of all members together, per write and per idle second, for clusters of several sizes (members)."""
     found: dict[int, dict[str, float]] = {}
-    with client(ground, keystone.site, keystone.url, password()) as talk:
+    with client(networks, keystone.site, keystone.url, password()) as talk:
         talk("prepare")
         for members in sizes:
             others(members)
             several: dict[str, list[float]] = {}
             for _ in range(rounds):
-                quiet = idle(ground, total)
+                quiet = idle(networks, total)
                 several.setdefault("idle", []).append(quiet)
                 for kind, verb, count in WRITES:
                     sets = _replicated(node)
-                    taken, length = spent(ground, total, partial(act, talk, crowd, verb, count, 0.2))
+                    taken, length = spent(networks, total, partial(act, talk, crowd, verb, count, 0.2))
                     several.setdefault(kind, []).append((taken - quiet * length) / count)
                     several.setdefault(f"sets {kind}", []).append((_replicated(node) - sets) / count)
             found[members] = {name: statistics.median(values) for name, values in several.items()}
@@ -233,15 +233,15 @@ def _two(rows: list[tuple[float, float, float]]) -> tuple[float, float]:
     return (sp * qq - sq * pq) / determinant, (sq * pp - sp * pq) / determinant
 
 
-def nodes(ground: Ground, *sites: str) -> list[Node]:
+def nodes(networks: SiteNetworks, *sites: str) -> list[Node]:
     """Servers with empty data folders, one per site."""
-    made = [Node(ground, f"db-{site}", site, number) for number, site in enumerate(sites, start=1)]
+    made = [Node(networks, f"db-{site}", site, number) for number, site in enumerate(sites, start=1)]
     initialize(made)
     return made
 
 
 def joiner(
-    ground: Ground, second: Node, members: tuple[str, str], spare: tuple[str, ...]
+    networks: SiteNetworks, second: Node, members: tuple[str, str], spare: tuple[str, ...]
 ) -> Callable[[int], None]:
     """Grow the cluster to a number of members: the second server, then arbitrators."""
     state = {"members": 1}
@@ -252,7 +252,7 @@ def joiner(
                 second.start_galera(False, members)
             else:
                 site = spare[state["members"] - 2]
-                start_garbd(ground, site, members, state["members"] + 1)
+                start_garbd(networks, site, members, state["members"] + 1)
             state["members"] += 1
             _joined(second, state["members"])
 
@@ -260,7 +260,7 @@ def joiner(
 
 
 def _joined(node: Node, members: int) -> None:
-    from bench.identity.ground import wait_for
+    from bench.identity.site_networks import wait_for
 
     def there() -> bool:
         return node.sql("SHOW STATUS LIKE 'wsrep_cluster_size'").split()[-1:] == [str(members)]

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench.identity.ground import Counted, Ground, checked
 from bench.identity.measure import Findings, spent
 from bench.identity.servers import Node
+from bench.identity.site_networks import Counted, SiteNetworks, checked
 
 _TABLE = (
     "CREATE TABLE keystone.token_of_pike (id VARCHAR(64) PRIMARY KEY, expires DATETIME, extra TEXT,"
@@ -36,7 +36,7 @@ def signature(folder: Path, findings: Findings) -> None:
     findings.add("PKI_SIGNATURE", len(signed) - len(content))
 
 
-def rows(ground: Ground, master: Node, replica: str, findings: Findings, rounds: int) -> None:
+def rows(networks: SiteNetworks, master: Node, replica: str, findings: Findings, rounds: int) -> None:
     """Bytes of a token's row beyond what a first login's write costs and the body in it."""
 
     def of(counted: Mapping[str, Counted]) -> float:
@@ -45,7 +45,7 @@ def rows(ground: Ground, master: Node, replica: str, findings: Findings, rounds:
     master.sql(_TABLE)
     extra = 10_000
     for number in range(rounds):
-        taken, _ = spent(ground, of, _insert(master, number, extra))
+        taken, _ = spent(networks, of, _insert(master, number, extra))
         each = taken / _ROWS
         values = findings.medians
         findings.add(

@@ -1,4 +1,4 @@
-"""A real MariaDB (alone, as an asynchronous replica, or as a Galera node), garbd and Keystone in a site of a ground."""
+"""A real MariaDB (alone, as an asynchronous replica, or as a Galera node), garbd and Keystone in a site."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.identity.ground import Ground, checked, wait_for
+from bench.identity.site_networks import SiteNetworks, checked, wait_for
 from multisite_lab import paths
 
 PACKAGES = ("mariadb-server", "galera-4", "galera-arbitrator-4", "rsync", "ethtool", "iproute2", "openssl")
@@ -20,22 +20,22 @@ _PASSWORD = "only-inside-this-namespace"
 class Node:
     """A MariaDB server; ``number`` is its server id."""
 
-    ground: Ground
+    networks: SiteNetworks
     name: str
     site: str
     number: int
 
     @property
     def data(self) -> Path:
-        return self.ground.folder / self.name
+        return self.networks.folder / self.name
 
     @property
     def socket(self) -> Path:
-        return self.ground.folder / f"{self.name}.sock"
+        return self.networks.folder / f"{self.name}.sock"
 
     def start(self, *more: str) -> None:
         """Returns when it answers."""
-        folder = self.ground.folder
+        folder = self.networks.folder
         options = (
             "--no-defaults", "--user=mysql", f"--datadir={self.data}", f"--socket={self.socket}",
             f"--pid-file={folder / self.name}.pid", "--bind-address=0.0.0.0", "--port=3306", "--skip-name-resolve",
@@ -45,13 +45,13 @@ class Node:
             "--innodb-buffer-pool-size=48M", "--innodb-log-file-size=16M", "--character-set-server=utf8mb4",
             f"--log-error={folder / self.name}.err",
         )  # fmt: skip
-        self.ground.start(self.name, self.site, ("/usr/sbin/mariadbd", *options, *more))
-        wait_for(self.name, lambda: self.ground.require(self.name) and self.answers("SELECT 1"))
+        self.networks.start(self.name, self.site, ("/usr/sbin/mariadbd", *options, *more))
+        wait_for(self.name, lambda: self.networks.require(self.name) and self.answers("SELECT 1"))
 
     def start_galera(self, first: bool, members: tuple[str, ...]) -> None:
         """A node of the cluster over the sites ``members``; returns when it is synced."""
-        own = self.ground.address(self.site)
-        everybody = ",".join(self.ground.address(site) for site in members)
+        own = self.networks.address(self.site)
+        everybody = ",".join(self.networks.address(site) for site in members)
         provider = (
             f"base_host={own};gmcast.listen_addr=tcp://{own}:4567;ist.recv_addr={own}:4568;ist.recv_bind={own};"
             f"gmcast.segment={self.number};gcache.size=16M"
@@ -76,7 +76,7 @@ class Node:
         )  # fmt: skip
         self.sql("RESET MASTER; SET GLOBAL gtid_slave_pos='';")
         self.sql("SET sql_log_bin=0;\n" + dump)
-        where = f"MASTER_HOST='{self.ground.address(master.site)}', MASTER_PORT=3306"
+        where = f"MASTER_HOST='{self.networks.address(master.site)}', MASTER_PORT=3306"
         self.sql(
             f"CHANGE MASTER TO {where}, MASTER_USER='repl', MASTER_PASSWORD='{_PASSWORD}', "
             f"MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD={HEARTBEAT_SECONDS}; "
@@ -103,8 +103,8 @@ class Node:
 def initialize(nodes: list[Node]) -> None:
     """Empty data folders, made once and copied; its user owns them and their folder, as state transfer needs."""
     first, *others = nodes
-    first.ground.folder.chmod(0o755)
-    shutil.chown(first.ground.folder, "mysql", "mysql")
+    first.networks.folder.chmod(0o755)
+    shutil.chown(first.networks.folder, "mysql", "mysql")
     checked(
         ["mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={first.data}", "--skip-test-db",
          "--auth-root-authentication-method=socket"]
@@ -113,37 +113,37 @@ def initialize(nodes: list[Node]) -> None:
         checked(["cp", "-a", str(first.data), str(other.data)])
 
 
-def start_garbd(ground: Ground, site: str, members: tuple[str, ...], segment: int) -> None:
+def start_garbd(networks: SiteNetworks, site: str, members: tuple[str, ...], segment: int) -> None:
     """A member of the cluster without data."""
-    own = ground.address(site)
-    everybody = ",".join(ground.address(m) for m in members)
+    own = networks.address(site)
+    everybody = ",".join(networks.address(m) for m in members)
     options = f"base_host={own};gmcast.listen_addr=tcp://{own}:4567;gmcast.segment={segment}"
     command = ("garbd", "--address", f"gcomm://{everybody}", "--group", "keystone", "--options", options)
-    ground.start(f"garbd-{site}", site, (*command, "--name", f"arb-{site}"))
+    networks.start(f"garbd-{site}", site, (*command, "--name", f"arb-{site}"))
 
 
 @dataclass(frozen=True)
 class Keystone:
     """``provider``: fernet or jws."""
 
-    ground: Ground
+    networks: SiteNetworks
     site: str
     provider: str = "fernet"
 
     @property
     def url(self) -> str:
-        return f"http://{self.ground.address(self.site)}:5000/v3"
+        return f"http://{self.networks.address(self.site)}:5000/v3"
 
     @property
     def _folder(self) -> Path:
-        return self.ground.folder / "keystone"
+        return self.networks.folder / "keystone"
 
     def configure(self) -> None:
         """Write its configuration; the caches are those of a topology with a cache time of 2 s."""
         self._folder.mkdir(exist_ok=True)
         fernet, credential = self._folder / "fernet", self._folder / "credential"
         (self._folder / "keystone.conf").write_text(
-            f"[DEFAULT]\nuse_stderr = false\nlog_file = {self.ground.folder}/keystone.log\n"
+            f"[DEFAULT]\nuse_stderr = false\nlog_file = {self.networks.folder}/keystone.log\n"
             f"[database]\nconnection = mysql+pymysql://keystone:{_PASSWORD}@127.0.0.1/keystone\n"
             "[cache]\nenabled = true\nbackend = dogpile.cache.memory\n"
             f"[token]\nprovider = {self.provider}\nexpiration = 3600\ncache_time = 2\n"
@@ -174,22 +174,23 @@ class Keystone:
         """Connections are kept open between requests, as behind haproxy or Apache."""
         self.configure()
         command = (
-            f"{paths.openstack_venv()}/bin/uwsgi", "--http11-socket", f"{self.ground.address(self.site)}:5000",
+            f"{paths.openstack_venv()}/bin/uwsgi", "--http11-socket", f"{self.networks.address(self.site)}:5000",
             "--module", "keystone.wsgi.api:application", "--processes", "1", "--threads", "6", "--enable-threads",
             "--lazy-apps", "--need-app", "--die-on-term", "--buffer-size", "65535", "--disable-logging",
             "--so-keepalive", "--socket-timeout", "60",
         )  # fmt: skip
-        self.ground.start("keystone", self.site, command, {"OS_KEYSTONE_CONFIG_DIR": str(self._folder)})
-        probe = [*self.ground.inside(self.site), "curl", "-sf", "-m", "5", "-o", "/dev/null", self.url]
+        self.networks.start("keystone", self.site, command, {"OS_KEYSTONE_CONFIG_DIR": str(self._folder)})
+        probe = [*self.networks.inside(self.site), "curl", "-sf", "-m", "5", "-o", "/dev/null", self.url]
         wait_for(
             "keystone",
             lambda: (
-                self.ground.require("keystone") and subprocess.run(probe, capture_output=True).returncode == 0
+                self.networks.require("keystone")
+                and subprocess.run(probe, capture_output=True).returncode == 0
             ),
         )
 
     def stop(self) -> None:
-        self.ground.stop("keystone")
+        self.networks.stop("keystone")
 
     def _manage(self, *words: str, **env: str) -> None:
         command = (
@@ -199,7 +200,7 @@ class Keystone:
             *words,
         )
         checked(
-            [*self.ground.inside(self.site), *command],
+            [*self.networks.inside(self.site), *command],
             env=env | {"PYTHONWARNINGS": "ignore"},
             cwd=self._folder,
         )

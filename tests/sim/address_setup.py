@@ -101,9 +101,9 @@ class AddressSetup:
         self._away = self._away | {name}
         self.world.cut(name)
 
-    def mend(self, name: str) -> None:
+    def reconnect(self, name: str) -> None:
         self._away = self._away - {name}
-        self.world.mend(name)
+        self.world.reconnect(name)
 
     def look(self) -> None:
         wrong = [name for name in self.holders() if name not in self.away and name not in self.excused]

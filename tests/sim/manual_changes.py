@@ -14,12 +14,12 @@ NAMES = {"ext": "mme-ext", "copy": "mme-copy", "mgmt": "mme-mgmt"}
 
 @dataclass(frozen=True)
 class ManualChange:
-    """What somebody does to ``plane`` in a site; ``kinds``: of the drift that makes; ``mendable``: all of it."""
+    """What somebody does to ``plane`` in a site; ``kinds``: of the drift that makes; ``repairable``: all of it."""
 
     plane: str
     act: Callable[[PlaneSetup, str, Any], None]
     kinds: tuple[str, ...]
-    mendable: bool = True
+    repairable: bool = True
 
 
 def ask(here: PlaneSetup, site: str, method: str, path: str, body: Any = None) -> Any:
@@ -106,24 +106,24 @@ def _address_taken(here: PlaneSetup, site: str, made: Any) -> None:
 CHANGES = {
     "network down": ManualChange("mgmt", _network(admin_state_up=False), ("network down",)),
     "network gone": ManualChange("mgmt", _drop_network, ("network gone",)),
-    "network made anew": ManualChange("mgmt", _other_network, ("network replaced",), mendable=False),
-    "mtu": ManualChange("mgmt", _network(mtu=1400), ("mtu changed",), mendable=False),
+    "network made anew": ManualChange("mgmt", _other_network, ("network replaced",), repairable=False),
+    "mtu": ManualChange("mgmt", _network(mtu=1400), ("mtu changed",), repairable=False),
     "subnet gone": ManualChange("mgmt", _drop_subnet, ("subnet gone",)),
     "subnet of its own cidr gone": ManualChange("ext", _drop_subnet, ("subnet gone",)),
-    "subnet made anew": ManualChange("mgmt", _other_subnet, ("subnet replaced",), mendable=False),
+    "subnet made anew": ManualChange("mgmt", _other_subnet, ("subnet replaced",), repairable=False),
     "gateway gone": ManualChange("ext", _subnet(gateway_ip=None), ("gateway changed",)),
     "gateway come": ManualChange("mgmt", _subnet(gateway_ip="10.64.0.255"), ("gateway changed",)),
-    "dhcp off": ManualChange("ext", _subnet(enable_dhcp=False), ("dhcp off",), mendable=False),
+    "dhcp off": ManualChange("ext", _subnet(enable_dhcp=False), ("dhcp off",), repairable=False),
     "router gone": ManualChange("copy", _drop_router, ("router gone",)),
-    "router made anew": ManualChange("copy", _other_router, ("router replaced",), mendable=False),
+    "router made anew": ManualChange("copy", _other_router, ("router replaced",), repairable=False),
     "router down": ManualChange("copy", _router(admin_state_up=False), ("router down",)),
     "no external gateway": ManualChange(
         "copy", _router(external_gateway_info=None), ("external gateway missing",)
     ),
-    "another way out": ManualChange("copy", _other_way_out, ("external gateway changed",), mendable=False),
+    "another way out": ManualChange("copy", _other_way_out, ("external gateway changed",), repairable=False),
     "interface missing": ManualChange("copy", _detach, ("interface missing",)),
     "gateway and interface": ManualChange("copy", _no_gateway, ("gateway changed", "interface missing")),
-    "its address taken": ManualChange("copy", _address_taken, ("interface missing",), mendable=False),
+    "its address taken": ManualChange("copy", _address_taken, ("interface missing",), repairable=False),
     "all but the network": ManualChange(
         "copy", _all_but_the_network, ("network down", "subnet gone", "router gone")
     ),

@@ -90,7 +90,7 @@ def test_a_move_from_a_lost_site_that_comes_back(here: AddressSetup) -> None:
         here.deaf = False
         assert job.state is JobState.DONE, job.error
         assert here.record().in_doubt == (old,)
-        here.mend(old)
+        here.reconnect(old)
         died |= guarded(here, old, new, die_at)
         sites.reverse()
         return died
@@ -110,7 +110,7 @@ def test_a_site_that_lost_its_power(here: AddressSetup) -> None:
         floating_ips.power_loss(sim)
         job = here.move(new, old)
         assert job.state is JobState.DONE, job.error
-        here.mend(old)
+        here.reconnect(old)
         cloud = here.clouds.open_for_service(old)  # disassociated before the agent begins, by whoever
         deploy.ask(cloud.network, "PUT", f"/floatingips/{here.record().member(old).floating_ip_id}",
                    {"floatingip": {"port_id": None}})  # fmt: skip

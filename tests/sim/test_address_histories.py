@@ -65,7 +65,7 @@ class AddressHistory(RuleBasedStateMachine):
     def come_back(self) -> None:
         """Whoever was moved away from may answer again until the guard has been there."""
         for site in sorted(self.here.away):
-            self.here.mend(site)
+            self.here.reconnect(site)
 
     @rule(
         site=ANY_SITE, kind=st.sampled_from(["lost", "late", "error"]), method=st.sampled_from(["GET", "PUT"]),
@@ -120,7 +120,7 @@ class AddressHistory(RuleBasedStateMachine):
             return
         try:
             for site in sorted(self.here.away):
-                self.here.mend(site)
+                self.here.reconnect(site)
             for site in self.here.world.sites.values():
                 site.script.clear()
                 floating_ips.resync(site.settle())

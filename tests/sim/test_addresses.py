@@ -88,7 +88,7 @@ def test_a_fenced_site_comes_back(here: AddressSetup) -> None:
     assert (record.shown_state, record.in_doubt, record.epoch) == (AddressState.MAYBE_TWICE, ("site1",), 2)
     here.watch_over()
     assert here.record().shown_state is AddressState.MAYBE_TWICE  # still away
-    here.mend("site1")
+    here.reconnect("site1")
     assert here.holders() == ["site1", "site2"]
     here.watch_over()
     assert here.holders() == ["site2"]
@@ -102,7 +102,7 @@ def test_a_site_comes_back_from_a_loss_of_power(here: AddressSetup) -> None:
     here.cut("site1")
     floating_ips.power_loss(sim)
     assert here.move("site2", "site1").state is JobState.DONE
-    here.mend("site1")  # the API is there before the agent
+    here.reconnect("site1")  # the API is there before the agent
     (job_id,) = here.guard.round()
     assert "L3 agent has not taken it away" in str(here.engine.rest(job_id).error)
     assert here.record().in_doubt == ("site1",)
@@ -140,7 +140,7 @@ def powerless_and_back(here: AddressSetup) -> None:
     here.cut("site1")
     floating_ips.power_loss(sim)
     here.move("site2", "site1")
-    here.mend("site1")
+    here.reconnect("site1")
     (job_id,) = here.guard.round()
     here.engine.rest(job_id)
     floating_ips.resync(sim)
@@ -182,7 +182,7 @@ def test_check_makes_it_let_go_too(here: AddressSetup) -> None:
     here.cut("site1")
     here.deaf = True
     here.move("site2", "site1")
-    here.mend("site1")
+    here.reconnect("site1")
     found = here.service.check(OPERATOR, here.address_id)
     assert (found.verdict, found.stale) == (Verdict.TWICE, ("site1",))
     here.rest()

@@ -121,7 +121,7 @@ def test_a_cut_site_goes_on_and_can_be_mended(struck: Struck) -> None:
     with pytest.raises(Unreachable):
         volumes.backups(site)
     assert [v.status for v in until(lambda: _available(world), "goes on", 5)] == ["available"]
-    world.mend("site1")
+    world.reconnect("site1")
     assert volumes.backups(site) == []
 
 

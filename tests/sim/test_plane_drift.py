@@ -1,4 +1,4 @@
-"""Planes that somebody meddles with: what is told of it, what a repair mends, and what it never does."""
+"""Planes that somebody meddles with: what is told of it, what a repair repairs, and what it never does."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def test_what_hands_did_is_told_and_mended(here: PlaneSetup, word: str) -> None:
         [("site2", kind) for kind in change.kinds],
     )
     assert all(
-        d.repairable is change.mendable and d.what and d.consequence and d.remedy for d in found.findings
+        d.repairable is change.repairable and d.what and d.consequence and d.remedy for d in found.findings
     )
     assert here.plane(change.plane) == before, "looking changes nothing"
     job = here.repair(change.plane)
     assert left_by_hand <= here.there("site2"), "a repair takes nothing away"
     assert here.there("site1") == untouched
-    if not change.mendable:
+    if not change.repairable:
         assert job is None, "there is nothing it may do"
         assert kinds(here, change.plane) == [("site2", kind) for kind in change.kinds]
         return
@@ -79,7 +79,7 @@ def test_what_hands_did_is_told_and_mended(here: PlaneSetup, word: str) -> None:
     )
     gone = here.remove(change.plane)
     assert gone is not None
-    assert (gone.state, here.left()) == (JobState.UNDONE, {}), "what was mended goes with the plane"
+    assert (gone.state, here.left()) == (JobState.UNDONE, {}), "what was repaired goes with the plane"
 
 
 def test_a_site_that_is_away_is_unknown(here: PlaneSetup) -> None:
@@ -159,7 +159,7 @@ def test_a_gateway_a_router_is_at_is_not_changed(here: PlaneSetup) -> None:
 
 
 def boundaries(here: PlaneSetup) -> int:
-    """How many there are in mending everything: what a death can be tried at."""
+    """How many there are in repairing everything: what a death can be tried at."""
     CHANGES["all"].act(here, "site2", here.plane("copy").made["site2"])
     here.repair("copy", 10**6)
     return 10**6 - int(here.engine.last_left or 0)
@@ -237,7 +237,7 @@ def test_who_does_not_look_first_mends_it_twice(
 
 
 def test_what_a_site_refuses_pauses_the_repair(here: PlaneSetup) -> None:
-    """The other site is repaired; going on later mends the rest; undoing takes nothing back, and says so."""
+    """The other site is repaired; going on later repairs the rest; undoing takes nothing back, and says so."""
     here.realize("copy")
     for site in SITES:
         CHANGES["all"].act(here, site, here.plane("copy").made[site])
@@ -336,7 +336,7 @@ def test_with_the_engine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         plane = plane_service.get(owner, "mme", "copy")
         assert (job.state, plane.state) == (JobState.DONE, PlaneState.DESCRIBED), job.error
         assert [part.site for part in plane.left] == ["site2"]
-        world.mend("site2")
+        world.reconnect("site2")
         job = service.rest(str(plane_service.remove(owner, "mme", "copy")))
         assert (job.state, plane_service.get(owner, "mme", "copy").left) == (JobState.DONE, ()), job.error
         assert wrong(world, service) == []

@@ -23,7 +23,7 @@ from tests.sim.plane_setup import FOUR, SITES, plane_setup
 
 ANY_SITE = st.sampled_from(SITES)
 DEATHS = st.one_of(st.none(), st.integers(0, 60))
-MEDDLING = sorted(word for word, change in CHANGES.items() if change.plane == "copy" and change.mendable)
+MEDDLING = sorted(word for word, change in CHANGES.items() if change.plane == "copy" and change.repairable)
 TRIES = 4
 
 
@@ -75,7 +75,7 @@ class PlaneHistory(RuleBasedStateMachine):
     @precondition(lambda self: self.away)
     def come_back(self) -> None:
         for site in self.away:
-            self.here.world.mend(site)
+            self.here.world.reconnect(site)
         self.away = set()
 
     @rule(
@@ -121,7 +121,7 @@ class PlaneHistory(RuleBasedStateMachine):
         try:
             for site in SITES:
                 if site in self.away:
-                    self.here.world.mend(site)
+                    self.here.world.reconnect(site)
                 self.here.world.sites[site].script.clear()
             self._rest()
             for _ in range(TRIES):

@@ -51,7 +51,7 @@ def test_without_a_lost_site_and_later_there_too(here: PlaneSetup, name: str) ->
     assert here.plane(name).left == plane.left
     with pytest.raises(Conflict, match=r"site2 cannot be asked who is in it.*--without site2"):
         here.remove(name)
-    here.world.mend("site2")
+    here.world.reconnect("site2")
     assert set(here.left()) == {"site2"}, "the negative control: it is there"
     again = here.remove(name)
     assert again is not None
@@ -79,7 +79,7 @@ def test_a_stretched_plane_is_unstretched_without_it(here: PlaneSetup) -> None:
         PlaneState.DESCRIBED,
         (),
     )
-    here.world.mend("site2")
+    here.world.reconnect("site2")
     assert set(here.left()) == {"site2"}, (
         "what a lost site has of a stretched network stays there, and is not noted"
     )
@@ -98,7 +98,7 @@ def test_realized_again_elsewhere_while_something_is_left(here: PlaneSetup) -> N
     assert here.realize("mgmt").state is JobState.DONE
     with pytest.raises(MultisiteError, match="realized planes"):
         here.rows.delete(here.application.id)
-    here.world.mend("site2")
+    here.world.reconnect("site2")
     untouched = here.there("site1")
     job = here.remove("mgmt", left=True)
     assert job is not None
@@ -128,7 +128,7 @@ def test_guests_in_what_is_left_keep_it(here: PlaneSetup) -> None:
     port = here.guest("site2", "copy")
     here.world.cut("site2")
     here.remove("copy", None, "site2")
-    here.world.mend("site2")
+    here.world.reconnect("site2")
     with pytest.raises(Conflict, match="plane copy is in use at site2: mme-1"):
         here.remove("copy")
     here.drop_port("site2", port)
@@ -175,7 +175,7 @@ def test_a_site_that_dies_while_the_plane_is_removed(here: PlaneSetup) -> None:
     job = here.remove("copy", None, "site2")
     assert job is not None
     assert (job.state, here.plane("copy").state) == (JobState.DONE, PlaneState.DESCRIBED), job.error
-    here.world.mend("site2")
+    here.world.reconnect("site2")
     here.remove("copy")
     assert here.left() == {}
 
@@ -188,7 +188,7 @@ def test_what_was_never_written_down_is_found_by_its_tokens(here: PlaneSetup) ->
     assert here.plane("copy").made == {}, "the negative control: no ids are known"
     here.world.cut("site2")
     here.remove("copy", None, "site2")
-    here.world.mend("site2")
+    here.world.reconnect("site2")
     here.world.sites["site2"].script.forget()
     assert set(here.left()) == {"site2"}
     (network,) = [id for id, row in here.state("site2").networks.items() if row["name"] == "mme-copy"]
@@ -223,7 +223,7 @@ def test_a_lost_answer_while_removing(here: PlaneSetup, kind: Any, path: str) ->
     job = here.remove("copy", None, "site2")
     assert job is not None
     assert (job.state, rule.struck) == (JobState.DONE, 1), job.error
-    here.world.mend("site2")
+    here.world.reconnect("site2")
     assert set(here.left()) == {"site2"}
 
 
@@ -233,7 +233,7 @@ def test_killed_anywhere_it_goes_on(here: PlaneSetup) -> None:
     most = 10**6 - int(here.engine.last_left or 0)
     assert most > 10, "it takes requests"
     for die_at in range(most):
-        here.world.mend("site2")
+        here.world.reconnect("site2")
         here.remove("copy")
         assert here.left() == {}, die_at
         dead = lose(here, "copy", die_at=die_at)
@@ -249,7 +249,7 @@ def test_killed_anywhere_taking_away_what_is_left_goes_on(here: PlaneSetup) -> N
     die_at, over = 0, False
     while not over:
         lose(here, "copy")
-        here.world.mend("site2")
+        here.world.reconnect("site2")
         dead = here.remove("copy", die_at)
         assert dead is not None
         over, die_at = dead.settled, die_at + 1
@@ -267,7 +267,7 @@ def test_who_notes_nothing_orphans_it(here: PlaneSetup, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(planes_leave.Leaving, "note", forgetful)
     lose(here, "copy")
-    here.world.mend("site2")
+    here.world.reconnect("site2")
     assert here.remove("copy") is None
     assert set(here.left()) == {"site2"}, "nobody will ever take it away"
 

@@ -254,7 +254,7 @@ def test_a_site_that_is_away_keeps_its_plane(here: PlaneSetup) -> None:
         here.remove("mgmt")
     with pytest.raises(Conflict, match="site2: unknown: it does not tell"):
         here.realize("ext")
-    here.world.mend("site2")
+    here.world.reconnect("site2")
     assert here.remove("mgmt") is not None
     assert here.left() == {}
 

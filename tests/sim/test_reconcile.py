@@ -34,7 +34,7 @@ def _anew(setup: NetworkSetup, monkeypatch: pytest.MonkeyPatch) -> None:
 def clear(setup: NetworkSetup) -> None:
     """No ports, no faults, every site reachable, nothing remembered."""
     for site in SITES:
-        setup.world.mend(site)
+        setup.world.reconnect(site)
         setup.sim(site).state.ports.clear()
         setup.world.sites[site].script.forget()
     setup.reconciler._memory.clear()
@@ -128,7 +128,7 @@ def test_a_dead_site_is_unknown_and_kept(setup: NetworkSetup) -> None:
     assert ("site3", "site1", "unknown") in states
     assert ("site1", "site2", "unknown") in states
     assert ("site3", "site2", "in-sync") in states
-    setup.world.mend("site1")
+    setup.world.reconnect("site1")
     passes(setup)
     assert setup.equal() == []
 
@@ -170,7 +170,7 @@ _ACTS = st.one_of(
     st.tuples(st.just("mac"), st.sampled_from(SITES), st.integers(0, 9)),
     st.tuples(st.just("by hand"), st.sampled_from(SITES), st.integers(0, 9)),
     st.tuples(st.just("cut"), st.sampled_from(SITES), st.just(0)),
-    st.tuples(st.just("mend"), st.sampled_from(SITES), st.just(0)),
+    st.tuples(st.just("reconnect"), st.sampled_from(SITES), st.just(0)),
     st.tuples(st.just("partial"), st.sampled_from(SITES), st.integers(0, 3)),
     st.tuples(st.just("error"), st.sampled_from(SITES), st.sampled_from((500, 503))),
     st.tuples(st.just("lost"), st.sampled_from(SITES), st.sampled_from((500, 503))),
@@ -201,8 +201,8 @@ def act(setup: NetworkSetup, what: str, site: str, number: int) -> None:
             setup.delete(site, mine[number % len(mine)])
     elif what == "cut":
         setup.world.cut(site)
-    elif what == "mend":
-        setup.world.mend(site)
+    elif what == "reconnect":
+        setup.world.reconnect(site)
     elif script and what == "partial":
         script.add(Rule("partial", "network", "GET", "^/ports$", times=2, keep=number))
     elif script and what in ("error", "lost"):
@@ -228,7 +228,7 @@ def replay(setup: NetworkSetup, history: list[tuple[str, str, int]]) -> None:
     for what, site, number in history:
         act(setup, what, site, number)
     for site in SITES:
-        setup.world.mend(site)
+        setup.world.reconnect(site)
         setup.world.sites[site].script.clear()
     passes(setup, PASSES)
     assert setup.equal() == []

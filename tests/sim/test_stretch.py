@@ -71,7 +71,7 @@ def _clean(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(call, "ATTEMPTS", 1)
     yield
     for site in SITES:
-        stage.world.mend(site)
+        stage.world.reconnect(site)
         stage.world.sites[site].script.forget()
         state = stage.world.sites[site].settle().state
         state.ports.clear()

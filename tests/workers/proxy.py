@@ -8,7 +8,7 @@ import threading
 
 
 class Wire:
-    """Forwards connections to ``port`` of this machine.  ``cut`` keeps what is sent until ``mend``."""
+    """Forwards connections to ``port`` of this machine.  ``cut`` keeps what is sent until ``reconnect``."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -21,7 +21,7 @@ class Wire:
     def cut(self) -> None:
         self._whole.clear()
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         self._whole.set()
 
     def close(self) -> None:

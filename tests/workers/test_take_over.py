@@ -61,7 +61,7 @@ def test_cut_off_from_the_database(fleet: Fleet) -> None:
         time.sleep(0.7 * round)
         took += _taken_over(fleet, victim, lambda _: wire.cut(), f"cut {round + 1}")
         time.sleep(2)
-        wire.mend()
+        wire.reconnect()
         time.sleep(2)
     _all_done(fleet, jobs)
     wire.close()

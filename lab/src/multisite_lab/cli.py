@@ -250,7 +250,7 @@ def faults(arguments: tuple[str, ...]) -> None:
 
 @main.group()
 def link() -> None:
-    """The links between the sites: cut, mend, make long."""
+    """The links between the sites: cut, reconnect, make long."""
 
 
 @link.command()
@@ -262,10 +262,10 @@ def cut(site: str) -> None:
 
 @link.command()
 @click.argument("names", metavar="[SITES]...", nargs=-1, type=click.Choice(list(ALL_SITES)))
-def mend(names: tuple[str, ...]) -> None:
+def reconnect(names: tuple[str, ...]) -> None:
     """Mend the links of sites (default: all): neither cut nor long any more."""
     for name in names or form.sites():
-        sites.mend(name)
+        sites.reconnect(name)
 
 
 @link.command()

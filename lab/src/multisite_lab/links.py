@@ -1,4 +1,4 @@
-"""The links between the sites: cut, mended, made long.
+"""The links between the sites: cut, reconnected, made long.
 
 A cut takes a site's cables out of the core's switches at once and without a word to either end: no reset, no
 unreachable, as when a line is dug up.  A delay is made by a program (wire.py) that holds every frame on its way, for
@@ -48,7 +48,7 @@ def delay(site: Site, milliseconds: float) -> None:
     _change(site, replace(state(site), delay=milliseconds))
 
 
-def mend(site: Site) -> None:
+def reconnect(site: Site) -> None:
     """The link as it was when the lab was made."""
     _change(site, Link())
 

@@ -34,9 +34,9 @@ __all__ = [
     "is_alive",
     "kill",
     "kill_host",
-    "mend",
     "pids",
     "programs",
+    "reconnect",
     "run_in_core",
     "service",
     "site_prefix",
@@ -58,10 +58,10 @@ def cut(site: str) -> None:
         links.cut(site_named(site))
 
 
-def mend(site: str) -> None:
+def reconnect(site: str) -> None:
     """Mend a site's link: neither cut nor long any more."""
     with lock.exclusive():
-        links.mend(site_named(site))
+        links.reconnect(site_named(site))
 
 
 def delay(site: str, milliseconds: float) -> None:

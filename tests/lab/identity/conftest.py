@@ -19,7 +19,7 @@ def whole_again() -> None:
     if not form.shared():
         pytest.exit("these tests need `multisite-lab up --identity star --only-identity`", returncode=3)
     for site in SITES:
-        sites.mend(site)
+        sites.reconnect(site)
     for site in [site for site in SITES if not sites.is_alive(site)]:
         sites.start(site)
     for node in [node for node in layout.NODES if node.follows]:

@@ -188,7 +188,7 @@ class Load:
         try:
             yield
         finally:
-            sites.mend(site)
+            sites.reconnect(site)
             self._cuts.append((site, began, time.monotonic()))
 
     def counted(self) -> list[Try]:

@@ -150,7 +150,7 @@ def test_a_site_that_was_away_is_switched_when_it_comes_back(keys: KeySites) -> 
     assert done.returncode == 2
     assert "site site3 still accepts tokens of the compromised keys" in done.stdout
     until(lambda: still_takes(stolen, tolerant=True) == [], "sites 1 and 2 refuse", 120)
-    sites.mend("site3")
+    sites.reconnect("site3")
     back = time.monotonic()
     until(lambda: keys.status()["emergency"]["all_sites"] is not None, "site 3 has the new keys", 180)
     until(lambda: still_takes(stolen) == [], "site 3 refuses", 120)

@@ -41,7 +41,7 @@ def test_a_site_that_is_cut_off_validates_on(tmp_path: Path) -> None:
         assert sites.exec_in("site3", [*inside, service.url]).stdout == "200"
         # The masters have their majority without it, and are asked on.
         assert token(ENTRY)
-        sites.mend("site3")
+        sites.reconnect("site3")
     until(in_step, "the copies have caught up", 60)
 
 
@@ -56,7 +56,7 @@ def test_a_master_that_is_cut_off_loses_its_majority_and_comes_back_by_itself() 
     member = passwords().member
     took = until(lambda: login(ENTRY, "member", member, "vnf").status_code == 201, "a token", RTO)
     print(f"\na token {took:.1f} s after site 2 is the only one asked")
-    sites.mend("site1")
+    sites.reconnect("site1")
     until(
         lambda: sql.status(node).get("wsrep_cluster_status") == "Primary", "site 1 again in the majority", 60
     )

@@ -95,7 +95,7 @@ def test_a_site_that_is_away_is_unknown(service: Manager, path: dict[str, Any]) 
         assert answer.value.code == 2
         assert "cannot be asked" in answer.value.out
     finally:
-        sites.mend("site1")
+        sites.reconnect("site1")
     until("in sync again", lambda: in_sync(service), 60)
 
 

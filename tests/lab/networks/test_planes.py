@@ -180,9 +180,9 @@ def test_what_hands_did_is_told_and_mended(made: LabNetworks, clouds: dict[str, 
     plane(made, "repair", "copy")
     assert compared(made, "copy", 0) == well
     assert network.get_network(other["network_id"]).is_admin_state_up
-    mended = next(m for m in plane(made, "show", "copy")["made"] if m["site"] == "site2")
-    router = network.get_router(mended["router_id"])
-    assert mended["router_id"] != other["router_id"]
+    repaired = next(m for m in plane(made, "show", "copy")["made"] if m["site"] == "site2")
+    router = network.get_router(repaired["router_id"])
+    assert repaired["router_id"] != other["router_id"]
     assert router.external_gateway_info["network_id"]
     assert clouds["site1"].network.get_router(one["router_id"]).is_admin_state_up
     mtu = network.get_network(other["network_id"]).mtu

@@ -97,7 +97,7 @@ def test_from_the_namespace_of_the_dhcp_server(made: LabNetworks, members: tuple
     try:
         lost, status = probed("site1", host, namespace, "icmp", bare(other))
     finally:
-        sites.mend("site2")
+        sites.reconnect("site2")
     print(f"\nloss {near['loss']}, median {near['median_ms']} ms; cut off: loss {lost['loss']}")
     assert (lost["loss"], lost["median_ms"], status) == (1.0, None, 1)
 
@@ -119,7 +119,7 @@ def test_from_a_member_to_a_member(made: LabNetworks, members: tuple[Tap, Tap, s
         try:
             lost, status = probed("site1", one.host, one.namespace, f"udp:{PORT}", bare(other))
         finally:
-            sites.mend("site1")
+            sites.reconnect("site1")
     finally:
         answering.terminate()
         answering.wait(30)

@@ -184,7 +184,7 @@ def test_a_site_that_does_not_answer_keeps_its_entries(
         time.sleep(10)
         assert made.remote("site2", network)[one.port]["id"] == before
     finally:
-        sites.mend("site1")
+        sites.reconnect("site1")
     _, took = until("in step again", lambda: made.show(network)["counts"] == {"in-sync": 2}, 60, 1.0)
     print(f"in step {took:.1f} s after it answers again")
     made.meets(one, other)

@@ -188,5 +188,5 @@ def test_a_silent_site_and_a_taken_segment_are_refused_before_anything_is_made(m
         with pytest.raises(CommandFailed) as failed:
             made.stretch("third", "--cidr", CIDR)
     finally:
-        sites.mend("site1")
+        sites.reconnect("site1")
     assert "does not tell what it has" in failed.value.out

@@ -176,11 +176,11 @@ def test_the_masters_site_is_lost(pair: Pair) -> None:
 
 
 def test_a_cut_between_the_sites_makes_two_masters(pair: Pair) -> None:
-    """The control, and what the documentation warns of: VRRP does not fence.  One again when the cut is mended."""
+    """The control, and what the documentation warns of: VRRP does not fence.  One again once reconnected."""
     sites.cut("site1")
     try:
         until("both are masters", lambda: len(pair.masters()) == 2, 30)
     finally:
-        sites.mend("site1")
+        sites.reconnect("site1")
     _, took = until("one is", lambda: len(pair.masters()) == 1, 30)
-    print(f"\ncut: two masters; mended: one again after {took:.1f} s")
+    print(f"\ncut: two masters; reconnected: one again after {took:.1f} s")

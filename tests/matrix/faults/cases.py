@@ -26,7 +26,7 @@ FAULTS = {
     "few+": "the same, of the last time it shows anything",
     "401": "the token is not valid any more",
     "slow": "effect, then an answer later than the time limit",
-    "cut": "nobody reaches the site from this call on; mended later",
+    "cut": "nobody reaches the site from this call on; reconnected later",
 }
 _CHANGES_ONLY = frozenset({"lost", "late"})
 _OLD, _FEW = ("old", "old+"), ("few", "few+")

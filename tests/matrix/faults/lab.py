@@ -83,7 +83,7 @@ class LabSetup:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.mend()
+        self.reconnect()
         self._around.close()
 
     def _open(self) -> Service:
@@ -123,7 +123,7 @@ class LabSetup:
         self.heard += (Heard(_call(phase, line)) for line in lines if line["number"] is not None)
 
     def begin(self, phase: str) -> Service:
-        self.mend()
+        self.reconnect()
         service = self._service
         if phase == "undo":
             job, recovery = service.recover(self.point())
@@ -161,7 +161,7 @@ class LabSetup:
     def _order(self, site: str, orders: Orders) -> None:
         self._faults.order(**{site: orders})
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         cut, self._cut = self._cut, None
         if cut is not None:
             cut.end()

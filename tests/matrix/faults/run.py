@@ -64,7 +64,7 @@ class _Course:
         self.story.append(f"{letter}: {error}")
         if not error or not _THINGS.search(error) or ":" not in error:
             self.failed.append(f"it stopped with an error that names nothing: {error!r}")
-        self.setup.mend()
+        self.setup.reconnect()
 
     def expect(self, job: Job, state: JobState, what: str) -> None:
         self.story.append(f"{what}: {job.state}")
@@ -96,7 +96,7 @@ def _tried(setup: Setup, case: Case) -> Result:
         setup.strike(case)
         _PHASES[case.call.phase](course)
         met, struck = setup.struck()
-        setup.mend()
+        setup.reconnect()
         setup.rest()
         course.failed += setup.problems()
     except Exception as error:  # a verdict like any other: the other cases go on
@@ -137,7 +137,7 @@ def _protect(course: _Course, phase: str) -> None:
             course.expect(job, JobState.DONE, "protect")
             if told := [entry.message for entry in job.journal if AGAIN in entry.message]:
                 course.stopped("s", "; ".join(told))
-    setup.mend()
+    setup.reconnect()
     if course.letter != "d":
         job, point = service.protect(APPLICATION, full)
         course.expect(job, JobState.DONE, "protect again")
@@ -157,7 +157,7 @@ def _recover(course: _Course) -> None:
         course.stopped("p", job.error)
         job, recovery = service.resume(recovery.id)
     course.expect(job, JobState.DONE, "recover")
-    setup.mend()
+    setup.reconnect()
     setup.rest()
     if job.state == JobState.DONE:
         course.failed += setup.recovered(service.manifests.read(setup.point()))
@@ -174,7 +174,7 @@ def _undo(course: _Course) -> None:
         course.stopped("o", said(job))
         job, _ = service.undo(setup.recovery())
     course.expect(job, JobState.UNDONE, "undo")
-    setup.mend()
+    setup.reconnect()
     setup.rest()
     course.failed += setup.undone()
 

@@ -35,7 +35,7 @@ PATIENCE = 60.0
 
 
 class Setup(Protocol):
-    """``begin`` first; then ``strike``, whatever the case does, and ``mend`` before anything is judged."""
+    """``begin`` first; then ``strike``, whatever the case does, and ``reconnect`` before anything is judged."""
 
     def begin(self, phase: str) -> Service:
         """Bring sites and service to where the phase begins; no faults."""
@@ -52,7 +52,7 @@ class Setup(Protocol):
     def struck(self) -> tuple[int, int]:
         """How many requests it met, and how many of them it struck."""
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         """No faults any more, every site reachable that was."""
 
     def rest(self) -> None:
@@ -121,7 +121,7 @@ class SimSetup:
         return self._service
 
     def _leave(self) -> None:
-        self.mend()
+        self.reconnect()
         service, self._service = self._service, None
         if service is not None:
             service.close()
@@ -190,7 +190,7 @@ class SimSetup:
     def struck(self) -> tuple[int, int]:
         return (self._rule.seen, self._rule.struck) if self._rule else (0, 0)
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         cut, self._cut = self._cut, None
         if cut is not None:
             cut.end()
@@ -310,7 +310,7 @@ def _heard(phase: str, seen: Seen) -> Heard:
 
 
 class _Cut(threading.Thread):
-    """Cuts a site once the rule has struck (until then only that call is reset), and mends it later."""
+    """Cuts a site once the rule has struck (until then only that call is reset), and reconnects it later."""
 
     def __init__(self, world: World, site: str, rule: Rule) -> None:
         super().__init__(name="cut", daemon=True)
@@ -325,7 +325,7 @@ class _Cut(threading.Thread):
             self._world.cut(self._site)
             self._over.wait(CUT_SECONDS)
             self._world.sites[self._site].script.clear()
-            self._world.mend(self._site)
+            self._world.reconnect(self._site)
 
     def end(self) -> None:
         self._over.set()

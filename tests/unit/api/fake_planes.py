@@ -93,9 +93,9 @@ class Planes:
 
     def repair(self, caller: Caller, application: str, name: str) -> str | None:
         known = self.get(caller, application, name)
-        mended = [one for one in self.drift if one.repairable]
+        repaired = [one for one in self.drift if one.repairable]
         self.drift = [one for one in self.drift if not one.repairable]
-        job_id: str | None = self._jobs.put(self._job(known.id, state="done")).id if mended else None
+        job_id: str | None = self._jobs.put(self._job(known.id, state="done")).id if repaired else None
         return job_id
 
     def forget(self, caller: Caller, application: str, name: str, sites: Sequence[str]) -> None:

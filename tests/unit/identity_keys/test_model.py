@@ -111,7 +111,7 @@ class Machine(RuleBasedStateMachine):
         self.world.cut.add(site)
 
     @rule()
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         self.world.cut.clear()
 
     @precondition(lambda self: not self.judge.out)

@@ -220,7 +220,7 @@ def test_a_link_is_remembered_while_the_site_is_down() -> None:
     links.cut(SITE1)
     links.delay(SITE1, 40)
     assert links.state(SITE1) == links.Link(is_cut=True, delay=40)
-    links.mend(SITE1)
+    links.reconnect(SITE1)
     assert links.state(SITE1) == links.Link()
 
 

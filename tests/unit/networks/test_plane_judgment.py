@@ -52,7 +52,7 @@ def test_as_it_was_made(record: PlaneRecord, well: PlaneSiteState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "mendable"),
+    ("change", "kind", "repairable"),
     [
         ({"network": None}, "network gone", True),
         ({"network": None, "other_networks": ("n2",)}, "network replaced", False),
@@ -79,25 +79,25 @@ def test_as_it_was_made(record: PlaneRecord, well: PlaneSiteState) -> None:
         ({"known": False, "why": "no route"}, "unknown", False),
     ],
 )
-def test_each_drift_has_its_name(change: dict[str, Any], kind: str, mendable: bool) -> None:
+def test_each_drift_has_its_name(change: dict[str, Any], kind: str, repairable: bool) -> None:
     found = said(RECORD, replace(WELL, **change))
-    assert [(d.site, d.kind, d.repairable) for d in found.findings] == [("paris", kind, mendable)]
+    assert [(d.site, d.kind, d.repairable) for d in found.findings] == [("paris", kind, repairable)]
     assert found.in_sync is (None if kind == "unknown" else False)
     (drift,) = found.findings
     assert all((drift.what, drift.consequence, drift.remedy))
-    assert drift.remedy.endswith("plane repair mme copy") or not mendable
+    assert drift.remedy.endswith("plane repair mme copy") or not repairable
 
 
 @pytest.mark.parametrize(
-    ("gateway", "holder", "mendable"),
+    ("gateway", "holder", "repairable"),
     [(GATEWAY, None, True), (GATEWAY, GUEST, True), (GATEWAY, ROUTER, False)],
 )
-def test_a_gateway_that_was_not_there(gateway: str, holder: Holder | None, mendable: bool) -> None:
+def test_a_gateway_that_was_not_there(gateway: str, holder: Holder | None, repairable: bool) -> None:
     subnet = SubnetSeen("10.1.0.0/24", gateway, True)
     (drift,) = said(
         LOCAL, replace(QUIET, subnet=subnet, holders={gateway: holder} if holder else {})
     ).findings
-    assert (drift.kind, drift.repairable) == ("gateway changed", mendable)
+    assert (drift.kind, drift.repairable) == ("gateway changed", repairable)
     assert "default route into this plane" in drift.consequence
 
 
@@ -118,12 +118,12 @@ def test_unknown_is_never_in_sync() -> None:
 
 def test_a_repair_knows_what_to_do_about_all_it_may_mend() -> None:
     """And of nothing else: what is told only must not be in its table."""
-    mendable, told = set(), set()
+    repairable, told = set(), set()
     cases = test_each_drift_has_its_name.pytestmark[0].args[1]  # type: ignore[attr-defined]
     for _, kind, may in cases:
-        (mendable if may else told).add(kind)
-    assert set(planes_repair._ACTS) == mendable
-    assert {"mtu changed", "dhcp off", "cidr changed", "unknown"} <= told - mendable
+        (repairable if may else told).add(kind)
+    assert set(planes_repair._ACTS) == repairable
+    assert {"mtu changed", "dhcp off", "cidr changed", "unknown"} <= told - repairable
 
 
 MAYBE = {

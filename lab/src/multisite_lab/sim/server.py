@@ -100,7 +100,7 @@ def _bound(port: int) -> socket.socket:
 
 
 class Served:
-    """A site on a port; ``cut`` makes it unreachable, ``mend`` reachable again at the same address.
+    """A site on a port; ``cut`` makes it unreachable, ``reconnect`` reachable again at the same address.
 
     While it is cut the port is kept by a socket that listens to nobody, which is what refuses.
     """
@@ -110,13 +110,13 @@ class Served:
         self._listener: _Listener | None = None
         self._kept: socket.socket | None = None
         self._port = 0
-        self.mend()
+        self.reconnect()
 
     @property
     def reachable(self) -> bool:
         return self._listener is not None
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         if self._listener is not None:
             return
         if self._kept is not None:

@@ -100,10 +100,10 @@ class World:
         self.cut(name)
         self.lost.add(name)
 
-    def mend(self, name: str) -> None:
+    def reconnect(self, name: str) -> None:
         """It is reachable again at its old address."""
         self.lost.discard(name)
-        self.served[name].mend()
+        self.served[name].reconnect()
 
     def save(self) -> Saved:
         """Everything as it is now, to go back to as often as you like; ValueError while a site is at work."""
@@ -117,7 +117,7 @@ class World:
             if name in saved.lost:
                 self.lose(name)
             else:
-                self.mend(name)
+                self.reconnect(name)
         self.store.objects = copy.deepcopy(saved.stored)
 
     def write_clouds(self, path: Path) -> Path:

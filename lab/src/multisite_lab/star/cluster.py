@@ -54,7 +54,7 @@ def _reunite(alive: list[Site], report: Report) -> None:
         return  # still starting, or well
     if cut := [site.name for site in layout.MASTERS if links.state(site).is_cut]:
         raise LabError(
-            f"no database is in a majority and {', '.join(cut)} cut off: multisite-lab link mend {cut[0]}"
+            f"no database is in a majority and {', '.join(cut)} cut off: multisite-lab link reconnect {cut[0]}"
         )
     reached = {node: int(status[node]["wsrep_last_committed"]) for node in nodes}
     best = max(nodes, key=lambda node: reached[node])

@@ -18,7 +18,7 @@ from pathlib import Path
 STOP_SECONDS = 30.0
 
 
-class GroundError(Exception):
+class SetupError(Exception):
     """Something the measurement stands on does not work; the text says what."""
 
 
@@ -28,22 +28,22 @@ def checked(
     env: dict[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Run to the end; its output; raise GroundError with what it said when it fails."""
+    """Run to the end; its output; raise SetupError with what it said when it fails."""
     done = subprocess.run(
         list(command), input=text, capture_output=True, text=True, timeout=300,
         env=os.environ | (env or {}), cwd=cwd,
     )  # fmt: skip
     if done.returncode:
-        raise GroundError(f"{' '.join(command[:6])} failed: {(done.stderr or done.stdout).strip()[-1500:]}")
+        raise SetupError(f"{' '.join(command[:6])} failed: {(done.stderr or done.stdout).strip()[-1500:]}")
     return done.stdout
 
 
 def wait_for(what: str, ready: Callable[[], bool], seconds: float = 90.0) -> None:
-    """Until ``ready``; raise GroundError naming ``what`` when that takes too long."""
+    """Until ``ready``; raise SetupError naming ``what`` when that takes too long."""
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
-            raise GroundError(f"{what}: not ready within {seconds:.0f} s")
+            raise SetupError(f"{what}: not ready within {seconds:.0f} s")
         time.sleep(0.1)
 
 
@@ -63,7 +63,7 @@ class Counted:
 
 
 @dataclass
-class Ground:
+class SiteNetworks:
     """``sites``: names; each becomes namespace ``<prefix>-<name>`` with one address.  A context manager."""
 
     folder: Path
@@ -71,7 +71,7 @@ class Ground:
     prefix: str = field(default_factory=lambda: f"msb{os.getpid() % 100_000}")
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def __enter__(self) -> Ground:
+    def __enter__(self) -> SiteNetworks:
         try:
             self._wire()
         except BaseException:
@@ -115,10 +115,10 @@ class Ground:
             process.wait()
 
     def require(self, name: str) -> bool:
-        """Raise GroundError when a program has ended; else True."""
+        """Raise SetupError when a program has ended; else True."""
         if self.processes[name].poll() is not None:
             said = (self.folder / f"{name}.out").read_text(errors="replace")[-1500:]
-            raise GroundError(f"{name} ended with status {self.processes[name].returncode}:\n{said}")
+            raise SetupError(f"{name} ended with status {self.processes[name].returncode}:\n{said}")
         return True
 
     def count(self) -> dict[str, Counted]:
