@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, read_all, read_one
+from multisite.clouds.call import call, network_extensions, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import (
     ConflictInSite,
@@ -65,14 +65,11 @@ class PortView:
 
 def requires(site: CloudSite) -> None:
     """Unsupported when the site's Neutron lacks what moving safely needs."""
-    what = "ask for Neutron's extensions"
-    aliases = {
-        row["alias"] for row in read_all(site, what, lambda: site.network, "/extensions", "extensions")
-    }
+    aliases = network_extensions(site)
     for alias, plugin in (("router", "router"), (IF_MATCH, "revisions")):
         if alias not in aliases:
             said = f"it has no extension {alias}: add service plugin `{plugin}` to its neutron.conf"
-            raise Unsupported(site.name, what, said)
+            raise Unsupported(site.name, "ask for network extensions", said)
 
 
 def external_network(site: CloudSite, ref: str | None) -> str:

@@ -158,6 +158,12 @@ def read_all(
         query = parse_qs(urlsplit(following).query)
 
 
+def network_extensions(site: CloudSite) -> dict[str, str]:
+    """The names of the extensions a Neutron has loaded, by alias.  Raises what ``call`` raises."""
+    rows = read_all(site, "list network extensions", lambda: site.network, "/extensions", "extensions")
+    return {row["alias"]: row["name"] for row in rows}
+
+
 class _TryAgain(Exception):
     def __init__(self, error: SiteError) -> None:
         super().__init__(str(error))

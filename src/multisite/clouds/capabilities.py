@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from multisite.clouds.call import call, read_all, read_one
+from multisite.clouds.call import call, network_extensions, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError, Unsupported
 from multisite.domain.fence import FencedThreads
@@ -191,11 +191,10 @@ def _backup_driver(site: CloudSite) -> Capability:
 
 def _extension(name: str, alias: str, remedy: str) -> Callable[[CloudSite], Capability]:
     def ask(site: CloudSite) -> Capability:
-        rows = read_all(site, "list network extensions", lambda: site.network, "/extensions", "extensions")
-        row = next((row for row in rows if row["alias"] == alias), None)
-        if row is None:
+        known = network_extensions(site)
+        if alias not in known:
             return Capability(name, Known.NO, f"Neutron has no extension {alias}: {remedy}")
-        return Capability(name, Known.YES, row["name"])
+        return Capability(name, Known.YES, known[alias])
 
     return ask
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds.addresses import external_network
-from multisite.clouds.call import read_all, read_one
+from multisite.clouds.call import network_extensions, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Unsupported
 
@@ -51,8 +51,7 @@ def default_pool(site: CloudSite) -> tuple[str, str] | None:
 
 
 def _way_out(site: CloudSite) -> tuple[str | None, str]:
-    extensions = read_all(site, "list network extensions", lambda: site.network, "/extensions", "extensions")
-    if "router" not in {row["alias"] for row in extensions}:
+    if "router" not in network_extensions(site):
         return None, "it has no extension router: add service plugin `router` to its neutron.conf"
     try:
         return external_network(site, None), ""

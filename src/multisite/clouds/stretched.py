@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, read_all, read_one
+from multisite.clouds.call import call, network_extensions, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite
 from multisite.clouds.remote_ports import fact
@@ -74,7 +74,6 @@ def read_facts(site: CloudSite, adopt: str | None = None) -> SiteFacts:
     Raises what ``call`` raises, NotFound and Conflict naming ``adopt``.
     """
     rows = read_all(site, "list networks", lambda: site.network, "/networks", "networks")
-    extensions = read_all(site, "list network extensions", lambda: site.network, "/extensions", "extensions")
     agents = read_all(site, "list network agents", lambda: site.network, "/agents", "agents")
     chosen = _adopted(site, rows, adopt) if adopt else None
     ports: tuple[PortFact, ...] = ()
@@ -84,7 +83,7 @@ def read_facts(site: CloudSite, adopt: str | None = None) -> SiteFacts:
     return SiteFacts(
         site=site.name,
         project_id=site.project_id,
-        extensions=frozenset(row["alias"] for row in extensions),
+        extensions=frozenset(network_extensions(site)),
         admin="admin" in site.roles,
         endpoints=endpoints(agents),
         networks=tuple(_network(row) for row in rows),

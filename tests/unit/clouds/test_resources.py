@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import Failed, UnknownOutcome, Unreachable
+from multisite.clouds import call
+from multisite.clouds.connect import CloudSite, Sites
+from multisite.clouds.errors import Failed, SiteError, UnknownOutcome, Unreachable
 from multisite.clouds.resources import KINDS, Kind, ensure, find, find_of_job, lifecycle, remove, seal
+from multisite.clouds.resources.left import left_by_job
 from multisite.clouds.resources.tokens import checked, mark, named
 
 from .conftest import FakeCloud
@@ -79,6 +81,32 @@ def test_find_of_job_of_a_site_without_a_service(fake: FakeCloud, site: CloudSit
     for kind in KINDS:
         listing(fake, kind, [])
     assert find_of_job(site, "7c1a") == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["NotFound", "HTTPNotFound"]
+)  # the second is the one that hides what it means
+def test_a_neutron_without_an_extension_has_none_of_its_kinds(
+    fake: FakeCloud, site: CloudSite, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(call, "ATTEMPTS", 1)
+    said = {"NeutronError": {"type": kind, "message": "The resource could not be found.", "detail": ""}}
+    fake.json("GET", "network", "/routers", said, 404)
+    fake.json("GET", "network", "/extensions", {"extensions": [{"alias": "tag", "name": "Tags"}]})
+    assert find_of_job(site, "7c1a", ("router",)) == []
+    fake.json("GET", "network", "/extensions", {"extensions": [{"alias": "router", "name": "Routers"}]})
+    with pytest.raises(SiteError, match="could not be found"):
+        find_of_job(site, "7c1a", ("router",))
+
+
+def test_steps_that_make_nothing_need_no_site() -> None:
+    def lost(name: str) -> str:
+        raise Unreachable(name, "list backups", "no route to it")
+
+    left = left_by_job(Sites(lost), ("backup",), harmless=("check",))
+    assert left("7c1a", "p1", {"check": "paris"}) == []
+    with pytest.raises(Unreachable):
+        left("7c1a", "p1", {"check": "paris", "capture": "paris"})
 
 
 def test_a_failure_is_not_nothing(fake: FakeCloud, site: CloudSite) -> None:

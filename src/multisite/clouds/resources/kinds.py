@@ -53,7 +53,8 @@ class ResourceKind:
     ``service``: property of CloudSite.  ``path`` of the collection, ``key`` of one in a body, ``keys`` of many.
     ``listing``: what is behind the path to list with everything.  ``microversion`` is pinned where the shape of an
     answer depends on it, ``listed_at`` where listing needs another one.  ``filters`` of every list.
-    ``lags``: lists show one for a while after it is gone.  ``optional``: a service may not know the kind (404).
+    ``lags``: lists show one for a while after it is gone.  ``optional``: a service may not know the kind (404),
+    a Neutron only when it has not loaded ``extension``.
     """
 
     service: Literal["compute", "volume", "network"]
@@ -68,10 +69,11 @@ class ResourceKind:
     nested: bool = False
     lags: bool = False
     optional: bool = False
+    extension: str | None = None
 
 
-def _neutron(path: str, key: str, keys: str) -> ResourceKind:
-    return ResourceKind("network", path, key, keys, TokenPlace.TAG)
+def _neutron(path: str, key: str, keys: str, extension: str | None = None) -> ResourceKind:
+    return ResourceKind("network", path, key, keys, TokenPlace.TAG, extension=extension)
 
 
 def _cinder(key: str, token: TokenPlace = TokenPlace.METADATA, *, optional: bool = False) -> ResourceKind:
@@ -93,9 +95,9 @@ KINDS: Mapping[Kind, ResourceKind] = {
     "network": _neutron("/networks", "network", "networks"),
     "subnet": _neutron("/subnets", "subnet", "subnets"),
     "port": _neutron("/ports", "port", "ports"),
-    "security_group": _neutron("/security-groups", "security_group", "security_groups"),
-    "router": _neutron("/routers", "router", "routers"),
-    "floating_ip": _neutron("/floatingips", "floatingip", "floatingips"),
+    "security_group": _neutron("/security-groups", "security_group", "security_groups", "security-group"),
+    "router": _neutron("/routers", "router", "routers", "router"),
+    "floating_ip": _neutron("/floatingips", "floatingip", "floatingips", "router"),
     "flavor": ResourceKind(
         "compute", "/flavors", "flavor", "flavors", TokenPlace.DESCRIPTION, "/detail", "2.61",
         filters={"is_public": "None"}, lags=True,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from multisite.clouds.call import call, read_all, read_one
+from multisite.clouds.call import call, network_extensions, read_all, read_one
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import Failed, NotFoundInSite, UnknownOutcome, Unsupported
+from multisite.clouds.errors import Failed, NotFoundInSite, UnknownOutcome, Unreachable, Unsupported
 from multisite.clouds.resources import tokens
 from multisite.clouds.resources.kinds import KINDS, Kind, TokenPlace, label
 
@@ -82,8 +82,12 @@ def every(site: CloudSite, kind: Kind, **filters: str) -> list[Row]:
             site, f"list {label(kind)}s", lambda: getattr(site, row.service), row.path + row.listing, row.keys,
             microversion=version, **query,
         )  # fmt: skip
-    except NotFoundInSite:
-        if row.optional:
+    except (
+        NotFoundInSite,
+        Unreachable,
+    ) as error:  # Neutron's 404 hides what it means, see classification._hidden
+        missing = row.extension is not None and row.extension not in network_extensions(site)
+        if missing or (row.optional and isinstance(error, NotFoundInSite)):
             return []
         raise
     return [one[row.key] for one in listed] if row.nested else listed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from multisite.clouds.resources.left import left_by_job
 from multisite.domain.moving_address import AddressState, MovingAddress
 from multisite.jobs.model import JobKind, JobState, Json, Step
 from multisite.jobs.outcome import Outcome, Row
@@ -45,11 +46,12 @@ def kinds(tools: Tools) -> list[JobKind]:
     def outcome(undone: AddressState) -> Outcome[MovingAddress]:
         return Outcome(tools.rows, "address_id", _states(AddressState.HELD, undone))
 
+    left = left_by_job(tools.binder.reader.opens, ("floating_ip",))
     deleted = Outcome(tools.rows, "address_id", _states(Row.DELETED, AddressState.STOPPED))
     return [
         JobKind(MOVE, move, on_failure="undo", outcome=outcome(AddressState.HELD)),
         JobKind(MOVE_FENCED, move, on_failure="pause", outcome=outcome(AddressState.HELD)),
-        JobKind(CREATE, create, on_failure="undo", outcome=outcome(AddressState.FAILED)),
+        JobKind(CREATE, create, on_failure="undo", outcome=outcome(AddressState.FAILED), left=left),
         JobKind(DELETE, delete, on_failure="pause", outcome=deleted),
         JobKind(GUARD, guard, on_failure="pause", outcome=outcome(AddressState.HELD)),
     ]

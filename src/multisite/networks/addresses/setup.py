@@ -116,11 +116,12 @@ class CreateSteps:
         return {"bound": self.tools.now().isoformat()}
 
     def unbind(self, ctx: StepContext, _result: Json | None) -> None:
-        """One that was adopted while in use stays in use."""
+        """One that was adopted while in use stays in use; one that binding had to make anew goes."""
         address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
         if address.member(self.active).adopted and ctx.result_of("check")["held"]:
             return
         self.tools.binder.let_go(ctx, self.tools.asks(ctx, self.address_id), self.active)
+        resources.remove(self.tools.binder.reader.open(address, self.active), "floating_ip", ctx.token)
 
     def verify(self, ctx: StepContext) -> Json:
         """Told, not judged: the member may not be up yet."""

@@ -13,6 +13,7 @@ from functools import partial
 from multisite.clouds import addresses as neutron
 from multisite.clouds.ask import ask_all
 from multisite.clouds.connect import Sites
+from multisite.clouds.resources.left import left_by_job
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid, MultisiteError
 from multisite.domain.findings import Comparison
@@ -66,11 +67,9 @@ class PathService:
         self._database, self._jobs, self._clouds, self._now = database, jobs, clouds, now
         self._rows = PathRepository(database)
         self._listen = listener
-        jobs.register(
-            JobKind(
-                KIND, self._build, on_failure="undo", outcome=Outcome(self._rows, "path_id", OUTCOME, _gone)
-            )
-        )
+        outcome = Outcome(self._rows, "path_id", OUTCOME, _gone)
+        left = left_by_job(clouds, ("floating_ip", "security_group"))
+        jobs.register(JobKind(KIND, self._build, on_failure="undo", outcome=outcome, left=left))
 
     def create(
         self, caller: Caller, name: str, ends: Sequence[EndAsked], protocol: str, port: int | None

@@ -17,6 +17,7 @@ from multisite.clouds import planes, resources, routers, stretched
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.projects import seeing
 from multisite.clouds.resources import Kind
+from multisite.clouds.resources.left import left_by_job
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext, StepFailed
@@ -48,7 +49,9 @@ def job_kind(rows: PlaneRepository, opens: Sites, jobs: JobEngine) -> JobKind:
         parts = _PARTS.validate_python(given["parts"])
         return Realizing(given["plane_id"], given["name"], parts, rows, opens, jobs).steps()
 
-    return JobKind(KIND, build, on_failure="undo", outcome=Outcome(rows, "plane_id", OUTCOME, _amend))
+    left = left_by_job(opens, ("network", "subnet", "router"))
+    outcome = Outcome(rows, "plane_id", OUTCOME, _amend)
+    return JobKind(KIND, build, on_failure="undo", outcome=outcome, left=left)
 
 
 def at_work(jobs: JobEngine, plane_id: str, but: str | None = None) -> str | None:

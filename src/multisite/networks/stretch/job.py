@@ -8,6 +8,7 @@ from functools import partial
 
 from pydantic import TypeAdapter
 
+from multisite.clouds.resources.left import left_by_job
 from multisite.domain.errors import NotFound
 from multisite.domain.stretched import Member, StretchedNetwork, StretchState
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext
@@ -59,6 +60,7 @@ def kinds(around: Around, networks: StretchedRepository) -> tuple[JobKind, JobKi
             lambda params: _stretch(around, networks, params),
             on_failure="undo",
             outcome=Outcome(networks, "network.id", STRETCHED, _failed),
+            left=left_by_job(around.clouds, ("network", "subnet")),
         ),
         JobKind(
             UNSTRETCH,
@@ -80,7 +82,7 @@ def _stretch(around: Around, networks: StretchedRepository, params: Mapping[str,
                 network_step(m.site),
                 f"{verb} the network at {m.site}",
                 partial(steps.make_network, around, network, m),
-                partial(steps.unmake, around, m, "network"),
+                None if m.adopted else partial(steps.unmake, around, m, "network"),
                 site=m.site,
             )
         )
@@ -91,7 +93,7 @@ def _stretch(around: Around, networks: StretchedRepository, params: Mapping[str,
             subnet_step(m.site),
             f"{'Adopt' if m.adopted else 'Create'} the subnet at {m.site}",
             partial(steps.make_subnet, around, network, m),
-            partial(steps.unmake, around, m, "subnet"),
+            None if m.adopted else partial(steps.unmake, around, m, "subnet"),
             needs=("mtu", network_step(m.site)),
             site=m.site,
         )

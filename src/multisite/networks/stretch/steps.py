@@ -66,9 +66,7 @@ def make_network(around: Around, network: StretchedNetwork, member: Member, ctx:
 
 
 def unmake(around: Around, member: Member, kind: Any, ctx: StepContext, result: Json | None) -> None:
-    """Remove what the step made; what was adopted stays."""
-    if member.adopted:
-        return
+    """Remove what the step made."""
     known = None if result is None else str(result["id"])
     stretched.remove(around.open(member.site, ctx), kind, ctx.token, known, late=result is None)
 

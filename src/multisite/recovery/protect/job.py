@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from multisite.clouds.resources import Kind
+from multisite.clouds.resources.left import left_by_job
 from multisite.domain.errors import NotFound
 from multisite.domain.model import RestorePointState
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step
@@ -16,6 +18,8 @@ from multisite.jobs.outcome import failure
 from multisite.recovery.methods.base import ProtectDependencies, ProtectionMethod, ProtectOrder
 
 KIND = "protect"
+MADE: tuple[Kind, ...] = ("snapshot", "group_snapshot", "backup")
+"""What the methods make in the application's site."""
 
 
 def protect_kind(dependencies: ProtectDependencies, methods: Mapping[str, ProtectionMethod]) -> JobKind:
@@ -25,7 +29,8 @@ def protect_kind(dependencies: ProtectDependencies, methods: Mapping[str, Protec
         order = ProtectOrder.from_params(params)
         return methods[order.method].steps(order, dependencies)
 
-    return JobKind(KIND, build, on_failure="undo", finished=partial(_finished, dependencies))
+    left = left_by_job(dependencies.sites, MADE, harmless=("check",))
+    return JobKind(KIND, build, on_failure="undo", finished=partial(_finished, dependencies), left=left)
 
 
 def _finished(dependencies: ProtectDependencies, job: Ended) -> None:
