@@ -8,45 +8,16 @@ from pydantic import Field
 
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import Expression, In, Name, Ref
-from multisite.api.schemas.derived import group, shown, started
+from multisite.api.schemas.common import In, Name, Ref
+from multisite.api.schemas.derived import group, shown, started, taken
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.model import Preview, Recovery
-from multisite.recovery.service import RecoveryService
-
-Pairs = Annotated[dict[Ref, Ref], Field(max_length=100)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
+from multisite.recovery.service import RecoveryService, Rules
 
 
-class MappingIn(In):
-    """The operator's rules: what is called otherwise at the target, and how to proceed there.
-
-    Maps go from a name or id of the source to a name or id of the target; ``network_names`` and
-    ``security_group_names`` make it under another name.
-    """
-
-    networks: Pairs = Field(default_factory=dict)
-    network_names: Pairs = Field(default_factory=dict)
-    flavors: Pairs = Field(default_factory=dict)
-    availability_zones: Pairs = Field(default_factory=dict)
-    volume_types: Pairs = Field(default_factory=dict)
-    keypairs: Pairs = Field(default_factory=dict)
-    security_groups: Pairs = Field(default_factory=dict)
-    security_group_names: Pairs = Field(default_factory=dict)
-    create_missing_flavors: Annotated[bool, Field(description="Make flavors the target lacks")] = False
-    keep_addresses: Annotated[
-        bool, Field(description="False: in mapped networks take any free address and MAC")
-    ] = True
-    source_is_fenced: Annotated[
-        bool, Field(description="The operator vouches that the source's servers cannot answer any more")
-    ] = False
-    parallel_boot: Annotated[bool, Field(description="Do not wait for one server before the next")] = False
-    ready_console: Annotated[
-        Expression | None, Field(description="A server is ready when its console shows this")
-    ] = None
-    ready_timeout: Seconds = 600.0
-    boot_timeout: Seconds = 600.0
+class MappingIn(taken(Rules, "Rules")):  # type: ignore[misc]  # made at run time
+    __doc__ = Rules.__doc__
 
 
 class PreviewIn(In):
@@ -56,7 +27,8 @@ class PreviewIn(In):
 
     def rules(self) -> dict[str, Any]:
         """The mapping, only what was said."""
-        return self.mapping.model_dump(exclude_unset=True)
+        rules: dict[str, Any] = self.mapping.model_dump(exclude_unset=True)
+        return rules
 
 
 class StartIn(PreviewIn):

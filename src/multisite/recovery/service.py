@@ -1,6 +1,7 @@
 """Protecting and recovering applications: what other parts of Multisite call."""
 
 from multisite.recovery.protect.service import ProtectionService
+from multisite.recovery.recover.mapping import Rules
 from multisite.recovery.recover.service import RecoveryService
 
-__all__ = ["ProtectionService", "RecoveryService"]
+__all__ = ["ProtectionService", "RecoveryService", "Rules"]

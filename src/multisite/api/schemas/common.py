@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class In(BaseModel):
@@ -40,21 +39,6 @@ Ref = Annotated[
     Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", description="A name or an id"),
 ]
 Text = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
-
-
-def _expression(value: str) -> str:
-    try:
-        re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{value!r} is not a regular expression: {error}") from error
-    return value
-
-
-Expression = Annotated[
-    str,
-    Field(min_length=1, max_length=256, description="A regular expression (Python's)"),
-    AfterValidator(_expression),
-]
 
 
 class JobStartedOut(Out):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import types
 from collections.abc import Collection, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
-from multisite.api.schemas.common import Out
+from multisite.api.schemas.common import In, Out
 
 _MADE: dict[type[Any], type[Out]] = {}
 
@@ -35,6 +35,20 @@ def shown(
     shape = {f.name: hints[f.name] for f in fields(item_type) if f.name not in without} | dict(more or {})
     made = group(name or f"{item_type.__name__}Out", doc or _docstring(item_type), **shape)
     _MADE[item_type] = made
+    return made
+
+
+def taken(item_type: type[Any], name: str) -> type[In]:
+    """The schema of a request's part that is a dataclass with pydantic's constraints, which is what checks it."""
+    hints = get_type_hints(item_type, include_extras=True)
+    shape: dict[str, Any] = {
+        f.name: (
+            hints[f.name],
+            f.default if f.default_factory is MISSING else Field(default_factory=f.default_factory),
+        )
+        for f in fields(item_type)
+    }
+    made: type[In] = create_model(name, __base__=In, __doc__=item_type.__doc__, __module__=__name__, **shape)
     return made
 
 

@@ -6,19 +6,19 @@ methods; what they do to the volumes' data is their method's.  CONTRIBUTING.md h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter
 
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.errors import Invalid
 from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest, VolumeRecord
 from multisite.domain.model import Application, Capability, Protection
+from multisite.domain.validation import validated
 from multisite.jobs.model import Json, Step, StepContext
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.recover.draft import Draft
@@ -199,18 +199,9 @@ def checked_options(
     """
     if method not in methods:
         raise Invalid(f"method: {method!r} is not known; there are: {', '.join(sorted(methods))}")
-    options = methods[method].options
-    known = [field.name for field in fields(options)]
-    if unknown := sorted(set(given) - set(known)):
-        raise Invalid(f"options.{unknown[0]}: {method} has no such option; it has: {', '.join(known)}")
-    adapter: TypeAdapter[Any] = TypeAdapter(options)
-    try:
-        chosen = adapter.validate_json(json.dumps(dict(given)), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, ("options", *first["loc"])))
-        raise Invalid(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
-    complete: dict[str, Any] = adapter.dump_python(chosen, mode="json")
+    kind = methods[method].options
+    chosen = validated(kind, given, "options", f"option of {method}")
+    complete: dict[str, Any] = TypeAdapter(kind).dump_python(chosen, mode="json")
     return complete
 
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-
-def _expression(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return text
+from multisite.domain.validation import Expression
 
 
 @dataclass(frozen=True)
@@ -31,9 +24,7 @@ class BackupOptions:
     freeze_timeout: Annotated[int, Field(ge=5, le=600)] = 60
     quiesce: bool = True
     full_every: Annotated[int, Field(ge=1, le=365)] = 7
-    console_mark: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_expression)] | None = (
-        None
-    )
+    console_mark: Expression | None = None
     snapshot_gap_seconds: Annotated[float, Field(ge=0, le=5)] = 0.0
 
 

@@ -1,0 +1,52 @@
+"""What operators say as JSON, checked against a dataclass: one place says which field is wrong and why."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+
+from multisite.domain.errors import Invalid
+
+T = TypeVar("T")
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+    return text
+
+
+Expression = Annotated[
+    str,
+    Field(min_length=1, max_length=256, description="A regular expression (Python's)"),
+    AfterValidator(_expression),
+]
+
+
+def validated(kind: type[T], given: object, where: str, what: str) -> T:
+    """A dataclass of a JSON object, exactly of the types it says; null is as good as nothing.
+
+    ``where`` begins every message's field, ``what`` names a field in words.  Raises Invalid naming the field.
+    """
+    if not isinstance(given, Mapping):
+        raise Invalid(f"{where}: must be an object, not {type(given).__name__}")
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if unknown := sorted(set(given) - set(known)):
+        raise Invalid(f"{where}.{unknown[0]}: there is no such {what}; there are: {', '.join(known)}")
+    try:
+        said = json.dumps({name: value for name, value in given.items() if value is not None})
+        return TypeAdapter(kind).validate_json(said, strict=True)
+    except (TypeError, ValueError) as error:
+        if not isinstance(error, ValidationError):
+            raise Invalid(f"{where}: must be JSON: {error}") from error
+        first = error.errors()[0]
+        path = first["loc"][:-2] if first["loc"][-1:] == ("[key]",) else first["loc"]
+        field = ".".join(map(str, (where, *path)))
+        raise Invalid(f"{field}: {first['msg'].removeprefix('Value error, ')}") from error
