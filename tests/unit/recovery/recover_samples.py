@@ -136,10 +136,11 @@ def facts(**more: Any) -> TargetFacts:
         "volume_types": (TargetVolumeType("vt1", "rbd"), TargetVolumeType("vt2", "fast")),
         "default_volume_type": "rbd",
         "availability_zones": ("nova",),
-        "backup_services": {"lyon": "up"},
         "quotas": {"instances": quota("instances", 10)},
     }
-    return TargetFacts("lyon", "t-proj", NOW, **(values | more))
+    own = {"backups": {}, "backup_services": {"lyon": "up"}}
+    own = {name: more.pop(name, default) for name, default in own.items()}
+    return TargetFacts("lyon", "t-proj", NOW, **(values | more), method_parts=own)
 
 
 def look(

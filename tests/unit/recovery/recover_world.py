@@ -70,7 +70,7 @@ class World:
             raise NotFound(f"site: there is no site {name!r}")
         return self.target.as_site()
 
-    def read_facts(self, site: CloudSite, ports_in: set[str]) -> TargetFacts:
+    def read_facts(self, site: CloudSite, ports_in: set[str], method_parts: Any) -> TargetFacts:
         return facts(**({"flavors": (), "quotas": {}} | self.facts))
 
     def point(self, id: str, **more: Any) -> Manifest:

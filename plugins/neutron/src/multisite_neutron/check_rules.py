@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -99,47 +99,51 @@ def installation() -> list[Finding]:
 
 def drivers(conf: cfg.ConfigOpts) -> list[Finding]:
     """Look at the core plugin and the drivers of ML2."""
-    found = []
+    found = [
+        *_plugin(conf),
+        *_mechanisms(conf.ml2.mechanism_drivers),
+        *_extensions(conf.ml2.extension_drivers),
+    ]
+    return found or [Finding("ok", "[ml2]", "plugin and drivers")]
+
+
+def _plugin(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     core = conf.core_plugin or ""
     if core != "ml2" and not core.endswith(".Ml2Plugin"):
-        found.append(Finding("error", "[DEFAULT] core_plugin", f"is {core or 'unset'}; set ml2"))
-    mechanisms, extensions = conf.ml2.mechanism_drivers, conf.ml2.extension_drivers
+        yield Finding("error", "[DEFAULT] core_plugin", f"is {core or 'unset'}; set ml2")
+    if "vxlan" not in conf.ml2.type_drivers:
+        yield Finding("error", "[ml2] type_drivers", "without vxlan: no network can be stretched; add it")
+    if conf.agent_down_time < 3:
+        message = "below 3 seconds: shadow agents would be shown dead"
+        yield Finding("error", "[DEFAULT] agent_down_time", message)
+
+
+def _mechanisms(mechanisms: Sequence[str]) -> Iterator[Finding]:
+    option = "[ml2] mechanism_drivers"
     why = {
         "openvswitch": "remote ports are flows of its agents",
         "l2population": "it tells the agents of remote ports",
         names.DRIVER: "it binds remote ports",
     }
-    found += [
-        Finding("error", "[ml2] mechanism_drivers", f"without {name}: {reason}; add it")
-        for name, reason in why.items()
-        if name not in mechanisms
-    ]
+    for name, reason in why.items():
+        if name not in mechanisms:
+            yield Finding("error", option, f"without {name}: {reason}; add it")
     if names.DRIVER in mechanisms and mechanisms[-1] != names.DRIVER:
         message = f"{names.DRIVER} is not the last: it is tested as the first and the last; put it last"
-        found.append(Finding("warning", "[ml2] mechanism_drivers", message))
+        yield Finding("warning", option, message)
     if "ovn" in mechanisms:
-        found.append(
-            Finding("warning", "[ml2] mechanism_drivers", "hosts run by ovn will not reach remote ports")
-        )
+        yield Finding("warning", option, "hosts run by ovn will not reach remote ports")
+
+
+def _extensions(extensions: Sequence[str]) -> Iterator[Finding]:
+    option = "[ml2] extension_drivers"
     if names.DRIVER not in extensions:
-        message = f"without {names.DRIVER}: ports have no tunneling_ip; add it"
-        found.append(Finding("error", "[ml2] extension_drivers", message))
+        yield Finding("error", option, f"without {names.DRIVER}: ports have no tunneling_ip; add it")
     if "port_security" not in extensions:
         message = (
             "without port_security: port_security_enabled=false cannot be asked for a remote port; add it"
         )
-        found.append(Finding("warning", "[ml2] extension_drivers", message))
-    if "vxlan" not in conf.ml2.type_drivers:
-        found.append(
-            Finding("error", "[ml2] type_drivers", "without vxlan: no network can be stretched; add it")
-        )
-    if conf.agent_down_time < 3:
-        found.append(
-            Finding(
-                "error", "[DEFAULT] agent_down_time", "below 3 seconds: shadow agents would be shown dead"
-            )
-        )
-    return found or [Finding("ok", "[ml2]", "plugin and drivers")]
+        yield Finding("warning", option, message)
 
 
 def vnis(conf: cfg.ConfigOpts, stretched: Ranges) -> list[Finding]:

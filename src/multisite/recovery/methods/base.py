@@ -176,6 +176,12 @@ class ProtectionMethod(Protocol):
     def delete_steps(self, order: DeleteOrder, dependencies: ProtectDependencies) -> list[Step]:
         """The steps that remove a restore point's own data; its manifest is removed before them."""
 
+    def target_parts(self, site: CloudSite) -> Mapping[str, Callable[[], object]]:
+        """What ``plan_restore`` needs to know of the target besides, by name: read with the rest of its facts.
+
+        ``draft.facts.method_parts`` has what was read, ``draft.needs`` tells of what could not be.
+        """
+
     def plan_restore(self, draft: Draft, volumes: Sequence[VolumeToRestore]) -> list[PlannedVolume]:
         """Decide how the volumes whose payload is this method's are restored, noting in the draft what will be
         done, which quotas it takes and what is in the way.

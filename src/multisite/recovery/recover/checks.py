@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
+from multisite.domain.manifest import Manifest
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.model import RecoverPlan, flavor_key
 
@@ -43,32 +45,7 @@ def check_source(draft: Draft, state: SourceState) -> None:
 def check_restore_point(draft: Draft) -> None:
     """References inside the manifest that lead nowhere, and what its data are worth."""
     manifest = draft.manifest
-    networks, ports = {n.id for n in manifest.networks}, {p.id for p in manifest.ports}
-    subnets, groups = {s.id for s in manifest.subnets}, {g.id for g in manifest.security_groups}
-    volumes, server_groups = {v.id for v in manifest.volumes}, {g.id for g in manifest.server_groups}
-    broken = [f"server {s.name}: port {p}" for s in manifest.servers for p in s.port_ids if p not in ports]
-    broken += [
-        f"server {s.name}: volume {v}" for s in manifest.servers for v in s.volume_ids if v not in volumes
-    ]
-    broken += [
-        f"server {s.name}: server group {s.server_group_id}"
-        for s in manifest.servers
-        if s.server_group_id and s.server_group_id not in server_groups
-    ]
-    broken += [f"port {p.id}: network {p.network_id}" for p in manifest.ports if p.network_id not in networks]
-    broken += [
-        f"port {p.id}: subnet {a.subnet_id}"
-        for p in manifest.ports
-        for a in p.fixed_addresses
-        if a.subnet_id not in subnets
-    ]
-    broken += [
-        f"port {p.id}: security group {g}"
-        for p in manifest.ports
-        for g in p.security_group_ids
-        if g not in groups
-    ]
-    for reference in broken:
+    for reference in _dangling(manifest):
         draft.problem(
             f"restore point {manifest.id}",
             f"{reference} is named in it but not described",
@@ -91,6 +68,29 @@ def check_restore_point(draft: Draft) -> None:
             "was taken without quiescing: its volumes may be of different moments",
             "prefer a quiesced restore point",
         )
+
+
+def _dangling(manifest: Manifest) -> Iterator[str]:
+    """What servers and ports refer to although the manifest does not have it."""
+    known = {
+        "port": {p.id for p in manifest.ports},
+        "volume": {v.id for v in manifest.volumes},
+        "server group": {g.id for g in manifest.server_groups},
+        "network": {n.id for n in manifest.networks},
+        "subnet": {s.id for s in manifest.subnets},
+        "security group": {g.id for g in manifest.security_groups},
+    }
+    wanted: list[tuple[str, str, Iterable[str | None]]] = []
+    for s in manifest.servers:
+        name = f"server {s.name}"
+        wanted += [(name, "port", s.port_ids), (name, "volume", s.volume_ids)]
+        wanted.append((name, "server group", [s.server_group_id or None]))
+    for p in manifest.ports:
+        name, subnets = f"port {p.id}", [a.subnet_id for a in p.fixed_addresses]
+        wanted += [(name, "network", [p.network_id]), (name, "subnet", subnets)]
+        wanted.append((name, "security group", p.security_group_ids))
+    for name, kind, ids in wanted:
+        yield from (f"{name}: {kind} {id}" for id in ids if id is not None and id not in known[kind])
 
 
 def check_quotas(draft: Draft, plan: RecoverPlan) -> None:

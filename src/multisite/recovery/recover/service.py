@@ -166,7 +166,13 @@ class RecoveryService:
     ) -> Decision:
         source = ask_source(self._clouds, manifest)
         target = self._clouds.open(target_site, for_project=manifest.project_id)
-        facts = read_target(target, ports_in=set(rules.networks.values()))
+        used = {volume.payload.method for volume in manifest.volumes if volume.payload}
+        own = {
+            k: v
+            for m in used & self._methods.keys()
+            for k, v in self._methods[m].target_parts(target).items()
+        }
+        facts = read_target(target, ports_in=set(rules.networks.values()), method_parts=own)
         state = source.within(0.0 if preview in self._silent else ANSWER_SECONDS)
         speed = self._measured(target_site) or self._speed
         try:

@@ -69,16 +69,9 @@ class TargetVolumeType:
 
 
 @dataclass(frozen=True)
-class TargetBackup:
-    id: str
-    status: str
-
-
-@dataclass(frozen=True)
 class TargetFacts:
-    """``quotas`` by the services' own names (cores, ram, gigabytes, port ...); ``backup_services``: host ->
-    "up", "down" or "disabled"; ``ports`` only of the networks asked for; ``unknown``: part -> why it could
-    not be read.
+    """``quotas`` by the services' own names (cores, ram, gigabytes, port ...); ``ports`` only of the networks asked
+    for; ``method_parts``: what protection methods read for themselves; ``unknown``: part -> why it could not be read.
     """
 
     site: str
@@ -93,13 +86,12 @@ class TargetFacts:
     volume_types: tuple[TargetVolumeType, ...] = ()
     default_volume_type: str | None = None
     availability_zones: tuple[str, ...] = ()
-    backups: tuple[TargetBackup, ...] = ()
-    backup_services: Mapping[str, str] = field(default_factory=dict)
     quotas: Mapping[str, Quota] = field(default_factory=dict)
+    method_parts: Mapping[str, Any] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     def knows(self, part: str) -> bool:
-        """Whether a part (the name of a field) was read."""
+        """Whether a part (the name of a field, or a method's) was read."""
         return part not in self.unknown
 
 
@@ -107,11 +99,13 @@ def read_target(
     site: CloudSite,
     *,
     ports_in: Collection[str] = (),
+    method_parts: Mapping[str, Callable[[], object]] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> TargetFacts:
     """Read everything a recovery needs to know of its target.
 
-    ``ports_in``: names or ids of the networks whose taken addresses matter (those the operator maps to).
+    ``ports_in``: names or ids of the networks whose taken addresses matter (those the operator maps to);
+    ``method_parts``: what else to read (``methods.base.ProtectionMethod.target_parts``).
     Raises Unreachable or LoginRefused when the site as a whole cannot be read.
     """
     site.login()
@@ -125,17 +119,23 @@ def read_target(
         "volume_types": lambda: _volume_types(site),
         "default_volume_type": lambda: _default_type(site),
         "availability_zones": lambda: _zones(site),
-        "backups": lambda: _backups(site),
-        "backup_services": lambda: _backup_services(site),
-        "quotas": lambda: _quotas(site),
+        "quotas": lambda: {quota.resource: quota for quota in read_quotas(site)},
     }
+    more = dict(method_parts or {})
     with FencedThreads(READERS, thread_name_prefix="target-facts") as pool:
-        running = {name: pool.submit(_read, read) for name, read in parts.items()}
+        running = {name: pool.submit(_read, read) for name, read in (parts | more).items()}
         results = {name: future.result() for name, future in running.items()}
     unknown = {name: str(value) for name, value in results.items() if isinstance(value, SiteError)}
     known = {name: value for name, value in results.items() if name not in unknown}
+    own = {name: known.pop(name) for name in more if name in known}
     return TargetFacts(
-        site.name, site.project_id, read_at, is_admin="admin" in site.roles, **known, unknown=unknown
+        site.name,
+        site.project_id,
+        read_at,
+        is_admin="admin" in site.roles,
+        **known,
+        method_parts=own,
+        unknown=unknown,
     )
 
 
@@ -265,20 +265,3 @@ def _zones(site: CloudSite) -> tuple[str, ...]:
     what = "list availability zones"
     rows = read_all(site, what, lambda: site.compute, "/os-availability-zone", "availabilityZoneInfo")
     return tuple(row["zoneName"] for row in rows if row["zoneState"]["available"])
-
-
-def _backups(site: CloudSite) -> tuple[TargetBackup, ...]:
-    # Of every project: an id that another project imported cannot be imported again.
-    rows = read_all(site, "list backups", lambda: site.volume, "/backups/detail", "backups", all_tenants="1")
-    return tuple(TargetBackup(row["id"], row["status"]) for row in rows)
-
-
-def _backup_services(site: CloudSite) -> dict[str, str]:
-    what = "ask whether cinder-backup is up"
-    rows = read_all(site, what, lambda: site.volume, "/os-services", "services", binary="cinder-backup")
-    rows = [row for row in rows if row["binary"] == "cinder-backup"]
-    return {row["host"]: row["state"] if row["status"] == "enabled" else "disabled" for row in rows}
-
-
-def _quotas(site: CloudSite) -> dict[str, Quota]:
-    return {quota.resource: quota for quota in read_quotas(site)}

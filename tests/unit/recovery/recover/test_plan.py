@@ -27,7 +27,6 @@ from multisite.recovery.recover.mapping import parse
 from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.plan import SpeedModel, decide
 from multisite.recovery.recover.target_facts import (
-    TargetBackup,
     TargetGroup,
     TargetNetwork,
     TargetPort,
@@ -315,12 +314,12 @@ class TestOtherThings:
         assert all("az9" in p.what for p in blockers(wrong.problems))
 
     def test_known_backups_are_used(self) -> None:
-        target = facts(backups=(TargetBackup("b-v-web1-a-0", "available"),))
+        target = facts(backups={"b-v-web1-a-0": "available"})
         actions = Counter(i.action for i in look(target=target).items if i.kind == "backup record")
         assert actions == {"use": 1, "import": 7}
 
     def test_a_broken_backup_record_blocks_and_is_not_to_be_deleted(self) -> None:
-        target = facts(backups=(TargetBackup("b-v-web1-a-0", "error"),))
+        target = facts(backups={"b-v-web1-a-0": "error"})
         problem = the_problem(look(target=target))
         assert "never delete it while it names a container" in problem.remedy
 

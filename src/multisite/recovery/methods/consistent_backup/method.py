@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
@@ -104,6 +104,10 @@ class ConsistentBackup:
 
         title = f"Delete {len(backups)} backups"
         return [Step("backups", title, run, limit=f"delete:{order.site}", site=order.site)]
+
+    def target_parts(self, site: CloudSite) -> Mapping[str, Callable[[], object]]:
+        """The backups there are already, and the services that would restore."""
+        return restore.target_parts(site)
 
     def plan_restore(self, draft: Draft, volumes: Sequence[VolumeToRestore]) -> list[PlannedVolume]:
         """Each from the newest backup of its chain."""

@@ -5,11 +5,13 @@ Step names (``import-<n>``, ``volume-<n>``) and results are kept in databases: j
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import JsonValue
 
 from multisite.clouds import restore
+from multisite.clouds.call import read_all
+from multisite.clouds.connect import CloudSite
 from multisite.jobs.model import Json, Step, StepContext
 from multisite.recovery.methods.base import IMPORTS, RESTORES, RestoreTarget, VolumeToRestore, fresh
 from multisite.recovery.methods.consistent_backup.payload import BackupRecord, chain_of
@@ -20,6 +22,24 @@ IMPORT_SECONDS = 300.0
 RESTORE_SECONDS, RESTORE_SECONDS_PER_GIB = 1800.0, 600.0
 """How long restoring one volume may take: so many seconds, and so many more for each GiB."""
 UNDO_SECONDS = 1800.0
+
+
+def target_parts(site: CloudSite) -> dict[str, Callable[[], object]]:
+    """``backups``: id -> status; ``backup_services``: host -> "up", "down" or "disabled"."""
+    return {"backups": lambda: _backups(site), "backup_services": lambda: _backup_services(site)}
+
+
+def _backups(site: CloudSite) -> dict[str, str]:
+    # Of every project: an id that another project imported cannot be imported again.
+    rows = read_all(site, "list backups", lambda: site.volume, "/backups/detail", "backups", all_tenants="1")
+    return {row["id"]: row["status"] for row in rows}
+
+
+def _backup_services(site: CloudSite) -> dict[str, str]:
+    what = "ask whether cinder-backup is up"
+    rows = read_all(site, what, lambda: site.volume, "/os-services", "services", binary="cinder-backup")
+    rows = [row for row in rows if row["binary"] == "cinder-backup"]
+    return {row["host"]: row["state"] if row["status"] == "enabled" else "disabled" for row in rows}
 
 
 def plan_restore(draft: Draft, volumes: Sequence[VolumeToRestore]) -> list[PlannedVolume]:
@@ -41,7 +61,8 @@ def _check_backup_service(draft: Draft) -> None:
         )
     if not draft.needs("backup_services", "cinder-backup"):
         return
-    states, site = draft.facts.backup_services, draft.facts.site
+    states: Mapping[str, str] = draft.facts.method_parts["backup_services"]
+    site = draft.facts.site
     if not states:
         draft.problem(
             "cinder-backup",
@@ -80,7 +101,7 @@ def _plan_imports(draft: Draft, volume: VolumeToRestore, chain: Sequence[BackupR
     subject = f"volume {volume.shown}"
     if not chain:
         draft.problem(subject, "has no backup in this restore point", "recover from another restore point")
-    there = {b.id: b.status for b in draft.facts.backups}
+    there: Mapping[str, str] = draft.facts.method_parts["backups"]
     for backup in chain:
         status = there.get(backup.id)
         kind = "incremental" if backup.incremental else "full"
