@@ -78,8 +78,8 @@ def consequences(state: State, site: str, tokens: Tokens, now: float) -> list[st
     return lines
 
 
-def moment(at: float | None) -> str:
-    return "never" if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+def moment(at: float | None, without: str = "never") -> str:
+    return without if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def _when(at: float | None, now: float) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from multisite.identity.keys import fleet
 from multisite.identity.keys.fernet import gate
 from multisite.identity.keys.fernet import plan as fernet_plan
 from multisite.identity.keys.fernet import site as fernet_site
+from multisite.identity.keys.hook import run_program
 from multisite.identity.keys.journal import Journal
 from multisite.identity.keys.jws import plan as jws_plan
 from multisite.identity.keys.jws import site as jws_site
@@ -38,7 +39,7 @@ from multisite.identity.topology.model import IdentitySite, TokenProvider, Topol
 
 LOG = logging.getLogger(__name__)
 ROUNDS = 8
-"""Looks in one pass at most: confirm, promote and purge take four; JWS: make, spread, sign, confirm."""
+"""Reads in one pass at most: confirm, promote and purge take four; JWS: make, spread, sign, confirm."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,7 @@ class KeyService:
 
     def read_all(self) -> Answers:
         """What the sites hold; nothing is changed anywhere."""
-
-        async def work(site: IdentitySite, files: SiteFiles) -> SiteKeys:
-            return await self._read(site, files)
-
-        return self._each(work)
+        return self._each(self._read)
 
     def lifetime(self) -> int:
         """Of a token, in seconds, with the window services have for expired ones."""
@@ -132,7 +129,7 @@ class KeyService:
             kinds = {k: await self._install(state, site, files, k, seen) for k, seen in found.kinds.items()}
             jws = found.jws
             if jws is not None and state.jws is not None:
-                noted = _noted_jws(state.jws, site.name, jws, self.lifetime(), self.now())
+                noted = self._noted_jws(state.jws, site.name, jws)
                 task = jws_plan.task(noted, site.name, self.lifetime(), self.now(), may_sign)
                 jws = await jws_site.synchronize(files, home_of(site), task, jws, self.now)
             return SiteKeys(kinds, jws)
@@ -159,18 +156,12 @@ class KeyService:
         if mine is None:
             return seen
         known = None if state.site(site.name).repair else mine.records.keys()
-        wanted = fernet_site.Wanted(mine.desired, known)
-        return await fernet_site.synchronize(
-            files, home_of(site), kind, wanted, seen, self.vault.get, self.now
-        )
+        wanted, home = fernet_site.Wanted(mine.desired, known), home_of(site)
+        return await fernet_site.synchronize(files, home, kind, wanted, seen, self.vault.get, self.now)
 
-    def _each(self, work: Callable[[IdentitySite, SiteFiles], object]) -> Answers:
-        return asyncio.run(
-            fleet.each(
-                self.sites, self.connect, work,  # type: ignore[arg-type]
-                seconds=self.settings.site_seconds, parallel=self.settings.parallel,
-            )
-        )  # fmt: skip
+    def _each(self, work: Callable[[IdentitySite, SiteFiles], Awaitable[SiteKeys]]) -> Answers:
+        seconds, parallel = self.settings.site_seconds, self.settings.parallel
+        return asyncio.run(fleet.each(self.sites, self.connect, work, seconds=seconds, parallel=parallel))
 
     def _noted(self, state: State, name: str, answer: SiteKeys | SiteProblem) -> State:
         site, now = state.site(name), self.now()
@@ -183,7 +174,10 @@ class KeyService:
         state = state.with_site(name, SiteState(answer.kinds, excluded_at=site.excluded_at))
         if answer.jws is None or state.jws is None:
             return state
-        return replace(state, jws=_noted_jws(state.jws, name, answer.jws, self.lifetime(), now))
+        return replace(state, jws=self._noted_jws(state.jws, name, answer.jws))
+
+    def _noted_jws(self, jws: JwsState, site: str, held: jws_site.JwsContents) -> JwsState:
+        return jws_plan.noted(jws, site, held.seen, held.pems, self.lifetime(), self.now())
 
     def _emergency(self, state: State, answers: Answers) -> State:
         """Note which sites were seen to hold no compromised key any more."""
@@ -227,8 +221,6 @@ class KeyService:
         return self._log(state.kind(kind, promoted), text)
 
     def _migrated(self, mine: KindState) -> KindState:
-        from multisite.identity.keys.hook import run_program
-
         failed = run_program(self.settings.migrate)
         if failed:
             LOG.error("credentials could not be migrated: %s", failed)
@@ -257,10 +249,6 @@ class KeyService:
 def _keys(state: State) -> set[str]:
     """Fingerprints of the keys that have to be in the vault."""
     return {f for kind in state.kinds.values() for f in kind.desired.fingerprints}
-
-
-def _noted_jws(jws: JwsState, site: str, look: jws_site.JwsContents, life: int, now: float) -> JwsState:
-    return jws_plan.noted(jws, site, look.seen, look.pems, life, now)
 
 
 def _desired(state: State) -> object:

@@ -71,25 +71,16 @@ def _kind(kind: Kind, state: State, names: Sequence[str], tokens: Tokens, now: f
     refusals = gate.refusals(kind, state, alarm.last_seen(state, names), names)
     return {
         "kind": kind,
-        "phase": phase(mine),
+        "phase": "distributing" if mine.settled_at is None else "settled",
         "primary": mine.desired.primary,
         "primary_since": alarm.moment(mine.promoted_at),
         "staged": mine.desired.staged,
         "keys": len(mine.desired.keys),
         "max_active_keys": key_count(kind, tokens),
-        "next_rotation": "asked" if mine.asked else moment_or(mine.next_rotation, "asked only"),
+        "next_rotation": "asked" if mine.asked else alarm.moment(mine.next_rotation, "asked only"),
         "overdue": fernet_plan.due(mine, now),
         "gate": "open" if not refusals else [f"{r.site or 'all sites'}: {r.reason}" for r in refusals],
     }  # fmt: skip
-
-
-def moment_or(at: float | None, words: str) -> str:
-    return words if at is None else alarm.moment(at)
-
-
-def phase(mine: KindState) -> str:
-    """Where a rotation stands, as the journal says."""
-    return "distributing" if mine.settled_at is None else "settled"
 
 
 def _jws(state: State) -> list[Mapping[str, Any]] | None:
@@ -98,15 +89,13 @@ def _jws(state: State) -> list[Mapping[str, Any]] | None:
     rows: list[Mapping[str, Any]] = []
     for name, pairs in sorted(state.jws.pairs.items()):
         signs, waits = jws_plan.signing(pairs), jws_plan.waiting(pairs)
-        rows.append(
-            {
-                "site": name,
-                "signs_with": signs and signs.fingerprint,
-                "since": alarm.moment(signs.signing_at) if signs else None,
-                "waiting": waits and waits.fingerprint,
-                "next_rotation": alarm.moment(state.jws.next_rotation),
-            }
-        )
+        rows.append({
+            "site": name,
+            "signs_with": signs and signs.fingerprint,
+            "since": alarm.moment(signs.signing_at) if signs else None,
+            "waiting": waits and waits.fingerprint,
+            "next_rotation": alarm.moment(state.jws.next_rotation),
+        })  # fmt: skip
     return rows
 
 

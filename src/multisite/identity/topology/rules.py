@@ -87,33 +87,24 @@ def _twice(values: Iterable[tuple[str, str]], why: str) -> Iterator[Problem]:
 
 
 def _shape(topology: Topology) -> Iterator[Problem]:
-    masters, replicas = topology.masters, topology.replicas
-    clients = [site for site in topology.sites if site.role == Role.CLIENT]
-    form = topology.form
-    if clients and form != Form.CENTRALIZED:
-        yield Problem(
-            "sites", f"{clients[0].name} is a client: only the form centralized has sites without a Keystone"
-        )
-    if replicas and form in (Form.CLUSTER, Form.CENTRALIZED):
-        yield Problem(
-            "sites", f"{replicas[0].name} is a replica: the form {form} has none, use star or multi-cluster"
-        )
-    if form == Form.STAR and len(masters) != 2:
-        yield Problem(
-            "sites", f"a star has exactly two master sites, not {len(masters)}: change roles or the form"
-        )
-    if form in (Form.MULTI_CLUSTER, Form.CENTRALIZED) and len(masters) != 1:
-        yield Problem(
-            "sites", f"the form {form} has exactly one master site, not {len(masters)}: change roles"
-        )
-    if form == Form.CLUSTER and len(masters) < 2:
-        yield Problem(
-            "sites", "a cluster over sites needs two or more master sites: use the form centralized for one"
-        )
-    if form in (Form.STAR, Form.MULTI_CLUSTER) and not replicas:
-        yield Problem(
-            "sites", f"the form {form} has replica sites, there is none: use the form cluster or centralized"
-        )
+    form, masters = topology.form, len(topology.masters)
+    replica = next((site.name for site in topology.replicas), "")
+    client = next((site.name for site in topology.sites if site.role == Role.CLIENT), "")
+    broken = {
+        f"{client} is a client: only the form centralized has sites without a Keystone":
+            client and form != Form.CENTRALIZED,
+        f"{replica} is a replica: the form {form} has none, use star or multi-cluster":
+            replica and form in (Form.CLUSTER, Form.CENTRALIZED),
+        f"a star has exactly two master sites, not {masters}: change roles or the form":
+            form == Form.STAR and masters != 2,
+        f"the form {form} has exactly one master site, not {masters}: change roles":
+            form in (Form.MULTI_CLUSTER, Form.CENTRALIZED) and masters != 1,
+        "a cluster over sites needs two or more master sites: use the form centralized for one":
+            form == Form.CLUSTER and masters < 2,
+        f"the form {form} has replica sites, there is none: use the form cluster or centralized":
+            form in (Form.STAR, Form.MULTI_CLUSTER) and not replica,
+    }  # fmt: skip
+    yield from (Problem("sites", text) for text, so in broken.items() if so)
 
 
 def _roles(topology: Topology) -> Iterator[Problem]:
@@ -130,9 +121,8 @@ def _roles(topology: Topology) -> Iterator[Problem]:
         if site.keys is not None:
             yield Problem(f"{path}.keys", "a client site has no Keystone and no keys: remove them")
         if site.url not in urls:
-            yield Problem(f"{path}.address", f"{site.address}:{site.port} is no Keystone of a master"
-                " site, nor the entry:"
-                          " give the address its services shall ask")  # fmt: skip
+            text = f"{site.address}:{site.port} is no Keystone of a master site, nor the entry"
+            yield Problem(f"{path}.address", f"{text}: give the address its services shall ask")
 
 
 def _databases(topology: Topology) -> Iterator[Problem]:
@@ -150,9 +140,8 @@ def _databases(topology: Topology) -> Iterator[Problem]:
         for path, site in _sites(topology):
             followed = {database.follows for database in site.databases}
             if site.role == Role.REPLICA and masters - followed:
-                yield Problem(f"{path}.databases", f"no replica follows {_list(masters - followed)}: in"
-                    " a star every other"
-                              " site has a replica of each master, add it")  # fmt: skip
+                text = "in a star every other site has a replica of each master, add it"
+                yield Problem(f"{path}.databases", f"no replica follows {_list(masters - followed)}: {text}")
 
 
 def _keys(topology: Topology) -> Iterator[Problem]:
@@ -182,21 +171,21 @@ def _home(path: str, home: KeyHome, provider: TokenProvider) -> Iterator[Problem
 def _counts(topology: Topology) -> Iterator[Problem]:
     count = numbers.max_active_keys(topology.tokens)
     if topology.tokens.provider == TokenProvider.FERNET and count > MANY_KEYS:
-        yield Problem("tokens.rotation_interval", f"{topology.tokens.rotation_interval} s means {count}"
-            " active keys, more than"
-                      f" {MANY_KEYS}: rotate less often or shorten expiration and allow_expired_window")  # fmt: skip
+        text = f"{topology.tokens.rotation_interval} s means {count} active keys, more than {MANY_KEYS}"
+        remedy = "rotate less often or shorten expiration and allow_expired_window"
+        yield Problem("tokens.rotation_interval", f"{text}: {remedy}")
     if not topology.token_cache_time + topology.cache_time < topology.tokens.expiration:
-        yield Problem("cache_time", "cache_time and token_cache_time add up to"
-            f" {topology.revocation_bound} s, as long as a"
-                      " token lives: revoking would do nothing, make them shorter")  # fmt: skip
+        text = f"cache_time and token_cache_time add up to {topology.revocation_bound} s, as long as a token lives"
+        yield Problem("cache_time", f"{text}: revoking would do nothing, make them shorter")
 
 
 def _owners(topology: Topology) -> Iterator[Problem]:
     owners = {site.owner for site in topology.sites if site.role != Role.CLIENT}
     if len(owners) > 1 and topology.tokens.provider == TokenProvider.FERNET:
-        yield Problem("sites", f"Keystones of different owners ({_list(owners)}) would share Fernet"
-            " keys, each could make"
-                      " tokens for all: federate them, or use the provider jws")  # fmt: skip
+        text = (
+            f"Keystones of different owners ({_list(owners)}) would share Fernet keys, each could make tokens"
+        )
+        yield Problem("sites", f"{text} for all: federate them, or use the provider jws")
 
 
 def _arbitrator(topology: Topology) -> Iterator[Problem]:
@@ -209,13 +198,11 @@ def _arbitrator(topology: Topology) -> Iterator[Problem]:
         yield Problem("arbitrator.address", f"{arbitrator.address} is a database's: its vote would die with that"
                       " database, put it on another machine in a third site")  # fmt: skip
     if arbitrator.site in masters and len(masters) > 1:
-        yield Problem("arbitrator.site", f"{arbitrator.site} is a master site: when it is lost, two of"
-            " the votes go with it"
-                      " and the other sites stop writing too; put it in a third failure domain")  # fmt: skip
+        yield Problem("arbitrator.site", f"{arbitrator.site} is a master site: when it is lost, two of the votes go"
+                      " with it and the other sites stop writing too; put it in a third failure domain")  # fmt: skip
     if len(masters) == 1 and arbitrator.site and arbitrator.site not in masters:
-        yield Problem("arbitrator.site", f"{arbitrator.site} is not the site of the cluster: a cut"
-            " between them would be"
-                      " a vote lost for nothing, put it there")  # fmt: skip
+        text = f"{arbitrator.site} is not the site of the cluster: a cut between them would be a vote lost for nothing"
+        yield Problem("arbitrator.site", f"{text}, put it there")
 
 
 def _votes(topology: Topology) -> Iterator[Problem]:
@@ -224,14 +211,12 @@ def _votes(topology: Topology) -> Iterator[Problem]:
     total = sum(nodes.values()) + (topology.arbitrator is not None)
     if total == 1:
         if topology.form != Form.CENTRALIZED or len(topology.sites) > 1:
-            yield Problem("sites", "there is one database that takes writes: when it is lost nobody can"
-                " change anything,"
-                          " add databases to the master site")  # fmt: skip
+            text = "there is one database that takes writes: when it is lost nobody can change anything"
+            yield Problem("sites", f"{text}, add databases to the master site")
         return
     if total % 2 == 0:
-        yield Problem("arbitrator", f"the cluster has {total} votes, an even number: when half of them"
-            " are lost or cut off,"
-                      " the rest stops too; add an arbitrator in a third failure domain")  # fmt: skip
+        text = f"the cluster has {total} votes, an even number: when half of them are lost or cut off, the rest stops"
+        yield Problem("arbitrator", f"{text} too; add an arbitrator in a third failure domain")
     for name, count in nodes.items():
         if len(nodes) > 1 and count * 2 >= total and count > 1:
             yield Problem("sites", f"{name} has {count} of {total} votes: when it is lost no other site can write;"

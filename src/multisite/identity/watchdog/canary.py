@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from multisite.identity.watchdog.database import session
+import logging
+
+from multisite.identity.watchdog.database import ERRORS, message, session
 from multisite.identity.watchdog.settings import Settings
+
+LOG = logging.getLogger("multisite.identity.watchdog")
 
 # In Keystone's own database, for nothing else is replicated.  Keystone and its migrations know nothing of it.
 _TABLE = """
@@ -15,17 +19,24 @@ INSERT INTO keystone.multisite_canary (site, beats) VALUES (%s, 1)
 ON DUPLICATE KEY UPDATE beats = beats + 1, at = CURRENT_TIMESTAMP(3)"""
 
 
-def prepare(settings: Settings, site: str) -> None:
-    """Make the table unless it exists; raises one of database.ERRORS."""
-    _write(settings, site, _TABLE, ())
+class Canary:
+    """Writes the row at a watchdog's master."""
 
+    def __init__(self, settings: Settings, site: str) -> None:
+        self._settings, self._site = settings, site
+        self._prepared, self._well = False, True
 
-def beat(settings: Settings, site: str) -> None:
-    """Write the row once; raises one of database.ERRORS, as when the node is not in the primary component."""
-    _write(settings, site, _BEAT, (site,))
-
-
-def _write(settings: Settings, site: str, statement: str, values: tuple[str, ...]) -> None:
-    master = settings.master(site)
-    with session(settings, master.address, master.port) as cursor:
-        cursor.execute(statement, values)
+    def beat(self) -> None:
+        """Once; a master that is away, or not in the primary component, is logged once."""
+        master = self._settings.master(self._site)
+        try:
+            with session(self._settings, master.address, master.port) as cursor:
+                if not self._prepared:
+                    cursor.execute(_TABLE)
+                    self._prepared = True
+                cursor.execute(_BEAT, (self._site,))
+            self._well = True
+        except ERRORS as error:
+            if self._well:
+                LOG.warning("canary at %s: %s", self._site, message(error))
+            self._well = False

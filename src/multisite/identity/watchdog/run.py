@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from multisite.domain.errors import MultisiteError
-from multisite.identity.watchdog import act, canary, collect, plan
+from multisite.identity.watchdog import act, collect, plan
+from multisite.identity.watchdog.canary import Canary
 from multisite.identity.watchdog.database import ERRORS, message
 from multisite.identity.watchdog.judge import History, State, Verdict, cluster_position, judge
 from multisite.identity.watchdog.plan import Memory
@@ -101,27 +102,6 @@ class Watchdog:
             level = logging.INFO if state in (True, State.FRESH) else logging.WARNING
             LOG.log(level, "%s", text)
             self._said[about] = state
-
-
-class Canary:
-    """Writes the canary row at this watchdog's master."""
-
-    def __init__(self, settings: Settings, site: str) -> None:
-        self._settings, self._site = settings, site
-        self._prepared, self._well = False, True
-
-    def beat(self) -> None:
-        """Once; a master that is away is logged once."""
-        try:
-            if not self._prepared:
-                canary.prepare(self._settings, self._site)
-                self._prepared = True
-            canary.beat(self._settings, self._site)
-            self._well = True
-        except ERRORS as error:
-            if self._well:
-                LOG.warning("canary at %s: %s", self._site, message(error))
-            self._well = False
 
 
 def tasks(settings: Settings) -> list[Task]:

@@ -40,67 +40,36 @@ class _Keys(Command):
             raise exceptions.CommandError(f"configuration: {error}") from error
 
 
-class Status(_Keys):
-    """Show the last known state of the sites' keys, fingerprints only; exit status 0 fine, 1 warning, 2 critical"""
-
-    verb = "status"
+def _command(verb: str, doc: str) -> type[_Keys]:
+    return type(verb.capitalize(), (_Keys,), {"__module__": __name__, "__doc__": doc, "verb": verb})
 
 
-class Check(_Keys):
-    """Read the keys of all sites now and change nothing; exit status as `identity keys status`"""
-
-    verb = "check"
-
-
-class Adopt(_Keys):
-    """Take over the keys the sites have, once; refused while sites differ or are unreachable"""
-
-    verb = "adopt"
-
-
-class Rotate(_Keys):
-    """Promote the staged key as soon as every site has confirmed it; otherwise waits and reports the reason"""
-
-    verb = "rotate"
-
-
-class Hold(_Keys):
-    """Suspend rotations until released; sites are still kept in sync"""
-
-    verb = "hold"
-
-
-class Release(_Keys):
-    """Resume rotations that were suspended"""
-
-    verb = "release"
-
-
-class Exclude(_Keys):
-    """Rotate without an unreachable site; shows from when its tokens are refused, and asks for confirmation"""
-
-    verb = "exclude"
-
-
-class Include(_Keys):
-    """Include an excluded site in rotations again"""
-
-    verb = "include"
-
-
-class Repair(_Keys):
-    """Overwrite keys at a site that Multisite did not make; shows them, and asks for confirmation"""
-
-    verb = "repair"
-
-
-class Migrated(_Keys):
-    """Confirm that all stored credentials are encrypted with the primary key"""
-
-    verb = "migrated"
-
-
-class Replace(_Keys):
-    """Replace compromised keys everywhere and at once; shows what is replaced, and asks for confirmation"""
-
-    verb = "replace"
+Status = _command(
+    "status",
+    "Show the last known state of the sites' keys, fingerprints only; exit status 0 fine, 1 warning, 2 critical",
+)
+Check = _command(
+    "check", "Read the keys of all sites now and change nothing; exit status as `identity keys status`"
+)
+Adopt = _command(
+    "adopt", "Take over the keys the sites have, once; refused while sites differ or are unreachable"
+)
+Rotate = _command(
+    "rotate",
+    "Promote the staged key as soon as every site has confirmed it; otherwise waits and reports the reason",
+)
+Hold = _command("hold", "Suspend rotations until released; sites are still kept in sync")
+Release = _command("release", "Resume rotations that were suspended")
+Exclude = _command(
+    "exclude",
+    "Rotate without an unreachable site; shows from when its tokens are refused, and asks for confirmation",
+)
+Include = _command("include", "Include an excluded site in rotations again")
+Repair = _command(
+    "repair", "Overwrite keys at a site that Multisite did not make; shows them, and asks for confirmation"
+)
+Migrated = _command("migrated", "Confirm that all stored credentials are encrypted with the primary key")
+Replace = _command(
+    "replace",
+    "Replace compromised keys everywhere and at once; shows what is replaced, and asks for confirmation",
+)
