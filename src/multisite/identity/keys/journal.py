@@ -7,6 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -56,17 +57,13 @@ class Journal:
         """Durable when it returns."""
         files.write(self._file, _STATE.dump_json(state, indent=1))
 
-    @contextlib.contextmanager
-    def changing(self, patience: float = LOCK_PATIENCE) -> Iterator[None]:
+    def changing(self, patience: float = LOCK_PATIENCE) -> AbstractContextManager[None]:
         """Nobody else changes keys meanwhile: neither daemon nor operator.  Raises Conflict after ``patience`` s."""
-        with _locked(self.folder, "lock", patience, "is changing keys; try again"):
-            yield
+        return _locked(self.folder, "lock", patience, "is changing keys; try again")
 
-    @contextlib.contextmanager
-    def only_daemon(self) -> Iterator[None]:
+    def only_daemon(self) -> AbstractContextManager[None]:
         """Raises Conflict when another daemon runs."""
-        with _locked(self.folder, "daemon.lock", 0.0, "is the daemon of this folder already"):
-            yield
+        return _locked(self.folder, "daemon.lock", 0.0, "is the daemon of this folder already")
 
 
 @contextlib.contextmanager

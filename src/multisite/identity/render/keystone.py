@@ -19,25 +19,16 @@ CATALOG_CACHE_TIME = 30
 
 def files(topology: Topology, site: IdentitySite, secrets: Secrets) -> tuple[File, ...]:
     """keystone.conf, keystone.conf.d/database.conf (secret) and the uWSGI configuration."""
-    return (
-        File(site.name, KEYSTONE_NODE, CONFIG, _config(topology, site), 0o640),
-        File(
-            site.name, KEYSTONE_NODE, f"{CONFIG_FOLDER}/database.conf", _database(site, secrets), 0o600,
-            secret=True,
-        ),
-        File(site.name, KEYSTONE_NODE, "etc/keystone/keystone-uwsgi.ini", _served(site)),
+    config = from_template(
+        "keystone.conf", topology=topology, site=site, catalog_cache_time=CATALOG_CACHE_TIME, keys=site.keys,
+        jws=topology.tokens.provider == TokenProvider.JWS, max_active_keys=numbers.max_active_keys(topology.tokens),
     )  # fmt: skip
-
-
-def _config(topology: Topology, site: IdentitySite) -> str:
-    return from_template(
-        "keystone.conf",
-        topology=topology,
-        site=site,
-        catalog_cache_time=CATALOG_CACHE_TIME,
-        keys=site.keys,
-        jws=topology.tokens.provider == TokenProvider.JWS,
-        max_active_keys=numbers.max_active_keys(topology.tokens),
+    served = from_template("keystone-uwsgi.ini", address=site.address, port=names.keystone_port(site))
+    database = f"{CONFIG_FOLDER}/database.conf"
+    return (
+        File(site.name, KEYSTONE_NODE, CONFIG, config, 0o640),
+        File(site.name, KEYSTONE_NODE, database, _database(site, secrets), 0o600, secret=True),
+        File(site.name, KEYSTONE_NODE, "etc/keystone/keystone-uwsgi.ini", served),
     )
 
 
@@ -47,7 +38,3 @@ def _database(site: IdentitySite, secrets: Secrets) -> str:
     password = secrets.database.get_secret_value().replace("/", "%2F")
     account = f"{names.KEYSTONE_ACCOUNT}:{password}"
     return f"[database]\nconnection = mysql+pymysql://{account}@{host}:{port}/{names.SCHEMA}\n"
-
-
-def _served(site: IdentitySite) -> str:
-    return from_template("keystone-uwsgi.ini", address=site.address, port=names.keystone_port(site))

@@ -40,21 +40,14 @@ class Store:
 def stores(topology: Topology, site: IdentitySite) -> tuple[Store, ...]:
     """The databases of a site, in order."""
     machines = Counter(database.address for database in site.databases)
-    found = []
-    for place, database in enumerate(site.databases, 1):
-        node = f"database-{place}"
-        found.append(
-            Store(
-                site=site,
-                database=database,
-                node=node,
-                instance=f"keystone-{place}" if machines[database.address] > 1 else "",
-                server_id=numbers.server_id(site, database),
-                gtid_domain=numbers.gtid_domain(topology, site, database),
-                source=_source(topology, site, database),
-            )
+    return tuple(
+        Store(
+            site, database, f"database-{place}", f"keystone-{place}" if machines[database.address] > 1 else "",
+            numbers.server_id(site, database), numbers.gtid_domain(topology, site, database),
+            _source(topology, site, database),
         )
-    return tuple(found)
+        for place, database in enumerate(site.databases, 1)
+    )  # fmt: skip
 
 
 def _source(topology: Topology, site: IdentitySite, database: Database) -> Database | None:

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
@@ -73,33 +74,21 @@ class Directory:
 
     async def _apart(self, what: str, call: Callable[[], T]) -> T:
         """In a thread nobody waits for at the end: asyncio's own pool would keep the process from ending."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
-
-        def tell(result: T | None, error: BaseException | None) -> None:
-            if answer.done():
-                return
-            if error is None:
-                answer.set_result(result)  # type: ignore[arg-type]
-            else:
-                answer.set_exception(error)
+        answer: Future[T] = Future()
+        answer.set_running_or_notify_cancel()  # who gives up does not cancel it: it may still take effect
 
         def work() -> None:
-            result: T | None = None
-            failure: BaseException | None = None
             try:
-                result = call()
+                answer.set_result(call())
             except OSError as error:
-                failure = SiteProblem(f"{what}: {error.strerror or type(error).__name__}")
+                answer.set_exception(SiteProblem(f"{what}: {error.strerror or type(error).__name__}"))
             except BaseException as error:
-                failure = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed: who asked has given up
-                loop.call_soon_threadsafe(tell, result, failure)
+                answer.set_exception(error)
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         try:
-            return await answer
+            return await asyncio.wrap_future(answer)
         except asyncio.CancelledError:
             self._hanging.append(thread)
             raise
