@@ -1,8 +1,8 @@
-"""The application over fake services, and clients that carry identity headers as keystonemiddleware would."""
+"""The application over its services, and clients that carry identity headers as keystonemiddleware would."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,10 @@ Persona = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
-def services() -> Services:
-    return Services()
+def services() -> Iterator[Services]:
+    found = Services()
+    yield found
+    found.close()
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def client(services: Services, conf: cfg.ConfigOpts) -> FlaskClient:
 def persona(roles: str, project: str | None = MINE, user: str = "u-1") -> dict[str, str]:
     headers = {"X-User-Id": user, "X-User-Name": "olga", "X-Roles": roles}
     if project is not None:
-        headers |= {"X-Project-Id": project, "X-Project-Name": "vnf"}
+        headers |= {"X-Project-Id": project, "X-Project-Name": "vnf", "X-Project-Domain-Name": "Default"}
     return headers
 
 

@@ -1,21 +1,18 @@
-"""Services that remember instead of work: what the API and the commands are tested against."""
+"""Services the API and the commands are tested against; those not in ``ground`` remember instead of work."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from multisite.domain.audit import AuditKind, AuditOutcome, AuditRecord, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import Finding
 from multisite.domain.model import (
     Application,
-    Capability,
-    Known,
     Member,
     Preview,
     PreviewItem,
@@ -24,20 +21,19 @@ from multisite.domain.model import (
     RecoveryState,
     RestorePoint,
     RestorePointState,
-    Site,
-    SiteCheck,
 )
 from multisite.jobs.model import JobState, StepState
 from multisite.jobs.view import Job, JournalEntry, StepView
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import checked_options
+from multisite.store.applications import ApplicationRepository
 
 from .fake_addresses import Addresses, Paths, Probe
 from .fake_planes import Planes
 from .fake_stretched import Networks, network
+from .ground import FOREIGN, MINE, Ground
 
 BEGAN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
-MINE, FOREIGN = "p-mine", "p-foreign"
 _ids = itertools.count(1)
 
 
@@ -46,7 +42,7 @@ def new_id() -> str:
 
 
 def application(name: str, project: str = MINE) -> Application:
-    members = (Member("s-1", f"{name}-db", 1), Member("s-2", f"{name}-lb", 2, quiesce=False))
+    members = (Member("m-1", f"{name}-db", 1), Member("m-2", f"{name}-lb", 2, quiesce=False))
     return Application(new_id(), name, project, "paris", members, f"vnf={name}", BEGAN)
 
 
@@ -99,41 +95,6 @@ def job(
     )  # fmt: skip
 
 
-@dataclass
-class Sites:
-    items: dict[str, Site] = field(default_factory=dict)
-    reachable: bool = True
-
-    def register(self, caller: Caller, name: str, cloud: str, description: str = "") -> Site:
-        if name in self.items:
-            raise Conflict(f"name: a site {name!r} is registered already")
-        self.items[name] = Site(new_id(), name, cloud, "RegionOne", "http://keystone", description, BEGAN)
-        return self.items[name]
-
-    def list(self, caller: Caller) -> list[Site]:
-        return list(self.items.values())
-
-    def get(self, caller: Caller, name: str) -> Site:
-        if name not in self.items:
-            raise NotFound(f"site: no site {name!r} is registered")
-        return self.items[name]
-
-    def unregister(self, caller: Caller, name: str) -> None:
-        self.get(caller, name)
-        del self.items[name]
-
-    def check(self, caller: Caller, name: str) -> SiteCheck:
-        self.get(caller, name)
-        if not self.reachable:
-            unknown = (Capability("quiesce", Known.UNKNOWN),)
-            return SiteCheck(name, BEGAN, False, 3.0, unknown, "connection refused")
-        known = (
-            Capability("quiesce", Known.YES, "multisite-nova answers", "0.1"),
-            Capability("backup", Known.NO, "install cinder-backup"),
-        )
-        return SiteCheck(name, BEGAN, True, 0.4, known)  # fmt: skip
-
-
 class Owned:
     """Things of projects, by id; shown to their project and to administrators."""
 
@@ -162,35 +123,20 @@ class Deletable(Owned):
         del self.items[id]
 
 
-class Applications(Deletable):
-    noun = "application"
-
-    def create(
-        self, caller: Caller, name: str, site: str, servers: Sequence[Mapping[str, Any]] | None = None,
-        metadata_tag: str | None = None,
-    ) -> Application:  # fmt: skip
-        made = application(name, caller.project_id)
-        if servers is not None:
-            members = tuple(Member(s["id"], s["id"], n, s["quiesce"]) for n, s in enumerate(servers, 1))
-            made = replace(made, members=members, metadata_tag=None)
-        result: Application = self.put(replace(made, site=site))
-        return result
-
-
 class Protections(Deletable):
     noun = "protection"
 
-    def __init__(self, applications: Applications, jobs: Jobs) -> None:
+    def __init__(self, applications: ApplicationRepository, jobs: Jobs) -> None:
         super().__init__()
         self.applications, self.jobs = applications, jobs
         self.points: dict[str, RestorePoint] = {}
         self.runs: list[tuple[str, bool | None]] = []
 
     def create(
-        self, caller: Caller, application: str, method: str, options: Mapping[str, Any], **more: Any
+        self, caller: Caller, application: str, method: str, *, options: Mapping[str, Any], **more: Any
     ) -> Protection:
         chosen = checked_options(METHODS, method, options)
-        for found in self.applications.list(caller):
+        for found in self.applications.list(caller.project_id):
             if application in (found.id, found.name):
                 result: Protection = self.put(protection(found, method=method, options=chosen, **more))
                 return result
@@ -199,7 +145,7 @@ class Protections(Deletable):
     def run(self, caller: Caller, id: str, incremental: bool | None = None) -> str:
         found = self.get(caller, id)
         self.runs.append((id, incremental))
-        app = self.applications.items[found.application_id]
+        app = self.applications.get(found.application_id)
         made = self.jobs.put(job(found.id, found.project_id))
         point = restore_point(app, minutes=len(self.points) + 1, job_id=made.id, protection_id=id)
         self.points[point.id] = point
@@ -333,64 +279,26 @@ class Jobs:
         self.acts.append(("undo", job_id, by))
 
 
-class Audit:
-    """Intents and endings as they came; ``list`` joins them, newest first."""
-
-    def __init__(self) -> None:
-        self.intents: list[Intent] = []
-        self.endings: dict[str, Ending] = {}
-        self.asked: list[dict[str, Any]] = []
-
-    def begin(self, intent: Intent) -> None:
-        self.intents.append(intent)
-
-    def finish(self, ending: Ending) -> None:
-        self.endings[ending.key] = ending
-
-    def list(self, project_id: str | None = None, **filters: Any) -> list[AuditRecord]:
-        self.asked.append({"project_id": project_id, **filters})
-        found = [self._record(n, i) for n, i in enumerate(self.intents, 1)]
-        mine = [r for r in found if project_id in (None, r.project_id)]
-        return mine[::-1][: filters.get("limit")]
-
-    def _record(self, number: int, intent: Intent) -> AuditRecord:
-        end = self.endings.get(intent.key)
-        shared = {
-            name: getattr(intent, name) for name in AuditRecord.__dataclass_fields__ if hasattr(intent, name)
-        }
-        return AuditRecord(
-            id=number, outcome=end.outcome if end else AuditOutcome.INTENDED, status=end.status if end else None,
-            cloud_request_id=end.cloud_request_id if end else None, seconds=end.seconds if end else None, **shared,
-        )  # fmt: skip
-
-
-class Services:
+class Services(Ground):
     """One project with an application, its protection, two restore points; one foreign of each."""
 
     def __init__(self) -> None:
-        self.sites: Any = Sites()
+        super().__init__()
         self.jobs: Any = Jobs()
-        self.audit: Any = Audit()
-        self.applications: Any = Applications()
-        self.protections: Any = Protections(self.applications, self.jobs)
+        self.protections: Any = Protections(self.kept_applications, self.jobs)
         self.recoveries: Any = Recoveries(self.protections, self.jobs)
         self.networks: Any = Networks(self.jobs, new_id, job)
         self.addresses: Any = Addresses(self.jobs, job)
         self.paths: Any = Paths(self.jobs, job)
         self.planes: Any = Planes(self.jobs, new_id, job)
         self.probe: Any = Probe()
-        for name in ("paris", "lyon"):
-            self.sites.items[name] = Site(new_id(), name, name, "RegionOne", "http://keystone", "", BEGAN)
         for project in (MINE, FOREIGN):
             self._fill(project)
-            self.audit.begin(
-                Intent(
-                    AuditKind.CLOUD, "olga", "POST", "/servers", project_id=project, job_id="j", site="lyon"
-                )
-            )
 
     def _fill(self, project: str) -> None:
-        app = self.applications.put(application("mme", project))
+        app = application("mme", project)
+        # Administrators see both: one name each, so that theirs can be named.
+        self.kept_applications.add(app if project == MINE else replace(app, name="theirs"))
         self.planes.make(app.id)
         self.protections.put(protection(app))
         for minutes in (0, 5):
@@ -406,5 +314,7 @@ class Services:
 
     def of(self, kind: str, project: str = MINE) -> Any:
         """The first thing of a kind (``applications``, ``restore_points`` ...) in a project."""
+        if kind == "applications":
+            return self.kept_applications.list(project)[0]
         items = self.protections.points if kind == "restore_points" else getattr(self, kind).items
         return next(i for i in items.values() if i.project_id == project)

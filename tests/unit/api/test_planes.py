@@ -57,9 +57,9 @@ def test_what_is_wrong_is_named(
 
 
 def test_changes_are_recorded_and_looks_are_not(client: FlaskClient, services: Services, url: str) -> None:
-    before = len(services.audit.intents)
+    before = len(services.audit.list())
     assert client.post(f"{url}/mgmt/preview", headers=MEMBER).json["startable"] is True
-    assert len(services.audit.intents) == before
+    assert len(services.audit.list()) == before
     started = client.post(f"{url}/mgmt/realize", headers=MEMBER)
     assert (started.status_code, started.json["job_id"]) == (202, started.json["plane"]["job_id"])
     removed = client.delete(f"{url}/mgmt/realization", headers=MEMBER)
@@ -68,7 +68,7 @@ def test_changes_are_recorded_and_looks_are_not(client: FlaskClient, services: S
         {"job_id": None},
     )
     assert services.planes.removed == [("mgmt", (), False)] * 2
-    paths = [intent.path.rpartition("/")[2] for intent in services.audit.intents[before:]]
+    paths = [record.path.rpartition("/")[2] for record in services.audit.list()[::-1][before:]]
     assert paths == ["realize", "realization", "realization"]
 
 
@@ -83,10 +83,10 @@ def test_check_tells_what_differs(
     client: FlaskClient, services: Services, url: str, drift: list[Finding], in_sync: bool | None
 ) -> None:
     services.planes.drift = drift
-    before = len(services.audit.intents)
+    before = len(services.audit.list())
     answer = client.post(f"{url}/mgmt/check", headers=MEMBER).json
     assert (answer["in_sync"], [d["kind"] for d in answer["findings"]]) == (in_sync, [d.kind for d in drift])
-    assert len(services.audit.intents) == before, "a look is not recorded"
+    assert len(services.audit.list()) == before, "a look is not recorded"
     assert client.post(f"{url}/hb/check", headers=MEMBER).status_code == 409, "it is only described"
 
 

@@ -69,6 +69,6 @@ def test_every_service_of_the_api_is_built_and_of_its_kind() -> None:
 
 
 def test_asking_which_methods_there_are_is_not_recorded(client: FlaskClient, services: Services) -> None:
-    before = len(services.audit.intents)
+    before = len(services.audit.list())
     assert client.options("/v1/applications", headers=ADMIN).status_code == 200
-    assert len(services.audit.intents) == before
+    assert len(services.audit.list()) == before

@@ -9,6 +9,7 @@ import sys
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    with running(Services()) as found:
+    with closing(Services()) as services, running(services) as found:
         yield found
 
 

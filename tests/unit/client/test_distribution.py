@@ -55,7 +55,7 @@ def test_both_distributions_have_one_version(wheel: Path) -> None:
 def test_a_command_against_a_served_api(openstack: Run, cloud: Cloud) -> None:
     done = openstack(*cloud.argv(), "multisite", "site", "list", "-f", "json")
     assert done.returncode == 0, done.stderr
-    assert [row["Name"] for row in json.loads(done.stdout)] == ["paris", "lyon"]
+    assert [row["Name"] for row in json.loads(done.stdout)] == ["lyon", "paris"]
     assert cloud.requests[-1] == "GET /v1/sites 200"
 
 

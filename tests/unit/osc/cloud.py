@@ -79,7 +79,7 @@ def multisite(cloud: Cloud) -> Any:
         if environ.get("HTTP_X_AUTH_TOKEN") == "secret-token":
             environ |= {
                 "HTTP_X_USER_ID": "u-1", "HTTP_X_USER_NAME": "olga", "HTTP_X_PROJECT_ID": MINE,
-                "HTTP_X_PROJECT_NAME": "vnf", "HTTP_X_ROLES": "admin",
+                "HTTP_X_PROJECT_NAME": "vnf", "HTTP_X_PROJECT_DOMAIN_NAME": "Default", "HTTP_X_ROLES": "admin",
             }  # fmt: skip
         return app(environ, start_response)
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)  # no clouds.yaml here
     monkeypatch.setattr("multisite_client.osc.progress.POLL", 0.01)
-    with running(Services()) as found:
+    with closing(Services()) as services, running(services) as found:
         yield found
 
 

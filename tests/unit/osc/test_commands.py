@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 import pytest
 from api.fakes import Services, restore_point
 
+from multisite.command.wiring import myself
 from multisite.domain.findings import Finding, Severity, blocking
 from multisite.domain.model import RestorePointState
 from osc.cloud import Cloud
@@ -58,10 +59,10 @@ def test_sites(openstack: Openstack, cloud: Cloud) -> None:
     assert made.code == 0
     assert (made.json["name"], made.json["cloud"], made.json["description"]) == ("oslo", "oslo1", "north")
     listed = openstack("site", "list", "-f", "json").json
-    assert [row["Name"] for row in listed] == ["paris", "lyon", "oslo"]
+    assert [row["Name"] for row in listed] == ["lyon", "oslo", "paris"]
     assert openstack("site", "show", made.json["id"], "-f", "json").json["name"] == "oslo"
     assert openstack("site", "unregister", "oslo").code == 0
-    assert "oslo" not in cloud.services.sites.items
+    assert "oslo" not in {site.name for site in cloud.services.sites.list(myself())}
 
 
 def test_register_takes_the_name_for_the_entry(openstack: Openstack) -> None:
@@ -71,9 +72,12 @@ def test_register_takes_the_name_for_the_entry(openstack: Openstack) -> None:
 def test_check_shows_what_a_site_can_do(openstack: Openstack, cloud: Cloud) -> None:
     for_people = openstack("site", "check", "paris")
     assert for_people.code == 0
-    assert "yes      quiesce 0.1 multisite-nova answers" in for_people.out
-    assert "no       backup install cinder-backup" in for_people.out
-    cloud.services.sites.reachable = False
+    assert "yes      quiesce 1.0 freezes last at most 600 s" in for_people.out
+    assert (
+        "no       remote-port Neutron has no extension remote-port: install multisite-neutron"
+        in for_people.out
+    )
+    cloud.services.world.lose("paris")
     lost = openstack("site", "check", "paris", "-f", "json")
     assert lost.code == 1
     assert lost.json["reachable"] is False
@@ -86,15 +90,16 @@ def test_applications(openstack: Openstack, cloud: Cloud) -> None:
     assert [(m["server_id"], m["quiesce"]) for m in made["members"]] == [("s-1", True), ("s-2", False)]
     tagged = openstack("application", "create", "pcrf", "--site", "paris", "--metadata-tag", "vnf=pcrf")
     assert tagged.code == 0
-    assert "1. pcrf-db" in tagged.out
+    assert "1. pcrf-s-3" in tagged.out
     assert {row["Name"] for row in openstack("application", "list", "-f", "json").json} == {
-        "mme",
         "hss",
+        "mme",
         "pcrf",
+        "theirs",
     }
     assert openstack("application", "show", "hss", "-f", "value", "-c", "id").out.strip() == made["id"]
     assert openstack("application", "delete", "hss").code == 0
-    assert made["id"] not in cloud.services.applications.items
+    assert made["id"] not in {found.id for found in cloud.services.applications.list(myself())}
 
 
 @pytest.mark.parametrize("words", [(), ("--server", "a", "--metadata-tag", "b=c"), ("--server", "a,never")])
@@ -243,7 +248,7 @@ def test_a_recovery_that_fails_ends_with_1_and_can_be_resumed(openstack: Opensta
 def test_errors_are_the_services_own_words(openstack: Openstack) -> None:
     answer = openstack("site", "show", "atlantis")
     assert answer.code == 1
-    assert answer.err.startswith("site: no site 'atlantis' is registered (HTTP 404, req-")
+    assert answer.err.startswith("site: there is no site 'atlantis' (HTTP 404, req-")
     assert openstack("application", "show", "nobody").err.startswith("application: there is no application")
 
 
@@ -298,18 +303,14 @@ def test_audit(openstack: Openstack, cloud: Cloud) -> None:
     row = openstack("audit", "list", "--long", "-f", "json").json[0]
     assert (row["User"], row["Method"], row["Path"]) == ("olga", "POST", "/v1/sites")
     assert (row["Site"], row["Outcome"], row["Status"]) == ("oslo", "done", 201)
-    words = (
-        "--job",
-        "j",
-        "--site",
-        "oslo",
-        "--since",
-        "2026-11-21T03:00:00Z",
-        "--limit",
-        "1",
-        "--marker",
-        "9",
-    )
-    assert openstack("audit", "list", *words).code == 0
-    asked = cloud.services.audit.asked[-1]
-    assert (asked["job"], asked["site"], asked["limit"], asked["marker"]) == ("j", "oslo", 1, 9)
+    words = ("--site", "lyon", "--since", "2026-11-21T03:00:00Z", "--limit", "5", "--marker", "999")
+    found = openstack("audit", "list", "--job", "j", *words, "-f", "json").json
+    assert {(one["Site"], one["Path"], one["Outcome"]) for one in found} == {("lyon", "/servers", "intended")}
+    for other in (
+        ["--job", "k"],
+        ["--site", "paris"],
+        ["--since", "2099-01-01T00:00:00Z"],
+        ["--marker", "1"],
+    ):
+        assert openstack("audit", "list", "--job", "j", *words, *other, "-f", "json").json == []
+    assert len(openstack("audit", "list", "--limit", "1", "-f", "json").json) == 1

@@ -45,7 +45,7 @@ def _as_it_is(_cloud: Cloud) -> None: ...
 
 CASES: list[tuple[tuple[str, ...], Callable[[Cloud], None], int]] = [
     (("site", "check", "paris"), _as_it_is, 0),
-    (("site", "check", "paris"), lambda cloud: setattr(cloud.services.sites, "reachable", False), 1),
+    (("site", "check", "paris"), lambda cloud: cloud.services.world.lose("paris"), 1),
     (PLANE, _planes(), 0),
     (PLANE, _planes(WRONG, SILENT), 1),
     (PLANE, _planes(SILENT), 2),
