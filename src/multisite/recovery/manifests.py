@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -71,17 +72,13 @@ class ManifestStore:
         marker = self.path / MARKER
         if marker.is_file():
             return
-        try:
+        with _reachable(self.path):
             _write_durably(marker, b"multisite.backup-store/1\n")
-        except OSError as error:
-            raise _unavailable(self.path, error) from error
 
     def check(self) -> None:
         """Raise StoreUnavailable with the remedy unless the store is there."""
-        try:
+        with _reachable(self.path):
             present = (self.path / MARKER).is_file()
-        except OSError as error:
-            raise _unavailable(self.path, error) from error
         if present:
             return
         if not self.path.is_dir():
@@ -104,7 +101,7 @@ class ManifestStore:
         stored = _read_text(directory / DIGEST)
         if stored is not None and stored.strip() != digest:
             raise Conflict(f"restore point {manifest.id}: the backup store holds another manifest of this id")
-        try:
+        with _reachable(self.path):
             for part in (directory.parent.parent, directory.parent, directory):
                 _make_durably(part)
             _write_durably(directory / MANIFEST, data)
@@ -112,8 +109,6 @@ class ManifestStore:
             # With it goes what a process that died while writing left; both may hold secrets of servers.
             for left in (directory / DRAFT, *directory.glob(".*.tmp")):
                 left.unlink(missing_ok=True)
-        except OSError as error:
-            raise _unavailable(self.path, error) from error
         return digest
 
     def save_draft(self, manifest: Manifest) -> None:
@@ -123,12 +118,10 @@ class ManifestStore:
         """
         self.check()
         directory = self._directory(manifest.id)
-        try:
+        with _reachable(self.path):
             for part in (directory.parent.parent, directory.parent, directory):
                 _make_durably(part)
             _write_durably(directory / DRAFT, dump(manifest))
-        except OSError as error:
-            raise _unavailable(self.path, error) from error
 
     def draft(self, restore_point_id: str) -> Manifest:
         """What ``save_draft`` kept; NotFound when there is none (or the restore point is finished)."""
@@ -199,14 +192,12 @@ class ManifestStore:
         self.check()
         directory = self._directory(restore_point_id)
         fence.check()
-        try:
+        with _reachable(self.path):
             # The digest first: what a crash leaves half removed counts as unfinished, never as usable.
             (directory / DIGEST).unlink(missing_ok=True)
             if directory.is_dir():
                 shutil.rmtree(directory)
                 _sync_directory(directory.parent)
-        except OSError as error:
-            raise _unavailable(self.path, error) from error
 
     def _directory(self, restore_point_id: str) -> Path:
         if not _ID.fullmatch(restore_point_id):
@@ -251,12 +242,9 @@ def _times(window: FrozenWindow) -> dict[str, str]:
 
 
 def _read_text(path: Path) -> str | None:
-    try:
+    with _reachable(path), suppress(FileNotFoundError):
         return path.read_text(encoding="ascii", errors="replace")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _unavailable(path, error) from error
+    return None
 
 
 def _write_durably(path: Path, data: bytes) -> None:
@@ -288,6 +276,15 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _reachable(path: Path) -> Iterator[None]:
+    """What cannot be read or written within makes the store unavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise _unavailable(path, error) from error
 
 
 def _unavailable(path: Path, error: OSError) -> StoreUnavailable:

@@ -111,7 +111,7 @@ def check_quotas(draft: Draft, plan: RecoverPlan) -> None:
 def _needed(draft: Draft, plan: RecoverPlan) -> dict[str, int]:
     """By the services' own names of what they limit; GiB, MiB of memory, or counts."""
     there = {f.id: f for f in draft.facts.flavors}
-    sizes = {f.key: there.get(f.use or "", f.record) for f in plan.flavors}
+    sizes = {flavor_key(f.record): there.get(f.use or "", f.record) for f in plan.flavors}
     flavors = [sizes[flavor_key(s.record.flavor)] for s in plan.servers if plan.flavors]
     new_networks = [n for n in plan.networks if n.use is None]
     new_groups = [g for g in plan.security_groups if g.use is None]

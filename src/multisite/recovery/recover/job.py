@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from multisite.clouds import build
+from multisite.clouds import build, networks
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.resources import Found, Kind
 from multisite.clouds.resources.left import left_by_job
@@ -18,8 +18,8 @@ from multisite.jobs.outcome import Outcome
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
-from multisite.recovery.recover.model import RecoverPlan, flavor_key
-from multisite.recovery.recover.steps import Steps
+from multisite.recovery.recover.model import PlannedServer, RecoverPlan, flavor_key
+from multisite.recovery.recover.steps import Run, Steps, Undo
 from multisite.store.recoveries import RecoveryRepository
 
 KIND = "recover"
@@ -117,7 +117,7 @@ def recover_steps(steps: Steps, summary: Callable[[StepContext], Json]) -> list[
         *_network_steps(steps),
         *_port_steps(steps),
         *_compute_steps(steps),
-        *(step for server in plan.servers for step in _server_steps(steps, server.step)),
+        *(step for server in plan.servers for step in _server_steps(steps, server)),
         Step(
             SUMMARY,
             "Write down what was recovered",
@@ -128,43 +128,40 @@ def recover_steps(steps: Steps, summary: Callable[[StepContext], Json]) -> list[
 
 
 def _group_steps(steps: Steps) -> list[Step]:
-    new, site = [g for g in steps.plan.security_groups if g.use is None], steps.plan.target_site
-    undo = steps.remove("security_group")
+    new = [g for g in steps.plan.security_groups if g.use is None]
     made = [
-        Step(g.step, f"create security group {g.name}", steps.make_group(g), undo, (), CALLS, site)
+        _call(
+            steps, g.step, f"create security group {g.name}",
+            steps.ensure(networks.ensure_security_group, g.record, g.name), steps.remove("security_group"),
+        )
         for g in new
-    ]
+    ]  # fmt: skip
     if new:
         needs = tuple(g.step for g in new)
-        made.append(
-            Step(RULES, "Set the rules of the security groups", steps.set_rules, None, needs, CALLS, site)
-        )
+        made.append(_call(steps, RULES, "Set the rules of the security groups", steps.set_rules, needs=needs))
     return made
 
 
 def _network_steps(steps: Steps) -> list[Step]:
-    made, site = [], steps.plan.target_site
-    for network in steps.plan.networks:
-        if network.use is not None:
-            continue
-        undo = steps.remove("network")
+    made = []
+    for network in (n for n in steps.plan.networks if n.use is None):
+        run = steps.ensure(networks.ensure_network, network.record, network.name)
         title = f"Create network {network.name}"
-        made.append(Step(network.step, title, steps.make_network(network), undo, (), CALLS, site))
+        made.append(_call(steps, network.step, title, run, steps.remove("network")))
         for subnet in network.subnets:
             title = f"Create subnet {subnet.record.name or subnet.record.cidr} in network {network.name}"
-            undo = steps.remove("subnet")
-            run = steps.make_subnet(network, subnet)
-            made.append(Step(subnet.step, title, run, undo, (network.step,), CALLS, site))
+            run, undo = steps.make_subnet(network, subnet), steps.remove("subnet")
+            made.append(_call(steps, subnet.step, title, run, undo, (network.step,)))
         ports = tuple(p.step for p in steps.plan.ports if p.record.network_id == network.record.id)
         needs = (*(s.step for s in network.subnets), *ports)
         title = f"Switch DHCP on in network {network.name}"
-        made.append(Step(network.dhcp_step, title, steps.switch_dhcp_on(network), None, needs, CALLS, site))
+        made.append(_call(steps, network.dhcp_step, title, steps.switch_dhcp_on(network), needs=needs))
     return made
 
 
 def _port_steps(steps: Steps) -> list[Step]:
     """Ports wait for all subnets of their network, and for the rules of the groups they are in."""
-    made, site = [], steps.plan.target_site
+    made = []
     rules = (RULES,) if any(g.use is None for g in steps.plan.security_groups) else ()
     for port in steps.plan.ports:
         network = steps.networks[port.record.network_id]
@@ -173,40 +170,39 @@ def _port_steps(steps: Steps) -> list[Step]:
             needs = (network.step, *(s.step for s in network.subnets))
         needs += rules if port.record.security_group_ids else ()
         title = f"Create port {port.record.name or port.record.mac_address} in network {network.name}"
-        undo = steps.remove("port")
-        made.append(Step(port.step, title, steps.make_port(port), undo, needs, CALLS, site))
+        made.append(_call(steps, port.step, title, steps.make_port(port), steps.remove("port"), needs))
     return made
 
 
 def _compute_steps(steps: Steps) -> list[Step]:
-    plan, site = steps.plan, steps.plan.target_site
     made = []
-    for flavor in plan.flavors:
-        if flavor.use is None:
-            title = f"Create flavor {flavor.name}"
-            run = steps.make_flavor(flavor)
-            made.append(Step(flavor.step, title, run, steps.remove_flavor, (), CALLS, site))
-    for keypair in plan.keypairs:
-        if keypair.use is None:
-            undo = steps.remove_keypair(keypair)
-            title = f"Create key pair {keypair.name}"
-            made.append(Step(keypair.step, title, steps.make_keypair(keypair), undo, (), CALLS, site))
-    for group in plan.server_groups:
-        undo = steps.remove("server_group")
-        title = f"Create server group {group.record.name}"
-        made.append(Step(group.step, title, steps.make_server_group(group), undo, (), CALLS, site))
+    for flavor in (f for f in steps.plan.flavors if f.use is None):
+        run = steps.ensure(build.ensure_flavor, flavor.record, flavor.name)
+        made.append(_call(steps, flavor.step, f"Create flavor {flavor.name}", run, steps.remove_flavor))
+    for keypair in (k for k in steps.plan.keypairs if k.use is None):
+        run, undo = steps.make_keypair(keypair), steps.remove_keypair(keypair)
+        made.append(_call(steps, keypair.step, f"Create key pair {keypair.name}", run, undo))
+    for group in steps.plan.server_groups:
+        run, undo = steps.ensure(build.ensure_server_group, group.record), steps.remove("server_group")
+        made.append(_call(steps, group.step, f"Create server group {group.record.name}", run, undo))
     return made
 
 
-def _server_steps(steps: Steps, name: str) -> list[Step]:
-    server = next(s for s in steps.plan.servers if s.step == name)
+def _call(
+    steps: Steps, name: str, title: str, run: Run, undo: Undo | None = None, needs: tuple[str, ...] = ()
+) -> Step:
+    """One of the steps of which a site takes ``CALLS`` at a time."""
+    return Step(name, title, run, undo, needs, CALLS, steps.plan.target_site)
+
+
+def _server_steps(steps: Steps, server: PlannedServer) -> list[Step]:
     record, site = server.record, steps.plan.target_site
     boot = Step(
         server.step,
         f"Boot server {record.name}",
         steps.boot(server),
         steps.remove_server,
-        _needs_of_server(steps, name),
+        _needs_of_server(steps, server),
         None,
         site,
     )
@@ -216,8 +212,7 @@ def _server_steps(steps: Steps, name: str) -> list[Step]:
     return [boot, gate]
 
 
-def _needs_of_server(steps: Steps, name: str) -> tuple[str, ...]:
-    server = next(s for s in steps.plan.servers if s.step == name)
+def _needs_of_server(steps: Steps, server: PlannedServer) -> tuple[str, ...]:
     record = server.record
     ports = [steps.ports[p] for p in record.port_ids]
     used = [steps.networks[p.record.network_id] for p in ports]

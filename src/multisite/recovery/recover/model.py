@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import JsonValue, TypeAdapter
 
@@ -27,55 +27,30 @@ from multisite.domain.manifest import (
     VolumeRecord,
 )
 
+RecordT = TypeVar("RecordT")
+
 
 @dataclass(frozen=True)
-class PlannedFlavor:
-    step: str
-    name: str
-    use: str | None
-    record: FlavorRecord
+class Planned(Generic[RecordT]):
+    """``name`` at the target, which is also the id of a key pair there; "" where it is the record's."""
 
-    @property
-    def key(self) -> str:
-        return flavor_key(self.record)
+    step: str
+    use: str | None
+    record: RecordT
+    name: str = ""
+
+
+PlannedFlavor = Planned[FlavorRecord]
+PlannedKeypair = Planned[KeypairRecord]
+PlannedServerGroup = Planned[ServerGroupRecord]
+PlannedGroup = Planned[SecurityGroupRecord]
+PlannedSubnet = Planned[SubnetRecord]
 
 
 def flavor_key(record: FlavorRecord) -> str:
     """What tells flavors of the source apart; an id does not, for one that was deleted since has none."""
     size = (record.vcpus, record.memory_mib, record.disk_gib, record.ephemeral_gib, record.swap_mib)
     return ":".join([record.name, *map(str, size)])
-
-
-@dataclass(frozen=True)
-class PlannedKeypair:
-    """``name`` is the key pair's name at the target (key pairs have no other id)."""
-
-    step: str
-    name: str
-    use: str | None
-    record: KeypairRecord
-
-
-@dataclass(frozen=True)
-class PlannedServerGroup:
-    step: str
-    use: str | None
-    record: ServerGroupRecord
-
-
-@dataclass(frozen=True)
-class PlannedGroup:
-    step: str
-    name: str
-    use: str | None
-    record: SecurityGroupRecord
-
-
-@dataclass(frozen=True)
-class PlannedSubnet:
-    step: str
-    use: str | None
-    record: SubnetRecord
 
 
 @dataclass(frozen=True)

@@ -238,13 +238,13 @@ def _group(draft: Draft, number: int, record: SecurityGroupRecord) -> PlannedGro
                 there.id,
                 f"{there.name!r}: mapped by the operator, its rules are not touched",
             )
-        return PlannedGroup(step, record.name, there.id if there else None, record)
+        return PlannedGroup(step, there.id if there else None, record, record.name)
     name, reason = _group_name(draft, record)
     same = [g for g in facts.security_groups if g.name == name]
     equal = next((g for g in same if _same_rules(draft, record, g)), None)
     if equal is not None:
         draft.use("security group", name, equal.id, "the target has it with the same rules")
-        return PlannedGroup(step, name, equal.id, record)
+        return PlannedGroup(step, equal.id, record, name)
     if same:
         draft.problem(
             f"security group {name}",
@@ -253,7 +253,7 @@ def _group(draft: Draft, number: int, record: SecurityGroupRecord) -> PlannedGro
             f'{{"security_group_names": {{"{record.name}": "{name}-recovered"}}}}',
         )
     draft.create("security group", name, f"{len(record.rules)} rules{reason}")
-    return PlannedGroup(step, name, None, record)
+    return PlannedGroup(step, None, record, name)
 
 
 def _group_name(draft: Draft, record: SecurityGroupRecord) -> tuple[str, str]:

@@ -49,7 +49,7 @@ def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
                 "flavor", record.name, there.id, f"{there.name!r} ({_size(there)}): mapped by the operator"
             )
             _compare_mapped(draft, record, there)
-        return PlannedFlavor(step, record.name, there.id if there else None, record)
+        return PlannedFlavor(step, there.id if there else None, record, record.name)
     same = next((f for f in facts.flavors if f.name == record.name), None)
     if same is None:
         return _missing_flavor(draft, step, record)
@@ -68,7 +68,7 @@ def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
             f'map it to a fitting one: mapping {{"flavors": {{"{record.name}": ...}}}}'
             + _suggestion(draft, record),
         )
-    return PlannedFlavor(step, record.name, same.id, record)
+    return PlannedFlavor(step, same.id, record, record.name)
 
 
 def _missing_flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
@@ -83,7 +83,7 @@ def _missing_flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFla
             f"create it: {_command(record)}; or let the recovery do so: {CREATE_FLAVORS}"
             + _suggestion(draft, record),
         )
-    return PlannedFlavor(step, record.name, None, record)
+    return PlannedFlavor(step, None, record, record.name)
 
 
 def _compare_mapped(draft: Draft, record: FlavorRecord, there: FlavorRecord) -> None:
@@ -168,13 +168,13 @@ def _keypair(draft: Draft, step: str, record: KeypairRecord) -> PlannedKeypair:
                 f"mapping.keypairs maps it to {wanted!r}, which is not at {site}",
                 "create it there, or correct the mapping",
             )
-        return PlannedKeypair(step, wanted, wanted, record)
+        return PlannedKeypair(step, wanted, record, wanted)
     same = there.get(record.name)
     if same is None:
         draft.create(
             "key pair", record.name, "the target lacks it; the public key is part of the restore point"
         )
-        return PlannedKeypair(step, record.name, None, record)
+        return PlannedKeypair(step, None, record, record.name)
     if _key(same) == _key(record):
         draft.use("key pair", record.name, same.name, "the target has it with the same public key")
     else:
@@ -183,7 +183,7 @@ def _keypair(draft: Draft, step: str, record: KeypairRecord) -> PlannedKeypair:
             f"{site} has one of this name with another public key",
             f'map it: mapping {{"keypairs": {{"{record.name}": ...}}}}, or rename the other one',
         )
-    return PlannedKeypair(step, record.name, record.name, record)
+    return PlannedKeypair(step, record.name, record, record.name)
 
 
 def _key(keypair: KeypairRecord) -> list[str]:

@@ -59,7 +59,7 @@ class Steps:
 
     @cached_property
     def flavors(self) -> dict[str, model.PlannedFlavor]:
-        return {f.key: f for f in self.plan.flavors}
+        return {model.flavor_key(f.record): f for f in self.plan.flavors}
 
     @cached_property
     def server_groups(self) -> dict[str, model.PlannedServerGroup]:
@@ -73,12 +73,9 @@ class Steps:
 
     # What ports need
 
-    def make_network(self, network: model.PlannedNetwork) -> Run:
-        return lambda ctx: {
-            "id": networks.ensure_network(
-                self.site(ctx), ctx.token, network.record, network.name, fresh=fresh(ctx)
-            )
-        }
+    def ensure(self, act: Callable[..., str], *wanted: object) -> Run:
+        """Find or create by the step's token; ``act`` gives the id."""
+        return lambda ctx: {"id": act(self.site(ctx), ctx.token, *wanted, fresh=fresh(ctx))}
 
     def make_subnet(self, network: model.PlannedNetwork, subnet: model.PlannedSubnet) -> Run:
         def run(ctx: StepContext) -> Json:
@@ -89,13 +86,6 @@ class Steps:
             return {"id": made}
 
         return run
-
-    def make_group(self, group: model.PlannedGroup) -> Run:
-        return lambda ctx: {
-            "id": networks.ensure_security_group(
-                self.site(ctx), ctx.token, group.record, group.name, fresh=fresh(ctx)
-            )
-        }
 
     def set_rules(self, ctx: StepContext) -> Json:
         """Rules of all new groups, now that every group they may refer to is there."""
@@ -153,11 +143,6 @@ class Steps:
 
     # What servers need, and servers
 
-    def make_flavor(self, flavor: model.PlannedFlavor) -> Run:
-        return lambda ctx: {
-            "id": build.ensure_flavor(self.site(ctx), ctx.token, flavor.record, flavor.name, fresh=fresh(ctx))
-        }
-
     def remove_flavor(self, ctx: StepContext, result: Json | None) -> None:
         """Unless others have come to use it meanwhile: flavors are everybody's."""
         own = tokens.job_prefix(ctx.job_id)  # its servers are deleted by now, whatever a list says
@@ -175,11 +160,6 @@ class Steps:
     def remove_keypair(self, keypair: model.PlannedKeypair) -> Undo:
         # The plan makes only those that were not there when it was made.
         return lambda ctx, _result: build.remove_keypair(self.site(ctx), keypair.record, keypair.name)
-
-    def make_server_group(self, group: model.PlannedServerGroup) -> Run:
-        return lambda ctx: {
-            "id": build.ensure_server_group(self.site(ctx), ctx.token, group.record, fresh=fresh(ctx))
-        }
 
     def remove_server(self, ctx: StepContext, result: Json | None) -> None:
         known = result["id"] if result is not None else None
@@ -286,13 +266,7 @@ class Steps:
     def _id(
         self,
         ctx: StepContext,
-        thing: model.PlannedNetwork
-        | model.PlannedSubnet
-        | model.PlannedGroup
-        | model.PlannedPort
-        | model.PlannedVolume
-        | model.PlannedFlavor
-        | model.PlannedServerGroup,
+        thing: model.Planned[Any] | model.PlannedNetwork | model.PlannedPort | model.PlannedVolume,
     ) -> str:
         """Id at the target: of what was there, or of what its step made."""
         use: str | None = getattr(thing, "use", None)
