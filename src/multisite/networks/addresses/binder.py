@@ -12,16 +12,14 @@ from dataclasses import dataclass
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds import witness
-from multisite.clouds.addresses import Changed, FloatingIp
+from multisite.clouds.addresses import FloatingIp
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.waiting import wait_until
-from multisite.domain.moving_address import Mark, MovingAddress, read_mark
+from multisite.domain.moving_address import AddressMember, Mark, MovingAddress, read_mark
 from multisite.jobs.model import StepContext, StepFailed
 from multisite.networks.addresses.reader import AddressReader, has_gone
-
-SWAPS = 8
-"""Tries of a change while others modify the floating IP at the same time (HTTP 412)."""
+from multisite.networks.concurrent import until_written
 
 
 class AgentSilent(StepFailed):
@@ -57,28 +55,24 @@ class AddressBinder:
         """
         if ctx.attempt > 1 or ctx.interrupted:
             self.tidy(ask(), site)
-        for _ in range(SWAPS):
+
+        def release() -> tuple[AddressMember, FloatingIp, FloatingIp] | None:
             address = ask()
             member = address.member(site)
             seen = self.reader.floating_ip(address, member)
             if seen is None:
-                return None  # deleted by hand: the agent is told by that, and nothing can be late on what is gone
+                return None
             mark = Mark(address.id, address.epoch, bound=False)
-            left = seen
             if seen.port_id is None and _told_already(ctx, seen, mark):
-                break
-            try:
-                cloud = self.reader.open(address, site)
-                left = neutron.disassociate(cloud, seen, str(mark))
-                ctx.event(f"{site}: let go of {address.address} ({mark})", site=site, epoch=address.epoch)
-                break
-            except Changed:
-                continue
-        else:
-            raise StepFailed(
-                f"site {site}: floating IP of {ask().address} was modified concurrently {SWAPS} times: stop the other "
-                "writer and retry"
-            )
+                return member, seen, seen
+            left = neutron.disassociate(self.reader.open(address, site), seen, str(mark))
+            ctx.event(f"{site}: let go of {address.address} ({mark})", site=site, epoch=address.epoch)
+            return member, seen, left
+
+        done = until_written(_named(ask(), site), release)
+        if done is None:
+            return None  # deleted by hand: the agent is told by that, and nothing can be late on what is gone
+        member, seen, left = done
         if has_gone(member, seen):
             return left.revision
         return left.revision if self._wait_agent(ctx, ask(), site, "DOWN") else None
@@ -90,7 +84,8 @@ class AddressBinder:
         """
         if ctx.attempt > 1 or ctx.interrupted:
             self.tidy(ask(), site)
-        for _ in range(SWAPS):
+
+        def associate() -> None:
             address = ask()
             if address.active_site != site:
                 raise StepFailed(f"address {address.name}: the record says {address.active_site}, not {site}")
@@ -101,25 +96,19 @@ class AddressBinder:
             if seen is None:
                 seen = neutron.reserve(cloud, ctx.token, member.network_id, address.address, str(mark))
             if seen.port_id == member.port_id and read_mark(seen.description) == mark:
-                break
+                return
             if seen.port_id not in (None, member.port_id):
                 ctx.event(f"{site}: {address.address} was at port {seen.port_id}: changed outside Multisite")
             try:
                 neutron.associate(cloud, seen, member.port_id, str(mark))
-                ctx.event(f"{site}: bound {address.address} to port {member.port_id} ({mark})", site=site)
-                break
-            except Changed:
-                continue
             except NotFoundInSite as error:
                 raise StepFailed(
                     f"site {site}: port {member.port_id} cannot get {address.address}: {error.message}: is the member "
                     "there, behind a router with its gateway in the external network?"
                 ) from error
-        else:
-            raise StepFailed(
-                f"site {site}: floating IP of {ask().address} was modified concurrently {SWAPS} times: stop the other "
-                "writer and retry"
-            )
+            ctx.event(f"{site}: bound {address.address} to port {member.port_id} ({mark})", site=site)
+
+        until_written(_named(ask(), site), associate)
         self._wait_agent(ctx, ask(), site, "ACTIVE")
 
     def _wait_agent(self, ctx: StepContext, address: MovingAddress, site: str, wanted: str) -> bool:
@@ -191,6 +180,10 @@ class AddressBinder:
 def _witness_of(address: MovingAddress) -> str:
     """The same for every job: what one left the next one finds."""
     return f"multisite:{address.id}:witness"
+
+
+def _named(address: MovingAddress, site: str) -> str:
+    return f"site {site}: floating IP of {address.address}"
 
 
 def _told_already(ctx: StepContext, seen: FloatingIp, mark: Mark) -> bool:

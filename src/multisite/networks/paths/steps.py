@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds import networks, resources
@@ -23,10 +22,10 @@ from multisite.domain.l3_path import EndState, L3Path, PathEnd, judge
 from multisite.domain.manifest import SecurityGroupRecord, SecurityGroupRule
 from multisite.jobs.model import Json, Step, StepContext, StepFailed
 from multisite.networks.addresses.reader import Listen
+from multisite.networks.concurrent import until_written
 from multisite.store.paths import PathRepository
 
 AGENT_SECONDS = 30.0
-SWAPS = 8
 
 
 @dataclass(frozen=True)
@@ -79,16 +78,11 @@ class PathSteps:
         return self.opens.open(site, for_project=ctx.project_id)
 
     def _lead(self, cloud: CloudSite, floating_ip_id: str, port_id: str, words: str) -> neutron.FloatingIp:
-        for _ in range(SWAPS):
+        def lead() -> neutron.FloatingIp:
             seen = neutron.read(cloud, floating_ip_id)
-            try:
-                return seen if seen.port_id == port_id else neutron.associate(cloud, seen, port_id, words)
-            except Changed:
-                continue
-        raise StepFailed(
-            f"site {cloud.name}: floating IP {floating_ip_id} was modified concurrently {SWAPS} times: stop the other "
-            "writer and retry"
-        )
+            return seen if seen.port_id == port_id else neutron.associate(cloud, seen, port_id, words)
+
+        return until_written(f"site {cloud.name}: floating IP {floating_ip_id}", lead)
 
     def no_address(self, site: str) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:
@@ -139,7 +133,8 @@ class PathSteps:
 
     def _groups(self, cloud: CloudSite, port_id: str, how: Callable[[set[str]], set[str]]) -> None:
         """Change the groups of a port if nobody else does at the same time."""
-        for _ in range(SWAPS):
+
+        def change() -> None:
             seen = neutron.port(cloud, port_id)
             groups = how(set(seen.security_groups))
             if groups == set(seen.security_groups):
@@ -150,17 +145,15 @@ class PathSteps:
                 )
             body = {"port": {"security_groups": sorted(groups)}}
             headers = {"If-Match": f"revision_number={seen.revision}"}
-            where = f"/ports/{port_id}"
-            send = partial(_put, cloud, where, body, headers)
+            send = partial(cloud.network.put, f"/ports/{port_id}", json=body, headers=headers)
             try:
                 call(cloud, f"set the groups of port {port_id}", send, idempotent=True)
             except Refused as error:
-                if error.site_status != 412:
-                    raise
-        raise StepFailed(
-            f"site {cloud.name}: port {port_id} was modified concurrently {SWAPS} times: stop the other writer "
-            "and retry"
-        )
+                if error.site_status == 412:
+                    raise Changed from error
+                raise
+
+        until_written(f"site {cloud.name}: port {port_id}", change)
 
     def verify(self, ctx: StepContext) -> Json:
         """Both agents carry the addresses, the rules let in the peer alone, and not this service, which is no peer.
@@ -244,10 +237,6 @@ def look(opens: Sites, path: L3Path, site: str) -> EndState:
         tuple(rule for g in others for rule in rows.get(g, {}).get("security_group_rules", ())),
         ours is not None, port.port_security,
     )  # fmt: skip
-
-
-def _put(cloud: CloudSite, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
-    return cloud.network.put(path, json=body, headers=headers)
 
 
 def _or_none(read: Callable[[], neutron.FloatingIp]) -> neutron.FloatingIp | None:
