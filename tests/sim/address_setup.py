@@ -14,7 +14,8 @@ from multisite.domain.moving_address import MovingAddress
 from multisite.networks.addresses import reader as reading
 from multisite.networks.addresses.binder import Patience
 from multisite.networks.addresses.guard import AddressGuard
-from multisite.networks.addresses.service import AddressService, MemberAsked
+from multisite.networks.addresses.service import AddressService
+from multisite.networks.members import MemberAsked
 from multisite.store import addresses as store
 from multisite.store.database import Database
 from multisite_lab.sim.model import Settings

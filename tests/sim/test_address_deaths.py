@@ -15,7 +15,7 @@ import pytest
 
 from multisite.domain.moving_address import AddressState
 from multisite.jobs.model import JobState
-from multisite.networks.addresses.service import MemberAsked
+from multisite.networks.members import MemberAsked
 from multisite_lab.sim.neutron import floating_ips
 from tests.sim import deploy
 from tests.sim.address_setup import ADDRESS, OPERATOR, AddressSetup, address_setup

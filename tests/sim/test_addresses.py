@@ -13,8 +13,8 @@ from multisite.domain.errors import Conflict, Forbidden, Invalid
 from multisite.domain.moving_address import AddressState, Verdict
 from multisite.jobs.model import JobState
 from multisite.networks.addresses.binder import AddressBinder
-from multisite.networks.addresses.service import MemberAsked
 from multisite.networks.addresses.steps import MoveSteps
+from multisite.networks.members import MemberAsked
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.neutron import floating_ips
 from tests.sim.address_setup import OPERATOR, AddressSetup, address_setup

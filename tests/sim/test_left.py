@@ -15,8 +15,8 @@ import pytest
 from multisite.clouds import call
 from multisite.clouds.resources import left, lifecycle
 from multisite.jobs.model import JobState
-from multisite.networks.addresses.service import MemberAsked
-from multisite.networks.paths.service import EndAsked, PathService
+from multisite.networks.members import MemberAsked
+from multisite.networks.paths.service import PathService
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import World, make_world
@@ -113,7 +113,7 @@ def test_a_path(
         service = PathService(here.database, here.engine, here.clouds, listener=lambda *_: False)  # type: ignore[arg-type]
         there = late(here.world, monkeypatch, "site2", path, looks=looks)
         before = len(getattr(here.world.sites["site2"].settle().state, kind))
-        ends = [EndAsked(site, port) for site, port in here.ports.items()]
+        ends = [MemberAsked(site, port) for site, port in here.ports.items()]
         job = here.engine.rest(service.create(OPERATOR, "sync", ends, "udp", 5000).job_id)
         judged(job, f"site site2 still has {words}", there(kind)[before:], looks=looks)
         if looks:

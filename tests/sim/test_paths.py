@@ -11,7 +11,8 @@ import pytest
 from multisite.domain.errors import Invalid
 from multisite.domain.l3_path import PathState
 from multisite.jobs.model import JobState
-from multisite.networks.paths.service import EndAsked, PathService
+from multisite.networks.members import MemberAsked
+from multisite.networks.paths.service import PathService
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Row
 from tests.sim import deploy
@@ -24,7 +25,7 @@ class Paths:
         self.service = PathService(here.database, here.engine, here.clouds, listener=lambda *_: False)  # type: ignore[arg-type]
 
     def make(self, name: str = "sync") -> Any:
-        ends = [EndAsked(site, port) for site, port in self.here.ports.items()]
+        ends = [MemberAsked(site, port) for site, port in self.here.ports.items()]
         made = self.service.create(OPERATOR, name, ends, "udp", 5000)
         return self.here.engine.rest(made.job_id), made.id
 
@@ -108,7 +109,7 @@ def test_a_port_where_no_rule_would_hold_is_refused(paths: Paths) -> None:
 
 def test_port_security_switched_off_meanwhile(paths: Paths) -> None:
     """It is undone, also on that side."""
-    ends = [EndAsked(site, port) for site, port in paths.here.ports.items()]
+    ends = [MemberAsked(site, port) for site, port in paths.here.ports.items()]
     made = paths.service.create(OPERATOR, "sync", ends, "udp", 5000)
     bare(paths)
     job = paths.here.engine.rest(made.job_id)
@@ -119,7 +120,7 @@ def test_port_security_switched_off_meanwhile(paths: Paths) -> None:
 
 @pytest.mark.parametrize("die_at", [3, 9, 15, 22, 30, 38, 46])
 def test_killed_anywhere_it_goes_on(paths: Paths, die_at: int) -> None:
-    ends = [EndAsked(site, port) for site, port in paths.here.ports.items()]
+    ends = [MemberAsked(site, port) for site, port in paths.here.ports.items()]
     made = paths.service.create(OPERATOR, "sync", ends, "udp", 5000)
     paths.here.engine.rest(made.job_id, die_at)
     job = paths.here.engine.rest(made.job_id)
@@ -149,7 +150,7 @@ def test_drift_is_named(paths: Paths) -> None:
 
 def test_reachable_from_outside_is_the_end_of_it(paths: Paths) -> None:
     paths.service._listen = lambda *_: True
-    ends = [EndAsked(site, port) for site, port in paths.here.ports.items()]
+    ends = [MemberAsked(site, port) for site, port in paths.here.ports.items()]
     made = paths.service.create(OPERATOR, "sync", ends, "tcp", 5000)
     job = paths.here.engine.rest(made.job_id)
     assert job.state is JobState.UNDONE
@@ -160,15 +161,15 @@ def test_reachable_from_outside_is_the_end_of_it(paths: Paths) -> None:
 @pytest.mark.parametrize(
     ("ends", "protocol", "port", "words"),
     [
-        ((EndAsked("site1", "a"),), "udp", 1, "ends"),
-        ((EndAsked("site1", "a"), EndAsked("site1", "b")), "udp", 1, "ends"),
-        ((EndAsked("site1", "a"), EndAsked("site2", "b")), "gre", 1, "protocol"),
-        ((EndAsked("site1", "a"), EndAsked("site2", "b")), "udp", None, "port"),
-        ((EndAsked("site1", "a"), EndAsked("site2", "b")), "icmp", 7, "port"),
+        ((MemberAsked("site1", "a"),), "udp", 1, "ends"),
+        ((MemberAsked("site1", "a"), MemberAsked("site1", "b")), "udp", 1, "ends"),
+        ((MemberAsked("site1", "a"), MemberAsked("site2", "b")), "gre", 1, "protocol"),
+        ((MemberAsked("site1", "a"), MemberAsked("site2", "b")), "udp", None, "port"),
+        ((MemberAsked("site1", "a"), MemberAsked("site2", "b")), "icmp", 7, "port"),
     ],
 )
 def test_what_is_no_path(
-    paths: Paths, ends: tuple[EndAsked, ...], protocol: str, port: int | None, words: str
+    paths: Paths, ends: tuple[MemberAsked, ...], protocol: str, port: int | None, words: str
 ) -> None:
     with pytest.raises(Invalid, match=words):
         paths.service.create(OPERATOR, "sync", ends, protocol, port)

@@ -14,7 +14,8 @@ from multisite.clouds.resources import lifecycle
 from multisite.domain.errors import Conflict, Forbidden, Invalid, MultisiteError
 from multisite.domain.planes import PlaneState
 from multisite.jobs.model import JobState
-from multisite.networks.paths.service import EndAsked, PathService
+from multisite.networks.members import MemberAsked
+from multisite.networks.paths.service import PathService
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import make_world
@@ -60,7 +61,7 @@ def test_networks_of_its_own(here: PlaneSetup, name: str, count: int) -> None:
 def test_members_of_an_l3_plane_are_connected_by_a_path(here: PlaneSetup) -> None:
     here.realize("copy")
     paths = PathService(here.database, here.engine, here.clouds, listener=lambda *_: False)  # type: ignore[arg-type]
-    ends = [EndAsked(site, here.guest(site, "copy")) for site in SITES]
+    ends = [MemberAsked(site, here.guest(site, "copy")) for site in SITES]
     made = paths.create(here.caller, "sync", ends, "udp", 5000)
     assert here.engine.rest(made.job_id).state is JobState.DONE
     assert paths.check(here.caller, made.id).in_sync is True

@@ -19,7 +19,8 @@ from multisite.domain.moving_address import (
     Judgment,
     MovingAddress,
 )
-from multisite.networks.addresses.service import AddressService, MemberAsked
+from multisite.networks.addresses.service import AddressService
+from multisite.networks.members import MemberAsked
 
 Ipv4 = Annotated[str, Field(max_length=45, pattern=r"^[0-9A-Fa-f.:]+$", description="An IP address")]
 Way = Annotated[

@@ -15,7 +15,8 @@ from multisite.api.schemas.findings import CheckOut
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.l3_path import L3Path
-from multisite.networks.paths.service import EndAsked, PathService
+from multisite.networks.members import MemberAsked
+from multisite.networks.paths.service import PathService
 from multisite.networks.probe.measure import Report
 from multisite.networks.probe.service import ProbeService
 
@@ -71,7 +72,7 @@ def list_paths(caller: Caller) -> object:
 @resource.route("POST /paths", "path:create", MEMBER, body=PathIn, out=PathStartedOut, status=202)
 def create_path(caller: Caller, body: PathIn) -> object:
     """Make a path between two members over floating IPs, with rules that let only the peer in."""
-    ends = [EndAsked(end.site, end.port, end.network) for end in body.ends]
+    ends = [MemberAsked(end.site, end.port, end.network) for end in body.ends]
     made = paths().create(caller, body.name, ends, body.protocol, body.port)
     return {"job_id": made.job_id, "path": made}
 

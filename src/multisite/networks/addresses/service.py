@@ -6,11 +6,9 @@ import builtins
 import ipaddress
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from multisite.clouds import addresses as neutron
 from multisite.clouds.connect import Sites
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 from multisite.domain.caller import Caller
@@ -30,22 +28,13 @@ from multisite.networks.addresses.binder import AddressBinder, Patience
 from multisite.networks.addresses.plan import plan_move
 from multisite.networks.addresses.reader import AddressReader, Listen, listen
 from multisite.networks.addresses.steps import Tools
+from multisite.networks.members import MemberAsked, find_member
 from multisite.networks.probe.echo import way
-from multisite.networks.stretch.members import own_port
 from multisite.store.addresses import AddressRepository
 from multisite.store.database import Database
 from multisite.store.trail import AuditTrail
 
 FEWEST = 2
-
-
-@dataclass(frozen=True)
-class MemberAsked:
-    """A site the address is to be in: its port there, and the external network (None: the only one)."""
-
-    site: str
-    port: str
-    network: str | None = None
 
 
 class AddressService:
@@ -95,7 +84,10 @@ class AddressService:
             raise Invalid("members: an address moves between at least two sites, with one member in each")
         if active not in sites:
             raise Invalid(f"active: {active!r} is none of the members' sites: {', '.join(sites)}")
-        resolved = tuple(self._member(caller, asked) for asked in members)
+        there = [find_member(self._clouds, caller, asked) for asked in members]
+        resolved = tuple(
+            AddressMember(m.site, port.id, network) for m, (port, network) in zip(members, there, strict=True)
+        )
         id = str(uuid.uuid4())
         params = {
             "address_id": id,
@@ -218,12 +210,6 @@ class AddressService:
             return job_id
 
     # Within
-
-    def _member(self, caller: Caller, asked: MemberAsked) -> AddressMember:
-        site = self._clouds.open(asked.site, for_project=caller.project_id)
-        neutron.requires(site)
-        found = own_port(site, caller, asked.port)
-        return AddressMember(asked.site, found.id, neutron.external_network(site, asked.network))
 
     def _start(
         self,

@@ -6,11 +6,10 @@ import builtins
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from multisite.clouds import addresses as neutron
 from multisite.clouds.ask import ask_all
 from multisite.clouds.connect import Sites
 from multisite.clouds.resources.left import left_by_job
@@ -28,8 +27,8 @@ from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step
 from multisite.jobs.outcome import Outcome
 from multisite.networks.addresses.reader import Listen, listen
+from multisite.networks.members import MemberAsked, find_member
 from multisite.networks.paths.steps import PathSteps, look
-from multisite.networks.stretch.members import own_port
 from multisite.store.database import Database
 from multisite.store.paths import PathRepository
 
@@ -41,15 +40,6 @@ OUTCOME: Mapping[JobState, PathState] = {
     JobState.UNDO_FAILED: PathState.STOPPED,
 }
 PROTOCOLS = ("udp", "tcp", "sctp", "icmp")
-
-
-@dataclass(frozen=True)
-class EndAsked:
-    """A side of the path: its site, the member's port there, the external network (None: the only one)."""
-
-    site: str
-    port: str
-    network: str | None = None
 
 
 class PathService:
@@ -72,7 +62,7 @@ class PathService:
         jobs.register(JobKind(KIND, self._build, on_failure="undo", outcome=outcome, left=left))
 
     def create(
-        self, caller: Caller, name: str, ends: Sequence[EndAsked], protocol: str, port: int | None
+        self, caller: Caller, name: str, ends: Sequence[MemberAsked], protocol: str, port: int | None
     ) -> L3Path:
         """Make a path between two members.  Both sites must answer, ports be the caller's.
 
@@ -126,16 +116,14 @@ class PathService:
         silent = [EndState(site, known=False, why=why) for site, why in answers.reasons.items()]
         return judge(path, [*answers.known.values(), *silent])
 
-    def _end(self, caller: Caller, asked: EndAsked) -> PathEnd:
-        site = self._clouds.open(asked.site, for_project=caller.project_id)
-        neutron.requires(site)
-        found = own_port(site, caller, asked.port)
-        if not found.port_security:
+    def _end(self, caller: Caller, asked: MemberAsked) -> PathEnd:
+        port, network = find_member(self._clouds, caller, asked)
+        if not port.port_security:
             raise Invalid(
                 f"ends: port {asked.port} of site {asked.site} has port security off: no rule would hold there; switch "
                 "it on (`openstack port set --enable-port-security`) or name another port"
             )
-        return PathEnd(asked.site, found.id, neutron.external_network(site, asked.network))
+        return PathEnd(asked.site, port.id, network)
 
     def _build(self, params: Mapping[str, Json]) -> builtins.list[Step]:
         one, two = params["sites"]
@@ -150,7 +138,7 @@ def _gone(known: L3Path, wanted: L3Path, job: Ended) -> L3Path | None:
     return None if deleted else wanted
 
 
-def _refuse_wrong(ends: Sequence[EndAsked], protocol: str, port: int | None) -> None:
+def _refuse_wrong(ends: Sequence[MemberAsked], protocol: str, port: int | None) -> None:
     if len(ends) != 2 or ends[0].site == ends[1].site:
         raise Invalid("ends: a path has two ends, in two sites")
     if protocol not in PROTOCOLS:

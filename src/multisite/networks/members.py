@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from multisite.clouds import addresses
 from multisite.clouds.addresses import PortView
-from multisite.clouds.connect import CloudSite
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.projects import project_in
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid
+
+
+@dataclass(frozen=True)
+class MemberAsked:
+    """A site, the member's port there, and the external network (None: the only one)."""
+
+    site: str
+    port: str
+    network: str | None = None
+
+
+def find_member(clouds: Sites, caller: Caller, asked: MemberAsked) -> tuple[PortView, str]:
+    """The member's port, and the id of the external network it is reached by.
+
+    Raises as ``own_port``, and when the site lacks what floating IPs need.
+    """
+    site = clouds.open(asked.site, for_project=caller.project_id)
+    addresses.requires(site)
+    return own_port(site, caller, asked.port), addresses.external_network(site, asked.network)
 
 
 def own_port(site: CloudSite, caller: Caller, port_id: str) -> PortView:
