@@ -262,7 +262,7 @@ def test_what_a_site_refuses_pauses_the_repair(here: PlaneSetup) -> None:
 def test_who_undoes_all_the_time_is_told(here: PlaneSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     here.realize("mgmt")
     CHANGES["network down"].act(here, "site2", here.plane("mgmt").made["site2"])
-    monkeypatch.setattr(planes_repair.plane_sights, "enable", lambda *_: None)
+    monkeypatch.setattr(planes_repair.plane_state, "enable", lambda *_: None)
     job = here.repair("mgmt")
     assert job is not None
     assert job.state is JobState.PAUSED

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from multisite.clouds import call
-from multisite.networks.stretch import reconcile, watch
-from multisite.networks.stretch.watch import Seen, Watch
+from multisite.networks.stretch import reader, reconcile
+from multisite.networks.stretch.reader import PortsReader, SiteAnswer
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.neutron.remote_ports import OWNER
 from tests.sim.networks import NETWORK, SITES, NetworkSetup, stretched
@@ -26,7 +26,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkSetup]:
 
 @pytest.fixture(autouse=True)
 def _anew(setup: NetworkSetup, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "DOWN_PATIENCE", 60.0)  # no pass depends on how busy this machine is
+    monkeypatch.setattr(reader, "DOWN_PATIENCE", 60.0)  # no pass depends on how busy this machine is
     monkeypatch.setattr(call, "ATTEMPTS", 1)
     clear(setup)
 
@@ -38,7 +38,7 @@ def clear(setup: NetworkSetup) -> None:
         setup.sim(site).state.ports.clear()
         setup.world.sites[site].script.forget()
     setup.reconciler._memory.clear()
-    setup.reconciler._watch._down.clear()
+    setup.reconciler._reader._down.clear()
 
 
 def passes(setup: NetworkSetup, count: int = 1) -> None:
@@ -261,20 +261,20 @@ def test_the_checks_catch_who_takes_silence_for_emptiness(
 ) -> None:
     """Negative control: a naive reconciler, for which an unreachable site has no ports."""
     replay(setup, DEATH)
-    honest = Watch.look
+    honest = PortsReader.read
     confirmed = reconcile.remote_ports.exists
 
-    def naive(self: Watch, networks: list[reconcile.StretchedNetwork]) -> dict[str, Seen]:
+    def naive(self: PortsReader, networks: list[reconcile.StretchedNetwork]) -> dict[str, SiteAnswer]:
         found = honest(self, networks)
-        empty = reconcile.Look("", setup.reconciler._now(), ())
+        empty = reconcile.SitePorts("", setup.reconciler._now(), ())
         return {
-            site: Seen(
-                {n.id: seen.looks.get(n.id) or reconcile.replace(empty, site=site) for n in networks}, {}
+            site: SiteAnswer(
+                {n.id: seen.ports.get(n.id) or reconcile.replace(empty, site=site) for n in networks}, {}
             )
             for site, seen in found.items()
         }
 
-    monkeypatch.setattr(Watch, "look", naive)
+    monkeypatch.setattr(PortsReader, "read", naive)
     monkeypatch.setattr(reconcile.remote_ports, "exists", lambda *_: None)
     with pytest.raises(AssertionError, match="forgot ports of site1"):
         replay(setup, DEATH)

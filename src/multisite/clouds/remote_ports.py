@@ -18,7 +18,7 @@ from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.resources import tokens
-from multisite.domain.stretched import REMOTE_OWNER, Look, PortFact
+from multisite.domain.stretched import REMOTE_OWNER, PortFact, SitePorts
 
 Row = dict[str, Any]
 IDS_PER_LIST = 40
@@ -34,7 +34,7 @@ def token_of(network: str, site: str, real_id: str) -> str:
     return tokens.checked(f"multisite:{network}:{site}/{real_id}")
 
 
-def look(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Look | None]:
+def look(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, SitePorts | None]:
     """The ports of some networks of a site: stretched network id -> its look here.
 
     ``wanted``: stretched network id -> (network id here, project id).  A network that is not there any more gives
@@ -48,7 +48,7 @@ def look(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Lo
     by_id = {row["id"]: row["name"] for row in groups}
     moment = datetime.now(UTC)
     rows = _in_parts(site, "ports", "network_id", list(by_network), _FIELDS)
-    found: dict[str, Look | None] = {}
+    found: dict[str, SitePorts | None] = {}
     for stretched, (network_id, project) in wanted.items():
         if network_id not in there:
             found[stretched] = None
@@ -56,7 +56,7 @@ def look(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Lo
         ports = tuple(fact(r, stretched, by_id) for r in rows if r["network_id"] == network_id)
         named = {r["name"]: r["id"] for r in groups if r["project_id"] == project}
         here = {r["cidr"]: r["id"] for r in subnets if r["network_id"] == network_id}
-        found[stretched] = Look(site.name, moment, ports, named, here)
+        found[stretched] = SitePorts(site.name, moment, ports, named, here)
     return found
 
 

@@ -161,7 +161,7 @@ class PortFact:
 
 
 @dataclass(frozen=True)
-class Look:
+class SitePorts:
     """One site's part as it was seen at a moment; ``group_names``: security groups of the project here, name -> id.
 
     A look is only made from complete answers; a site that did not give them is *unknown*, which is no look at all.

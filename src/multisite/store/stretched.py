@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.stretched import Look, StretchedNetwork, StretchState
+from multisite.domain.stretched import SitePorts, StretchedNetwork, StretchState
 from multisite.store.database import Database
-from multisite.store.models import LookRow, StretchedRow
+from multisite.store.models import SitePortsRow, StretchedRow
 from multisite.store.repository import Repository, equal
 
-_LOOK: TypeAdapter[Look] = TypeAdapter(Look)
+_LOOK: TypeAdapter[SitePorts] = TypeAdapter(SitePorts)
 
 
 class StretchedRepository(Repository[StretchedNetwork, StretchedRow]):
@@ -46,12 +46,12 @@ class StretchedRepository(Repository[StretchedNetwork, StretchedRow]):
 class Kept:
     """The last look at a site's part (None: there never was one), and the last try."""
 
-    look: Look | None
+    look: SitePorts | None
     tried_at: datetime
     error: str | None
 
 
-class LookStore:
+class SitePortsStore:
     """The last looks of every network, so that a dead site's part is known after a restart too."""
 
     def __init__(self, database: Database) -> None:
@@ -60,7 +60,7 @@ class LookStore:
     def read(self, network_id: str) -> dict[str, Kept]:
         """By site."""
         with self._database.session(read_only=True) as session:
-            rows = session.scalars(select(LookRow).where(LookRow.network_id == network_id)).all()
+            rows = session.scalars(select(SitePortsRow).where(SitePortsRow.network_id == network_id)).all()
             return {row.site: _kept(row) for row in rows}
 
     def save(self, network_id: str, kept: Mapping[str, Kept]) -> None:
@@ -72,9 +72,9 @@ class LookStore:
             if session.get(StretchedRow, network_id) is None:
                 return
             for site, one in kept.items():
-                row = session.get(LookRow, (network_id, site))
+                row = session.get(SitePortsRow, (network_id, site))
                 if row is None:
-                    row = LookRow(network_id=network_id, site=site, look={}, seen_at=None)
+                    row = SitePortsRow(network_id=network_id, site=site, look={}, seen_at=None)
                     session.add(row)
                 row.tried_at, row.error = one.tried_at, one.error
                 if one.look is not None:
@@ -82,6 +82,6 @@ class LookStore:
                     row.look = _LOOK.dump_python(one.look, mode="json")
 
 
-def _kept(row: LookRow) -> Kept:
+def _kept(row: SitePortsRow) -> Kept:
     look = _LOOK.validate_python(row.look) if row.seen_at is not None else None
     return Kept(look, row.tried_at, row.error)

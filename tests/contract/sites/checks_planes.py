@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from multisite.clouds import plane_sights, planes, resources, routers, stretched
+from multisite.clouds import plane_state, planes, resources, routers, stretched
 from multisite.clouds.errors import ConflictInSite, Refused
 from multisite.domain.plane_drift import NetworkSeen, PlaneSiteState, RouterSeen, SubnetSeen
 from multisite.domain.planes import MadeAt
@@ -81,7 +81,7 @@ def what_a_plane_has_is_seen_and_set_back(pair: Pair) -> None:
     made = _made(pair, network_id, _subnet(pair, network_id, "10.79.0.0/24"))
 
     def seen() -> PlaneSiteState:
-        return plane_sights.look(one, name, made)
+        return plane_state.read_state(one, name, made)
 
     subnet = SubnetSeen("10.79.0.0/24", "10.79.0.1", dhcp=True)
     well = (NetworkSeen(up=True, mtu=int(made.mtu or 0)), subnet)
@@ -92,8 +92,8 @@ def what_a_plane_has_is_seen_and_set_back(pair: Pair) -> None:
     assert seen().network == replace(well[0], up=False)
     assert seen().subnet == replace(subnet, gateway=None, dhcp=False)
     for _ in range(2):
-        plane_sights.enable(one, "network", network_id)
-        plane_sights.set_gateway(one, made.subnet_id, "10.79.0.1")
+        plane_state.enable(one, "network", network_id)
+        plane_state.set_gateway(one, made.subnet_id, "10.79.0.1")
     assert (seen().network, seen().subnet) == (well[0], replace(subnet, dhcp=False))
     inside = {"subnet": {"gateway_ip": "10.79.0.9"}}
     refused(
@@ -122,25 +122,25 @@ def a_planes_router_is_seen_and_set_back(pair: Pair) -> None:
     made = _made(pair, network_id, subnet, router)
 
     def seen() -> PlaneSiteState:
-        return plane_sights.look(one, "nobody is called so", made)
+        return plane_state.read_state(one, "nobody is called so", made)
 
     assert (seen().router, seen().interface) == (RouterSeen(up=True, external_id=None), None)
     routers.attach(one, router, subnet)
     assert (seen().interface, seen().holders) == ("10.79.0.1", {})
-    theirs = plane_sights.look(one, "nobody is called so", replace(made, router_id=None))
+    theirs = plane_state.read_state(one, "nobody is called so", replace(made, router_id=None))
     assert (theirs.interface, theirs.holders["10.79.0.1"].router) == (None, True)
     with pytest.raises(ConflictInSite, match="already in use by port"):
-        plane_sights.set_gateway(one, subnet, None)
+        plane_state.set_gateway(one, subnet, None)
     ask(one.network, "PUT", f"/routers/{router}", {"router": {"admin_state_up": False}})
     assert seen().router == RouterSeen(up=False, external_id=None)
-    plane_sights.enable(one, "router", router)
+    plane_state.enable(one, "router", router)
     assert seen().router == RouterSeen(up=True, external_id=None)
     external = {"network": {"name": pair.name("external"), "router:external": True}}
     outside = ask(one.network, "POST", "/networks", external)["network"]["id"]
     pair.later(send, one.network, "DELETE", f"/networks/{outside}")
     _subnet(pair, outside, "10.81.0.0/24")
     for _ in range(2):
-        plane_sights.set_external_gateway(one, router, outside)
+        plane_state.set_external_gateway(one, router, outside)
     assert seen().router == RouterSeen(up=True, external_id=outside)
     ask(one.network, "PUT", f"/routers/{router}", {"router": {"external_gateway_info": None}})
     assert seen().router == RouterSeen(up=True, external_id=None)

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from multisite.domain.stretched import (
     REMOTE_OWNER,
     Gateway,
-    Look,
     Member,
     PortFact,
     PortState,
     RemoteGroups,
+    SitePorts,
     StretchedNetwork,
     StretchKind,
     StretchState,
@@ -37,12 +37,12 @@ REMOTE = replace(
 )
 
 
-def look(site: str, *ports: PortFact, groups: tuple[str, ...] = ("default",), age: float = 0) -> Look:
+def look(site: str, *ports: PortFact, groups: tuple[str, ...] = ("default",), age: float = 0) -> SitePorts:
     named = {name: f"{site}-{name}" for name in groups}
-    return Look(site, NOW - timedelta(seconds=age), ports, named, {"10.0.0.0/24": f"s{site}"})
+    return SitePorts(site, NOW - timedelta(seconds=age), ports, named, {"10.0.0.0/24": f"s{site}"})
 
 
-def known(*looks: Look, network: StretchedNetwork = NET, **more: object) -> Known:
+def known(*looks: SitePorts, network: StretchedNetwork = NET, **more: object) -> Known:
     return Known(network, NOW, {one.site: one for one in looks}, **more)  # type: ignore[arg-type]
 
 

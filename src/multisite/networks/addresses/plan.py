@@ -77,7 +77,7 @@ def plan_move(
             raise Invalid(f"{field}: {site!r} is none of the sites of {address.name}: {', '.join(sites)}")
     if target in fenced:
         raise Invalid(f"fenced: {target!r} is where the address is to go: it cannot be fenced")
-    seen = {sighting.site: sighting for sighting in states}
+    seen = {state.site: state for state in states}
     if not seen[target].known:
         raise Conflict(f"to: site {target} cannot be asked: {seen[target].why}")
     others = sorted((site for site in sites if site != target), key=lambda site: site != address.active_site)

@@ -52,7 +52,7 @@ class AddressReader:
             found = self.floating_ip(address, address.member(site))
         except MultisiteError as error:
             return _unknown(site, str(error))
-        return sighting(address.member(site), found)
+        return binding_state(address.member(site), found)
 
     def everywhere(self, address: MovingAddress, hurry: Collection[str] = ()) -> tuple[BindingState, ...]:
         """All sites at the same time: one that is away costs its time limit once.
@@ -75,7 +75,7 @@ def has_gone(member: AddressMember, found: FloatingIp) -> bool:
     return found.port_id is None and found.revision == member.witnessed
 
 
-def sighting(member: AddressMember, found: FloatingIp | None) -> BindingState:
+def binding_state(member: AddressMember, found: FloatingIp | None) -> BindingState:
     """A floating IP as the domain sees it."""
     if found is None:
         return BindingState(member.site, known=True)

@@ -198,9 +198,9 @@ class GuardSteps:
         def run(ctx: StepContext) -> Json:
             tools = self.tools
             address = tools.rows.get_owned(self.address_id, ctx.job_id)
-            sights = tools.binder.reader.everywhere(address)
-            found = judge(address, sights)
-            seen = next(s for s in sights if s.site == site)
+            states = tools.binder.reader.everywhere(address)
+            found = judge(address, states)
+            seen = next(s for s in states if s.site == site)
             if site == address.active_site or not seen.known:
                 return {"released": False, "why": seen.why or "it is the holder"}
             if seen.holds and site not in found.stale:

@@ -97,9 +97,9 @@ class MoveSteps:
             planning.refuse_unknown(address, seen[site], plan.fenced)
         self._refuse_answering(seen, heard)
         self._refuse_lost_port(address)
-        for site, sight in seen.items():
-            if not sight.known:
-                ctx.event(f"site {site} cannot be asked: {sight.why}", site=site)
+        for site, state in seen.items():
+            if not state.known:
+                ctx.event(f"site {site} cannot be asked: {state.why}", site=site)
         return {
             "heard": heard,
             "known": [s.site for s in seen.values() if s.known],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from multisite.clouds.ask import ask_all
 from multisite.clouds.connect import Sites
-from multisite.clouds.plane_sights import look
+from multisite.clouds.plane_state import read_state
 from multisite.domain.caller import Caller
 from multisite.domain.errors import MultisiteError
 from multisite.domain.findings import Comparison, Finding
@@ -25,12 +25,12 @@ REMOTE_PORTS = "remote ports"
 def compare(opens: Sites, app: Application, record: PlaneRecord) -> Comparison:
     """Of a plane of networks of its own.  A site that does not tell everything is unknown, never in sync."""
 
-    def sight(site: str) -> PlaneSiteState:
-        return look(
+    def read(site: str) -> PlaneSiteState:
+        return read_state(
             opens.open(site, for_project=app.project_id), made_name(app.name, record.name), record.made[site]
         )
 
-    answers = ask_all(record.made, sight, errors=(MultisiteError,))
+    answers = ask_all(record.made, read, errors=(MultisiteError,))
     silent = [PlaneSiteState(site, known=False, why=why) for site, why in answers.reasons.items()]
     return judge(app.name, record, [*answers.known.values(), *silent])
 

@@ -13,7 +13,7 @@ from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
-from multisite.clouds import plane_sights, resources, routers
+from multisite.clouds import plane_state, resources, routers
 from multisite.clouds.addresses import external_network
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.plane_drift import of_site
@@ -59,8 +59,8 @@ class Repairing:
         mended: list[str] = []
         while True:
             record, cloud = self._still(), self.opens.open(site, for_project=ctx.project_id)
-            sight = plane_sights.look(cloud, self._name(record), record.made[site])
-            findings = of_site(self.application, record, site, sight)
+            state = plane_state.read_state(cloud, self._name(record), record.made[site])
+            findings = of_site(self.application, record, site, state)
             wrong = next((one for one in findings if one.repairable), None)
             if wrong is None:
                 return {"mended": mended, "left": [one.what for one in findings]}
@@ -93,7 +93,7 @@ class Repairing:
 
     def gateway(self, cloud: CloudSite, record: PlaneRecord, made: MadeAt) -> None:
         should = str(ip_network(made.cidr)[1]) if record.plane.has_gateway else None
-        plane_sights.set_gateway(cloud, made.subnet_id, should)
+        plane_state.set_gateway(cloud, made.subnet_id, should)
 
     def router(self, cloud: CloudSite, record: PlaneRecord, made: MadeAt) -> None:
         """Its id is kept before it gets an interface: else that would count as somebody's in the network."""
@@ -105,16 +105,16 @@ class Repairing:
 
     def external_gateway(self, cloud: CloudSite, _record: PlaneRecord, made: MadeAt) -> None:
         external = made.external_id or external_network(cloud, None)
-        plane_sights.set_external_gateway(cloud, str(made.router_id), external)
+        plane_state.set_external_gateway(cloud, str(made.router_id), external)
 
     def interface(self, cloud: CloudSite, _record: PlaneRecord, made: MadeAt) -> None:
         routers.attach(cloud, str(made.router_id), made.subnet_id)
 
     def network_up(self, cloud: CloudSite, _record: PlaneRecord, made: MadeAt) -> None:
-        plane_sights.enable(cloud, "network", made.network_id)
+        plane_state.enable(cloud, "network", made.network_id)
 
     def router_up(self, cloud: CloudSite, _record: PlaneRecord, made: MadeAt) -> None:
-        plane_sights.enable(cloud, "router", str(made.router_id))
+        plane_state.enable(cloud, "router", str(made.router_id))
 
     def _still(self) -> PlaneRecord:
         """The plane, if it still is what was to be repaired.

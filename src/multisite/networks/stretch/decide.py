@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 from multisite.domain.stretched import (
     DriftRow,
-    Look,
     PortFact,
     PortState,
     RemoteGroups,
+    SitePorts,
     StretchedNetwork,
 )
 from multisite.networks.stretch.mirror import mirrored
@@ -69,8 +69,8 @@ class Known:
 
     network: StretchedNetwork
     now: datetime
-    seen: Mapping[str, Look]
-    kept: Mapping[str, Look] = field(default_factory=dict)
+    seen: Mapping[str, SitePorts]
+    kept: Mapping[str, SitePorts] = field(default_factory=dict)
     doubted: frozenset[Key] = frozenset()
     gone: frozenset[tuple[str, str]] = frozenset()
     refused: Mapping[Key, str] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def decide(known: Known) -> Decision:
     return Decision(tuple(changes), tuple(rows), frozenset(doubted), frozenset(again - known.gone))
 
 
-def wanted(network: StretchedNetwork, here: Look, real: PortFact) -> dict[str, Any]:
+def wanted(network: StretchedNetwork, here: SitePorts, real: PortFact) -> dict[str, Any]:
     """What a remote port for ``real`` has to be like in a site, in Neutron's words."""
     addresses = [
         {"subnet_id": subnet, "ip_address": address}
@@ -110,7 +110,7 @@ def wanted(network: StretchedNetwork, here: Look, real: PortFact) -> dict[str, A
     return fields
 
 
-def _subnet(here: Look, address: str) -> str | None:
+def _subnet(here: SitePorts, address: str) -> str | None:
     return next((id for cidr, id in here.subnets.items() if ip_address(address) in ip_network(cidr)), None)
 
 
@@ -139,7 +139,7 @@ def _pair(known: Known, site: str, of_site: str) -> Iterator[tuple[Change | None
 
 
 def _compared(
-    known: Known, here: Look, of_site: str, real: PortFact, remote: PortFact | None
+    known: Known, here: SitePorts, of_site: str, real: PortFact, remote: PortFact | None
 ) -> tuple[Change | None, DriftRow]:
     site, fields = here.site, wanted(known.network, here, real)
     make = Change(
@@ -167,7 +167,7 @@ def _compared(
     )
 
 
-def _differing(here: Look, remote: PortFact, fields: Mapping[str, Any]) -> list[str]:
+def _differing(here: SitePorts, remote: PortFact, fields: Mapping[str, Any]) -> list[str]:
     has: dict[str, Any] = {
         "tunneling_ip": remote.endpoint,
         "fixed_ips": sorted(remote.addresses),
@@ -182,7 +182,7 @@ def _differing(here: Look, remote: PortFact, fields: Mapping[str, Any]) -> list[
     return [name for name, value in asked.items() if has[name] != value]
 
 
-def _groups_note(known: Known, here: Look, real: PortFact) -> str:
+def _groups_note(known: Known, here: SitePorts, real: PortFact) -> str:
     lacking = [n for n in real.groups if n not in here.group_names]
     if not lacking or not known.network.port_security or known.network.remote_groups is RemoteGroups.NONE:
         return ""
@@ -191,7 +191,9 @@ def _groups_note(known: Known, here: Look, real: PortFact) -> str:
     )
 
 
-def _surplus(known: Known, here: Look, there: Look, remote: PortFact) -> tuple[Change | None, DriftRow]:
+def _surplus(
+    known: Known, here: SitePorts, there: SitePorts, remote: PortFact
+) -> tuple[Change | None, DriftRow]:
     """A remote port whose real port is not there, or is not one that gets one any more."""
     site, of_site, real_id = here.site, there.site, remote.stands_for
     if real_id not in there.real and (of_site, real_id) not in known.gone:

@@ -23,8 +23,8 @@ from multisite.domain.errors import MultisiteError, Unavailable
 from multisite.domain.stretched import (
     Drift,
     DriftRow,
-    Look,
     PortState,
+    SitePorts,
     SiteView,
     StretchedNetwork,
     StretchKind,
@@ -32,10 +32,10 @@ from multisite.domain.stretched import (
 )
 from multisite.networks.stretch.apply import Outcome, apply, tally
 from multisite.networks.stretch.decide import Change, Decision, Key, Known, decide
-from multisite.networks.stretch.watch import Seen, Watch
+from multisite.networks.stretch.reader import PortsReader, SiteAnswer
 from multisite.periodic.lease import HeldLeases, LeaseLost
 from multisite.store.database import Database
-from multisite.store.stretched import Kept, LookStore, StretchedRepository
+from multisite.store.stretched import Kept, SitePortsStore, StretchedRepository
 
 LOG = logging.getLogger(__name__)
 
@@ -68,9 +68,9 @@ class Reconciler:
         patience: float = 15.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._networks, self._looks = StretchedRepository(database), LookStore(database)
+        self._networks, self._looks = StretchedRepository(database), SitePortsStore(database)
         self._clouds, self._parallel, self._now = clouds, parallel, now
-        self._watch, self._held = Watch(clouds, patience), HeldLeases(database, "network")
+        self._reader, self._held = PortsReader(clouds, patience), HeldLeases(database, "network")
         self._memory: dict[str, _Memory] = {}
         self._turn = threading.Lock()
 
@@ -103,14 +103,14 @@ class Reconciler:
         mine = [n for n in wanted if not change or self._held.take(n.id) is not None]
         if not mine:
             return {}
-        seen = self._watch.look(mine)
+        seen = self._reader.read(mine)
         return {network.id: self._one(network, seen, change=change) for network in mine}
 
-    def _one(self, network: StretchedNetwork, seen: Mapping[str, Seen], *, change: bool) -> Drift:
+    def _one(self, network: StretchedNetwork, seen: Mapping[str, SiteAnswer], *, change: bool) -> Drift:
         memory = self._memory.setdefault(network.id, _Memory())
         if memory.kept is None:
             memory.kept = self._looks.read(network.id)
-        looks = {s: seen[s].looks[network.id] for s in network.sites if network.id in seen[s].looks}
+        looks = {s: seen[s].ports[network.id] for s in network.sites if network.id in seen[s].ports}
         known = Known(
             network,
             self._now(),
@@ -172,7 +172,11 @@ class Reconciler:
         return replace(known, seen=looks, gone=frozenset(gone))
 
     def _keep(
-        self, network: StretchedNetwork, memory: _Memory, looks: Mapping[str, Look], seen: Mapping[str, Seen]
+        self,
+        network: StretchedNetwork,
+        memory: _Memory,
+        looks: Mapping[str, SitePorts],
+        seen: Mapping[str, SiteAnswer],
     ) -> None:
         """Remember; write what is new, and every now and then that it is still so."""
         assert memory.kept is not None

@@ -27,7 +27,7 @@ from multisite.networks.stretch.reconcile import Reconciler
 from multisite.networks.stretch.steps import Around
 from multisite.sites.service import SiteService
 from multisite.store.database import Database
-from multisite.store.stretched import LookStore, StretchedRepository
+from multisite.store.stretched import SitePortsStore, StretchedRepository
 
 
 class NetworkService:
@@ -45,7 +45,7 @@ class NetworkService:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database, self._sites, self._clouds, self._jobs = database, sites, clouds, jobs
-        self._networks, self._looks = StretchedRepository(database), LookStore(database)
+        self._networks, self._looks = StretchedRepository(database), SitePortsStore(database)
         self._reconciler, self._vni_range, self._now = reconciler, vni_range, now
         for kind in kinds(Around(database, clouds), self._networks):
             jobs.register(kind)

@@ -4,7 +4,7 @@ from multisite.store.models.addresses import AddressEpochRow, MovingAddressRow, 
 from multisite.store.models.audit import AuditEndRow, AuditRow
 from multisite.store.models.base import Base
 from multisite.store.models.jobs import JobRow, JournalRow, SlotRow, StepRow, WorkerRow
-from multisite.store.models.networks import LookRow, StretchedRow
+from multisite.store.models.networks import SitePortsRow, StretchedRow
 from multisite.store.models.periodic import LeaseRow, ScheduleRow
 from multisite.store.models.planes import PlaneRow
 from multisite.store.models.resources import (
@@ -25,7 +25,6 @@ __all__ = [
     "JobRow",
     "JournalRow",
     "LeaseRow",
-    "LookRow",
     "MemberRow",
     "MovingAddressRow",
     "PathRow",
@@ -34,6 +33,7 @@ __all__ = [
     "RecoveryRow",
     "RestorePointRow",
     "ScheduleRow",
+    "SitePortsRow",
     "SiteRow",
     "SlotRow",
     "StepRow",

@@ -22,7 +22,7 @@ class StretchedRow(Base, of=StretchedNetwork):
     error: Mapped[str | None] = mapped_column(Text)
 
 
-class LookRow(Base):
+class SitePortsRow(Base):
     """What a site's part looked like when it was last seen, and the last try.  A cache: sites are the truth."""
 
     __tablename__ = "stretched_look"

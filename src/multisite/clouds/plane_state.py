@@ -30,7 +30,7 @@ SNAT = "network:router_centralized_snat"
 """Of a distributed router's second port in a network; its interface proper has the gateway's address."""
 
 
-def look(site: CloudSite, name: str, made: MadeAt) -> PlaneSiteState:
+def read_state(site: CloudSite, name: str, made: MadeAt) -> PlaneSiteState:
     """``name``: of everything made.  A look is complete or none at all: raises what ``call`` and ``seeing`` raise."""
     network = _by_id(seeing(site, made.project_id), "network", made.network_id)
     subnets: list[Row] = []
