@@ -17,7 +17,8 @@ from dataclasses import asdict
 from typing import Any
 
 from multisite.domain import work
-from multisite.domain.audit import AuditRecord, Ending, Intent
+from multisite.domain.audit import AuditKind, AuditOutcome, AuditRecord, Ending, Intent
+from multisite.domain.caller import Caller
 from multisite.store.audit import AuditRepository
 from multisite.store.database import Database
 
@@ -58,6 +59,18 @@ class AuditTrail:
         """Both at once, in the transaction this thread has open: they are kept if it is."""
         self._rows.add([intent], [ending])
         self._database.after_commit(lambda: _log(ending.outcome.value, asdict(intent) | asdict(ending)))
+
+    def approved(
+        self, caller: Caller, action: str, path: str, *, project_id: str, job_id: str, subject: str, site: str,
+        resource_id: str,
+    ) -> None:  # fmt: skip
+        """Record who vouched for what, in the open transaction; ``path``: the request's, as in the API document."""
+        intent = Intent(
+            kind=AuditKind.APPROVAL, user=caller.user_name, user_id=caller.user_id, project_id=project_id,
+            request_id=caller.request_id, job_id=job_id, subject=subject, site=site, method="POST", path=path,
+            action=action, resource_id=resource_id,
+        )  # fmt: skip
+        self.record(intent, Ending(intent.key, AuditOutcome.DONE))
 
     def list(self, project_id: str | None = None, **filters: Any) -> list[AuditRecord]:
         """See ``AuditRepository.list``; includes what this process has left to write."""

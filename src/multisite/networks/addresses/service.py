@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from multisite.clouds.connect import Sites
-from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.moving_address import (
@@ -150,8 +149,12 @@ class AddressService:
                 raise Conflict(f"address {address.name}: it was moved concurrently: look at it and retry")
             title = f"Move {address.address} from {address.active_site} to {to}"
             job_id = self._start(caller, kind, plan.to_json(), title, address.project_id, address.id)
-            for site in plan.fenced:
-                self._vouched(caller, address, site, job_id)
+            if self._audit is not None:
+                for site in plan.fenced:
+                    self._audit.approved(
+                        caller, "fenced", "/v1/addresses/{id}/move", project_id=address.project_id, job_id=job_id,
+                        subject=address.id, site=site, resource_id=address.address,
+                    )  # fmt: skip
             return self._rows.hand_over(address.id, job_id, AddressState.MOVING, moves=True)
 
     def undo(self, caller: Caller, id: str) -> MovingAddress:
@@ -224,17 +227,6 @@ class AddressService:
             kind, params, title=title, project_id=project, requested_by=caller.user_name,
             request_id=caller.request_id, subject=subject or params["address_id"],
         )  # fmt: skip
-
-    def _vouched(self, caller: Caller, address: MovingAddress, site: str, job_id: str) -> None:
-        """Record who said that a site is fenced."""
-        if self._audit is None:
-            return
-        intent = Intent(
-            kind=AuditKind.APPROVAL, user=caller.user_name, user_id=caller.user_id, project_id=address.project_id,
-            request_id=caller.request_id, job_id=job_id, subject=address.id, site=site, method="POST",
-            path="/v1/addresses/{id}/move", action="fenced", resource_id=address.address,
-        )  # fmt: skip
-        self._audit.record(intent, Ending(intent.key, AuditOutcome.DONE))
 
 
 def _address(text: str) -> str:

@@ -34,7 +34,6 @@ from multisite.domain.planes import (
 )
 from multisite.domain.stretched import StretchedNetwork, StretchState
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import JobState
 from multisite.networks.planes import job as planes_job
 from multisite.networks.planes import leave as planes_leave
 from multisite.networks.planes import repair as planes_repair
@@ -279,11 +278,7 @@ class PlaneService:
                 StretchState.CREATING: PlaneState.REALIZING,
                 StretchState.ACTIVE: PlaneState.ACTIVE,
             }.get(network.state, PlaneState.REMOVING)
-        try:
-            undone = network.job_id is None or self._jobs.get(network.job_id).state is JobState.UNDONE
-        except NotFound:
-            undone = True
-        return PlaneState.FAILED if undone else PlaneState.REMOVING
+        return PlaneState.FAILED if self._networks.is_undone(network) else PlaneState.REMOVING
 
     def _refuse_realized(self, record: PlaneRecord) -> None:
         if (state := self._seen(record).state) not in AT_REST:

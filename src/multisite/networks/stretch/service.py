@@ -137,7 +137,7 @@ class NetworkService:
         network = self.get(caller, id)
         if unknown := sorted(set(without) - set(network.sites)):
             raise Conflict(f"without: {', '.join(unknown)} is not a site of network {network.name}")
-        if network.state is StretchState.FAILED and self._is_undone(network):
+        if network.state is StretchState.FAILED and self.is_undone(network):
             self._networks.delete(network.id)
             return None
         if network.state is not StretchState.ACTIVE:
@@ -200,10 +200,11 @@ class NetworkService:
             old = self._networks.by_name(name)
         except NotFound:
             return
-        if old.state is StretchState.FAILED and self._is_undone(old):
+        if old.state is StretchState.FAILED and self.is_undone(old):
             self._networks.delete(old.id)
 
-    def _is_undone(self, network: StretchedNetwork) -> bool:
+    def is_undone(self, network: StretchedNetwork) -> bool:
+        """Whether nothing is left of the job that made a failed network."""
         try:
             return network.job_id is None or self._jobs.get(network.job_id).state == JobState.UNDONE
         except NotFound:

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from multisite.clouds.connect import Sites
-from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import blockers, describe
@@ -226,7 +225,11 @@ class RecoveryService:
                 request_id=caller.request_id,
                 subject=recovery_id,
             )
-            self._approved(caller, manifest, recovery_id, target, job_id)
+            if self._audit is not None:  # who typed the name: with the recovery or not at all
+                self._audit.approved(
+                    caller, "confirm", "/v1/recoveries", project_id=manifest.project_id, job_id=job_id,
+                    subject=recovery_id, site=target, resource_id=manifest.id,
+                )  # fmt: skip
             return self._recoveries.add(
                 Recovery(
                     id=recovery_id,
@@ -242,28 +245,6 @@ class RecoveryService:
                     mapping=mapping,
                 )
             )
-
-    def _approved(
-        self, caller: Caller, manifest: Manifest, recovery_id: str, target: str, job_id: str
-    ) -> None:
-        """Who typed the application's name goes into the audit trail, with the recovery or not at all."""
-        if self._audit is None:
-            return
-        intent = Intent(
-            kind=AuditKind.APPROVAL,
-            user=caller.user_name,
-            user_id=caller.user_id,
-            project_id=manifest.project_id,
-            request_id=caller.request_id,
-            job_id=job_id,
-            subject=recovery_id,
-            site=target,
-            method="POST",
-            path="/v1/recoveries",
-            action="confirm",
-            resource_id=manifest.id,
-        )
-        self._audit.record(intent, Ending(intent.key, AuditOutcome.DONE))
 
     def _again(
         self, caller: Caller, id: str, state: RecoveryState, order: Callable[[str, str], None]
