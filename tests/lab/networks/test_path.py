@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -93,7 +94,11 @@ def test_a_site_that_is_away_is_unknown(service: Manager, path: dict[str, Any]) 
         with pytest.raises(CommandFailed) as answer:
             service.cli("path", "check", "sync")
         assert answer.value.code == 2
-        assert "cannot be asked" in answer.value.out
+        report = json.loads(answer.value.out)
+        assert report["in_sync"] is None
+        assert "no connection in time" in " ".join(
+            f["what"] for f in report["findings"] if f["site"] == "site1"
+        )
     finally:
         sites.reconnect("site1")
     until("in sync again", lambda: in_sync(service), 60)

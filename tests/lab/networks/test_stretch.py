@@ -182,7 +182,7 @@ def test_a_silent_site_and_a_taken_segment_are_refused_before_anything_is_made(m
     with pytest.raises(CommandFailed) as failed:
         made.stretch("second", "--cidr", CIDR, "--segment", str(network["segmentation_id"]))
     assert failed.value.code == 2
-    assert f"segment: {network['segmentation_id']}" in failed.value.out
+    assert f"{network['segmentation_id']} is network {network['name']}'s there" in failed.value.out
     sites.cut("site1")  # people log in at site 2
     try:
         with pytest.raises(CommandFailed) as failed:
