@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, network_extensions, read_all, read_one
+from multisite.clouds.call import call, network_extensions
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import (
     ConflictInSite,
@@ -46,7 +46,6 @@ class FloatingIp:
     description: str
     revision: int
     tags: tuple[str, ...] = ()
-    fixed_address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ def external_network(site: CloudSite, ref: str | None) -> str:
     Unsupported.
     """
     what = "find the external network"
-    only: dict[str, Any] = {"router:external": True}
-    rows = read_all(site, what, lambda: site.network, "/networks", "networks", **only)
+    rows = resources.list_all(site, "network", **{"router:external": True})
     rows = [row for row in rows if row.get("router:external")]
     found = rows if ref is None else [row for row in rows if ref in (row["id"], row["name"])]
     if ref is None and len(found) > 1:
@@ -97,7 +95,7 @@ def external_network(site: CloudSite, ref: str | None) -> str:
 
 def port(site: CloudSite, port_id: str) -> PortView:
     """NotFoundInSite when it is gone."""
-    row = read_one(site, f"read port {port_id}", lambda: site.network, f"/ports/{port_id}", "port")
+    row = resources.read(site, "port", port_id)
     return PortView(
         row["id"], row["name"], row["status"], tuple(ip["ip_address"] for ip in row["fixed_ips"]),
         tuple(row["security_groups"]), bool(row.get("port_security_enabled", True)), int(row["revision_number"]),
@@ -107,21 +105,14 @@ def port(site: CloudSite, port_id: str) -> PortView:
 
 def find(site: CloudSite, network_id: str, address: str) -> FloatingIp | None:
     """The floating IP with this address in this external network; None: the site answered and has none we may see."""
-    params: Mapping[str, str] = {"floating_network_id": network_id, "floating_ip_address": address}
-    what = f"find floating IP {address}"
-    rows = read_all(site, what, lambda: site.network, "/floatingips", "floatingips", **params)
-    chosen = [
-        _view(r)
-        for r in rows
-        if (r["floating_network_id"], r["floating_ip_address"]) == (network_id, address)
-    ]
-    return chosen[0] if chosen else None
+    wanted = {"floating_network_id": network_id, "floating_ip_address": address}
+    rows = resources.list_all(site, "floating_ip", **wanted)
+    return next((_view(row) for row in rows if wanted.items() <= row.items()), None)
 
 
 def mine(site: CloudSite) -> dict[str, FloatingIp]:
     """Every floating IP of the project, by id: one list, however many addresses are looked at."""
-    rows = read_all(site, "list floating IPs", lambda: site.network, "/floatingips", "floatingips")
-    return {row["id"]: _view(row) for row in rows}
+    return {row["id"]: _view(row) for row in resources.list_all(site, "floating_ip")}
 
 
 def of_token(site: CloudSite, token: str) -> FloatingIp | None:
@@ -131,8 +122,7 @@ def of_token(site: CloudSite, token: str) -> FloatingIp | None:
 
 def read(site: CloudSite, floating_ip_id: str) -> FloatingIp:
     """NotFoundInSite when it is gone."""
-    what, path = f"read floating IP {floating_ip_id}", f"/floatingips/{floating_ip_id}"
-    return _view(read_one(site, what, lambda: site.network, path, "floatingip"))
+    return _view(resources.read(site, "floating_ip", floating_ip_id))
 
 
 def reserve(
@@ -177,7 +167,13 @@ def _described(site: CloudSite, floating_ip_id: str, token: str, description: st
         except Changed:
             continue
     what = f"describe floating IP {floating_ip_id}"
-    raise Failed(site.name, what, "it is changed by somebody all the time", state=None, seconds=0.0)
+    raise Failed(
+        site.name,
+        what,
+        "modified concurrently 8 times: stop the other writer and retry",
+        state=None,
+        seconds=0.0,
+    )
 
 
 def associate(site: CloudSite, seen: FloatingIp, port_id: str, description: str) -> FloatingIp:
@@ -216,5 +212,4 @@ def _view(row: Mapping[str, Any]) -> FloatingIp:
     return FloatingIp(
         row["id"], row["floating_ip_address"], row["floating_network_id"], row["port_id"], row["status"],
         row.get("description") or "", int(row["revision_number"]), tuple(row.get("tags", ())),
-        row.get("fixed_ip_address"),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import call, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite
 from multisite.clouds.resources import tokens
@@ -24,7 +24,6 @@ Row = dict[str, Any]
 # Pinned: 2.90 (Yoga) takes a host name and shows tags, description and devices as this code expects them.
 _SERVERS = "2.90"
 _FLAVORS = "2.61"
-_KEYPAIRS = "2.35"
 _ENDED_BADLY = ("ERROR", "DELETED")
 _ERROR_POLLS = 30
 """A server seen so often in error, with nothing being done to it, is not being deleted."""
@@ -178,15 +177,14 @@ def _server_fields(wanted: WantedServer) -> Row:
 
 def read_server(site: CloudSite, server_id: str) -> Row:
     """A server as Nova shows it.  NotFoundInSite when it is not there."""
-    found: Row = _get(site, f"read server {server_id}", f"/servers/{server_id}", _SERVERS)["server"]
-    return found
+    return resources.read(site, "server", server_id)
 
 
 def attached_devices(site: CloudSite, server_id: str) -> dict[str, str]:
     """Device by volume id ("/dev/vda"), as Nova attached them."""
     what = f"list the volumes of server {server_id}"
     path = f"/servers/{server_id}/os-volume_attachments"
-    rows = _get(site, what, path, "2.79")["volumeAttachments"]
+    rows = read_one(site, what, lambda: site.compute, path, "volumeAttachments", microversion="2.79")
     return {row["volumeId"]: row["device"] for row in rows}
 
 
@@ -267,20 +265,14 @@ def remove_keypair(site: CloudSite, record: KeypairRecord, name: str) -> None:
 
 def _keypair(site: CloudSite, name: str) -> Row | None:
     try:
-        found: Row = _get(site, f"read key pair {name}", f"/os-keypairs/{name}", _KEYPAIRS)["keypair"]
+        return resources.read(site, "keypair", name)
     except NotFoundInSite:
         return None
-    return found
 
 
 def _shown_state(row: Row) -> str:
     task = row.get("OS-EXT-STS:task_state")
     return f"{row['status']} ({task})" if task else str(row["status"])
-
-
-def _get(site: CloudSite, what: str, path: str, microversion: str) -> Row:
-    found: Row = call(site, what, lambda: site.compute.get(path, microversion=microversion)).json()
-    return found
 
 
 def _post(

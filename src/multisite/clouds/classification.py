@@ -19,6 +19,7 @@ from openstack import exceptions as sdk
 
 from multisite.clouds.errors import (
     ConflictInSite,
+    HiddenInSite,
     LoginRefused,
     NotFoundInSite,
     OverQuota,
@@ -102,7 +103,7 @@ def _answered(response: requests.Response, site: str, what: str, idempotent: boo
     if status == 404 and _hidden(response):
         # Nothing was found out of the thing itself, so nothing was changed either.
         shown = f"{message} (HTTP 404): it does not say of what, as a service does that is just starting"
-        return Verdict(Unreachable(site, what, shown), precedes_effect=True, transient=True)
+        return Verdict(HiddenInSite(site, what, shown), precedes_effect=True, transient=True)
     kind = _REFUSALS.get(status, Refused)
     if status in (403, 409, 413) and _QUOTA_WORDS.search(message):
         kind = OverQuota

@@ -70,6 +70,10 @@ class Unreachable(SiteError):
     status = 504
 
 
+class HiddenInSite(Unreachable):
+    """Neutron's 404 that does not say of what: the thing may be there, or its kind unknown to this Neutron."""
+
+
 class UnknownOutcome(SiteError):
     """The request was sent and its answer lost: it may or may not have taken effect.  Look before
     repeating it.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from multisite.clouds import facts_network
+from multisite.clouds import facts_network, resources
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
@@ -144,9 +144,7 @@ def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
 
 
 def _server_row(site: CloudSite, server_id: str) -> Row:
-    path, what = f"/servers/{server_id}", f"read server {server_id}"
-    row: Row = read_one(site, what, lambda: site.compute, path, "server", microversion=SERVERS)
-    return row
+    return resources.read(site, "server", server_id)
 
 
 def _scope(site: CloudSite, project_id: str) -> dict[str, str]:

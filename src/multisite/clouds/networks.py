@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, Failed, NotFoundInSite, Refused
 from multisite.domain.manifest import NetworkRecord, PortRecord, SecurityGroupRecord, SubnetRecord
 
 Row = dict[str, Any]
 LOG = logging.getLogger(__name__)
-
-_AUTOMATIC = ("slaac", "dhcpv6-stateless")
 
 
 @dataclass(frozen=True)
@@ -157,8 +155,7 @@ def set_rules(site: CloudSite, group_id: str, record: SecurityGroupRecord, group
     Rules that allow more than the record are removed first, those Neutron makes by itself among them.
     """
     what = f"set the rules of security group {record.name}"
-    read = lambda: site.network.get(f"/security-groups/{group_id}")  # noqa: E731
-    present: list[Row] = call(site, what, read).json()["security_group"]["security_group_rules"]
+    present: list[Row] = resources.read(site, "security_group", group_id)["security_group_rules"]
     wanted = [_rule(rule, groups) for rule in record.rules]
     for row in present:
         if _essence(row) not in [_essence(rule) for rule in wanted]:
@@ -214,5 +211,4 @@ def _essence(row: Mapping[str, Any]) -> tuple[str | None, ...]:
 
 def ports_of_server(site: CloudSite, server_id: str) -> list[Row]:
     """The ports plugged into a server, as Neutron shows them."""
-    what = f"list ports of server {server_id}"
-    return read_all(site, what, lambda: site.network, "/ports", "ports", device_id=server_id)
+    return resources.list_all(site, "port", device_id=server_id)

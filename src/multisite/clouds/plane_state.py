@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from multisite.clouds.call import call, read_all, read_one
+from multisite.clouds import resources
+from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.planes import AUTOMATIC
 from multisite.clouds.projects import seeing
+from multisite.clouds.resources import Kind
 from multisite.domain.plane_drift import Holder, NetworkSeen, PlaneSiteState, RouterSeen, SubnetSeen
 from multisite.domain.planes import MadeAt
 
@@ -36,12 +38,8 @@ def read_state(site: CloudSite, name: str, made: MadeAt) -> PlaneSiteState:
     subnets: list[Row] = []
     ports: list[Row] = []
     if network is not None:
-        inside = {"network_id": made.network_id}
-        what = f"of network {made.network_id}"
-        subnets = read_all(
-            site, f"list the subnets {what}", lambda: site.network, "/subnets", "subnets", **inside
-        )
-        ports = read_all(site, f"list the ports {what}", lambda: site.network, "/ports", "ports", **inside)
+        subnets = resources.list_all(site, "subnet", network_id=made.network_id)
+        ports = resources.list_all(site, "port", network_id=made.network_id)
     subnet = next((row for row in subnets if row["id"] == made.subnet_id), None)
     router = _by_id(site, "router", made.router_id) if made.router_id else None
     at = [
@@ -88,25 +86,18 @@ def _put(site: CloudSite, what: str, kind: str, id: str, fields: Row) -> None:
     call(site, what, lambda: site.network.put(f"/{kind}s/{id}", json={kind: fields}), idempotent=True)
 
 
-def _by_id(site: CloudSite, kind: str, id: str) -> Row | None:
+def _by_id(site: CloudSite, kind: Kind, id: str) -> Row | None:
     try:
-        row: Row = read_one(site, f"read {kind} {id}", lambda: site.network, f"/{kind}s/{id}", kind)
+        return resources.read(site, kind, id)
     except NotFoundInSite:
         return None
-    return row
 
 
-def _others(site: CloudSite, kind: str, name: str, made: MadeAt) -> tuple[str, ...]:
+def _others(site: CloudSite, kind: Kind, name: str, made: MadeAt) -> tuple[str, ...]:
     """Ids of what is called so in the same project, and was not made by Multisite."""
     mine = {"name": name, "project_id": made.project_id or site.project_id}
-    rows = read_all(
-        site, f"list {kind}s called {name}", lambda: site.network, f"/{kind}s", f"{kind}s", **mine
-    )
-    return tuple(
-        row["id"]
-        for row in rows
-        if row["name"] == name and row["project_id"] == mine["project_id"] and _by_hand(row)
-    )
+    rows = resources.list_all(site, kind, **mine)
+    return tuple(row["id"] for row in rows if mine.items() <= row.items() and _by_hand(row))
 
 
 def _by_hand(row: Row) -> bool:

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from multisite.clouds import resources
 from multisite.clouds.addresses import external_network
-from multisite.clouds.call import network_extensions, read_all, read_one
+from multisite.clouds.call import network_extensions, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Unsupported
+from multisite.clouds.quotas import network_headroom
 
 Row = dict[str, Any]
 AUTOMATIC = frozenset({"network:dhcp", "network:distributed"})
@@ -39,8 +41,9 @@ class PlaneFacts:
 
 def read_facts(site: CloudSite, project_id: str, *, router: bool) -> PlaneFacts:
     """Ask a site; ``router``: whether the plane needs one.  Raises what ``call`` raises."""
-    external, trouble = _way_out(site) if router else (None, "")
-    return PlaneFacts(site.name, project_id, default_pool(site), external, trouble, _room(site, project_id))
+    external, trouble = _external_network(site) if router else (None, "")
+    room = network_headroom(site, project_id, COUNTED)
+    return PlaneFacts(site.name, project_id, default_pool(site), external, trouble, room)
 
 
 def default_pool(site: CloudSite) -> tuple[str, str] | None:
@@ -50,7 +53,7 @@ def default_pool(site: CloudSite) -> tuple[str, str] | None:
     return (str(found[0]["id"]), str(found[0]["name"])) if found else None
 
 
-def _way_out(site: CloudSite) -> tuple[str | None, str]:
+def _external_network(site: CloudSite) -> tuple[str | None, str]:
     if "router" not in network_extensions(site):
         return None, "it has no extension router: add service plugin `router` to its neutron.conf"
     try:
@@ -59,20 +62,9 @@ def _way_out(site: CloudSite) -> tuple[str | None, str]:
         return None, error.message
 
 
-def _room(site: CloudSite, project_id: str) -> dict[str, int | None]:
-    path = f"/quotas/{project_id}/details.json"
-    quota = read_one(site, "read the quota", lambda: site.network, path, "quota")
-    return {
-        name: None if row["limit"] < 0 else max(0, row["limit"] - row["used"] - row.get("reserved", 0))
-        for name, row in quota.items()
-        if name in COUNTED and isinstance(row, dict)
-    }
-
-
 def guests(site: CloudSite, network_id: str, router_id: str | None) -> list[str]:
     """Ports that keep a plane's network from being removed, in words: not Neutron's own, nor those of our router."""
-    what = f"list the ports of network {network_id}"
-    rows = read_all(site, what, lambda: site.network, "/ports", "ports", network_id=network_id)
+    rows = resources.list_all(site, "port", network_id=network_id)
     return [
         f"{row['name'] or row['id']} ({row['device_owner'] or 'port'} {row['device_id'] or row['id']})"
         for row in rows

@@ -55,16 +55,26 @@ def headroom(site: CloudSite, project: str | None = None) -> dict[str, dict[str,
 def read_quotas(site: CloudSite, project: str | None = None) -> tuple[Quota, ...]:
     """The same as a list; no two services use the same name for a resource."""
     project = project or site.project_id
-    sets, details = f"/os-quota-sets/{project}", f"/quotas/{project}/details.json"
-    what = "read the quota"
+    sets, what = f"/os-quota-sets/{project}", "read the quota"
     compute = read_one(site, what, lambda: site.compute, f"{sets}/detail", "quota_set", microversion="2.57")
     volume = read_one(site, what, lambda: site.volume, sets, "quota_set", usage="True")
-    network = read_one(site, what, lambda: site.network, details, "quota")
     by_type = [name for name in volume if name.startswith(_BY_TYPE)]
     return (
         *_chosen("compute", compute, COMPUTE, "in_use"),
         *_chosen("block-storage", volume, (*VOLUME, *by_type), "in_use"),
-        *_chosen("network", network, NETWORK, "used"),
+        *_of_neutron(site, project, NETWORK),
+    )
+
+
+def network_headroom(site: CloudSite, project: str, names: Iterable[str]) -> dict[str, int | None]:
+    """How many more of these the project may have in Neutron; None is unlimited, absent not counted."""
+    return {quota.resource: quota.free for quota in _of_neutron(site, project, names)}
+
+
+def _of_neutron(site: CloudSite, project: str, names: Iterable[str]) -> list[Quota]:
+    path = f"/quotas/{project}/details.json"
+    return _chosen(
+        "network", read_one(site, "read the quota", lambda: site.network, path, "quota"), names, "used"
     )
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, read_all, read_one
+from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.resources import tokens
@@ -61,16 +61,12 @@ def look(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, Si
 
 
 def _groups(site: CloudSite, projects: set[str]) -> list[Row]:
-    what = "list security groups"
     fields = ["id", "name", "project_id"]
     found = [
         row
         for project in sorted(projects)
-        for row in read_all(
-            site, what, lambda: site.network, "/security-groups", "security_groups",
-            project_id=project, fields=fields,
-        )
-    ]  # fmt: skip
+        for row in resources.list_all(site, "security_group", project_id=project, fields=fields)
+    ]
     # Names need not be unique: of several groups the same one is taken every time.
     return sorted(found, key=lambda row: str(row["id"]), reverse=True)
 
@@ -117,10 +113,9 @@ def _of_site(row: Mapping[str, Any], network: str) -> tuple[str, bool]:
 def exists(site: CloudSite, port_id: str, network: str, groups: Mapping[str, str]) -> PortFact | None:
     """A port by its id; None only when the site said that there is no such port."""
     try:
-        row = read_one(site, f"read port {port_id}", lambda: site.network, f"/ports/{port_id}", "port")
+        return fact(resources.read(site, "port", port_id), network, groups)
     except NotFoundInSite:
         return None
-    return fact(row, network, groups)
 
 
 def create(site: CloudSite, network_id: str, token: str, fields: Mapping[str, Any], *, tags: bool) -> Row:
@@ -156,6 +151,5 @@ def delete(site: CloudSite, port_id: str) -> None:
 
 def of_network(site: CloudSite, network_id: str, network: str) -> list[str]:
     """Ids of our remote ports in a network of a site."""
-    query: dict[str, Any] = {"network_id": network_id, "device_owner": REMOTE_OWNER}
-    rows = read_all(site, "list remote ports", lambda: site.network, "/ports", "ports", **query)
+    rows = resources.list_all(site, "port", network_id=network_id, device_owner=REMOTE_OWNER)
     return [row["id"] for row in rows if _of_site(row, network)[1]]

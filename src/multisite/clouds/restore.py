@@ -17,11 +17,11 @@ are both "available", and this tells them apart.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from multisite.clouds import resources
+from multisite.clouds import resources, volumes
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import (
@@ -30,18 +30,15 @@ from multisite.clouds.errors import (
     UnknownOutcome,
 )
 from multisite.clouds.resources import tokens
-from multisite.clouds.waiting import volume_messages, wait_gone, wait_until
+from multisite.clouds.waiting import volume_messages, wait_until
 
 Row = dict[str, Any]
 
 # Pinned, because the shape of the answers depends on it: 3.43 shows a backup's metadata.
 _VERSION = "3.43"
 SOURCE_BACKUP = "src_backup_id"
-_DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
 _RESTORING = "restoring-backup"
 _ENDED_BADLY = ("error", "error_restoring")
-_DETACH_SECONDS = 60.0
-"""So long a volume may still be in use after its server is gone."""
 
 
 @dataclass(frozen=True)
@@ -238,28 +235,7 @@ def remove_volume(site: CloudSite, volume_id: str, timeout: float = 600) -> None
 
     Raises Failed (in use, or the deletion failed), TimedOut, and what ``call`` raises.
     """
-    path, what = f"/volumes/{volume_id}", f"delete volume {volume_id}"
-    asked, patience = 0, time.monotonic() + _DETACH_SECONDS
-
-    def look_and_ask() -> Row:
-        nonlocal asked
-        row = read_volume(site, volume_id)
-        if row["status"] in _DELETABLE and asked < 5:
-            asked += 1
-            try:
-                call(site, what, lambda: site.volume.delete(path, microversion=_VERSION), idempotent=True)
-            except Refused as error:
-                # Cinder refuses while it still tidies up after a detach or a restore.
-                if error.site_status not in (400, 409) or asked == 5:
-                    raise
-        return row
-
-    def failed(row: Row) -> bool:
-        return row["status"] == "error_deleting" or (
-            row["status"] == "in-use" and time.monotonic() > patience
-        )
-
-    wait_gone(look_and_ask, timeout=timeout, what=what, failed=failed, site=site.name)
+    volumes.delete(site, "volume", volume_id, timeout)
 
 
 def remove_by_token(site: CloudSite, token: str, timeout: float = 600, *, late: bool = False) -> int:
@@ -272,11 +248,6 @@ def remove_by_token(site: CloudSite, token: str, timeout: float = 600, *, late: 
 def read_volume(site: CloudSite, volume_id: str) -> Row:
     """A volume as Cinder shows it.  NotFoundInSite when it is not there."""
     return resources.read(site, "volume", volume_id)
-
-
-def missing_records(site: CloudSite, backup_ids: Sequence[str]) -> list[str]:
-    """Those of these backups the site's Cinder does not know."""
-    return [backup_id for backup_id in backup_ids if _backup(site, backup_id) is None]
 
 
 def _restored_from(row: Row) -> str | None:

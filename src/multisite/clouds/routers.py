@@ -7,7 +7,7 @@ first answers 400 when the router has a port in the subnet already, the second 4
 from __future__ import annotations
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused
 
@@ -30,8 +30,7 @@ def attach(site: CloudSite, router_id: str, subnet_id: str) -> None:
 
 def attached(site: CloudSite, router_id: str, subnet_id: str) -> bool:
     """Whether a port of the router is in the subnet; of distributed and highly available routers too."""
-    what = f"list the ports of router {router_id}"
-    rows = read_all(site, what, lambda: site.network, "/ports", "ports", device_id=router_id)
+    rows = resources.list_all(site, "port", device_id=router_id)
     return any(
         ip["subnet_id"] == subnet_id
         for row in rows

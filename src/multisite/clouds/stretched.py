@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, network_extensions, read_all, read_one
+from multisite.clouds.call import call, network_extensions, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite
+from multisite.clouds.quotas import network_headroom
 from multisite.clouds.remote_ports import fact
 from multisite.clouds.resources import Kind
 from multisite.domain.errors import Conflict, NotFound
@@ -73,12 +74,12 @@ def read_facts(site: CloudSite, adopt: str | None = None) -> SiteFacts:
 
     Raises what ``call`` raises, NotFound and Conflict naming ``adopt``.
     """
-    rows = read_all(site, "list networks", lambda: site.network, "/networks", "networks")
+    rows = resources.list_all(site, "network")
     agents = read_all(site, "list network agents", lambda: site.network, "/agents", "agents")
     chosen = _adopted(site, rows, adopt) if adopt else None
     ports: tuple[PortFact, ...] = ()
     if chosen is not None:
-        found = read_all(site, "list ports", lambda: site.network, "/ports", "ports", network_id=chosen.id)
+        found = resources.list_all(site, "port", network_id=chosen.id)
         ports = tuple(fact(row, "", {}) for row in found)
     return SiteFacts(
         site=site.name,
@@ -87,7 +88,7 @@ def read_facts(site: CloudSite, adopt: str | None = None) -> SiteFacts:
         admin="admin" in site.roles,
         endpoints=endpoints(agents),
         networks=tuple(_network(row) for row in rows),
-        room=_room(site),
+        room=network_headroom(site, site.project_id, ("network", "subnet", "port")),
         adopt=chosen,
         ports=ports,
     )
@@ -113,9 +114,7 @@ def _adopted(site: CloudSite, rows: list[Row], name: str) -> NetworkFact:
     if len(found) > 1:
         raise Conflict(f"adopt: site {site.name} has {len(found)} networks {name!r}: name one by its id")
     row = found[0]
-    subnets = read_all(
-        site, "list subnets", lambda: site.network, "/subnets", "subnets", network_id=row["id"]
-    )
+    subnets = resources.list_all(site, "subnet", network_id=row["id"])
     return _network(row, tuple(_subnet(s) for s in subnets))
 
 
@@ -138,23 +137,12 @@ def _subnet(row: Row) -> SubnetFact:
     return SubnetFact(row["id"], row["cidr"], row["gateway_ip"], bool(row["enable_dhcp"]), pools)
 
 
-def _room(site: CloudSite) -> dict[str, int | None]:
-    path = f"/quotas/{site.project_id}/details.json"
-    quota = read_one(site, "read the quota", lambda: site.network, path, "quota")
-    return {
-        name: None if row["limit"] < 0 else max(0, row["limit"] - row["used"] - row.get("reserved", 0))
-        for name, row in quota.items()
-        if name in ("network", "subnet", "port") and isinstance(row, dict)
-    }
-
-
 # A site's part
 
 
 def read_network(site: CloudSite, network_id: str) -> NetworkFact:
     """A network by its id; NotFoundInSite when it is gone."""
-    what = f"read network {network_id}"
-    return _network(read_one(site, what, lambda: site.network, f"/networks/{network_id}", "network"))
+    return _network(resources.read(site, "network", network_id))
 
 
 def set_mtu(site: CloudSite, network_id: str, mtu: int) -> None:
@@ -173,8 +161,7 @@ def set_pools(site: CloudSite, subnet_id: str, pools: tuple[tuple[str, str], ...
 
 def guests(site: CloudSite, network_id: str) -> list[str]:
     """Ports that keep a network from being removed, in words: neither remote ports nor those of DHCP."""
-    rows = read_all(site, "list ports", lambda: site.network, "/ports", "ports", network_id=network_id)
-    found = [fact(row, "", {}) for row in rows]
+    found = [fact(row, "", {}) for row in resources.list_all(site, "port", network_id=network_id)]
     return [f"{p.owner or 'port'} {p.id}" for p in found if not p.is_remote and p.owner != "network:dhcp"]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,12 +24,16 @@ from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, UnknownOutcome
 from multisite.clouds.quiesce import answer_within
-from multisite.clouds.resources import tokens
+from multisite.clouds.resources import Kind, tokens
+from multisite.clouds.resources.kinds import label
 from multisite.clouds.waiting import wait_gone, wait_until
 
 # Pinned, because the shape of the answers depends on it: 3.43 shows a backup's metadata; snapshots of
 # attached volumes need "force", which 3.66 and later refuse.
 _VERSION = "3.43"
+_BROKEN = ("error", "error_restoring", "error_extending", "error_managing")
+_DETACH_SECONDS = 60.0
+"""So long a volume may still be in use after its server is gone."""
 _REFUSALS = 5
 """So often a deletion may come at a wrong moment before its refusal counts."""
 
@@ -99,7 +104,7 @@ def snapshots_named(site: CloudSite, name: str, within: float) -> list[Snapshot]
 
 def snapshots_by_token(site: CloudSite, wanted: Collection[str]) -> list[Snapshot]:
     """The snapshots that carry exactly one of these tokens."""
-    return [_snapshot(row) for row in resources.every(site, "snapshot") if _token(row) in wanted]
+    return [_snapshot(row) for row in resources.list_all(site, "snapshot") if _token(row) in wanted]
 
 
 def delete_snapshot(site: CloudSite, snapshot_id: str, timeout: float = 300) -> None:
@@ -107,7 +112,7 @@ def delete_snapshot(site: CloudSite, snapshot_id: str, timeout: float = 300) -> 
 
     Raises Failed, TimedOut, and what ``call`` raises.
     """
-    _delete(site, "snapshot", f"/snapshots/{snapshot_id}", timeout)
+    delete(site, "snapshot", snapshot_id, timeout)
 
 
 def consistent_group(site: CloudSite, volume_ids: Collection[str]) -> str | None:
@@ -117,7 +122,7 @@ def consistent_group(site: CloudSite, volume_ids: Collection[str]) -> str | None
     """
     what = "read the volumes' groups"
     wanted = set(volume_ids)
-    rows = resources.every(site, "volume")
+    rows = resources.list_all(site, "volume")
     groups = {row.get("group_id") for row in rows if row["id"] in wanted}
     if len(groups) != 1 or None in groups:
         return None
@@ -148,31 +153,31 @@ def create_group_snapshot(
 
 def group_snapshots_by_token(site: CloudSite, wanted: Collection[str]) -> list[GroupSnapshot]:
     """The group snapshots that carry exactly one of these tokens; empty where Cinder has no groups."""
-    rows = resources.every(site, "group_snapshot")
+    rows = resources.list_all(site, "group_snapshot")
     found = [row for row in rows if row.get("description") in wanted]
     return [GroupSnapshot(row["id"], row["group_id"], row["status"]) for row in found]
 
 
 def delete_group_snapshot(site: CloudSite, group_snapshot_id: str, timeout: float = 300) -> None:
     """Delete a group snapshot with its snapshots and wait until it is gone; harmless when it is."""
-    _delete(site, "group_snapshot", f"/group_snapshots/{group_snapshot_id}", timeout)
+    delete(site, "group_snapshot", group_snapshot_id, timeout)
 
 
 def backups(site: CloudSite) -> list[Backup]:
     """All backups of our project, of every volume, by one list."""
-    return [_backup(row) for row in resources.every(site, "backup")]
+    return [_backup(row) for row in resources.list_all(site, "backup")]
 
 
 def backups_by_token(site: CloudSite, token: str) -> list[Backup]:
     """The backups that carry exactly this token."""
-    return [_backup(row) for row in resources.every(site, "backup") if _token(row) == token]
+    return [_backup(row) for row in resources.list_all(site, "backup") if _token(row) == token]
 
 
 def backups_of_jobs(site: CloudSite, jobs: Iterable[str]) -> list[Backup]:
     """The backups that any step of these jobs asked for."""
     prefixes = tuple(tokens.job_prefix(job) for job in jobs)
     return [
-        _backup(row) for row in resources.every(site, "backup") if (_token(row) or "").startswith(prefixes)
+        _backup(row) for row in resources.list_all(site, "backup") if (_token(row) or "").startswith(prefixes)
     ]
 
 
@@ -255,45 +260,48 @@ def delete_backup(site: CloudSite, backup_id: str, timeout: float = 600) -> None
     One that is still being made is stopped where our role and the driver allow it (os-force_delete),
     waited for otherwise.  Raises Refused while another backup builds on it.
     """
-    path = f"/backups/{backup_id}"
+    path = f"/backups/{backup_id}/action"
     try:
         if get_backup(site, backup_id).status == "creating":
             what, body = f"stop backup {backup_id}", {"os-force_delete": None}
-            call(site, what, lambda: site.volume.post(f"{path}/action", json=body, microversion=_VERSION))
+            call(site, what, lambda: site.volume.post(path, json=body, microversion=_VERSION))
     except NotFoundInSite:
         return
     except (Refused, UnknownOutcome) as error:
         LOG.info("backup %s has to be waited for: %s", backup_id, error)
-    _delete(site, "backup", path, timeout)
+    delete(site, "backup", backup_id, timeout)
 
 
-def _delete(site: CloudSite, noun: str, path: str, timeout: float) -> None:
-    """DELETE as often as it takes, until the thing is gone.
+def delete(site: CloudSite, kind: Kind, resource_id: str, timeout: float) -> None:
+    """DELETE a thing of Cinder as often as it takes, until it is gone; harmless when it is.
 
     Cinder accepts the request for a snapshot that a clone or backup still reads, finds it busy and shows
-    it as "available" again (``VolumeManager.delete_snapshot``); what is being made or read is not
-    deletable yet.
+    it as "available" again (``VolumeManager.delete_snapshot``); what is being made, read or detached is not
+    deletable yet.  Raises Failed (the deletion failed, or a volume stays in use), TimedOut, and what ``call`` raises.
     """
-    what = f"delete {noun.replace('_', ' ')} {path.rpartition('/')[2]}"
+    what, begun = f"delete {label(kind)} {resource_id}", time.monotonic()
     asked_before = asked = False
     refused = 0
 
     def look_and_ask() -> Any:
         nonlocal asked_before, asked, refused
-        thing = _get(site, what, path)[noun]
+        row = resources.read(site, kind, resource_id)
         asked_before = asked
-        if thing["status"] == "available" or (thing["status"] == "error" and not asked):
+        if row["status"] == "available" or (row["status"] in _BROKEN and not asked):
             try:
-                call(site, what, lambda: site.volume.delete(path, microversion=_VERSION), idempotent=True)
+                resources.delete_one(site, kind, resource_id)
                 asked = True
             except Refused as error:
                 refused += 1
                 if error.site_status not in (400, 409) or refused == _REFUSALS:
                     raise
-        return thing
+        return row
 
-    def failed(thing: Any) -> bool:
-        return thing["status"] == "error_deleting" or (thing["status"] == "error" and asked_before)
+    def failed(row: Any) -> bool:
+        stays_in_use = row["status"] == "in-use" and time.monotonic() > begun + _DETACH_SECONDS
+        return (
+            row["status"] == "error_deleting" or (row["status"] in _BROKEN and asked_before) or stays_in_use
+        )
 
     wait_gone(look_and_ask, timeout=timeout, what=what, failed=failed, site=site.name)
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from multisite.clouds import addresses, resources, stretched
 from multisite.clouds.addresses import Changed, FloatingIp
-from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Failed, Unsupported
 
@@ -29,10 +28,8 @@ def call_in(site: CloudSite, token: str, network_id: str, member_port: str) -> F
     Unsupported where it would show nothing, and what ``call`` raises (a quota, an exhausted pool).
     """
     dismiss(site, token)
-    what, path = f"read port {member_port}", f"/ports/{member_port}"
-    member = read_one(site, what, lambda: site.network, path, "port")
-    interfaces = {"network_id": member["network_id"], "device_owner": _DISTRIBUTED}
-    if read_all(site, "list router interfaces", lambda: site.network, "/ports", "ports", **interfaces):
+    member = resources.read(site, "port", member_port)
+    if resources.list_all(site, "port", network_id=member["network_id"], device_owner=_DISTRIBUTED):
         raise Unsupported(site.name, "call a witness", "the member's router is distributed")
     if not member["fixed_ips"]:
         raise Unsupported(site.name, "call a witness", f"port {member_port} has no address any more")
@@ -47,7 +44,7 @@ def call_in(site: CloudSite, token: str, network_id: str, member_port: str) -> F
             return addresses.associate(site, seen, str(port["id"]), NAME)
         except Changed:
             seen = addresses.read(site, seen.id)
-    said = "it is changed by somebody all the time"
+    said = f"modified concurrently {_SWAPS} times: stop the other writer and retry"
     raise Failed(site.name, f"associate floating IP {seen.id}", said, state=seen.status, seconds=0.0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from multisite.clouds import build, quiesce, resources, restore, volumes
-from multisite.clouds.errors import Failed
+from multisite.clouds.errors import Failed, NotFoundInSite
 from multisite.clouds.resources import tokens
 from multisite.domain.manifest import FlavorRecord
 from multisite_lab.guest import console
@@ -72,7 +72,8 @@ def a_member_may_not_carry_records(pair: Pair) -> None:
 def a_record_is_imported_once_and_keeps_its_id(pair: Pair) -> None:
     backup = pair.backup(pair.snapshot(pair.volume()), incremental=False)
     record = volumes.export_record(pair.one, backup.id)
-    assert restore.missing_records(pair.two, [backup.id]) == [backup.id]
+    with pytest.raises(NotFoundInSite):
+        volumes.get_backup(pair.two, backup.id)
     assert restore.import_record(pair.two, backup.id, record, 60) is True
     pair.later(volumes.delete_backup, pair.two, backup.id, 120)
     assert restore.import_record(pair.two, backup.id, record, 60) is False

@@ -12,7 +12,7 @@ from typing import Any
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, Refused
-from multisite.clouds.resources import Found, Kind, find_of_job, read, seal
+from multisite.clouds.resources import Found, Kind, find_of_job, read, tag_and_describe
 from multisite.clouds.resources.tokens import mark, named
 from multisite.clouds.waiting import volume_messages, wait_gone, wait_until
 
@@ -48,7 +48,7 @@ class Maker:
         token = self.thing.token(kind, name)
         shown = {"name": f"{name}"} | fields
         made = call(self.site, f"create {kind} {name}", create, **mark(kind, token, shown))
-        seal(self.site, kind, read(self.site, kind, made.id), token, f"for {name}")
+        tag_and_describe(self.site, kind, read(self.site, kind, made.id), token, f"for {name}")
         self.thing.ids[name] = made.id
         return str(made.id)
 

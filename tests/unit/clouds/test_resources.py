@@ -10,7 +10,16 @@ import pytest
 from multisite.clouds import call
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import Failed, SiteError, UnknownOutcome, Unreachable
-from multisite.clouds.resources import KINDS, Kind, ensure, find, find_of_job, lifecycle, remove, seal
+from multisite.clouds.resources import (
+    KINDS,
+    Kind,
+    ensure,
+    find,
+    find_of_job,
+    lifecycle,
+    remove,
+    tag_and_describe,
+)
 from multisite.clouds.resources.left import left_by_job
 from multisite.clouds.resources.tokens import checked, mark, named
 
@@ -124,15 +133,15 @@ def test_seal_keeps_other_tags_and_gives_the_description(fake: FakeCloud, site: 
     shown = {"id": "n1", "tags": ["mine"], "description": TOKEN}
     fake.json("PUT", "network", "/networks/n1/tags", {"tags": []})
     fake.json("PUT", "network", "/networks/n1", {"network": {}})
-    seal(site, "network", shown, TOKEN, "office")
+    tag_and_describe(site, "network", shown, TOKEN, "office")
     assert fake.sent("PUT", "/networks/n1/tags")[0].json() == {"tags": ["mine", TOKEN]}
     assert fake.sent("PUT", "/networks/n1")[0].json() == {"network": {"description": "office"}}
 
 
 def test_seal_twice_changes_nothing(fake: FakeCloud, site: CloudSite) -> None:
     shown = {"id": "g1", "tags": [TOKEN], "description": "office"}
-    seal(site, "security_group", shown, TOKEN, "office")
-    seal(site, "server", {"id": "s1"}, TOKEN)
+    tag_and_describe(site, "security_group", shown, TOKEN, "office")
+    tag_and_describe(site, "server", {"id": "s1"}, TOKEN)
     assert not [r for r in fake.mock.request_history if r.method == "PUT"]
 
 

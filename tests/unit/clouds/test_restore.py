@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import restore
+from multisite.clouds import restore, volumes
 from multisite.clouds.errors import Failed, Refused, TimedOut, UnknownOutcome
 from multisite.clouds.resources import lifecycle
 from multisite.clouds.restore import (
@@ -184,7 +184,7 @@ class TestRemove:
     def test_what_is_attached_elsewhere_is_said(
         self, target: FakeTarget, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(restore, "_DETACH_SECONDS", 0.0)
+        monkeypatch.setattr(volumes, "_DETACH_SECONDS", 0.0)
         volume(target, "in-use")
         with pytest.raises(Failed, match="in-use"):
             remove_volume(target.as_site(), "v1")

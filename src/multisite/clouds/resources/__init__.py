@@ -6,15 +6,15 @@ from multisite.clouds.resources.lifecycle import (
     create,
     delete_one,
     ensure,
-    every,
     find,
     find_of_job,
+    list_all,
     look_again,
     read,
     remove,
     rows,
-    seal,
     tag,
+    tag_and_describe,
 )
 
 __all__ = [
@@ -26,13 +26,13 @@ __all__ = [
     "create",
     "delete_one",
     "ensure",
-    "every",
     "find",
     "find_of_job",
+    "list_all",
     "look_again",
     "read",
     "remove",
     "rows",
-    "seal",
     "tag",
+    "tag_and_describe",
 ]

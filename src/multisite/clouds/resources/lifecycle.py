@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from multisite.clouds.call import call, network_extensions, read_all, read_one
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import Failed, NotFoundInSite, UnknownOutcome, Unreachable, Unsupported
+from multisite.clouds.errors import Failed, HiddenInSite, NotFoundInSite, UnknownOutcome, Unsupported
 from multisite.clouds.resources import tokens
 from multisite.clouds.resources.kinds import KINDS, Kind, TokenPlace, label
 
@@ -44,11 +44,11 @@ def rows(site: CloudSite, kind: Kind, token: str) -> list[Row]:
         by_id = {
             row["id"]: row
             for filters in ({"tags": token}, {"description": token})
-            for row in every(site, kind, **filters)
+            for row in list_all(site, kind, **filters)
         }
         listed = list(by_id.values())
     else:
-        listed = every(site, kind)
+        listed = list_all(site, kind)
     return [row for row in listed if tokens.carries(kind, row, token)]
 
 
@@ -65,7 +65,7 @@ def find_of_job(site: CloudSite, job_id: str, kinds: tuple[Kind, ...] = tuple(KI
     found: list[Found] = []
     for kind in kinds:
         try:
-            listed = every(site, kind)
+            listed = list_all(site, kind)
         except Unsupported:
             continue
         prefix = tokens.job_prefix(job_id)
@@ -73,7 +73,7 @@ def find_of_job(site: CloudSite, job_id: str, kinds: tuple[Kind, ...] = tuple(KI
     return found
 
 
-def every(site: CloudSite, kind: Kind, **filters: str) -> list[Row]:
+def list_all(site: CloudSite, kind: Kind, **filters: Any) -> list[Row]:
     """All of a kind that our credentials list, and the service's own ``filters`` let through."""
     row = KINDS[kind]
     version, query = row.listed_at or row.microversion, {**row.filters, **filters}
@@ -82,10 +82,7 @@ def every(site: CloudSite, kind: Kind, **filters: str) -> list[Row]:
             site, f"list {label(kind)}s", lambda: getattr(site, row.service), row.path + row.listing, row.keys,
             microversion=version, **query,
         )  # fmt: skip
-    except (
-        NotFoundInSite,
-        Unreachable,
-    ) as error:  # Neutron's 404 hides what it means, see classification._hidden
+    except (NotFoundInSite, HiddenInSite) as error:
         missing = row.extension is not None and row.extension not in network_extensions(site)
         if missing or (row.optional and isinstance(error, NotFoundInSite)):
             return []
@@ -127,7 +124,7 @@ def ensure(
         return create(site, kind, {KINDS[kind].key: tokens.mark(kind, token, fields), **(beside or {})})
 
     row = (None if fresh else known()) or look_again(make, known)
-    seal(site, kind, row, token, description)
+    tag_and_describe(site, kind, row, token, description)
     return row
 
 
@@ -135,7 +132,9 @@ def _known(site: CloudSite, kind: Kind, token: str, usable: Callable[[Row], bool
     return next(filter(usable, rows(site, kind, token)), None)
 
 
-def seal(site: CloudSite, kind: Kind, row: Mapping[str, Any], token: str, description: str = "") -> None:
+def tag_and_describe(
+    site: CloudSite, kind: Kind, row: Mapping[str, Any], token: str, description: str = ""
+) -> None:
     """Tag a resource of Neutron that has its token in the description, and give it its own description.
 
     ``row`` as Neutron shows it.  Idempotent; does nothing for other kinds.  Tags it has already are kept.
