@@ -13,7 +13,7 @@ from typing import Any
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, Unsupported
-from multisite.clouds.facts import SERVERS, read_servers
+from multisite.clouds.facts.application import SERVERS, read_servers
 from multisite.clouds.projects import project_in
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound

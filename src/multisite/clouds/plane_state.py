@@ -14,7 +14,7 @@ from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.planes import AUTOMATIC
-from multisite.clouds.projects import seeing
+from multisite.clouds.projects import require_visible
 from multisite.clouds.resources import Kind
 from multisite.domain.plane_drift import Holder, NetworkSeen, PlaneSiteState, RouterSeen, SubnetSeen
 from multisite.domain.planes import MadeAt
@@ -33,8 +33,8 @@ SNAT = "network:router_centralized_snat"
 
 
 def read_state(site: CloudSite, name: str, made: MadeAt) -> PlaneSiteState:
-    """``name``: of everything made.  A look is complete or none at all: raises what ``call`` and ``seeing`` raise."""
-    network = _by_id(seeing(site, made.project_id), "network", made.network_id)
+    """``name``: of everything made.  Complete, or it raises what ``call`` and ``require_visible`` raise."""
+    network = _by_id(require_visible(site, made.project_id), "network", made.network_id)
     subnets: list[Row] = []
     ports: list[Row] = []
     if network is not None:

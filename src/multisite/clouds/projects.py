@@ -37,7 +37,7 @@ def project_in(cloud: CloudSite, caller: Caller) -> str:
     return str(found[0]["id"])
 
 
-def seeing(cloud: CloudSite, project_id: str | None) -> CloudSite:
+def require_visible(cloud: CloudSite, project_id: str | None) -> CloudSite:
     """The same site, if our credentials there see what is of that project; None: its project was not noted.
 
     Neutron answers 404 for what is of another project, as for what is gone (policy ``rule:admin_or_owner``): only

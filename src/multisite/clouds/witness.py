@@ -21,18 +21,18 @@ _DISTRIBUTED = "network:router_interface_distributed"
 _SWAPS = 4
 
 
-def call_in(site: CloudSite, token: str, network_id: str, member_port: str) -> FloatingIp:
+def create(site: CloudSite, token: str, network_id: str, member_port: str) -> FloatingIp:
     """A new witness behind the router of the member's port, in external network ``network_id``; an old one goes first.
 
-    It takes one port of the member's network and one address of the external one until ``dismiss``.  Raises
+    It takes one port of the member's network and one address of the external one until ``remove``.  Raises
     Unsupported where it would show nothing, and what ``call`` raises (a quota, an exhausted pool).
     """
-    dismiss(site, token)
+    remove(site, token)
     member = resources.read(site, "port", member_port)
     if resources.list_all(site, "port", network_id=member["network_id"], device_owner=_DISTRIBUTED):
-        raise Unsupported(site.name, "call a witness", "the member's router is distributed")
+        raise Unsupported(site.name, "create a witness", "the member's router is distributed")
     if not member["fixed_ips"]:
-        raise Unsupported(site.name, "call a witness", f"port {member_port} has no address any more")
+        raise Unsupported(site.name, "create a witness", f"port {member_port} has no address any more")
     fields = {
         "name": NAME, "network_id": member["network_id"], "security_groups": [],
         "fixed_ips": [{"subnet_id": member["fixed_ips"][0]["subnet_id"]}],
@@ -48,7 +48,7 @@ def call_in(site: CloudSite, token: str, network_id: str, member_port: str) -> F
     raise Failed(site.name, f"associate floating IP {seen.id}", said, state=seen.status, seconds=0.0)
 
 
-def dismiss(site: CloudSite, token: str) -> None:
+def remove(site: CloudSite, token: str) -> None:
     """Nothing is left of the witness of this token; none was there is as good."""
     resources.remove(site, "floating_ip", token)
     stretched.remove(site, "port", token, None)

@@ -13,7 +13,7 @@ from multisite.clouds.call import call
 from multisite.clouds.capabilities import discover
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite
-from multisite.clouds.facts import read_application
+from multisite.clouds.facts.application import read_application
 from multisite.clouds.resources import KINDS, Kind, find, find_of_job
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import restore, volumes
+from multisite.clouds import volumes
 from multisite.clouds.errors import Failed, Refused, TimedOut, UnknownOutcome
 from multisite.clouds.resources import lifecycle
 from multisite.clouds.restore import (

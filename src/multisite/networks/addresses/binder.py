@@ -155,13 +155,13 @@ class AddressBinder:
         said = f"{site}: the L3 agent does not say that {address.address} has gone"
         ctx.event(f"{said}: another floating IP behind the same router is to show it", site=site)
         try:
-            called = witness.call_in(cloud, token, member.network_id, member.port_id)
+            called = witness.create(cloud, token, member.network_id, member.port_id)
             return self._up(cloud, called, end)
         except SiteError as error:
             ctx.event(f"{site}: it cannot be shown: {error}", site=site)
             return False
         finally:
-            witness.dismiss(cloud, token)
+            witness.remove(cloud, token)
 
     def _up(self, cloud: CloudSite, called: FloatingIp, end: float) -> bool:
         seen = wait_until(
@@ -174,7 +174,7 @@ class AddressBinder:
 
     def tidy(self, address: MovingAddress, site: str) -> None:
         """A run that died may have left its witness."""
-        witness.dismiss(self.reader.open(address, site), _witness_of(address))
+        witness.remove(self.reader.open(address, site), _witness_of(address))
 
 
 def _witness_of(address: MovingAddress) -> str:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from multisite.clouds import planes, resources, routers, stretched
 from multisite.clouds.connect import CloudSite, Sites
-from multisite.clouds.projects import seeing
+from multisite.clouds.projects import require_visible
 from multisite.clouds.resources import Kind
 from multisite.clouds.resources.left import left_by_job
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
@@ -153,7 +153,7 @@ class Realizing:
                 "more: `application plane remove` takes away what is left of it"
             )
         for site, made in known.made.items():
-            cloud = seeing(self.opens.open(site, for_project=ctx.project_id), made.project_id)
+            cloud = require_visible(self.opens.open(site, for_project=ctx.project_id), made.project_id)
             if inside := planes.guests(cloud, made.network_id, made.router_id):
                 raise StepFailed(
                     f"network {self.name} is in use at {site}: {', '.join(inside[:10])}; remove them, then remove the "
@@ -182,7 +182,7 @@ class Realizing:
 
     def _seen(self, part: Part, ctx: StepContext) -> CloudSite:
         """For an undo: what our credentials do not see is not gone."""
-        return seeing(self.opens.open(part.site, for_project=ctx.project_id), part.project_id)
+        return require_visible(self.opens.open(part.site, for_project=ctx.project_id), part.project_id)
 
     def _gone(self, part: Part, kind: Kind) -> Callable[[StepContext, Json | None], None]:
         def undo(ctx: StepContext, result: Json | None) -> None:

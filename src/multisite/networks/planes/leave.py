@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from multisite.clouds import planes, resources, stretched
 from multisite.clouds.connect import CloudSite, Sites
-from multisite.clouds.projects import seeing
+from multisite.clouds.projects import require_visible
 from multisite.domain.planes import OrphanedResources, PlaneRecord, PlaneState
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.outcome import Outcome, Row
@@ -63,7 +63,7 @@ def job_kind(rows: PlaneRepository, opens: Sites) -> JobKind:
 
 
 def inside(cloud: CloudSite, part: OrphanedResources) -> list[str]:
-    """The guests in what there is of it, in words; raises what ``call`` and ``seeing`` raise."""
+    """The guests in what there is of it, in words; raises what ``call`` and ``require_visible`` raise."""
     cloud = _seen(cloud, part)
     network, router = _known(cloud, part, "network"), _known(cloud, part, "router")
     return [] if network is None else planes.guests(cloud, network, router)
@@ -83,7 +83,7 @@ def take_away(cloud: CloudSite, part: OrphanedResources, *, late: bool) -> None:
 
 
 def _seen(cloud: CloudSite, part: OrphanedResources) -> CloudSite:
-    return seeing(cloud, part.made.project_id if part.made else None)
+    return require_visible(cloud, part.made.project_id if part.made else None)
 
 
 def _known(cloud: CloudSite, part: OrphanedResources, kind: Literal["network", "router"]) -> str | None:

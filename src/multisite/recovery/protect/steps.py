@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.facts import ApplicationFacts
+from multisite.clouds.facts.application import ApplicationFacts
 from multisite.domain.errors import NotFound
 from multisite.domain.manifest import FORMAT, Manifest, SourceSite
 from multisite.jobs.model import Json, Step, StepContext, StepFailed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from multisite.clouds import quiesce
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Unsupported
-from multisite.clouds.facts import ApplicationFacts, read_application
+from multisite.clouds.facts.application import ApplicationFacts, read_application
 from multisite.domain.model import Application, Member
 
 

@@ -9,9 +9,8 @@ import pytest
 
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError, Unsupported
-from multisite.clouds.facts import read_application
-
-from .conftest import FakeCloud
+from multisite.clouds.facts.application import read_application
+from tests.unit.clouds.conftest import FakeCloud
 
 MAC = "fa:16:3e:00:00:0{}"
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from multisite.clouds import facts_network, resources
+from multisite.clouds import resources
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
-from multisite.clouds.facts_network import Row
+from multisite.clouds.facts import network as facts_network
+from multisite.clouds.facts.network import Row
 from multisite.clouds.resources.tokens import KEY as TOKEN_KEY
 from multisite.domain.manifest import (
     FlavorRecord,
