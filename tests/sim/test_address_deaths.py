@@ -95,7 +95,8 @@ def test_a_move_from_a_lost_site_that_comes_back(here: AddressSetup) -> None:
         sites.reverse()
         return died
 
-    assert every_death(lost_and_back) > 20, "few boundaries: the deaths are not where they should be"
+    # the end of a job and its address are one change: fewer boundaries than of the others
+    assert every_death(lost_and_back) > 15, "few boundaries: the deaths are not where they should be"
 
 
 def test_a_site_that_lost_its_power(here: AddressSetup) -> None:

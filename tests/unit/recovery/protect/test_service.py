@@ -135,10 +135,10 @@ def test_create_remembers_the_decision(house):
         ({"options": {"full_every": 0}}, "options.full_every"),
         ({"options": {"snapshot_gap_seconds": -1}}, "options.snapshot_gap_seconds"),
         ({"options": {"snapshot_gap_seconds": 6}}, "options.snapshot_gap_seconds"),
-        ({"options": {"console_mark": "("}}, "options.console_mark: not a regular expression"),
+        ({"options": {"console_mark": "("}}, "options.console_mark: '(' is not a regular expression"),
         (
             {"options": {"color": "red"}},
-            "options.color: consistent-backup has no such option; it has: freeze_",
+            "options.color: there is no such option of consistent-backup; there are: freeze_",
         ),
         ({"target_site": "s1"}, "target_site: 's1' is the site the application runs in"),
         ({"method": "magic"}, "method: 'magic' is not known; there are: consistent-backup"),
@@ -165,7 +165,9 @@ def test_another_method_has_options_of_its_own(tmp_path, cloud):
         made = house.service.create(ANN, "demo", "other", options={"copies": 3})
         assert house.service.get(ANN, made.id).options == {"copies": 3}
         assert house.service.create(ANN, "demo", "other").options == {"copies": 2}
-        with pytest.raises(Invalid, match=r"options\.full_every: other has no such option; it has: copies"):
+        with pytest.raises(
+            Invalid, match=r"options\.full_every: there is no such option of other; there are: copies"
+        ):
             house.service.create(ANN, "demo", "other", options={"full_every": 2})
     finally:
         house.close()
