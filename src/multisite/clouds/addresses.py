@@ -12,9 +12,10 @@ association it becomes ACTIVE when the agent has configured it and sent gratuito
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from multisite.clouds import resources
 from multisite.clouds.call import call, network_extensions
@@ -30,10 +31,22 @@ from multisite.clouds.resources.tokens import checked
 
 Row = dict[str, Any]
 IF_MATCH = "revision-if-match"
+TRIES = 8
+"""Of a change while others modify the same thing at the same time (HTTP 412)."""
+CONCURRENT = f"modified concurrently {TRIES} times: stop the other writer and retry"
+T = TypeVar("T")
 
 
 class Changed(Exception):
     """Somebody changed it since it was read: look again."""
+
+
+def until_unchanged(attempt: Callable[[], T]) -> T:
+    """``attempt`` reads, decides and writes; raising Changed, it is made again.  Raises Changed after ``TRIES``."""
+    for _ in range(TRIES - 1):
+        with suppress(Changed):
+            return attempt()
+    return attempt()
 
 
 @dataclass(frozen=True)
@@ -158,22 +171,16 @@ def reserve(
 
 def _described(site: CloudSite, floating_ip_id: str, token: str, description: str) -> FloatingIp:
     """Give it its own description instead of the token; one it has already is left alone."""
-    for _ in range(8):
+
+    def attempt() -> FloatingIp:
         seen = read(site, floating_ip_id)
-        if seen.description != token:
-            return seen
-        try:
-            return _change(site, seen, {"description": description})
-        except Changed:
-            continue
-    what = f"describe floating IP {floating_ip_id}"
-    raise Failed(
-        site.name,
-        what,
-        "modified concurrently 8 times: stop the other writer and retry",
-        state=None,
-        seconds=0.0,
-    )
+        return seen if seen.description != token else _change(site, seen, {"description": description})
+
+    try:
+        return until_unchanged(attempt)
+    except Changed as error:
+        what = f"describe floating IP {floating_ip_id}"
+        raise Failed(site.name, what, CONCURRENT, state=None, seconds=0.0) from error
 
 
 def associate(site: CloudSite, seen: FloatingIp, port_id: str, description: str) -> FloatingIp:
@@ -194,18 +201,28 @@ def describe(site: CloudSite, seen: FloatingIp, description: str) -> FloatingIp:
     return _change(site, seen, {"description": description})
 
 
+def set_groups(site: CloudSite, seen: PortView, groups: Iterable[str]) -> None:
+    """The security groups of a port.  Raises Changed."""
+    body = {"port": {"security_groups": sorted(groups)}}
+    _put(site, f"set the groups of port {seen.id}", f"/ports/{seen.id}", body, seen.revision)
+
+
 def _change(site: CloudSite, seen: FloatingIp, fields: Row) -> FloatingIp:
+    what, body = f"change floating IP {seen.address}", {"floatingip": fields}
+    return _view(_put(site, what, f"/floatingips/{seen.id}", body, seen.revision)["floatingip"])
+
+
+def _put(site: CloudSite, what: str, path: str, body: Row, revision: int) -> Row:
     """PUT if it is still as it was seen.  A repeated request whose first was carried out is refused: Changed too."""
-    what, path = f"change floating IP {seen.address}", f"/floatingips/{seen.id}"
-    headers = {"If-Match": f"revision_number={seen.revision}"}
-    body = {"floatingip": fields}
+    headers = {"If-Match": f"revision_number={revision}"}
     try:
         answer = call(site, what, lambda: site.network.put(path, json=body, headers=headers), idempotent=True)
     except Refused as error:
         if error.site_status == 412:
             raise Changed(f"{what}: it was changed meanwhile") from error
         raise
-    return _view(answer.json()["floatingip"])
+    shown: Row = answer.json()
+    return shown
 
 
 def _view(row: Mapping[str, Any]) -> FloatingIp:

@@ -1,27 +1,19 @@
-"""Changing what others change too: read, decide, write if nothing changed in between; else the same again."""
+"""Changing in a step what others change too: read, decide, write if nothing changed in between; else the same again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from multisite.clouds.addresses import Changed
+from multisite.clouds.addresses import CONCURRENT, Changed, until_unchanged
 from multisite.jobs.model import StepFailed
 
 T = TypeVar("T")
 
-TRIES = 8
-"""Of a change while others modify the same thing at the same time (HTTP 412)."""
-
 
 def until_written(what: str, attempt: Callable[[], T]) -> T:
-    """``attempt`` reads, decides and writes, and raises Changed when somebody else was quicker.
-
-    StepFailed when that happens ``TRIES`` times; ``what`` names the thing and its site.
-    """
-    for _ in range(TRIES):
-        try:
-            return attempt()
-        except Changed:
-            continue
-    raise StepFailed(f"{what} was modified concurrently {TRIES} times: stop the other writer and retry")
+    """As ``clouds.addresses.until_unchanged``; StepFailed in the end.  ``what`` names the thing and its site."""
+    try:
+        return until_unchanged(attempt)
+    except Changed as error:
+        raise StepFailed(f"{what} was {CONCURRENT}") from error

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds import networks, resources
-from multisite.clouds.addresses import Changed
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite, Sites
-from multisite.clouds.errors import NotFoundInSite, Refused
+from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.waiting import wait_until
 from multisite.domain.findings import describe
 from multisite.domain.l3_path import EndState, L3Path, PathEnd, judge
@@ -143,15 +141,7 @@ class PathSteps:
                 raise StepFailed(
                     f"site {cloud.name}: port {port_id} has port security off: no rule would hold"
                 )
-            body = {"port": {"security_groups": sorted(groups)}}
-            headers = {"If-Match": f"revision_number={seen.revision}"}
-            send = partial(cloud.network.put, f"/ports/{port_id}", json=body, headers=headers)
-            try:
-                call(cloud, f"set the groups of port {port_id}", send, idempotent=True)
-            except Refused as error:
-                if error.site_status == 412:
-                    raise Changed from error
-                raise
+            neutron.set_groups(cloud, seen, groups)
 
         until_written(f"site {cloud.name}: port {port_id}", change)
 
