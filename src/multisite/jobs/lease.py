@@ -111,12 +111,6 @@ class Lease:
             self._ended.set()
             self._changed.notify_all()
 
-    def end(self) -> None:
-        """An orderly end: what this life had is free for others at once."""
-        self.lose()
-        with self._database.session() as session:
-            workers.retire(session, self.worker, only_expired=False)
-
     def _keep(self) -> None:
         while not self._ended.wait(HEARTBEAT):
             asked = boot_clock()
