@@ -36,14 +36,14 @@ def ask_all(
     sites: Iterable[str],
     question: Callable[[str], T],
     *,
-    seconds: Mapping[str, float] | None = None,
+    seconds: float | Mapping[str, float] = SECONDS,
     errors: tuple[type[MultisiteError], ...] = (SiteError,),
 ) -> Answers[T]:
     """``question`` is asked with each site's name, in a thread that keeps the fence and the work of the caller.
 
-    ``seconds``: for sites that get another time than ``SECONDS``.  ``errors``: what makes a site unknown; anything else
-    it raises is raised here.  A late site is TimedOut: its question goes on and its answer is not used, so ask
-    nothing that changes anything.
+    ``seconds``: for an answer; a mapping for those sites that get another time than ``SECONDS``.  ``errors``: what
+    makes a site unknown; anything else it raises is raised here.  A late site is TimedOut: its question goes on and
+    its answer is not used, so ask nothing that changes anything.
     """
     named = list(dict.fromkeys(sites))
     answers: Answers[T] = Answers({}, {})
@@ -52,11 +52,12 @@ def ask_all(
     threads = FencedThreads(min(AT_ONCE, len(named)), "ask-sites")
     caught: tuple[type[MultisiteError], ...] = (TimedOut, *errors)
     begun = time.monotonic()
+    limits = seconds if isinstance(seconds, Mapping) else dict.fromkeys(named, seconds)
     try:
         asked = {site: threads.submit(question, site) for site in named}
         for site, future in asked.items():
             try:
-                answers.known[site] = _within(future, site, begun, (seconds or {}).get(site, SECONDS))
+                answers.known[site] = _within(future, site, begun, limits.get(site, SECONDS))
             except caught as error:
                 answers.unknown[site] = error
     finally:

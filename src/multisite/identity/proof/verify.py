@@ -105,7 +105,7 @@ class _Proof:
         accepted = [site for site, pair in pairs.items() if pair.verdict == Verdict.ACCEPTED]
         refused = ask_all(
             accepted, lambda site: _refused(tried[site][0], token, begun, until),
-            seconds=dict.fromkeys(accepted, patience + CALL_SECONDS),
+            seconds=patience + CALL_SECONDS,
         )  # fmt: skip
         for site in accepted:
             seconds, why = refused.known.get(site), refused.reasons.get(site, "")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from multisite.clouds.ask import ask_all
 from multisite.identity.watchdog.database import ERRORS, message, session
 from multisite.identity.watchdog.settings import Master, Replica, Settings
 from multisite.identity.watchdog.status import MasterStatus, ReplicaStatus, position
 
+StatusT = TypeVar("StatusT")
 SECONDS = 15.0
 """For all of one database's answers, whose connection has limits of its own; a name may take longer to resolve."""
 
@@ -16,21 +18,29 @@ SECONDS = 15.0
 def replicas(settings: Settings) -> list[ReplicaStatus]:
     """Every replica of this site, in their order."""
     named = {replica.name: replica for replica in settings.replicas}
-    answers = ask_all(
-        named, lambda name: _replica(settings, named[name]), seconds=dict.fromkeys(named, SECONDS)
+    return _all(
+        named,
+        lambda name: _replica(settings, named[name]),
+        lambda name, why: ReplicaStatus(name, answers=False, error=why),
     )
-    late = {name: ReplicaStatus(name, answers=False, error=why) for name, why in answers.reasons.items()}
-    return [(answers.known | late)[name] for name in named]
 
 
 def masters(settings: Settings) -> list[MasterStatus]:
     """Every master, in their order."""
     named = {master.site: master for master in settings.masters}
-    answers = ask_all(
-        named, lambda name: _master(settings, named[name]), seconds=dict.fromkeys(named, SECONDS)
+    return _all(
+        named,
+        lambda name: _master(settings, named[name]),
+        lambda name, why: MasterStatus(name, primary=False, why=why),
     )
-    late = {name: MasterStatus(name, primary=False, why=why) for name, why in answers.reasons.items()}
-    return [(answers.known | late)[name] for name in named]
+
+
+def _all(
+    names: Iterable[str], question: Callable[[str], StatusT], late: Callable[[str, str], StatusT]
+) -> list[StatusT]:
+    answers = ask_all(names, question, seconds=SECONDS)
+    found = answers.known | {name: late(name, why) for name, why in answers.reasons.items()}
+    return [found[name] for name in names]
 
 
 def _replica(settings: Settings, replica: Replica) -> ReplicaStatus:
