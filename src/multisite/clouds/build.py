@@ -77,14 +77,15 @@ def ensure_flavor(
 def ensure_keypair(site: CloudSite, record: KeypairRecord, name: str) -> str:
     """Find or make a key pair; returns its name.  ConflictInSite when the name holds another public key."""
     what = f"create key pair {name}"
-    if (found := _keypair(site, name)) is None:
+    if (found := resources.read_or_none(site, "keypair", name)) is None:
         body = {"keypair": {"name": name, "public_key": record.public_key, "type": record.type}}
         try:
             found = resources.look_again(
-                lambda: resources.create(site, "keypair", body, what), lambda: _keypair(site, name)
+                lambda: resources.create(site, "keypair", body, what),
+                lambda: resources.read_or_none(site, "keypair", name),
             )
         except ConflictInSite:
-            if (found := _keypair(site, name)) is None:
+            if (found := resources.read_or_none(site, "keypair", name)) is None:
                 raise
     if found["public_key"].split()[:2] != record.public_key.split()[:2]:
         raise ConflictInSite(
@@ -258,16 +259,9 @@ def flavor_users(site: CloudSite, flavor_id: str, *, besides: str | None = None)
 
 def remove_keypair(site: CloudSite, record: KeypairRecord, name: str) -> None:
     """Delete a key pair if it holds this public key; harmless when it is gone.  Another one is not touched."""
-    found = _keypair(site, name)
+    found = resources.read_or_none(site, "keypair", name)
     if found is not None and found["public_key"].split()[:2] == record.public_key.split()[:2]:
         resources.delete_one(site, "keypair", name)
-
-
-def _keypair(site: CloudSite, name: str) -> Row | None:
-    try:
-        return resources.read(site, "keypair", name)
-    except NotFoundInSite:
-        return None
 
 
 def _shown_state(row: Row) -> str:

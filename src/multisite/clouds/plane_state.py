@@ -12,7 +12,6 @@ from typing import Any
 from multisite.clouds import resources
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.planes import AUTOMATIC
 from multisite.clouds.projects import require_visible
 from multisite.clouds.resources import Kind
@@ -34,14 +33,14 @@ SNAT = "network:router_centralized_snat"
 
 def read_state(site: CloudSite, name: str, made: MadeAt) -> PlaneSiteState:
     """``name``: of everything made.  Complete, or it raises what ``call`` and ``require_visible`` raise."""
-    network = _by_id(require_visible(site, made.project_id), "network", made.network_id)
+    network = resources.read_or_none(require_visible(site, made.project_id), "network", made.network_id)
     subnets: list[Row] = []
     ports: list[Row] = []
     if network is not None:
         subnets = resources.list_all(site, "subnet", network_id=made.network_id)
         ports = resources.list_all(site, "port", network_id=made.network_id)
     subnet = next((row for row in subnets if row["id"] == made.subnet_id), None)
-    router = _by_id(site, "router", made.router_id) if made.router_id else None
+    router = resources.read_or_none(site, "router", made.router_id) if made.router_id else None
     at = [
         address for row in ports if _is_of(row, made.router_id) for address in _addresses(row, made.subnet_id)
     ]
@@ -84,13 +83,6 @@ def set_external_gateway(site: CloudSite, router_id: str, network_id: str) -> No
 
 def _put(site: CloudSite, what: str, kind: str, id: str, fields: Row) -> None:
     call(site, what, lambda: site.network.put(f"/{kind}s/{id}", json={kind: fields}), idempotent=True)
-
-
-def _by_id(site: CloudSite, kind: Kind, id: str) -> Row | None:
-    try:
-        return resources.read(site, kind, id)
-    except NotFoundInSite:
-        return None
 
 
 def _others(site: CloudSite, kind: Kind, name: str, made: MadeAt) -> tuple[str, ...]:

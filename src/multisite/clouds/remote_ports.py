@@ -16,7 +16,6 @@ from typing import Any
 from multisite.clouds import resources
 from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.resources import tokens
 from multisite.domain.stretched import REMOTE_OWNER, PortFact, SitePorts
 
@@ -112,10 +111,8 @@ def _of_site(row: Mapping[str, Any], network: str) -> tuple[str, bool]:
 
 def exists(site: CloudSite, port_id: str, network: str, groups: Mapping[str, str]) -> PortFact | None:
     """A port by its id; None only when the site said that there is no such port."""
-    try:
-        return fact(resources.read(site, "port", port_id), network, groups)
-    except NotFoundInSite:
-        return None
+    row = resources.read_or_none(site, "port", port_id)
+    return None if row is None else fact(row, network, groups)
 
 
 def create(site: CloudSite, network_id: str, token: str, fields: Mapping[str, Any], *, tags: bool) -> Row:

@@ -25,17 +25,15 @@ from multisite.clouds import resources, volumes
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import (
-    NotFoundInSite,
     Refused,
     UnknownOutcome,
 )
 from multisite.clouds.resources import tokens
+from multisite.clouds.resources.kinds import CINDER_VERSION
 from multisite.clouds.waiting import volume_messages, wait_until
 
 Row = dict[str, Any]
 
-# Pinned, because the shape of the answers depends on it: 3.43 shows a backup's metadata.
-_VERSION = "3.43"
 SOURCE_BACKUP = "src_backup_id"
 _RESTORING = "restoring-backup"
 _ENDED_BADLY = ("error", "error_restoring")
@@ -63,7 +61,7 @@ def import_record(site: CloudSite, backup_id: str, record: Mapping[str, str], ti
     ``timeout``: seconds until Cinder has read the record.  Raises Failed when it ends in error, TimedOut, and
     what ``call`` raises (importing is for administrators).
     """
-    known = _backup(site, backup_id)
+    known = resources.read_or_none(site, "backup", backup_id)
     if known is None:
         what = f"import backup record {backup_id}"
         try:
@@ -74,7 +72,7 @@ def import_record(site: CloudSite, backup_id: str, record: Mapping[str, str], ti
             if "already exists" not in error.message:
                 raise
     wait_until(
-        lambda: _must_be_known(site, backup_id),
+        lambda: resources.read(site, "backup", backup_id),
         done=("available", "restoring"),
         failed=("error", "deleting", "error_deleting"),
         timeout=timeout,
@@ -191,7 +189,7 @@ def _wait_backup_free(
 ) -> None:
     """Cinder restores a backup into one volume at a time."""
     wait_until(
-        lambda: _must_be_known(site, backup_id),
+        lambda: resources.read(site, "backup", backup_id),
         done=("available",),
         failed=("error", "deleting", "error_deleting"),
         timeout=timeout,
@@ -212,7 +210,7 @@ def _apply_attributes(site: CloudSite, token: str, row: Row, wanted: WantedVolum
     call(
         site,
         what,
-        lambda: site.volume.put(f"{path}/metadata", json=body, microversion=_VERSION),
+        lambda: site.volume.put(f"{path}/metadata", json=body, microversion=CINDER_VERSION),
         idempotent=True,
     )
     missing = {
@@ -227,7 +225,7 @@ def _apply_attributes(site: CloudSite, token: str, row: Row, wanted: WantedVolum
             site, what, f"{path}/action", {"os-set_bootable": {"bootable": wanted.bootable}}, idempotent=True
         )
     named = {"volume": {"name": wanted.name, "description": ""}}
-    call(site, what, lambda: site.volume.put(path, json=named, microversion=_VERSION), idempotent=True)
+    call(site, what, lambda: site.volume.put(path, json=named, microversion=CINDER_VERSION), idempotent=True)
 
 
 def remove_volume(site: CloudSite, volume_id: str, timeout: float = 600) -> None:
@@ -254,20 +252,12 @@ def _restored_from(row: Row) -> str | None:
     return (row.get("metadata") or {}).get(SOURCE_BACKUP)
 
 
-def _backup(site: CloudSite, backup_id: str) -> Row | None:
-    try:
-        return _must_be_known(site, backup_id)
-    except NotFoundInSite:
-        return None
-
-
-def _must_be_known(site: CloudSite, backup_id: str) -> Row:
-    return resources.read(site, "backup", backup_id)
-
-
 def _send(site: CloudSite, what: str, path: str, body: Row, *, idempotent: bool = False) -> Row:
     answer = call(
-        site, what, lambda: site.volume.post(path, json=body, microversion=_VERSION), idempotent=idempotent
+        site,
+        what,
+        lambda: site.volume.post(path, json=body, microversion=CINDER_VERSION),
+        idempotent=idempotent,
     )
     found: Row = answer.json() if answer.content else {}
     return found

@@ -25,12 +25,9 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, UnknownOutcome
 from multisite.clouds.quiesce import answer_within
 from multisite.clouds.resources import Kind, tokens
-from multisite.clouds.resources.kinds import label
+from multisite.clouds.resources.kinds import CINDER_VERSION, label
 from multisite.clouds.waiting import wait_gone, wait_until
 
-# Pinned, because the shape of the answers depends on it: 3.43 shows a backup's metadata; snapshots of
-# attached volumes need "force", which 3.66 and later refuse.
-_VERSION = "3.43"
 _BROKEN = ("error", "error_restoring", "error_extending", "error_managing")
 _DETACH_SECONDS = 60.0
 """So long a volume may still be in use after its server is gone."""
@@ -95,7 +92,7 @@ def snapshots_named(site: CloudSite, name: str, within: float) -> list[Snapshot]
         site,
         what,
         lambda: site.volume.get(
-            "/snapshots/detail", params=query, microversion=_VERSION, **answer_within(site, within)
+            "/snapshots/detail", params=query, microversion=CINDER_VERSION, **answer_within(site, within)
         ),
     )
     # A Cinder whose deployer took "name" from the filters answers all of them.
@@ -264,7 +261,7 @@ def delete_backup(site: CloudSite, backup_id: str, timeout: float = 600) -> None
     try:
         if get_backup(site, backup_id).status == "creating":
             what, body = f"stop backup {backup_id}", {"os-force_delete": None}
-            call(site, what, lambda: site.volume.post(path, json=body, microversion=_VERSION))
+            call(site, what, lambda: site.volume.post(path, json=body, microversion=CINDER_VERSION))
     except NotFoundInSite:
         return
     except (Refused, UnknownOutcome) as error:
@@ -307,7 +304,9 @@ def delete(site: CloudSite, kind: Kind, resource_id: str, timeout: float) -> Non
 
 
 def _get(site: CloudSite, what: str, path: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = call(site, what, lambda: site.volume.get(path, microversion=_VERSION)).json()
+    found: Mapping[str, Any] = call(
+        site, what, lambda: site.volume.get(path, microversion=CINDER_VERSION)
+    ).json()
     return found
 
 

@@ -121,7 +121,7 @@ def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
     """
     if not server_ids:
         raise ValueError("no servers")
-    first = _server_row(site, server_ids[0])
+    first = resources.read(site, "server", server_ids[0])
     found = {first["id"]: first}
     if len(server_ids) > 1:
         rows = read_all(
@@ -136,16 +136,12 @@ def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
         found |= {row["id"]: row for row in rows}
     for server_id in server_ids:
         if server_id not in found:
-            row = _server_row(site, server_id)
+            row = resources.read(site, "server", server_id)
             if row["tenant_id"] != first["tenant_id"]:
                 said = f"server {row['name']} is of another project than server {first['name']}"
                 raise Unsupported(site.name, "read the application", said)
             found[server_id] = row
     return [found[server_id] for server_id in server_ids]
-
-
-def _server_row(site: CloudSite, server_id: str) -> Row:
-    return resources.read(site, "server", server_id)
 
 
 def _scope(site: CloudSite, project_id: str) -> dict[str, str]:

@@ -72,13 +72,18 @@ class ResourceKind:
     extension: str | None = None
 
 
+CINDER_VERSION = "3.43"
+"""Shows a backup's metadata; snapshots of attached volumes need "force", which 3.66 and later refuse."""
+
+
 def _neutron(path: str, key: str, keys: str, extension: str | None = None) -> ResourceKind:
     return ResourceKind("network", path, key, keys, TokenPlace.TAG, extension=extension)
 
 
 def _cinder(key: str, token: TokenPlace = TokenPlace.METADATA, *, optional: bool = False) -> ResourceKind:
-    """3.43 shows a backup's metadata; snapshots of attached volumes need "force", which 3.66 and later refuse."""
-    return ResourceKind("volume", f"/{key}s", key, f"{key}s", token, "/detail", "3.43", optional=optional)
+    return ResourceKind(
+        "volume", f"/{key}s", key, f"{key}s", token, "/detail", CINDER_VERSION, optional=optional
+    )
 
 
 # Pinned for Nova: 2.90 (Yoga) takes a host name; lists of 2.69 and later show servers of a cell that is down without

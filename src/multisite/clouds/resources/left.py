@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from multisite.clouds.connect import CloudSite, Sites
-from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.resources.kinds import KINDS, Kind, label
-from multisite.clouds.resources.lifecycle import Found, find_of_job, read
+from multisite.clouds.resources.lifecycle import Found, find_of_job, read_or_none
 from multisite.clouds.resources.tokens import job_prefix
 
 Left = list[tuple[str, str]]
@@ -42,10 +41,4 @@ def left_by_job(
 
 def _is_there(site: CloudSite, found: Found) -> bool:
     """A busy Nova lists a server for seconds after it answered 404 for its id."""
-    if not KINDS[found.kind].lags:
-        return True
-    try:
-        read(site, found.kind, found.id)
-    except NotFoundInSite:
-        return False
-    return True
+    return not KINDS[found.kind].lags or read_or_none(site, found.kind, found.id) is not None

@@ -100,6 +100,14 @@ def read(site: CloudSite, kind: Kind, resource_id: str) -> Row:
     return found
 
 
+def read_or_none(site: CloudSite, kind: Kind, resource_id: str) -> Row | None:
+    """As ``read``; None only when the service said that there is no such thing."""
+    try:
+        return read(site, kind, resource_id)
+    except NotFoundInSite:
+        return None
+
+
 def ensure(
     site: CloudSite,
     kind: Kind,
