@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from sqlalchemy import update
 
@@ -120,13 +120,7 @@ class Context:
         self._known = known
         self._undoing = undoing
 
-    @overload
-    def result_of(self, step: str) -> Any: ...
-
-    @overload
-    def result_of(self, step: str, kind: type[T]) -> T: ...
-
-    def result_of(self, step: str, kind: type[Any] = object) -> Any:
+    def result_of(self, step: str, kind: type[T]) -> T:
         """Only of steps this one needs, directly or not: others may or may not have run."""
         if step not in self._known():
             raise LookupError(f"step {self.step!r} does not need {step!r}: its result is not available")

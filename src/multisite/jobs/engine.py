@@ -113,7 +113,7 @@ class JobEngine:
     def start(
         self,
         kind: str,
-        params: Mapping[str, Json],
+        params: object,
         *,
         title: str,
         project_id: str | None,
@@ -121,7 +121,7 @@ class JobEngine:
         request_id: str | None = None,
         subject: str | None = None,
     ) -> str:
-        """Accept a job; it is durable when this returns.
+        """Accept a job; it is durable when this returns.  ``params``: a mapping or a dataclass (``values.plain``).
 
         Inside ``with database.session():`` it is accepted, and started, when that transaction commits: rows
         that name the job can be written with it, all or nothing.

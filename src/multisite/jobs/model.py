@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, Never, Protocol, TypeAlias, TypeVar, overload
 
-Json = Any  # JSON-serializable: None, bool, int, float, str, list, dict
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+"""What is stored.  Read it as a type of one's own: ``StepContext.result_of``, ``values.decode``."""
 
 T = TypeVar("T")
 
@@ -40,6 +41,13 @@ class StepState(StrEnum):
     UNDO_FAILED = "undo_failed"
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a step says that made one resource, or chose one that is there: its id in the site."""
+
+    id: str
+
+
 class StepContext(Protocol):
     """What a step may ask of the engine."""
 
@@ -54,13 +62,7 @@ class StepContext(Protocol):
     interrupted: bool
     """True when an earlier run of this step began and its end is unknown (the worker died)."""
 
-    @overload
-    def result_of(self, step: str) -> Any: ...
-
-    @overload
-    def result_of(self, step: str, kind: type[T]) -> T: ...
-
-    def result_of(self, step: str, kind: type[Any] = object) -> Any:
+    def result_of(self, step: str, kind: type[T]) -> T:
         """The stored result of a step this one needs, as ``kind`` (see ``values.decode``).
 
         LookupError when the step is not needed by this one; Invalid when the result is no ``kind``.
@@ -88,7 +90,7 @@ class Step:
     name: str
     title: str
     run: Callable[[StepContext], object]
-    undo: Callable[[StepContext, Any], None] | None = None
+    undo: Callable[[StepContext, Never], None] | None = None
     needs: tuple[str, ...] = ()
     limit: str | None = None
     site: str | None = None
@@ -99,7 +101,7 @@ class Step:
         @overload
         def __init__(
             self, name: str, title: str, run: Callable[[StepContext], object],
-            undo: Callable[[StepContext, Any], None] | None = None, needs: tuple[str, ...] = (),
+            undo: Callable[[StepContext, object], None] | None = None, needs: tuple[str, ...] = (),
             limit: str | None = None, site: str | None = None,
         ) -> None: ...
         @overload

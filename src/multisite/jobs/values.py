@@ -42,16 +42,16 @@ def plain(value: object, where: str) -> Json:
         return value
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    return plain_object(value, where)
+
+
+def plain_object(value: object, where: str) -> dict[str, Json]:
+    """As ``plain``, of a mapping or a dataclass."""
     if isinstance(value, Mapping):
-        return plain_object(value, where)
+        return {_key(key, where): plain(item, f"{where}.{key}") for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: plain(getattr(value, item.name), f"{where}.{item.name}") for item in fields(value)}
     raise Invalid(f"{where}: {type(value).__name__} is not plain JSON; convert it, and never store a secret")
-
-
-def plain_object(values: Mapping[str, object], where: str) -> dict[str, Json]:
-    """As ``plain``."""
-    return {_key(key, where): plain(item, f"{where}.{key}") for key, item in values.items()}
 
 
 def decode(value: Json, kind: type[T], where: str) -> T:

@@ -43,7 +43,7 @@ class JournalEntry:
     who: str
     message: str
     step: str | None
-    data: dict[str, Json]
+    data: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Job:
 
     def to_json(self) -> dict[str, Json]:
         """Plain JSON: times as ISO 8601 UTC."""
-        return plain_object({item.name: getattr(self, item.name) for item in fields(self)}, "job")
+        return plain_object(self, "job")
 
 
 ViewT = TypeVar("ViewT", Job, StepView, JournalEntry)

@@ -63,21 +63,12 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
         return self.change_owned(id, job_id, lambda known: known)
 
     def hand_over(self, id: str, job_id: str, state: AddressState, *, moves: bool) -> MovingAddress:
-        """Within a session: give it to a job about to start.  Conflict while another one is at work on it."""
-        with self._database.session() as session:
+        """Within a session that has claimed it (``JobEngine.claim``): give it to a job about to start."""
+        with self._database.session():
             self.advisory_lock(id)
             known = self.get(id)
-            self._refuse_busy(session, known)
             move_job = job_id if moves else known.move_job_id
             return self.update(replace(known, job_id=job_id, move_job_id=move_job, state=state, error=None))
-
-    def refuse_busy(self, id: str) -> MovingAddress:
-        """The record; Conflict while a job is at work on it."""
-        with self._database.session() as session:
-            self.advisory_lock(id)
-            known = self.get(id)
-            self._refuse_busy(session, known)
-            return known
 
     def _refuse_busy(self, session: Session, known: MovingAddress) -> None:
         job = session.get(JobRow, known.job_id)

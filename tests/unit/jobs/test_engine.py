@@ -24,7 +24,7 @@ def test_a_job_goes_through_its_graph(bench: Bench) -> None:
 
     def last(ctx: StepContext) -> Any:
         seen.update(job=ctx.job_id, token=ctx.token, attempt=ctx.attempt, interrupted=ctx.interrupted)
-        seen["results"] = [ctx.result_of("left"), ctx.result_of("first")]
+        seen["results"] = [ctx.result_of("left", dict), ctx.result_of("first", dict)]
         return ("tuples", "become", "lists")
 
     steps = [
@@ -96,7 +96,7 @@ def test_steps_run_at_the_same_time_and_limits_hold_across_jobs(bench: Bench) ->
 
 def test_results_only_of_what_is_needed(bench: Bench) -> None:
     def nosy(ctx: StepContext) -> Any:
-        return ctx.result_of("other")
+        return ctx.result_of("other", dict)
 
     job = bench.run([bench.step("other"), bench.step("nosy", run=nosy)])
     assert job.state == JobState.UNDONE

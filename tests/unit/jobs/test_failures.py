@@ -33,7 +33,7 @@ def test_undo_at_once_last_first(bench: Bench) -> None:
 
     def undo_b(ctx: StepContext, result: Any) -> None:
         bench.log.append("-b")
-        results.append((result, ctx.result_of("a"), ctx.attempt, ctx.cancelled()))
+        results.append((result, ctx.result_of("a", dict), ctx.attempt, ctx.cancelled()))
 
     steps = [
         bench.step("a"),

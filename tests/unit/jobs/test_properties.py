@@ -63,7 +63,9 @@ class World:
                 self.expect(("done", i) not in self.events, f"{i} ran again after it was done")
                 for need in self.plan.needs[i]:
                     self.expect(("done", need) in self.events, f"{i} ran before {need} was done")
-                    self.expect(ctx.result_of(f"s{need}") == {"i": need}, f"{i} got a wrong result of {need}")
+                    self.expect(
+                        ctx.result_of(f"s{need}", dict) == {"i": need}, f"{i} got a wrong result of {need}"
+                    )
                 self.made.add(i)
                 if fails[i]:
                     fails[i] -= 1

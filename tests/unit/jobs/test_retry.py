@@ -49,7 +49,7 @@ def test_every_call_fails_once(bench: Bench, monkeypatch: pytest.MonkeyPatch, co
     seen: list[tuple[int, bool, Any]] = []
 
     def look(ctx: StepContext) -> None:
-        seen.append((ctx.attempt, ctx.interrupted, ctx.result_of("a")))
+        seen.append((ctx.attempt, ctx.interrupted, ctx.result_of("a", dict)))
         raise StepFailed("as it should")
 
     job = bench.run([bench.step("a"), bench.step("b", "a", run=look), bench.step("c", "b")])

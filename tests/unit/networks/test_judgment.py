@@ -19,6 +19,7 @@ from multisite.domain.moving_address import (
     judge,
     read_mark,
 )
+from multisite.jobs.values import decode, plain
 from multisite.networks.addresses.plan import MovePlan, plan_move
 
 RECORD = MovingAddress(
@@ -96,7 +97,7 @@ def test_a_plan_in_words() -> None:
         "bind",
         "verify",
     ]
-    assert MovePlan.from_json(plan.to_json()) == plan
+    assert decode(plain(plan, "plan"), MovePlan, "plan") == plan
 
 
 @pytest.mark.parametrize(

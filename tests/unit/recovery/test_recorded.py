@@ -13,6 +13,7 @@ from multisite.clouds import restore
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.manifest import FORMAT, FORMAT_1, ManifestError, digest_of, dump, load
 from multisite.jobs.model import Step
+from multisite.jobs.values import decode, plain
 from multisite.recovery.manifests import ManifestStore, as_restore_point
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
@@ -47,7 +48,7 @@ def no_site(name: str) -> str:
 def dependencies(path: Path) -> ProtectDependencies:
     database = Database(f"sqlite:///{path}/multisite.db")
     points, protections = RestorePointRepository(database), ProtectionRepository(database)
-    return ProtectDependencies(Sites(no_site), ManifestStore(path), points, protections, lambda _: None, 2)
+    return ProtectDependencies(Sites(no_site), ManifestStore(path), points, protections, 2)
 
 
 class TestManifest:
@@ -114,7 +115,7 @@ class TestJobs:
 
     def test_a_deletion_has_the_steps_it_had(self, tmp_path: Path) -> None:
         manifest = load(MANIFEST)
-        new = forget_params(manifest, METHODS)
+        new = plain(forget_params(manifest, METHODS), "params")
         old = {"restore_point": manifest.id, "site": "site1", "backups": new["data"]["backups"]}
         kind = forget_kind(dependencies(tmp_path), METHODS)
         assert [(s.name, s.title, s.needs, s.limit) for s in kind.build(old)] == [
@@ -136,7 +137,7 @@ class TestJobs:
         monkeypatch.setattr(restore, "remove_by_token", lambda _site, token, _s, late: removed.append(late))
         step = next(s for s in steps if s.name == "volume-1")
         assert step.undo is not None
-        step.undo(Context("job1", "volume-1", {}), kept["volume-1"]["result"])
+        step.undo(Context("job1", "volume-1", {}), decode(kept["volume-1"]["result"], step.result, "result"))
         assert removed == [kept["volume-1"]["result"]["id"], False]
 
     def test_a_plan_of_today_is_read_as_it_is(self) -> None:

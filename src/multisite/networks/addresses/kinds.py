@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from multisite.clouds.resources.left import left_by_job
 from multisite.domain.moving_address import AddressState, MovingAddress
 from multisite.jobs.model import JobKind, JobState, Json, Step
 from multisite.jobs.outcome import Outcome, Row
+from multisite.jobs.values import decode
 from multisite.networks.addresses.plan import MovePlan
 from multisite.networks.addresses.setup import CreateSteps, DeleteSteps, GuardSteps
 from multisite.networks.addresses.steps import MoveSteps, Tools
 
 MOVE, MOVE_FENCED = "move-address", "move-fenced-address"
 CREATE, DELETE, GUARD = "create-address", "delete-address", "guard-address"
+
+
+@dataclass(frozen=True)
+class LetGoParams:
+    """Of the jobs that make sites let go, in this order: to delete the address, or to guard it."""
+
+    address_id: str
+    address: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CreateParams(LetGoParams):
+    active: str
+    by: str
 
 
 def kinds(tools: Tools) -> list[JobKind]:
@@ -29,19 +45,19 @@ def kinds(tools: Tools) -> list[JobKind]:
     unhurried = replace(tools, binder=replace(tools.binder, patience=patience))
 
     def move(params: Mapping[str, Json]) -> list[Step]:
-        return MoveSteps(MovePlan.from_json(dict(params)), tools).steps()
+        return MoveSteps(decode(params, MovePlan, MOVE), tools).steps()
 
     def create(params: Mapping[str, Json]) -> list[Step]:
-        p = params
-        return CreateSteps(
-            p["address_id"], p["address"], tuple(p["sites"]), p["active"], p["by"], tools
-        ).steps()
+        p = decode(params, CreateParams, CREATE)
+        return CreateSteps(p.address_id, p.address, p.sites, p.active, p.by, tools).steps()
 
     def delete(params: Mapping[str, Json]) -> list[Step]:
-        return DeleteSteps(params["address_id"], params["address"], tuple(params["sites"]), unhurried).steps()
+        p = decode(params, LetGoParams, DELETE)
+        return DeleteSteps(p.address_id, p.address, p.sites, unhurried).steps()
 
     def guard(params: Mapping[str, Json]) -> list[Step]:
-        return GuardSteps(params["address_id"], params["address"], tuple(params["sites"]), tools).steps()
+        p = decode(params, LetGoParams, GUARD)
+        return GuardSteps(p.address_id, p.address, p.sites, tools).steps()
 
     def outcome(undone: AddressState) -> Outcome[MovingAddress]:
         return Outcome(tools.rows, "address_id", _states(AddressState.HELD, undone))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from multisite.domain.errors import Conflict, Invalid
 from multisite.domain.moving_address import BindingState, MovingAddress
@@ -30,14 +29,6 @@ class MovePlan:
     by: str
     why: str
     probe: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> MovePlan:
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**fields)
 
     def titles(self) -> list[tuple[str, str, str | None]]:
         """Steps in their order: name, why in words, site."""

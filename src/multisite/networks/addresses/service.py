@@ -7,7 +7,6 @@ import ipaddress
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from multisite.clouds.connect import Sites
 from multisite.domain.caller import Caller
@@ -24,7 +23,7 @@ from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.networks.addresses import kinds
 from multisite.networks.addresses.binder import AddressBinder, Patience
-from multisite.networks.addresses.plan import plan_move
+from multisite.networks.addresses.plan import MovePlan, plan_move
 from multisite.networks.addresses.reader import AddressReader, Listen, listen
 from multisite.networks.addresses.steps import Tools
 from multisite.networks.members import MemberAsked, find_member
@@ -88,13 +87,7 @@ class AddressService:
             AddressMember(m.site, port.id, network) for m, (port, network) in zip(members, there, strict=True)
         )
         id = str(uuid.uuid4())
-        params = {
-            "address_id": id,
-            "address": shown,
-            "sites": sites,
-            "active": active,
-            "by": caller.user_name,
-        }
+        params = kinds.CreateParams(id, shown, tuple(sites), active, caller.user_name)
         with self._database.session():
             job_id = self._start(
                 caller, kinds.CREATE, params, f"Create address {name} ({shown})", caller.project_id
@@ -135,7 +128,7 @@ class AddressService:
         Looks first: Invalid and Conflict (with every reason in words) change nothing.  Who said "fenced" is in the
         audit trail, with the job or not at all.
         """
-        address = self._rows.refuse_busy(self.get(caller, id).id)
+        address = self._claim(self.get(caller, id))
         if address.state in (AddressState.DELETING, AddressState.FAILED):
             raise Conflict(f"address {address.name}: it is {address.state}: there is nothing to move")
         known = tuple(m.site for m in address.members if m.site in fenced)
@@ -144,11 +137,10 @@ class AddressService:
         )
         kind = kinds.MOVE_FENCED if plan.fenced else kinds.MOVE
         with self._database.session():
-            self._rows.advisory_lock(address.id)
-            if self._rows.refuse_busy(address.id).epoch != address.epoch:
+            if self._claim(address).epoch != address.epoch:
                 raise Conflict(f"address {address.name}: it was moved concurrently: look at it and retry")
             title = f"Move {address.address} from {address.active_site} to {to}"
-            job_id = self._start(caller, kind, plan.to_json(), title, address.project_id, address.id)
+            job_id = self._start(caller, kind, plan, title, address.project_id)
             if self._audit is not None:
                 for site in plan.fenced:
                     self._audit.approved(
@@ -162,29 +154,30 @@ class AddressService:
 
         Conflict when there is none, when it is undone already, or when the record has gone on since.
         """
-        address = self._rows.refuse_busy(self.get(caller, id).id)
+        address = self._claim(self.get(caller, id))
         if address.move_job_id is None:
             raise Conflict(f"address {address.name}: it was never moved")
         state = self._jobs.get(address.move_job_id).state
         if state is JobState.UNDONE:
             raise Conflict(f"address {address.name}: the last move was undone already")
         with self._database.session():
+            self._claim(address)
             self._rows.hand_over(address.id, address.move_job_id, AddressState.MOVING, moves=True)
             self._jobs.undo(address.move_job_id, caller.user_name)
             return self._rows.get(address.id)
 
     def delete(self, caller: Caller, id: str) -> MovingAddress | None:
         """Let go of it in every site and forget it; None: nothing was left to do, it is forgotten."""
-        address = self._rows.refuse_busy(self.get(caller, id).id)
+        address = self._claim(self.get(caller, id))
         if address.state is AddressState.FAILED:
             self._rows.delete(address.id)
             return None
         sites = sorted((m.site for m in address.members), key=lambda site: site == address.active_site)
-        params = {"address_id": address.id, "address": address.address, "sites": sites}
+        params = kinds.LetGoParams(address.id, address.address, tuple(sites))
         with self._database.session():
-            self._rows.refuse_busy(address.id)
+            self._claim(address)
             title = f"Delete address {address.name} ({address.address})"
-            job_id = self._start(caller, kinds.DELETE, params, title, address.project_id, address.id)
+            job_id = self._start(caller, kinds.DELETE, params, title, address.project_id)
             return self._rows.hand_over(address.id, job_id, AddressState.DELETING, moves=False)
 
     # The guard's verbs
@@ -199,12 +192,16 @@ class AddressService:
 
     def let_go(self, id: str, sites: Sequence[str], by: str = "guard") -> str | None:
         """Start the job that makes these sites let go; None while another job is at work on the address."""
+        try:
+            known = self._rows.get(id)
+        except NotFound:
+            return None
         with self._database.session():
             try:
-                address = self._rows.refuse_busy(id)
+                address = self._claim(known)
             except (Conflict, NotFound):
                 return None
-            params = {"address_id": id, "address": address.address, "sites": list(sites)}
+            params = kinds.LetGoParams(id, address.address, tuple(sites))
             title = f"Make {', '.join(sites)} let go of {address.address}"
             job_id = self._jobs.start(
                 kinds.GUARD, params, title=title, project_id=address.project_id, requested_by=by, subject=id
@@ -214,18 +211,24 @@ class AddressService:
 
     # Within
 
+    def _claim(self, address: MovingAddress) -> MovingAddress:
+        """As it is now, with no job at work on it until the end of the open session.  Conflict."""
+        self._jobs.claim(address.id, f"address {address.name}")
+        # A job that is undone past this service changes the address under this lock.
+        self._rows.advisory_lock(address.id)
+        return self._rows.get(address.id)
+
     def _start(
         self,
         caller: Caller,
         kind: str,
-        params: dict[str, Any],
+        params: kinds.LetGoParams | MovePlan,
         title: str,
         project: str,
-        subject: str | None = None,
     ) -> str:
         return self._jobs.start(
             kind, params, title=title, project_id=project, requested_by=caller.user_name,
-            request_id=caller.request_id, subject=subject or params["address_id"],
+            request_id=caller.request_id, subject=params.address_id,
         )  # fmt: skip
 
 

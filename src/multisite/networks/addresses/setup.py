@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds import resources
@@ -11,8 +12,22 @@ from multisite.clouds.addresses import Changed, FloatingIp
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.moving_address import Mark, judge
-from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.jobs.model import Made, Step, StepContext, StepFailed
 from multisite.networks.addresses.steps import Tools
+
+
+@dataclass(frozen=True)
+class Held:
+    """Whether the active site has it already."""
+
+    held: bool
+
+
+@dataclass(frozen=True)
+class Reserved(Made):
+    """``adopted``: it was there before."""
+
+    adopted: bool
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,7 @@ class CreateSteps:
                     ("check",),
                     None,
                     s,
+                    result=Reserved,
                 )
                 for s in self.sites
             ),
@@ -47,7 +63,7 @@ class CreateSteps:
             Step("verify", "Listen whether it answers from outside", self.verify, needs=("bind",)),
         ]
 
-    def check(self, ctx: StepContext) -> Json:
+    def check(self, ctx: StepContext) -> Held:
         """Every site answers, has what moving needs and the member's port; nobody else has the address."""
         address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
         reader = self.tools.binder.reader
@@ -72,10 +88,10 @@ class CreateSteps:
                 f"{self.address} answers from outside and none of the sites holds it: another host has it; find its "
                 "MAC address (`ip neigh`), or choose another address"
             )
-        return {"held": held}
+        return Held(held)
 
-    def reserve(self, site: str) -> Callable[[StepContext], Json]:
-        def run(ctx: StepContext) -> Json:
+    def reserve(self, site: str) -> Callable[[StepContext], Reserved]:
+        def run(ctx: StepContext) -> Reserved:
             tools = self.tools
             address = tools.rows.get_owned(self.address_id, ctx.job_id)
             member = address.member(site)
@@ -90,40 +106,40 @@ class CreateSteps:
                 )
             kept = replace(member, floating_ip_id=found.id, adopted=adopted)
             tools.rows.change_owned(self.address_id, ctx.job_id, lambda known: known.with_member(kept))
-            return {"id": found.id, "adopted": adopted}
+            return Reserved(found.id, adopted)
 
         return run
 
-    def give_up(self, site: str) -> Callable[[StepContext, Json | None], None]:
-        def undo(ctx: StepContext, result: Json | None) -> None:
+    def give_up(self, site: str) -> Callable[[StepContext, Reserved | None], None]:
+        def undo(ctx: StepContext, result: Reserved | None) -> None:
             cloud = self.tools.binder.reader.opens.open(site, for_project=ctx.project_id)
-            if result is not None and result["adopted"]:
-                _unmark(cloud, result["id"])
+            if result is not None and result.adopted:
+                _unmark(cloud, result.id)
                 return
-            known = result["id"] if result is not None else None
+            known = result.id if result else None
             resources.remove(cloud, "floating_ip", ctx.token, known, late=result is None)
 
         return undo
 
-    def epoch(self, ctx: StepContext) -> Json:
+    def epoch(self, ctx: StepContext) -> dict[str, int]:
         found = self.tools.rows.raise_epoch(
             self.address_id, ctx.job_id, self.active, self.tools.now(), self.by, "create"
         )
         return {"epoch": found.epoch}
 
-    def bind(self, ctx: StepContext) -> Json:
+    def bind(self, ctx: StepContext) -> dict[str, datetime]:
         self.tools.binder.bind(ctx, self.tools.asks(ctx, self.address_id), self.active)
-        return {"bound": self.tools.now().isoformat()}
+        return {"bound": self.tools.now()}
 
-    def unbind(self, ctx: StepContext, _result: Json | None) -> None:
+    def unbind(self, ctx: StepContext, _result: object) -> None:
         """One that was adopted while in use stays in use; one that binding had to make anew goes."""
         address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
-        if address.member(self.active).adopted and ctx.result_of("check")["held"]:
+        if address.member(self.active).adopted and ctx.result_of("check", Held).held:
             return
         self.tools.binder.let_go(ctx, self.tools.asks(ctx, self.address_id), self.active)
         resources.remove(self.tools.binder.reader.open(address, self.active), "floating_ip", ctx.token)
 
-    def verify(self, ctx: StepContext) -> Json:
+    def verify(self, ctx: StepContext) -> dict[str, bool | None]:
         """Told, not judged: the member may not be up yet."""
         address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
         heard = self.tools.listen(address.address, address.probe)
@@ -158,8 +174,8 @@ class DeleteSteps:
             )
         return steps
 
-    def remove(self, site: str) -> Callable[[StepContext], Json]:
-        def run(ctx: StepContext) -> Json:
+    def remove(self, site: str) -> Callable[[StepContext], object]:
+        def run(ctx: StepContext) -> object:
             tools = self.tools
             address = tools.rows.get_owned(self.address_id, ctx.job_id)
             member = address.member(site)
@@ -194,8 +210,8 @@ class GuardSteps:
             for site in self.sites
         ]
 
-    def let_go(self, site: str) -> Callable[[StepContext], Json]:
-        def run(ctx: StepContext) -> Json:
+    def let_go(self, site: str) -> Callable[[StepContext], object]:
+        def run(ctx: StepContext) -> object:
             tools = self.tools
             address = tools.rows.get_owned(self.address_id, ctx.job_id)
             states = tools.binder.reader.everywhere(address)

@@ -14,14 +14,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.errors import MultisiteError
 from multisite.domain.fence import FencedThreads
 from multisite.domain.moving_address import BindingState, MovingAddress
-from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.jobs.model import Step, StepContext, StepFailed
 from multisite.networks.addresses import plan as planning
 from multisite.networks.addresses.binder import AddressBinder, AgentSilent
 from multisite.networks.addresses.plan import MovePlan
@@ -54,6 +53,24 @@ class Tools:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """Before the move: whether it was heard (None: not known), the sites that can be asked, and those that hold it."""
+
+    heard: bool | None
+    known: tuple[str, ...]
+    holders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Released:
+    """``released`` None: not seen to have let go; ``begun``: when it was asked to."""
+
+    released: bool | None
+    asked: bool
+    begun: datetime
+
+
+@dataclass(frozen=True)
 class MoveSteps:
     plan: MovePlan
     tools: Tools
@@ -63,24 +80,30 @@ class MoveSteps:
         titles = {name: (title, site) for name, title, site in self.plan.titles()}
         releases = tuple(planning.release_step(site) for site in self.plan.others)
 
-        def step(name: str, run: Any, undo: Any, needs: tuple[str, ...]) -> Step:
+        def step(
+            name: str,
+            run: Callable[[StepContext], object],
+            undo: Callable[[StepContext, object], None] | None,
+            needs: tuple[str, ...],
+        ) -> Step:
             title, site = titles[name]
             return Step(name, title, run, undo, needs=needs, site=site)
+
+        def release(name: str, site: str) -> Step:
+            run, undo = self.release(site), self.give_back(site)
+            return Step(name, titles[name][0], run, undo, needs=(check,), site=site, result=Released)
 
         check = planning.CHECK
         return [
             step(check, self.check, None, ()),
-            *(
-                step(planning.release_step(s), self.release(s), self.give_back(s), (check,))
-                for s in self.plan.others
-            ),
+            *(release(planning.release_step(site), site) for site in self.plan.others),
             step(planning.SILENCE, self.silence, None, releases),
             step(planning.EPOCH, self.epoch, None, (planning.SILENCE,)),
             step(planning.BIND, self.bind, self.unbind, (planning.EPOCH,)),
             step(planning.VERIFY, self.verify, None, (planning.BIND,)),
         ]
 
-    def check(self, ctx: StepContext) -> Json:
+    def check(self, ctx: StepContext) -> Checked:
         """Nothing is changed yet.  Fails when a site in doubt cannot be asked, or a fenced address still answers."""
         plan, tools = self.plan, self.tools
         address = tools.rows.get_owned(plan.address_id, ctx.job_id)
@@ -100,11 +123,8 @@ class MoveSteps:
         for site, state in seen.items():
             if not state.known:
                 ctx.event(f"site {site} cannot be asked: {state.why}", site=site)
-        return {
-            "heard": heard,
-            "known": [s.site for s in seen.values() if s.known],
-            "holders": [s.site for s in seen.values() if s.holds],
-        }
+        known, holders = (s for s in seen.values() if s.known), (s for s in seen.values() if s.holds)
+        return Checked(heard, tuple(s.site for s in known), tuple(s.site for s in holders))
 
     def _refuse_answering(self, seen: dict[str, BindingState], heard: bool | None) -> None:
         """A fence that lets answers through is none.  Nobody who can be asked holds it, so the fenced site answers."""
@@ -124,34 +144,35 @@ class MoveSteps:
                 f"site {member.site}: the member's port {member.port_id} is gone: the address has nowhere to go"
             ) from error
 
-    def release(self, site: str) -> Callable[[StepContext], Json]:
-        def run(ctx: StepContext) -> Json:
+    def release(self, site: str) -> Callable[[StepContext], Released]:
+        def run(ctx: StepContext) -> Released:
             tools, plan = self.tools, self.plan
-            begun = self.tools.now().isoformat()
-            known = site in ctx.result_of(planning.CHECK)["known"]
-            if not known:  # the check refuses that unless it is harmless, or declared fenced
-                return {"released": None, "asked": False, "begun": begun}
+            begun = self.tools.now()
+            if (
+                site not in _checked(ctx).known
+            ):  # the check refuses that unless it is harmless, or declared fenced
+                return Released(None, asked=False, begun=begun)
             try:
                 witnessed = tools.binder.let_go(ctx, tools.asks(ctx, plan.address_id), site)
             except (AgentSilent, MultisiteError) as error:
                 if site not in plan.fenced:
                     raise
                 ctx.event(f"site {site}, declared fenced: not seen to have let go: {error}", site=site)
-                return {"released": None, "asked": True, "begun": begun}
+                return Released(None, asked=True, begun=begun)
             tools.rows.released(plan.address_id, ctx.job_id, site, witnessed)
-            return {"released": True, "asked": True, "begun": begun}
+            return Released(True, asked=True, begun=begun)
 
         return run
 
-    def give_back(self, site: str) -> Callable[[StepContext, Json | None], None]:
+    def give_back(self, site: str) -> Callable[[StepContext, Released | None], None]:
         """Only the site that was active gets it back."""
 
-        def undo(ctx: StepContext, result: Json | None) -> None:
+        def undo(ctx: StepContext, result: Released | None) -> None:
             plan, tools = self.plan, self.tools
             if site != plan.origin:
                 return
             address = tools.rows.get_owned(plan.address_id, ctx.job_id)
-            if address.active_site == site and result is not None and not result["asked"]:
+            if address.active_site == site and result is not None and not result.asked:
                 return  # it could not be asked, and nothing was bound elsewhere
             self._refuse_other_holders(ctx, address, site)
             if address.active_site != site or not address.member(site).doubtful:
@@ -161,22 +182,22 @@ class MoveSteps:
 
         return undo
 
-    def silence(self, ctx: StepContext) -> Json:
+    def silence(self, ctx: StepContext) -> dict[str, bool | None]:
         """Nobody answers any more.  Where nobody did before either, that proves nothing: the agents' word counts."""
         plan = self.plan
-        heard = ctx.result_of(planning.CHECK)["heard"]
-        if plan.target in ctx.result_of(planning.CHECK)["holders"]:
+        checked = _checked(ctx)
+        if plan.target in checked.holders:
             ctx.event(f"{plan.target} holds it already, bound outside Multisite: it goes on answering")
             return {"silent": None}
-        released = [ctx.result_of(planning.release_step(site))["released"] for site in plan.others]
-        if plan.probe == "none" or (heard is False and not any(released)):
+        released = [ctx.result_of(planning.release_step(site), Released).released for site in plan.others]
+        if plan.probe == "none" or (checked.heard is False and not any(released)):
             return {"silent": None if plan.probe == "none" else True}
         still = self._still_answers()
         if still is None:
             ctx.event(
                 "from here it cannot be heard whether the address is silent: the L3 agents' word is all there is"
             )
-        elif not heard:
+        elif not checked.heard:
             ctx.event("it did not answer before either: its silence proves nothing, the L3 agents' word does")
         return {"silent": None if still is None else True}
 
@@ -190,7 +211,7 @@ class MoveSteps:
             )
         return still
 
-    def epoch(self, ctx: StepContext) -> Json:
+    def epoch(self, ctx: StepContext) -> dict[str, int]:
         plan = self.plan
         address = self.tools.rows.raise_epoch(
             plan.address_id, ctx.job_id, plan.target, self.tools.now(), plan.by, plan.why or "move"
@@ -198,13 +219,13 @@ class MoveSteps:
         ctx.event(f"epoch {address.epoch}: {plan.target} is the holder, by {plan.by}", epoch=address.epoch)
         return {"epoch": address.epoch}
 
-    def bind(self, ctx: StepContext) -> Json:
+    def bind(self, ctx: StepContext) -> dict[str, datetime]:
         plan, tools = self.plan, self.tools
         self._refuse_other_holders(ctx, tools.rows.get_owned(plan.address_id, ctx.job_id), plan.target)
         tools.binder.bind(ctx, tools.asks(ctx, plan.address_id), plan.target)
-        return {"bound": tools.now().isoformat()}
+        return {"bound": tools.now()}
 
-    def unbind(self, ctx: StepContext, _result: Json | None) -> None:
+    def unbind(self, ctx: StepContext, _result: object) -> None:
         """Let go at the target, but not before it is known that the origin can take it back."""
         plan, tools = self.plan, self.tools
         address = tools.rows.get_owned(plan.address_id, ctx.job_id)
@@ -221,10 +242,10 @@ class MoveSteps:
             self._still_answers()
         tools.rows.released(plan.address_id, ctx.job_id, plan.target, witnessed)
 
-    def verify(self, ctx: StepContext) -> Json:
+    def verify(self, ctx: StepContext) -> dict[str, bool | float | None]:
         """It has to answer when it did before; else the outcome is told, and nothing is concluded from it."""
         plan, tools = self.plan, self.tools
-        must = ctx.result_of(planning.CHECK)["heard"] is True
+        must = _checked(ctx).heard is True
         limit = tools.binder.patience.answer if must else min(3.0, tools.binder.patience.answer)
         end = time.monotonic() + limit
         while not (heard := tools.listen(plan.address, plan.probe)) and time.monotonic() < end:
@@ -245,8 +266,8 @@ class MoveSteps:
 
     def _outage(self, ctx: StepContext) -> float:
         """Seconds from the moment the first site was asked to let go."""
-        begun = [ctx.result_of(planning.release_step(site))["begun"] for site in self.plan.others]
-        first = min(datetime.fromisoformat(moment) for moment in begun)
+        steps = [planning.release_step(site) for site in self.plan.others]
+        first = min(ctx.result_of(step, Released).begun for step in steps)
         return round((self.tools.now() - first).total_seconds(), 3)
 
     def _refuse_other_holders(self, ctx: StepContext, address: MovingAddress, site: str) -> None:
@@ -254,7 +275,7 @@ class MoveSteps:
 
         Not at sites the check could not ask, or the operator vouches for: waiting for them would be the outage.
         """
-        known = set(ctx.result_of(planning.CHECK)["known"]) - set(self.plan.fenced)
+        known = set(_checked(ctx).known) - set(self.plan.fenced)
         for other in [m.site for m in address.members if m.site != site and m.site in known]:
             seen = self.tools.binder.reader.at(address, other)
             if seen.holds or not seen.known:
@@ -266,3 +287,7 @@ class MoveSteps:
                 raise StepFailed(
                     f"site {other} {what}: {address.address} is bound nowhere now; resume, undo, or move it again"
                 )
+
+
+def _checked(ctx: StepContext) -> Checked:
+    return ctx.result_of(planning.CHECK, Checked)

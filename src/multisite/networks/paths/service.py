@@ -26,9 +26,10 @@ from multisite.domain.l3_path import (
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step
 from multisite.jobs.outcome import Outcome
+from multisite.jobs.values import decode
 from multisite.networks.addresses.reader import Listen, listen
 from multisite.networks.members import MemberAsked, find_member
-from multisite.networks.paths.steps import PathSteps, look
+from multisite.networks.paths.steps import PathParams, PathSteps, look
 from multisite.store.database import Database
 from multisite.store.paths import PathRepository
 
@@ -126,10 +127,8 @@ class PathService:
         return PathEnd(asked.site, port.id, network)
 
     def _build(self, params: Mapping[str, Json]) -> builtins.list[Step]:
-        one, two = params["sites"]
-        return PathSteps(
-            params["path_id"], params["name"], (one, two), self._rows, self._clouds, self._listen
-        ).steps()
+        p = decode(params, PathParams, KIND)
+        return PathSteps(p.path_id, p.name, p.sites, self._rows, self._clouds, self._listen).steps()
 
 
 def _gone(known: L3Path, wanted: L3Path, job: Ended) -> L3Path | None:

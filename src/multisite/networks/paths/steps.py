@@ -14,16 +14,31 @@ from multisite.clouds import networks, resources
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite
+from multisite.clouds.resources import Kind
 from multisite.clouds.waiting import wait_until
 from multisite.domain.findings import describe
 from multisite.domain.l3_path import EndState, L3Path, PathEnd, judge
 from multisite.domain.manifest import SecurityGroupRecord, SecurityGroupRule
-from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.jobs.model import Made, Step, StepContext, StepFailed
 from multisite.networks.addresses.reader import Listen
 from multisite.networks.concurrent import until_written
 from multisite.store.paths import PathRepository
 
 AGENT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class PathParams:
+    """Of the job that makes a path."""
+
+    path_id: str
+    name: str
+    sites: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class MadeAddress(Made):
+    address: str
 
 
 @dataclass(frozen=True)
@@ -40,12 +55,12 @@ class PathSteps:
         addresses = tuple(f"address-{s}" for s in self.sites)
         for site in self.sites:
             title = f"Give the member in {site} a floating IP"
-            made.append(Step(f"address-{site}", title, self.address(site), self.no_address(site), site=site))
+            run, undo = self.address(site), self.remove(site, "floating_ip")
+            made.append(Step(f"address-{site}", title, run, undo, site=site, result=Made))
         for site in self.sites:
             title = f"Make the security group in {site}: the peer alone"
-            made.append(
-                Step(f"group-{site}", title, self.group(site), self.no_group(site), addresses, None, site)
-            )
+            run, undo = self.group(site), self.remove(site, "security_group")
+            made.append(Step(f"group-{site}", title, run, undo, addresses, None, site, result=Made))
         for site in self.sites:
             title = f"Put the member's port in {site} into its group"
             needs = tuple(f"group-{s}" for s in self.sites)
@@ -58,8 +73,8 @@ class PathSteps:
             ),
         ]
 
-    def address(self, site: str) -> Callable[[StepContext], Json]:
-        def run(ctx: StepContext) -> Json:
+    def address(self, site: str) -> Callable[[StepContext], Made]:
+        def run(ctx: StepContext) -> Made:
             cloud, end = self._open(site, ctx), self.rows.get(self.path_id).end(site)
             words = f"multisite path {self.name}"
             fresh = ctx.attempt == 1 and not ctx.interrupted
@@ -67,7 +82,7 @@ class PathSteps:
             made = self._lead(cloud, made.id, end.port_id, words)
             kept = replace(end, floating_ip_id=made.id, address=made.address)
             self._keep(kept)
-            return {"id": made.id, "address": made.address}
+            return MadeAddress(made.id, made.address)
 
         return run
 
@@ -82,45 +97,38 @@ class PathSteps:
 
         return until_written(f"site {cloud.name}: floating IP {floating_ip_id}", lead)
 
-    def no_address(self, site: str) -> Callable[[StepContext, Json | None], None]:
-        def undo(ctx: StepContext, result: Json | None) -> None:
-            known = result["id"] if result is not None else None
-            resources.remove(self._open(site, ctx), "floating_ip", ctx.token, known, late=result is None)
+    def remove(self, site: str, kind: Kind) -> Callable[[StepContext, Made | None], None]:
+        def undo(ctx: StepContext, result: Made | None) -> None:
+            known = result.id if result else None
+            resources.remove(self._open(site, ctx), kind, ctx.token, known, late=result is None)
 
         return undo
 
-    def group(self, site: str) -> Callable[[StepContext], Json]:
-        def run(ctx: StepContext) -> Json:
+    def group(self, site: str) -> Callable[[StepContext], Made]:
+        def run(ctx: StepContext) -> Made:
             path = self.rows.get(self.path_id)
-            peer = ctx.result_of(f"address-{path.peer(site).site}")["address"]
+            peer = ctx.result_of(f"address-{path.peer(site).site}", MadeAddress).address
             record = wanted_group(path, peer)
             cloud, fresh = self._open(site, ctx), ctx.attempt == 1 and not ctx.interrupted
             made = networks.ensure_security_group(cloud, ctx.token, record, record.name, fresh=fresh)
             networks.set_rules(cloud, made, record, {})
             self._keep(replace(path.end(site), group_id=made))
-            return {"id": made}
+            return Made(made)
 
         return run
 
-    def no_group(self, site: str) -> Callable[[StepContext, Json | None], None]:
-        def undo(ctx: StepContext, result: Json | None) -> None:
-            known = result["id"] if result is not None else None
-            resources.remove(self._open(site, ctx), "security_group", ctx.token, known, late=result is None)
-
-        return undo
-
-    def port(self, site: str) -> Callable[[StepContext], Json]:
-        def run(ctx: StepContext) -> Json:
-            group = ctx.result_of(f"group-{site}")["id"]
+    def port(self, site: str) -> Callable[[StepContext], object]:
+        def run(ctx: StepContext) -> object:
+            group = ctx.result_of(f"group-{site}", Made).id
             end = self.rows.get(self.path_id).end(site)
             self._groups(self._open(site, ctx), end.port_id, lambda groups: {*groups, group})
             return {"group": group}
 
         return run
 
-    def no_port(self, site: str) -> Callable[[StepContext, Json | None], None]:
-        def undo(ctx: StepContext, _result: Json | None) -> None:
-            group = ctx.result_of(f"group-{site}")["id"]
+    def no_port(self, site: str) -> Callable[[StepContext, object], None]:
+        def undo(ctx: StepContext, _result: object) -> None:
+            group = ctx.result_of(f"group-{site}", Made).id
             end = self.rows.get(self.path_id).end(site)
             try:
                 self._groups(self._open(site, ctx), end.port_id, lambda groups: groups - {group})
@@ -145,7 +153,7 @@ class PathSteps:
 
         until_written(f"site {cloud.name}: port {port_id}", change)
 
-    def verify(self, ctx: StepContext) -> Json:
+    def verify(self, ctx: StepContext) -> object:
         """Both agents carry the addresses, the rules let in the peer alone, and not this service, which is no peer.
 
         That the peer *is* let in can only be measured from the peer: ``multisite-probe`` there.

@@ -6,12 +6,10 @@ while guests are in any of the networks or another job is at work on the plane, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from multisite.clouds import planes, resources, routers, stretched
 from multisite.clouds.connect import CloudSite, Sites
@@ -20,8 +18,9 @@ from multisite.clouds.resources import Kind
 from multisite.clouds.resources.left import left_by_job
 from multisite.domain.planes import AT_REST, MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext, StepFailed
+from multisite.jobs.model import Ended, JobKind, JobState, Json, Made, Step, StepContext, StepFailed
 from multisite.jobs.outcome import Outcome
+from multisite.jobs.values import decode
 from multisite.networks.planes.orders import token_of
 from multisite.networks.planes.plan import Part
 from multisite.store.planes import PlaneRepository
@@ -34,20 +33,33 @@ OUTCOME: Mapping[JobState, PlaneState] = {
     JobState.UNDO_FAILED: PlaneState.REMOVING,
 }
 """A plane that was being realized when its job was undone is failed."""
-_PARTS: TypeAdapter[tuple[Part, ...]] = TypeAdapter(tuple[Part, ...])
 
 
-def params(plane_id: str, name: str, parts: Sequence[Part]) -> dict[str, Json]:
+@dataclass(frozen=True)
+class RealizeParams:
     """What was decided before the job began."""
-    return {"plane_id": plane_id, "name": name, "parts": _PARTS.dump_python(tuple(parts), mode="json")}
+
+    plane_id: str
+    name: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class MadeNetwork(Made):
+    mtu: int | None = None
+
+
+@dataclass(frozen=True)
+class MadeSubnet(Made):
+    cidr: str
 
 
 def job_kind(rows: PlaneRepository, opens: Sites, jobs: JobEngine) -> JobKind:
     """To register."""
 
     def build(given: Mapping[str, Json]) -> list[Step]:
-        parts = _PARTS.validate_python(given["parts"])
-        return Realizing(given["plane_id"], given["name"], parts, rows, opens, jobs).steps()
+        p = decode(given, RealizeParams, KIND)
+        return Realizing(p.plane_id, p.name, p.parts, rows, opens, jobs).steps()
 
     left = left_by_job(opens, ("network", "subnet", "router"))
     outcome = Outcome(rows, "plane_id", OUTCOME, _amend)
@@ -93,29 +105,37 @@ class Realizing:
         found = [
             Step(
                 network, f"Create the network at {site}", partial(self.network, part), self._gone(part, "network"),
-                site=site,
+                site=site, result=Made,
             ),
             Step(
                 subnet, f"Create the subnet at {site}", partial(self.subnet, part), self._gone(part, "subnet"),
-                (network,), site=site,
+                (network,), site=site, result=Made,
             ),
         ]  # fmt: skip
         if part.external_id is not None:
             run, undo = partial(self.router, part), partial(self.no_router, part)
             found.append(
-                Step(f"router:{site}", f"Create the router at {site}", run, undo, (subnet,), site=site)
+                Step(
+                    f"router:{site}",
+                    f"Create the router at {site}",
+                    run,
+                    undo,
+                    (subnet,),
+                    site=site,
+                    result=Made,
+                )
             )
         return found
 
-    def network(self, part: Part, ctx: StepContext) -> Json:
+    def network(self, part: Part, ctx: StepContext) -> MadeNetwork:
         cloud = self.opens.open(part.site, for_project=ctx.project_id)
         row = resources.ensure(cloud, "network", ctx.token, self._fields(cloud, part))
-        return {"id": row["id"], "mtu": row.get("mtu")}
+        return MadeNetwork(row["id"], row.get("mtu"))
 
-    def subnet(self, part: Part, ctx: StepContext) -> Json:
+    def subnet(self, part: Part, ctx: StepContext) -> MadeSubnet:
         cloud = self.opens.open(part.site, for_project=ctx.project_id)
         fields = self._fields(cloud, part) | {
-            "network_id": ctx.result_of(f"network:{part.site}")["id"],
+            "network_id": ctx.result_of(f"network:{part.site}", Made).id,
             "ip_version": 4,
             "enable_dhcp": True,
         }
@@ -123,28 +143,27 @@ class Realizing:
         if not part.gateway:
             fields["gateway_ip"] = None
         row = resources.ensure(cloud, "subnet", ctx.token, fields)
-        return {"id": row["id"], "cidr": row["cidr"]}
+        return MadeSubnet(row["id"], row["cidr"])
 
-    def router(self, part: Part, ctx: StepContext) -> Json:
+    def router(self, part: Part, ctx: StepContext) -> Made:
         """The interface has no token of its own: it is the router's, and found by it."""
         cloud = self.opens.open(part.site, for_project=ctx.project_id)
         gateway = {"external_gateway_info": {"network_id": part.external_id}}
         fields = self._fields(cloud, part) | gateway
         made = str(resources.ensure(cloud, "router", ctx.token, fields)["id"])
-        routers.attach(cloud, made, ctx.result_of(f"subnet:{part.site}")["id"])
-        return {"id": made}
+        routers.attach(cloud, made, ctx.result_of(f"subnet:{part.site}", Made).id)
+        return Made(made)
 
-    def no_router(self, part: Part, ctx: StepContext, result: Json | None) -> None:
-        known = None if result is None else str(result["id"])
-        subnet = ctx.result_of(f"subnet:{part.site}")["id"]
+    def no_router(self, part: Part, ctx: StepContext, result: Made | None) -> None:
+        subnet = ctx.result_of(f"subnet:{part.site}", Made).id
+        known = result.id if result else None
         remove_router(self._seen(part, ctx), ctx.job_id, known, subnet, late=result is None)
 
-    def record(self, ctx: StepContext) -> Json:
+    def record(self, ctx: StepContext) -> None:
         made = {part.site: self._made(part, ctx) for part in self.parts}
         self.rows.change(self.plane_id, lambda known: replace(known, made=made))
-        return None
 
-    def refuse_used(self, ctx: StepContext, _result: Json | None) -> None:
+    def refuse_used(self, ctx: StepContext, _result: object) -> None:
         """What guests are in is not taken from under them; SiteError when a site cannot be asked."""
         known = self.rows.get(self.plane_id)
         if known.job_id != ctx.job_id:
@@ -170,10 +189,11 @@ class Realizing:
         return replace(known, state=PlaneState.REMOVING) if known.state is PlaneState.ACTIVE else known
 
     def _made(self, part: Part, ctx: StepContext) -> MadeAt:
-        network, subnet = ctx.result_of(f"network:{part.site}"), ctx.result_of(f"subnet:{part.site}")
-        router = None if part.external_id is None else ctx.result_of(f"router:{part.site}")["id"]
+        network = ctx.result_of(f"network:{part.site}", MadeNetwork)
+        subnet = ctx.result_of(f"subnet:{part.site}", MadeSubnet)
+        router = None if part.external_id is None else ctx.result_of(f"router:{part.site}", Made).id
         more = {"external_id": part.external_id, "project_id": part.project_id, "pool_id": part.pool_id}
-        return MadeAt(network["id"], subnet["id"], subnet["cidr"], router, network.get("mtu"), **more)
+        return MadeAt(network.id, subnet.id, subnet.cidr, router, network.mtu, **more)
 
     def _fields(self, cloud: CloudSite, part: Part) -> dict[str, Any]:
         """In the application's project; naming one is for administrators, so only where it is another than ours."""
@@ -184,9 +204,9 @@ class Realizing:
         """For an undo: what our credentials do not see is not gone."""
         return require_visible(self.opens.open(part.site, for_project=ctx.project_id), part.project_id)
 
-    def _gone(self, part: Part, kind: Kind) -> Callable[[StepContext, Json | None], None]:
-        def undo(ctx: StepContext, result: Json | None) -> None:
-            known = None if result is None else str(result["id"])
+    def _gone(self, part: Part, kind: Kind) -> Callable[[StepContext, Made | None], None]:
+        def undo(ctx: StepContext, result: Made | None) -> None:
+            known = result.id if result else None
             stretched.remove(self._seen(part, ctx), kind, ctx.token, known, late=result is None)
 
         return undo

@@ -6,12 +6,10 @@ plane, also what that job itself never wrote down.  A failure pauses it; removin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
-
-from pydantic import TypeAdapter
 
 from multisite.clouds import planes, resources, stretched
 from multisite.clouds.connect import CloudSite, Sites
@@ -19,6 +17,7 @@ from multisite.clouds.projects import require_visible
 from multisite.domain.planes import OrphanedResources, PlaneRecord, PlaneState
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext, StepFailed
 from multisite.jobs.outcome import Outcome, Row
+from multisite.jobs.values import decode
 from multisite.networks.planes.job import remove_router
 from multisite.networks.planes.orders import token_of
 from multisite.store.planes import PlaneRepository
@@ -30,33 +29,25 @@ OUTCOME: Mapping[JobState, PlaneState | Row] = {
     JobState.PAUSED: PlaneState.REMOVING,
     JobState.UNDO_FAILED: PlaneState.REMOVING,
 }
-_PARTS: TypeAdapter[tuple[OrphanedResources, ...]] = TypeAdapter(tuple[OrphanedResources, ...])
 
 
-def params(
-    record: PlaneRecord,
-    name: str,
-    take: Sequence[OrphanedResources],
-    leave: Sequence[OrphanedResources],
-    *,
-    whole: bool,
-) -> dict[str, Json]:
-    """``whole``: the plane is only described afterwards; else it stays as it is, and only what was left goes."""
-    return {
-        "plane_id": record.id,
-        "name": name,
-        "of": record.job_id if whole else None,
-        "take": _PARTS.dump_python(tuple(take), mode="json"),
-        "leave": _PARTS.dump_python(tuple(leave), mode="json"),
-    }
+@dataclass(frozen=True)
+class RemoveParams:
+    """``of``: the job that realized the plane, None when it stays as it is and only what was left goes."""
+
+    plane_id: str
+    name: str
+    of: str | None
+    take: tuple[OrphanedResources, ...]
+    leave: tuple[OrphanedResources, ...]
 
 
 def job_kind(rows: PlaneRepository, opens: Sites) -> JobKind:
     """To register."""
 
     def build(given: Mapping[str, Json]) -> list[Step]:
-        take, leave = _PARTS.validate_python(given["take"]), _PARTS.validate_python(given["leave"])
-        return Leaving(given["plane_id"], given["name"], given["of"], take, leave, rows, opens).steps()
+        p = decode(given, RemoveParams, KIND)
+        return Leaving(p.plane_id, p.name, p.of, p.take, p.leave, rows, opens).steps()
 
     outcome = Outcome(rows, "plane_id", OUTCOME, _told, any_job=True)
     return JobKind(KIND, build, on_failure="pause", outcome=outcome)
@@ -98,7 +89,7 @@ def _known(cloud: CloudSite, part: OrphanedResources, kind: Literal["network", "
 
 @dataclass(frozen=True)
 class Leaving:
-    """``of``: the job that realized the plane, None when only what was left goes."""
+    """See ``RemoveParams``."""
 
     plane_id: str
     name: str
@@ -119,7 +110,7 @@ class Leaving:
         title = "Note what is left" if self.leave else "Note that it is gone"
         return [unused, *taken, Step("note", title, self.note, needs=needs)]
 
-    def refuse_used(self, ctx: StepContext) -> Json:
+    def refuse_used(self, ctx: StepContext) -> None:
         """All sites are asked before anything is taken away in one."""
         for part in self.take:
             if guests := inside(self.opens.open(part.site, for_project=ctx.project_id), part):
@@ -127,14 +118,12 @@ class Leaving:
                     f"network {self.name} is in use at {part.site}: {', '.join(guests[:10])}; remove them, then remove "
                     "the plane again"
                 )
-        return None
 
-    def taken(self, part: OrphanedResources, ctx: StepContext) -> Json:
+    def taken(self, part: OrphanedResources, ctx: StepContext) -> None:
         cloud = self.opens.open(part.site, for_project=ctx.project_id)
         take_away(cloud, part, late=ctx.interrupted or part.made is None)
-        return None
 
-    def note(self, ctx: StepContext) -> Json:
+    def note(self, ctx: StepContext) -> None:
         """The plane may have been realized again meanwhile, when this job rested long: that stays as it is."""
         taken = {(part.site, part.job_id) for part in self.take}
 
@@ -152,7 +141,6 @@ class Leaving:
             ctx.event(
                 f"left at {part.site}: whatever is there of it; remove the plane again when the site is back"
             )
-        return None
 
 
 def _told(known: PlaneRecord, wanted: PlaneRecord, job: Ended) -> PlaneRecord:

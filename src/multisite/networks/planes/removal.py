@@ -11,7 +11,7 @@ from multisite.domain.errors import Conflict, MultisiteError
 from multisite.domain.model import Application
 from multisite.domain.planes import AT_REST, OrphanedResources, PlaneRecord, PlaneState, Realized
 from multisite.jobs.engine import JobEngine
-from multisite.networks.planes.leave import KIND, inside, params
+from multisite.networks.planes.leave import KIND, RemoveParams, inside
 from multisite.networks.planes.orders import made_name
 from multisite.store.database import Database
 from multisite.store.planes import PlaneRepository
@@ -86,11 +86,13 @@ class PlaneRemoval:
     ) -> str:  # fmt: skip
         name = made_name(app.name, record.name)
         words = f" without {', '.join(part.site for part in leave)}" if leave else ""
+        of = record.job_id if whole else None
+        params = RemoveParams(record.id, name, of, tuple(take), tuple(leave))
         title = f"Remove {name}{words}" if whole else f"Remove what is left of {name}"
         with self.database.session():
             self._still(record, whole=whole)
             job_id = self.jobs.start(
-                KIND, params(record, name, take, leave, whole=whole), title=title, project_id=app.project_id,
+                KIND, params, title=title, project_id=app.project_id,
                 requested_by=caller.user_name, request_id=caller.request_id, subject=record.id,
             )  # fmt: skip
             if whole:

@@ -7,7 +7,7 @@ Each round looks anew and mends the first thing that is wrong; killed anywhere, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_network
@@ -19,24 +19,38 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.plane_drift import of_site
 from multisite.domain.planes import MadeAt, PlaneRecord, PlaneState
 from multisite.jobs.model import JobKind, Json, Step, StepContext, StepFailed
+from multisite.jobs.values import decode
 from multisite.networks.planes.orders import made_name, token_of
 from multisite.store.planes import PlaneRepository
 
 KIND = "repair-plane"
 
 
-def params(application: str, record: PlaneRecord, sites: Sequence[str]) -> dict[str, Json]:
+@dataclass(frozen=True)
+class RepairParams:
     """``sites``: where something can be mended; ``job_id``: of the job that realized the plane."""
-    found = {"plane_id": record.id, "application": application, "job_id": record.job_id}
-    return {**found, "sites": list(sites)}
+
+    plane_id: str
+    application: str
+    job_id: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mended:
+    """The kinds of findings that were repaired, and what is left for people, in words."""
+
+    mended: list[str]
+    left: list[str]
 
 
 def job_kind(rows: PlaneRepository, opens: Sites) -> JobKind:
     """To register."""
 
     def build(given: Mapping[str, Json]) -> list[Step]:
-        one = Repairing(given["plane_id"], given["application"], given["job_id"], rows, opens)
-        return [one.step(site) for site in given["sites"]]
+        p = decode(given, RepairParams, KIND)
+        one = Repairing(p.plane_id, p.application, p.job_id, rows, opens)
+        return [one.step(site) for site in p.sites]
 
     return JobKind(KIND, build, on_failure="pause")
 
@@ -51,10 +65,15 @@ class Repairing:
 
     def step(self, site: str) -> Step:
         return Step(
-            f"mend:{site}", f"Mend what can be mended at {site}", partial(self.mend, site), _stays, site=site
+            f"mend:{site}",
+            f"Mend what can be mended at {site}",
+            partial(self.mend, site),
+            _stays,
+            site=site,
+            result=Mended,
         )
 
-    def mend(self, site: str, ctx: StepContext) -> Json:
+    def mend(self, site: str, ctx: StepContext) -> Mended:
         """One thing after the other until nothing is left to mend; what is left is for people."""
         mended: list[str] = []
         while True:
@@ -63,7 +82,7 @@ class Repairing:
             findings = of_site(self.application, record, site, state)
             wrong = next((one for one in findings if one.repairable), None)
             if wrong is None:
-                return {"mended": mended, "left": [one.what for one in findings]}
+                return Mended(mended, [one.what for one in findings])
             if wrong.kind in mended:
                 raise StepFailed(
                     f"site {site}: {wrong.what}, right after that was repaired: stop the other writer, "
@@ -163,9 +182,9 @@ _ACTS: Mapping[str, Callable[[Repairing, CloudSite, PlaneRecord, MadeAt], None]]
 """Every kind of finding that is ``repairable``."""
 
 
-def _stays(_ctx: StepContext, result: Json | None) -> None:
+def _stays(_ctx: StepContext, result: Mended | None) -> None:
     """An undone job has left nothing; a repaired plane is not torn again to make that true."""
-    if result is None or result["mended"]:
+    if result is None or result.mended:
         raise StepFailed(
             "what a repair made or switched on is the plane's and stays; removing the plane takes it away"
         )

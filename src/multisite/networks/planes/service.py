@@ -177,7 +177,7 @@ class PlaneService:
             self._jobs.claim(record.id, f"plane {record.name}")
             self._active(app, name, "is repaired")
             return self._jobs.start(
-                planes_repair.KIND, planes_repair.params(app.name, record, sites),
+                planes_repair.KIND, planes_repair.RepairParams(record.id, app.name, str(record.job_id), sites),
                 title=f"Repair {made_name(app.name, name)} in {', '.join(sites)}", project_id=app.project_id,
                 requested_by=caller.user_name, request_id=caller.request_id, subject=record.id,
             )  # fmt: skip
@@ -226,7 +226,7 @@ class PlaneService:
         with self._database.session():
             record = self._still(app, record)
             job_id = self._jobs.start(
-                planes_job.KIND, planes_job.params(record.id, plan.name, plan.parts),
+                planes_job.KIND, planes_job.RealizeParams(record.id, plan.name, plan.parts),
                 title=f"Realize {plan.name} as {record.realized} in {', '.join(record.sites)}",
                 project_id=app.project_id, requested_by=caller.user_name, request_id=caller.request_id,
                 subject=record.id,

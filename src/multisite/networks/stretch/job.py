@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
-
-from pydantic import TypeAdapter
 
 from multisite.clouds.resources.left import left_by_job
 from multisite.domain.errors import NotFound
 from multisite.domain.stretched import Member, StretchedNetwork, StretchState
-from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext
+from multisite.jobs.model import Ended, JobKind, JobState, Json, Made, Step, StepContext
 from multisite.jobs.outcome import Outcome, Row, failure
+from multisite.jobs.values import decode
 from multisite.networks.stretch import steps
-from multisite.networks.stretch.steps import Around, network_step, subnet_step
+from multisite.networks.stretch.steps import Around, Level, MadeNetwork, network_step, subnet_step
 from multisite.store.stretched import StretchedRepository
 
 STRETCH, UNSTRETCH = "stretch", "unstretch"
@@ -30,25 +30,23 @@ UNSTRETCHED: Mapping[JobState, StretchState | Row] = {
     JobState.PAUSED: StretchState.REMOVING,
     JobState.UNDO_FAILED: StretchState.REMOVING,
 }
-_NETWORK: TypeAdapter[StretchedNetwork] = TypeAdapter(StretchedNetwork)
-_POOLS: TypeAdapter[dict[str, tuple[tuple[str, str], ...]]] = TypeAdapter(
-    dict[str, tuple[tuple[str, str], ...]]
-)
 
 
-def stretch_params(
-    network: StretchedNetwork, old_pools: Mapping[str, tuple[tuple[str, str], ...]]
-) -> dict[str, Json]:
+@dataclass(frozen=True)
+class StretchParams:
     """The network as planned (members without ids), and the pools of adopted subnets that are narrowed."""
-    return {
-        "network": _NETWORK.dump_python(network, mode="json"),
-        "old_pools": _POOLS.dump_python(dict(old_pools), mode="json"),
-    }
+
+    network: StretchedNetwork
+    old_pools: Mapping[str, tuple[tuple[str, str], ...]]
 
 
-def unstretch_params(network: StretchedNetwork, *, keep: bool, without: tuple[str, ...]) -> dict[str, Json]:
+@dataclass(frozen=True)
+class UnstretchParams:
     """``keep``: the sites' networks stay; ``without``: lost sites, where nothing is done."""
-    return {"network": _NETWORK.dump_python(network, mode="json"), "keep": keep, "without": list(without)}
+
+    network: StretchedNetwork
+    keep: bool
+    without: tuple[str, ...]
 
 
 def kinds(around: Around, networks: StretchedRepository) -> tuple[JobKind, JobKind]:
@@ -57,23 +55,22 @@ def kinds(around: Around, networks: StretchedRepository) -> tuple[JobKind, JobKi
     return (
         JobKind(
             STRETCH,
-            lambda params: _stretch(around, networks, params),
+            lambda params: _stretch(around, networks, decode(params, StretchParams, STRETCH)),
             on_failure="undo",
             outcome=Outcome(networks, "network.id", STRETCHED, _failed),
             left=left_by_job(around.clouds, ("network", "subnet")),
         ),
         JobKind(
             UNSTRETCH,
-            lambda params: _unstretch(around, networks, params),
+            lambda params: _unstretch(around, networks, decode(params, UnstretchParams, UNSTRETCH)),
             on_failure="pause",
             outcome=Outcome(networks, "network.id", UNSTRETCHED, any_job=True, without_error=told),
         ),
     )
 
 
-def _stretch(around: Around, networks: StretchedRepository, params: Mapping[str, Json]) -> list[Step]:
-    network = _NETWORK.validate_python(params["network"])
-    old_pools = _POOLS.validate_python(params["old_pools"])
+def _stretch(around: Around, networks: StretchedRepository, params: StretchParams) -> list[Step]:
+    network = params.network
     made: list[Step] = []
     for m in network.members:
         verb = "Adopt" if m.adopted else "Create"
@@ -84,6 +81,7 @@ def _stretch(around: Around, networks: StretchedRepository, params: Mapping[str,
                 partial(steps.make_network, around, network, m),
                 None if m.adopted else partial(steps.unmake, around, m, "network"),
                 site=m.site,
+                result=MadeNetwork,
             )
         )
     level = Step("mtu", "Give all networks the least MTU", partial(steps.level_mtu, around, network),
@@ -96,10 +94,11 @@ def _stretch(around: Around, networks: StretchedRepository, params: Mapping[str,
             None if m.adopted else partial(steps.unmake, around, m, "subnet"),
             needs=("mtu", network_step(m.site)),
             site=m.site,
+            result=Made,
         )
         for m in network.members
     ]
-    pools = [_pool_step(around, network.member(site), old) for site, old in old_pools.items()]
+    pools = [_pool_step(around, network.member(site), old) for site, old in params.old_pools.items()]
     needs = ("mtu", *(s.name for s in (*made, *subnets, *pools)))
     begin = Step("activate", "Hand it to the reconciler", partial(_activate, networks, network),
                  partial(_deactivate, around, networks, network), needs=needs)  # fmt: skip
@@ -120,16 +119,18 @@ def _pool_step(around: Around, member: Member, old: tuple[tuple[str, str], ...])
 
 
 def _activate(networks: StretchedRepository, network: StretchedNetwork, ctx: StepContext) -> Json:
-    results = {s: (ctx.result_of(network_step(s)), ctx.result_of(subnet_step(s))) for s in network.sites}
-    members = steps.made(network, results)
-    mtu = int(ctx.result_of("mtu")["mtu"])
+    def member(m: Member) -> Member:
+        made, subnet = ctx.result_of(network_step(m.site), Made), ctx.result_of(subnet_step(m.site), Made)
+        return replace(m, network_id=made.id, subnet_id=subnet.id)
+
+    members, mtu = tuple(member(m) for m in network.members), ctx.result_of("mtu", Level).mtu
     known = networks.get(network.id)
     networks.update(replace(known, members=members, mtu=mtu, state=StretchState.ACTIVE))
     return {"members": {m.site: m.network_id for m in members}}
 
 
 def _deactivate(
-    around: Around, networks: StretchedRepository, network: StretchedNetwork, ctx: StepContext, result: Json | None  # noqa: ARG001
+    around: Around, networks: StretchedRepository, network: StretchedNetwork, ctx: StepContext, result: object  # noqa: ARG001
 ) -> None:  # fmt: skip
     """The reconciler lets go, and what it made goes."""
     try:
@@ -145,9 +146,9 @@ def _failed(_known: StretchedNetwork, wanted: StretchedNetwork, job: Ended) -> S
     return replace(wanted, error=failure(job))
 
 
-def _unstretch(around: Around, networks: StretchedRepository, params: Mapping[str, Json]) -> list[Step]:
-    network = _NETWORK.validate_python(params["network"])
-    here = [m for m in network.members if m.site not in params["without"]]
+def _unstretch(around: Around, networks: StretchedRepository, params: UnstretchParams) -> list[Step]:
+    network = params.network
+    here = [m for m in network.members if m.site not in params.without]
     cleared = [
         Step(
             f"ports:{m.site}", f"Remove the remote ports at {m.site}", partial(steps.clear, around, network, m),
@@ -162,15 +163,12 @@ def _unstretch(around: Around, networks: StretchedRepository, params: Mapping[st
             partial(steps.remove_network, around, network.job_id or "", m), needs=needs, site=m.site,
         )
         for m in here
-        if not (m.adopted or params["keep"])
+        if not (m.adopted or params.keep)
     ]  # fmt: skip
     needs = (*needs, *(step.name for step in removed))
     return [*cleared, *removed, Step("forget", "Forget it", partial(_forget, networks, network), needs=needs)]
 
 
-def _forget(networks: StretchedRepository, network: StretchedNetwork, ctx: StepContext) -> Json:  # noqa: ARG001
-    try:
+def _forget(networks: StretchedRepository, network: StretchedNetwork, ctx: StepContext) -> None:  # noqa: ARG001
+    with suppress(NotFound):
         networks.delete(network.id)
-    except NotFound:
-        return None
-    return None

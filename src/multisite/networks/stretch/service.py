@@ -20,7 +20,7 @@ from multisite.domain.stretched import Drift, SiteView, StretchedNetwork, Stretc
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.networks.stretch.compare import compared
-from multisite.networks.stretch.job import STRETCH, UNSTRETCH, kinds, stretch_params, unstretch_params
+from multisite.networks.stretch.job import STRETCH, UNSTRETCH, StretchParams, UnstretchParams, kinds
 from multisite.networks.stretch.order import StretchOrder, checked
 from multisite.networks.stretch.plan import VNI_RANGE, StretchPlan, make_plan
 from multisite.networks.stretch.reconcile import Reconciler
@@ -78,7 +78,7 @@ class NetworkService:
             self._networks.add(network)
             job_id = self._jobs.start(
                 STRETCH,
-                stretch_params(network, plan.set_pools),
+                StretchParams(network, plan.set_pools),
                 title=f"Stretch {order.name} over {', '.join(order.sites)}",
                 project_id=caller.project_id,
                 requested_by=caller.user_name,
@@ -146,7 +146,7 @@ class NetworkService:
         with self._database.session():
             job_id = self._jobs.start(
                 UNSTRETCH,
-                unstretch_params(network, keep=keep_networks, without=without),
+                UnstretchParams(network, keep_networks, without),
                 title=f"Unstretch {network.name}",
                 project_id=network.project_id,
                 requested_by=caller.user_name,

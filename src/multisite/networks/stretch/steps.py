@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import remote_ports, resources, stretched
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import Refused
+from multisite.clouds.resources import Kind
 from multisite.domain.stretched import Member, StretchedNetwork, StretchKind
-from multisite.jobs.model import Json, StepContext, StepFailed
+from multisite.jobs.model import Made, StepContext, StepFailed
 from multisite.periodic.lease import held
 from multisite.store.database import Database
 
@@ -32,6 +32,18 @@ class Around:
         return self.clouds.open(site, for_project=ctx.project_id)
 
 
+@dataclass(frozen=True)
+class MadeNetwork(Made):
+    mtu: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """The MTU all networks have."""
+
+    mtu: int
+
+
 def network_step(site: str) -> str:
     return f"network:{site}"
 
@@ -40,7 +52,7 @@ def subnet_step(site: str) -> str:
     return f"subnet:{site}"
 
 
-def make_network(around: Around, network: StretchedNetwork, member: Member, ctx: StepContext) -> Json:
+def make_network(around: Around, network: StretchedNetwork, member: Member, ctx: StepContext) -> MadeNetwork:
     """Create it, or look at the one to adopt again."""
     site = around.open(member.site, ctx)
     if member.adopted:
@@ -49,7 +61,7 @@ def make_network(around: Around, network: StretchedNetwork, member: Member, ctx:
             raise StepFailed(
                 f"network {found.name} of site {member.site} has changed: it is {found.kind} {found.segment} now"
             )
-        return {"id": found.id, "mtu": found.mtu}
+        return MadeNetwork(found.id, found.mtu)
     fields: dict[str, Any] = {
         "name": network.name,
         "provider:network_type": str(network.kind),
@@ -62,38 +74,38 @@ def make_network(around: Around, network: StretchedNetwork, member: Member, ctx:
     if network.mtu is not None:
         fields["mtu"] = network.mtu
     row = resources.ensure(site, "network", ctx.token, fields)
-    return {"id": row["id"], "mtu": row["mtu"]}
+    return MadeNetwork(row["id"], row["mtu"])
 
 
-def unmake(around: Around, member: Member, kind: Any, ctx: StepContext, result: Json | None) -> None:
+def unmake(around: Around, member: Member, kind: Kind, ctx: StepContext, result: Made | None) -> None:
     """Remove what the step made."""
-    known = None if result is None else str(result["id"])
+    known = result.id if result else None
     stretched.remove(around.open(member.site, ctx), kind, ctx.token, known, late=result is None)
 
 
-def level_mtu(around: Around, network: StretchedNetwork, ctx: StepContext) -> Json:
+def level_mtu(around: Around, network: StretchedNetwork, ctx: StepContext) -> Level:
     """Give all networks the least MTU of the sites; frames that fit in one must fit in all."""
-    made = {m.site: ctx.result_of(network_step(m.site)) for m in network.members}
-    least = min(int(one["mtu"]) for one in made.values())
+    made = {m.site: ctx.result_of(network_step(m.site), MadeNetwork) for m in network.members}
+    least = min(one.mtu for one in made.values())
     for m in network.members:
-        if made[m.site]["mtu"] == least:
+        if made[m.site].mtu == least:
             continue
         if m.adopted:
             raise StepFailed(
-                f"mtu: the adopted network of site {m.site} has {made[m.site]['mtu']}, and {least} is the most another "
+                f"mtu: the adopted network of site {m.site} has {made[m.site].mtu}, and {least} is the most another "
                 f"site carries: openstack network set --mtu {least} {m.network_id}, and tell its guests"
             )
-        stretched.set_mtu(around.open(m.site, ctx), str(made[m.site]["id"]), least)
+        stretched.set_mtu(around.open(m.site, ctx), made[m.site].id, least)
         ctx.event(f"MTU of the network at {m.site} set to {least}")
-    return {"mtu": least}
+    return Level(least)
 
 
-def make_subnet(around: Around, network: StretchedNetwork, member: Member, ctx: StepContext) -> Json:
+def make_subnet(around: Around, network: StretchedNetwork, member: Member, ctx: StepContext) -> Made:
     if member.adopted:
-        return {"id": member.subnet_id}
+        return Made(member.subnet_id)
     fields: dict[str, Any] = {
         "name": network.name,
-        "network_id": ctx.result_of(network_step(member.site))["id"],
+        "network_id": ctx.result_of(network_step(member.site), Made).id,
         "cidr": network.cidr,
         "ip_version": 4,
         "gateway_ip": member.gateway,
@@ -101,15 +113,14 @@ def make_subnet(around: Around, network: StretchedNetwork, member: Member, ctx: 
     }
     if member.pool is not None:
         fields["allocation_pools"] = [{"start": member.pool[0], "end": member.pool[1]}]
-    return {"id": resources.ensure(around.open(member.site, ctx), "subnet", ctx.token, fields)["id"]}
+    return Made(resources.ensure(around.open(member.site, ctx), "subnet", ctx.token, fields)["id"])
 
 
-def set_pools(around: Around, member: Member, pools: tuple[tuple[str, str], ...], ctx: StepContext) -> Json:
+def set_pools(around: Around, member: Member, pools: tuple[tuple[str, str], ...], ctx: StepContext) -> None:
     stretched.set_pools(around.open(member.site, ctx), member.subnet_id, pools)
-    return None
 
 
-def clear(around: Around, network: StretchedNetwork, member: Member, ctx: StepContext) -> Json:
+def clear(around: Around, network: StretchedNetwork, member: Member, ctx: StepContext) -> dict[str, int]:
     """Remove our remote ports from a site's network, with nobody making new ones meanwhile."""
     if network.kind is not StretchKind.VXLAN or not member.network_id:
         return {"removed": 0}
@@ -130,7 +141,7 @@ def clear(around: Around, network: StretchedNetwork, member: Member, ctx: StepCo
     return {"removed": removed}
 
 
-def remove_network(around: Around, job_id: str, member: Member, ctx: StepContext) -> Json:
+def remove_network(around: Around, job_id: str, member: Member, ctx: StepContext) -> None:
     """Remove the network the stretch job made; refused while guests are in it."""
     site = around.open(member.site, ctx)
     token = f"multisite:{job_id}:{network_step(member.site)}"
@@ -142,12 +153,3 @@ def remove_network(around: Around, job_id: str, member: Member, ctx: StepContext
         stretched.remove(site, "network", token, member.network_id, late=ctx.interrupted)
     except Refused as error:
         raise StepFailed(str(error)) from error
-    return None
-
-
-def made(network: StretchedNetwork, results: Mapping[str, tuple[Json, Json]]) -> tuple[Member, ...]:
-    """The members with the ids of what was made: site -> results of its network's and its subnet's step."""
-    return tuple(
-        replace(m, network_id=results[m.site][0]["id"], subnet_id=results[m.site][1]["id"])
-        for m in network.members
-    )

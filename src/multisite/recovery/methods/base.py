@@ -20,6 +20,7 @@ from multisite.domain.manifest import Manifest, VolumeRecord
 from multisite.domain.model import Application, Capability, Protection
 from multisite.domain.validation import validated
 from multisite.jobs.model import Json, Step, StepContext
+from multisite.jobs.values import decode
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.model import PlannedVolume
@@ -32,17 +33,12 @@ RESTORES, IMPORTS, CALLS = "recover-restores", "recover-imports", "recover-calls
 
 @dataclass(frozen=True)
 class ProtectDependencies:
-    """What the jobs around a restore point work with.
-
-    ``error_of`` gives a job's error, for the restore point it failed to
-    make.  ``backups_per_site``: backups a site may make at the same time.
-    """
+    """What the jobs around a restore point work with.  ``backups_per_site``: made at the same time."""
 
     sites: Sites
     manifests: ManifestStore
     restore_points: RestorePointRepository
     protections: ProtectionRepository
-    error_of: Callable[[str], str | None]
     backups_per_site: int
 
 
@@ -104,7 +100,8 @@ class ProtectOrder:
         """
         known = {name: params[name] for name in cls.__dataclass_fields__ if name in params}
         options = {name: value for name, value in params.items() if name not in known}
-        return _ORDER.validate_python({**known, "plan": {**options, **params["plan"]}})
+        plan = decode(params["plan"], dict[str, object], "plan")
+        return _ORDER.validate_python({**known, "plan": {**options, **plan}})
 
 
 _ORDER: TypeAdapter[ProtectOrder] = TypeAdapter(ProtectOrder)

@@ -5,11 +5,12 @@ its data, by the steps of its method.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobKind, JobState, Json, Step, StepContext
 from multisite.jobs.outcome import Outcome, Row
+from multisite.jobs.values import decode
 from multisite.recovery.methods.base import DeleteOrder, ProtectDependencies, ProtectionMethod
 
 KIND = "delete-restore-point"
@@ -21,10 +22,10 @@ OUTCOME: Mapping[JobState, Row] = {
 }
 
 
-def forget_params(manifest: Manifest, methods: Mapping[str, ProtectionMethod]) -> dict[str, Json]:
+def forget_params(manifest: Manifest, methods: Mapping[str, ProtectionMethod]) -> DeleteOrder:
     """Parameters of the job."""
     data = dict(methods[manifest.method].delete(manifest))
-    return asdict(DeleteOrder(manifest.id, manifest.source.name, manifest.method, data))
+    return DeleteOrder(manifest.id, manifest.source.name, manifest.method, data)
 
 
 def forget_kind(dependencies: ProtectDependencies, methods: Mapping[str, ProtectionMethod]) -> JobKind:
@@ -46,8 +47,6 @@ def forget_kind(dependencies: ProtectDependencies, methods: Mapping[str, Protect
 
 def _order(params: Mapping[str, Json]) -> DeleteOrder:
     """Jobs from before manifests had payloads name no method: there was one, and its data is beside the rest."""
-    if "method" in params:
-        return DeleteOrder(**params)
-    return DeleteOrder(
-        params["restore_point"], params["site"], "consistent-backup", {"backups": params["backups"]}
-    )
+    if "method" not in params:
+        params = {**params, "method": "consistent-backup", "data": {"backups": params["backups"]}}
+    return decode(params, DeleteOrder, KIND)

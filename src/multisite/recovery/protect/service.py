@@ -79,7 +79,6 @@ class ProtectionService:
             manifests=manifests,
             restore_points=self._restore_points,
             protections=self._protections,
-            error_of=lambda job_id: jobs.get(job_id).error,
             backups_per_site=backups_per_site,
         )
         jobs.register(protect_kind(dependencies, methods))
@@ -250,7 +249,7 @@ class ProtectionService:
         self,
         caller: Caller,
         kind: str,
-        params: Mapping[str, Any],
+        params: object,
         title: str,
         about: Application | RestorePoint,
     ) -> str:

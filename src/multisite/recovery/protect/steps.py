@@ -12,7 +12,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.facts.application import ApplicationFacts
 from multisite.domain.errors import NotFound
 from multisite.domain.manifest import FORMAT, Manifest, SourceSite
-from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.jobs.model import Step, StepContext, StepFailed
 from multisite.recovery.manifests import as_restore_point
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
 
@@ -35,7 +35,7 @@ def check_step(
     """
     manifests, site_name = dependencies.manifests, order.application.site
 
-    def run(ctx: StepContext) -> Json:
+    def run(ctx: StepContext) -> object:
         site = dependencies.sites.open(site_name, for_project=ctx.project_id)
         manifests.check()
         checked = check(site)
@@ -45,7 +45,7 @@ def check_step(
             ctx.event(note)
         return {"servers": len(draft.servers), "volumes": len(draft.volumes)}
 
-    def undo(_ctx: StepContext, _result: Json | None) -> None:
+    def undo(_ctx: StepContext, _result: object) -> None:
         manifests.delete(order.restore_point_id)
 
     return Step("check", f"Check application {order.application.name}", run, undo, site=site_name)
@@ -63,7 +63,7 @@ def manifest_step(
     """
     manifests, points = dependencies.manifests, dependencies.restore_points
 
-    def run(ctx: StepContext) -> Json:
+    def run(ctx: StepContext) -> object:
         try:
             draft = manifests.draft(order.restore_point_id)
         except NotFound:  # this step wrote the manifest already, and its end was not noted
@@ -76,7 +76,7 @@ def manifest_step(
         points.save(kept)
         return {"digest": digest, "incremental": manifest.incremental, "size_gib": kept.size_gib}
 
-    def undo(_ctx: StepContext, _result: Json | None) -> None:
+    def undo(_ctx: StepContext, _result: object) -> None:
         children = [m.id for m in manifests.list().manifests if m.parent_id == order.restore_point_id]
         if children:
             raise StepFailed(f"restore points {', '.join(children)} build on it: delete those first")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from multisite.clouds import build, networks
 from multisite.clouds.connect import CloudSite, Sites
@@ -13,13 +12,14 @@ from multisite.clouds.resources import Found, Kind
 from multisite.clouds.resources.left import left_by_job
 from multisite.clouds.resources.tokens import job_prefix
 from multisite.domain.model import Recovery, RecoveryState
-from multisite.jobs.model import Ended, JobKind, JobState, Json, Step, StepContext
+from multisite.jobs.model import Ended, JobKind, JobState, Json, Made, Step, StepContext
 from multisite.jobs.outcome import Outcome
+from multisite.jobs.values import plain_object
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
 from multisite.recovery.recover.model import PlannedServer, RecoverPlan, flavor_key
-from multisite.recovery.recover.steps import Run, Steps, Undo
+from multisite.recovery.recover.steps import Ready, Run, Steps, Undo
 from multisite.store.recoveries import RecoveryRepository
 
 KIND = "recover"
@@ -68,8 +68,8 @@ def recover_kind(
             methods=methods,
         )
 
-        def summary(ctx: StepContext) -> Json:
-            return _summarize(ctx, plan, recoveries, params["recovery_id"])
+        def summary(ctx: StepContext) -> object:
+            return _summarize(ctx, plan, recoveries, str(params["recovery_id"]))
 
         return recover_steps(steps, summary)
 
@@ -93,20 +93,21 @@ def flavor_in_use(site: CloudSite, job_id: str, found: Found) -> bool:
 
 def _summarize(
     ctx: StepContext, plan: RecoverPlan, recoveries: RecoveryRepository, recovery_id: str
-) -> dict[str, Any]:
+) -> object:
     """Write down what runs where now.  RTO: from the operator's word to the last gate; RPO: age of the data
     then.
     """
-    servers = [ctx.result_of(server.gate) for server in plan.servers]
+    servers = [ctx.result_of(server.gate, Ready) for server in plan.servers]
     recovery = recoveries.get(recovery_id)
-    last = max(datetime.fromisoformat(server["ready_at"]) for server in servers)
+    last = max(server.ready_at for server in servers)
     rto = (last - recovery.created_at).total_seconds()
     rpo = (recovery.created_at - plan.consistent_at).total_seconds()
-    recoveries.update(replace(recovery, servers=tuple(servers), rto_seconds=rto, rpo_seconds=rpo))
+    kept = tuple(plain_object(server, server.name) for server in servers)
+    recoveries.update(replace(recovery, servers=kept, rto_seconds=rto, rpo_seconds=rpo))
     return {"rto_seconds": rto, "rpo_seconds": rpo, "servers": servers}
 
 
-def recover_steps(steps: Steps, summary: Callable[[StepContext], Json]) -> list[Step]:
+def recover_steps(steps: Steps, summary: Callable[[StepContext], object]) -> list[Step]:
     """The graph: records, volumes, networks and the rest at the same time; each server when its own things
     are there and the servers before it are ready.
     """
@@ -138,7 +139,17 @@ def _group_steps(steps: Steps) -> list[Step]:
     ]  # fmt: skip
     if new:
         needs = tuple(g.step for g in new)
-        made.append(_call(steps, RULES, "Set the rules of the security groups", steps.set_rules, needs=needs))
+        made.append(
+            Step(
+                RULES,
+                "Set the rules of the security groups",
+                steps.set_rules,
+                None,
+                needs,
+                CALLS,
+                steps.plan.target_site,
+            )
+        )
     return made
 
 
@@ -155,7 +166,17 @@ def _network_steps(steps: Steps) -> list[Step]:
         ports = tuple(p.step for p in steps.plan.ports if p.record.network_id == network.record.id)
         needs = (*(s.step for s in network.subnets), *ports)
         title = f"Switch DHCP on in network {network.name}"
-        made.append(_call(steps, network.dhcp_step, title, steps.switch_dhcp_on(network), needs=needs))
+        made.append(
+            Step(
+                network.dhcp_step,
+                title,
+                steps.switch_dhcp_on(network),
+                None,
+                needs,
+                CALLS,
+                steps.plan.target_site,
+            )
+        )
     return made
 
 
@@ -188,11 +209,9 @@ def _compute_steps(steps: Steps) -> list[Step]:
     return made
 
 
-def _call(
-    steps: Steps, name: str, title: str, run: Run, undo: Undo | None = None, needs: tuple[str, ...] = ()
-) -> Step:
-    """One of the steps of which a site takes ``CALLS`` at a time."""
-    return Step(name, title, run, undo, needs, CALLS, steps.plan.target_site)
+def _call(steps: Steps, name: str, title: str, run: Run, undo: Undo, needs: tuple[str, ...] = ()) -> Step:
+    """One of the steps that make something, of which a site takes ``CALLS`` at a time."""
+    return Step(name, title, run, undo, needs, CALLS, steps.plan.target_site, result=Made)
 
 
 def _server_steps(steps: Steps, server: PlannedServer) -> list[Step]:
@@ -205,6 +224,7 @@ def _server_steps(steps: Steps, server: PlannedServer) -> list[Step]:
         _needs_of_server(steps, server),
         None,
         site,
+        result=Made,
     )
     needs = (server.step, *(steps.ports[p].step for p in record.port_ids))
     title = f"Wait until server {record.name} is ready"

@@ -15,7 +15,7 @@ from multisite.clouds import build, networks, resources
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.resources import Kind, tokens
 from multisite.domain.manifest import Manifest
-from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.jobs.model import Made, Step, StepContext, StepFailed
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod, RestoreTarget, fresh
 from multisite.recovery.recover import model
@@ -23,8 +23,33 @@ from multisite.recovery.recover.readiness import wait_ready
 
 UNDO_SECONDS = 1800.0
 
-Run = Callable[[StepContext], Json]
-Undo = Callable[[StepContext, Json | None], None]
+Run = Callable[[StepContext], Made]
+Undo = Callable[[StepContext, Made | None], None]
+
+
+@dataclass(frozen=True)
+class MadePort(Made):
+    mac_address: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Booted(Made):
+    """``devices``: by source volume id."""
+
+    devices: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Ready(Booted):
+    """A server that passed its gate, as the recovery shows it.  ``console``: the line that said so."""
+
+    name: str
+    source_id: str
+    addresses: tuple[str, ...]
+    console: str | None
+    mark: str | None
+    ready_at: datetime
 
 
 @dataclass(frozen=True)
@@ -75,19 +100,19 @@ class Steps:
 
     def ensure(self, act: Callable[..., str], *wanted: object) -> Run:
         """Find or create by the step's token; ``act`` gives the id."""
-        return lambda ctx: {"id": act(self.site(ctx), ctx.token, *wanted, fresh=fresh(ctx))}
+        return lambda ctx: Made(act(self.site(ctx), ctx.token, *wanted, fresh=fresh(ctx)))
 
     def make_subnet(self, network: model.PlannedNetwork, subnet: model.PlannedSubnet) -> Run:
-        def run(ctx: StepContext) -> Json:
+        def run(ctx: StepContext) -> Made:
             network_id = self._id(ctx, network)
             made = networks.ensure_subnet(
                 self.site(ctx), ctx.token, subnet.record, network_id, fresh=fresh(ctx)
             )
-            return {"id": made}
+            return Made(made)
 
         return run
 
-    def set_rules(self, ctx: StepContext) -> Json:
+    def set_rules(self, ctx: StepContext) -> dict[str, int]:
         """Rules of all new groups, now that every group they may refer to is there."""
         ids = {
             source: self._id(ctx, group) for source, group in self.groups.items()
@@ -101,7 +126,7 @@ class Steps:
         record = port.record
         kept = port.mac_address is not None
 
-        def run(ctx: StepContext) -> Json:
+        def run(ctx: StepContext) -> MadePort:
             made = networks.ensure_port(
                 self.site(ctx),
                 ctx.token,
@@ -113,7 +138,7 @@ class Steps:
                 expected=[a.address for a in record.fixed_addresses] if kept else (),
                 fresh=fresh(ctx),
             )
-            return {"id": made.id, "mac_address": made.mac_address, "addresses": list(made.addresses)}
+            return MadePort(made.id, made.mac_address, tuple(made.addresses))
 
         return run
 
@@ -125,8 +150,8 @@ class Steps:
             found.append(asked | ({"ip_address": wanted.address} if wanted.address else {}))
         return found
 
-    def switch_dhcp_on(self, network: model.PlannedNetwork) -> Run:
-        def run(ctx: StepContext) -> Json:
+    def switch_dhcp_on(self, network: model.PlannedNetwork) -> Callable[[StepContext], object]:
+        def run(ctx: StepContext) -> object:
             late = [s for s in network.subnets if s.use is None and networks.dhcp_can_wait(s.record)]
             for subnet in late:
                 networks.enable_dhcp(self.site(ctx), self._id(ctx, subnet))
@@ -135,40 +160,38 @@ class Steps:
         return run
 
     def remove(self, kind: Kind) -> Undo:
-        def undo(ctx: StepContext, result: Json | None) -> None:
-            known = result["id"] if result is not None else None
+        def undo(ctx: StepContext, result: Made | None) -> None:
+            known = result.id if result else None
             resources.remove(self.site(ctx), kind, ctx.token, known, late=result is None)
 
         return undo
 
     # What servers need, and servers
 
-    def remove_flavor(self, ctx: StepContext, result: Json | None) -> None:
+    def remove_flavor(self, ctx: StepContext, result: Made | None) -> None:
         """Unless others have come to use it meanwhile: flavors are everybody's."""
         own = tokens.job_prefix(ctx.job_id)  # its servers are deleted by now, whatever a list says
-        users = build.flavor_users(self.site(ctx), result["id"], besides=own) if result is not None else []
+        users = build.flavor_users(self.site(ctx), result.id, besides=own) if result else []
         if users:
-            ctx.event(
-                f"flavor {result['id'] if result else ''} is kept: {', '.join(sorted(users)[:5])} use it"
-            )
+            ctx.event(f"flavor {result.id if result else ''} is kept: {', '.join(sorted(users)[:5])} use it")
         else:
             self.remove("flavor")(ctx, result)
 
     def make_keypair(self, keypair: model.PlannedKeypair) -> Run:
-        return lambda ctx: {"id": build.ensure_keypair(self.site(ctx), keypair.record, keypair.name)}
+        return lambda ctx: Made(build.ensure_keypair(self.site(ctx), keypair.record, keypair.name))
 
     def remove_keypair(self, keypair: model.PlannedKeypair) -> Undo:
         # The plan makes only those that were not there when it was made.
         return lambda ctx, _result: build.remove_keypair(self.site(ctx), keypair.record, keypair.name)
 
-    def remove_server(self, ctx: StepContext, result: Json | None) -> None:
-        known = result["id"] if result is not None else None
+    def remove_server(self, ctx: StepContext, result: Made | None) -> None:
+        known = result.id if result else None
         build.remove_servers(self.site(ctx), ctx.token, known, timeout=UNDO_SECONDS, late=result is None)
 
     def boot(self, server: model.PlannedServer) -> Run:
         """Boot with all its ports and volumes, and look that each volume became the device it was."""
 
-        def run(ctx: StepContext) -> Json:
+        def run(ctx: StepContext) -> Booted:
             site = self.site(ctx)
             server_id = build.ensure_server(
                 site,
@@ -181,7 +204,7 @@ class Steps:
             )
             devices = self._checked_devices(ctx, server, build.attached_devices(site, server_id))
             ctx.progress(1, 1, "servers", "ACTIVE")
-            return {"id": server_id, "devices": devices}
+            return Booted(server_id, devices)
 
         return run
 
@@ -229,8 +252,8 @@ class Steps:
     def pass_gate(self, server: model.PlannedServer) -> Run:
         record = server.record
 
-        def run(ctx: StepContext) -> Json:
-            site, server_id = self.site(ctx), ctx.result_of(server.step)["id"]
+        def run(ctx: StepContext) -> Ready:
+            site, server_id = self.site(ctx), ctx.result_of(server.step, Made).id
             ready = wait_ready(
                 site,
                 record.name,
@@ -250,18 +273,18 @@ class Steps:
 
     def _found_ready(
         self, ctx: StepContext, server: model.PlannedServer, server_id: str, line: str | None
-    ) -> dict[str, Any]:
-        results = [ctx.result_of(self.ports[p].step) for p in server.record.port_ids]
-        return {
-            "id": server_id,
-            "name": server.record.name,
-            "source_id": server.record.id,
-            "addresses": [address for result in results for address in result["addresses"]],
-            "devices": ctx.result_of(server.step)["devices"],
-            "console": line,
-            "mark": server.mark,
-            "ready_at": self.now().isoformat(),
-        }
+    ) -> Ready:
+        ports = [ctx.result_of(self.ports[p].step, MadePort) for p in server.record.port_ids]
+        return Ready(
+            id=server_id,
+            name=server.record.name,
+            source_id=server.record.id,
+            addresses=tuple(address for port in ports for address in port.addresses),
+            devices=ctx.result_of(server.step, Booted).devices,
+            console=line,
+            mark=server.mark,
+            ready_at=self.now(),
+        )
 
     def _id(
         self,
@@ -270,4 +293,4 @@ class Steps:
     ) -> str:
         """Id at the target: of what was there, or of what its step made."""
         use: str | None = getattr(thing, "use", None)
-        return use if use is not None else str(ctx.result_of(thing.step)["id"])
+        return use if use is not None else ctx.result_of(thing.step, Made).id

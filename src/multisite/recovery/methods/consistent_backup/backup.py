@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from multisite.clouds import build, volumes
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Failed, Refused, SiteError
 from multisite.clouds.volumes import Backup, parent_in
-from multisite.domain.manifest import FrozenWindow, Manifest, Mark
-from multisite.jobs.model import Json, Step, StepContext, StepFailed
+from multisite.domain.manifest import Manifest, Mark
+from multisite.jobs.model import Step, StepContext, StepFailed
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
-from multisite.recovery.methods.consistent_backup.capture import LOOK_AGAIN_SECONDS, capture, undo_capture
+from multisite.recovery.methods.consistent_backup.capture import (
+    LOOK_AGAIN_SECONDS,
+    Captured,
+    capture,
+    undo_capture,
+)
 from multisite.recovery.methods.consistent_backup.clean import clean_up
 from multisite.recovery.methods.consistent_backup.payload import (
-    BACKUP,
     BackupChain,
     BackupRecord,
     backup_timeout,
@@ -61,6 +60,7 @@ class Run:
             self._undo_capture,
             needs=("check",),
             site=site,
+            result=Captured,
         )
         cleaning = partial(clean_up, self._dependencies, self._order)
         needs = ("capture", *(volume.step for volume in plan.volumes))
@@ -96,20 +96,20 @@ class Run:
             raise StepFailed("; ".join(changed))
         return Checked(state.facts, self._plan.quiesced, self._plan.notes)
 
-    def _capture(self, ctx: StepContext) -> Json:
+    def _capture(self, ctx: StepContext) -> Captured:
         site = self._site(ctx)
         result = capture(site, self._plan, self._order.label, ctx)
-        return {**result, "marks": self._marks(site, ctx)}
+        return replace(result, marks=self._marks(site, ctx))
 
-    def _undo_capture(self, ctx: StepContext, result: Json | None) -> None:
-        known = None if result is None else result["snapshots"].values()
+    def _undo_capture(self, ctx: StepContext, result: Captured | None) -> None:
+        known = None if result is None else result.snapshots.values()
         undo_capture(self._site(ctx), self._plan, ctx, known)
 
-    def _marks(self, site: CloudSite, ctx: StepContext) -> list[dict[str, str]]:
+    def _marks(self, site: CloudSite, ctx: StepContext) -> tuple[Mark, ...]:
         """The newest matching console line of each server that was frozen; read when all are thawed again."""
-        marks: list[dict[str, str]] = []
+        marks: list[Mark] = []
         if not self._plan.options.console_mark:
-            return marks
+            return ()
         wanted = re.compile(self._plan.options.console_mark)
         for server in self._plan.freeze:
             try:
@@ -121,13 +121,13 @@ class Run:
             if line is None:
                 ctx.event(f"no line of the console of server {server.name} matches: it has no mark")
             else:
-                marks.append({"server_id": server.id, "server_name": server.name, "text": line})
-        return marks
+                marks.append(Mark(server.id, server.name, line))
+        return tuple(marks)
 
-    def _backup(self, volume: PlannedVolume, ctx: StepContext) -> Json:
+    def _backup(self, volume: PlannedVolume, ctx: StepContext) -> BackupRecord:
         """Back up the volume as its snapshot shows it; export the record at once, later the site may be gone."""
         site = self._site(ctx)
-        snapshot = ctx.result_of("capture")["snapshots"][volume.id]
+        snapshot = ctx.result_of("capture", Captured).snapshots[volume.id]
         for broken in [b for b in volumes.backups_by_token(site, ctx.token) if b.status.startswith("error")]:
             volumes.delete_backup(site, broken.id, backup_timeout(volume.size_gib))  # of an earlier attempt
         if volume.incremental:
@@ -176,7 +176,7 @@ class Run:
         )
         return made, volumes.export_record(site, made.id)
 
-    def _undo_backup(self, volume: PlannedVolume, ctx: StepContext, result: Json | None) -> None:
+    def _undo_backup(self, volume: PlannedVolume, ctx: StepContext, result: object) -> None:
         # Its token finds it, whether the end of the step is known or not.
         site = self._site(ctx)
         _remove_backups(site, volume, ctx)
@@ -186,8 +186,8 @@ class Run:
 
     def _complete(self, draft: Manifest, ctx: StepContext) -> Manifest:
         """The draft with the consistency point, and in each volume the chain its new backup makes."""
-        captured: Mapping[str, Any] = ctx.result_of("capture")
-        made = {v.id: BACKUP.validate_python(ctx.result_of(v.step)) for v in self._plan.volumes}
+        captured = ctx.result_of("capture", Captured)
+        made = {v.id: ctx.result_of(v.step, BackupRecord) for v in self._plan.volumes}
         parent_id = self._plan.parent_id if any(record.incremental for record in made.values()) else None
         parent = self._dependencies.manifests.read(parent_id) if parent_id is not None else None
 
@@ -195,25 +195,23 @@ class Run:
             new = made[volume_id]
             return (*chain_of(parent.volume(volume_id)), new) if new.incremental and parent else (new,)
 
-        snapshots = captured["snapshots"]
         return replace(
             draft,
             volumes=tuple(
-                replace(v, payload=payload_of(BackupChain(chain(v.id), snapshots[v.id])))
+                replace(v, payload=payload_of(BackupChain(chain(v.id), captured.snapshots[v.id])))
                 for v in draft.volumes
             ),
-            consistent_at=datetime.fromisoformat(captured["consistent_at"]),
-            frozen=TypeAdapter(tuple[FrozenWindow, ...]).validate_python(captured["windows"]),
-            frozen_seconds=captured["frozen_seconds"],
-            marks=tuple(Mark(**mark) for mark in captured["marks"]),
+            consistent_at=captured.consistent_at,
+            frozen=captured.windows,
+            frozen_seconds=captured.frozen_seconds,
+            marks=captured.marks,
             incremental=parent is not None,
             parent_id=parent_id,
         )
 
 
-def _result(made: Backup, record: dict[str, str], *, incremental: bool) -> Json:
-    kept = BackupRecord(made.id, incremental, made.created_at, made.size_gib, record)
-    return BACKUP.dump_python(kept, mode="json")
+def _result(made: Backup, record: dict[str, str], *, incremental: bool) -> BackupRecord:
+    return BackupRecord(made.id, incremental, made.created_at, made.size_gib, record)
 
 
 def _remove_backups(site: CloudSite, volume: PlannedVolume, ctx: StepContext) -> None:

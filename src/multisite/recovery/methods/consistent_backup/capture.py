@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -22,7 +23,9 @@ from multisite.clouds.warm import warm
 from multisite.domain import work
 from multisite.domain.errors import MultisiteError
 from multisite.domain.fence import FencedThreads
-from multisite.jobs.model import Json, StepContext, StepFailed
+from multisite.domain.manifest import FrozenWindow, Mark
+from multisite.jobs.model import StepContext, StepFailed
+from multisite.jobs.values import plain
 from multisite.recovery.methods.consistent_backup.plan import ProtectPlan, ServerToFreeze
 from multisite.recovery.methods.consistent_backup.window import THAW_SECONDS, Window
 
@@ -36,10 +39,20 @@ SNAPSHOT_SECONDS = 300.0
 """How long snapshots may take when no server is frozen."""
 
 
-def capture(site: CloudSite, plan: ProtectPlan, name: str, ctx: StepContext) -> Json:
+@dataclass(frozen=True)
+class Captured:
+    """``snapshots``: ids by that of the volume; ``windows`` by server in freezing order."""
+
+    consistent_at: datetime
+    snapshots: dict[str, str]
+    windows: tuple[FrozenWindow, ...]
+    frozen_seconds: float
+    marks: tuple[Mark, ...] = ()
+
+
+def capture(site: CloudSite, plan: ProtectPlan, name: str, ctx: StepContext) -> Captured:
     """Take the consistency point; all its snapshots get this name.
 
-    Returns ``{"consistent_at", "frozen_seconds", "windows": [...], "snapshots": {volume id: snapshot id}}``.
     Raises StepFailed with every server thawed (or named as not), snapshots left for ``undo_capture``.
     """
     if ctx.interrupted:
@@ -73,9 +86,12 @@ def capture(site: CloudSite, plan: ProtectPlan, name: str, ctx: StepContext) -> 
     window.tell(ctx)
     if trouble := trouble or window.doubts():
         raise StepFailed("; ".join(trouble))
-    figures = window.figures()
-    ctx.event(f"consistency point taken, {figures['frozen_seconds']:.2f} s frozen", group=group, **figures)
-    return {"consistent_at": consistent_at.isoformat(), "snapshots": snapshots, **figures}
+    windows, seconds = window.figures()
+    told = plain(windows, "windows")
+    ctx.event(
+        f"consistency point taken, {seconds:.2f} s frozen", group=group, windows=told, frozen_seconds=seconds
+    )
+    return Captured(consistent_at, snapshots, windows, seconds)
 
 
 def undo_capture(site: CloudSite, plan: ProtectPlan, ctx: StepContext, taken: Collection[str] | None) -> None:

@@ -9,20 +9,22 @@ from multisite.clouds import volumes
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import SiteError
 from multisite.domain.model import RestorePointState
-from multisite.jobs.model import Json, StepContext
+from multisite.jobs.model import StepContext
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
-from multisite.recovery.methods.consistent_backup.capture import remove_snapshots
+from multisite.recovery.methods.consistent_backup.capture import Captured, remove_snapshots
 from multisite.recovery.methods.consistent_backup.payload import NAME, backup_timeout, chain_of
 
 
-def clean_up(dependencies: ProtectDependencies, order: ProtectOrder, ctx: StepContext) -> Json:
+def clean_up(
+    dependencies: ProtectDependencies, order: ProtectOrder, ctx: StepContext
+) -> dict[str, list[str]]:
     """Returns ``{"left": [what is left, in words]}``."""
     site = dependencies.sites.open(order.application.site, for_project=ctx.project_id)
     earlier = dependencies.restore_points.list(application_id=order.application.id)
     ended = {r.job_id for r in earlier if r.job_id and r.state != RestorePointState.RUNNING}
     failed = {r.job_id for r in earlier if r.job_id and r.state == RestorePointState.FAILED} - {ctx.job_id}
     tokens = {f"multisite:{job}:capture" for job in {*ended, ctx.job_id}}
-    taken = ctx.result_of("capture")["snapshots"].values()
+    taken = ctx.result_of("capture", Captured).snapshots.values()
     left = [*remove_snapshots(site, tokens, taken), *_remove_stray_backups(dependencies, site, failed)]
     for line in left:
         ctx.event(f"{line}; the next run tries again")

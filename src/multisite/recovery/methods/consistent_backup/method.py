@@ -14,7 +14,7 @@ from multisite.domain.errors import Conflict
 from multisite.domain.findings import Finding, Severity, describe
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import Capability, Known, Protection
-from multisite.jobs.model import Json, Step, StepContext
+from multisite.jobs.model import Step, StepContext
 from multisite.recovery.methods.base import (
     DeleteOrder,
     PlannedRun,
@@ -95,7 +95,7 @@ class ConsistentBackup:
         """One step for all backups; deleting one that is gone already is harmless."""
         backups: Any = order.data["backups"]
 
-        def run(ctx: StepContext) -> Json:
+        def run(ctx: StepContext) -> None:
             site = dependencies.sites.open(order.site, for_project=ctx.project_id)
             for done, backup in enumerate(backups):
                 ctx.progress(done, len(backups), "backups")

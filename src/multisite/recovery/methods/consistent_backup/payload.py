@@ -36,7 +36,6 @@ class BackupChain:
     snapshot_id: str | None = None
 
 
-BACKUP: TypeAdapter[BackupRecord] = TypeAdapter(BackupRecord)
 _CHAIN: TypeAdapter[BackupChain] = TypeAdapter(BackupChain)
 
 

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
 from multisite.clouds.volumes import Backup, next_parent
 from multisite.domain.findings import Finding, blocking
 from multisite.domain.manifest import Manifest
-from multisite.jobs.model import Json
 from multisite.recovery.methods.consistent_backup.options import BackupOptions
 from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite.recovery.methods.consistent_backup.state import ServerNow, VolumeNow
@@ -65,8 +64,8 @@ class ProtectPlan:
     def size_gib(self) -> int:
         return sum(volume.size_gib for volume in self.volumes)
 
-    def to_json(self) -> dict[str, Json]:
-        data: dict[str, Json] = _PLAN.dump_python(self, mode="json")
+    def to_json(self) -> dict[str, JsonValue]:
+        data: dict[str, JsonValue] = _PLAN.dump_python(self, mode="json")
         return data
 
     @classmethod

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from multisite.clouds import restore
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite
-from multisite.jobs.model import Json, Step, StepContext
+from multisite.jobs.model import Made, Step, StepContext
 from multisite.recovery.methods.base import IMPORTS, RESTORES, RestoreTarget, VolumeToRestore, fresh
 from multisite.recovery.methods.consistent_backup.payload import BackupRecord, chain_of
 from multisite.recovery.recover.draft import Draft
@@ -128,22 +128,22 @@ def restore_steps(volume: PlannedVolume, target: RestoreTarget) -> list[Step]:
     chain, record = chain_of(volume.record), volume.record
     name, import_step = record.name or record.id, str(volume.details["import_step"])
 
-    def undo(ctx: StepContext, result: Json | None) -> None:
+    def undo(ctx: StepContext, result: Made | None) -> None:
         if result is not None:
-            restore.remove_volume(target.open(ctx), result["id"], UNDO_SECONDS)
+            restore.remove_volume(target.open(ctx), result.id, UNDO_SECONDS)
         restore.remove_by_token(target.open(ctx), ctx.token, UNDO_SECONDS, late=result is None)
 
     title = f"Import {len(chain)} backup records of volume {name}"
     imports = Step(import_step, title, _import(chain, target), None, (), IMPORTS, target.name)
     title = f"Restore volume {name} ({record.size_gib} GiB)"
     run = _restore(volume, chain[-1], target)
-    return [imports, Step(volume.step, title, run, undo, (import_step,), RESTORES, target.name)]
+    return [imports, Step(volume.step, title, run, undo, (import_step,), RESTORES, target.name, result=Made)]
 
 
-def _import(chain: Sequence[BackupRecord], target: RestoreTarget) -> Callable[[StepContext], Json]:
+def _import(chain: Sequence[BackupRecord], target: RestoreTarget) -> Callable[[StepContext], object]:
     """All records of the chain, the full backup first.  They stay: deleting one deletes its data."""
 
-    def run(ctx: StepContext) -> Json:
+    def run(ctx: StepContext) -> object:
         imported = []
         for done, backup in enumerate(chain):
             ctx.progress(done, len(chain), "records")
@@ -157,7 +157,7 @@ def _import(chain: Sequence[BackupRecord], target: RestoreTarget) -> Callable[[S
 
 def _restore(
     volume: PlannedVolume, newest: BackupRecord, target: RestoreTarget
-) -> Callable[[StepContext], Json]:
+) -> Callable[[StepContext], Made]:
     """From the newest backup: Cinder follows its chain by itself."""
     record = volume.record
     wanted = restore.WantedVolume(
@@ -171,7 +171,7 @@ def _restore(
         image_metadata=record.image_metadata,
     )
 
-    def run(ctx: StepContext) -> Json:
+    def run(ctx: StepContext) -> Made:
         volume_id = restore.restore_volume(
             target.open(ctx),
             ctx.token,
@@ -183,6 +183,6 @@ def _restore(
             fresh=fresh(ctx),
         )
         ctx.progress(record.size_gib, record.size_gib, "GiB", "restored")
-        return {"id": volume_id}
+        return Made(volume_id)
 
     return run

@@ -5,7 +5,7 @@ really stood still from the first to the last snapshot.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +13,8 @@ from multisite.clouds import quiesce
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, SiteError
 from multisite.clouds.quiesce import Frozen, Thawed
-from multisite.jobs.model import Json, StepContext, StepFailed
+from multisite.domain.manifest import FrozenWindow
+from multisite.jobs.model import StepContext, StepFailed
 from multisite.recovery.methods.consistent_backup.plan import ServerToFreeze
 
 GRACE = 10.0
@@ -157,22 +158,18 @@ class Window:
             )
         return None
 
-    def figures(self) -> Mapping[str, Json]:
-        """``windows`` by server in freezing order, and ``frozen_seconds`` from first freeze to last thaw."""
+    def figures(self) -> tuple[tuple[FrozenWindow, ...], float]:
+        """By server in freezing order, and the seconds from first freeze to last thaw."""
         over = [(s, s.thawed_at, s.thawed) for s in self._stops if s.thawed_at and s.thawed]
-        windows = [
-            {
-                "server_id": stop.server.id,
-                "server_name": stop.server.name,
-                "frozen_at": stop.asked_at.isoformat(),
-                "thawed_at": thawed_at.isoformat(),
-                "seconds": round(thawed - stop.asked, 3),
-            }
+        windows = tuple(
+            FrozenWindow(
+                stop.server.id, stop.server.name, stop.asked_at, thawed_at, round(thawed - stop.asked, 3)
+            )
             for stop, thawed_at, thawed in over
-        ]
+        )
         first = min((stop.asked for stop, _, _ in over), default=0.0)
         last = max((thawed for _, _, thawed in over), default=0.0)
-        return {"windows": windows, "frozen_seconds": round(last - first, 3)}
+        return windows, round(last - first, 3)
 
 
 def _thawed_by_others(stop: _Stop) -> bool:

@@ -13,6 +13,7 @@ from multisite.clouds import quiesce, volumes
 from multisite.clouds.errors import ConflictInSite, UnknownOutcome, Unreachable
 from multisite.clouds.quiesce import Thawed
 from multisite.jobs.model import StepFailed
+from multisite.jobs.values import plain
 from multisite.recovery.methods.consistent_backup.capture import capture, undo_capture
 from multisite.recovery.methods.consistent_backup.options import BackupOptions
 from multisite.recovery.methods.consistent_backup.plan import make_plan
@@ -42,7 +43,7 @@ def plan_of(cloud, timeout=5, gap=0.0, **options):
 
 def take(cloud, timeout=5, plan=None, **context):
     ctx = Context("job1", "capture", {}, **context)
-    return capture(cloud.site, plan or plan_of(cloud, timeout), "demo-1", ctx)
+    return plain(capture(cloud.site, plan or plan_of(cloud, timeout), "demo-1", ctx), "capture")
 
 
 def test_everything_stands_still_when_the_snapshots_are_complete(cloud):

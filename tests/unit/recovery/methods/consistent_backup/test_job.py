@@ -44,10 +44,7 @@ class Bench:
         ApplicationRepository(database).add(cloud.application)
         self.points, protections = RestorePointRepository(database), ProtectionRepository(database)
         self.protections = protections
-        self.errors = {}
-        self.dependencies = ProtectDependencies(
-            cloud.clouds, self.store, self.points, protections, self.errors.get, 2
-        )
+        self.dependencies = ProtectDependencies(cloud.clouds, self.store, self.points, protections, 2)
         self.kind = protect_kind(self.dependencies, METHODS)
         self.protection = protections.add(
             Protection(
@@ -85,7 +82,6 @@ class Bench:
 
     def run(self, incremental=None, **trouble):
         params = self.plan(incremental)
-        self.errors[f"job{self.number}"] = "it broke"
         return carry_out(self.kind, params, f"job{self.number}", **trouble)
 
     @property
