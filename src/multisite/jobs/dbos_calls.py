@@ -105,8 +105,8 @@ class Queue:
         )
 
 
-def launch(database: Database, executor: str) -> None:
-    """Begin to take runs from the queue; called within the event loop that is to carry them out."""
+async def launch(database: Database, executor: str) -> None:
+    """Begin to take runs from the queue, in the running event loop: DBOS adopts it for every workflow."""
     logger = logging.getLogger("dbos")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())  # or DBOS adds a console of its own

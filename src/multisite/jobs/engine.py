@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -38,7 +38,6 @@ log = logging.getLogger("multisite.jobs")
 T = TypeVar("T")
 STEPS_AT_ONCE = 64
 RETRY_SECONDS = (1.0, 60.0)
-LIST_LIMIT = 1000
 _OVER = ("stopping", "stopped")
 
 
@@ -53,6 +52,9 @@ class JobEngine:
         dbos_calls.migrate(database)
         self._database = database
         self._records = Records(database, dbos_calls.Queue(database))
+        records = self._records  # which is all of these verbs
+        self.claim, self.resume, self.undo = records.claim_subject, records.resume, records.undo
+        self.get, self.list = records.get, records.list
         sharing = sharing or Sharing(f"{socket.gethostname()}-{os.getpid()}")
         self._executor = Executor(database, sharing, self._records, self._stop_run)
         self._kinds: dict[str, JobKind] = {}
@@ -60,7 +62,7 @@ class JobEngine:
         self._cancels: dict[tuple[str, int], threading.Event] = {}
         self._changed = threading.Condition()
         self._state = "new"
-        self._busy = 0
+        self._running: set[Future[Any]] = set()  # calls in the pools
         self._settles = 0
         self._steps = ThreadPoolExecutor(STEPS_AT_ONCE, "multisite-step")
         self._bookkeeping = ThreadPoolExecutor(8, "multisite-record")
@@ -85,7 +87,7 @@ class JobEngine:
         """Begin to work, first of all on what was left unfinished.  The database must be upgraded already."""
         if self._state != "new":
             raise Conflict("jobs: an engine is launched once; make a new one")
-        self._records.unsettled()  # fails here, before anything runs, when the database was not upgraded
+        self._records.list(limit=1)  # fails here, before anything runs, when the database was not upgraded
         self._executor.launch(self._carry_out)
         self._board.start()
         self._state = "running"
@@ -95,16 +97,14 @@ class JobEngine:
         if self._state == "running":
             self._state = "stopping"
             deadline = time.monotonic() + timeout
-            with self._changed:
-                self._changed.wait_for(lambda: self._busy == 0, max(0.0, deadline - time.monotonic()))
-            self._executor.shutdown(idle=self._busy == 0)
+            while self._running and (left := deadline - time.monotonic()) > 0:
+                wait(self._running.copy(), left)
+            self._executor.shutdown(idle=not self._running)
             self._board.close()
-        with self._changed:
-            self._state = "stopped"
-            if self._busy:
-                log.warning("%d steps still run: the database stays locked until they end", self._busy)
-            else:
-                self._executor.unlock()
+        self._state = "stopped"
+        if self._running:
+            log.warning("%d steps still run: the database stays locked until they end", len(self._running))
+        self._unlock_when_idle()
         self._steps.shutdown(wait=False, cancel_futures=True)
         self._bookkeeping.shutdown(wait=False, cancel_futures=True)
 
@@ -138,23 +138,6 @@ class JobEngine:
         self._records.create(row, steps)
         return row.id
 
-    def claim(self, subject: str, what: str) -> None:
-        """Have the subject to oneself until the end of the open session; called in ``with database.session():``.
-
-        Conflict when a job about it is unsettled, naming the job and what to do; ``what`` is how the message names
-        the subject ("plane lab").  Whoever starts a job about a subject, or changes it, claims it first, in the same
-        session: two processes never pass at once.  Without an open session it is only a first check.
-        """
-        self._records.claim_subject(subject, what)
-
-    def resume(self, job_id: str, by: str) -> None:
-        """Run the steps of a paused job that are not done.  Conflict when it is not paused."""
-        self._records.resume(job_id, by)
-
-    def undo(self, job_id: str, by: str) -> None:
-        """Remove what the job made, last first.  Conflict while it runs, unless it was cancelled."""
-        self._records.undo(job_id, by)
-
     def cancel(self, job_id: str, by: str) -> None:
         """Begin no more steps; running ones are told.  Then the kind's policy decides: undone, or paused."""
         run = self._records.cancel(job_id, by)
@@ -163,19 +146,6 @@ class JobEngine:
         self._database.after_commit(
             self._cancel_event(job_id, run).set if alone else partial(self._stop_run, job_id, run)
         )
-
-    def get(self, job_id: str, project_id: str | None = None) -> Job:
-        """With its journal.  With ``project_id`` a job of another project is as good as not there."""
-        job = self._records.get(job_id)
-        if project_id is not None and job.project_id != project_id:
-            raise NotFound(f"job: there is no job {job_id!r}")
-        return job
-
-    def list(
-        self, project_id: str | None = None, subject: str | None = None, limit: int = LIST_LIMIT
-    ) -> list[Job]:
-        """Newest first, without journals."""
-        return self._records.list(project_id, subject, limit)
 
     def wait(self, job_id: str, timeout: float) -> Job:
         """The job once it is settled, or as it is when the time is over: look at ``settled``."""
@@ -197,10 +167,12 @@ class JobEngine:
     async def record(
         self, call: Callable[..., T], *args: Any, pool: ThreadPoolExecutor | None = None, **kwargs: Any
     ) -> T:
-        bound = partial(self._count, partial(call, *args, **kwargs))
         # With this task's context: the log tells whose work a line belongs to, in the pools too.
-        there = partial(contextvars.copy_context().run, bound)
-        return await asyncio.get_running_loop().run_in_executor(pool or self._bookkeeping, there)
+        there = partial(contextvars.copy_context().run, partial(call, *args, **kwargs))
+        future = (pool or self._bookkeeping).submit(there)
+        self._running.add(future)
+        future.add_done_callback(self._ended)
+        return await asyncio.wrap_future(future)
 
     @asynccontextmanager
     async def limit(self, name: str | None, step: str, around: RunContext) -> AsyncIterator[None]:
@@ -226,15 +198,8 @@ class JobEngine:
         go_on = partial(self._go_on, ownership)
         while True:
             try:
-                claim = await self.record(
-                    retry_until_database_available,
-                    go_on,
-                    self._records.claim,
-                    job_id,
-                    run,
-                    ownership.worker,
-                    owner,
-                )
+                become = partial(self._records.claim, job_id, run, ownership.worker, owner)
+                claim = await self.record(retry_until_database_available, go_on, become)
                 if claim is not None:
                     work.begin(claim.work)  # this task is of this run alone
                     await self._runner(claim, run, ownership).carry_out()
@@ -287,17 +252,13 @@ class JobEngine:
     def _settled_since(self, settles: int) -> bool:
         return self._settles != settles
 
-    def _count(self, call: Callable[[], T]) -> T:
-        with self._changed:
-            self._busy += 1
-        try:
-            return call()
-        finally:
-            with self._changed:
-                self._busy -= 1
-                if self._busy == 0 and self._state == "stopped":
-                    self._executor.unlock()
-                self._changed.notify_all()
+    def _ended(self, call: Future[Any]) -> None:
+        self._running.discard(call)
+        self._unlock_when_idle()
+
+    def _unlock_when_idle(self) -> None:
+        if self._state == "stopped" and not self._running:
+            self._executor.unlock()
 
 
 def _unknown(name: str) -> JobKind:

@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import IO
 
@@ -75,10 +75,11 @@ class Executor:
         self._cancelled = cancelled
         self._carry_out: CarryOut | None = None
         self._ownership: Ownership = SoleOwner(sharing.name)
+        self._executor = dbos_calls.APPLICATION  # as DBOS knows it: on a server each life is another
         self._lock: IO[str] | None = None
         self._launched = False
         self._in_hand: set[str] = set()
-        self._suspects: dict[str, str | None] = {}
+        self._suspects: set[tuple[str, str | None]] = set()
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch_for_ever, name="multisite-watch", daemon=True)
         self._loop = asyncio.new_event_loop()
@@ -133,24 +134,18 @@ class Executor:
     def _begin_life(self) -> None:
         """A new executor: whatever an earlier life of this process still writes is void."""
         self._end_life()
-        if self._database.is_sqlite:
-            executor = dbos_calls.APPLICATION
-        else:
+        if not self._database.is_sqlite:
             lease = Lease(self._database, self._sharing.name, self._sharing.lease_seconds, self._cancelled)
             lease.begin()
-            self._ownership, executor = lease, lease.worker
+            self._ownership, self._executor = lease, lease.worker
         self._launched = True
         try:
-            self._call(self._launch(executor))
+            self._call(dbos_calls.launch(self._database, self._executor))
         except BaseException:
             if isinstance(self._ownership, Lease):
                 self._ownership.lose()
             raise
         log.info("worker %s takes jobs", self._ownership.worker)
-
-    async def _launch(self, executor: str) -> None:
-        # Launched inside our loop, DBOS adopts it for every workflow.
-        dbos_calls.launch(self._database, executor)
 
     def _end_life(self) -> None:
         """What has not ended stays PENDING: the next executor takes it."""
@@ -177,11 +172,8 @@ class Executor:
         finally:
             self._in_hand.discard(workflow)
 
-    def _call(self, coroutine: Awaitable[None]) -> None:
-        async def run() -> None:
-            await coroutine
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+    def _call(self, coroutine: Coroutine[None, None, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def _cancel_all(self) -> None:
         mine = asyncio.current_task()
@@ -239,16 +231,14 @@ class Executor:
         """Give back what a transaction took whose answer was lost, or that ended after its executor; put in what the
         queue does not know: a job of an older release, or one whose workflow ended without settling it.
         """
-        executor = dbos_calls.APPLICATION if self._database.is_sqlite else self._ownership.worker
         with self._database.session(read_only=True) as session:
-            idle = dbos_calls.claimed(session, executor)
-        idle = {workflow: owner for workflow, owner in idle.items() if workflow not in self._in_hand}
-        lost = {workflow: owner for workflow, owner in idle.items() if self._suspects.get(workflow) == owner}
-        self._suspects = idle
+            taken = dbos_calls.claimed(session, self._executor).items()
+        idle = {(workflow, owner) for workflow, owner in taken if workflow not in self._in_hand}
+        lost, self._suspects = idle & self._suspects, idle
         missing = self._records.not_queued()
         if lost or not self._database.is_sqlite:
             with self._database.session() as session:
-                for workflow, owner in lost.items():
+                for workflow, owner in lost:
                     log.warning("run %s was taken and not begun: taking it again", workflow)
                     dbos_calls.give_back(session, workflow, owner)
                 if not self._database.is_sqlite:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from multisite.domain.errors import Conflict
+from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.work import Work
 from multisite.jobs import dbos_calls
 from multisite.jobs.dbos_calls import Queue
@@ -28,6 +28,7 @@ from multisite.store.types import now
 
 log = logging.getLogger("multisite.jobs")
 
+LIST_LIMIT = 1000
 ENGINE = "multisite"  # who, in the journal, when it was no person
 INTERRUPTED = "interrupted: the worker stopped during this step and its end is unknown"
 Policy = Literal["undo", "pause"]
@@ -86,7 +87,7 @@ class Records:
             self._queue.put(session, row.id, row.run)
 
     def resume(self, job_id: str, by: str) -> None:
-        """Ask for a new run of a paused job."""
+        """Run the steps of a paused job that are not done.  Conflict when it is not paused."""
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             _require(row, "resumed", JobState.PAUSED)
@@ -99,7 +100,7 @@ class Records:
             self._again(session, row, JobState.RUNNING)
 
     def undo(self, job_id: str, by: str) -> None:
-        """Ask for a run that undoes it; a run that is being cancelled will do it itself."""
+        """Remove what the job made, last first.  Conflict while it runs, unless it is being cancelled."""
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             if row.state == JobState.RUNNING and not row.cancel_requested:
@@ -268,7 +269,12 @@ class Records:
             row.settled = True
 
     def claim_subject(self, subject: str, what: str) -> None:
-        """See ``JobEngine.claim``."""
+        """Have the subject to oneself until the end of the open session; called in ``with database.session():``.
+
+        Conflict when a job about it is unsettled, naming the job and what to do; ``what`` is how the message names
+        the subject ("plane lab").  Whoever starts a job about a subject, or changes it, claims it first, in the same
+        session: two processes never pass at once.  Without an open session it is only a first check.
+        """
         with self.database.session() as session:
             self.database.advisory_lock(f"subject {subject}")
             for row in rows.jobs(session, None, subject, limit=1, settled=False):
@@ -316,28 +322,22 @@ class Records:
             stored: Json = rows.step(session, job_id, name).result
             return stored
 
-    def event(self, claim: Claim, message: str, step: str, data: Mapping[str, Json]) -> None:
-        """Add a line of a step to the journal, by the owner."""
+    def event(self, claim: Claim, message: str, step: str | None, data: Mapping[str, Json]) -> None:
+        """Add a line to the journal, by the owner."""
         with self._owned(claim) as (session, _):
             self._note(session, claim.job_id, claim.kind, message, step, data)
 
-    def note(self, job_id: str, who: str, message: str, step: str | None, data: Mapping[str, Json]) -> None:
-        """Add a line to the journal."""
-        with self.database.session() as session:
-            self._note(session, job_id, who, message, step, data)
-
-    def get(self, job_id: str) -> Job:
-        """With steps and journal.  NotFound."""
+    def get(self, job_id: str, project_id: str | None = None) -> Job:
+        """With steps and journal.  NotFound, also for one of another project when ``project_id`` is given."""
         with self.database.session(read_only=True) as session:
-            found = rows.job(session, job_id), rows.steps(session, [job_id])[job_id]
-            return job_view(*found, rows.journal(session, job_id))
+            row = rows.job(session, job_id)
+            if project_id not in (None, row.project_id):
+                raise NotFound(f"job: there is no job {job_id!r}")
+            return job_view(row, rows.steps(session, [job_id])[job_id], rows.journal(session, job_id))
 
-    def unsettled(self) -> list[tuple[str, int]]:
-        """Id and run of every job somebody has to carry on with."""
-        with self.database.session(read_only=True) as session:
-            return [(row.id, row.run) for row in rows.unsettled(session)]
-
-    def list(self, project_id: str | None, subject: str | None, limit: int) -> list[Job]:
+    def list(
+        self, project_id: str | None = None, subject: str | None = None, limit: int = LIST_LIMIT
+    ) -> list[Job]:
         """Newest first, without journals."""
         with self.database.session(read_only=True) as session:
             found = rows.jobs(session, project_id, subject, limit)

@@ -48,15 +48,16 @@ class Runner:
         self._claim = around.claim
         self._records = around.records
         self._retry = around.retry
+        self._note = partial(worker.record, around.retry)
         self._steps: list[Step] = []
 
     async def carry_out(self) -> None:
         """Until the job is at rest and its kind has been told."""
         state = self._claim.state
         if state in (JobState.RUNNING, JobState.UNDOING):
-            problem = await self._worker.record(self._retry, self._plan)
+            problem = await self._note(self._plan)
             if problem:
-                state = await self._worker.record(self._retry, self._records.give_up, self._claim, problem)
+                state = await self._note(self._records.give_up, self._claim, problem)
         if state == JobState.RUNNING:
             await self._walk(self._steps, {step.name: step.needs for step in self._steps}, self._run)
             state = await self._worker.record(
@@ -65,7 +66,7 @@ class Runner:
         if state == JobState.UNDOING:
             await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
             left = await self._worker.work(self._left)
-            state = await self._worker.record(self._retry, self._records.conclude_undo, self._claim, left)
+            state = await self._note(self._records.conclude_undo, self._claim, left)
         await self._settle()
 
     def _left(self) -> Sequence[tuple[str, str]]:
@@ -121,52 +122,41 @@ class Runner:
 
     async def _run(self, step: Step, ready: bool) -> bool:
         if not ready:
-            await self._worker.record(self._retry, self._records.skip, self._claim, step.name)
-            return False
-        async with self._worker.limit(step.limit, step.name, self._around):
-            return await self._worker.work(self._run_now, step)
+            await self._note(self._records.skip, self._claim, step.name)
+        return ready and await self._act(step, undoing=False)
 
     async def _undo(self, step: Step, ready: bool) -> bool:
-        if not ready:
-            return False  # something that needs it is left: removing it could only fail, or break that
-        async with self._worker.limit(step.limit, step.name, self._around):
-            return await self._worker.work(self._undo_now, step)
+        # Not ready: something that needs it is left, and removing it could only fail, or break that.
+        return ready and await self._act(step, undoing=True)
 
-    def _run_now(self, step: Step) -> bool:
+    async def _act(self, step: Step, *, undoing: bool) -> bool:
+        async with self._worker.limit(step.limit, step.name, self._around):
+            return await self._worker.work(self._act_now, step, undoing)
+
+    def _act_now(self, step: Step, undoing: bool) -> bool:
         self._around.go_on()
-        begun = self._retry(self._records.begin, self._claim, step.name, self._kind.on_failure)
+        if undoing:
+            begun = self._retry(
+                self._records.begin_undo, self._claim, step.name, has_undo=step.undo is not None
+            )
+        else:
+            begun = self._retry(self._records.begin, self._claim, step.name, self._kind.on_failure)
         if not begun.go:
             return begun.ok
-        context = Context(self._around, step.name, begun, partial(self._ancestors, step.name))
-        with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt)):
+        context = Context(
+            self._around, step.name, begun, partial(self._ancestors, step.name), undoing=undoing
+        )
+        with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt, undoing=undoing)):
             try:
                 with fence.around(context):
-                    result = plain(step.run(context), f"result of step {step.name}")
+                    result = _call(step, context, begun.result, undoing=undoing)
             except Exception as error:
                 if is_transient(error):  # no failure of the step: it runs again, and is told so
                     raise
-                self._end(step, StepState.FAILED, error=self._failure(step, error))
+                failed = StepState.UNDO_FAILED if undoing else StepState.FAILED
+                self._end(step, failed, error=self._failure(step, error))
                 return False
-            self._end(step, StepState.DONE, result=result)
-            return True
-
-    def _undo_now(self, step: Step) -> bool:
-        self._around.go_on()
-        begun = self._retry(self._records.begin_undo, self._claim, step.name, has_undo=step.undo is not None)
-        if not begun.go or step.undo is None:
-            return begun.ok
-        known = partial(self._ancestors, step.name)
-        context = Context(self._around, step.name, begun, known, undoing=True)
-        with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt, undoing=True)):
-            try:
-                with fence.around(context):
-                    step.undo(context, _result(step, begun.result))
-            except Exception as error:
-                if is_transient(error):
-                    raise
-                self._end(step, StepState.UNDO_FAILED, error=self._failure(step, error))
-                return False
-            self._end(step, StepState.UNDONE)
+            self._end(step, StepState.UNDONE if undoing else StepState.DONE, result=result)
             return True
 
     def _end(self, step: Step, state: StepState, **outcome: Any) -> None:
@@ -188,26 +178,29 @@ class Runner:
             try:
                 await self._worker.record(self._around.ownership.check)  # or it tells what is no longer so
                 if self._kind.finished is not None:
-                    ended = await self._worker.record(self._retry, self._records.ended, self._claim)
+                    ended = await self._note(self._records.ended, self._claim)
                     await self._worker.record(self._kind.finished, ended)
-                await self._worker.record(self._retry, self._records.settle, self._claim, self._kind.outcome)
+                await self._note(self._records.settle, self._claim, self._kind.outcome)
                 return
             except Exception as error:
                 log.exception("job %s: its kind could not be told how it ended", self._claim.job_id)
                 if pause == TELL_PAUSE:
                     message = f"what the job was about could not be updated, trying again: {describe(error)}"
-                    await self._worker.record(
-                        self._records.note, self._claim.job_id, "multisite", message, None, {}
-                    )
+                    await self._worker.record(self._records.event, self._claim, message, None, {})
             await asyncio.sleep(pause)
             pause = min(pause * 2, TELL_PAUSE_MAX)
-            await self._worker.record(self._retry, self._records.ended, self._claim)  # still ours?
+            await self._note(self._records.ended, self._claim)  # still ours?
 
 
-def _result(step: Step, stored: Json) -> Any:
-    if stored is None or step.result is None:
-        return stored
-    return decode(stored, step.result, f"result of step {step.name}")
+def _call(step: Step, context: Context, stored: Json, *, undoing: bool) -> Json:
+    """The step's result, as it is stored; of an undo none."""
+    what = f"result of step {step.name}"
+    if not undoing:
+        return plain(step.run(context), what)
+    known: Any = stored if stored is None or step.result is None else decode(stored, step.result, what)
+    if step.undo is not None:
+        step.undo(context, known)
+    return None
 
 
 def describe(error: BaseException) -> str:

@@ -28,11 +28,8 @@ from multisite.store.models import JobRow, SlotRow, WorkerRow
 
 def enrol(session: Session, worker: str, sessions: str, lease: float) -> None:
     """A new life begins, with a lease of so many seconds."""
-    now = func.clock_timestamp()
-    values = {
-        "id": worker, "sessions": sessions, "started_at": now, "seen_at": now, "expires_at": _in(lease)
-    }  # fmt: skip
-    session.execute(insert(WorkerRow).values(**values))
+    moments = {"started_at": _in(0), "seen_at": _in(0), "expires_at": _in(lease)}
+    session.execute(insert(WorkerRow).values(id=worker, sessions=sessions, **moments))
 
 
 def renew(session: Session, worker: str, lease: float) -> bool:
