@@ -55,7 +55,7 @@ class Kept:
         return replace(found, job_id=self.started(found.project_id, id))
 
     def started(self, project: str, subject: str) -> str:
-        return str(self._jobs.put(self._job(subject, project)).id)
+        return str(self._jobs.put_job(self._job(subject, project)).id)
 
 
 class Addresses(Kept):

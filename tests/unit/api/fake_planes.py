@@ -43,7 +43,7 @@ class Planes:
     def _made(self, application_id: str, name: str) -> PlaneRecord:
         known = self.items[application_id, name]
         made = {site: MadeAt(f"net-{site}", f"sub-{site}", "10.64.0.0/24") for site in known.sites}
-        job_id = self._jobs.put(self._job(known.id)).id
+        job_id = self._jobs.put_job(self._job(known.id)).id
         found = replace(known, state=PlaneState.ACTIVE, made=made, job_id=job_id)
         self.items[application_id, name] = found
         return found
@@ -95,7 +95,7 @@ class Planes:
         known = self.get(caller, application, name)
         repaired = [one for one in self.drift if one.repairable]
         self.drift = [one for one in self.drift if not one.repairable]
-        job_id: str | None = self._jobs.put(self._job(known.id, state="done")).id if repaired else None
+        job_id: str | None = self._jobs.put_job(self._job(known.id, state="done")).id if repaired else None
         return job_id
 
     def forget(self, caller: Caller, application: str, name: str, sites: Sequence[str]) -> None:
@@ -116,5 +116,5 @@ class Planes:
         state = PlaneState.DESCRIBED
         self.items[application, name] = replace(known, state=state, made={}, job_id=None, left=stays)
         state = {"state": "done" if known.realized is Realized.STRETCHED else "undone"}
-        job_id: str = self._jobs.put(self._job(known.id, **state)).id
+        job_id: str = self._jobs.put_job(self._job(known.id, **state)).id
         return job_id

@@ -65,7 +65,7 @@ class Networks:
         if not self.preview(caller, order).startable:
             raise Conflict(f"network {order.name} cannot be stretched now")
         made = network(self._new_id(), caller.project_id, order.name)
-        return self.put(replace(made, job_id=self._jobs.put(self._job(made.id, caller.project_id)).id))
+        return self.put(replace(made, job_id=self._jobs.put_job(self._job(made.id, caller.project_id)).id))
 
     def list(self, caller: Caller) -> Sequence[StretchedNetwork]:
         return [n for n in self.items.values() if caller.is_admin or n.project_id == caller.project_id]
@@ -99,5 +99,5 @@ class Networks:
     ) -> str | None:  # fmt: skip
         found = self.get(caller, id)
         del self.items[found.id]
-        job_id: str = self._jobs.put(self._job(found.id, found.project_id)).id
+        job_id: str = self._jobs.put_job(self._job(found.id, found.project_id)).id
         return job_id

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from multisite.domain.caller import Caller
@@ -22,8 +21,7 @@ from multisite.domain.model import (
     RestorePoint,
     RestorePointState,
 )
-from multisite.jobs.model import JobState, StepState
-from multisite.jobs.view import Job, JournalEntry, StepView
+from multisite.jobs.model import JobState
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import checked_options
 from multisite.store.applications import ApplicationRepository
@@ -32,13 +30,7 @@ from .fake_addresses import Addresses, Paths, Probe
 from .fake_planes import Planes
 from .fake_stretched import Networks, network
 from .ground import FOREIGN, MINE, Ground
-
-BEGAN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
-_ids = itertools.count(1)
-
-
-def new_id() -> str:
-    return f"00000000-0000-4000-8000-{next(_ids):012d}"
+from .jobs import BEGAN, job, new_id
 
 
 def application(name: str, project: str = MINE) -> Application:
@@ -68,30 +60,6 @@ def restore_point(app: Application, minutes: int = 0, **options: Any) -> Restore
         consistent_at=made,
         frozen_seconds=1.25, frozen=({"server_name": f"{app.name}-db", "seconds": 1.25},), size_gib=4,
         digest="0" * 64, marks=({"server_name": f"{app.name}-db", "text": "record 7"},), **values,
-    )  # fmt: skip
-
-
-def step(name: str, state: StepState = StepState.DONE, **options: Any) -> StepView:
-    values: dict[str, Any] = {
-        "site": "paris", "needs": (), "attempt": 1, "started_at": BEGAN, "ended_at": None, "elapsed": 2.0,
-        "done": None, "total": None, "unit": "", "detail": "", "error": None,
-    } | options  # fmt: skip
-    return StepView(name, f"the step {name}", state, **values)
-
-
-def job(
-    subject: str | None = None, project: str | None = MINE, state: JobState = JobState.DONE, **more: Any
-) -> Job:
-    values: dict[str, Any] = {
-        "settled": state not in (JobState.QUEUED, JobState.RUNNING),
-        "request_id": "req-1", "cancel_requested": False,
-        "created_at": BEGAN, "started_at": BEGAN, "ended_at": BEGAN + timedelta(seconds=4), "error": None,
-        "steps": (step("snapshot"), step("backup", done=1.0, total=1.0, unit="GiB")),
-        "journal": (JournalEntry(BEGAN, "engine", "job began", None, {}),),
-    } | more  # fmt: skip
-    return Job(
-        id=new_id(), kind="protect", title="protect mme", state=state, project_id=project, subject=subject,
-        requested_by="olga", **values,
     )  # fmt: skip
 
 
@@ -126,9 +94,9 @@ class Deletable(Owned):
 class Protections(Deletable):
     noun = "protection"
 
-    def __init__(self, applications: ApplicationRepository, jobs: Jobs) -> None:
+    def __init__(self, applications: ApplicationRepository, ground: Ground) -> None:
         super().__init__()
-        self.applications, self.jobs = applications, jobs
+        self.applications, self.ground = applications, ground
         self.points: dict[str, RestorePoint] = {}
         self.runs: list[tuple[str, bool | None]] = []
 
@@ -146,7 +114,7 @@ class Protections(Deletable):
         found = self.get(caller, id)
         self.runs.append((id, incremental))
         app = self.applications.get(found.application_id)
-        made = self.jobs.put(job(found.id, found.project_id))
+        made = self.ground.put_job(job(found.id, found.project_id))
         point = restore_point(app, minutes=len(self.points) + 1, job_id=made.id, protection_id=id)
         self.points[point.id] = point
         return str(made.id)
@@ -162,7 +130,7 @@ class Protections(Deletable):
 
     def delete_restore_point(self, caller: Caller, id: str) -> str | None:
         point = self.points.pop(id)
-        return None if point.state is RestorePointState.MISSING else self.jobs.put(job(id)).id
+        return None if point.state is RestorePointState.MISSING else self.ground.put_job(job(id)).id
 
     def rescan(self, caller: Caller) -> list[RestorePoint]:
         return list(self.points.values())
@@ -171,9 +139,9 @@ class Protections(Deletable):
 class Recoveries(Owned):
     noun = "recovery"
 
-    def __init__(self, protections: Protections, jobs: Jobs) -> None:
+    def __init__(self, protections: Protections, ground: Ground) -> None:
         super().__init__()
-        self.protections, self.jobs = protections, jobs
+        self.protections, self.ground = protections, ground
         self.problems: tuple[Finding, ...] = ()
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.fails: str | None = None
@@ -211,7 +179,7 @@ class Recoveries(Owned):
         if self.problems:
             raise Conflict(str(self.problems[0]))
         state = JobState.PAUSED if self.fails else JobState.DONE
-        made = self.jobs.put(job(project=point.project_id, state=state, error=self.fails))
+        made = self.ground.put_job(job(project=point.project_id, state=state, error=self.fails))
         result: Recovery = self.put(
             Recovery(
                 new_id(),
@@ -242,41 +210,9 @@ class Recoveries(Owned):
         found: Recovery = self.items[id]
         if found.state is state:
             raise Conflict(f"recovery: it is {state} already")
-        self.jobs.put(replace(self.jobs.items[found.job_id], state=job_state, error=None))
+        self.ground.put_job(replace(self.ground.jobs.get(found.job_id), state=job_state, error=None))
         result: Recovery = self.put(replace(found, state=state, error=None))
         return result
-
-
-class Jobs:
-    def __init__(self) -> None:
-        self.items: dict[str, Job] = {}
-        self.acts: list[tuple[str, str, str]] = []
-        self.script: dict[str, list[Job]] = {}
-        """Job id -> what ``get`` answers next, one after the other, before the item itself."""
-
-    def put(self, item: Job) -> Job:
-        self.items[item.id] = item
-        return item
-
-    def list(self, project_id: str | None = None, subject: str | None = None) -> list[Job]:
-        chosen = [j for j in self.items.values() if project_id in (None, j.project_id)]
-        return [j for j in chosen if subject in (None, j.subject)]
-
-    def get(self, job_id: str) -> Job:
-        if job_id not in self.items:
-            raise NotFound(f"job: there is no job {job_id!r}")
-        if self.script.get(job_id):
-            return self.script[job_id].pop(0)
-        return self.items[job_id]
-
-    def cancel(self, job_id: str, by: str) -> None:
-        self.acts.append(("cancel", job_id, by))
-
-    def resume(self, job_id: str, by: str) -> None:
-        self.acts.append(("resume", job_id, by))
-
-    def undo(self, job_id: str, by: str) -> None:
-        self.acts.append(("undo", job_id, by))
 
 
 class Services(Ground):
@@ -284,13 +220,12 @@ class Services(Ground):
 
     def __init__(self) -> None:
         super().__init__()
-        self.jobs: Any = Jobs()
-        self.protections: Any = Protections(self.kept_applications, self.jobs)
-        self.recoveries: Any = Recoveries(self.protections, self.jobs)
-        self.networks: Any = Networks(self.jobs, new_id, job)
-        self.addresses: Any = Addresses(self.jobs, job)
-        self.paths: Any = Paths(self.jobs, job)
-        self.planes: Any = Planes(self.jobs, new_id, job)
+        self.protections: Any = Protections(self.kept_applications, self)
+        self.recoveries: Any = Recoveries(self.protections, self)
+        self.networks: Any = Networks(self, new_id, job)
+        self.addresses: Any = Addresses(self, job)
+        self.paths: Any = Paths(self, job)
+        self.planes: Any = Planes(self, new_id, job)
         self.probe: Any = Probe()
         for project in (MINE, FOREIGN):
             self._fill(project)
@@ -307,14 +242,21 @@ class Services(Ground):
         self.networks.put(network(new_id(), project))
         self.addresses.make(project)
         self.paths.make(project)
-        made = self.jobs.put(job(app.id, project))
+        made = self.put_job(job(app.id, project))
         self.recoveries.put(
             Recovery(new_id(), "mme", project, point.id, "lyon", RecoveryState.PAUSED, made.id, "olga", BEGAN)
         )
 
     def of(self, kind: str, project: str = MINE) -> Any:
-        """The first thing of a kind (``applications``, ``restore_points`` ...) in a project."""
+        """The first thing of a kind (``applications``, ``restore_points``, ``paused jobs`` ...) in a project."""
+        app = self.kept_applications.list(project)[0]
+        state, _, noun = kind.rpartition(" ")
         if kind == "applications":
-            return self.kept_applications.list(project)[0]
+            return app
+        if kind == "jobs":
+            return self.jobs.list(project, subject=app.id)[0]
+        if noun == "jobs":
+            found = [one for one in self.jobs.list(project) if one.state == state]
+            return found[0] if found else self.put_job(job(None, project, JobState(state)))
         items = self.protections.points if kind == "restore_points" else getattr(self, kind).items
         return next(i for i in items.values() if i.project_id == project)

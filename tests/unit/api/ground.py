@@ -1,30 +1,32 @@
-"""What the served API stands on: two simulated sites, a database of its own, and the services that need no more.
+"""What the served API stands on: two simulated sites, a database, and the services as ``multisite`` builds them.
 
-The sites are those of the process: each ``Ground`` begins with them as they were made, so there is one at a time.
+They are those of the process: each ``Ground`` begins with sites and rows as they were made, so there is one at a
+time.  No job is carried out: a test that needs one in some state puts it there (``put_job``).
 """
 
 from __future__ import annotations
 
 import atexit
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 import yaml
 
-from multisite.applications.service import ApplicationService
-from multisite.clouds.connect import Sites
+from multisite.command import options, wiring
 from multisite.domain.audit import AuditKind, Intent
 from multisite.domain.model import Site
-from multisite.sites.service import SiteService
+from multisite.jobs.view import Job
 from multisite.store.applications import ApplicationRepository
 from multisite.store.audit import AuditRepository
-from multisite.store.database import Database
 from multisite.store.sites import SiteRepository
-from multisite.store.trail import AuditTrail
 from multisite_lab.sim.model import Server
 from multisite_lab.sim.world import Saved, World, make_world
+
+from .jobs import keep
 
 MINE, FOREIGN = "p-mine", "p-foreign"
 SITES = ("paris", "lyon")
@@ -34,8 +36,8 @@ SERVERS = {"s-1": {"vnf": "hss"}, "s-2": {"vnf": "hss"}, "s-3": {"vnf": "pcrf"}}
 
 
 @cache
-def _prepared() -> tuple[World, Saved, Path]:
-    """The sites, as they are to begin with; a folder with ``clouds.yaml`` and a database of sites and two changes."""
+def _prepared() -> tuple[World, Saved, wiring.Services, sqlite3.Connection]:
+    """The sites as they are to begin with; the services; a copy of their database of sites and two changes."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     world = make_world(SITES).__enter__()
@@ -52,39 +54,50 @@ def _prepared() -> tuple[World, Saved, Path]:
     clouds = yaml.safe_load(world.write_clouds(folder / "clouds.yaml").read_text())["clouds"]
     clouds |= dict.fromkeys(("oslo", "oslo1"), clouds["lyon"])
     (folder / "clouds.yaml").write_text(yaml.safe_dump({"clouds": clouds}))
-    database = Database(f"sqlite:///{folder / FILE}")
-    database.upgrade()
+    services = _built(folder)
     for name in SITES:
-        SiteRepository(database).add(Site(name, name, name, "RegionOne", clouds[name]["auth"]["auth_url"]))
+        SiteRepository(services.database).add(
+            Site(name, name, name, "RegionOne", clouds[name]["auth"]["auth_url"])
+        )
     changes = [Intent(AuditKind.CLOUD, "olga", "POST", "/servers", project_id=project, job_id="j", site="lyon")
                for project in (MINE, FOREIGN)]  # fmt: skip
-    AuditRepository(database).add(changes)
-    database.close()
-    return world, world.save(), folder
+    AuditRepository(services.database).add(changes)
+    kept = sqlite3.connect(":memory:", check_same_thread=False)
+    with closing(sqlite3.connect(folder / FILE)) as made:
+        made.backup(kept)
+    return world, world.save(), services, kept
+
+
+def _built(folder: Path) -> wiring.Services:
+    (folder / "multisite.conf").write_text("[DEFAULT]\n")
+    overrides = {
+        ("DEFAULT", "state_path"): str(folder),
+        ("clouds", "config_file"): str(folder / "clouds.yaml"),
+        ("backup_store", "path"): str(folder / "store"),
+    }
+    services = wiring.build(options.load([str(folder / "multisite.conf")], overrides))
+    atexit.register(services.close)
+    return services
 
 
 class Ground:
     """``world``: its sites; ``close`` when it is no longer served."""
 
     def __init__(self) -> None:
-        self.world, saved, folder = _prepared()
+        self.world, saved, built, kept = _prepared()
         self.world.go_back(saved)
-        self._folder = Path(tempfile.mkdtemp(dir=folder))
-        shutil.copy(folder / FILE, self._folder)
-        self.database = Database(f"sqlite:///{self._folder / FILE}")
-        rows = SiteRepository(self.database)
-        self.audit = AuditTrail(self.database)
-        clouds = Sites(
-            lambda name: rows.by_name(name).cloud,
-            config_file=folder / "clouds.yaml",
-            timeout=5.0,
-            trail=self.audit,
-        )
-        self.sites = SiteService(rows, clouds)
+        built.audit.flush()  # what a test has left is of rows that go now
+        with closing(sqlite3.connect(str(built.database.path))) as database:
+            kept.backup(database)
+        self.database, self.audit, self.jobs = built.database, built.audit, built.jobs
+        self.sites, self.applications = built.sites, built.applications
         self.kept_applications = ApplicationRepository(self.database)
-        self.applications = ApplicationService(self.kept_applications, clouds)
+
+    def put_job(self, job: Job) -> Job:
+        """As the database holds it from now on; it keeps the lines of the journal that it has."""
+        keep(self.database, job)
+        return job
 
     def close(self) -> None:
-        self.audit.close()
-        self.database.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Nothing is left to write."""
+        self.audit.flush()

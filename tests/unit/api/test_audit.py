@@ -41,7 +41,7 @@ def test_the_intent_is_kept_before_the_change_is_made(
 
 
 def test_jobs_recoveries_and_deletions(client: FlaskClient, services: Services) -> None:
-    job, app = services.of("jobs").id, services.of("applications").id
+    job, app = services.of("running jobs").id, services.of("applications").id
     point = services.of("restore_points").id
     client.post(f"/v1/jobs/{job}/cancel", headers=MEMBER)
     client.delete(f"/v1/applications/{app}", headers=MEMBER)
@@ -72,7 +72,7 @@ def test_an_attempt_that_was_refused_is_recorded(client: FlaskClient, services: 
 def test_an_administrator_at_anothers_thing_is_seen_by_its_project(
     client: FlaskClient, services: Services
 ) -> None:
-    client.post(f"/v1/jobs/{services.of('jobs', FOREIGN).id}/cancel", headers=ADMIN)
+    client.post(f"/v1/jobs/{services.of('running jobs', FOREIGN).id}/cancel", headers=ADMIN)
     (record,) = asked(services)
     assert (record.user_id, record.project_id) == ("u-1", MINE)
     for project, sees in ((FOREIGN, True), (MINE, True), ("p-third", False)):

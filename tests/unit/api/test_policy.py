@@ -73,8 +73,8 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "recovery:undo": (WRITE, "POST", "/v1/recoveries/{recoveries}/undo", None),
     "job:list": (READ, "GET", "/v1/jobs", None),
     "job:show": (READ, "GET", "/v1/jobs/{jobs}", None),
-    "job:cancel": (WRITE, "POST", "/v1/jobs/{jobs}/cancel", None),
-    "job:resume": (WRITE, "POST", "/v1/jobs/{jobs}/resume", None),
+    "job:cancel": (WRITE, "POST", "/v1/jobs/{running jobs}/cancel", None),
+    "job:resume": (WRITE, "POST", "/v1/jobs/{paused jobs}/resume", None),
     "job:undo": (WRITE, "POST", "/v1/jobs/{jobs}/undo", None),
     "network:list": (READ, "GET", "/v1/stretched-networks", None),
     "network:show": (READ, "GET", "/v1/stretched-networks/{networks}", None),
@@ -114,11 +114,14 @@ def filled(text: str, services: Services, project: str) -> str:
         "recoveries",
         "networks",
         "jobs",
+        "running jobs",
+        "paused jobs",
         "addresses",
         "paths",
     )
     for kind in kinds:
-        text = text.replace(f"{{{kind}}}", services.of(kind, project).id)
+        if f"{{{kind}}}" in text:
+            text = text.replace(f"{{{kind}}}", services.of(kind, project).id)
     return text
 
 

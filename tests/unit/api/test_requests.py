@@ -9,7 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.conftest import ADMIN, MEMBER, persona
-from api.fakes import Services, job, step
+from api.fakes import Services
+from api.jobs import job, step
 from multisite.domain.errors import Conflict
 from multisite.jobs.model import JobState, StepState
 
@@ -143,22 +144,22 @@ def test_versions_document(client: FlaskClient) -> None:
 
 
 def test_watching_an_unchanged_job_costs_nothing(client: FlaskClient, services: Services) -> None:
-    running = services.jobs.put(
+    running = services.put_job(
         job(state=JobState.RUNNING, ended_at=None, steps=(step("backup", StepState.RUNNING, elapsed=1.0),))
     )
     first = client.get(f"/v1/jobs/{running.id}", headers=MEMBER)
     etag = first.headers["ETag"]
-    services.jobs.put(replace(running, steps=(step("backup", StepState.RUNNING, elapsed=5.0),)))
+    services.put_job(replace(running, steps=(step("backup", StepState.RUNNING, elapsed=5.0),)))
     again = client.get(f"/v1/jobs/{running.id}", headers=MEMBER | {"If-None-Match": etag})
     assert (again.status_code, again.data) == (304, b"")
-    services.jobs.put(replace(running, steps=(step("backup", StepState.RUNNING, done=0.5, total=1.0),)))
+    services.put_job(replace(running, steps=(step("backup", StepState.RUNNING, done=0.5, total=1.0),)))
     changed = client.get(f"/v1/jobs/{running.id}", headers=MEMBER | {"If-None-Match": etag})
     assert changed.status_code == 200
     assert changed.json["steps"][0]["done"] == 0.5
 
 
 def test_lists_of_jobs_filter_and_leave_the_journal_out(client: FlaskClient, services: Services) -> None:
-    services.jobs.put(job("other", state=JobState.PAUSED))
+    services.put_job(job("other", state=JobState.PAUSED))
     jobs = client.get("/v1/jobs?state=paused&limit=5", headers=MEMBER).json["jobs"]
     assert [j["state"] for j in jobs] == ["paused"]
     assert "journal" not in jobs[0]
@@ -171,7 +172,7 @@ def test_work_is_accepted_with_its_job(client: FlaskClient, services: Services) 
     for body, asked in (({}, None), ({"incremental": None}, None), ({"incremental": False}, False)):
         answer = client.post(f"/v1/protections/{protection.id}/run", json=body, headers=MEMBER)
         assert answer.status_code == 202
-        assert answer.json["job_id"] in services.jobs.items
+        assert services.jobs.get(answer.json["job_id"]).subject == protection.id
         assert services.protections.runs[-1] == (protection.id, asked)
 
 
@@ -185,13 +186,23 @@ def test_the_mapping_reaches_the_service_as_it_was_said(client: FlaskClient, ser
 
 
 def test_acts_on_jobs_carry_who(client: FlaskClient, services: Services) -> None:
-    mine = services.of("jobs")
+    mine = services.of("running jobs")
     assert client.post(f"/v1/jobs/{mine.id}/cancel", headers=MEMBER).status_code == 202
-    assert services.jobs.acts == [("cancel", mine.id, "olga")]
+    told = services.jobs.get(mine.id)
+    assert (told.cancel_requested, told.journal[-1].who, told.journal[-1].message) == (
+        True,
+        "olga",
+        "cancel requested",
+    )
+    again = client.post(f"/v1/jobs/{mine.id}/resume", headers=MEMBER)
+    assert (again.status_code, again.json["error"]["message"]) == (
+        409,
+        f"job: {mine.id} is running and cannot be resumed; only a job that is paused can",
+    )
 
 
 def test_jobs_of_the_service_itself_are_for_administrators(client: FlaskClient, services: Services) -> None:
-    own = services.jobs.put(job(project=None))
+    own = services.put_job(job(project=None))
     assert client.get(f"/v1/jobs/{own.id}", headers=MEMBER).status_code == 404
     assert client.get(f"/v1/jobs/{own.id}", headers=persona("member", project=None)).status_code in (403, 404)
     assert client.get(f"/v1/jobs/{own.id}", headers=ADMIN).status_code == 200

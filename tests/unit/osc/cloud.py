@@ -1,4 +1,4 @@
-"""A cloud of two services on loopback: a Keystone that knows one password, and Multisite's API over fakes."""
+"""A cloud of two services on loopback: a Keystone that knows one password, and Multisite's API over simulated sites."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from multisite.api.app import create_app
+from multisite.jobs.view import Job
 
 
 @dataclass
@@ -26,6 +27,10 @@ class Cloud:
     """Whether the catalog holds the service."""
     requests: list[str] = field(default_factory=list)
     """``METHOD path status`` of everything Multisite was asked."""
+    script: list[Job] = field(default_factory=list)
+    """How the job is by the time it is asked for, one after the other."""
+    ending: Job | None = None
+    """How the job ends that is resumed, undone or cancelled next."""
 
     @property
     def url(self) -> str:
@@ -70,8 +75,15 @@ def multisite(cloud: Cloud) -> Any:
     conf([], default_config_files=[])
     app = create_app(cloud.services, conf, auth=False)
 
+    @app.before_request
+    def go_on() -> None:
+        if cloud.script and request.method == "GET" and request.path.startswith("/v1/jobs/"):
+            cloud.services.put_job(cloud.script.pop(0))
+
     @app.after_request
     def note(response: Response) -> Response:
+        if cloud.ending and request.method == "POST" and response.status_code == 202:
+            cloud.services.put_job(cloud.ending)
         cloud.requests.append(f"{request.method} {request.path} {response.status_code}")
         return response
 

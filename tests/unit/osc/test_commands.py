@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 import pytest
 from api.fakes import Services, restore_point
+from api.ground import MINE
 
 from multisite.command.wiring import myself
 from multisite.domain.findings import Finding, Severity, blocking
@@ -133,7 +134,7 @@ def test_protecting_waits_and_shows_the_restore_point(
 
 def test_no_wait_returns_the_job(openstack: Openstack, cloud: Cloud) -> None:
     started = openstack("protection", "run", "mme", "--no-wait", "-f", "json")
-    assert started.json["job_id"] in cloud.services.jobs.items
+    assert cloud.services.jobs.get(started.json["job_id"]).project_id == MINE
     assert not any("GET /v1/jobs" in line for line in cloud.requests)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from api.fakes import job, step
+from api.jobs import job, step
 from keystoneauth1.exceptions import ConnectFailure
 from openstack.exceptions import HttpException
 
@@ -44,8 +44,8 @@ def test_a_line_per_change(openstack: Openstack, cloud: Cloud, monkeypatch: pyte
         step("b", RUNNING, done=0.9, total=1.0, unit="GiB", detail="vnf-1 /dev/vda"),
         step("b", DONE, done=1.0, total=1.0, unit="GiB", elapsed=5.0),
     )
-    item = cloud.services.jobs.put(script[-1])
-    cloud.services.jobs.script[item.id] = list(script)
+    item = cloud.services.put_job(script[0])
+    cloud.script = list(script)
     shown = openstack("job", "watch", item.id)
     assert shown.code == 0
     said = [line.split("] ", 1)[1] for line in shown.out.splitlines() if line.startswith("[")]
@@ -67,7 +67,7 @@ def test_machines_get_one_object_on_stdout(openstack: Openstack, cloud: Cloud) -
 
 def test_a_failed_job_ends_with_1_and_its_reason(openstack: Openstack, cloud: Cloud) -> None:
     bad = step("boot", StepState.FAILED, error="server mme-db: no valid host; free one vCPU")
-    item = cloud.services.jobs.put(job(state=JobState.PAUSED, steps=(bad,)))
+    item = cloud.services.put_job(job(state=JobState.PAUSED, steps=(bad,)))
     watched = openstack("job", "watch", item.id)
     assert watched.code == 1
     assert "the step boot: server mme-db: no valid host; free one vCPU" in watched.err
@@ -75,20 +75,31 @@ def test_a_failed_job_ends_with_1_and_its_reason(openstack: Openstack, cloud: Cl
 
 
 ENDS = [
-    ("resume", JobState.DONE, 0),
-    ("undo", JobState.UNDONE, 0),
-    ("cancel", JobState.PAUSED, 0),
-    ("undo", JobState.UNDO_FAILED, 1),
+    ("resume", JobState.PAUSED, JobState.DONE, 0),
+    ("undo", JobState.PAUSED, JobState.UNDONE, 0),
+    ("cancel", JobState.RUNNING, JobState.PAUSED, 0),
+    ("undo", JobState.DONE, JobState.UNDO_FAILED, 1),
 ]
 
 
-@pytest.mark.parametrize(("verb", "state", "code"), ENDS)
+@pytest.mark.parametrize(("verb", "before", "state", "code"), ENDS)
 def test_acts_wait_for_their_end(
-    openstack: Openstack, cloud: Cloud, verb: str, state: JobState, code: int
+    openstack: Openstack, cloud: Cloud, verb: str, before: JobState, state: JobState, code: int
 ) -> None:
-    item = cloud.services.jobs.put(job(state=state))
-    assert openstack("job", verb, item.id, "-f", "json").code == code
-    assert cloud.services.jobs.acts == [(verb, item.id, "olga")]
+    item = cloud.services.put_job(job(state=before))
+    cloud.ending = replace(item, state=state, settled=True)
+    ended = openstack("job", verb, item.id, "-f", "json")
+    assert (ended.code, ended.json["state"]) == (code, state)
+    act = cloud.services.jobs.get(item.id).journal[-1]
+    assert (act.who, act.message) == ("olga", f"{verb} requested")
+
+
+def test_an_act_that_its_state_forbids_changes_nothing(openstack: Openstack, cloud: Cloud) -> None:
+    item = cloud.services.put_job(job())
+    refused = openstack("job", "resume", item.id)
+    assert refused.code == 1
+    assert f"job: {item.id} is done and cannot be resumed; only a job that is paused can" in refused.err
+    assert cloud.services.jobs.get(item.id).journal == item.journal
 
 
 def test_jobs_are_listed_and_shown(openstack: Openstack, cloud: Cloud) -> None:
@@ -99,8 +110,8 @@ def test_jobs_are_listed_and_shown(openstack: Openstack, cloud: Cloud) -> None:
 
 def test_an_unchanged_job_is_not_sent_again(openstack: Openstack, cloud: Cloud) -> None:
     script = play(step("b", RUNNING), step("b", RUNNING), step("b", RUNNING), step("b", DONE))
-    item = cloud.services.jobs.put(script[-1])
-    cloud.services.jobs.script[item.id] = list(script)
+    item = cloud.services.put_job(script[0])
+    cloud.script = list(script)
     openstack("job", "watch", item.id)
     asked = [line.split()[-1] for line in cloud.requests if "/v1/jobs/" in line]
     assert asked == ["200", "304", "304", "200"]
