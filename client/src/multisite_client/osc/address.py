@@ -9,7 +9,7 @@ from osc_lib.exceptions import CommandError
 
 from multisite_client.osc import findings, progress, refs
 from multisite_client.osc.base import Row, ShowOne, lines, shown
-from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, finish
+from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command, finish
 
 
 def _member(one: dict[str, Any]) -> str:
@@ -75,16 +75,8 @@ class Create(ShowOne):
         return finish(self, ADDRESS, started, parsed_args)
 
 
-class List(ListNoun):
-    """List moving addresses"""
-
-    noun = ADDRESS
-
-
-class Show(ShowNoun):
-    """Show a moving address: its state, and who moved it when and why"""
-
-    noun = ADDRESS
+List = command(ListNoun, ADDRESS, "List moving addresses")
+Show = command(ShowNoun, ADDRESS, "Show a moving address: its state, and who moved it when and why")
 
 
 class Move(ShowNoun):
@@ -141,10 +133,7 @@ class Check(ShowNoun):
         return shown(found, order, {"findings": findings.as_lines, "stale": ", ".join, "released": ", ".join})
 
 
-class Delete(DeleteNoun):
-    """Release an address in every site and delete it"""
-
-    noun, waits = ADDRESS, True
+Delete = command(DeleteNoun, ADDRESS, "Release an address in every site and delete it", waits=True)
 
 
 def member(text: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from osc_lib.exceptions import CommandError
 
 from multisite_client.osc import refs
 from multisite_client.osc.base import Row, ShowOne, lines
-from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun
+from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command
 
 
 def _member(member: dict[str, Any]) -> str:
@@ -60,22 +60,9 @@ class Create(ShowOne):
         return APPLICATION.row(self.client.create_application(name=parsed_args.name, site=site, **what))
 
 
-class List(ListNoun):
-    """List applications"""
-
-    noun = APPLICATION
-
-
-class Show(ShowNoun):
-    """Show an application"""
-
-    noun = APPLICATION
-
-
-class Delete(DeleteNoun):
-    """Delete an application; its servers and restore points are kept"""
-
-    noun = APPLICATION
+List = command(ListNoun, APPLICATION, "List applications")
+Show = command(ShowNoun, APPLICATION, "Show an application")
+Delete = command(DeleteNoun, APPLICATION, "Delete an application; its servers and restore points are kept")
 
 
 def _server(text: str) -> dict[str, Any]:

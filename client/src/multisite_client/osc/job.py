@@ -7,7 +7,7 @@ from typing import Any
 
 from multisite_client.osc import progress, refs
 from multisite_client.osc.base import Lister, Row, Table, lines, seconds
-from multisite_client.osc.noun import Noun, ShowNoun
+from multisite_client.osc.noun import Noun, ShowNoun, command
 from multisite_client.osc.status import waits
 
 
@@ -56,10 +56,7 @@ class List(Lister):
         return JOB.table(self.client.jobs(**query))
 
 
-class Show(ShowNoun):
-    """Show a job, its steps and its journal"""
-
-    noun = JOB
+Show = command(ShowNoun, JOB, "Show a job, its steps and its journal")
 
 
 class Watch(ShowNoun):

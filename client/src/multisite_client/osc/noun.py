@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from multisite_client.osc import progress, refs
 from multisite_client.osc.base import Command, Formats, Lister, Row, ShowOne, Table, shown, table
@@ -101,6 +101,16 @@ class DeleteNoun(_OfOne, Command):
         job_id = self.noun.delete(self.client, self.id(parsed_args))
         if job_id is not None and not parsed_args.no_wait:
             progress.follow(self, job_id, parsed_args, self.wanted)
+
+
+NounCommandT = TypeVar("NounCommandT", ListNoun, ShowNoun, DeleteNoun)
+
+
+def command(kind: type[NounCommandT], noun: Noun, doc: str, **settings: object) -> type[NounCommandT]:
+    """A command that needs nothing of its own; ``doc``: its help, ``settings``: as ``waits`` and ``wanted``."""
+    return type(
+        kind.__name__, (kind,), {"__module__": kind.__module__, "__doc__": doc, "noun": noun, **settings}
+    )
 
 
 def finish(

@@ -10,7 +10,7 @@ from osc_lib.exceptions import CommandError
 from multisite_client.osc import findings, progress
 from multisite_client.osc.address import member
 from multisite_client.osc.base import Row, ShowOne, lines, shown
-from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, finish
+from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command, finish
 
 
 def _end(end: dict[str, Any]) -> str:
@@ -64,16 +64,8 @@ class Create(ShowOne):
         return finish(self, PATH, started, parsed_args)
 
 
-class List(ListNoun):
-    """List L3 paths"""
-
-    noun = PATH
-
-
-class Show(ShowNoun):
-    """Show an L3 path, and how to measure it from its ends"""
-
-    noun = PATH
+List = command(ListNoun, PATH, "List L3 paths")
+Show = command(ShowNoun, PATH, "Show an L3 path, and how to measure it from its ends")
 
 
 class Check(ShowNoun):
@@ -87,7 +79,4 @@ class Check(ShowNoun):
         return shown(found, ("in_sync", "findings"), {"findings": findings.as_lines})
 
 
-class Delete(DeleteNoun):
-    """Remove an L3 path from both sites"""
-
-    noun, waits, wanted = PATH, True, "undone"
+Delete = command(DeleteNoun, PATH, "Remove an L3 path from both sites", waits=True, wanted="undone")

@@ -10,7 +10,7 @@ from multisite_client.osc import progress, refs
 from multisite_client.osc.application import APPLICATION
 from multisite_client.osc.base import Row, ShowOne, pairs
 from multisite_client.osc.job import JOB
-from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun
+from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command
 from multisite_client.osc.restore_point import RESTORE_POINT
 
 PROTECTION = Noun(
@@ -96,16 +96,8 @@ def _option(text: str) -> tuple[str, Any]:
         return name, value
 
 
-class List(ListNoun):
-    """List protections"""
-
-    noun = PROTECTION
-
-
-class Show(ShowNoun):
-    """Show a protection"""
-
-    noun = PROTECTION
+List = command(ListNoun, PROTECTION, "List protections")
+Show = command(ShowNoun, PROTECTION, "Show a protection")
 
 
 class Run(ShowNoun):
@@ -132,7 +124,4 @@ class Run(ShowNoun):
         return RESTORE_POINT.row(made[0]) if made else JOB.row(job)
 
 
-class Delete(DeleteNoun):
-    """Delete a protection; its restore points are kept"""
-
-    noun = PROTECTION
+Delete = command(DeleteNoun, PROTECTION, "Delete a protection; its restore points are kept")

@@ -9,7 +9,7 @@ from osc_lib.exceptions import CommandError
 
 from multisite_client.osc import findings, preview, progress, refs
 from multisite_client.osc.base import Row, ShowOne, lines, pairs, seconds, shown
-from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, finish
+from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, command, finish
 from multisite_client.osc.restore_point import RESTORE_POINT
 
 _KINDS = {
@@ -94,16 +94,8 @@ class Start(ShowOne):
         return finish(self, RECOVERY, started, parsed_args)
 
 
-class List(ListNoun):
-    """List recoveries"""
-
-    noun = RECOVERY
-
-
-class Show(ShowNoun):
-    """Show a recovery"""
-
-    noun = RECOVERY
+List = command(ListNoun, RECOVERY, "List recoveries")
+Show = command(ShowNoun, RECOVERY, "Show a recovery")
 
 
 class Resume(ShowNoun):

@@ -8,7 +8,7 @@ from typing import Any
 from multisite_client.osc import progress, refs
 from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, seconds
 from multisite_client.osc.job import JOB
-from multisite_client.osc.noun import Noun, ShowNoun
+from multisite_client.osc.noun import Noun, ShowNoun, command
 
 
 def _window(window: dict[str, Any]) -> str:
@@ -50,10 +50,9 @@ class List(Lister):
         return RESTORE_POINT.table(self.client.restore_points(parsed_args.application))
 
 
-class Show(ShowNoun):
-    """Show a restore point: what it holds, how long its servers were quiesced"""
-
-    noun = RESTORE_POINT
+Show = command(
+    ShowNoun, RESTORE_POINT, "Show a restore point: what it holds, how long its servers were quiesced"
+)
 
 
 class Delete(ShowOne):

@@ -8,7 +8,7 @@ from typing import Any
 from multisite_client.osc import refs
 from multisite_client.osc.base import Row, ShowOne, lines, shown
 from multisite_client.osc.findings import exit_status
-from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun
+from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command
 
 SITE = Noun(
     "site",
@@ -34,16 +34,8 @@ class Register(ShowOne):
         return SITE.row(self.client.register_site(parsed_args.name, cloud, parsed_args.description))
 
 
-class List(ListNoun):
-    """List sites"""
-
-    noun = SITE
-
-
-class Show(ShowNoun):
-    """Show a site"""
-
-    noun = SITE
+List = command(ListNoun, SITE, "List sites")
+Show = command(ShowNoun, SITE, "Show a site")
 
 
 class Check(ShowNoun):

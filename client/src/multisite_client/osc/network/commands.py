@@ -9,7 +9,7 @@ from multisite_client.osc import findings, progress, refs
 from multisite_client.osc.base import Lister, Row, ShowOne, Table, shown, table
 from multisite_client.osc.network.options import add_order, order_of
 from multisite_client.osc.network.view import FORMATS, ORDER, PLAN_FORMATS, PLAN_ORDER, drift_row, write_drift
-from multisite_client.osc.noun import ListNoun, Noun, ShowNoun
+from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, command
 
 
 def _sites(members: Any) -> str:
@@ -52,10 +52,7 @@ class Stretch(ShowOne):
         return NETWORK.row(self.client.get_stretched_network(started["network"]["id"])["network"])
 
 
-class List(ListNoun):
-    """List stretched networks"""
-
-    noun = NETWORK
+List = command(ListNoun, NETWORK, "List stretched networks")
 
 
 class Show(ShowNoun):
