@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, Unsupported
-from multisite.clouds.facts.application import SERVERS, read_servers
+from multisite.clouds.facts.application import list_servers, read_servers
 from multisite.clouds.projects import project_in
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
@@ -151,16 +150,7 @@ def _tagged(cloud: CloudSite, caller: Caller, tag: str) -> tuple[Member, ...]:
     if not key or not equals or not value:
         raise Invalid(f"metadata_tag: {tag!r} must look like key=value")
     project = project_in(cloud, caller)
-    foreign = {} if project == cloud.project_id else {"all_tenants": "1", "project_id": project}
-    rows = read_all(
-        cloud,
-        "list servers",
-        lambda: cloud.compute,
-        "/servers/detail",
-        "servers",
-        microversion=SERVERS,
-        **foreign,
-    )
+    rows = list_servers(cloud, project)
     ours = [row for row in rows if row["tenant_id"] == project and row["metadata"].get(key) == value]
     if not ours:
         raise Invalid(

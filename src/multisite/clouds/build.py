@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, read_all, read_one
+from multisite.clouds.call import call, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite
 from multisite.clouds.resources import tokens
@@ -239,16 +239,8 @@ def flavor_users(site: CloudSite, flavor_id: str, *, besides: str | None = None)
     ``besides``: without those whose token begins with this: a job that has deleted its servers still finds
     them in the list of a busy Nova.
     """
-    rows = read_all(
-        site,
-        f"list servers of flavor {flavor_id}",
-        lambda: site.compute,
-        "/servers/detail",
-        "servers",
-        microversion="2.46",  # later ones do not show a flavor's id
-        all_tenants="1",
-        flavor=flavor_id,
-    )
+    # Later microversions do not show a flavor's id.
+    rows = resources.list_all(site, "server", "2.46", all_tenants="1", flavor=flavor_id)
     return [
         row["name"]
         for row in rows

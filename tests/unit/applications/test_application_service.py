@@ -64,9 +64,11 @@ class FakeSites:
             if isinstance(self.projects, Exception):
                 raise self.projects
             return [p for p in self.projects if p["name"] == query["name"]]
-        if path == "/domains":
-            return [d for d in DOMAINS if d["name"] == query["name"]]
-        project = query.get("project_id", "p1")
+        assert path == "/domains"
+        return [d for d in DOMAINS if d["name"] == query["name"]]
+
+    def list_servers(self, _site: Any, project: str) -> list[dict[str, Any]]:
+        self._check()
         return [row for row in self.servers if row["tenant_id"] == project]
 
     def _check(self) -> None:
@@ -78,7 +80,7 @@ class FakeSites:
 def sites(monkeypatch: pytest.MonkeyPatch) -> FakeSites:
     found = FakeSites()
     monkeypatch.setattr(module, "read_servers", found.read_servers)
-    monkeypatch.setattr(module, "read_all", found.read_all)
+    monkeypatch.setattr(module, "list_servers", found.list_servers)
     monkeypatch.setattr(projects, "read_all", found.read_all)
     return found
 

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from multisite.clouds import resources
-from multisite.clouds.call import read_all, read_one
+from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
 from multisite.clouds.facts import network as facts_network
 from multisite.clouds.facts.network import Row
+from multisite.clouds.resources.kinds import CINDER_VERSION
 from multisite.clouds.resources.tokens import KEY as TOKEN_KEY
 from multisite.domain.manifest import (
     FlavorRecord,
@@ -32,10 +33,6 @@ from multisite.domain.manifest import (
 
 SERVERS = "2.90"
 """Nova (Yoga): tags, description, the flavor as it was when the server was made, host name for everybody."""
-FLAVORS = "2.61"
-KEYPAIRS = "2.35"
-SERVER_GROUPS = "2.64"
-VOLUMES = "3.43"
 # Cinder mixes these into a volume's metadata for administrators; they are its own.
 _CINDERS_OWN = frozenset({"readonly", "attached_mode", TOKEN_KEY})
 
@@ -124,16 +121,7 @@ def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
     first = resources.read(site, "server", server_ids[0])
     found = {first["id"]: first}
     if len(server_ids) > 1:
-        rows = read_all(
-            site,
-            "list servers",
-            lambda: site.compute,
-            "/servers/detail",
-            "servers",
-            microversion=SERVERS,
-            **_scope(site, first["tenant_id"]),
-        )
-        found |= {row["id"]: row for row in rows}
+        found |= {row["id"]: row for row in list_servers(site, first["tenant_id"])}
     for server_id in server_ids:
         if server_id not in found:
             row = resources.read(site, "server", server_id)
@@ -142,6 +130,11 @@ def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
                 raise Unsupported(site.name, "read the application", said)
             found[server_id] = row
     return [found[server_id] for server_id in server_ids]
+
+
+def list_servers(site: CloudSite, project_id: str) -> list[Row]:
+    """All servers of a project, as Nova shows them."""
+    return resources.list_all(site, "server", SERVERS, **_scope(site, project_id))
 
 
 def _scope(site: CloudSite, project_id: str) -> dict[str, str]:
@@ -206,16 +199,7 @@ def _volumes(
     states: dict[str, str],
 ) -> dict[str, list[VolumeRecord]]:
     """Volumes by server id.  Nova says which, Cinder what they are, as which device and in which of ``states``."""
-    rows = read_all(
-        site,
-        "list volumes",
-        lambda: site.volume,
-        "/volumes/detail",
-        "volumes",
-        microversion=VOLUMES,
-        **scope,
-    )
-    by_id = {row["id"]: row for row in rows}
+    by_id = {row["id"]: row for row in resources.list_all(site, "volume", **scope)}
     found: dict[str, list[VolumeRecord]] = {}
     for server in servers:
         root = server.get("OS-EXT-SRV-ATTR:root_device_name")
@@ -231,7 +215,7 @@ def _volumes(
 
 def _volume_row(site: CloudSite, server: Row, volume_id: str) -> Row:
     path, what = f"/volumes/{volume_id}", f"read volume {volume_id} of server {server['name']}"
-    row: Row = read_one(site, what, lambda: site.volume, path, "volume", microversion=VOLUMES)
+    row: Row = read_one(site, what, lambda: site.volume, path, "volume", microversion=CINDER_VERSION)
     return row
 
 
@@ -263,16 +247,7 @@ def _flavors(site: CloudSite, servers: list[Row], notes: list[str]) -> dict[str,
     """Flavor records by server id, as each server was made; the id is looked up by name ("" when it is
     gone).
     """
-    rows = read_all(
-        site,
-        "list flavors",
-        lambda: site.compute,
-        "/flavors/detail",
-        "flavors",
-        microversion=FLAVORS,
-        is_public="None",
-    )
-    ids = {row["name"]: row["id"] for row in rows}
+    ids = {row["name"]: row["id"] for row in resources.list_all(site, "flavor")}
     found = {}
     for server in servers:
         own = server["flavor"]
@@ -306,20 +281,12 @@ def _keypairs(site: CloudSite, servers: list[Row], notes: list[str]) -> tuple[Ke
         owner = {} if user == site.conn.session.get_user_id() else {"user_id": user}
         readable = True
         try:
-            rows = read_all(
-                site,
-                "list key pairs",
-                lambda: site.compute,
-                "/os-keypairs",
-                "keypairs",
-                microversion=KEYPAIRS,
-                **owner,
-            )
+            rows = resources.list_all(site, "keypair", **owner)
         except Refused as error:
             if error.site_status != 403:
                 raise
             rows, readable = [], False
-        known = {row["keypair"]["name"]: row["keypair"] for row in rows}
+        known = {row["name"]: row for row in rows}
         for name in sorted(name for whose, name in wanted if whose == user):
             pair = known.get(name) or (_keypair(site, name, owner) if readable else None)
             if pair is None:
@@ -335,12 +302,10 @@ def _keypairs(site: CloudSite, servers: list[Row], notes: list[str]) -> tuple[Ke
 
 def _keypair(site: CloudSite, name: str, owner: Mapping[str, str]) -> Row | None:
     """One that a list did not show; None when it is really gone."""
-    path, what = f"/os-keypairs/{name}", f"read key pair {name}"
     try:
-        row: Row = read_one(site, what, lambda: site.compute, path, "keypair", microversion=KEYPAIRS, **owner)
+        return resources.read(site, "keypair", name, **owner)
     except NotFoundInSite:
         return None
-    return row
 
 
 def _server_groups(site: CloudSite, servers: list[Row], scope: Mapping[str, str]) -> list[Row]:
@@ -351,15 +316,7 @@ def _server_groups(site: CloudSite, servers: list[Row], scope: Mapping[str, str]
     """
     ours, found = {server["id"] for server in servers}, dict[str, Row]()
     for _ in range(2):
-        rows = read_all(
-            site,
-            "list server groups",
-            lambda: site.compute,
-            "/os-server-groups",
-            "server_groups",
-            microversion=SERVER_GROUPS,
-            **({"all_projects": "true"} if scope else {}),
-        )
+        rows = resources.list_all(site, "server_group", **({"all_projects": "true"} if scope else {}))
         found |= {row["id"]: row for row in rows if ours & set(row["members"])}
         if ours <= {member for row in found.values() for member in row["members"]}:
             break

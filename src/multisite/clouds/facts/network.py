@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from multisite.clouds.call import read_all, read_one
+from multisite.clouds import resources
+from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
+from multisite.clouds.resources import Kind
 from multisite.domain.manifest import (
     FixedAddress,
     NetworkRecord,
@@ -37,16 +39,16 @@ def read(site: CloudSite, servers: list[Row], notes: list[str]) -> NetworkFacts:
     """Read the ports of these servers (as Nova shows them) and what they need.  Raises what ``call``
     raises.
     """
-    rows = _rows(site, "ports", device_id=[server["id"] for server in servers])
+    rows = _rows(site, "port", device_id=[server["id"] for server in servers])
     ports_of: dict[str, list[PortRecord]] = {}
     for server in servers:
         own = [row for row in rows if row["device_id"] == server["id"]]
         _complain_if_unplugged(site, server, own)
         ports_of[server["id"]] = [_port(row, notes) for row in _in_nic_order(site, server, own, notes)]
     network_ids = _distinct(row["network_id"] for row in rows)
-    networks = _rows(site, "networks", id=network_ids)
+    networks = _rows(site, "network", id=network_ids)
     _complain_if_missing(site, "network", network_ids, networks)
-    subnets = _rows(site, "subnets", network_id=network_ids)
+    subnets = _rows(site, "subnet", network_id=network_ids)
     _complain_if_missing(site, "subnet", _subnets_of(rows, networks), subnets)
     groups = _security_groups(site, _distinct(g for row in rows for g in row["security_groups"]), notes)
     return NetworkFacts(
@@ -57,12 +59,9 @@ def read(site: CloudSite, servers: list[Row], notes: list[str]) -> NetworkFacts:
     )
 
 
-def _rows(site: CloudSite, kind: str, **by: Any) -> list[Row]:
+def _rows(site: CloudSite, kind: Kind, **by: list[str]) -> list[Row]:
     """A Neutron list limited to some ids; nothing is asked when there are none."""
-    if not all(by.values()):
-        return []
-    what = f"list {kind.replace('-', ' ')}"
-    return read_all(site, what, lambda: site.network, f"/{kind}", kind.replace("-", "_"), **by)
+    return resources.list_all(site, kind, **by) if all(by.values()) else []
 
 
 def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: list[str]) -> list[Row]:
@@ -103,7 +102,7 @@ def _security_groups(site: CloudSite, ids: list[str], notes: list[str]) -> list[
     found: dict[str, SecurityGroupRecord] = {}
     wanted = ids
     while wanted:
-        rows = _rows(site, "security-groups", id=wanted)
+        rows = _rows(site, "security_group", id=wanted)
         _complain_if_missing(site, "security group", wanted, rows)
         for row in _by_id(wanted, rows):
             found[row["id"]] = _security_group(row, notes)
@@ -194,24 +193,27 @@ def _security_group(row: Row, notes: list[str]) -> SecurityGroupRecord:
                 f"a rule of security group {row['name']} refers to an address group: it is not carried over"
             )
             continue
-        rules.append(
-            SecurityGroupRule(
-                direction=rule["direction"],
-                ethertype=rule["ethertype"],
-                protocol=rule["protocol"],
-                port_min=rule["port_range_min"],
-                port_max=rule["port_range_max"],
-                remote_address=rule["remote_ip_prefix"],
-                remote_group_id=rule["remote_group_id"],
-                description=rule.get("description") or "",
-            )
-        )
+        rules.append(rule_of(rule))
     return SecurityGroupRecord(
         id=row["id"],
         name=row["name"],
         description=row.get("description") or "",
         stateful=row.get("stateful", True),
         rules=tuple(rules),
+    )
+
+
+def rule_of(row: Row) -> SecurityGroupRule:
+    """A rule as Neutron shows it."""
+    return SecurityGroupRule(
+        direction=row["direction"],
+        ethertype=row["ethertype"],
+        protocol=row["protocol"],
+        port_min=row["port_range_min"],
+        port_max=row["port_range_max"],
+        remote_address=row["remote_ip_prefix"],
+        remote_group_id=row["remote_group_id"],
+        description=row.get("description") or "",
     )
 
 

@@ -119,4 +119,4 @@ KINDS: Mapping[Kind, ResourceKind] = {
 
 def label(kind: Kind) -> str:
     """A kind in words: "security group"."""
-    return kind.replace("_ip", " IP").replace("_", " ")
+    return kind.replace("_ip", " IP").replace("keypair", "key pair").replace("_", " ")

@@ -73,10 +73,13 @@ def find_of_job(site: CloudSite, job_id: str, kinds: tuple[Kind, ...] = tuple(KI
     return found
 
 
-def list_all(site: CloudSite, kind: Kind, **filters: Any) -> list[Row]:
-    """All of a kind that our credentials list, and the service's own ``filters`` let through."""
+def list_all(site: CloudSite, kind: Kind, microversion: str | None = None, /, **filters: Any) -> list[Row]:
+    """All of a kind that our credentials list, and the service's own ``filters`` let through.
+
+    ``microversion``: when the answer must be of another one than the table's.
+    """
     row = KINDS[kind]
-    version, query = row.listed_at or row.microversion, {**row.filters, **filters}
+    version, query = microversion or row.listed_at or row.microversion, {**row.filters, **filters}
     try:
         listed = read_all(
             site, f"list {label(kind)}s", lambda: getattr(site, row.service), row.path + row.listing, row.keys,
@@ -90,12 +93,12 @@ def list_all(site: CloudSite, kind: Kind, **filters: Any) -> list[Row]:
     return [one[row.key] for one in listed] if row.nested else listed
 
 
-def read(site: CloudSite, kind: Kind, resource_id: str) -> Row:
+def read(site: CloudSite, kind: Kind, resource_id: str, **query: Any) -> Row:
     """One as its service shows it; NotFoundInSite when it is not there."""
     row, what = KINDS[kind], f"read {label(kind)} {resource_id}"
     found: Row = read_one(
         site, what, lambda: getattr(site, row.service), f"{row.path}/{resource_id}", row.key,
-        microversion=row.microversion,
+        microversion=row.microversion, **query,
     )  # fmt: skip
     return found
 

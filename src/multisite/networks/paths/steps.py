@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds import networks, resources
-from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.resources import Kind
@@ -221,11 +220,7 @@ def look(opens: Sites, path: L3Path, site: str) -> EndState:
     cloud, end = opens.open(site, for_project=path.project_id), path.end(site)
     port = neutron.port(cloud, end.port_id)
     floating = _or_none(lambda: neutron.read(cloud, str(end.floating_ip_id)))
-    what = "read the port's security groups"
-    rows = {
-        g["id"]: g
-        for g in read_all(cloud, what, lambda: cloud.network, "/security-groups", "security_groups")
-    }
+    rows = {g["id"]: g for g in resources.list_all(cloud, "security_group")}
     ours = rows.get(end.group_id or "")
     others = [g for g in port.security_groups if g != end.group_id]
     return EndState(

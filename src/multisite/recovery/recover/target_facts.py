@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from multisite.clouds import resources
 from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
+from multisite.clouds.facts.network import rule_of
 from multisite.clouds.quotas import Quota, read_quotas
 from multisite.domain.fence import FencedThreads
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, SecurityGroupRule
@@ -147,7 +149,7 @@ def _read(read: Callable[[], Any]) -> Any:
 
 
 def _networks(site: CloudSite) -> tuple[TargetNetwork, ...]:
-    rows = read_all(site, "list subnets", lambda: site.network, "/subnets", "subnets")
+    rows = resources.list_all(site, "subnet")
     subnets = [TargetSubnet(r["id"], r["name"], r["network_id"], r["cidr"], r["ip_version"]) for r in rows]
     return tuple(
         TargetNetwork(
@@ -158,20 +160,17 @@ def _networks(site: CloudSite) -> tuple[TargetNetwork, ...]:
             external=bool(row.get("router:external")),
             subnets=tuple(s for s in subnets if s.network_id == row["id"]),
         )
-        for row in read_all(site, "list networks", lambda: site.network, "/networks", "networks")
+        for row in resources.list_all(site, "network")
     )
 
 
 def _ports(site: CloudSite, wanted: Collection[str]) -> tuple[TargetPort, ...]:
     if not wanted:
         return ()
-    networks = read_all(site, "list networks", lambda: site.network, "/networks", "networks")
     found: list[TargetPort] = []
-    for network in networks:
+    for network in resources.list_all(site, "network"):
         if network["id"] not in wanted and network["name"] not in wanted:
             continue
-        what = f"list ports of network {network['name']}"
-        rows = read_all(site, what, lambda: site.network, "/ports", "ports", network_id=network["id"])
         found += [
             TargetPort(
                 row["id"],
@@ -180,7 +179,7 @@ def _ports(site: CloudSite, wanted: Collection[str]) -> tuple[TargetPort, ...]:
                 tuple(ip["ip_address"] for ip in row.get("fixed_ips", ())),
                 row.get("device_owner") or "",
             )
-            for row in rows
+            for row in resources.list_all(site, "port", network_id=network["id"])
         ]
     return tuple(found)
 
@@ -195,44 +194,18 @@ def _groups(site: CloudSite) -> tuple[TargetGroup, ...]:
             row["id"],
             row["name"],
             row.get("project_id") or "",
-            tuple(_rule(r) for r in row["security_group_rules"]),
+            tuple(rule_of(r) for r in row["security_group_rules"]),
         )
         for row in rows
     )
 
 
-def _rule(row: Mapping[str, Any]) -> SecurityGroupRule:
-    return SecurityGroupRule(
-        direction=row["direction"],
-        ethertype=row["ethertype"],
-        protocol=row.get("protocol"),
-        port_min=row.get("port_range_min"),
-        port_max=row.get("port_range_max"),
-        remote_address=row.get("remote_ip_prefix"),
-        remote_group_id=row.get("remote_group_id"),
-        description=row.get("description") or "",
-    )
-
-
 def _keypairs(site: CloudSite) -> tuple[KeypairRecord, ...]:
-    rows = read_all(
-        site, "list key pairs", lambda: site.compute, "/os-keypairs", "keypairs", microversion="2.35"
-    )
-    pairs = [row["keypair"] for row in rows]
+    pairs = resources.list_all(site, "keypair")
     return tuple(KeypairRecord(p["name"], p["public_key"], p.get("type") or "ssh") for p in pairs)
 
 
 def _flavors(site: CloudSite) -> tuple[FlavorRecord, ...]:
-    # is_public=None: private ones too; those who may not see them get the public ones.
-    rows = read_all(
-        site,
-        "list flavors",
-        lambda: site.compute,
-        "/flavors/detail",
-        "flavors",
-        microversion="2.61",
-        is_public="None",
-    )
     return tuple(
         FlavorRecord(
             id=row["id"],
@@ -244,7 +217,7 @@ def _flavors(site: CloudSite) -> tuple[FlavorRecord, ...]:
             swap_mib=row.get("swap") or 0,
             extra_specs=row.get("extra_specs") or {},
         )
-        for row in rows
+        for row in resources.list_all(site, "flavor")
     )
 
 

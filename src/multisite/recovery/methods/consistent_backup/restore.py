@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from multisite.clouds import restore
+from multisite.clouds import resources, restore
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite
 from multisite.jobs.model import Made, Step, StepContext
@@ -31,8 +31,7 @@ def target_parts(site: CloudSite) -> dict[str, Callable[[], object]]:
 
 def _backups(site: CloudSite) -> dict[str, str]:
     # Of every project: an id that another project imported cannot be imported again.
-    rows = read_all(site, "list backups", lambda: site.volume, "/backups/detail", "backups", all_tenants="1")
-    return {row["id"]: row["status"] for row in rows}
+    return {row["id"]: row["status"] for row in resources.list_all(site, "backup", all_tenants="1")}
 
 
 def _backup_services(site: CloudSite) -> dict[str, str]:
