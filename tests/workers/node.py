@@ -24,7 +24,7 @@ from typing import Any
 from multisite.domain import fence
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.executor import Sharing
-from multisite.jobs.lease import Lease
+from multisite.jobs.lease import WorkerLease
 from multisite.jobs.model import Ended, JobKind, Step, StepContext, StepFailed
 from multisite.jobs.records import Claim, Records
 from multisite.store import types
@@ -130,9 +130,9 @@ def main(url: str, path: str, name: str, *options: str) -> int:
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(message)s")
     logging.getLogger("dbos").setLevel(logging.ERROR)
     if "--no-fence" in options:
-        Lease.check = lambda self: None  # type: ignore[method-assign]
-        Lease.lost = False  # type: ignore[assignment, misc]
-        Lease.lose = lambda self: None  # type: ignore[method-assign]
+        WorkerLease.check = lambda self: None  # type: ignore[method-assign]
+        WorkerLease.lost = False  # type: ignore[assignment, misc]
+        WorkerLease.lose = lambda self: None  # type: ignore[method-assign]
     for option in options:
         if option.startswith("--clock="):
             set_clock(Path(option.removeprefix("--clock=")))

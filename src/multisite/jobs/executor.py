@@ -22,7 +22,7 @@ from sqlalchemy import select
 
 from multisite.domain.errors import Conflict, Invalid
 from multisite.jobs import dbos_calls
-from multisite.jobs.lease import LEASE_SECONDS, Lease, Ownership, SoleOwner
+from multisite.jobs.lease import LEASE_SECONDS, WorkerLease, Ownership, SoleOwner
 from multisite.jobs.records import Records
 from multisite.store import workers
 from multisite.store.database import Database
@@ -116,7 +116,7 @@ class Executor:
         if self._watcher.is_alive():
             self._watcher.join(10)
         self._end_life()
-        if isinstance(self._ownership, Lease):
+        if isinstance(self._ownership, WorkerLease):
             self._ownership.lose()
             if idle:
                 self._retire(self._ownership)
@@ -135,14 +135,14 @@ class Executor:
         """A new executor: whatever an earlier life of this process still writes is void."""
         self._end_life()
         if not self._database.is_sqlite:
-            lease = Lease(self._database, self._sharing.name, self._sharing.lease_seconds, self._cancelled)
+            lease = WorkerLease(self._database, self._sharing.name, self._sharing.lease_seconds, self._cancelled)
             lease.begin()
             self._ownership, self._executor = lease, lease.worker
         self._launched = True
         try:
             self._call(dbos_calls.launch(self._database, self._executor))
         except BaseException:
-            if isinstance(self._ownership, Lease):
+            if isinstance(self._ownership, WorkerLease):
                 self._ownership.lose()
             raise
         log.info("worker %s takes jobs", self._ownership.worker)
@@ -155,7 +155,7 @@ class Executor:
             self._call(self._cancel_all())
             self._launched = False
 
-    def _retire(self, lease: Lease) -> None:
+    def _retire(self, lease: WorkerLease) -> None:
         try:
             self._free(lease.worker, only_expired=False)
         except Exception as error:
@@ -199,7 +199,7 @@ class Executor:
                     log.exception("looking for jobs failed; trying again")
 
     def _reclaim_expired_workers(self) -> None:
-        if not isinstance(self._ownership, Lease) or not self._ownership.steady:
+        if not isinstance(self._ownership, WorkerLease) or not self._ownership.steady:
             return
         with self._database.session(read_only=True) as session:
             dead = workers.expired(session)

@@ -59,7 +59,7 @@ def boot_clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Lease:
+class WorkerLease:
     """One life of a worker among several on a database server, kept by a thread of its own.
 
     ``cancelled`` is called with id and run of every job of ours that an operator wants stopped.

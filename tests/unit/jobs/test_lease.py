@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from multisite.jobs import lease as module
-from multisite.jobs.lease import LATE, LEASE_SECONDS, MARGIN, Lease
+from multisite.jobs.lease import LATE, LEASE_SECONDS, MARGIN, WorkerLease
 from multisite.store.database import Database
 
 
@@ -26,19 +26,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def lease(clock: Clock, tmp_path: Path) -> Lease:
-    lease = Lease(Database(f"sqlite:///{tmp_path}/m.db"), "w", LEASE_SECONDS, lambda job_id, run: None)
+def lease(clock: Clock, tmp_path: Path) -> WorkerLease:
+    lease = WorkerLease(Database(f"sqlite:///{tmp_path}/m.db"), "w", LEASE_SECONDS, lambda job_id, run: None)
     lease._renewed(clock.now)
     return lease
 
 
-def _renew_each_second(lease: Lease, clock: Clock, seconds: int) -> None:
+def _renew_each_second(lease: WorkerLease, clock: Clock, seconds: int) -> None:
     for _ in range(seconds):
         clock.now += 1
         lease._renewed(clock.now)
 
 
-def test_who_renews_in_time_for_half_a_lease_is_steady(lease: Lease, clock: Clock) -> None:
+def test_who_renews_in_time_for_half_a_lease_is_steady(lease: WorkerLease, clock: Clock) -> None:
     assert not lease.steady
     _renew_each_second(lease, clock, 3)
     assert lease.steady
@@ -47,7 +47,7 @@ def test_who_renews_in_time_for_half_a_lease_is_steady(lease: Lease, clock: Cloc
 
 
 def test_who_was_late_itself_declares_nobody_dead_until_all_had_the_time_to_renew(
-    lease: Lease, clock: Clock
+    lease: WorkerLease, clock: Clock
 ) -> None:
     """The database was read-only for 4 s, shorter than a lease: a living worker may renew after us."""
     _renew_each_second(lease, clock, 10)
@@ -60,7 +60,7 @@ def test_who_was_late_itself_declares_nobody_dead_until_all_had_the_time_to_rene
     assert lease.steady
 
 
-def test_a_small_delay_changes_nothing(lease: Lease, clock: Clock) -> None:
+def test_a_small_delay_changes_nothing(lease: WorkerLease, clock: Clock) -> None:
     _renew_each_second(lease, clock, 10)
     clock.now += LATE
     lease._renewed(clock.now)
