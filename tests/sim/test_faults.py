@@ -114,7 +114,7 @@ def test_a_delay_is_only_that(struck: Struck) -> None:
     assert len(state(world).volumes) == 1
 
 
-def test_a_cut_site_goes_on_and_can_be_mended(struck: Struck) -> None:
+def test_a_cut_site_goes_on_and_can_be_repaired(struck: Struck) -> None:
     world, site = struck
     make(site)
     world.cut("site1")

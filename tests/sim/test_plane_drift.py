@@ -45,7 +45,7 @@ def in_sync(here: PlaneSetup, name: str) -> bool | None:
 
 
 @pytest.mark.parametrize("word", CHANGES)
-def test_what_hands_did_is_told_and_mended(here: PlaneSetup, word: str) -> None:
+def test_what_was_changed_by_hand_is_told_and_repaired(here: PlaneSetup, word: str) -> None:
     change = CHANGES[word]
     here.realize(change.plane)
     assert in_sync(here, change.plane) is True, "the negative control: nobody has meddled yet"
@@ -202,7 +202,7 @@ def test_killed_anywhere_a_repair_goes_on(here: PlaneSetup) -> None:
         ("gateway gone", "PUT", "/subnets/"),
     ],
 )
-def test_a_lost_answer_mends_nothing_twice(
+def test_a_lost_answer_repairs_nothing_twice(
     here: PlaneSetup, kind: Any, word: str, method: str, path: str
 ) -> None:
     name = CHANGES[word].plane
@@ -219,7 +219,7 @@ def test_a_lost_answer_mends_nothing_twice(
 
 
 @pytest.mark.parametrize("looks", [True, False])
-def test_who_does_not_look_first_mends_it_twice(
+def test_who_does_not_read_first_repairs_it_twice(
     here: PlaneSetup, monkeypatch: pytest.MonkeyPatch, looks: bool
 ) -> None:
     """The negative control of the deaths here: without finding by token there is a second one."""

@@ -263,7 +263,7 @@ def cut(site: str) -> None:
 @link.command()
 @click.argument("names", metavar="[SITES]...", nargs=-1, type=click.Choice(list(ALL_SITES)))
 def reconnect(names: tuple[str, ...]) -> None:
-    """Mend the links of sites (default: all): neither cut nor long any more."""
+    """Restore the links of sites (default: all): neither cut nor delayed any more."""
     for name in names or form.sites():
         sites.reconnect(name)
 

@@ -59,7 +59,7 @@ def cut(site: str) -> None:
 
 
 def reconnect(site: str) -> None:
-    """Mend a site's link: neither cut nor long any more."""
+    """Restore a site's link: neither cut nor delayed any more."""
     with lock.exclusive():
         links.reconnect(site_named(site))
 

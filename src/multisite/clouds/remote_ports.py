@@ -33,8 +33,8 @@ def token_of(network: str, site: str, real_id: str) -> str:
     return tokens.checked(f"multisite:{network}:{site}/{real_id}")
 
 
-def look(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, SitePorts | None]:
-    """The ports of some networks of a site: stretched network id -> its look here.
+def read_ports(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, SitePorts | None]:
+    """The ports of some networks of a site: stretched network id -> its ports here.
 
     ``wanted``: stretched network id -> (network id here, project id).  A network that is not there any more gives
     None: its ports are unknown, not none.
@@ -120,7 +120,7 @@ def create(site: CloudSite, network_id: str, token: str, fields: Mapping[str, An
 
     ``fields``: ``tunneling_ip``, ``mac_address``, ``fixed_ips``, ``device_id`` ... as Neutron takes them.  Raises
     ConflictInSite (an address or MAC address is in use), Refused (the message names the field), OverQuota,
-    UnknownOutcome: the next look shows whether it was made.
+    UnknownOutcome: the next read shows whether it was made.
     """
     body = {
         **fields,

@@ -137,7 +137,7 @@ def _tasks(conf: cfg.ConfigOpts, reconciler: Reconciler, addresses: AddressServi
     each = Mode.CONTINUOUS
     return [
         Task(NETWORKS, Interval(conf.networks.interval), reconciler.run, each, reconciler.release),
-        Task("moving-addresses", Interval(guard.SECONDS), guard.AddressGuard(addresses).look, each),
+        Task("moving-addresses", Interval(guard.SECONDS), guard.AddressGuard(addresses).tick, each),
     ]
 
 

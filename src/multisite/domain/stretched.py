@@ -72,7 +72,7 @@ class PortState(StrEnum):
     IN_SYNC = "in-sync"
     MISSING = "missing"  # the real port has none here yet
     STALE = "stale"  # it is there, with another address, endpoint or group
-    EXTRA = "extra"  # the real port is not seen any more: removed after one more look
+    EXTRA = "extra"  # the real port is not seen any more: removed after one more read
     CONFLICT = "conflict"  # this site refuses it; the detail says why
     UNKNOWN = "unknown"  # one of the two sites does not tell: kept as it is
 
@@ -164,7 +164,7 @@ class PortFact:
 class SitePorts:
     """One site's part as it was seen at a moment; ``group_names``: security groups of the project here, name -> id.
 
-    A look is only made from complete answers; a site that did not give them is *unknown*, which is no look at all.
+    Only made from complete answers; a site that did not give them is *unknown*: there is no such object of it.
     """
 
     site: str

@@ -22,7 +22,7 @@ from sqlalchemy import select
 
 from multisite.domain.errors import Conflict, Invalid
 from multisite.jobs import dbos_calls
-from multisite.jobs.lease import LEASE_SECONDS, WorkerLease, Ownership, SoleOwner
+from multisite.jobs.lease import LEASE_SECONDS, Ownership, SoleOwner, WorkerLease
 from multisite.jobs.records import Records
 from multisite.store import workers
 from multisite.store.database import Database
@@ -135,7 +135,9 @@ class Executor:
         """A new executor: whatever an earlier life of this process still writes is void."""
         self._end_life()
         if not self._database.is_sqlite:
-            lease = WorkerLease(self._database, self._sharing.name, self._sharing.lease_seconds, self._cancelled)
+            lease = WorkerLease(
+                self._database, self._sharing.name, self._sharing.lease_seconds, self._cancelled
+            )
             lease.begin()
             self._ownership, self._executor = lease, lease.worker
         self._launched = True

@@ -1,4 +1,4 @@
-"""Stretched networks, and what their sites' parts looked like last."""
+"""Stretched networks, and the ports their sites had when they were last read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from multisite.store.database import Database
 from multisite.store.models import SitePortsRow, StretchedRow
 from multisite.store.repository import Repository, equal
 
-_LOOK: TypeAdapter[SitePorts] = TypeAdapter(SitePorts)
+_PORTS: TypeAdapter[SitePorts] = TypeAdapter(SitePorts)
 
 
 class StretchedRepository(Repository[StretchedNetwork, StretchedRow]):
@@ -44,15 +44,15 @@ class StretchedRepository(Repository[StretchedNetwork, StretchedRow]):
 
 @dataclass(frozen=True)
 class Kept:
-    """The last look at a site's part (None: there never was one), and the last try."""
+    """A site's ports when they were last read (None: they never were), and the last try."""
 
-    look: SitePorts | None
+    ports: SitePorts | None
     tried_at: datetime
     error: str | None
 
 
 class SitePortsStore:
-    """The last looks of every network, so that a dead site's part is known after a restart too."""
+    """What was last read of every network, so that a dead site's part is known after a restart too."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -64,7 +64,7 @@ class SitePortsStore:
             return {row.site: _kept(row) for row in rows}
 
     def save(self, network_id: str, kept: Mapping[str, Kept]) -> None:
-        """Replace those of these sites; a look that is None leaves the last one.
+        """Replace those of these sites; ports that are None leave the last ones.
 
         Does nothing when the network is gone.
         """
@@ -74,14 +74,14 @@ class SitePortsStore:
             for site, one in kept.items():
                 row = session.get(SitePortsRow, (network_id, site))
                 if row is None:
-                    row = SitePortsRow(network_id=network_id, site=site, look={}, seen_at=None)
+                    row = SitePortsRow(network_id=network_id, site=site, ports={}, seen_at=None)
                     session.add(row)
                 row.tried_at, row.error = one.tried_at, one.error
-                if one.look is not None:
-                    row.seen_at = one.look.seen_at
-                    row.look = _LOOK.dump_python(one.look, mode="json")
+                if one.ports is not None:
+                    row.seen_at = one.ports.seen_at
+                    row.ports = _PORTS.dump_python(one.ports, mode="json")
 
 
 def _kept(row: SitePortsRow) -> Kept:
-    look = _LOOK.validate_python(row.look) if row.seen_at is not None else None
-    return Kept(look, row.tried_at, row.error)
+    ports = _PORTS.validate_python(row.ports) if row.seen_at is not None else None
+    return Kept(ports, row.tried_at, row.error)

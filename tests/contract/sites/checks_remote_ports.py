@@ -45,9 +45,9 @@ def a_remote_port_lives_and_is_found_again(pair: Pair) -> None:
     assert (shown["status"], shown["device_owner"], shown["tunneling_ip"]) == ("ACTIVE", REMOTE_OWNER, FAR)
     assert (shown["binding:host_id"], shown["binding:vif_type"]) == (f"remote-vtep-{FAR}", "other")
     assert (shown["description"], shown["tags"]) == (token, [token] if _tags(pair) else [])
-    look = remote_ports.look(one, {NETWORK: (network_id, one.project_id)})[NETWORK]
-    assert look is not None
-    (mine,) = look.remote
+    read = remote_ports.read_ports(one, {NETWORK: (network_id, one.project_id)})[NETWORK]
+    assert read is not None
+    (mine,) = read.remote
     assert (mine.of_site, mine.stands_for, mine.ours, mine.endpoint) == ("far", real, True, FAR)
     remote_ports.update(
         one, row["id"], {"tunneling_ip": FARTHER, "fixed_ips": [{"ip_address": "10.77.0.71"}]}

@@ -164,7 +164,7 @@ def compared(made: LabNetworks, name: str, code: int) -> list[tuple[str, str]]:
     return [(row["Site"], row["State"]) for row in rows]
 
 
-def test_what_hands_did_is_told_and_mended(made: LabNetworks, clouds: dict[str, Any]) -> None:
+def test_what_was_changed_by_hand_is_told_and_repaired(made: LabNetworks, clouds: dict[str, Any]) -> None:
     """The router of one site is deleted and its network switched off; then its MTU is changed, which is told only."""
     done = plane(made, "realize", "copy")
     well = [(site, "in-sync") for site in SITES]

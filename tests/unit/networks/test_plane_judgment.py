@@ -116,7 +116,7 @@ def test_unknown_is_never_in_sync() -> None:
     assert judge("mme", replace(RECORD, made={"paris": MADE}), [WELL]).in_sync is False
 
 
-def test_a_repair_knows_what_to_do_about_all_it_may_mend() -> None:
+def test_a_repair_knows_what_to_do_about_all_it_may_repair() -> None:
     """And of nothing else: what is told only must not be in its table."""
     repairable, told = set(), set()
     cases = test_each_drift_has_its_name.pytestmark[0].args[1]  # type: ignore[attr-defined]

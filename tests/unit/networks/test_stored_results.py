@@ -16,7 +16,7 @@ from multisite.networks.addresses.steps import Checked, Released
 from multisite.networks.paths.steps import MadeAddress, PathParams
 from multisite.networks.planes.job import MadeSubnet, RealizeParams
 from multisite.networks.planes.plan import Part
-from multisite.networks.planes.repair import Mended, RepairParams
+from multisite.networks.planes.repair import Repaired, RepairParams
 from multisite.networks.stretch.steps import Level, MadeNetwork
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
@@ -31,7 +31,7 @@ STORED: list[tuple[dict[str, Any], object]] = [
     ({"path_id": "i", "name": "n", "sites": ["paris", "lyon"]}, PathParams("i", "n", ("paris", "lyon"))),
     ({"id": "s", "cidr": "10.0.0.0/24"}, MadeSubnet("s", "10.0.0.0/24")),
     ({"plane_id": "i", "name": "n", "parts": [PART]}, RealizeParams("i", "n", (Part(**PART),))),
-    ({"mended": ["network down"], "left": []}, Mended(["network down"], [])),
+    ({"repaired": ["network down"], "left": []}, Repaired(["network down"], [])),
     (
         {"plane_id": "i", "application": "mme", "job_id": "j", "sites": ["paris"]},
         RepairParams("i", "mme", "j", ("paris",)),

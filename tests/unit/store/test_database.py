@@ -21,6 +21,7 @@ from multisite.store.database import Database
 from multisite.store.models import Base, SiteRow
 from multisite.store.protections import ProtectionRepository
 from multisite.store.sites import SiteRepository
+from tests.unit.store import plain_names
 
 
 def test_upgrade_makes_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_upgrade_makes_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
     assert database.version() is None
     database.upgrade()
     database.upgrade()
-    assert database.version() == "0010"
+    assert database.version() == "0011"
     with database.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
@@ -93,6 +94,14 @@ def test_what_was_chosen_for_a_protection_is_kept(tmp_path: Path) -> None:
     kept = ProtectionRepository(database).get("pr1")
     assert options_of(kept.options) == BackupOptions(30, False, 3, "MARK", 0.5)
     assert kept.application_id == "a1"
+
+
+def test_what_was_stored_under_other_names_is_found_under_those_of_today(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/multisite.db")
+    database.upgrade(plain_names.BEFORE)
+    plain_names.fill(database)
+    database.upgrade()
+    plain_names.check(database)
 
 
 def test_a_database_of_a_newer_release_is_refused(database: Database) -> None:

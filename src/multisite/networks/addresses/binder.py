@@ -42,7 +42,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class AddressBinder:
-    """``ask`` is called before each look: it raises when the job has lost the address."""
+    """``ask`` is called before each read: it raises when the job has lost the address."""
 
     reader: AddressReader
     patience: Patience
@@ -131,7 +131,7 @@ class AddressBinder:
         """Its status when it is as wanted, or at ``end``.  ERROR is what an agent says that could not configure it."""
         member = address.member(site)
 
-        def look() -> FloatingIp | None:
+        def read() -> FloatingIp | None:
             return self.reader.floating_ip(address, member)
 
         def there(seen: FloatingIp | None) -> bool:
@@ -144,7 +144,7 @@ class AddressBinder:
             )
 
         seen = wait_until(
-            look, done=there, failed=(), timeout=self.patience.agent + 10, what=f"L3 agent of {site}",
+            read, done=there, failed=(), timeout=self.patience.agent + 10, what=f"L3 agent of {site}",
             poll=self.patience.poll, site=site,
         )  # fmt: skip
         return "DOWN" if seen is None else seen.status

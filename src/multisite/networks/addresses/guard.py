@@ -1,4 +1,4 @@
-"""The guard: looks at every address again and again, and makes a site let go that came back with an old binding.
+"""The guard: reads every address again and again, and makes a site let go that came back with an old binding.
 
 One process does it (``periodic``, continuous).
 """
@@ -15,7 +15,7 @@ from multisite.networks.addresses.service import AddressService
 LOG = logging.getLogger(__name__)
 
 SECONDS = 5.0
-"""Between two looks at addresses in doubt."""
+"""Between two checks of addresses in doubt."""
 EVERY = 12
 """All others are looked at every so many rounds: a hand-made second holder is seen within a minute."""
 BACK_OFF = 60.0
@@ -23,28 +23,28 @@ BACK_OFF = 60.0
 
 
 class AddressGuard:
-    """Its ``look`` is a periodic task, every SECONDS."""
+    """Its ``tick`` is a periodic task, every SECONDS."""
 
     def __init__(self, service: AddressService) -> None:
         self._service = service
         self._acted: dict[str, float] = {}
-        self._looks = 0
+        self._ticks = 0
 
-    def look(self) -> list[str]:
+    def tick(self) -> list[str]:
         """A round; over all addresses only every so many rounds."""
-        self._looks += 1
-        return self.round(everything=self._looks % EVERY == 1)
+        self._ticks += 1
+        return self.round(everything=self._ticks % EVERY == 1)
 
     def round(self, *, everything: bool = True) -> list[str]:
-        """One look; the jobs it started."""
+        """One round; the jobs it started."""
         started = []
         for address in self._service.watched():
             if not (everything or address.in_doubt) or self._resting(address):
                 continue
             try:
-                job_id = self._look(address)
+                job_id = self._check(address)
             except MultisiteError as error:
-                LOG.warning("address %s could not be looked at: %s", address.name, error)
+                LOG.warning("address %s could not be read: %s", address.name, error)
                 continue
             if job_id is not None:
                 self._acted[address.id] = time.monotonic()
@@ -54,8 +54,8 @@ class AddressGuard:
     def _resting(self, address: MovingAddress) -> bool:
         return time.monotonic() - self._acted.get(address.id, -BACK_OFF) < BACK_OFF
 
-    def _look(self, address: MovingAddress) -> str | None:
-        found = self._service.look(address)
+    def _check(self, address: MovingAddress) -> str | None:
+        found = self._service.read(address)
         if found.verdict is not Verdict.ONE:
             LOG.warning("address %s: %s: %s", address.name, found.verdict, found.sentence)
         back = {*found.released} & {*address.in_doubt}

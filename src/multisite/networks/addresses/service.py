@@ -186,7 +186,7 @@ class AddressService:
         """Addresses somebody may hold against the record, and no job is at work on."""
         return [a for a in self._rows.list() if a.state in (AddressState.HELD, AddressState.STOPPED)]
 
-    def look(self, address: MovingAddress) -> Judgment:
+    def read(self, address: MovingAddress) -> Judgment:
         """As ``check``, without listening, and without doing anything about it."""
         return judge(address, self._reader.everywhere(address))
 

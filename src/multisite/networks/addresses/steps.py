@@ -271,7 +271,7 @@ class MoveSteps:
         return round((self.tools.now() - first).total_seconds(), 3)
 
     def _refuse_other_holders(self, ctx: StepContext, address: MovingAddress, site: str) -> None:
-        """A last look: it may have been bound elsewhere since, outside Multisite.
+        """A last check: it may have been bound elsewhere since, outside Multisite.
 
         Not at sites the check could not ask, or the operator vouches for: waiting for them would be the outage.
         """

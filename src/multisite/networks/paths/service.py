@@ -29,7 +29,7 @@ from multisite.jobs.outcome import Outcome
 from multisite.jobs.values import decode
 from multisite.networks.addresses.reader import Listen, listen
 from multisite.networks.members import MemberAsked, find_member
-from multisite.networks.paths.steps import PathParams, PathSteps, look
+from multisite.networks.paths.steps import PathParams, PathSteps, read_end
 from multisite.store.database import Database
 from multisite.store.paths import PathRepository
 
@@ -113,7 +113,7 @@ class PathService:
         """Ask both sites; a site that does not answer is unknown, never in sync."""
         path = self.get(caller, id)
         sites = [end.site for end in path.ends]
-        answers = ask_all(sites, partial(look, self._clouds, path), errors=(MultisiteError,))
+        answers = ask_all(sites, partial(read_end, self._clouds, path), errors=(MultisiteError,))
         silent = [EndState(site, known=False, why=why) for site, why in answers.reasons.items()]
         return judge(path, [*answers.known.values(), *silent])
 

@@ -68,7 +68,7 @@ class PathSteps:
         return [
             *made,
             Step(
-                "verify", "Look at both sides, and see that nobody else is let in", self.verify, needs=needs
+                "verify", "Compare both sides, and check that nobody else is let in", self.verify, needs=needs
             ),
         ]
 
@@ -161,7 +161,7 @@ class PathSteps:
             end = self.rows.get(self.path_id).end(site)
             self._wait_carried(ctx, site, end)
         path = self.rows.get(self.path_id)
-        found = judge(path, [look(self.opens, path, site) for site in self.sites])
+        found = judge(path, [read_end(self.opens, path, site) for site in self.sites])
         if found.findings:
             raise StepFailed(describe(found.findings))
         reachable = {site: reachable_from_outside(path, site, self.listen) for site in self.sites}
@@ -174,7 +174,7 @@ class PathSteps:
         ctx.event(
             "that the peers reach each other is measured at a peer: multisite-probe there (path show tells how)"
         )
-        return {"stranger_gets_in": reachable}
+        return {"reachable_from_outside": reachable}
 
     def _wait_carried(self, ctx: StepContext, site: str, end: PathEnd) -> None:
         cloud = self._open(site, ctx)
@@ -215,7 +215,7 @@ def reachable_from_outside(path: L3Path, site: str, listen: Listen) -> bool | No
     return listen(address, "icmp" if path.protocol == "icmp" else f"tcp:{path.port}")
 
 
-def look(opens: Sites, path: L3Path, site: str) -> EndState:
+def read_end(opens: Sites, path: L3Path, site: str) -> EndState:
     """What a site says of its end; raises SiteError."""
     cloud, end = opens.open(site, for_project=path.project_id), path.end(site)
     port = neutron.port(cloud, end.port_id)

@@ -30,7 +30,7 @@ class Part:
 @dataclass(frozen=True)
 class PlanePlan:
     """``name``: of everything made.  ``actions`` and ``notes`` in words.  A plan with blocking problems is for reading
-    only; ``addressless``: sites where no address is known for it, which the description can mend."""
+    only; ``addressless``: sites where no address is known for it, which the description can add."""
 
     name: str
     parts: tuple[Part, ...]

@@ -2,7 +2,7 @@
 
 Nothing is taken away, and nothing that others made is touched.  What is made carries the token of the step of the job
 that realized the plane, not one of its own: so the next repair finds it, and it goes with the plane when that goes.
-Each round looks anew and mends the first thing that is wrong; killed anywhere, the next run goes on from what it sees.
+Each round reads the site and repairs the first thing that is wrong; killed anywhere, the next run goes on from there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KIND = "repair-plane"
 
 @dataclass(frozen=True)
 class RepairParams:
-    """``sites``: where something can be mended; ``job_id``: of the job that realized the plane."""
+    """``sites``: where something can be repaired; ``job_id``: of the job that realized the plane."""
 
     plane_id: str
     application: str
@@ -37,10 +37,10 @@ class RepairParams:
 
 
 @dataclass(frozen=True)
-class Mended:
+class Repaired:
     """The kinds of findings that were repaired, and what is left for people, in words."""
 
-    mended: list[str]
+    repaired: list[str]
     left: list[str]
 
 
@@ -65,32 +65,32 @@ class Repairing:
 
     def step(self, site: str) -> Step:
         return Step(
-            f"mend:{site}",
-            f"Mend what can be mended at {site}",
-            partial(self.mend, site),
+            f"repair:{site}",
+            f"Repair what can be repaired at {site}",
+            partial(self.repair, site),
             _stays,
             site=site,
-            result=Mended,
+            result=Repaired,
         )
 
-    def mend(self, site: str, ctx: StepContext) -> Mended:
-        """One thing after the other until nothing is left to mend; what is left is for people."""
-        mended: list[str] = []
+    def repair(self, site: str, ctx: StepContext) -> Repaired:
+        """One thing after the other until nothing is left to repair; what is left is for people."""
+        repaired: list[str] = []
         while True:
             record, cloud = self._still(), self.opens.open(site, for_project=ctx.project_id)
             state = plane_state.read_state(cloud, self._name(record), record.made[site])
             findings = of_site(self.application, record, site, state)
             wrong = next((one for one in findings if one.repairable), None)
             if wrong is None:
-                return Mended(mended, [one.what for one in findings])
-            if wrong.kind in mended:
+                return Repaired(repaired, [one.what for one in findings])
+            if wrong.kind in repaired:
                 raise StepFailed(
                     f"site {site}: {wrong.what}, right after that was repaired: stop the other writer, "
                     "then repair it again"
                 )
             _ACTS[wrong.kind](self, cloud, record, record.made[site])
-            mended.append(wrong.kind)
-            ctx.event(f"mended at {site}: {wrong.what}")
+            repaired.append(wrong.kind)
+            ctx.event(f"repaired at {site}: {wrong.what}")
 
     def network(self, cloud: CloudSite, record: PlaneRecord, made: MadeAt) -> None:
         row = resources.ensure(
@@ -182,9 +182,9 @@ _ACTS: Mapping[str, Callable[[Repairing, CloudSite, PlaneRecord, MadeAt], None]]
 """Every kind of finding that is ``repairable``."""
 
 
-def _stays(_ctx: StepContext, result: Mended | None) -> None:
+def _stays(_ctx: StepContext, result: Repaired | None) -> None:
     """An undone job has left nothing; a repaired plane is not torn again to make that true."""
-    if result is None or result.mended:
+    if result is None or result.repaired:
         raise StepFailed(
             "what a repair made or switched on is the plane's and stays; removing the plane takes it away"
         )

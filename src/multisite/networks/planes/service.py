@@ -157,7 +157,7 @@ class PlaneService:
         return self._judge(caller, app, self._active(app, name, "is compared with its sites"))
 
     def repair(self, caller: Caller, application: str, name: str) -> str | None:
-        """Mend what can be mended without taking anything away; the id of the job, None when that is nothing.
+        """Repair what can be repaired without taking anything away; the id of the job, None when that is nothing.
 
         Conflict unless it is active and no job is at work on it; a stretched plane is kept in step by the reconciler.
         """
@@ -165,7 +165,7 @@ class PlaneService:
         record = self._active(app, name, "is repaired")
         if record.realized is Realized.STRETCHED:
             raise Conflict(
-                f"plane {name}: it is stretched network {made_name(app.name, name)}: `network reconcile` mends its "
+                f"plane {name}: it is stretched network {made_name(app.name, name)}: `network reconcile` repairs its "
                 "remote ports, and `network check` says what to set back"
             )
         findings = self._judge(caller, app, record).findings

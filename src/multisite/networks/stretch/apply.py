@@ -86,7 +86,7 @@ def _one(clouds: Sites, network: StretchedNetwork, change: Change, stop: threadi
         stop.set()
         return Outcome(change, str(error), refused=True)
     except NotFoundInSite as error:
-        return Outcome(change, str(error))  # it went meanwhile: the next look decides anew
+        return Outcome(change, str(error))  # it went meanwhile: the next pass decides anew
     except Refused as error:
         return Outcome(change, str(error), refused=error.site_status in (400, 403, 409))
     except SiteError as error:

@@ -1,7 +1,7 @@
 """What has to be done so that every site's remote ports equal the other sites' real ports; pure.
 
 Nothing is decided about a site that was not seen: what stands for its ports elsewhere is kept, and what it has itself
-is not touched.  A port that is not seen any more is only *doubted*; when the next look does not show it either, it is
+is not touched.  A port that is not seen any more is only *doubted*; when the next read does not show it either, it is
 asked for by its id, and only "there is no such port" removes what stands for it.
 """
 
@@ -62,8 +62,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known when it is decided.  ``seen``: this pass's looks, without sites that did not tell; ``last``: when
-    each site was seen last (also before this pass); ``kept``: the last looks of sites that did not tell now.
+    """What is known when it is decided.  ``seen``: what this pass read, without sites that did not answer; ``last``:
+    when each site was seen last (also before this pass); ``kept``: what was last read of sites that do not answer.
     ``gone``: real ports whose site said that there is no such port.
     """
 
@@ -198,10 +198,10 @@ def _surplus(
     site, of_site, real_id = here.site, there.site, remote.stands_for
     if real_id not in there.real and (of_site, real_id) not in known.gone:
         return None, _row(
-            known, site, of_site, remote, remote.id, PortState.EXTRA, "its port is not seen: one more look"
+            known, site, of_site, remote, remote.id, PortState.EXTRA, "its port is not seen: read once more"
         )
     if real_id in there.real and (site, of_site, real_id) not in known.doubted:
-        why = "its port is not mirrored any more: one more look"
+        why = "its port is not mirrored any more: read once more"
         return None, _row(known, site, of_site, remote, remote.id, PortState.EXTRA, why)
     why = "its port is gone" if real_id not in there.real else "its port is not mirrored any more"
     change = Change("delete", site, of_site, real_id, remote.id, why=why)
@@ -252,9 +252,9 @@ def _row(
     detail: str,
 ) -> DriftRow:
     real_id = port.stands_for if port.is_remote else port.id
-    looks = [known.seen.get(s) or known.kept.get(s) for s in (site, of_site)]
-    ages = [(known.now - look.seen_at).total_seconds() for look in looks if look is not None]
-    age = max(ages) if len(ages) == len(looks) else None
+    read = [known.seen.get(s) or known.kept.get(s) for s in (site, of_site)]
+    ages = [(known.now - ports.seen_at).total_seconds() for ports in read if ports is not None]
+    age = max(ages) if len(ages) == len(read) else None
     return DriftRow(
         site, of_site, real_id, remote_id, port.mac, port.addresses, port.endpoint, state, age, detail
     )

@@ -1,6 +1,6 @@
-"""Neutron's notifications wake the reconciler, so that it need not wait for its next look.
+"""Neutron's notifications wake the reconciler, so that it need not wait for its next pass.
 
-A notification is a reason to look and nothing else: what has changed is read from the site, so a lost, late,
+A notification is a reason to read and nothing else: what has changed is read from the site, so a lost, late,
 doubled or forged one does no harm.  Sites need ``[oslo_messaging_notifications] driver = messagingv2``; we listen in a
 pool of our own, so that telemetry does not take ours nor we its.  A bus that cannot be reached is tried again by
 oslo.messaging itself; until then polling does it.

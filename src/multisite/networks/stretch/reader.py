@@ -65,7 +65,7 @@ class PortsReader:
 
     def _read_site(self, site: str, here: Mapping[str, tuple[str, str]]) -> SiteAnswer:
         try:
-            found = remote_ports.look(self._clouds.open_for_service(site), here)
+            found = remote_ports.read_ports(self._clouds.open_for_service(site), here)
         except (SiteError, MultisiteError) as error:
             return _silent(here, str(error))
         except Exception as error:  # whatever is wrong with an answer, it tells nothing

@@ -1,7 +1,7 @@
 """Keeps the remote ports of stretched networks equal to the real ports: one pass over all of them.
 
-A pass looks at every site once (a handful of list calls, whatever the number of ports), decides (``decide``), asks
-for each port it means to forget by its id, writes what differs, and keeps the looks.  Of several processes the one
+A pass reads every site once (a handful of list calls, whatever the number of ports), decides (``decide``), asks
+for each port it means to forget by its id, writes what differs, and keeps what it read.  Of several processes the one
 that has the lease on a network does it.
 """
 
@@ -42,13 +42,13 @@ LOG = logging.getLogger(__name__)
 REFUSED_AGAIN = 30.0
 """Seconds before a change a site has refused is tried again."""
 KEEP_EVERY = timedelta(seconds=15)
-"""How often looks that show nothing new are written."""
+"""How often ports are written in which nothing is new."""
 TURN_SECONDS = 60.0
 
 
 @dataclass
 class _Memory:
-    """Of one network, from pass to pass; lost when the process ends, which only costs one more look."""
+    """Of one network, from pass to pass; lost when the process ends, which only costs one more read."""
 
     doubted: frozenset[Key] = frozenset()
     refused: dict[Key, tuple[Mapping[str, object], str, float]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class _Memory:
 
 
 class Reconciler:
-    """``parallel``: requests at once in each site; ``patience``: seconds a site may take for a look."""
+    """``parallel``: requests at once in each site; ``patience``: seconds a site may take for a read."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Reconciler:
         patience: float = 15.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._networks, self._looks = StretchedRepository(database), SitePortsStore(database)
+        self._networks, self._ports = StretchedRepository(database), SitePortsStore(database)
         self._clouds, self._parallel, self._now = clouds, parallel, now
         self._reader, self._held = PortsReader(clouds, patience), HeldLeases(database, "network")
         self._memory: dict[str, _Memory] = {}
@@ -109,13 +109,13 @@ class Reconciler:
     def _one(self, network: StretchedNetwork, seen: Mapping[str, SiteAnswer], *, change: bool) -> Drift:
         memory = self._memory.setdefault(network.id, _Memory())
         if memory.kept is None:
-            memory.kept = self._looks.read(network.id)
-        looks = {s: seen[s].ports[network.id] for s in network.sites if network.id in seen[s].ports}
+            memory.kept = self._ports.read(network.id)
+        ports = {s: seen[s].ports[network.id] for s in network.sites if network.id in seen[s].ports}
         known = Known(
             network,
             self._now(),
-            looks,
-            {s: k.look for s, k in memory.kept.items() if k.look is not None},
+            ports,
+            {s: k.ports for s, k in memory.kept.items() if k.ports is not None},
             memory.doubted,
             refused={key: said for key, (_, said, _) in memory.refused.items()},
         )
@@ -175,7 +175,7 @@ class Reconciler:
         self,
         network: StretchedNetwork,
         memory: _Memory,
-        looks: Mapping[str, SitePorts],
+        ports: Mapping[str, SitePorts],
         seen: Mapping[str, SiteAnswer],
     ) -> None:
         """Remember; write what is new, and every now and then that it is still so."""
@@ -184,19 +184,19 @@ class Reconciler:
         for site in network.sites:
             before = memory.kept.get(site)
             error = seen[site].errors.get(network.id)
-            look = looks.get(site)
-            memory.kept[site] = Kept(look or (before.look if before else None), self._now(), error)
+            read = ports.get(site)
+            memory.kept[site] = Kept(read or (before.ports if before else None), self._now(), error)
             if _worth_writing(memory.written.get(site), memory.kept[site]):
-                fresh[site] = Kept(look, self._now(), error)
+                fresh[site] = Kept(read, self._now(), error)
         if fresh:
-            self._looks.save(network.id, fresh)
+            self._ports.save(network.id, fresh)
             memory.written |= {site: memory.kept[site] for site in fresh}
 
 
 def _worth_writing(before: Kept | None, new: Kept) -> bool:
-    if before is None or (before.look is None) != (new.look is None) or before.error != new.error:
+    if before is None or (before.ports is None) != (new.ports is None) or before.error != new.error:
         return True
-    if before.look is not None and new.look is not None and before.look.ports != new.look.ports:
+    if before.ports is not None and new.ports is not None and before.ports.ports != new.ports.ports:
         return True
     return new.tried_at - before.tried_at >= KEEP_EVERY
 
@@ -234,8 +234,8 @@ def _after(decision: Decision, outcomes: list[Outcome]) -> tuple[DriftRow, ...]:
 
 def _view(site: str, kept: Kept | None) -> SiteView:
     if kept is None:
-        return SiteView(site, None, None, "never looked at", 0, 0)
-    look = kept.look
-    seen_at = look.seen_at if look else None
-    counts = (len(look.real), len(look.remote)) if look else (0, 0)
+        return SiteView(site, None, None, "never read", 0, 0)
+    ports = kept.ports
+    seen_at = ports.seen_at if ports else None
+    counts = (len(ports.real), len(ports.remote)) if ports else (0, 0)
     return SiteView(site, seen_at, kept.tried_at, kept.error, *counts)

@@ -1,4 +1,4 @@
-"""What operators do with stretched networks: look before, stretch, look at the drift, repair it, take it apart."""
+"""What operators do with stretched networks: plan, stretch, compare with the sites, repair, take apart."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class NetworkService:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database, self._sites, self._clouds, self._jobs = database, sites, clouds, jobs
-        self._networks, self._looks = StretchedRepository(database), SitePortsStore(database)
+        self._networks, self._ports = StretchedRepository(database), SitePortsStore(database)
         self._reconciler, self._vni_range, self._now = reconciler, vni_range, now
         for kind in kinds(Around(database, clouds), self._networks):
             jobs.register(kind)
@@ -106,16 +106,16 @@ class NetworkService:
 
     def show(self, caller: Caller, id: str) -> Drift:
         """The network with its drift, looked at now; changes nothing.  Silent sites are shown as last seen."""
-        return self._look(self.get(caller, id), change=False)
+        return self._compare(self.get(caller, id), change=False)
 
     def reconcile(self, caller: Caller, id: str) -> Drift:
-        """Look and repair now.  Conflict when another process is at it, or it is not active."""
+        """Compare and repair now.  Conflict when another process is at it, or it is not active."""
         network = self.get(caller, id)
         if network.state is not StretchState.ACTIVE:
             raise Conflict(
                 f"network {network.name}: it is {network.state}: only an active one is kept in step"
             )
-        return self._look(network, change=True)
+        return self._compare(network, change=True)
 
     def check(self, caller: Caller, id: str) -> Comparison:
         """What of the sites' parts is not (any more) as it has to be; a silent site is unknown."""
@@ -156,7 +156,7 @@ class NetworkService:
             self._networks.update(replace(network, state=StretchState.REMOVING))
         return job_id
 
-    def _look(self, network: StretchedNetwork, *, change: bool) -> Drift:
+    def _compare(self, network: StretchedNetwork, *, change: bool) -> Drift:
         if network.state is StretchState.ACTIVE and network.kind is StretchKind.VXLAN:
             found = self._reconciler.run([network.id], change=change).get(network.id)
             if found is None and change:
@@ -165,13 +165,13 @@ class NetworkService:
                 )
             if found is not None:
                 return found
-        kept = self._looks.read(network.id)
+        kept = self._ports.read(network.id)
         views = []
         for site in network.sites:
-            look = kept[site].look if site in kept else None
-            counts = (len(look.real), len(look.remote)) if look else (0, 0)
+            ports = kept[site].ports if site in kept else None
+            counts = (len(ports.real), len(ports.remote)) if ports else (0, 0)
             tried, error = (kept[site].tried_at, kept[site].error) if site in kept else (None, None)
-            views.append(SiteView(site, look.seen_at if look else None, tried, error, *counts))
+            views.append(SiteView(site, ports.seen_at if ports else None, tried, error, *counts))
         return Drift(network, tuple(views), (), {})
 
     def _facts(

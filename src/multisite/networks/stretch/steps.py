@@ -53,7 +53,7 @@ def subnet_step(site: str) -> str:
 
 
 def make_network(around: Around, network: StretchedNetwork, member: Member, ctx: StepContext) -> MadeNetwork:
-    """Create it, or look at the one to adopt again."""
+    """Create it, or read the one to adopt again."""
     site = around.open(member.site, ctx)
     if member.adopted:
         found = stretched.read_network(site, member.network_id)

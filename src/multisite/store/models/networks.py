@@ -23,9 +23,9 @@ class StretchedRow(Base, of=StretchedNetwork):
 
 
 class SitePortsRow(Base):
-    """What a site's part looked like when it was last seen, and the last try.  A cache: sites are the truth."""
+    """The ports a site had when it was last read, and the last try.  A cache: sites are the truth."""
 
-    __tablename__ = "stretched_look"
+    __tablename__ = "site_ports"
 
     network_id: Mapped[str] = mapped_column(
         ForeignKey("stretched_network.id", ondelete="CASCADE"), primary_key=True
@@ -34,4 +34,4 @@ class SitePortsRow(Base):
     seen_at: Mapped[datetime | None]
     tried_at: Mapped[datetime]
     error: Mapped[str | None] = mapped_column(Text)
-    look: Mapped[dict[str, Any]]
+    ports: Mapped[dict[str, Any]]
