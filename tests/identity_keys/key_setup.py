@@ -178,8 +178,8 @@ class Keystone:
 class Load:
     """Issues and validates all the time: every site's newest and some older token, at every site."""
 
-    def __init__(self, setup: KeySetup, life: float) -> None:
-        self.setup, self.life = setup, life
+    def __init__(self, setup: KeySetup, lifetime: float) -> None:
+        self.setup, self.lifetime = setup, lifetime
         self.tokens: list[tuple[float, str, str]] = []
         self.failures: list[str] = []
         self.issued = self.validated = 0
@@ -209,7 +209,7 @@ class Load:
             at, site, token = (
                 mine[-1 - turn % min(3, len(mine))] if turn % 2 else mine[turn * 7919 % len(mine)]
             )
-            if time.monotonic() - at > self.life - 0.5:
+            if time.monotonic() - at > self.lifetime - 0.5:
                 continue
             answer = self.setup.keystones[name].validate(token)
             self.validated += 1

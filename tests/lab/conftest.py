@@ -29,9 +29,9 @@ def application() -> Iterator[vnf.Vnf]:
     name = "story"
     for cloud in SITES:
         vnf.destroy(cloud, name)
-        if strangers := [thing for thing in vnf.leftovers(cloud) if thing.startswith(("server ", "volume "))]:
+        if foreign := [thing for thing in vnf.leftovers(cloud) if thing.startswith(("server ", "volume "))]:
             pytest.exit(
-                f"{cloud} holds things no test here made: {', '.join(strangers)}; remove them, or empty the sites "
+                f"{cloud} holds things no test here made: {', '.join(foreign)}; remove them, or empty the sites "
                 "with `multisite-lab down --wipe`",
                 returncode=3,
             )

@@ -301,10 +301,10 @@ def test_deleting_leaves_nothing(here: AddressSetup) -> None:
 
 
 def test_the_port_of_another_project_is_as_good_as_not_there(here: AddressSetup) -> None:
-    stranger = Caller("u-9", "eve", "0" * 32, "others", frozenset({"member"}), "req-9")
+    other = Caller("u-9", "eve", "0" * 32, "others", frozenset({"member"}), "req-9")
     members = [MemberAsked(name, port) for name, port in here.ports.items()]
     with pytest.raises((Invalid, Forbidden)):
-        here.service.create(stranger, "mine", "203.0.113.78", members, "site1")
+        here.service.create(other, "mine", "203.0.113.78", members, "site1")
     nowhere = [MemberAsked(name, str(uuid.uuid4())) for name in here.ports]
     with pytest.raises(Invalid, match=r"port: .* could not be found in site site1"):
         here.service.create(OPERATOR, "mine", "203.0.113.78", nowhere, "site1")

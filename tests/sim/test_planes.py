@@ -316,9 +316,9 @@ def test_what_is_realized_stays_described(here: PlaneSetup) -> None:
 
 def test_the_project_is_the_applications(here: PlaneSetup) -> None:
     """Somebody of a project that site 2 does not know gets nothing there."""
-    stranger = replace(here.caller, project_name="nobody", project_domain_name="")
+    other = replace(here.caller, project_name="nobody", project_domain_name="")
     with pytest.raises(Forbidden, match="site2"):
-        here.service.realize(stranger, "mme", "mgmt")
+        here.service.realize(other, "mme", "mgmt")
     assert (here.left(), here.plane("mgmt").state) == ({}, PlaneState.DESCRIBED)
 
 

@@ -95,7 +95,7 @@ class Fleet:
         """Unsettled jobs by id, and the worker (its name here) that has each."""
         rows = self.server.sql("SELECT id, worker FROM job WHERE NOT settled AND worker IS NOT NULL")
         return {
-            job: life.rpartition("-")[0] for job, _, life in (r.partition("|") for r in rows.splitlines())
+            job: worker.rpartition("-")[0] for job, _, worker in (r.partition("|") for r in rows.splitlines())
         }
 
     def claims(self, job_id: str) -> list[dict[str, Any]]:

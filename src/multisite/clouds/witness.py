@@ -17,6 +17,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Failed, Unsupported
 
 NAME = "multisite-witness"
+"""As in the token by which what a killed run left in running sites is found: neither is renamed."""
 _DISTRIBUTED = "network:router_interface_distributed"
 _SWAPS = 4
 

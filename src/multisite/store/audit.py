@@ -106,7 +106,7 @@ def _family(session: Session, subject: str, project_id: str | None) -> set[str]:
 
 
 def _columns(item: Intent | Ending) -> dict[str, Any]:
-    """Plain values that fit: what a stranger sends as an id may be longer than any id of ours."""
+    """Plain values that fit: what an unauthenticated caller sends as an id may be longer than any id of ours."""
     return {
         name: str(value)[:_LONGEST] if isinstance(value, str) else value
         for name, value in asdict(item).items()

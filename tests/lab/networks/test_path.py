@@ -54,7 +54,9 @@ def test_the_peer_is_let_in_and_nobody_else(
     until("a heartbeat from 1 to 2", lambda: heard(one, address_of(path, "site2")), 60)
     until("a heartbeat from 2 to 1", lambda: heard(two, address_of(path, "site1")), 60)
     for site in SITES:
-        assert segments.probe_from_core(address_of(path, site), PORT) is None, "a stranger gets in"
+        assert segments.probe_from_core(address_of(path, site), PORT) is None, (
+            "reachable from outside the path"
+        )
         assert not members[site].guest.pings(address_of(path, next(s for s in SITES if s != site))), (
             "only tcp:5000"
         )
@@ -69,7 +71,7 @@ def test_drift_is_named(service: Manager, path: dict[str, Any], clouds: dict[str
         port_range_max=PORT,
     )  # fmt: skip
     until(
-        "a stranger gets in",
+        "reachable from outside the path",
         lambda: segments.probe_from_core(address_of(path, "site2"), PORT) is not None,
         60,
     )

@@ -97,7 +97,7 @@ def test_nobody_gets_in_without_a_token(
 def test_a_member_of_another_project_finds_nothing(
     service: Manager, document: dict[str, Any], things: dict[str, str], application: vnf.Vnf
 ) -> None:
-    stranger = token("site2-other")
+    other = token("site2-other")
     target = {"target_site": "site2"}
     point = {"restore_point": things["restore-points"], **target}
     bodies = {
@@ -121,7 +121,7 @@ def test_a_member_of_another_project_finds_nothing(
             body = {"planes": [{"name": "mine", "role": "management"}]}
         if method == "POST" and path in ("/v1/applications", "/v1/addresses", "/v1/paths"):
             continue  # what they may make there, the next tests ask
-        answer = ask(service, method, path, stranger, body)
+        answer = ask(service, method, path, other, body)
         if method == "GET" and (path.count("/") == 2 or path.startswith("/v1/sites/")):
             assert answer.status_code == 200, (path, answer.text)
             if path == "/v1/audit":  # what they asked for themselves, our ids in it

@@ -62,7 +62,7 @@ def test_facts_for_a_member(sites: Sites, thing: Thing) -> None:
     assert len(facts.volumes) == 2
 
 
-def test_facts_are_not_for_strangers(sites: Sites, thing: Thing) -> None:
+def test_facts_are_not_for_other_projects(sites: Sites, thing: Thing) -> None:
     with pytest.raises(NotFoundInSite):
         read_application(sites.open_for_service("site2-other"), [thing.ids["vm"]])
 

@@ -280,17 +280,17 @@ class _Cut(threading.Thread):
 
     def __init__(self, setup: LabSetup, site: str) -> None:
         super().__init__(name="cut", daemon=True)
-        self._ground, self._site = setup, site
+        self._setup, self._site = setup, site
         self._over = threading.Event()
         self.start()
 
     def run(self) -> None:
-        while not (hit := self._ground.hit()) and not self._over.wait(0.1):
+        while not (hit := self._setup.hit()) and not self._over.wait(0.1):
             pass
         if hit:
-            self._ground.cut(self._site, "refuse")
+            self._setup.cut(self._site, "refuse")
             self._over.wait(CUT_SECONDS)
-            self._ground.cut(self._site, None)
+            self._setup.cut(self._site, None)
 
     def end(self) -> None:
         self._over.set()

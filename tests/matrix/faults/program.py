@@ -27,7 +27,7 @@ from tests.matrix.faults.setup import SimSetup
 from tests.matrix.faults.table import as_json, failures, last_line, legend, table
 
 LAB_SAMPLE = 20  # of fault_lab, which needs the lab
-_GROUND: SimSetup | None = None
+_SETUP: SimSetup | None = None
 """Of a process of the pool."""
 
 
@@ -38,27 +38,27 @@ def quiet() -> None:
 
 
 def _prepare(servers: int) -> None:
-    global _GROUND
+    global _SETUP
     quiet()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which collects the results
     around = ExitStack()
     atexit.register(around.close)
     folder = around.enter_context(tempfile.TemporaryDirectory(prefix="fault-matrix-"))
     try:
-        _GROUND = around.enter_context(SimSetup(Path(folder), servers))
+        _SETUP = around.enter_context(SimSetup(Path(folder), servers))
     except Exception:
         traceback.print_exc()  # the pool only logs it, and logging is off
         raise
 
 
 def _heard() -> list[Heard]:
-    assert _GROUND is not None
-    return _GROUND.heard
+    assert _SETUP is not None
+    return _SETUP.heard
 
 
 def _run(case: Case) -> Result:
-    assert _GROUND is not None
-    return run(_GROUND, case)
+    assert _SETUP is not None
+    return run(_SETUP, case)
 
 
 def simulated(told: argparse.Namespace) -> list[Result]:

@@ -199,10 +199,10 @@ def test_the_same_name_in_another_domain_is_another_project(
 ) -> None:
     sites.add("s1")
     for domain in ("Guests", ""):
-        stranger = replace(caller("known-elsewhere-as-this", "vnf"), project_domain_name=domain)
+        other = replace(caller("known-elsewhere-as-this", "vnf"), project_domain_name=domain)
         sites.projects = [{"id": "p1", "name": "vnf", "domain_id": "default"}]
         with pytest.raises(Forbidden, match=f"there is no project vnf in a domain {domain}"):
-            service.create(stranger, "demo", "paris", [{"id": "s1"}])
+            service.create(other, "demo", "paris", [{"id": "s1"}])
 
 
 @pytest.mark.parametrize(

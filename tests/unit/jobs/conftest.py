@@ -19,7 +19,7 @@ from multisite.store.database import Database
 Policy = Literal["undo", "pause"]
 
 
-class Bench:
+class JobSetup:
     """Runs jobs whose steps are given as objects; notes what ran, in order."""
 
     def __init__(self, path: Path) -> None:
@@ -76,15 +76,15 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    bench = Bench(tmp_path_factory.mktemp("jobs"))
-    bench.engine.launch()
-    yield bench
-    bench.engine.shutdown()
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobSetup]:
+    setup = JobSetup(tmp_path_factory.mktemp("jobs"))
+    setup.engine.launch()
+    yield setup
+    setup.engine.shutdown()
 
 
 @pytest.fixture
-def bench(launched: Bench) -> Bench:
+def setup(launched: JobSetup) -> JobSetup:
     launched.log, launched.told = [], []
     launched.tell = lambda job_id, state: None
     return launched

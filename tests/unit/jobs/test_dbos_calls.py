@@ -17,25 +17,25 @@ from sqlalchemy import text
 from multisite.jobs import dbos_calls, executor
 from multisite.jobs.dbos_calls import Queue, workflow_id
 from multisite.jobs.model import JobState, Step
-from tests.unit.jobs.conftest import Bench
+from tests.unit.jobs.conftest import JobSetup
 
 Until = Callable[[Callable[[], bool]], None]
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.engine.shutdown(1)
+def fresh(tmp_path: Path) -> Iterator[JobSetup]:
+    setup = JobSetup(tmp_path)
+    yield setup
+    setup.engine.shutdown(1)
 
 
-def _status(bench: Bench, workflow: str) -> str | None:
-    with bench.database.session(read_only=True) as session:
+def _status(setup: JobSetup, workflow: str) -> str | None:
+    with setup.database.session(read_only=True) as session:
         return dbos_calls.states(session, [workflow]).get(workflow)
 
 
-def _set(bench: Bench, workflow: str, values: str, **params: object) -> None:
-    with bench.database.session() as session:
+def _set(setup: JobSetup, workflow: str, values: str, **params: object) -> None:
+    with setup.database.session() as session:
         statement = text(f"UPDATE workflow_status SET {values} WHERE workflow_uuid = :w")
         session.execute(statement, {"w": workflow, **params})
 
@@ -64,7 +64,7 @@ def test_dbos_is_the_one_whose_private_parts_are_known() -> None:
     assert "enqueue_in_transaction" in dir(dbos.DBOSClient)
 
 
-def test_accepted_and_queued_together_or_not_at_all(fresh: Bench) -> None:
+def test_accepted_and_queued_together_or_not_at_all(fresh: JobSetup) -> None:
     ids: list[str] = []
 
     def accept_and_fail() -> None:
@@ -88,7 +88,7 @@ class Bomb:
         return open, (self.path, "w")
 
 
-def test_a_forged_pickled_row_runs_no_code(fresh: Bench, tmp_path: Path, until: Until) -> None:
+def test_a_forged_pickled_row_runs_no_code(fresh: JobSetup, tmp_path: Path, until: Until) -> None:
     file = tmp_path / "code-ran"
     forged = base64.b64encode(pickle.dumps({"args": (Bomb(str(file)),), "kwargs": {}})).decode()
     pickle.loads(base64.b64decode(forged))
@@ -109,7 +109,7 @@ def test_a_forged_pickled_row_runs_no_code(fresh: Bench, tmp_path: Path, until: 
 
 
 def test_a_run_that_was_taken_and_not_begun_is_taken_again(
-    fresh: Bench, until: Until, monkeypatch: pytest.MonkeyPatch
+    fresh: JobSetup, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer to the commit that took it was lost: PENDING for this living executor, which does not know."""
     monkeypatch.setattr(executor, "SWEEP_SECONDS", 0.5)
@@ -125,7 +125,7 @@ def test_a_run_that_was_taken_and_not_begun_is_taken_again(
 
 
 @pytest.mark.parametrize("ended", ["SUCCESS", "ERROR", "CANCELLED", None])
-def test_a_job_whose_workflow_ended_without_settling_it_goes_on(fresh: Bench, ended: str | None) -> None:
+def test_a_job_whose_workflow_ended_without_settling_it_goes_on(fresh: JobSetup, ended: str | None) -> None:
     """None: the queue does not know it, as of a database of the release before."""
     job_id = fresh.start([fresh.step("a")])
     workflow = workflow_id(job_id, 1)
@@ -138,7 +138,7 @@ def test_a_job_whose_workflow_ended_without_settling_it_goes_on(fresh: Bench, en
     assert fresh.wait(job_id).state is JobState.DONE
 
 
-def test_a_job_that_a_living_worker_of_an_older_release_has_is_left_to_it(fresh: Bench) -> None:
+def test_a_job_that_a_living_worker_of_an_older_release_has_is_left_to_it(fresh: JobSetup) -> None:
     steps: list[Step] = [fresh.step("a")]
     job_id = fresh.start(steps)
     with fresh.database.session() as session:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobs.conftest import Bench
+from jobs.conftest import JobSetup
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.engine import JobEngine
@@ -19,7 +19,7 @@ from multisite.jobs.model import JobKind, JobState, StepContext, StepState
 Until = Callable[[Callable[[], bool]], None]
 
 
-def test_a_job_goes_through_its_graph(bench: Bench) -> None:
+def test_a_job_goes_through_its_graph(setup: JobSetup) -> None:
     seen: dict[str, Any] = {}
 
     def last(ctx: StepContext) -> Any:
@@ -28,16 +28,16 @@ def test_a_job_goes_through_its_graph(bench: Bench) -> None:
         return ("tuples", "become", "lists")
 
     steps = [
-        bench.step("last", "left", "right", run=last, site="east"),
-        bench.step("left", "first"),
-        bench.step("right", "first"),
-        bench.step("first"),
+        setup.step("last", "left", "right", run=last, site="east"),
+        setup.step("left", "first"),
+        setup.step("right", "first"),
+        setup.step("first"),
     ]
-    job = bench.run(steps, subject="recovery:1", request_id="req-1")
+    job = setup.run(steps, subject="recovery:1", request_id="req-1")
     assert job.state == JobState.DONE
     assert job.error is None
-    assert bench.log[0] == "first"
-    assert bench.log[-1] == "last"
+    assert setup.log[0] == "first"
+    assert setup.log[-1] == "last"
     assert seen == {
         "job": job.id,
         "token": f"multisite:{job.id}:last",
@@ -59,14 +59,14 @@ def test_a_job_goes_through_its_graph(bench: Bench) -> None:
     assert job.created_at <= (job.started_at or job.created_at) <= step.started_at <= step.ended_at
     assert job.ended_at is not None
     assert job.ended_at >= step.ended_at
-    assert [(told[1], told[0]) for told in bench.told] == [(JobState.DONE, job.id)]
+    assert [(told[1], told[0]) for told in setup.told] == [(JobState.DONE, job.id)]
 
 
-def test_a_job_without_steps_is_done(bench: Bench) -> None:
-    assert bench.run([]).state == JobState.DONE
+def test_a_job_without_steps_is_done(setup: JobSetup) -> None:
+    assert setup.run([]).state == JobState.DONE
 
 
-def test_steps_run_at_the_same_time_and_limits_hold_across_jobs(bench: Bench) -> None:
+def test_steps_run_at_the_same_time_and_limits_hold_across_jobs(setup: JobSetup) -> None:
     lock, running, most = threading.Lock(), {"two": 0, None: 0, "one": 0, "sites:west": 0}, dict[Any, int]()
 
     def count(limit: str | None) -> Callable[[StepContext], None]:
@@ -83,27 +83,27 @@ def test_steps_run_at_the_same_time_and_limits_hold_across_jobs(bench: Bench) ->
     def steps() -> list[Any]:
         limits = ("two", None, "one", "sites:west")
         return [
-            bench.step(f"{limit}-{i}", run=count(limit), limit=limit) for limit in limits for i in range(4)
+            setup.step(f"{limit}-{i}", run=count(limit), limit=limit) for limit in limits for i in range(4)
         ]
 
-    jobs = [bench.start(steps()) for _ in range(2)]
-    assert {bench.wait(job).state for job in jobs} == {JobState.DONE}
+    jobs = [setup.start(steps()) for _ in range(2)]
+    assert {setup.wait(job).state for job in jobs} == {JobState.DONE}
     assert most["two"] == 2
     assert most["one"] == 1
     assert most["sites:west"] == 3
     assert most[None] > 3
 
 
-def test_results_only_of_what_is_needed(bench: Bench) -> None:
+def test_results_only_of_what_is_needed(setup: JobSetup) -> None:
     def nosy(ctx: StepContext) -> Any:
         return ctx.result_of("other", dict)
 
-    job = bench.run([bench.step("other"), bench.step("nosy", run=nosy)])
+    job = setup.run([setup.step("other"), setup.step("nosy", run=nosy)])
     assert job.state == JobState.UNDONE
     assert "does not need 'other'" in (job.error or "")
 
 
-def test_progress_is_shown_and_cheap(bench: Bench, gate: threading.Event, until: Until) -> None:
+def test_progress_is_shown_and_cheap(setup: JobSetup, gate: threading.Event, until: Until) -> None:
     def copy(ctx: StepContext) -> None:
         begun = time.monotonic()
         for done in range(20_000):
@@ -112,17 +112,17 @@ def test_progress_is_shown_and_cheap(bench: Bench, gate: threading.Event, until:
         ctx.progress(19_999, 20_000, "MiB", f"{took:.3f}")
         gate.wait(20)
 
-    job_id = bench.start([bench.step("copy", run=copy)])
-    until(lambda: bench.engine.get(job_id).step("copy").done == 19_999)
-    step = bench.engine.get(job_id).step("copy")
+    job_id = setup.start([setup.step("copy", run=copy)])
+    until(lambda: setup.engine.get(job_id).step("copy").done == 19_999)
+    step = setup.engine.get(job_id).step("copy")
     assert (step.state, step.total, step.unit) == (StepState.RUNNING, 20_000, "MiB")
     assert float(step.detail) < 5
     assert step.elapsed is not None
     gate.set()
-    assert bench.wait(job_id).step("copy").done == 19_999
+    assert setup.wait(job_id).step("copy").done == 19_999
 
 
-def test_progress_does_not_wait_for_a_busy_database(bench: Bench, until: Until) -> None:
+def test_progress_does_not_wait_for_a_busy_database(setup: JobSetup, until: Until) -> None:
     begin, took = threading.Event(), list[float]()
 
     def copy(ctx: StepContext) -> None:
@@ -133,21 +133,21 @@ def test_progress_does_not_wait_for_a_busy_database(bench: Bench, until: Until) 
         ctx.progress(2, 2, "backups")
         took.append(time.monotonic() - started)
 
-    job_id = bench.start([bench.step("copy", run=copy)])
-    until(lambda: bench.log == ["copy"])
-    with bench.database.session():  # nobody else can write
+    job_id = setup.start([setup.step("copy", run=copy)])
+    until(lambda: setup.log == ["copy"])
+    with setup.database.session():  # nobody else can write
         begin.set()
         until(lambda: bool(took))
     assert took[0] < 2
-    job = bench.wait(job_id)
+    job = setup.wait(job_id)
     assert (job.step("copy").done, job.step("copy").unit) == (2, "backups")  # the last report is never lost
 
 
-def test_the_journal_tells_who_did_what_when(bench: Bench) -> None:
+def test_the_journal_tells_who_did_what_when(setup: JobSetup) -> None:
     def speak(ctx: StepContext) -> None:
         ctx.event("frozen", seconds=1.5, step="x", who="y", job_id="q")
 
-    job = bench.run([bench.step("speak", run=speak)])
+    job = setup.run([setup.step("speak", run=speak)])
     assert [(line.who, line.message, line.step) for line in job.journal] == [
         ("tester", "accepted: a test", None),
         ("undo", "frozen", "speak"),
@@ -157,8 +157,8 @@ def test_the_journal_tells_who_did_what_when(bench: Bench) -> None:
     assert [line.at for line in job.journal] == sorted(line.at for line in job.journal)
 
 
-def test_it_reads_as_json(bench: Bench) -> None:
-    job = bench.run([bench.step("a"), bench.step("b", "a")])
+def test_it_reads_as_json(setup: JobSetup) -> None:
+    job = setup.run([setup.step("a"), setup.step("b", "a")])
     data = json.loads(json.dumps(job.to_json()))
     assert data["state"] == "done"
     assert data["created_at"].endswith("+00:00")
@@ -168,33 +168,33 @@ def test_it_reads_as_json(bench: Bench) -> None:
     assert "params" not in data
 
 
-def test_jobs_are_found_by_project_and_subject(bench: Bench) -> None:
-    first = bench.run([bench.step("a")], project_id="px", subject="protection:7")
-    second = bench.run([], project_id="px")
-    assert [job.id for job in bench.engine.list("px")] == [second.id, first.id]
-    assert [job.id for job in bench.engine.list("px", limit=1)] == [second.id]
-    (found,) = bench.engine.list(subject="protection:7")
+def test_jobs_are_found_by_project_and_subject(setup: JobSetup) -> None:
+    first = setup.run([setup.step("a")], project_id="px", subject="protection:7")
+    second = setup.run([], project_id="px")
+    assert [job.id for job in setup.engine.list("px")] == [second.id, first.id]
+    assert [job.id for job in setup.engine.list("px", limit=1)] == [second.id]
+    (found,) = setup.engine.list(subject="protection:7")
     assert found.id == first.id
     assert found.steps[0].state == StepState.DONE
-    assert bench.engine.get(first.id, "px").id == first.id
+    assert setup.engine.get(first.id, "px").id == first.id
     with pytest.raises(NotFound):
-        bench.engine.get(first.id, "py")
+        setup.engine.get(first.id, "py")
     with pytest.raises(NotFound):
-        bench.engine.get("no-such-job")
+        setup.engine.get("no-such-job")
 
 
-def test_what_cannot_be_kept_is_refused(bench: Bench) -> None:
+def test_what_cannot_be_kept_is_refused(setup: JobSetup) -> None:
     class Token(str):
         def __repr__(self) -> str:
             return "***"
 
     start = {"title": "t", "project_id": "p", "requested_by": "me"}
     with pytest.raises(Invalid, match=r"params\.t: Token"):
-        bench.engine.start("undo", {"t": Token("s3cr3t")}, **start)  # type: ignore[arg-type]
+        setup.engine.start("undo", {"t": Token("s3cr3t")}, **start)  # type: ignore[arg-type]
     with pytest.raises(Invalid, match="kind: 'nope'"):
-        bench.engine.start("nope", {}, **start)  # type: ignore[arg-type]
+        setup.engine.start("nope", {}, **start)  # type: ignore[arg-type]
     with pytest.raises(Invalid, match="needs 'ghost'"):
-        bench.start([bench.step("a", "ghost")])
+        setup.start([setup.step("a", "ghost")])
 
     def leak(ctx: StepContext) -> Any:
         for say in (
@@ -205,76 +205,76 @@ def test_what_cannot_be_kept_is_refused(bench: Bench) -> None:
                 say()
         return {"token": Token("s3cr3t")}
 
-    job = bench.run([bench.step("leak", run=leak)])
+    job = setup.run([setup.step("leak", run=leak)])
     assert job.state == JobState.UNDONE
     assert "result of step leak.token: Token is not plain JSON" in (job.error or "")
     assert "s3cr3t" not in json.dumps(job.to_json())
-    directory = bench.database.path.parent  # type: ignore[union-attr]
+    directory = setup.database.path.parent  # type: ignore[union-attr]
     assert len(list(directory.iterdir())) >= 3
     assert not any(b"s3cr3t" in file.read_bytes() for file in directory.iterdir())
 
 
-def test_rows_written_with_a_job_are_kept_or_lost_with_it(bench: Bench) -> None:
-    before = len(bench.engine.list())
+def test_rows_written_with_a_job_are_kept_or_lost_with_it(setup: JobSetup) -> None:
+    before = len(setup.engine.list())
 
     def start_and_fail() -> None:
-        with bench.database.session():
-            bench.start([bench.step("a")])
+        with setup.database.session():
+            setup.start([setup.step("a")])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         start_and_fail()
-    assert len(bench.engine.list()) == before
-    with bench.database.session():
-        job_id = bench.start([bench.step("b")])
+    assert len(setup.engine.list()) == before
+    with setup.database.session():
+        job_id = setup.start([setup.step("b")])
         time.sleep(0.1)
-        assert bench.log == []
-    assert bench.wait(job_id).state == JobState.DONE
-    assert bench.log == ["b"]
+        assert setup.log == []
+    assert setup.wait(job_id).state == JobState.DONE
+    assert setup.log == ["b"]
 
 
-def test_its_kind_is_told_until_it_listens(bench: Bench) -> None:
+def test_its_kind_is_told_until_it_listens(setup: JobSetup) -> None:
     failures = [OSError("disk"), OSError("disk")]
 
     def tell(job_id: str, state: JobState) -> None:
         if failures:
             raise failures.pop()
-        assert bench.engine.get(job_id).state == JobState.DONE
+        assert setup.engine.get(job_id).state == JobState.DONE
 
-    bench.tell = tell
-    job = bench.run([bench.step("a")])
-    assert [told[1] for told in bench.told] == [JobState.DONE]
+    setup.tell = tell
+    job = setup.run([setup.step("a")])
+    assert [told[1] for told in setup.told] == [JobState.DONE]
     assert any("OSError: disk" in line.message for line in job.journal)
 
 
-def test_waiting_has_an_end(bench: Bench, gate: threading.Event) -> None:
-    job_id = bench.start([bench.step("slow", run=lambda ctx: gate.wait(20))])
+def test_waiting_has_an_end(setup: JobSetup, gate: threading.Event) -> None:
+    job_id = setup.start([setup.step("slow", run=lambda ctx: gate.wait(20))])
     begun = time.monotonic()
-    job = bench.engine.wait(job_id, 0.3)
+    job = setup.engine.wait(job_id, 0.3)
     assert 0.2 < time.monotonic() - begun < 5
     assert not job.settled
     gate.set()
-    assert bench.wait(job_id).state == JobState.DONE
+    assert setup.wait(job_id).state == JobState.DONE
 
 
-def test_a_second_start_of_the_same_run_does_nothing(bench: Bench) -> None:
-    queue = Queue(bench.database)
+def test_a_second_start_of_the_same_run_does_nothing(setup: JobSetup) -> None:
+    queue = Queue(setup.database)
 
     def again() -> None:
-        with bench.database.session() as session:
+        with setup.database.session() as session:
             queue.put(session, job_id, 1)
 
-    job_id = bench.start([bench.step("once", run=lambda ctx: time.sleep(0.2))])
+    job_id = setup.start([setup.step("once", run=lambda ctx: time.sleep(0.2))])
     for _ in range(3):
         again()
-    assert bench.wait(job_id).state == JobState.DONE
+    assert setup.wait(job_id).state == JobState.DONE
     again()
     time.sleep(0.5)
-    assert bench.log == ["once"]
+    assert setup.log == ["once"]
 
 
-def test_kinds_are_checked(bench: Bench) -> None:
-    engine = JobEngine(bench.database)
+def test_kinds_are_checked(setup: JobSetup) -> None:
+    engine = JobEngine(setup.database)
     engine.register(JobKind("k", lambda params: [], "undo", limits={"calls": 4}))
     with pytest.raises(Invalid, match="twice"):
         engine.register(JobKind("k", lambda params: [], "undo"))
@@ -284,6 +284,6 @@ def test_kinds_are_checked(bench: Bench) -> None:
         engine.register(JobKind("m", lambda params: [], "undo", limits={"none": 0}))
 
 
-def test_one_engine_per_process(bench: Bench) -> None:
+def test_one_engine_per_process(setup: JobSetup) -> None:
     with pytest.raises(Conflict, match="already running in this process"):
-        JobEngine(bench.database).launch()
+        JobEngine(setup.database).launch()

@@ -14,7 +14,7 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.jobs.model import JobKind, JobState, Step, StepContext, StepFailed
 from multisite.jobs.outcome import Outcome
 from multisite.jobs.view import Job
-from tests.unit.jobs.conftest import Bench
+from tests.unit.jobs.conftest import JobSetup
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -74,97 +74,97 @@ STATES = {
 }
 
 
-def _settled(bench: Bench, things: Things, steps: list[Step], thing: Thing, amend: Any = None) -> Job:
-    kind = f"thing-{len(bench.plans)}"
+def _settled(setup: JobSetup, things: Things, steps: list[Step], thing: Thing, amend: Any = None) -> Job:
+    kind = f"thing-{len(setup.plans)}"
     outcome = Outcome(things, "thing", STATES, amend)
-    bench.engine.register(JobKind(kind, lambda params: steps, "undo", outcome=outcome))
-    with bench.database.session():
-        job_id = bench.engine.start(kind, {"thing": thing.id}, title="t", project_id=None, requested_by="u")
+    setup.engine.register(JobKind(kind, lambda params: steps, "undo", outcome=outcome))
+    with setup.database.session():
+        job_id = setup.engine.start(kind, {"thing": thing.id}, title="t", project_id=None, requested_by="u")
         things.rows[thing.id] = replace(thing, job_id=thing.job_id or job_id)
-    bench.plans[kind] = steps
-    return bench.wait(job_id)
+    setup.plans[kind] = steps
+    return setup.wait(job_id)
 
 
 def _fails(ctx: StepContext) -> None:
     raise StepFailed("no room at site a: free some")
 
 
-def test_results_come_as_the_type_asked_for_also_in_undo(bench: Bench) -> None:
+def test_results_come_as_the_type_asked_for_also_in_undo(setup: JobSetup) -> None:
     seen: list[object] = []
 
     def second(ctx: StepContext) -> None:
         seen.append(ctx.result_of("first", Network))
         raise StepFailed("no")
 
-    first = bench.step(
+    first = setup.step(
         "first", run=lambda ctx: Network("n1"), undo=lambda ctx, made: seen.append(made), result=Network
     )
-    job = bench.run([first, bench.step("second", "first", run=second, undo=None)])
+    job = setup.run([first, setup.step("second", "first", run=second, undo=None)])
     assert job.state is JobState.UNDONE
     assert seen == [Network("n1"), Network("n1")]
 
 
-def test_a_result_of_another_shape_fails_the_step_that_reads_it(bench: Bench) -> None:
-    reads = bench.step("second", "first", run=lambda ctx: ctx.result_of("first", Network), undo=None)
-    job = bench.run([bench.step("first", run=lambda ctx: {"mtu": 9000}), reads], "pause")
+def test_a_result_of_another_shape_fails_the_step_that_reads_it(setup: JobSetup) -> None:
+    reads = setup.step("second", "first", run=lambda ctx: ctx.result_of("first", Network), undo=None)
+    job = setup.run([setup.step("first", run=lambda ctx: {"mtu": 9000}), reads], "pause")
     assert "result of step first: not a Network: id: Field required" in str(job.error)
 
 
 def test_a_subject_at_work_is_refused_and_free_again_afterwards(
-    bench: Bench, gate: threading.Event, until: Until
+    setup: JobSetup, gate: threading.Event, until: Until
 ) -> None:
-    job_id = bench.start([bench.step("s", run=lambda ctx: gate.wait(20))], subject="net-1")
-    until(lambda: bench.log == ["s"])
+    job_id = setup.start([setup.step("s", run=lambda ctx: gate.wait(20))], subject="net-1")
+    until(lambda: setup.log == ["s"])
     words = (
         rf"network lab: job {job_id} \(a test\) is at work on it, asked for by tester: wait for it, or cancel"
     )
-    with pytest.raises(Conflict, match=words), bench.database.session():
-        bench.engine.claim("net-1", "network lab")
-    with bench.database.session():
-        bench.engine.claim("net-2", "network other")
+    with pytest.raises(Conflict, match=words), setup.database.session():
+        setup.engine.claim("net-1", "network lab")
+    with setup.database.session():
+        setup.engine.claim("net-2", "network other")
     gate.set()
-    bench.wait(job_id)
-    with bench.database.session():
-        bench.engine.claim("net-1", "network lab")
-        bench.start([bench.step("t")], subject="net-1")
+    setup.wait(job_id)
+    with setup.database.session():
+        setup.engine.claim("net-1", "network lab")
+        setup.start([setup.step("t")], subject="net-1")
         with pytest.raises(Conflict):  # the job of this very session counts already
-            bench.engine.claim("net-1", "network lab")
+            setup.engine.claim("net-1", "network lab")
 
 
-def test_the_table_tells_what_becomes_of_the_object(bench: Bench) -> None:
+def test_the_table_tells_what_becomes_of_the_object(setup: JobSetup) -> None:
     things = Things()
-    _settled(bench, things, [bench.step("s")], Thing("a"))
-    job = _settled(bench, things, [bench.step("s", run=_fails)], Thing("b"))
+    _settled(setup, things, [setup.step("s")], Thing("a"))
+    job = _settled(setup, things, [setup.step("s", run=_fails)], Thing("b"))
     assert (things.rows["a"].state, things.rows["a"].error) == (ThingState.READY, None)
     assert (things.rows["b"].state, things.rows["b"].error) == (ThingState.FAILED, job.error)
 
 
-def test_an_object_of_another_job_and_one_that_is_gone_are_left_alone(bench: Bench) -> None:
+def test_an_object_of_another_job_and_one_that_is_gone_are_left_alone(setup: JobSetup) -> None:
     things = Things()
-    _settled(bench, things, [bench.step("s")], Thing("a", job_id="a later one"))
+    _settled(setup, things, [setup.step("s")], Thing("a", job_id="a later one"))
     assert things.rows["a"].state is ThingState.CREATING
-    gone = [bench.step("s", run=lambda ctx: things.rows.clear())]
-    assert _settled(bench, things, gone, Thing("b")).state is JobState.DONE
+    gone = [setup.step("s", run=lambda ctx: things.rows.clear())]
+    assert _settled(setup, things, gone, Thing("b")).state is JobState.DONE
     assert things.rows == {}
 
 
-def test_amend_changes_more_and_may_delete_the_row(bench: Bench) -> None:
+def test_amend_changes_more_and_may_delete_the_row(setup: JobSetup) -> None:
     things = Things()
     job = _settled(
-        bench, things, [bench.step("s")], Thing("a"), lambda was, wanted, job: replace(was, error=job.id)
+        setup, things, [setup.step("s")], Thing("a"), lambda was, wanted, job: replace(was, error=job.id)
     )
     assert (things.rows["a"].state, things.rows["a"].error) == (ThingState.CREATING, job.id)
-    _settled(bench, things, [bench.step("s")], Thing("b"), lambda was, wanted, job: None)
+    _settled(setup, things, [setup.step("s")], Thing("b"), lambda was, wanted, job: None)
     assert "b" not in things.rows
 
 
-def test_a_job_is_not_settled_before_its_object_is_updated(bench: Bench) -> None:
+def test_a_job_is_not_settled_before_its_object_is_updated(setup: JobSetup) -> None:
     things = Things()
     things.refuse = 1
-    job = _settled(bench, things, [bench.step("s")], Thing("a"))
+    job = _settled(setup, things, [setup.step("s")], Thing("a"))
     assert things.rows["a"].state is ThingState.READY
     assert any(
-        "could not be updated, trying again" in line.message for line in bench.engine.get(job.id).journal
+        "could not be updated, trying again" in line.message for line in setup.engine.get(job.id).journal
     )
 
 

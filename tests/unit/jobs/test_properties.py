@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.conftest import Bench
+from jobs.conftest import JobSetup
 from multisite.jobs.model import JobState, Step, StepContext, StepFailed, StepState
 from multisite.jobs.view import AT_REST, Job
 
@@ -128,23 +128,23 @@ def _check(world: World, job: Job) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(plan=plans())
-def test_the_promises_hold(bench: Bench, plan: Plan) -> None:
-    bench.told = []
+def test_the_promises_hold(setup: JobSetup, plan: Plan) -> None:
+    setup.told = []
     world = World(plan)
-    job = bench.run(world.steps(), plan.policy)  # type: ignore[arg-type]
+    job = setup.run(world.steps(), plan.policy)  # type: ignore[arg-type]
     _check(world, job)
     settled = 1
     for wish in plan.wishes:
         if wish == "resume" and job.state == JobState.PAUSED:
-            bench.engine.resume(job.id, "op")
+            setup.engine.resume(job.id, "op")
         elif wish == "undo" and job.state != JobState.UNDONE:
-            bench.engine.undo(job.id, "op")
+            setup.engine.undo(job.id, "op")
         else:
             continue
-        job = bench.wait(job.id)
+        job = setup.wait(job.id)
         settled += 1
         _check(world, job)
-    told = [state for job_id, state, _ in bench.told if job_id == job.id]
+    told = [state for job_id, state, _ in setup.told if job_id == job.id]
     assert len(told) == settled
     assert told[-1] == job.state
     assert Counter(world.events)[("done", 0)] <= 1

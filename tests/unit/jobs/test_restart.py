@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jobs.conftest import Bench
+from jobs.conftest import JobSetup
 from multisite.domain.errors import Conflict
 from multisite.jobs.dbos_calls import Queue, workflow_id
 from multisite.jobs.engine import JobEngine
@@ -24,23 +24,23 @@ from multisite.jobs.records import Abandoned, Records
 Until = Callable[[Callable[[], bool]], None]
 
 
-def take(bench: Bench, job_id: str) -> str:
+def take(setup: JobSetup, job_id: str) -> str:
     """As DBOS does when an executor takes the run from the queue: its token is new each time."""
     owner = uuid.uuid4().hex
     taken = "UPDATE workflow_status SET status='PENDING', executor_id='other', owner_xid=:o WHERE workflow_uuid=:w"
-    with bench.database.session() as session:
+    with setup.database.session() as session:
         session.execute(text(taken), {"o": owner, "w": workflow_id(job_id, 1)})
     return owner
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    bench.engine.shutdown(1)
+def fresh(tmp_path: Path) -> Iterator[JobSetup]:
+    setup = JobSetup(tmp_path)
+    yield setup
+    setup.engine.shutdown(1)
 
 
-def test_a_job_accepted_before_launch_is_carried_out(fresh: Bench) -> None:
+def test_a_job_accepted_before_launch_is_carried_out(fresh: JobSetup) -> None:
     job_id = fresh.start([fresh.step("a")])
     assert fresh.engine.get(job_id).state == JobState.QUEUED
     fresh.engine.launch()
@@ -49,7 +49,7 @@ def test_a_job_accepted_before_launch_is_carried_out(fresh: Bench) -> None:
         fresh.engine.launch()
 
 
-def test_stopping_lets_steps_end_or_notice_and_the_next_launch_goes_on(fresh: Bench, until: Until) -> None:
+def test_stopping_lets_steps_end_or_notice_and_the_next_launch_goes_on(fresh: JobSetup, until: Until) -> None:
     seen: list[tuple[int, bool]] = []
 
     def patient(ctx: StepContext) -> None:
@@ -85,7 +85,7 @@ def test_stopping_lets_steps_end_or_notice_and_the_next_launch_goes_on(fresh: Be
 
 
 def test_nobody_takes_over_before_the_last_step_has_ended(
-    fresh: Bench, gate: threading.Event, until: Until
+    fresh: JobSetup, gate: threading.Event, until: Until
 ) -> None:
     fresh.engine.launch()
     job_id = fresh.start([fresh.step("slow", run=lambda ctx: gate.wait(20)), fresh.step("b", "slow")])
@@ -102,7 +102,7 @@ def test_nobody_takes_over_before_the_last_step_has_ended(
     assert fresh.log == ["slow", "b"]
 
 
-def test_a_stale_claim_is_void(fresh: Bench) -> None:
+def test_a_stale_claim_is_void(fresh: JobSetup) -> None:
     job_id = fresh.start([fresh.step("a")])
     records = Records(fresh.database, Queue(fresh.database))
     old = records.claim(job_id, 1, "w1", take(fresh, job_id))
@@ -122,7 +122,7 @@ def test_a_stale_claim_is_void(fresh: Bench) -> None:
     assert records.claim(job_id, 2, "w2", "x") is None
 
 
-def test_who_has_lost_a_run_before_claiming_it_never_becomes_its_owner(fresh: Bench) -> None:
+def test_who_has_lost_a_run_before_claiming_it_never_becomes_its_owner(fresh: JobSetup) -> None:
     """Frozen between the two, it would make the claim of its successor void."""
     job_id = fresh.start([fresh.step("a")])
     records = Records(fresh.database, Queue(fresh.database))
@@ -134,7 +134,7 @@ def test_who_has_lost_a_run_before_claiming_it_never_becomes_its_owner(fresh: Be
     assert records.begin(new, "a", "undo").go
 
 
-def test_a_kind_that_is_gone_pauses_its_jobs(fresh: Bench) -> None:
+def test_a_kind_that_is_gone_pauses_its_jobs(fresh: JobSetup) -> None:
     job_id = fresh.start([fresh.step("a")])
     fresh.engine = JobEngine(fresh.database)
     fresh.engine.launch()
@@ -143,7 +143,7 @@ def test_a_kind_that_is_gone_pauses_its_jobs(fresh: Bench) -> None:
     assert "not a kind of job of this release" in (job.error or "")
 
 
-def test_a_second_process_is_refused(fresh: Bench) -> None:
+def test_a_second_process_is_refused(fresh: JobSetup) -> None:
     lock = Path(f"{fresh.database.path}.lock")
     hold = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); input()"
     command = [sys.executable, "-S", "-c", hold, str(lock)]

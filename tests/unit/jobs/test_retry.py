@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from jobs.conftest import Bench
+from jobs.conftest import JobSetup
 from multisite.jobs.model import JobState, StepContext, StepFailed
 from multisite.jobs.records import Abandoned, Records
 from multisite.jobs.retry import retry_until_database_available
@@ -24,7 +24,7 @@ def away() -> OperationalError:
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_every_call_fails_once(bench: Bench, monkeypatch: pytest.MonkeyPatch, committed: bool) -> None:
+def test_every_call_fails_once(setup: JobSetup, monkeypatch: pytest.MonkeyPatch, committed: bool) -> None:
     """``committed``: only the answer was lost."""
     failed: Counter[Any] = Counter()
 
@@ -52,16 +52,16 @@ def test_every_call_fails_once(bench: Bench, monkeypatch: pytest.MonkeyPatch, co
         seen.append((ctx.attempt, ctx.interrupted, ctx.result_of("a", dict)))
         raise StepFailed("as it should")
 
-    job = bench.run([bench.step("a"), bench.step("b", "a", run=look), bench.step("c", "b")])
+    job = setup.run([setup.step("a"), setup.step("b", "a", run=look), setup.step("c", "b")])
     assert job.state == JobState.UNDONE
     assert seen == [(1, False, {"made": "a"})]
-    assert bench.log == ["a", "b", "-b", "-a"]
+    assert setup.log == ["a", "b", "-b", "-a"]
     assert [step.attempt for step in job.steps] == [1, 1, 0]
     assert len(failed) > 10
     assert [line.message for line in job.journal].count("undone: make b: as it should") == 1
 
 
-def test_a_step_that_meets_the_trouble_itself_runs_again(bench: Bench) -> None:
+def test_a_step_that_meets_the_trouble_itself_runs_again(setup: JobSetup) -> None:
     seen: list[bool] = []
 
     def shaky(ctx: StepContext) -> None:
@@ -69,7 +69,7 @@ def test_a_step_that_meets_the_trouble_itself_runs_again(bench: Bench) -> None:
         if len(seen) == 1:
             raise away()
 
-    assert bench.run([bench.step("a", run=shaky)]).state == JobState.DONE
+    assert setup.run([setup.step("a", run=shaky)]).state == JobState.DONE
     assert seen == [False, True]
 
 

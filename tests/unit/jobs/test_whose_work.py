@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.conftest import Bench
+from jobs.conftest import JobSetup
 from multisite.command.log import WorkContextFilter
 from multisite.domain import work
 from multisite.domain.fence import FencedThreads
@@ -16,7 +16,7 @@ from multisite.domain.work import Work
 from multisite.jobs.model import Step, StepContext, StepFailed
 
 
-def test_steps_work_for_who_asked(bench: Bench) -> None:
+def test_steps_work_for_who_asked(setup: JobSetup) -> None:
     seen: dict[str, Work] = {}
 
     def run(ctx: StepContext) -> Any:
@@ -28,12 +28,12 @@ def test_steps_work_for_who_asked(bench: Bench) -> None:
     def undo(ctx: StepContext, result: Any) -> None:
         seen["undo"] = work.current()
 
-    job = bench.run([Step("a", "make a", run, undo)], request_id="req-9", subject="app")
+    job = setup.run([Step("a", "make a", run, undo)], request_id="req-9", subject="app")
     whose = Work("tester", "p1", "req-9", job.id, "app", "a", 1)
     assert seen == {"run": whose, "pool": whose, "undo": replace(whose, undoing=True)}
 
 
-def test_who_resumes_is_who_asks_from_then_on(bench: Bench) -> None:
+def test_who_resumes_is_who_asks_from_then_on(setup: JobSetup) -> None:
     users: list[tuple[str, int | None]] = []
 
     def run(ctx: StepContext) -> Any:
@@ -41,14 +41,14 @@ def test_who_resumes_is_who_asks_from_then_on(bench: Bench) -> None:
         if len(users) == 1:
             raise StepFailed("once")
 
-    job = bench.run([Step("a", "make a", run)], "pause")
-    bench.engine.resume(job.id, "petra")
-    bench.wait(job.id)
+    job = setup.run([Step("a", "make a", run)], "pause")
+    setup.engine.resume(job.id, "petra")
+    setup.wait(job.id)
     assert users == [("tester", 1), ("petra", 2)]
 
 
 def test_every_line_of_a_steps_work_tells_job_step_and_request(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    setup: JobSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     caplog.handler.addFilter(WorkContextFilter())
@@ -58,7 +58,7 @@ def test_every_line_of_a_steps_work_tells_job_step_and_request(
         ctx.event("made")
         raise ValueError("ours")
 
-    job = bench.run([Step("a", "make a", run)], request_id="req-9")
+    job = setup.run([Step("a", "make a", run)], request_id="req-9")
     lines = [r for r in caplog.records if r.created >= job.created_at.timestamp() - 0.01]
     words = ("deep inside", ": made", "raised", "make a: failed")
     own = [r for r in lines if any(w in r.getMessage() for w in words)]

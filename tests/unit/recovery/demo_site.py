@@ -166,7 +166,7 @@ class DemoSite:
     def back_up(self, token: str, volume_id: str) -> model.Backup:
         """A backup somebody made, with this token."""
         kept, self.trouble = self.trouble, nothing
-        made = volumes.create_snapshot(self.site, "multisite:stranger:snapshot", volume_id, "x", 5)
+        made = volumes.create_snapshot(self.site, "multisite:another-job:snapshot", volume_id, "x", 5)
         snapshot = self.state.snapshots[made.id]
         while snapshot.status != "available":
             snapshot = self.state.snapshots[made.id]

@@ -22,7 +22,7 @@ from tests.unit.recovery.recover_fakes import FakeTarget
 from tests.unit.recovery.recover_samples import facts, manifest
 
 OPERATOR = Caller("u1", "olga", "proj", "vnf", frozenset({"member"}), "req-1")
-STRANGER = replace(OPERATOR, project_id="another")
+OTHER_PROJECT = replace(OPERATOR, project_id="another")
 NEW = {"create_missing_flavors": True, "ready_console": "GUEST-READY", "ready_timeout": 5}
 
 

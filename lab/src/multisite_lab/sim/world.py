@@ -41,7 +41,7 @@ def make_site(
     accounts = (
         Account(operator, "operator", project, PROJECT, PASSWORD, ("admin", "member", "reader")),
         Account(member, "member", project, PROJECT, PASSWORD, ("member", "reader")),
-        Account(new_id(), "stranger", other, OTHER, PASSWORD, ("member", "reader")),
+        Account(new_id(), "other", other, OTHER, PASSWORD, ("member", "reader")),
     )
     sim = Sim(name, region, store, accounts, clock or WallClock(), settings or Settings())
     for kind, default in (("rbd", True), ("__DEFAULT__", False)):

@@ -130,7 +130,7 @@ class _Datagrams:
         return found
 
     def _number(self, data: bytes) -> int | None:
-        """Of our answer; None for a stranger's, and for our own question that came back."""
+        """Of the answer to us; None for another program's, and for our own question that came back."""
         if self._how.kind == "icmp":
             if self._raw and not self._six:
                 data = data[(data[0] & 15) * 4 :]

@@ -47,7 +47,7 @@ class Sites:
         return self.repository.by_name(name)
 
 
-class House:
+class ProtectionSetup:
     def __init__(self, path, cloud, *, launch=False, **options):
         self.path = path
         self.database = Database(f"sqlite:///{path}/multisite.db")
@@ -91,23 +91,23 @@ def cloud(demo_sites):
 
 
 @pytest.fixture
-def house(tmp_path, cloud):
+def setup(tmp_path, cloud):
     """Jobs are accepted but not carried out."""
-    house = House(tmp_path, cloud)
-    yield house
-    house.close()
+    setup = ProtectionSetup(tmp_path, cloud)
+    yield setup
+    setup.close()
 
 
 @pytest.fixture
 def working(tmp_path, cloud):
     """Jobs are carried out."""
-    house = House(tmp_path, cloud, launch=True)
-    yield house
-    house.close()
+    setup = ProtectionSetup(tmp_path, cloud, launch=True)
+    yield setup
+    setup.close()
 
 
-def test_create_remembers_the_decision(house):
-    made = house.service.create(
+def test_create_remembers_the_decision(setup):
+    made = setup.service.create(
         ANN,
         "demo",
         "consistent-backup",
@@ -118,12 +118,12 @@ def test_create_remembers_the_decision(house):
     assert made.options == {
         "freeze_timeout": 30, "quiesce": True, "full_every": 3, "console_mark": "A.*", "snapshot_gap_seconds": 0.0,
     }  # fmt: skip
-    assert house.service.get(ANN, made.id) == made
-    assert house.service.list(ANN) == [made]
-    assert house.service.list(BOB) == []
-    assert house.service.list(ROOT) == [made]
+    assert setup.service.get(ANN, made.id) == made
+    assert setup.service.list(ANN) == [made]
+    assert setup.service.list(BOB) == []
+    assert setup.service.list(ROOT) == [made]
     with pytest.raises(NotFound):
-        house.service.get(BOB, made.id)
+        setup.service.get(BOB, made.id)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_create_remembers_the_decision(house):
         ({"method": "magic"}, "method: 'magic' is not known; there are: consistent-backup"),
     ],
 )
-def test_create_names_the_wrong_field(house, options, words):
+def test_create_names_the_wrong_field(setup, options, words):
     with pytest.raises(Invalid, match=words.replace("(", r"\(")):
-        house.service.create(ANN, "demo", options.pop("method", "consistent-backup"), **options)
+        setup.service.create(ANN, "demo", options.pop("method", "consistent-backup"), **options)
 
 
 @dataclass(frozen=True)
@@ -160,26 +160,26 @@ class Other(ConsistentBackup):
 
 def test_another_method_has_options_of_its_own(tmp_path, cloud):
     """It takes no change of the service, the database or the API."""
-    house = House(tmp_path, cloud, methods={"other": Other()})
+    setup = ProtectionSetup(tmp_path, cloud, methods={"other": Other()})
     try:
-        made = house.service.create(ANN, "demo", "other", options={"copies": 3})
-        assert house.service.get(ANN, made.id).options == {"copies": 3}
-        assert house.service.create(ANN, "demo", "other").options == {"copies": 2}
+        made = setup.service.create(ANN, "demo", "other", options={"copies": 3})
+        assert setup.service.get(ANN, made.id).options == {"copies": 3}
+        assert setup.service.create(ANN, "demo", "other").options == {"copies": 2}
         with pytest.raises(
             Invalid, match=r"options\.full_every: there is no such option of other; there are: copies"
         ):
-            house.service.create(ANN, "demo", "other", options={"full_every": 2})
+            setup.service.create(ANN, "demo", "other", options={"full_every": 2})
     finally:
-        house.close()
+        setup.close()
 
 
-def test_create_needs_an_application_and_a_target_that_exist(house):
+def test_create_needs_an_application_and_a_target_that_exist(setup):
     with pytest.raises(NotFound):
-        house.service.create(ANN, "absent")
+        setup.service.create(ANN, "absent")
     with pytest.raises(NotFound):
-        house.service.create(BOB, "demo")
+        setup.service.create(BOB, "demo")
     with pytest.raises(NotFound, match="s9"):
-        house.service.create(ANN, "demo", target_site="s9")
+        setup.service.create(ANN, "demo", target_site="s9")
 
 
 def capability(name, present, detail="seen"):
@@ -188,85 +188,85 @@ def capability(name, present, detail="seen"):
 
 def test_create_refuses_what_the_site_cannot_do(tmp_path, cloud):
     asked = [capability("quiesce", Known.NO, "install multisite-nova"), capability("backup", Known.UNKNOWN)]
-    house = House(tmp_path, cloud, capabilities=lambda site: asked)
+    setup = ProtectionSetup(tmp_path, cloud, capabilities=lambda site: asked)
     try:
         with pytest.raises(
             Conflict, match=r"site s1: quiesce: install multisite-nova \(remedy: install multi"
         ):
-            house.service.create(ANN, "demo")
-        house.service.create(
+            setup.service.create(ANN, "demo")
+        setup.service.create(
             ANN, "demo", options={"quiesce": False}
         )  # needs no filter; unknown does not block
     finally:
-        house.close()
+        setup.close()
 
 
 def test_create_does_not_need_the_site_to_answer(tmp_path, cloud):
-    house = House(tmp_path, cloud, capabilities=unreachable)
+    setup = ProtectionSetup(tmp_path, cloud, capabilities=unreachable)
     try:
-        house.service.create(ANN, "demo")
+        setup.service.create(ANN, "demo")
     finally:
-        house.close()
+        setup.close()
 
 
-def test_run_accepts_a_job_and_a_restore_point_together(house):
-    protection = house.service.create(ANN, "demo")
-    job = house.engine.get(house.service.run(ANN, protection.id))
+def test_run_accepts_a_job_and_a_restore_point_together(setup):
+    protection = setup.service.create(ANN, "demo")
+    job = setup.engine.get(setup.service.run(ANN, protection.id))
     assert (job.kind, job.state, job.subject, job.project_id) == ("protect", JobState.QUEUED, "app-1", "p1")
     assert job.title == "Protect demo: 4 full backups, 6 GiB"
     assert [s.name for s in job.steps][:3] == ["check", "capture", "backup:web1:vda"]
-    (point,) = house.service.restore_points(ANN)
+    (point,) = setup.service.restore_points(ANN)
     assert (point.state, point.job_id, point.application) == (RestorePointState.RUNNING, job.id, "demo")
     assert point.protection_id == protection.id
 
 
-def test_a_second_run_at_the_same_time_is_refused_naming_the_job(house):
-    one, two = house.service.create(ANN, "demo"), house.service.create(ANN, "demo")
-    job_id = house.service.run(ANN, one.id)
+def test_a_second_run_at_the_same_time_is_refused_naming_the_job(setup):
+    one, two = setup.service.create(ANN, "demo"), setup.service.create(ANN, "demo")
+    job_id = setup.service.run(ANN, one.id)
     for protection in (one, two):
         with pytest.raises(Conflict, match=job_id):
-            house.service.run(ANN, protection.id)
+            setup.service.run(ANN, protection.id)
     with pytest.raises(Conflict, match=job_id):
-        house.service.delete(ANN, one.id)
-    assert len(house.service.restore_points(ANN)) == 1
+        setup.service.delete(ANN, one.id)
+    assert len(setup.service.restore_points(ANN)) == 1
 
 
-def test_a_run_that_is_forbidden_says_everything_that_is_wrong(house):
-    protection = house.service.create(ANN, "demo")
-    house.cloud.server("id1").status = "ERROR"
-    house.cloud.server("id2").status = "PAUSED"
+def test_a_run_that_is_forbidden_says_everything_that_is_wrong(setup):
+    protection = setup.service.create(ANN, "demo")
+    setup.cloud.server("id1").status = "ERROR"
+    setup.cloud.server("id2").status = "PAUSED"
     with pytest.raises(Conflict, match=r"web1: it is ERROR.*web2: it is PAUSED"):
-        house.service.run(ANN, protection.id)
-    assert house.service.restore_points(ANN) == []
-    assert house.engine.list() == []
+        setup.service.run(ANN, protection.id)
+    assert setup.service.restore_points(ANN) == []
+    assert setup.engine.list() == []
 
 
-def test_a_server_that_is_gone_or_boots_from_an_image_forbids_it(house):
-    protection = house.service.create(ANN, "demo")
-    gone = house.cloud.state.servers.pop("id2")
+def test_a_server_that_is_gone_or_boots_from_an_image_forbids_it(setup):
+    protection = setup.service.create(ANN, "demo")
+    gone = setup.cloud.state.servers.pop("id2")
     with pytest.raises(Conflict, match="application demo: Instance id2 could not be found"):
-        house.service.run(ANN, protection.id)
-    house.cloud.state.servers["id2"] = gone
-    house.cloud.server("id1").disks.clear()
+        setup.service.run(ANN, protection.id)
+    setup.cloud.state.servers["id2"] = gone
+    setup.cloud.server("id1").disks.clear()
     with pytest.raises(Conflict, match="web1: it does not boot from a volume"):
-        house.service.run(ANN, protection.id)
+        setup.service.run(ANN, protection.id)
 
 
-def test_a_site_that_is_down_is_said_to_be(house):
-    protection = house.service.create(ANN, "demo")
-    house.cloud.trouble = lambda verb, thing: unreachable()
+def test_a_site_that_is_down_is_said_to_be(setup):
+    protection = setup.service.create(ANN, "demo")
+    setup.cloud.trouble = lambda verb, thing: unreachable()
     with pytest.raises(Unreachable):
-        house.service.run(ANN, protection.id)
+        setup.service.run(ANN, protection.id)
 
 
-def test_without_the_backup_store_nothing_is_begun(house):
-    protection = house.service.create(ANN, "demo")
-    (house.store.path / ".multisite-store").unlink()
+def test_without_the_backup_store_nothing_is_begun(setup):
+    protection = setup.service.create(ANN, "demo")
+    (setup.store.path / ".multisite-store").unlink()
     with pytest.raises(StoreUnavailable, match="not mounted"):
-        house.service.run(ANN, protection.id)
+        setup.service.run(ANN, protection.id)
     with pytest.raises(StoreUnavailable):
-        house.service.rescan(ANN)
-    assert house.service.restore_points(ANN) == []
+        setup.service.rescan(ANN)
+    assert setup.service.restore_points(ANN) == []
 
 
 def test_runs_make_a_chain_of_restore_points(working):
@@ -311,14 +311,14 @@ def test_a_failed_run_is_undone_and_says_why(working):
 
 
 def test_the_store_outlives_the_database(tmp_path, cloud):
-    first = House(tmp_path, cloud, launch=True)
+    first = ProtectionSetup(tmp_path, cloud, launch=True)
     protection = first.service.create(ANN, "demo")
     first.run(protection)
     (point,) = first.service.restore_points(ANN)
     first.close()
     for file in tmp_path.glob("*.db*"):
         file.unlink()
-    second = House(tmp_path, cloud)
+    second = ProtectionSetup(tmp_path, cloud)
     try:
         (found,) = second.service.restore_points(ANN)
         assert (found.id, found.application, found.state) == (point.id, "demo", RestorePointState.AVAILABLE)
@@ -358,13 +358,13 @@ def test_rescan_reports_what_is_missing_damaged_and_back_again(working):
 
 
 def test_a_point_of_the_store_may_be_the_parent_after_the_database_was_lost(tmp_path, cloud):
-    first = House(tmp_path, cloud, launch=True)
+    first = ProtectionSetup(tmp_path, cloud, launch=True)
     first.run(first.service.create(ANN, "demo"))
     (point,) = first.service.restore_points(ANN)
     first.close()
     for file in tmp_path.glob("*.db*"):
         file.unlink()
-    second = House(tmp_path, cloud, launch=True)
+    second = ProtectionSetup(tmp_path, cloud, launch=True)
     try:
         second.run(second.service.create(ANN, "demo"))
         newest = second.service.restore_points(ANN)[0]

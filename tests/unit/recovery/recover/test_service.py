@@ -14,7 +14,7 @@ from multisite.jobs.model import StepState
 from multisite.recovery.recover.target_facts import TargetNetwork
 from tests.unit.recovery.recover_fakes import HttpError, lost
 from tests.unit.recovery.recover_samples import manifest
-from tests.unit.recovery.recover_world import NEW, OPERATOR, STRANGER, World, row
+from tests.unit.recovery.recover_world import NEW, OPERATOR, OTHER_PROJECT, World, row
 
 
 class TestRecovered:
@@ -282,15 +282,15 @@ class TestWord:
         world.point("mine", servers=1)
         recovery, _ = world.recovered("mine")
         for call in (
-            lambda: world.service.preview(STRANGER, "mine", "lyon", {}),
-            lambda: world.start("mine", caller=STRANGER),
-            lambda: world.service.get(STRANGER, recovery.id),
-            lambda: world.service.undo(STRANGER, recovery.id),
+            lambda: world.service.preview(OTHER_PROJECT, "mine", "lyon", {}),
+            lambda: world.start("mine", caller=OTHER_PROJECT),
+            lambda: world.service.get(OTHER_PROJECT, recovery.id),
+            lambda: world.service.undo(OTHER_PROJECT, recovery.id),
         ):
             with pytest.raises(NotFound):
                 call()
-        assert world.service.list(STRANGER) == []
-        admin = replace(STRANGER, roles=frozenset({"admin"}))
+        assert world.service.list(OTHER_PROJECT) == []
+        admin = replace(OTHER_PROJECT, roles=frozenset({"admin"}))
         assert recovery.id in [r.id for r in world.service.list(admin)]
 
     def test_what_cannot_be_used_is_said(self, world: World) -> None:

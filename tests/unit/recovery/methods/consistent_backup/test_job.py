@@ -30,7 +30,7 @@ from tests.unit.recovery.carry_out import Context, carry_out, undo
 from tests.unit.recovery.demo_site import nothing, now, unreachable
 
 
-class Bench:
+class RunSetup:
     """An application with a protection, and everything a run touches."""
 
     def __init__(self, path, cloud, **options):
@@ -105,18 +105,18 @@ def cloud(demo_sites):
 
 
 @pytest.fixture
-def bench(tmp_path, cloud):
-    return Bench(tmp_path, cloud)
+def setup(tmp_path, cloud):
+    return RunSetup(tmp_path, cloud)
 
 
 def chains(manifest):
     return {v.id: [b.id for b in chain_of(v)] for v in manifest.volumes}
 
 
-def test_a_full_run_leaves_a_manifest_and_the_backups_and_nothing_else(bench):
-    run = bench.run()
+def test_a_full_run_leaves_a_manifest_and_the_backups_and_nothing_else(setup):
+    run = setup.run()
     assert run.error is None
-    manifest = bench.manifest()
+    manifest = setup.manifest()
     assert {v.id: len(chain_of(v)) for v in manifest.volumes} == {"v1a": 1, "v1b": 1, "v2a": 1, "v2b": 1}
     assert not manifest.incremental
     assert manifest.parent_id is None
@@ -124,37 +124,37 @@ def test_a_full_run_leaves_a_manifest_and_the_backups_and_nothing_else(bench):
     assert [w.server_name for w in manifest.frozen] == ["web1", "web2"]
     assert manifest.frozen[0].frozen_at <= manifest.consistent_at <= manifest.frozen[0].thawed_at
     assert all(v.payload.data["snapshot_id"] for v in manifest.volumes)
-    assert bench.cloud.snapshots == {}
-    assert {b for chain in chains(manifest).values() for b in chain} == set(bench.cloud.saved)
-    point = bench.last
+    assert setup.cloud.snapshots == {}
+    assert {b for chain in chains(manifest).values() for b in chain} == set(setup.cloud.saved)
+    point = setup.last
     assert point.state == RestorePointState.AVAILABLE
     assert point.size_gib == 6
     assert point.digest == run.results["manifest"]["digest"]
     assert point.consistent_at == manifest.consistent_at
     assert (point.protection_id, point.job_id) == ("prot-1", "job1")
     json.dumps(point.frozen)
-    assert bench.protections.get("prot-1").last_restore_point == "rp-1"
+    assert setup.protections.get("prot-1").last_restore_point == "rp-1"
 
 
-def test_the_second_run_is_incremental_with_the_whole_chain_in_its_manifest(bench):
-    bench.run()
-    first = chains(bench.manifest())
-    bench.run()
-    second = bench.manifest()
+def test_the_second_run_is_incremental_with_the_whole_chain_in_its_manifest(setup):
+    setup.run()
+    first = chains(setup.manifest())
+    setup.run()
+    second = setup.manifest()
     assert second.incremental
     assert second.parent_id == "rp-1"
     for volume in second.volumes:
         assert [b.incremental for b in chain_of(volume)] == [False, True]
         assert chain_of(volume)[0].id == first[volume.id][0]
         assert chain_of(volume)[0].record["backup_url"]
-        assert bench.cloud.saved[chain_of(volume)[1].id].parent_id == chain_of(volume)[0].id
+        assert setup.cloud.saved[chain_of(volume)[1].id].parent_id == chain_of(volume)[0].id
 
 
-def test_a_resized_volume_starts_a_new_chain(bench):
-    bench.run()
-    bench.cloud.state.volumes["v1b"].size = 7
-    bench.run()
-    assert {k: len(c) for k, c in chains(bench.manifest()).items()} == {
+def test_a_resized_volume_starts_a_new_chain(setup):
+    setup.run()
+    setup.cloud.state.volumes["v1b"].size = 7
+    setup.run()
+    assert {k: len(c) for k, c in chains(setup.manifest()).items()} == {
         "v1a": 2,
         "v1b": 1,
         "v2a": 2,
@@ -162,20 +162,20 @@ def test_a_resized_volume_starts_a_new_chain(bench):
     }
 
 
-def test_a_strangers_backup_that_came_in_between_gives_a_full_backup(bench):
-    bench.run()
-    params = bench.plan()
-    stranger = bench.cloud.back_up("multisite:other:step", "v1a")
-    run = carry_out(bench.kind, params, "job2")
+def test_a_foreign_backup_that_came_in_between_gives_a_full_backup(setup):
+    setup.run()
+    params = setup.plan()
+    foreign = setup.cloud.back_up("multisite:other:step", "v1a")
+    run = carry_out(setup.kind, params, "job2")
     assert run.error is None
-    assert {k: len(c) for k, c in chains(bench.manifest()).items()} == {
+    assert {k: len(c) for k, c in chains(setup.manifest()).items()} == {
         "v1a": 1,
         "v1b": 2,
         "v2a": 2,
         "v2b": 2,
     }
     assert any("Cinder built on backup" in e for e in run.events)
-    left = [s for s in bench.cloud.saved.values() if s.parent_id == stranger.id]
+    left = [s for s in setup.cloud.saved.values() if s.parent_id == foreign.id]
     assert left == []
 
 
@@ -183,8 +183,8 @@ def test_a_strangers_backup_that_came_in_between_gives_a_full_backup(bench):
     "words",
     ["Hash block size has changed. Do a full backup.", "No backups available to do an incremental backup."],
 )
-def test_a_refused_incremental_becomes_a_full_one(bench, words):
-    bench.run()
+def test_a_refused_incremental_becomes_a_full_one(setup, words):
+    setup.run()
     refused = []
 
     def refuse(verb, thing):
@@ -192,213 +192,213 @@ def test_a_refused_incremental_becomes_a_full_one(bench, words):
             refused.append(1)
             raise Refused("s1", "back up", words)
 
-    bench.cloud.trouble = refuse
-    run = bench.run()
+    setup.cloud.trouble = refuse
+    run = setup.run()
     assert run.error is None
-    assert len(chains(bench.manifest())["v2a"]) == 1
-    assert bench.manifest().incremental
+    assert len(chains(setup.manifest())["v2a"]) == 1
+    assert setup.manifest().incremental
 
 
 @pytest.mark.parametrize(
     "error", [OverQuota("s1", "back up", "backup quota exceeded"), Unreachable("s1", "x", "no answer")]
 )
-def test_other_troubles_fail_the_run_and_leave_nothing(bench, error):
-    bench.run()
-    before = bench.things()
+def test_other_troubles_fail_the_run_and_leave_nothing(setup, error):
+    setup.run()
+    before = setup.things()
 
     def refuse(verb, thing):
         if (verb, thing) == ("create_backup", "v2a"):
             raise error
 
-    bench.cloud.trouble = refuse
-    run = bench.run()
+    setup.cloud.trouble = refuse
+    run = setup.run()
     assert run.state == JobState.UNDONE
     assert run.left == []
-    assert bench.things() == before
-    assert bench.last.state == RestorePointState.FAILED
-    assert bench.last.error == run.error
-    assert bench.store.ids() == ("rp-1",)
-    assert bench.protections.get("prot-1").last_restore_point == "rp-1"
+    assert setup.things() == before
+    assert setup.last.state == RestorePointState.FAILED
+    assert setup.last.error == run.error
+    assert setup.store.ids() == ("rp-1",)
+    assert setup.protections.get("prot-1").last_restore_point == "rp-1"
 
 
 @pytest.mark.parametrize("step", ["check", "capture", "backup:web1:vda", "backup:web2:vdb", "manifest"])
-def test_a_failure_after_any_step_leaves_nothing(bench, step):
-    bench.run()
-    before = bench.things()
-    run = bench.run(fail_after=step)
+def test_a_failure_after_any_step_leaves_nothing(setup, step):
+    setup.run()
+    before = setup.things()
+    run = setup.run(fail_after=step)
     assert run.state == JobState.UNDONE
     assert run.left == []
-    assert bench.things() == before
-    assert bench.cloud.frozen == set()
-    assert bench.store.ids() == ("rp-1",)
-    assert not (bench.store.path / "multisite" / "restore-points" / "rp-2").exists()
+    assert setup.things() == before
+    assert setup.cloud.frozen == set()
+    assert setup.store.ids() == ("rp-1",)
+    assert not (setup.store.path / "multisite" / "restore-points" / "rp-2").exists()
 
 
 @pytest.mark.parametrize("step", ["check", "backup:web1:vda", "manifest", "cleanup"])
-def test_a_worker_that_dies_in_a_step_makes_nothing_twice(bench, step):
-    bench.run()
-    run = bench.run(interrupted=step)
+def test_a_worker_that_dies_in_a_step_makes_nothing_twice(setup, step):
+    setup.run()
+    run = setup.run(interrupted=step)
     assert run.error is None
-    assert len(bench.cloud.saved) == 8
-    assert {len(c) for c in chains(bench.manifest()).values()} == {2}
-    assert bench.cloud.snapshots == {}
+    assert len(setup.cloud.saved) == 8
+    assert {len(c) for c in chains(setup.manifest()).values()} == {2}
+    assert setup.cloud.snapshots == {}
 
 
-def test_a_worker_that_dies_in_the_capture_loses_the_consistency_point(bench):
-    run = bench.run(interrupted="capture")
+def test_a_worker_that_dies_in_the_capture_loses_the_consistency_point(setup):
+    run = setup.run(interrupted="capture")
     assert "interrupted while frozen" in run.error
     assert run.state == JobState.UNDONE
-    assert bench.things() == (set(), set(), set())
-    assert bench.cloud.frozen == set()
+    assert setup.things() == (set(), set(), set())
+    assert setup.cloud.frozen == set()
 
 
-def test_cleanup_that_fails_does_not_cost_the_restore_point_and_the_next_run_sweeps(bench):
-    bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "delete_snapshot" else None
-    run = bench.run()
+def test_cleanup_that_fails_does_not_cost_the_restore_point_and_the_next_run_sweeps(setup):
+    setup.cloud.trouble = lambda verb, thing: unreachable() if verb == "delete_snapshot" else None
+    run = setup.run()
     assert run.error is None
     assert len(run.results["cleanup"]["left"]) == 4
     assert any("the next run tries again" in e for e in run.events)
-    assert bench.last.state == RestorePointState.AVAILABLE
-    bench.cloud.trouble = nothing
-    bench.run()
-    assert bench.cloud.snapshots == {}
+    assert setup.last.state == RestorePointState.AVAILABLE
+    setup.cloud.trouble = nothing
+    setup.run()
+    assert setup.cloud.snapshots == {}
 
 
-def test_a_list_that_lost_the_snapshots_does_not_keep_them(bench, monkeypatch):
+def test_a_list_that_lost_the_snapshots_does_not_keep_them(setup, monkeypatch):
     monkeypatch.setattr(volumes, "snapshots_by_token", lambda site, tokens: [])
-    params = bench.plan()
-    run = carry_out(bench.kind, params, "job1")
-    assert (bench.cloud.snapshots, run.results["cleanup"]) == ({}, {"left": []})
+    params = setup.plan()
+    run = carry_out(setup.kind, params, "job1")
+    assert (setup.cloud.snapshots, run.results["cleanup"]) == ({}, {"left": []})
     for volume in ("v1a", "v1b"):
-        volumes.create_snapshot(bench.cloud.site, "multisite:job1:capture", volume, "x", 1)
-    run.results["capture"]["snapshots"] = {s.volume_id: k for k, s in bench.cloud.snapshots.items()}
-    undo(run, bench.kind.build(params))
-    assert (bench.cloud.snapshots, run.left) == ({}, [])
+        volumes.create_snapshot(setup.cloud.site, "multisite:job1:capture", volume, "x", 1)
+    run.results["capture"]["snapshots"] = {s.volume_id: k for k, s in setup.cloud.snapshots.items()}
+    undo(run, setup.kind.build(params))
+    assert (setup.cloud.snapshots, run.left) == ({}, [])
 
 
-def test_cleanup_leaves_the_snapshots_of_others_alone(bench):
-    volumes.create_snapshot(bench.cloud.site, "multisite:other:capture", "v1a", "x", 1)
-    bench.run()
-    assert [s.token for s in bench.cloud.snapshots.values()] == ["multisite:other:capture"]
+def test_cleanup_leaves_the_snapshots_of_others_alone(setup):
+    volumes.create_snapshot(setup.cloud.site, "multisite:other:capture", "v1a", "x", 1)
+    setup.run()
+    assert [s.token for s in setup.cloud.snapshots.values()] == ["multisite:other:capture"]
 
 
-def test_a_backup_a_failed_run_left_goes_with_the_next_one(bench):
-    bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "export_record" else None
-    failed = bench.run()
-    assert (failed.state, bench.cloud.saved) == (JobState.UNDONE, {})
-    late = bench.cloud.back_up(f"multisite:{failed.job_id}:backup:late", "v1a")
-    others = bench.cloud.back_up("multisite:other:backup", "v1a")
-    bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "backups_of_jobs" else None
-    assert "could not be looked for" in bench.run().results["cleanup"]["left"][0]
-    assert late.id in bench.cloud.saved
-    bench.cloud.trouble = nothing
-    assert bench.run().results["cleanup"] == {"left": []}
-    assert late.id not in bench.cloud.saved
-    assert others.id in bench.cloud.saved
-    assert {b.id for v in bench.manifest().volumes for b in chain_of(v)} <= set(bench.cloud.saved)
+def test_a_backup_a_failed_run_left_goes_with_the_next_one(setup):
+    setup.cloud.trouble = lambda verb, thing: unreachable() if verb == "export_record" else None
+    failed = setup.run()
+    assert (failed.state, setup.cloud.saved) == (JobState.UNDONE, {})
+    late = setup.cloud.back_up(f"multisite:{failed.job_id}:backup:late", "v1a")
+    others = setup.cloud.back_up("multisite:other:backup", "v1a")
+    setup.cloud.trouble = lambda verb, thing: unreachable() if verb == "backups_of_jobs" else None
+    assert "could not be looked for" in setup.run().results["cleanup"]["left"][0]
+    assert late.id in setup.cloud.saved
+    setup.cloud.trouble = nothing
+    assert setup.run().results["cleanup"] == {"left": []}
+    assert late.id not in setup.cloud.saved
+    assert others.id in setup.cloud.saved
+    assert {b.id for v in setup.manifest().volumes for b in chain_of(v)} <= set(setup.cloud.saved)
 
 
-def test_a_backup_that_a_manifest_names_stays_whatever_it_carries(bench):
-    bench.run()
-    point = bench.last
-    bench.points.save(replace(point, state=RestorePointState.FAILED))
-    bench.run()
-    assert {b.id for v in bench.store.read(point.id).volumes for b in chain_of(v)} <= set(bench.cloud.saved)
+def test_a_backup_that_a_manifest_names_stays_whatever_it_carries(setup):
+    setup.run()
+    point = setup.last
+    setup.points.save(replace(point, state=RestorePointState.FAILED))
+    setup.run()
+    assert {b.id for v in setup.store.read(point.id).volumes for b in chain_of(v)} <= set(setup.cloud.saved)
 
 
-def test_user_data_is_in_the_manifest_only(bench):
-    run = bench.run()
-    assert bench.manifest().servers[0].user_data == "c2VjcmV0"
+def test_user_data_is_in_the_manifest_only(setup):
+    run = setup.run()
+    assert setup.manifest().servers[0].user_data == "c2VjcmV0"
     assert "c2VjcmV0" not in json.dumps(run.results)
-    assert "c2VjcmV0" not in json.dumps(bench.plan())
+    assert "c2VjcmV0" not in json.dumps(setup.plan())
 
 
-def test_an_application_that_changes_before_the_run_is_not_captured(bench):
-    params = bench.plan()
-    bench.cloud.server("id2").status = "SHUTOFF"
-    run = carry_out(bench.kind, params, "job1")
+def test_an_application_that_changes_before_the_run_is_not_captured(setup):
+    params = setup.plan()
+    setup.cloud.server("id2").status = "SHUTOFF"
+    run = carry_out(setup.kind, params, "job1")
     assert "have changed" in run.error
-    assert bench.cloud.verbs("freeze", "snapshot") == []
+    assert setup.cloud.verbs("freeze", "snapshot") == []
 
 
-def test_undoing_a_finished_run_spares_the_parent(bench):
-    bench.run()
-    params = bench.plan()
-    run = carry_out(bench.kind, params, "job2")
-    undo(run, bench.kind.build(params))
+def test_undoing_a_finished_run_spares_the_parent(setup):
+    setup.run()
+    params = setup.plan()
+    run = carry_out(setup.kind, params, "job2")
+    undo(run, setup.kind.build(params))
     assert run.left == []
-    assert len(bench.cloud.saved) == 4
-    assert bench.store.ids() == ("rp-1",)
+    assert len(setup.cloud.saved) == 4
+    assert setup.store.ids() == ("rp-1",)
 
 
-def test_undoing_a_run_others_build_on_is_refused_and_harms_nothing(bench):
-    params = bench.plan()
-    run = carry_out(bench.kind, params, "job1")
-    bench.run()
-    undo(run, bench.kind.build(params))
+def test_undoing_a_run_others_build_on_is_refused_and_harms_nothing(setup):
+    params = setup.plan()
+    run = carry_out(setup.kind, params, "job1")
+    setup.run()
+    undo(run, setup.kind.build(params))
     assert re.search(r"restore points rp-2 build on it", run.left[0])
-    assert bench.store.ids() == ("rp-1", "rp-2")
-    assert len(bench.cloud.saved) == 8
+    assert setup.store.ids() == ("rp-1", "rp-2")
+    assert len(setup.cloud.saved) == 8
 
 
 def test_marks_are_the_newest_matching_console_line_of_frozen_servers(tmp_path, cloud):
-    bench = Bench(tmp_path, cloud, console_mark="APP-MARK")
-    bench.cloud.server("id1").console = [
+    setup = RunSetup(tmp_path, cloud, console_mark="APP-MARK")
+    setup.cloud.server("id1").console = [
         "APP-MARK seq=1", "APP-MARK seq=7 sum=9", "GUEST-THAW seq=7"
     ]  # fmt: skip
-    bench.cloud.server("id2").console = ["x"]
-    run = bench.run()
-    assert [(m.server_name, m.text) for m in bench.manifest().marks] == [("web1", "APP-MARK seq=7 sum=9")]
+    setup.cloud.server("id2").console = ["x"]
+    run = setup.run()
+    assert [(m.server_name, m.text) for m in setup.manifest().marks] == [("web1", "APP-MARK seq=7 sum=9")]
     assert any("web2 matches" in e for e in run.events)
-    assert bench.last.marks == ({"server_id": "id1", "server_name": "web1", "text": "APP-MARK seq=7 sum=9"},)
-    verbs = [verb for verb, _ in bench.cloud.log]
+    assert setup.last.marks == ({"server_id": "id1", "server_name": "web1", "text": "APP-MARK seq=7 sum=9"},)
+    verbs = [verb for verb, _ in setup.cloud.log]
     assert verbs.index("console") > len(verbs) - 1 - verbs[::-1].index("thaw")
 
 
 def test_a_console_that_cannot_be_read_costs_only_the_mark(tmp_path, cloud):
-    bench = Bench(tmp_path, cloud, console_mark="GUEST-FREEZE")
-    bench.cloud.trouble = lambda verb, thing: unreachable() if verb == "console" else None
-    assert bench.run().error is None
-    assert bench.manifest().marks == ()
+    setup = RunSetup(tmp_path, cloud, console_mark="GUEST-FREEZE")
+    setup.cloud.trouble = lambda verb, thing: unreachable() if verb == "console" else None
+    assert setup.run().error is None
+    assert setup.manifest().marks == ()
 
 
 def test_without_quiesce_it_says_crash_consistent(tmp_path, cloud):
-    bench = Bench(tmp_path, cloud, quiesce=False, snapshot_gap_seconds=0.01)
-    bench.run()
-    manifest = bench.manifest()
+    setup = RunSetup(tmp_path, cloud, quiesce=False, snapshot_gap_seconds=0.01)
+    setup.run()
+    manifest = setup.manifest()
     assert not manifest.quiesced
-    assert not bench.last.quiesced
+    assert not setup.last.quiesced
     assert manifest.frozen == ()
     assert len([n for n in manifest.notes if "crash-consistent at best" in n]) == 2
 
 
-def test_progress_is_told_in_gib(bench):
-    params = bench.plan()
-    run = carry_out(bench.kind, params, "job1")
-    step = next(s for s in bench.kind.build(params) if s.name == "backup:web1:vdb")
+def test_progress_is_told_in_gib(setup):
+    params = setup.plan()
+    run = carry_out(setup.kind, params, "job1")
+    step = next(s for s in setup.kind.build(params) if s.name == "backup:web1:vdb")
     context = Context("job1", step.name, run.results)
     step.run(context)
     assert context.steps[-1] == (2.0, 2.0, "GiB", "backup available")
 
 
-def test_at_most_so_many_backups_of_a_site_at_once(bench):
-    steps = bench.kind.build(bench.plan())
+def test_at_most_so_many_backups_of_a_site_at_once(setup):
+    steps = setup.kind.build(setup.plan())
     limits = [s.limit for s in steps if s.name.startswith("backup:")]
     assert limits == ["backup:s1:0", "backup:s1:1", "backup:s1:0", "backup:s1:1"]
-    assert not {*limits} & set(bench.kind.limits)  # unknown limits mean one at a time
+    assert not {*limits} & set(setup.kind.limits)  # unknown limits mean one at a time
 
 
-def test_deleting_a_restore_point_removes_only_its_own_backups(bench):
-    bench.run()
-    bench.run()
-    kind = forget_kind(bench.dependencies, METHODS)
-    run = carry_out(kind, forget_params(bench.manifest(), METHODS), "job3")
+def test_deleting_a_restore_point_removes_only_its_own_backups(setup):
+    setup.run()
+    setup.run()
+    kind = forget_kind(setup.dependencies, METHODS)
+    run = carry_out(kind, forget_params(setup.manifest(), METHODS), "job3")
     assert run.error is None
-    assert bench.store.ids() == ("rp-1",)
-    assert {s.parent_id for s in bench.cloud.saved.values()} == {None}
-    assert "rp-2" not in bench.points.ids()
-    carry_out(kind, forget_params(bench.store.read("rp-1"), METHODS), "job4")
-    assert bench.cloud.saved == {}
+    assert setup.store.ids() == ("rp-1",)
+    assert {s.parent_id for s in setup.cloud.saved.values()} == {None}
+    assert "rp-2" not in setup.points.ids()
+    carry_out(kind, forget_params(setup.store.read("rp-1"), METHODS), "job4")
+    assert setup.cloud.saved == {}
 
 
 VERBS = [
@@ -413,14 +413,14 @@ def test_whatever_call_fails_once_the_run_is_whole_or_nothing(
     tmp_path_factory, demo_sites, verb, number, before, second
 ):
     with demo_sites.fresh(2).watched() as cloud:
-        fails_once(Bench(tmp_path_factory.mktemp("bench"), cloud), verb, number, before, second)
+        fails_once(RunSetup(tmp_path_factory.mktemp("setup"), cloud), verb, number, before, second)
 
 
-def fails_once(bench, verb, number, before, second):
+def fails_once(setup, verb, number, before, second):
     if second:
-        bench.run()
-    earlier = bench.things()
-    params = bench.plan()
+        setup.run()
+    earlier = setup.things()
+    params = setup.plan()
     seen = []
 
     def fail(this, thing):
@@ -430,20 +430,20 @@ def fails_once(bench, verb, number, before, second):
                 raise UnknownOutcome("s1", this, "the answer was lost")
 
     if before:
-        bench.cloud.trouble = fail
+        setup.cloud.trouble = fail
     else:
-        bench.cloud.late = fail
-    run = carry_out(bench.kind, params, f"job{bench.number}")
-    bench.cloud.trouble = bench.cloud.late = nothing
-    assert bench.cloud.frozen == set()
+        setup.cloud.late = fail
+    run = carry_out(setup.kind, params, f"job{setup.number}")
+    setup.cloud.trouble = setup.cloud.late = nothing
+    assert setup.cloud.frozen == set()
     if run.state == JobState.DONE:
-        manifest = bench.manifest()
-        assert {b for c in chains(manifest).values() for b in c} == set(bench.cloud.saved)
+        manifest = setup.manifest()
+        assert {b for c in chains(manifest).values() for b in c} == set(setup.cloud.saved)
         for volume in manifest.volumes:
-            parents = [bench.cloud.saved[b.id].parent_id for b in chain_of(volume)]
+            parents = [setup.cloud.saved[b.id].parent_id for b in chain_of(volume)]
             assert parents == [None, *(b.id for b in chain_of(volume)[:-1])]
     else:
         if run.left:  # the undo met the failure: it is asked again
-            undo(replace(run, left=[]), bench.kind.build(params))
-        assert bench.things() == earlier
-        assert bench.last.state == RestorePointState.FAILED
+            undo(replace(run, left=[]), setup.kind.build(params))
+        assert setup.things() == earlier
+        assert setup.last.state == RestorePointState.FAILED

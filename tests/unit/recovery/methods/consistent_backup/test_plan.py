@@ -203,16 +203,16 @@ def test_one_volume_may_be_full_while_another_is_incremental():
 @given(
     full_every=st.integers(1, 9),
     asked=st.lists(st.sampled_from([None, None, None, True, False]), min_size=1, max_size=30),
-    strangers=st.sets(st.integers(0, 30)),
+    foreign=st.sets(st.integers(0, 30)),
     lost=st.sets(st.integers(0, 30)),
 )
-def test_chains_over_many_runs(full_every, asked, strangers, lost):
+def test_chains_over_many_runs(full_every, asked, foreign, lost):
     """Every incremental is on the newest backup of its own chain, and no chain is longer than it may be."""
     there: dict[str, Backup] = {}
     links: tuple[str, ...] = ()
     before = None
     for run, wish in enumerate(asked):
-        if run in strangers:  # a tenant's own backup
+        if run in foreign:  # a tenant's own backup
             there[f"s{run}"] = backup(f"s{run}", "v1a", at=10 * run + 1)
         if run in lost and links:
             there.pop(links[-1])
@@ -221,7 +221,7 @@ def test_chains_over_many_runs(full_every, asked, strangers, lost):
             incremental=wish, full_every=full_every,
         )  # fmt: skip
         parent = found.volumes[0].parent
-        usable = links and links[-1] in there and run not in strangers and all(b in there for b in links)
+        usable = links and links[-1] in there and run not in foreign and all(b in there for b in links)
         if wish is False or not usable:
             assert parent is None
         elif wish is True or len(links) < full_every:
