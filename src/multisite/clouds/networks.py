@@ -207,8 +207,3 @@ _ESSENCE = (
 
 def _essence(row: Mapping[str, Any]) -> tuple[str | None, ...]:
     return tuple(None if row.get(key) is None else str(row[key]) for key in _ESSENCE)
-
-
-def ports_of_server(site: CloudSite, server_id: str) -> list[Row]:
-    """The ports plugged into a server, as Neutron shows them."""
-    return resources.list_all(site, "port", device_id=server_id)

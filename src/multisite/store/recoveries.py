@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from multisite.domain.errors import NotFound
 from multisite.domain.model import Recovery, RecoveryState
 from multisite.store.models import RecoveryRow
 from multisite.store.repository import Repository, equal
@@ -10,13 +9,6 @@ from multisite.store.repository import Repository, equal
 
 class RecoveryRepository(Repository[Recovery, RecoveryRow]):
     row_type, item_type, noun = RecoveryRow, Recovery, "recovery"
-
-    def by_job(self, job_id: str) -> Recovery:
-        """The recovery a job carries out."""
-        found = self._select(RecoveryRow.job_id == job_id, order_by=[RecoveryRow.id], limit=1)
-        if not found:
-            raise NotFound(f"recovery: job {job_id!r} is not carrying out a recovery")
-        return found[0]
 
     def list(
         self,

@@ -169,7 +169,7 @@ def a_used_up_network_quota_is_409(pair: Pair) -> None:
 
 def the_ports_of_a_server_are_its_own(pair: Pair) -> None:
     machine = pair.machine()
-    rows = networks.ports_of_server(pair.one, machine.id)
+    rows = resources.list_all(pair.one, "port", device_id=machine.id)
     assert {row["id"] for row in rows} == set(machine.made.ports)
     assert {row["status"] for row in rows} == {"ACTIVE"}
     assert {row["device_owner"].partition(":")[0] for row in rows} == {"compute"}

@@ -10,8 +10,7 @@ import pytest
 from multisite.domain.errors import Invalid
 from multisite.jobs.model import Made
 from multisite.jobs.values import decode, plain
-from multisite.networks.addresses.kinds import CreateParams, LetGoParams
-from multisite.networks.addresses.setup import Held, Reserved
+from multisite.networks.addresses.setup import CreateParams, Held, LetGoParams, Reserved
 from multisite.networks.addresses.steps import Checked, Released
 from multisite.networks.paths.steps import MadeAddress, PathParams
 from multisite.networks.planes.job import MadeSubnet, RealizeParams

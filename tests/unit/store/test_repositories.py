@@ -95,8 +95,7 @@ def test_what_went_in_comes_out(full: Database) -> None:
     assert RestorePointRepository(full).get("rp1") == POINT
     assert isinstance(RestorePointRepository(full).get("rp1").state, RestorePointState)
     assert RecoveryRepository(full).get("r1") == RECOVERY
-    assert RecoveryRepository(full).by_job("j2") == RECOVERY
-    assert isinstance(RecoveryRepository(full).by_job("j2").state, RecoveryState)
+    assert isinstance(RecoveryRepository(full).get("r1").state, RecoveryState)
 
 
 def test_updates_replace_everything(full: Database) -> None:
@@ -159,8 +158,6 @@ def test_things_must_exist(full: Database) -> None:
         SiteRepository(full).by_name("nope")
     with pytest.raises(NotFound):
         ApplicationRepository(full).by_name("vnf", "p2")
-    with pytest.raises(NotFound):
-        RecoveryRepository(full).by_job("j9")
     with pytest.raises(NotFound):
         RecoveryRepository(full).update(replace(RECOVERY, id="r9"))
     with pytest.raises(NotFound):

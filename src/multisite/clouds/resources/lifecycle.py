@@ -220,13 +220,11 @@ def remove(
 def delete_one(site: CloudSite, kind: Kind, resource_id: str) -> None:
     """One DELETE; harmless when it is gone."""
     row = KINDS[kind]
-    path, version = (
-        f"{row.path}/{resource_id}",
-        {"microversion": row.microversion} if row.microversion else {},
-    )
-    what = f"delete {label(kind)} {resource_id}"
+    what, path, version = f"delete {label(kind)} {resource_id}", f"{row.path}/{resource_id}", row.microversion
     try:
-        call(site, what, lambda: getattr(site, row.service).delete(path, **version), idempotent=True)
+        call(
+            site, what, lambda: getattr(site, row.service).delete(path, microversion=version), idempotent=True
+        )
     except NotFoundInSite:
         return
 

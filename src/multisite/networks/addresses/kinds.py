@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from multisite.clouds.resources.left import left_by_job
 from multisite.domain.moving_address import AddressState, MovingAddress
@@ -11,26 +11,17 @@ from multisite.jobs.model import JobKind, JobState, Json, Step
 from multisite.jobs.outcome import Outcome, Row
 from multisite.jobs.values import decode
 from multisite.networks.addresses.plan import MovePlan
-from multisite.networks.addresses.setup import CreateSteps, DeleteSteps, GuardSteps
+from multisite.networks.addresses.setup import (
+    CreateParams,
+    CreateSteps,
+    DeleteSteps,
+    GuardSteps,
+    LetGoParams,
+)
 from multisite.networks.addresses.steps import MoveSteps, Tools
 
 MOVE, MOVE_FENCED = "move-address", "move-fenced-address"
 CREATE, DELETE, GUARD = "create-address", "delete-address", "guard-address"
-
-
-@dataclass(frozen=True)
-class LetGoParams:
-    """Of the jobs that make sites let go, in this order: to delete the address, or to guard it."""
-
-    address_id: str
-    address: str
-    sites: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CreateParams(LetGoParams):
-    active: str
-    by: str
 
 
 def kinds(tools: Tools) -> list[JobKind]:

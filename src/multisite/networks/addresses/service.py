@@ -21,7 +21,7 @@ from multisite.domain.moving_address import (
 )
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
-from multisite.networks.addresses import kinds
+from multisite.networks.addresses import kinds, setup
 from multisite.networks.addresses.binder import AddressBinder, Patience
 from multisite.networks.addresses.plan import MovePlan, plan_move
 from multisite.networks.addresses.reader import AddressReader, Listen, listen
@@ -87,7 +87,7 @@ class AddressService:
             AddressMember(m.site, port.id, network) for m, (port, network) in zip(members, there, strict=True)
         )
         id = str(uuid.uuid4())
-        params = kinds.CreateParams(id, shown, tuple(sites), active, caller.user_name)
+        params = setup.CreateParams(id, shown, tuple(sites), active, caller.user_name)
         with self._database.session():
             job_id = self._start(
                 caller, kinds.CREATE, params, f"Create address {name} ({shown})", caller.project_id
@@ -173,7 +173,7 @@ class AddressService:
             self._rows.delete(address.id)
             return None
         sites = sorted((m.site for m in address.members), key=lambda site: site == address.active_site)
-        params = kinds.LetGoParams(address.id, address.address, tuple(sites))
+        params = setup.LetGoParams(address.id, address.address, tuple(sites))
         with self._database.session():
             self._claim(address)
             title = f"Delete address {address.name} ({address.address})"
@@ -201,7 +201,7 @@ class AddressService:
                 address = self._claim(known)
             except (Conflict, NotFound):
                 return None
-            params = kinds.LetGoParams(id, address.address, tuple(sites))
+            params = setup.LetGoParams(id, address.address, tuple(sites))
             title = f"Make {', '.join(sites)} let go of {address.address}"
             job_id = self._jobs.start(
                 kinds.GUARD, params, title=title, project_id=address.project_id, requested_by=by, subject=id
@@ -222,7 +222,7 @@ class AddressService:
         self,
         caller: Caller,
         kind: str,
-        params: kinds.LetGoParams | MovePlan,
+        params: setup.LetGoParams | MovePlan,
         title: str,
         project: str,
     ) -> str:

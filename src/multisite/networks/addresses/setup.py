@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from multisite.clouds import addresses as neutron
 from multisite.clouds import resources
-from multisite.clouds.addresses import Changed, FloatingIp
+from multisite.clouds.addresses import Changed
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.moving_address import Mark, judge
@@ -31,14 +33,24 @@ class Reserved(Made):
 
 
 @dataclass(frozen=True)
-class CreateSteps:
-    """Reserve the floating IP in every site, bind it in the active one."""
+class LetGoParams:
+    """Of the jobs that make sites let go, in this order: to delete the address, or to guard it."""
 
     address_id: str
     address: str
     sites: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CreateParams(LetGoParams):
     active: str
     by: str
+
+
+@dataclass(frozen=True)
+class CreateSteps(CreateParams):
+    """Reserve the floating IP in every site, bind it in the active one."""
+
     tools: Tools
 
     def steps(self) -> list[Step]:
@@ -47,21 +59,15 @@ class CreateSteps:
             Step("check", f"Look that nobody else has {self.address}", self.check),
             *(
                 Step(
-                    f"reserve-{s}",
-                    f"Reserve {self.address} in {s}",
-                    self.reserve(s),
-                    self.give_up(s),
-                    ("check",),
-                    None,
-                    s,
-                    result=Reserved,
+                    f"reserve-{s}", f"Reserve {self.address} in {s}", self.reserve(s), self.give_up(s), ("check",),
+                    site=s, result=Reserved,
                 )
                 for s in self.sites
             ),
             Step("epoch", f"Epoch 1: {self.active} is the holder", self.epoch, needs=reserves),
             Step("bind", f"Bind it in {self.active}", self.bind, self.unbind, ("epoch",), None, self.active),
             Step("verify", "Listen whether it answers from outside", self.verify, needs=("bind",)),
-        ]
+        ]  # fmt: skip
 
     def check(self, ctx: StepContext) -> Held:
         """Every site answers, has what moving needs and the member's port; nobody else has the address."""
@@ -151,27 +157,16 @@ class CreateSteps:
 
 
 @dataclass(frozen=True)
-class DeleteSteps:
+class DeleteSteps(LetGoParams):
     """Let go everywhere, the active site last, and delete what was made."""
 
-    address_id: str
-    address: str
-    sites: tuple[str, ...]
     tools: Tools
 
     def steps(self) -> list[Step]:
         steps: list[Step] = []
         for site in self.sites:
-            needs = (steps[-1].name,) if steps else ()
-            steps.append(
-                Step(
-                    f"remove-{site}",
-                    f"Let go of {self.address} in {site}",
-                    self.remove(site),
-                    needs=needs,
-                    site=site,
-                )
-            )
+            needs, title = (steps[-1].name,) if steps else (), f"Let go of {self.address} in {site}"
+            steps.append(Step(f"remove-{site}", title, self.remove(site), needs=needs, site=site))
         return steps
 
     def remove(self, site: str) -> Callable[[StepContext], object]:
@@ -196,12 +191,9 @@ class DeleteSteps:
 
 
 @dataclass(frozen=True)
-class GuardSteps:
+class GuardSteps(LetGoParams):
     """Make sites let go that hold the address, or may, and are not its holder: by epoch, under the address's lease."""
 
-    address_id: str
-    address: str
-    sites: tuple[str, ...]
     tools: Tools
 
     def steps(self) -> list[Step]:
@@ -236,15 +228,12 @@ class GuardSteps:
 
 def _unmark(cloud: CloudSite, floating_ip_id: str | None) -> None:
     """Take our mark from a floating IP that stays; somebody's own words are left alone."""
-    if floating_ip_id is None:
-        return
-    for _ in range(8):
-        try:
-            seen: FloatingIp = neutron.read(cloud, floating_ip_id)
-            if seen.description.startswith("multisite address "):
-                neutron.describe(cloud, seen, "")
-        except NotFoundInSite:
-            return
-        except Changed:
-            continue
-        return
+
+    def attempt(id: str) -> None:
+        seen = neutron.read(cloud, id)
+        if seen.description.startswith("multisite address "):
+            neutron.describe(cloud, seen, "")
+
+    if floating_ip_id is not None:
+        with suppress(NotFoundInSite, Changed):
+            neutron.until_unchanged(partial(attempt, floating_ip_id))

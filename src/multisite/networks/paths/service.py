@@ -78,17 +78,9 @@ class PathService:
                 project_id=caller.project_id, requested_by=caller.user_name, request_id=caller.request_id, subject=id,
             )  # fmt: skip
             path = L3Path(
-                id,
-                name,
-                caller.project_id,
-                made,
-                protocol,
-                port,
-                PathState.CREATING,
-                job_id,
-                caller.user_name,
+                id, name, caller.project_id, made, protocol, port, PathState.CREATING, job_id, caller.user_name,
                 self._now(),
-            )
+            )  # fmt: skip
             return self._rows.add(path)
 
     def list(self, caller: Caller) -> builtins.list[L3Path]:

@@ -41,10 +41,7 @@ class MadeAddress(Made):
 
 
 @dataclass(frozen=True)
-class PathSteps:
-    path_id: str
-    name: str
-    sites: tuple[str, str]
+class PathSteps(PathParams):
     rows: PathRepository
     opens: Sites
     listen: Listen

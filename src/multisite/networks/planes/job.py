@@ -85,10 +85,7 @@ def remove_router(
 
 
 @dataclass(frozen=True)
-class Realizing:
-    plane_id: str
-    name: str
-    parts: tuple[Part, ...]
+class Realizing(RealizeParams):
     rows: PlaneRepository
     opens: Sites
     jobs: JobEngine
@@ -114,17 +111,8 @@ class Realizing:
         ]  # fmt: skip
         if part.external_id is not None:
             run, undo = partial(self.router, part), partial(self.no_router, part)
-            found.append(
-                Step(
-                    f"router:{site}",
-                    f"Create the router at {site}",
-                    run,
-                    undo,
-                    (subnet,),
-                    site=site,
-                    result=Made,
-                )
-            )
+            title = f"Create the router at {site}"
+            found.append(Step(f"router:{site}", title, run, undo, (subnet,), site=site, result=Made))
         return found
 
     def network(self, part: Part, ctx: StepContext) -> MadeNetwork:

@@ -88,14 +88,7 @@ def _known(cloud: CloudSite, part: OrphanedResources, kind: Literal["network", "
 
 
 @dataclass(frozen=True)
-class Leaving:
-    """See ``RemoveParams``."""
-
-    plane_id: str
-    name: str
-    of: str | None
-    take: tuple[OrphanedResources, ...]
-    leave: tuple[OrphanedResources, ...]
+class Leaving(RemoveParams):
     rows: PlaneRepository
     opens: Sites
 

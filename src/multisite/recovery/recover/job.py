@@ -119,12 +119,7 @@ def recover_steps(steps: Steps, summary: Callable[[StepContext], object]) -> lis
         *_port_steps(steps),
         *_compute_steps(steps),
         *(step for server in plan.servers for step in _server_steps(steps, server)),
-        Step(
-            SUMMARY,
-            "Write down what was recovered",
-            summary,
-            needs=tuple(server.gate for server in plan.servers),
-        ),
+        Step(SUMMARY, "Write down what was recovered", summary, needs=tuple(s.gate for s in plan.servers)),
     ]
 
 
@@ -139,17 +134,7 @@ def _group_steps(steps: Steps) -> list[Step]:
     ]  # fmt: skip
     if new:
         needs = tuple(g.step for g in new)
-        made.append(
-            Step(
-                RULES,
-                "Set the rules of the security groups",
-                steps.set_rules,
-                None,
-                needs,
-                CALLS,
-                steps.plan.target_site,
-            )
-        )
+        made.append(_change(steps, RULES, "Set the rules of the security groups", steps.set_rules, needs))
     return made
 
 
@@ -166,17 +151,7 @@ def _network_steps(steps: Steps) -> list[Step]:
         ports = tuple(p.step for p in steps.plan.ports if p.record.network_id == network.record.id)
         needs = (*(s.step for s in network.subnets), *ports)
         title = f"Switch DHCP on in network {network.name}"
-        made.append(
-            Step(
-                network.dhcp_step,
-                title,
-                steps.switch_dhcp_on(network),
-                None,
-                needs,
-                CALLS,
-                steps.plan.target_site,
-            )
-        )
+        made.append(_change(steps, network.dhcp_step, title, steps.switch_dhcp_on(network), needs))
     return made
 
 
@@ -209,27 +184,29 @@ def _compute_steps(steps: Steps) -> list[Step]:
     return made
 
 
-def _call(steps: Steps, name: str, title: str, run: Run, undo: Undo, needs: tuple[str, ...] = ()) -> Step:
+def _call(
+    steps: Steps, name: str, title: str, run: Run, undo: Undo, needs: tuple[str, ...] = (), limit: str | None = CALLS
+) -> Step:  # fmt: skip
     """One of the steps that make something, of which a site takes ``CALLS`` at a time."""
-    return Step(name, title, run, undo, needs, CALLS, steps.plan.target_site, result=Made)
+    return Step(name, title, run, undo, needs, limit, steps.plan.target_site, result=Made)
+
+
+def _change(
+    steps: Steps, name: str, title: str, run: Callable[[StepContext], object], needs: tuple[str, ...],
+    limit: str | None = CALLS,
+) -> Step:  # fmt: skip
+    """One that goes with what others made."""
+    return Step(name, title, run, needs=needs, limit=limit, site=steps.plan.target_site)
 
 
 def _server_steps(steps: Steps, server: PlannedServer) -> list[Step]:
-    record, site = server.record, steps.plan.target_site
-    boot = Step(
-        server.step,
-        f"Boot server {record.name}",
-        steps.boot(server),
-        steps.remove_server,
-        _needs_of_server(steps, server),
-        None,
-        site,
-        result=Made,
+    name, needs = server.record.name, _needs_of_server(steps, server)
+    boot = _call(
+        steps, server.step, f"Boot server {name}", steps.boot(server), steps.remove_server, needs, limit=None
     )
-    needs = (server.step, *(steps.ports[p].step for p in record.port_ids))
-    title = f"Wait until server {record.name} is ready"
-    gate = Step(server.gate, title, steps.pass_gate(server), None, needs, None, site)
-    return [boot, gate]
+    needs = (server.step, *(steps.ports[p].step for p in server.record.port_ids))
+    title = f"Wait until server {name} is ready"
+    return [boot, _change(steps, server.gate, title, steps.pass_gate(server), needs, limit=None)]
 
 
 def _needs_of_server(steps: Steps, server: PlannedServer) -> tuple[str, ...]:

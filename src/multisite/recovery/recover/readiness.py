@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from multisite.clouds import build, networks
+from multisite.clouds import build, resources
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Cancelled, Refused, SiteError, Unreachable
 from multisite.jobs.model import StepFailed
@@ -90,7 +90,7 @@ def wait_ready(
 def look(site: CloudSite, server_id: str, rule: Readiness) -> Seen:
     """Look once.  The console is only read when a line of it is waited for."""
     row: dict[str, Any] = build.read_server(site, server_id)
-    ports = {port["id"]: port["status"] for port in networks.ports_of_server(site, server_id)}
+    ports = {port["id"]: port["status"] for port in resources.list_all(site, "port", device_id=server_id)}
     lines = _console(site, server_id) if rule.console is not None else []
     line = _newest(lines, rule.console) if rule.console is not None else None
     return Seen(row["status"], ports, line, tuple(lines[-TAIL:]))
