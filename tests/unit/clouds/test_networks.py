@@ -9,7 +9,6 @@ import pytest
 
 from multisite.clouds import networks, resources
 from multisite.clouds.errors import ConflictInSite, Failed
-from multisite.clouds.resources import lifecycle
 from multisite.domain.manifest import (
     FixedAddress,
     NetworkRecord,
@@ -18,7 +17,7 @@ from multisite.domain.manifest import (
     SecurityGroupRule,
     SubnetRecord,
 )
-from tests.unit.recovery.recover_fakes import FakeTarget
+from tests.unit.simulated import SimulatedSite, simulated_target
 
 TOKEN = "multisite:job-1:thing-1"
 NETWORK = NetworkRecord("n0", "plane", 1500, description="data plane")
@@ -27,40 +26,47 @@ PORT = PortRecord("p0", "web", "n0", "fa:16:3e:00:00:01", (FixedAddress("s0", "1
 
 
 @pytest.fixture
-def target(monkeypatch: pytest.MonkeyPatch) -> FakeTarget:
-    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.0)
-    return FakeTarget()
+def target(monkeypatch: pytest.MonkeyPatch) -> SimulatedSite:
+    return simulated_target(monkeypatch)
 
 
-def plug(target: FakeTarget, record: PortRecord = PORT, **more: Any) -> networks.MadePort:
-    site = target.as_site()
+def group(target: SimulatedSite) -> str:
+    return networks.ensure_security_group(
+        target.site, f"{TOKEN}-g", SecurityGroupRecord("g0", "front"), "front"
+    )
+
+
+def plug(target: SimulatedSite, record: PortRecord = PORT, **more: Any) -> networks.MadePort:
+    site = target.site
     network_id = networks.ensure_network(site, f"{TOKEN}-n", NETWORK, "plane")
     subnet_id = networks.ensure_subnet(site, f"{TOKEN}-s", SUBNET, network_id)
     asked = {"subnet_id": subnet_id, "ip_address": record.fixed_addresses[0].address}
     values: dict[str, Any] = {
         "network_id": network_id, "mac_address": record.mac_address, "fixed_ips": [asked],
-        "security_group_ids": ["g1"],
+        "security_group_ids": [group(target)],
     }  # fmt: skip
     return networks.ensure_port(site, TOKEN, record, **(values | more))
 
 
-def test_found_again_by_its_token_with_its_own_description(target: FakeTarget) -> None:
-    made = [networks.ensure_network(target.as_site(), TOKEN, NETWORK, "plane") for _ in range(2)]
-    (row,) = target.rows["networks"].values()
+def test_found_again_by_its_token_with_its_own_description(target: SimulatedSite) -> None:
+    made = [networks.ensure_network(target.site, TOKEN, NETWORK, "plane") for _ in range(2)]
+    (row,) = target.state.networks.values()
     assert made == [row["id"], row["id"]]
     assert (row["tags"], row["description"], row["mtu"]) == ([TOKEN], "data plane", 1500)
 
 
-def test_a_fresh_one_is_made_without_looking(target: FakeTarget) -> None:
-    networks.ensure_network(target.as_site(), TOKEN, NETWORK, "plane", fresh=True)
-    assert ("GET", "/networks") not in target.calls
+def test_a_fresh_one_is_made_without_looking(target: SimulatedSite) -> None:
+    networks.ensure_network(target.site, TOKEN, NETWORK, "plane", fresh=True)
+    assert [(s.method, s.path) for s in target.sent if s.method == "GET" or s.path == "/networks"] == [
+        ("POST", "/networks")
+    ]
 
 
-def test_dhcp_is_off_until_it_is_switched_on(target: FakeTarget) -> None:
-    site = target.as_site()
+def test_dhcp_is_off_until_it_is_switched_on(target: SimulatedSite) -> None:
+    site = target.site
     network_id = networks.ensure_network(site, f"{TOKEN}-n", NETWORK, "plane")
     subnet_id = networks.ensure_subnet(site, TOKEN, SUBNET, network_id)
-    row = target.rows["subnets"][subnet_id]
+    row = target.state.subnets[subnet_id]
     assert (row["enable_dhcp"], row["gateway_ip"]) == (False, None)
     networks.enable_dhcp(site, subnet_id)
     assert row["enable_dhcp"]
@@ -74,40 +80,40 @@ def test_where_dhcp_can_wait(change: dict[str, Any], waits: bool) -> None:
     assert networks.dhcp_can_wait(replace(SUBNET, **change)) is waits
 
 
-def test_a_port_keeps_everything(target: FakeTarget) -> None:
+def test_a_port_keeps_everything(target: SimulatedSite) -> None:
     pairs = ({"ip_address": "10.0.0.99"},)
     made = plug(target, replace(PORT, allowed_address_pairs=pairs, vnic_type="direct"))
-    row = target.rows["ports"][made.id]
+    row = target.state.ports[made.id]
     assert made.addresses == ("10.0.0.10",)
     assert row["allowed_address_pairs"] == [{"ip_address": "10.0.0.99"}]
-    assert (row["binding:vnic_type"], row["security_groups"]) == ("direct", ["g1"])
+    assert (row["binding:vnic_type"], row["security_groups"]) == ("direct", [group(target)])
 
 
-def test_without_port_security_there_are_no_groups(target: FakeTarget) -> None:
+def test_without_port_security_there_are_no_groups(target: SimulatedSite) -> None:
     made = plug(target, replace(PORT, port_security_enabled=False))
-    row = target.rows["ports"][made.id]
+    row = target.state.ports[made.id]
     assert (row["port_security_enabled"], row["security_groups"]) == (False, [])
-    assert "allowed_address_pairs" not in row
+    assert row["allowed_address_pairs"] == []
 
 
-def test_another_address_than_expected_is_a_failure(target: FakeTarget) -> None:
+def test_another_address_than_expected_is_a_failure(target: SimulatedSite) -> None:
     with pytest.raises(Failed, match=r"it has 10\.0\.0\.10, not 10\.0\.0\.77"):
         plug(target, expected=("10.0.0.77",))
 
 
-def test_an_address_in_use(target: FakeTarget) -> None:
+def test_an_address_in_use(target: SimulatedSite) -> None:
     plug(target)
     with pytest.raises(ConflictInSite, match="already allocated"):
         networks.ensure_port(
-            target.as_site(), f"{TOKEN}-2", PORT,
-            network_id=next(iter(target.rows["networks"])), mac_address="fa:16:3e:00:00:02",
-            fixed_ips=[{"subnet_id": next(iter(target.rows["subnets"])), "ip_address": "10.0.0.10"}],
+            target.site, f"{TOKEN}-2", PORT,
+            network_id=next(iter(target.state.networks)), mac_address="fa:16:3e:00:00:02",
+            fixed_ips=[{"subnet_id": next(iter(target.state.subnets)), "ip_address": "10.0.0.10"}],
             security_group_ids=(),
         )  # fmt: skip
 
 
-def test_rules_are_exactly_those_wanted_and_set_once(target: FakeTarget) -> None:
-    site = target.as_site()
+def test_rules_are_exactly_those_wanted_and_set_once(target: SimulatedSite) -> None:
+    site = target.site
     rules = (
         SecurityGroupRule("egress", "IPv4"),
         SecurityGroupRule("ingress", "IPv4", "tcp", 80, 80, "10.0.0.0/8", description="web"),
@@ -116,23 +122,23 @@ def test_rules_are_exactly_those_wanted_and_set_once(target: FakeTarget) -> None
     record = SecurityGroupRecord("src", "front", rules=rules)
     group_id = networks.ensure_security_group(site, TOKEN, record, "front")
     networks.set_rules(site, group_id, record, {"src": group_id})
-    found = target.rows["security-groups"][group_id]["security_group_rules"]
+    found = target.state.security_groups[group_id]["security_group_rules"]
     shapes = [(r["direction"], r["ethertype"], r["port_range_min"], r["remote_group_id"]) for r in found]
     assert shapes == [
         ("egress", "IPv4", None, None),
         ("ingress", "IPv4", 80, None),
         ("ingress", "IPv4", None, group_id),
     ]
-    before = list(target.calls)
+    target.sent.clear()
     networks.set_rules(site, group_id, record, {"src": group_id})
-    assert [m for m, _ in target.calls[len(before) :]] == ["GET"]
+    assert [s.method for s in target.sent] == ["GET"]
 
 
-def test_remove_takes_the_token_and_the_id(target: FakeTarget) -> None:
-    site = target.as_site()
+def test_remove_takes_the_token_and_the_id(target: SimulatedSite) -> None:
+    site = target.site
     by_token = networks.ensure_network(site, TOKEN, NETWORK, "plane")
     by_id = networks.ensure_network(site, f"{TOKEN}-lost-its-tag", NETWORK, "plane")
     assert resources.remove(site, "network", TOKEN, by_id) == 2
-    assert by_token not in target.rows["networks"]
+    assert by_token not in target.state.networks
     assert resources.remove(site, "network", TOKEN, by_id) == 1, "gone is as good"
     assert target.left() == {}
