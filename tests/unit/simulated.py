@@ -100,6 +100,10 @@ class SimulatedSite:
     def strike(self, kind: Any, method: str, path: str, **more: Any) -> Rule:
         return self._served.strike(Rule(kind, "", method, path, **more))
 
+    @property
+    def faults(self) -> list[Rule]:
+        return self._served.script.rules
+
     def heal(self) -> None:
         self._served.script.clear()
 
@@ -152,6 +156,10 @@ class SimulatedSite:
         )
         self.sim.state.volumes[id] = replace(made, **more)
         return self.sim.state.volumes[id]
+
+    def add_volume_type(self, name: str) -> None:
+        row = {"id": new_id(), "name": name, "description": None, "is_public": True, "extra_specs": {}}
+        self.sim.state.volume_types[row["id"]] = row | {"is_default": False}
 
     def add_network(self, id: str, **more: Any) -> dict[str, Any]:
         row = new_row(self.sim, self.account.project_id, {"name": id})

@@ -57,7 +57,7 @@ def test_restored_named_marked_and_bootable(target: SimulatedSite) -> None:
 
 
 def test_a_blank_one_first(target: SimulatedSite) -> None:
-    target.sim.state.volume_types["fast"] = {"id": "fast", "name": "fast"}
+    target.add_volume_type("fast")
     made = run(target, replace(WANTED, blank_first=True, volume_type="fast", size_gib=9))
     assert (made.volume_type, made.size) == ("fast", 9)
     assert asked(target, "/backups/b-v-0/restore") == [{"restore": {"volume_id": made.id}}]

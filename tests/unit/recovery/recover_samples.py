@@ -29,6 +29,7 @@ from multisite.recovery.recover.mapping import parse
 from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.plan import decide
 from multisite.recovery.recover.target_facts import TargetFacts, TargetVolumeType
+from tests.unit.simulated import backup_record
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TAKEN = NOW - timedelta(minutes=5)
@@ -38,8 +39,8 @@ EGRESS = (SecurityGroupRule("egress", "IPv4"), SecurityGroupRule("egress", "IPv6
 
 
 def backup(volume: str, number: int, size: int = 1) -> BackupRecord:
-    record = {"backup_service": "posix", "backup_url": f"url-{volume}-{number}"}
-    return BackupRecord(f"b-{volume}-{number}", number > 0, TAKEN, size, record)
+    id, parent = f"b-{volume}-{number}", f"b-{volume}-{number - 1}" if number else None
+    return BackupRecord(id, number > 0, TAKEN, size, backup_record(id, volume, parent))
 
 
 def volume(server: str, letter: str, *, size: int = 1, chain: int = 2, **more: Any) -> VolumeRecord:

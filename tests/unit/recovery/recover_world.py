@@ -1,4 +1,4 @@
-"""A service with the real engine, and a target in memory."""
+"""A recovery service with the real engine, over a source that is lost and a simulated target."""
 
 from __future__ import annotations
 
@@ -6,77 +6,63 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import Unreachable
 from multisite.domain.caller import Caller
-from multisite.domain.errors import MultisiteError, NotFound
-from multisite.domain.manifest import Manifest, ManifestError
+from multisite.domain.manifest import Manifest
 from multisite.domain.model import Recovery
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
-from multisite.recovery.recover.service import RecoveryService
-from multisite.recovery.recover.target_facts import TargetFacts
+from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.service import RecoveryService
 from multisite.store.database import Database
-from tests.unit.recovery.recover_fakes import FakeTarget
-from tests.unit.recovery.recover_samples import facts, manifest
+from multisite.store.trail import AuditTrail
+from tests.unit.recovery.recover_samples import manifest
+from tests.unit.simulated import Simulated, SimulatedSite
 
 OPERATOR = Caller("u1", "olga", "proj", "vnf", frozenset({"member"}), "req-1")
 OTHER_PROJECT = replace(OPERATOR, project_id="another")
 NEW = {"create_missing_flavors": True, "ready_console": "GUEST-READY", "ready_timeout": 5}
 
 
-class Store:
-    """The backup store."""
-
-    def __init__(self) -> None:
-        self.manifests: dict[str, Manifest] = {}
-
-    def read(self, restore_point_id: str) -> Manifest:
-        if restore_point_id == "damaged":
-            raise ManifestError("manifest digest is a, expected b")
-        if restore_point_id not in self.manifests:
-            raise NotFound(f"restore point: {restore_point_id} is not in the backup store")
-        return self.manifests[restore_point_id]
-
-
 class World:
-    """Target "lyon" and source "paris"; ``opened`` notes who was called."""
+    """Target "lyon" and source "paris"; ``reset`` begins both anew."""
+
+    source: SimulatedSite
+    target: SimulatedSite
 
     def __init__(self, path: Path) -> None:
+        self.reset()
         self.database = Database(f"sqlite:///{path}/multisite.db")
         self.database.upgrade()
-        self.store = Store()
+        self.trail = AuditTrail(self.database)
+        self.manifests = ManifestStore(path)
+        self.manifests.initialize()
         self.jobs = JobEngine(self.database)
-        self.reset()
         self.service = RecoveryService(
-            self.database, self.store, self.jobs, self, restores_per_site=4, calls_per_site=8
-        )
+            self.database, self.manifests, self.jobs, self.sites.clouds,
+            restores_per_site=4, calls_per_site=8, audit=self.trail,
+        )  # fmt: skip
         self.jobs.launch()
 
+    def close(self) -> None:
+        self.jobs.shutdown()
+        self.trail.close()
+        self.database.close()
+
     def reset(self) -> None:
-        self.target, self.source = FakeTarget("lyon"), FakeTarget("paris")
-        self.source_error: MultisiteError | None = Unreachable("paris", "log in", "no route to host")
-        self.facts: dict[str, Any] = {}
-        self.opened: list[str] = []
-
-    def open(self, name: str, *, for_project: str) -> CloudSite:
-        self.opened.append(name)
-        if name == "paris":
-            if self.source_error is not None:
-                raise self.source_error
-            return self.source.as_site()
-        if name != "lyon":
-            raise NotFound(f"site: there is no site {name!r}")
-        return self.target.as_site()
-
-    def read_facts(self, site: CloudSite, ports_in: set[str], method_parts: Any) -> TargetFacts:
-        return facts(**({"flavors": (), "quotas": {}} | self.facts))
+        self.sites = Simulated()
+        self.source, self.target = self.sites.source, self.sites.target
 
     def point(self, id: str, **more: Any) -> Manifest:
-        """A restore point; each has an application of its own."""
+        """A restore point whose backups are in the store; each has an application of its own."""
         made = replace(manifest(**({"planes": 1} | more)), id=id, application=f"app-{id}")
-        self.store.manifests[id] = made
+        for volume in made.volumes:
+            parent = None
+            for backup in chain_of(volume):
+                self.target.store_backup(backup.id, parent)
+                parent = backup.id
+        self.manifests.write(made)
         return made
 
     def start(self, id: str, mapping: Any = None, caller: Caller = OPERATOR) -> Recovery:
@@ -93,6 +79,6 @@ class World:
         assert job.state is JobState.DONE, job.error
         return recovery, job
 
-
-def row(target: FakeTarget, kind: str, name: str) -> dict[str, Any]:
-    return next(r for r in target.rows[kind].values() if r["name"] == name)
+    def undone(self, recovery: Recovery) -> tuple[Recovery, Job]:
+        self.service.undo(OPERATOR, recovery.id)
+        return self.wait(recovery)

@@ -37,6 +37,7 @@ class Settings:
     """Seconds each thing takes, and what the site is made of.
 
     ``page``: rows a list gives at most at a time.  ``watcher``: whether nova-api keeps the limits of freezes.
+    ``backup_service``: the state of cinder-backup, "up" or "down".
     ``remote_port``: whether Neutron has multisite-neutron; ``vteps``: host -> tunnel endpoint (one host by default).
     """
 
@@ -60,6 +61,7 @@ class Settings:
     page: int = 1000
     longest_freeze: int = 600
     watcher: bool = True
+    backup_service: str = "up"
     remote_port: bool = False
     vteps: dict[str, str] = field(default_factory=dict)
     token_hours: float = 12.0

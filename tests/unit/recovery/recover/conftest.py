@@ -1,4 +1,4 @@
-"""A service that runs for the tests of a module, with a fresh target for each."""
+"""A service that runs for the tests of a module, with fresh sites for each."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from multisite.clouds.resources import lifecycle
-from multisite.recovery.recover import service
+from multisite.recovery.recover import readiness
 from tests.unit.recovery.recover_world import World
+from tests.unit.simulated import quick
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("recovering"))
     yield world
-    world.jobs.shutdown()
+    world.close()
 
 
 @pytest.fixture
 def world(running: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.0)
-    monkeypatch.setattr(service, "read_target", running.read_facts)
+    quick(monkeypatch)
+    monkeypatch.setattr(readiness, "POLL_SECONDS", 0.02)
     running.reset()
     return running

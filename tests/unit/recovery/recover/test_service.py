@@ -1,121 +1,130 @@
-"""Recovering from the operator's word to the last gate, with the real engine and a target in memory."""
+"""Recovering from the operator's word to the last gate, with the real engine and a simulated target."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from multisite.clouds.errors import Unreachable
-from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
+from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import RecoveryState
 from multisite.jobs.model import StepState
-from multisite.recovery.recover.target_facts import TargetNetwork
-from tests.unit.recovery.recover_fakes import HttpError, lost
+from tests.sim import deploy
 from tests.unit.recovery.recover_samples import manifest
-from tests.unit.recovery.recover_world import NEW, OPERATOR, OTHER_PROJECT, World, row
+from tests.unit.recovery.recover_world import NEW, OPERATOR, OTHER_PROJECT, World
+from tests.unit.simulated import SOURCE, Sent
 
 
 class TestRecovered:
     def test_everything_is_as_it_was(self, world: World) -> None:
-        world.point("all", planes=2)
+        point = world.point("all", planes=2)
         recovery, _ = world.recovered("all")
         target = world.target
         assert recovery.state is RecoveryState.DONE
         assert target.boots == ["web1", "web2"]
-        for server in world.store.manifests["all"].servers:
-            made = row(target, "servers", server.name)
-            volumes = [target.rows["volumes"][d["uuid"]] for d in made["block_device_mapping_v2"]]
-            assert [v["name"] for v in volumes] == [f"{server.name}-a", f"{server.name}-b"]
-            assert [d["boot_index"] for d in made["block_device_mapping_v2"]] == [0, -1]
-            ports = [target.rows["ports"][n["port"]] for n in made["networks"]]
+        for server, asked in zip(point.servers, target.bodies("POST", "/servers"), strict=True):
+            made = target.named("servers", server.name)
+            disks = asked["server"]["block_device_mapping_v2"]
+            volumes = [target.state.volumes[d.volume_id] for d in made.disks]
+            assert [v.name for v in volumes] == [f"{server.name}-a", f"{server.name}-b"]
+            assert [(d["uuid"], d["boot_index"]) for d in disks] == [(volumes[0].id, 0), (volumes[1].id, -1)]
+            ports = [target.state.ports[id] for id in made.ports]
             wanted = [p for p in manifest().ports if p.id in server.port_ids]
             assert [p["mac_address"] for p in ports] == [p.mac_address for p in wanted]
             addresses = [[ip["ip_address"] for ip in p["fixed_ips"]] for p in ports]
             assert addresses == [[a.address for a in p.fixed_addresses] for p in wanted]
-            assert made["user_data"] == server.user_data
-            assert made["key_name"] == "ops"
-            assert made["metadata"]["vnf"] == "demo"
-            assert made["os:scheduler_hints"]["group"] in target.rows["server_groups"]
-            assert row(target, "flavors", "t128")["id"] == made["flavorRef"]
+            assert made.user_data == server.user_data
+            assert made.key_name == "ops"
+            assert made.metadata["vnf"] == "demo"
+            assert made.id in target.state.server_groups[made.group_id]["members"]
+            assert target.named("flavors", "t128")["id"] == made.flavor["id"]
 
     def test_the_operator_is_told_ids_addresses_and_the_console_line(self, world: World) -> None:
-        world.point("told", planes=2)
+        point = world.point("told", planes=2)
         recovery, _ = world.recovered("told")
         first = recovery.servers[0]
         assert first["name"] == "web1"
-        assert first["id"] in world.target.rows["servers"]
+        assert first["id"] in world.target.state.servers
         assert first["addresses"] == ["10.0.0.10", "10.1.0.10"]
-        assert first["console"] == "GUEST-READY up=3"
+        assert first["console"] == "GUEST-READY up=0.00"
+        assert first["console"] in world.target.state.servers[first["id"]].console
         assert first["mark"] == "GUEST-FREEZE seq=0"
         assert first["devices"] == {"v-web1-a": "/dev/vda", "v-web1-b": "/dev/vdb"}
         assert recovery.rto_seconds is not None
         assert 0 < recovery.rto_seconds < 30
-        point = world.store.manifests["told"]
         assert recovery.rpo_seconds == (recovery.created_at - point.consistent_at).total_seconds()
 
     def test_no_step_calls_the_source(self, world: World) -> None:
         world.point("source", servers=1)
+        world.sites.world.reconnect(SOURCE)
         recovery = world.start("source")
-        asked = world.opened.count("paris")
-        assert asked == 1, "only the preview asks, once"
-        world.wait(recovery)
-        assert world.opened.count("paris") == asked
-        assert world.source.calls == []
+        asked = [(s.method, s.path) for s in world.source.sent if s.path != "/"]
+        assert asked == [("GET", "/servers/id-web1")], "only the preview asks, once"
+        world.source.sent.clear()
+        recovery, _ = world.wait(recovery)
+        assert recovery.state is RecoveryState.DONE
+        assert world.source.sent == []
 
     def test_group_rules_refer_to_the_new_groups_in_a_circle(self, world: World) -> None:
         world.point("rules", servers=1)
         world.recovered("rules")
-        front, back = (row(world.target, "security-groups", n) for n in ("front", "back"))
+        front, back = (world.target.named("security_groups", n) for n in ("front", "back"))
         assert front["id"] in [r["remote_group_id"] for r in back["security_group_rules"]]
         assert back["id"] in [r["remote_group_id"] for r in front["security_group_rules"]]
         assert len(front["security_group_rules"]) == 3
 
     def test_dhcp_cannot_take_an_address(self, world: World) -> None:
-        # In the fake a subnet with DHCP on has given 10.x.0.10, web1's address, to its DHCP service.
-        world.point("dhcp", planes=2)
+        # DHCP takes the first address of a pool at once, which is web1's.
+        pools = tuple({"start": f"10.{p}.0.10", "end": f"10.{p}.0.99"} for p in range(2))
+        subnets = [replace(s, allocation_pools=(p,)) for s, p in zip(manifest().subnets, pools, strict=True)]
+        world.point("dhcp", planes=2, subnets=tuple(subnets))
         world.recovered("dhcp")
-        assert all(s["enable_dhcp"] for s in world.target.rows["subnets"].values())
+        assert all(s["enable_dhcp"] for s in world.target.state.subnets.values())
+        served = [p for p in world.target.state.ports.values() if p["device_owner"] == "network:dhcp"]
+        assert sorted(p["fixed_ips"][0]["ip_address"] for p in served) == ["10.0.0.12", "10.1.0.12"]
 
     def test_the_token_survives_a_restore_that_replaces_the_metadata(self, world: World) -> None:
-        world.target.source_metadata = {"multisite_token": "multisite:other:step", "owner": "source"}
         world.point("token", servers=1)
+        kept = {"multisite_token": "multisite:other:step", "owner": "source"}
+        objects = world.target.store.objects
+        objects.update({id: replace(stored, metadata=kept) for id, stored in objects.items()})
         _, job = world.recovered("token")
-        for volume in world.target.rows["volumes"].values():
-            assert volume["metadata"]["multisite_token"].startswith(f"multisite:{job.id}:volume-")
-            assert volume["name"].startswith("web")
+        assert len(world.target.state.volumes) == 2
+        for volume in world.target.state.volumes.values():
+            assert volume.metadata["multisite_token"].startswith(f"multisite:{job.id}:volume-")
+            assert volume.name.startswith("web")
 
     def test_imported_records_are_used_again(self, world: World) -> None:
         world.point("again", servers=1)
-        world.target.rows["backups"]["b-v-web1-a-0"] = {"id": "b-v-web1-a-0", "status": "available"}
+        known = world.target.add_backup("b-v-web1-a-0", "v-web1-a")
         world.recovered("again")
-        assert len(world.target.rows["backups"]) == 4
+        assert len(world.target.state.backups) == 4
+        assert world.target.state.backups["b-v-web1-a-0"] is known
+        assert len(world.target.bodies("POST", "/backups/import_record")) == 3
 
     def test_a_blank_volume_first_where_cinder_would_choose_wrong(self, world: World) -> None:
         world.point("typed", servers=1)
+        world.target.add_volume_type("fast")
         world.recovered("typed", NEW | {"volume_types": {"rbd": "fast"}})
-        kinds = {
-            (v.get("volume_type"), v.get("made_by_restore")) for v in world.target.rows["volumes"].values()
-        }
-        assert kinds == {("fast", None)}
+        assert {v.volume_type for v in world.target.state.volumes.values()} == {"fast"}
+        restored = [s.body["restore"] for s in world.target.sent if s.path.endswith("/restore")]
+        assert {r["volume_id"] for r in restored} == world.target.state.volumes.keys()
 
     def test_mapped_things_are_used_and_left(self, world: World) -> None:
         world.point("mapped", servers=1, planes=1)
         target = world.target
-        target.rows["networks"]["t-n"] = {"id": "t-n", "name": "prod", "tags": []}
-        target.rows["subnets"]["t-s"] = {"id": "t-s", "network_id": "t-n", "cidr": "10.8.0.0/24", "tags": []}
-        target.rows["keypairs"]["mine"] = {"name": "mine", "public_key": "ssh-rsa C"}
-        world.facts = {
-            "networks": (TargetNetwork("t-n", "prod", "t-proj"),),
-            "keypairs": (replace(manifest().keypairs[0], name="mine"),),
-        }
+        network = deploy.network(target.site, "prod", "10.8.0.0/24")
+        deploy.keypair(target.site, "mine")
+        there = target.left()
+        assert there.keys() == {"networks", "subnets", "keypairs"}
         rules = NEW | {"networks": {"plane0": "prod"}, "keypairs": {"ops": "mine"}, "keep_addresses": False}
         recovery, _ = world.recovered("mapped", rules)
-        assert recovery.servers[0]["addresses"] == ["10.99.0.9"]
-        world.service.undo(OPERATOR, recovery.id)
-        world.wait(recovery)
-        assert target.left() == {"networks": ["t-n"], "subnets": ["t-s"], "keypairs": ["mine"]}
+        assert recovery.servers[0]["addresses"] == ["10.8.0.2"], "DHCP has the first one"
+        (port,) = [p for p in target.state.ports.values() if p["device_owner"] == "compute:nova"]
+        assert port["network_id"] == network
+        recovery, _ = world.undone(recovery)
+        assert recovery.state is RecoveryState.UNDONE
+        assert target.left() == there
 
     def test_the_next_preview_predicts_from_it(self, world: World) -> None:
         world.point("speed", servers=1)
@@ -128,7 +137,7 @@ class TestRecovered:
 class TestTrouble:
     def test_a_gate_that_fails_names_the_server_and_its_console(self, world: World) -> None:
         world.point("gate")
-        world.target.console = "Kernel panic - not syncing\n"
+        world.target.before = world.target.say("Kernel panic - not syncing")
         recovery, job = world.wait(world.start("gate", NEW | {"ready_timeout": 0.2}))
         assert recovery.state is RecoveryState.PAUSED
         assert recovery.error is not None
@@ -139,43 +148,43 @@ class TestTrouble:
 
     def test_resumed_it_goes_on_and_makes_nothing_twice(self, world: World) -> None:
         world.point("resume")
-        world.target.console = ""
+        world.target.before = world.target.say()
         recovery, _ = world.wait(world.start("resume", NEW | {"ready_timeout": 0.2}))
         before = world.target.left()
-        world.target.console = "GUEST-READY\n"
+        world.target.before = world.target.say("GUEST-READY")
         world.service.resume(OPERATOR, recovery.id)
         recovery, _ = world.wait(recovery)
         assert recovery.state is RecoveryState.DONE
         assert recovery.error is None
-        assert len(world.target.rows["servers"]) == 2
+        assert len(world.target.state.servers) == 2
         assert {k: v for k, v in world.target.left().items() if k != "servers"} == {
             k: v for k, v in before.items() if k != "servers"
         }
 
     def test_a_server_in_error_is_made_anew_on_the_same_ports_and_volumes(self, world: World) -> None:
         world.point("error")
-        world.target.boot_status = "ERROR"
+        world.target.before = world.target.fail_builds
         recovery, _ = world.wait(world.start("error"))
         assert recovery.state is RecoveryState.PAUSED
         assert "server web1" in (recovery.error or "")
-        world.target.boot_status = "ACTIVE"
+        world.target.before = lambda sent: None
         world.service.resume(OPERATOR, recovery.id)
         recovery, _ = world.wait(recovery)
         assert recovery.state is RecoveryState.DONE
         assert world.target.boots == ["web1", "web1", "web2"]
-        assert len(world.target.rows["volumes"]) == 4
+        assert len(world.target.state.volumes) == 4
 
     def test_a_restore_that_fails_is_made_anew(self, world: World) -> None:
         world.point("restore", servers=1)
-        world.target.restore_status = "error_restoring"
+        lost = world.target.store.objects.pop("b-v-web1-a-1")
         recovery, _ = world.wait(world.start("restore"))
         assert recovery.state is RecoveryState.PAUSED
         assert "volume web1-a from backup b-v-web1-a-1: ended as error_restoring" in (recovery.error or "")
-        world.target.restore_status = "available"
+        world.target.store.objects["b-v-web1-a-1"] = lost
         world.service.resume(OPERATOR, recovery.id)
         recovery, _ = world.wait(recovery)
         assert recovery.state is RecoveryState.DONE
-        assert len(world.target.rows["volumes"]) == 2
+        assert len(world.target.state.volumes) == 2
 
     @pytest.mark.parametrize(
         "path",
@@ -183,61 +192,46 @@ class TestTrouble:
          "/os-server-groups", "/servers", "/backups/import_record", "/backups/b-v-web1-a-1/restore"],
     )  # fmt: skip
     def test_a_lost_answer_makes_nothing_twice(self, world: World, path: str) -> None:
-        world.point(f"lost{path.count('/')}{path[1:9]}", servers=1)
-        done: list[str] = []
-
-        def after(method: str, at: str, body: Any) -> None:
-            if method == "POST" and at == path and not done:
-                done.append(at)
-                raise lost(method, at)
-
-        world.target.after = after
-        world.recovered(f"lost{path.count('/')}{path[1:9]}")
-        assert done
+        name = "lost" + path.replace("/", "-")
+        world.point(name, servers=1)
+        rule = world.target.strike("lost", "POST", f"^{path}$")
+        world.recovered(name)
+        assert rule.struck == 1
         counts = {kind: len(ids) for kind, ids in world.target.left().items()}
         assert counts == {
-            "networks": 1, "subnets": 1, "ports": 1, "security-groups": 2, "flavors": 1, "keypairs": 1,
+            "networks": 1, "subnets": 1, "ports": 1, "security_groups": 2, "flavors": 1, "keypairs": 1,
             "server_groups": 1, "servers": 1, "volumes": 2,
         }  # fmt: skip
 
     @pytest.mark.parametrize("path", ["/networks", "/ports", "/servers", "/backups/b-v-web1-a-1/restore"])
     def test_undo_finds_what_was_never_answered(self, world: World, path: str) -> None:
         """The request took effect, the answer was lost, and looking for it failed too."""
-        name = f"blind{path.count('/')}{path[1:8]}"
+        name = "blind" + path.replace("/", "-")
         world.point(name, servers=1, disks=1)
-        blind: list[str] = []
         where = "volumes" if "restore" in path else path[1:]
 
-        def after(method: str, at: str, body: Any) -> None:
-            if method == "POST" and at == path and not blind:
-                blind.append(at)
-                raise lost(method, at)
+        def before(sent: Sent) -> None:
+            if (sent.method, sent.path) == ("POST", path) and not world.target.faults:
+                world.target.strike("lost", "POST", f"^{path}$")
+                world.target.strike("error", "GET", f"^/{where}", status=500, times=10000)
 
-        def before(method: str, at: str) -> None:
-            if blind and method == "GET" and at.startswith(f"/{where}"):
-                raise HttpError(500, "the site is in trouble")
-
-        world.target.after, world.target.before = after, before
+        world.target.before = before
         recovery, _ = world.wait(world.start(name))
         assert recovery.state is RecoveryState.PAUSED
-        world.target.before = lambda method, at: None
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, job = world.wait(recovery)
+        assert [rule.struck > 0 for rule in world.target.faults] == [True, True]
+        world.target.before = lambda sent: None
+        world.target.heal()
+        recovery, job = world.undone(recovery)
         assert recovery.state is RecoveryState.UNDONE, job.error
         assert world.target.left() == {}
 
     def test_an_mtu_the_site_cannot_carry_is_left_to_it(self, world: World) -> None:
-        world.point("mtu", planes=2, servers=1)
-        refusing = [1]
-
-        def before(method: str, at: str) -> None:
-            if (method, at) == ("POST", "/networks") and refusing:
-                refusing.pop()
-                raise HttpError(400, "Invalid input for operation: Requested MTU is too big")
-
-        world.target.before = before
+        wide = tuple(replace(n, mtu=9000 if n.id == "n0" else 1400) for n in manifest().networks)
+        world.point("mtu", planes=2, servers=1, networks=wide)
         world.recovered("mtu")
-        assert sorted("mtu" in n for n in world.target.rows["networks"].values()) == [False, True]
+        assert sorted(n["mtu"] for n in world.target.state.networks.values()) == [1400, 1500]
+        asked = [body["network"].get("mtu") for body in world.target.bodies("POST", "/networks")]
+        assert sorted(asked, key=str) == [1400, 9000, None]
 
 
 class TestWord:
@@ -245,24 +239,22 @@ class TestWord:
         world.point("word")
         with pytest.raises(Invalid, match="confirm: 'nonsense' is not the application's name"):
             world.service.start(OPERATOR, "word", "lyon", NEW, confirm="nonsense")
-        assert world.target.calls == []
+        assert world.target.sent == []
 
     def test_every_blocking_problem_is_listed_and_nothing_changed(self, world: World) -> None:
         world.point("blocked")
-        world.facts = {
-            "networks": (TargetNetwork("t-n", "plane0", "t-proj"),),
-            "backup_services": {"lyon": "down"},
-        }
+        world.target.add_network("plane0")
+        world.target.sim.settings.backup_service = "down"
         with pytest.raises(Conflict) as caught:
             world.start("blocked", {})
         for word in ("flavor t128", "network plane0", "lyon down", "openstack flavor create"):
             assert word in str(caught.value)
-        assert world.target.calls == []
+        assert world.target.changes == []
         assert [r for r in world.service.list(OPERATOR) if r.restore_point_id == "blocked"] == []
 
     def test_one_at_a_time(self, world: World) -> None:
         world.point("twice", servers=1)
-        world.target.console = ""
+        world.target.before = world.target.say()
         first = world.start("twice", NEW | {"ready_timeout": 1})
         with pytest.raises(Conflict, match=first.id):
             world.start("twice")
@@ -294,6 +286,9 @@ class TestWord:
         assert recovery.id in [r.id for r in world.service.list(admin)]
 
     def test_what_cannot_be_used_is_said(self, world: World) -> None:
+        world.point("damaged")
+        (file,) = world.manifests.path.glob("**/damaged/manifest.json")
+        file.write_bytes(file.read_bytes().replace(b'"size_gib":1', b'"size_gib":9', 1))
         with pytest.raises(Conflict, match="digest"):
             world.service.preview(OPERATOR, "damaged", "lyon", {})
         with pytest.raises(NotFound):
@@ -304,25 +299,18 @@ class TestWord:
 
     def test_a_live_source_blocks_until_the_operator_vouches(self, world: World) -> None:
         world.point("alive")
-        world.source_error = None
-        world.source.rows["servers"]["id-web1"] = {"id": "id-web1", "status": "ACTIVE"}
+        world.sites.world.reconnect(SOURCE)
+        server = world.source.add_server("id-web1", "web1")
         with pytest.raises(Conflict, match="active twice"):
             world.start("alive")
         found = world.service.preview(OPERATOR, "alive", "lyon", NEW)
         assert (found.source_state, found.startable) == ("alive", False)
-        world.source.rows["servers"]["id-web1"]["status"] = "SHUTOFF"
+        server.status = "SHUTOFF"
         assert world.service.preview(OPERATOR, "alive", "lyon", NEW).source_state == "stopped"
 
-    @pytest.mark.parametrize(
-        ("error", "state"),
-        [
-            (Unreachable("paris", "log in", "no route"), "unreachable"),
-            (NotFound("site: there is no site 'paris'"), "unknown"),
-        ],
-    )
-    def test_what_cannot_be_seen_is_unknown(self, world: World, error: MultisiteError, state: str) -> None:
-        world.point(f"see-{state}")
-        world.source_error = error
+    @pytest.mark.parametrize(("site", "state"), [(SOURCE, "unreachable"), ("oslo", "unknown")])
+    def test_what_cannot_be_seen_is_unknown(self, world: World, site: str, state: str) -> None:
+        world.point(f"see-{state}", source=replace(manifest().source, name=site))
         found = world.service.preview(OPERATOR, f"see-{state}", "lyon", NEW)
         assert (found.source_state, found.startable) == (state, True)
 

@@ -1,4 +1,4 @@
-"""Taking back what a recovery made, and nothing else, with the real engine and a target in memory."""
+"""Taking back what a recovery made, and nothing else, with the real engine and a simulated target."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from multisite.clouds.resources import tokens
 from multisite.domain.errors import Conflict
 from multisite.domain.model import RecoveryState
 from multisite.jobs.model import StepState
-from tests.unit.recovery.recover_fakes import HttpError
-from tests.unit.recovery.recover_world import OPERATOR, World, row
+from tests.unit.recovery.recover_world import OPERATOR, World
+from tests.unit.simulated import Sent
 
 
 class TestUndo:
@@ -22,68 +22,53 @@ class TestUndo:
         assert recovery.state is RecoveryState.UNDONE
         assert recovery.servers == ()
         assert world.target.left() == {}
-        assert len(world.target.rows["backups"]) == 8
-        assert not [c for c in world.target.calls if c[0] == "DELETE" and "backup" in c[1]]
+        assert len(world.target.state.backups) == 8
+        assert not [s for s in world.target.changes if s.method == "DELETE" and "backup" in s.path]
 
     def test_undo_is_done_in_the_right_order(self, world: World) -> None:
         world.point("order", servers=1)
         recovery, _ = world.recovered("order")
-        world.target.calls.clear()
-        world.service.undo(OPERATOR, recovery.id)
-        world.wait(recovery)
-        kinds = [path.split("/")[1] for method, path in world.target.calls if method == "DELETE"]
+        world.target.sent.clear()
+        world.undone(recovery)
+        kinds = [s.path.split("/")[1] for s in world.target.changes if s.method == "DELETE"]
         assert kinds.index("servers") < min(kinds.index("ports"), kinds.index("volumes"))
         assert max(n for n, k in enumerate(kinds) if k == "ports") < kinds.index("subnets")
 
     def test_what_cannot_be_removed_is_named_and_tried_again(self, world: World) -> None:
         world.point("stuck", servers=1)
         recovery, _ = world.recovered("stuck")
-        network = row(world.target, "networks", "plane0")
-        world.target.rows["ports"]["router"] = {
-            "id": "router", "network_id": network["id"], "tags": [], "fixed_ips": [], "mac_address": "x",
-        }  # fmt: skip
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, job = world.wait(recovery)
+        network = world.target.named("networks", "plane0")
+        world.target.add_port("router", network["id"], device_owner="network:router_interface")
+        recovery, job = world.undone(recovery)
         assert recovery.state is RecoveryState.UNDO_FAILED
         assert "router" in (recovery.error or "")
         assert job.step("network-1").state is StepState.UNDO_FAILED
         with pytest.raises(Conflict, match="resume or undo it"):
             world.start("stuck")
-        del world.target.rows["ports"]["router"]
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, _ = world.wait(recovery)
+        del world.target.state.ports["router"]
+        recovery, _ = world.undone(recovery)
         assert recovery.state is RecoveryState.UNDONE
         assert world.target.left() == {}
 
     def test_a_flavor_others_have_come_to_use_is_kept(self, world: World) -> None:
         world.point("flavor", servers=1)
         recovery, _ = world.recovered("flavor")
-        flavor = row(world.target, "flavors", "t128")["id"]
-        world.target.rows["servers"]["other"] = {
-            "id": "other", "name": "other", "flavor": {"id": flavor}, "metadata": {}, "status": "ACTIVE",
-        }  # fmt: skip
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, job = world.wait(recovery)
+        flavor = world.target.named("flavors", "t128")
+        world.target.add_server("other", "other", flavor=flavor)
+        recovery, job = world.undone(recovery)
         assert recovery.state is RecoveryState.UNDONE
-        assert world.target.left() == {"flavors": [flavor], "servers": ["other"]}
+        assert world.target.left() == {"flavors": [flavor["id"]], "servers": ["other"]}
         assert any("is kept: other use it" in entry.message for entry in job.journal)
 
     def test_a_list_that_still_shows_its_own_deleted_server_keeps_no_flavor(self, world: World) -> None:
         world.point("late-list", servers=1)
         recovery, _ = world.recovered("late-list")
-        flavor = row(world.target, "flavors", "t128")["id"]
-        world.target.rows["servers"]["ghost"] = {
-            "id": "ghost", "name": "late-list-1", "flavor": {"id": flavor}, "status": "ACTIVE",
-            "metadata": {tokens.KEY: f"multisite:{recovery.job_id}:ghost"},
-        }  # fmt: skip
-
-        def gone(method: str, path: str) -> None:
-            if path == "/servers/ghost":
-                raise HttpError(404, "Instance ghost could not be found.")
-
-        world.target.before = gone
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, _ = world.wait(recovery)
+        flavor = world.target.named("flavors", "t128")
+        token = {tokens.KEY: f"multisite:{recovery.job_id}:ghost"}
+        world.target.add_server("ghost", "late-list-1", flavor=flavor, metadata=token)
+        gone = world.target.strike("error", "GET", "^/servers/ghost$", status=404, times=1000)
+        recovery, _ = world.undone(recovery)
+        assert gone.struck
         assert recovery.state is RecoveryState.UNDONE
         assert world.target.left() == {"servers": ["ghost"]}
 
@@ -91,28 +76,26 @@ class TestUndo:
         world.point("late", servers=1)
         recovery, job = world.recovered("late")
         step = next(step.name for step in job.steps if step.name.startswith("network"))
-        late = {"id": "late", "name": "plane0", "tags": [f"multisite:{job.id}:{step}"], "description": ""}
+        tags = [f"multisite:{job.id}:{step}"]
 
-        def appears(method: str, path: str) -> None:
-            if world.jobs.get(job.id).step(step).state is StepState.UNDONE:
-                world.target.rows["networks"].setdefault("late", dict(late))
+        def appears(sent: Sent) -> None:
+            networks = world.target.sim.state.networks
+            if "late" not in networks and world.jobs.get(job.id).step(step).state is StepState.UNDONE:
+                world.target.add_network("late", name="plane0", tags=tags)
 
         world.target.before = appears
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, job = world.wait(recovery)
+        recovery, job = world.undone(recovery)
         assert recovery.state is RecoveryState.UNDO_FAILED
         assert "site lyon still has network plane0 (late)" in (recovery.error or "")
-        world.target.before = lambda method, path: None
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, _ = world.wait(recovery)
+        world.target.before = lambda sent: None
+        recovery, _ = world.undone(recovery)
         assert recovery.state is RecoveryState.UNDONE
         assert world.target.left() == {}
 
     def test_a_key_pair_that_became_another_is_not_touched(self, world: World) -> None:
         world.point("key", servers=1)
         recovery, _ = world.recovered("key")
-        world.target.rows["keypairs"]["ops"]["public_key"] = "ssh-rsa SOMEBODY"
-        world.service.undo(OPERATOR, recovery.id)
-        recovery, _ = world.wait(recovery)
+        world.target.named("keypairs", "ops")["public_key"] = "ssh-rsa SOMEBODY"
+        recovery, _ = world.undone(recovery)
         assert recovery.state is RecoveryState.UNDONE
         assert world.target.left() == {"keypairs": ["ops"]}

@@ -30,7 +30,8 @@ def services(sim: Sim, ask: Ask) -> Answer:
         raise fault(403, "Policy doesn't allow volume_extension:services:index to be performed.")
     names = {"cinder-scheduler": sim.name, "cinder-volume": f"{sim.name}@rbd", "cinder-backup": sim.name}
     rows = [
-        {"binary": binary, "host": host, "zone": "nova", "status": "enabled", "state": "up",
+        {"binary": binary, "host": host, "zone": "nova", "status": "enabled",
+         "state": sim.settings.backup_service if binary == "cinder-backup" else "up",
          "updated_at": cinder_time(sim.now), "disabled_reason": None}
         for binary, host in names.items()
         if ask.one("binary") in (None, binary)
