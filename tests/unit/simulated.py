@@ -25,7 +25,7 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.resources import lifecycle
 from multisite.domain.errors import NotFound
 from multisite_lab.sim import site as sim_site
-from multisite_lab.sim.cinder import backups
+from multisite_lab.sim.cinder import backups, volumes
 from multisite_lab.sim.content import Stored
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Backup, Disk, Server, Settings, State, Volume, new_id
@@ -70,7 +70,7 @@ class SimulatedSite:
         self.sim = self._served.sim
         self.sim.settings = replace(FAST)
         self.account = self.sim.accounts[0]
-        self.flavor = next(iter(world.sites[SOURCE].sim.state.flavors.values()))
+        self.flavor = next(f for site in world.sites.values() for f in site.sim.state.flavors.values())
         self.sent: list[Sent] = []
         self.before: Callable[[Sent], object] = lambda sent: None
         vars(self._served)["reply"] = self._reply
@@ -184,10 +184,11 @@ class SimulatedSite:
         return self.sim.state.servers[id]
 
     def attach(self, volume_id: str, server_id: str) -> None:
-        attachment = new_id()
         volume, server = self.sim.state.volumes[volume_id], self.sim.state.servers[server_id]
-        volume.status, volume.server_id, volume.attachment_id = "in-use", server_id, attachment
-        server.disks.append(Disk(volume_id, "/dev/vda", False, attachment))
+        disk = Disk(volume_id, f"/dev/vd{'abcdefgh'[len(server.disks)]}", False, new_id())
+        server.disks.append(disk)
+        volumes.attach(volume, server_id, disk.device, disk.attachment_id)
+        volume.status = "in-use"
 
     def add_backup(self, id: str, volume_id: str, parent_id: str | None = None, **more: Any) -> Backup:
         """The record of a backup; its data are in the store (``store_backup``)."""
@@ -238,7 +239,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def _prepared() -> tuple[World, Saved, Sites]:
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    world = make_world((SOURCE, TARGET)).__enter__()
+    world = make_world((SOURCE, TARGET), settings=FAST).__enter__()
     atexit.register(world.__exit__, None, None, None)
     names = {name: name for name in (SOURCE, TARGET, f"{TARGET}-member")}
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 
-from multisite.clouds import waiting
 from multisite.recovery.methods.consistent_backup import backup, capture, window
+from tests.unit import simulated
 from tests.unit.recovery.demo_site import DemoSites
 
 
@@ -23,11 +21,10 @@ def demo_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSites]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses and patience of the service in fractions of a second."""
+    simulated.quick(monkeypatch)
     monkeypatch.setattr(window, "GRACE", 0.05)
     monkeypatch.setattr(window, "AGAIN", 0.01)
     monkeypatch.setattr(capture, "THAW_SECONDS", 0.2)
     monkeypatch.setattr(capture, "POLL", 0.002)
-    clock = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.01)), monotonic=time.monotonic)
-    monkeypatch.setattr(waiting, "time", clock)
     for module in (capture, backup):
         monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)

@@ -15,13 +15,14 @@ from typing import Any
 from unittest.mock import patch
 
 from multisite.clouds import build, quiesce, volumes
-from multisite.clouds.connect import CloudSite, Sites
+from multisite.clouds.connect import Sites
 from multisite.clouds.errors import Unreachable
 from multisite.domain.model import Application, Member
 from multisite.recovery.methods.consistent_backup import backup, capture, method
 from multisite_lab.sim import guest, model
 from multisite_lab.sim.nova import quiesce as nova_quiesce
 from multisite_lab.sim.world import World, make_world
+from tests.unit.simulated import FAST, SimulatedSite
 
 USER_DATA = "c2VjcmV0"
 _VERBS: dict[str, tuple[tuple[Any, ...], str, int | str | None]] = {
@@ -72,13 +73,11 @@ class SnapshotSeen:
         return self.row.volume_id
 
 
-class DemoSite:
+class DemoSite(SimulatedSite):
     """``trouble(verb, thing)`` may raise before a verb takes effect, ``late`` after it did."""
 
-    name = "s1"
-
     def __init__(self, world: World, clouds: Sites, servers: int) -> None:
-        self.world, self.clouds, self.sim = world, clouds, world.sites[self.name].sim
+        super().__init__(world, clouds, "s1")
         self.trouble: Callable[[str, str], None] = nothing
         self.late: Callable[[str, str], None] = nothing
         self.log: list[tuple[str, str]] = []
@@ -89,32 +88,12 @@ class DemoSite:
             self._add_server(number)
 
     def _add_server(self, number: int) -> None:
-        sim, account = self.sim, self.sim.accounts[0]
-        server_id, disks = f"id{number}", []
+        server = self.add_server(f"id{number}", f"web{number}", user_data=USER_DATA)
         for letter, size in (("a", 1), ("b", 2)):
-            disk = model.Disk(f"v{number}{letter}", f"/dev/vd{letter}", False, model.new_id())
-            sim.state.volumes[disk.volume_id] = model.Volume(
-                disk.volume_id, disk.volume_id, None, size, account.project_id, account.user_id, "rbd",
-                sim.now, "in-use", bootable=letter == "a", server_id=server_id, device=disk.device,
-                attachment_id=disk.attachment_id,
-            )  # fmt: skip
-            disks.append(disk)
-        flavor = dict(next(iter(sim.state.flavors.values())))
-        server = model.Server(
-            server_id, f"web{number}", account.project_id, account.user_id, sim.now, flavor, {}, [], None,
-            f"web{number}", None, USER_DATA, "nova", False, disks, [], None, "ACTIVE", None,
-        )  # fmt: skip
-        sim.state.servers[server_id] = server
-        guest.boot(sim, server)
-
-    @property
-    def site(self) -> CloudSite:
-        return self.clouds.open_for_service(self.name)
-
-    @property
-    def state(self) -> model.State:
-        """As it is now: what was due has happened."""
-        return self.world.sites[self.name].settle().state
+            volume = f"v{number}{letter}"
+            self.add_volume(volume, name=volume, size=size, bootable=letter == "a")
+            self.attach(volume, server.id)
+        guest.boot(self.sim, server)
 
     @property
     def application(self) -> Application:
@@ -215,10 +194,7 @@ class DemoSites:
     """Two simulated sites, "s1" and "s2", that begin anew as often as you like."""
 
     def __init__(self, folder: Path) -> None:
-        self.world = make_world(("s1", "s2")).__enter__()
-        for site in self.world.sites.values():
-            site.sim.settings.backup = site.sim.settings.snapshot = site.sim.settings.freeze = 0.0
-            site.sim.settings.delete_backup = site.sim.settings.delete_snapshot = 0.0
+        self.world = make_world(("s1", "s2"), settings=FAST).__enter__()
         self.clouds = Sites(lambda name: name, config_file=self.world.write_clouds(folder / "clouds.yaml"))
         for name in self.world.sites:
             self.clouds.open_for_service(name).login()
@@ -226,8 +202,6 @@ class DemoSites:
 
     def fresh(self, servers: int) -> DemoSite:
         self.world.go_back(self._empty)
-        for site in self.world.sites.values():
-            site.sim.settings.snapshot = 0.0
         return DemoSite(self.world, self.clouds, servers)
 
     def close(self) -> None:
