@@ -31,11 +31,9 @@ _ERROR_POLLS = 30
 
 @dataclass(frozen=True)
 class WantedServer:
-    """A server to be made.  ``volume_ids``: boot volume first; ``port_ids``: first NIC first; all ids of the
-    site.
+    """A server to be made.  ``volume_ids``: boot volume first; ``port_ids``: first NIC first; all ids of the site.
 
-    ``user_data`` is base64, as Nova takes it.  Volumes outlive the server (``keep_with_server`` changes that
-    later).
+    ``user_data`` is base64, as Nova takes it.  Volumes outlive the server (``keep_with_server`` changes that later).
     """
 
     name: str
@@ -97,9 +95,7 @@ def ensure_keypair(site: CloudSite, record: KeypairRecord, name: str) -> str:
 def ensure_server_group(
     site: CloudSite, token: str, record: ServerGroupRecord, *, fresh: bool = False
 ) -> str:
-    """Find or make a server group of the record's policy; its name gets a suffix, it can carry no token
-    else.
-    """
+    """Find or make a server group of the record's policy; its name gets a suffix, it can carry no token else."""
     fields = {"name": record.name, "policy": record.policy}
     return str(resources.ensure(site, "server_group", token, fields, fresh=fresh)["id"])
 

@@ -58,9 +58,8 @@ def call(
 ) -> Any:
     """Call ``function(*args, **kwargs)`` of a site's proxy and return what it returns.
 
-    ``what`` says it in an operator's words ("create volume db-root").  The SDK's lists are lazy
-    generators: they are read to the end here and returned as a list.  A raw ``requests.Response`` with an
-    error status is a failure too.
+    ``what`` says it in an operator's words ("create volume db-root").  The SDK's lists are lazy generators: they are
+    read to the end here and returned as a list.  A raw ``requests.Response`` with an error status is a failure too.
 
     Reads, and anything with ``idempotent=True``, are repeated (jitter, at most ``ATTEMPTS``, none begun after
     ``RETRY_SECONDS``) when the failure may pass; others only when the request provably never took effect.

@@ -45,9 +45,7 @@ def unknown(reason: str) -> tuple[Capability, ...]:
 
 
 def _group(site: CloudSite, names: tuple[str, ...]) -> list[Capability]:
-    """The capabilities of one service; the first one is the service itself, and without it the others are
-    not asked.
-    """
+    """The capabilities of one service; the first one is the service itself, and without it the others are not asked."""
     first, *others = names
     head = _asked(site, first)
     if head.present is Known.YES:

@@ -53,9 +53,7 @@ _SDK_CANNOT = (
 
 
 class Verdict(NamedTuple):
-    """``error`` to raise; ``precedes_effect``: the request provably changed nothing; ``transient``: worth
-    repeating.
-    """
+    """``error`` to raise; ``precedes_effect``: the request provably changed nothing; ``transient``: worth repeating."""
 
     error: SiteError
     precedes_effect: bool
@@ -146,9 +144,7 @@ def _unanswered(error: BaseException, site: str, what: str, idempotent: bool) ->
 
 
 def _origin(error: BaseException) -> BaseException:
-    """The requests exception keystoneauth made this one of; no further: older contexts belong to other
-    calls.
-    """
+    """The requests exception keystoneauth made this one of; no further: older contexts belong to other calls."""
     came_from = error.__context__
     if isinstance(error, ks.ConnectionError) and isinstance(came_from, requests.exceptions.RequestException):
         return came_from

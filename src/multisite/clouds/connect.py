@@ -150,9 +150,7 @@ class CloudSite:
         return getattr(self.conn, service.replace("-", "_"))
 
     def _probe(self, url: str) -> None:
-        """Fail at the first failure.  Version discovery swallows them and guesses on, a time limit for
-        each guess.
-        """
+        """Fail at the first failure.  Version discovery swallows them and guesses on, a time limit for each guess."""
         limits = (self.conn.session.timeout[0], PROBE_SECONDS)  # type: ignore[index]  # a pair: see open_site
         answer = self.conn.session.get(url, authenticated=False, raise_exc=False, timeout=limits)
         if answer.status_code in (502, 503, 504):
@@ -192,8 +190,7 @@ def open_site(
     connect_timeout: float = CONNECT_SECONDS,
     trail: Trail | None = None,
 ) -> CloudSite:
-    """Open the site called ``name`` by the entry ``cloud`` of clouds.yaml.  Nothing is sent before it is
-    used.
+    """Open the site called ``name`` by the entry ``cloud`` of clouds.yaml.  Nothing is sent before it is used.
 
     ``config_file`` None means the SDK's usual places.  ``timeout`` and ``connect_timeout`` are seconds
     for one answer and for one connection.  Changes are recorded in ``trail``.
@@ -220,9 +217,7 @@ def open_site(
 
 
 def entries(config_file: str | Path | None = None) -> dict[str, CloudEntry]:
-    """The entries of clouds.yaml by name, without their secrets.  Raises Invalid when the file cannot be
-    read.
-    """
+    """The entries of clouds.yaml by name, without their secrets.  Raises Invalid when the file cannot be read."""
     config = _config(config_file)
     found = {}
     for name in _names(config):

@@ -1,8 +1,7 @@
 """What can go wrong between us and a site, sorted by what the caller may do next.
 
-``SiteError`` is an operator's error (``MultisiteError``), so services may let it through: ``status`` is
-what *our* API answers (502: the fault is behind us), never what the site answered; that is
-``Refused.site_status``.
+``SiteError`` is an operator's error (``MultisiteError``), so services may let it through: ``status`` is what *our* API
+answers (502: the fault is behind us), never what the site answered; that is ``Refused.site_status``.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from multisite.domain.errors import MultisiteError
 class SiteError(MultisiteError):
     """Something a site did or did not do.
 
-    ``site`` is the name it is registered by, ``call`` says in words what was tried, ``message`` what came
-    of it.
+    ``site`` is the name it is registered by, ``call`` says in words what was tried, ``message`` what came of it.
     """
 
     status = 502
@@ -27,11 +25,9 @@ class SiteError(MultisiteError):
 
 
 class Refused(SiteError):
-    """The site answered, with an error: it took the decision, repeating the same request changes nothing
-    by itself.
+    """The site answered, with an error: it took the decision, repeating the same request changes nothing by itself.
 
-    ``site_status`` is the HTTP status it answered, ``request_id`` the id to look for in the site's logs
-    (or None).
+    ``site_status`` is the HTTP status it answered, ``request_id`` the id to look for in the site's logs (or None).
     """
 
     def __init__(
@@ -63,8 +59,7 @@ class LoginRefused(Refused):
 class Unreachable(SiteError):
     """The site cannot be reached now.
 
-    Nothing was changed, unless the call was said to be idempotent: then it may have taken effect, which
-    does no harm.
+    Nothing was changed, unless the call was said to be idempotent: then it may have taken effect, which does no harm.
     """
 
     status = 504
@@ -75,9 +70,7 @@ class HiddenInSite(Unreachable):
 
 
 class UnknownOutcome(SiteError):
-    """The request was sent and its answer lost: it may or may not have taken effect.  Look before
-    repeating it.
-    """
+    """The request was sent and its answer lost: it may or may not have taken effect.  Look before repeating it."""
 
     status = 504
 
@@ -89,9 +82,7 @@ class Unsupported(SiteError):
 
 
 class TimedOut(SiteError):
-    """Something did not get there in time.  ``state`` is the last one seen, ``seconds`` how long we
-    waited.
-    """
+    """Something did not get there in time.  ``state`` is the last one seen, ``seconds`` how long we waited."""
 
     status = 504
 
@@ -102,9 +93,7 @@ class TimedOut(SiteError):
 
 
 class Failed(SiteError):
-    """Something ended in a state it will not leave by itself.  ``state`` names it, ``seconds`` is how
-    long that took.
-    """
+    """Something ended in a state it will not leave by itself.  ``state`` names it, ``seconds`` is how long that took."""
 
     def __init__(self, site: str, call: str, message: str, *, state: str | None, seconds: float) -> None:
         super().__init__(site, call, message)

@@ -105,9 +105,8 @@ def ensure_port(
 ) -> MadePort:
     """Find or make a port like the record.
 
-    ``fixed_ips`` as Neutron takes them, None to let the site choose; ``expected``: the addresses it must
-    have in the end.  Raises Failed when it has others, and what ``call`` raises (an address in use:
-    ConflictInSite).
+    ``fixed_ips`` as Neutron takes them, None to let the site choose; ``expected``: the addresses it must have in the
+    end.  Raises Failed when it has others, and what ``call`` raises (an address in use: ConflictInSite).
     """
     fields: Row = {"name": record.name, "network_id": network_id}
     if mac_address is not None:
@@ -135,9 +134,7 @@ def ensure_port(
 def ensure_security_group(
     site: CloudSite, token: str, record: SecurityGroupRecord, name: str, *, fresh: bool = False
 ) -> str:
-    """Find or make a group like the record, with Neutron's default rules until ``set_rules``; returns its
-    id.
-    """
+    """Find or make a group like the record, with Neutron's default rules until ``set_rules``; returns its id."""
     fields: Row = {"name": name}
     if not record.stateful:
         fields["stateful"] = False
@@ -149,8 +146,7 @@ def ensure_security_group(
 
 
 def set_rules(site: CloudSite, group_id: str, record: SecurityGroupRecord, groups: Mapping[str, str]) -> None:
-    """Give a group exactly the record's rules; idempotent.  ``groups``: source id -> id here, for remote
-    groups.
+    """Give a group exactly the record's rules; idempotent.  ``groups``: source id -> id here, for remote groups.
 
     Rules that allow more than the record are removed first, those Neutron makes by itself among them.
     """

@@ -38,9 +38,8 @@ class Frozen:
 class Thawed:
     """What a thaw found.
 
-    ``expired``: the time limit was over and nova-api had thawed the server before we asked.
-    ``frozen_at`` None: no freeze was recorded, nothing had to be thawed.  ``done``: the guest confirmed
-    it; otherwise nova-api goes on trying.
+    ``expired``: the time limit was over and nova-api had thawed the server before we asked. ``frozen_at`` None: no
+    freeze was recorded, nothing had to be thawed.  ``done``: the guest confirmed it; otherwise nova-api goes on trying.
     """
 
     server_id: str
@@ -91,9 +90,8 @@ def freeze(site: CloudSite, server_id: str, timeout: int, within: float | None =
 def thaw(site: CloudSite, server_id: str) -> Thawed:
     """Thaw a server and say how its freeze ended; harmless when it is not frozen.
 
-    Raises ConflictInSite when the guest does not confirm it: nova-api goes on trying.  Unsupported
-    without the filter, NotFoundInSite when the server is gone, Unreachable: after these only nova-api's
-    own time limit thaws it.
+    Raises ConflictInSite when the guest does not confirm it: nova-api goes on trying.  Unsupported without the filter,
+    NotFoundInSite when the server is gone, Unreachable: after these only nova-api's own time limit thaws it.
     """
     what = f"thaw server {server_id}"
     answer = _action(site, what, server_id, {"unquiesce": None}, ANSWER_SECONDS, idempotent=True)

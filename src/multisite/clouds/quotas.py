@@ -1,8 +1,7 @@
 """How much more a project may have in a site: a recovery can be refused before it has changed anything.
 
-Sources: Nova ``GET /os-quota-sets/{project}/detail``, Cinder ``GET /os-quota-sets/{project}?usage=True``,
-Neutron ``GET /quotas/{project}/details.json`` (extension quota_details).  Administrators may read those of
-other projects.
+Sources: Nova ``GET /os-quota-sets/{project}/detail``, Cinder ``GET /os-quota-sets/{project}?usage=True``, Neutron ``GET
+/quotas/{project}/details.json`` (extension quota_details).  Administrators may read those of other projects.
 """
 
 from __future__ import annotations

@@ -36,9 +36,8 @@ def token_of(network: str, site: str, real_id: str) -> str:
 def read_ports(site: CloudSite, wanted: Mapping[str, tuple[str, str]]) -> dict[str, SitePorts | None]:
     """The ports of some networks of a site: stretched network id -> its ports here.
 
-    ``wanted``: stretched network id -> (network id here, project id).  A network that is not there any more gives
-    None: its ports are unknown, not none.
-    Raises what ``call`` raises: then nothing is known.
+    ``wanted``: stretched network id -> (network id here, project id).  A network that is not there any more gives None:
+    its ports are unknown, not none. Raises what ``call`` raises: then nothing is known.
     """
     by_network = {network_id: stretched for stretched, (network_id, _) in wanted.items()}
     there = {row["id"] for row in _in_parts(site, "networks", "id", list(by_network), ("id",))}

@@ -41,9 +41,7 @@ _ENDED_BADLY = ("error", "error_restoring")
 
 @dataclass(frozen=True)
 class WantedVolume:
-    """A volume to be restored.  ``volume_type`` None is the site's default; ``blank_first``: see the
-    module's top.
-    """
+    """A volume to be restored.  ``volume_type`` None is the site's default; ``blank_first``: see the module's top."""
 
     name: str
     size_gib: int
@@ -101,10 +99,9 @@ def restore_volume(
 ) -> str:
     """Find or make the volume of this token, restored from its backup; returns its id.
 
-    It can be called again after any interruption: it goes on where the volume stands.  A volume whose
-    restore ended badly before is deleted and made anew.  ``timeout`` is seconds for the restore, ``on_poll``
-    sees the volume's status.  Raises Failed with Cinder's reason, TimedOut, Cancelled, and what ``call``
-    raises.
+    It can be called again after any interruption: it goes on where the volume stands.  A volume whose restore ended
+    badly before is deleted and made anew.  ``timeout`` is seconds for the restore, ``on_poll`` sees the volume's
+    status.  Raises Failed with Cinder's reason, TimedOut, Cancelled, and what ``call`` raises.
     """
     deadline = time.monotonic() + timeout
 
@@ -138,7 +135,7 @@ def _begun(site: CloudSite, token: str, wanted: WantedVolume, timeout: float, fr
     if not wanted.blank_first:
         _wait_backup_free(site, wanted.backup_id, timeout, None)
     return resources.look_again(
-        lambda: read_volume(site, _make(site, token, wanted)),
+        lambda: resources.read(site, "volume", _make(site, token, wanted)),
         lambda: next(iter(resources.rows(site, "volume", token)), None),
     )
 
@@ -170,7 +167,7 @@ def _wait_volume(
 ) -> Row:
     """Until it is available (blank or restored)."""
     return wait_until(
-        lambda: read_volume(site, volume_id),
+        lambda: resources.read(site, "volume", volume_id),
         done=("available",),
         failed=(*_ENDED_BADLY, "deleting", "error_deleting"),
         timeout=timeout,
@@ -241,11 +238,6 @@ def remove_by_token(site: CloudSite, token: str, timeout: float = 600, *, late: 
     return resources.remove(
         site, "volume", token, late=late, delete=lambda one: remove_volume(site, one, timeout)
     )
-
-
-def read_volume(site: CloudSite, volume_id: str) -> Row:
-    """A volume as Cinder shows it.  NotFoundInSite when it is not there."""
-    return resources.read(site, "volume", volume_id)
 
 
 def _restored_from(row: Row) -> str | None:

@@ -1,11 +1,10 @@
 """Cinder: snapshots, group snapshots, volumes from snapshots, backups.  All found or made by token.
 
-A backup is one of the *original* volume with ``snapshot_id``, not of a volume made from the snapshot.
-Cinder finds the parent of an incremental among the backups with the same volume id
-(``cinder/backup/api.py``, ``API.create``: ``BackupList.get_all_by_volume``), and a temporary volume has
-a new one each time: every backup would be a full one.  With ``snapshot_id`` Cinder makes the volume from
-the snapshot itself where the driver needs one (``BaseVD._get_backup_volume_temp_volume``, RBD too),
-reads that, and removes it.
+A backup is one of the *original* volume with ``snapshot_id``, not of a volume made from the snapshot. Cinder finds the
+parent of an incremental among the backups with the same volume id (``cinder/backup/api.py``, ``API.create``:
+``BackupList.get_all_by_volume``), and a temporary volume has a new one each time: every backup would be a full one.
+With ``snapshot_id`` Cinder makes the volume from the snapshot itself where the driver needs one
+(``BaseVD._get_backup_volume_temp_volume``, RBD too), reads that, and removes it.
 """
 
 from __future__ import annotations

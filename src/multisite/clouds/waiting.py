@@ -46,9 +46,8 @@ def wait_until(
     every value (progress).  ``explain`` gives the reason of a failure; without it, or when it has none,
     it is what the thing itself tells (``fault_of``).
 
-    Raises Failed, TimedOut (both name the thing, its last state and the seconds), Cancelled when
-    ``cancelled()``, and whatever ``read`` raises except Unreachable and server errors, which are borne
-    until the time is up.
+    Raises Failed, TimedOut (both name the thing, its last state and the seconds), Cancelled when ``cancelled()``, and
+    whatever ``read`` raises except Unreachable and server errors, which are borne until the time is up.
     """
     begun = time.monotonic()
     seen: str | None = None
@@ -74,8 +73,6 @@ def wait_gone(
     timeout: float,
     what: str,
     failed: Collection[str] | Callable[[T], object] = ("error", "error_deleting"),
-    poll: float = 0.3,
-    cancelled: Callable[[], bool] | None = None,
     site: str = "",
 ) -> None:
     """Wait until ``read`` raises NotFoundInSite or returns None (or a server shows as DELETED).
@@ -95,16 +92,7 @@ def wait_gone(
     def is_stuck(value: T | None) -> bool:
         return value is not None and _holds(failed, value)
 
-    wait_until(
-        read_or_none,
-        done=is_gone,
-        failed=is_stuck,
-        timeout=timeout,
-        what=what,
-        poll=poll,
-        cancelled=cancelled,
-        site=site,
-    )
+    wait_until(read_or_none, done=is_gone, failed=is_stuck, timeout=timeout, what=what, site=site)
 
 
 def state_of(value: object) -> str | None:
@@ -115,9 +103,7 @@ def state_of(value: object) -> str | None:
 
 
 def fault_of(value: object) -> str:
-    """The reason a thing gives for its own failure: Nova's ``fault``, a backup's ``fail_reason``; "" for
-    none.
-    """
+    """The reason a thing gives for its own failure: Nova's ``fault``, a backup's ``fail_reason``; "" for none."""
     fault = _field(value, "fault")
     if isinstance(fault, dict) and fault.get("message"):
         return str(fault["message"])
@@ -125,22 +111,15 @@ def fault_of(value: object) -> str:
 
 
 def volume_messages(site: CloudSite, resource_id: str) -> str:
-    """What Cinder tells users about a volume, snapshot or backup that failed (``GET /messages``, 3.5); ""
-    for nothing.
+    """What Cinder tells users about a volume, snapshot or backup that failed (``GET /messages``, 3.5); "" for nothing.
 
     Never raises: it explains another failure.
     """
     what = f"read messages about {resource_id}"
     try:
         found = read_all(
-            site,
-            what,
-            lambda: site.volume,
-            "/messages",
-            "messages",
-            microversion="3.5",
-            resource_uuid=resource_id,
-        )
+            site, what, lambda: site.volume, "/messages", "messages", microversion="3.5", resource_uuid=resource_id
+        )  # fmt: skip
     except SiteError:
         return ""
     return "; ".join(dict.fromkeys(str(m["user_message"]) for m in found))

@@ -13,8 +13,7 @@ from multisite.clouds.connect import CloudSite
 def warm(site: CloudSite, pool: ThreadPoolExecutor, threads: int, seconds: float) -> None:
     """Make sure that nothing is connected or logged in anew within the next ``seconds``.
 
-    One connection per thread of ``pool`` to Cinder, one to Nova, and a token that lasts.  Raises what ``call``
-    raises.
+    One connection per thread of ``pool`` to Cinder, one to Nova, and a token that lasts.  Raises what ``call`` raises.
     """
     session = site.conn.session
     auth = session.auth

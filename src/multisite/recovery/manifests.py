@@ -55,9 +55,8 @@ class StoreContents:
 class ManifestStore:
     """The restore points under one directory, usually a mount that managers and Cinder's backups share.
 
-    Every verb raises StoreUnavailable when the directory is absent or lacks the marker ``initialize``
-    makes: the empty mount point of a share that is not mounted must not pass for a store without
-    restore points.
+    Every verb raises StoreUnavailable when the directory is absent or lacks the marker ``initialize`` makes: the empty
+    mount point of a share that is not mounted must not pass for a store without restore points.
     """
 
     def __init__(self, path: str | Path) -> None:

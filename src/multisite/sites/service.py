@@ -1,6 +1,4 @@
-"""What operators do with sites: register them by their clouds.yaml entry, look at them, ask them what
-they can do.
-"""
+"""What operators do with sites: register them by their clouds.yaml entry, look at them, ask them what they can do."""
 
 from __future__ import annotations
 

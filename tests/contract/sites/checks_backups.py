@@ -94,7 +94,7 @@ def a_restore_makes_a_volume_that_says_where_it_is_from(pair: Pair) -> None:
     made = restore.restore_volume(pair.two, token, wanted, timeout=120)
     pair.later(restore.remove_volume, pair.two, made, 120)
     assert restore.restore_volume(pair.two, token, wanted, timeout=120) == made
-    row = restore.read_volume(pair.two, made)
+    row = resources.read(pair.two, "volume", made)
     assert (row["name"], row["status"], row["bootable"]) == (name, "available", "true")
     expected = {"kept": "yes", tokens.KEY: token, restore.SOURCE_BACKUP: backup.id}
     assert row["metadata"].items() >= expected.items()
@@ -110,7 +110,7 @@ def a_backup_is_restored_into_a_volume_that_is_there(pair: Pair) -> None:
     wanted = restore.WantedVolume(pair.name("blank"), 2, backup.id, blank_first=True)
     made = restore.restore_volume(pair.two, pair.token("blank"), wanted, timeout=120)
     pair.later(restore.remove_volume, pair.two, made, 120)
-    assert restore.read_volume(pair.two, made)["metadata"][restore.SOURCE_BACKUP] == backup.id
+    assert resources.read(pair.two, "volume", made)["metadata"][restore.SOURCE_BACKUP] == backup.id
 
 
 def an_incremental_without_its_parent_is_not_restored(pair: Pair) -> None:

@@ -28,7 +28,7 @@ def a_volume_comes_and_goes(pair: Pair) -> None:
     restore.remove_volume(pair.one, volume_id, 120)
     refused(send(pair.one.volume, "GET", f"/volumes/{volume_id}", None, CINDER), 404, "could not be found")
     with pytest.raises(NotFoundInSite):
-        restore.read_volume(pair.one, volume_id)
+        resources.read(pair.one, "volume", volume_id)
 
 
 def a_volume_of_nonsense_is_refused(pair: Pair) -> None:
@@ -78,7 +78,7 @@ def a_volume_is_made_of_a_snapshot_found_by_token(pair: Pair) -> None:
     made = str(resources.ensure(pair.one, "volume", token, fields)["id"])
     pair.later(restore.remove_volume, pair.one, made, 120)
     assert resources.ensure(pair.one, "volume", token, fields)["id"] == made
-    assert restore.read_volume(pair.one, made)["snapshot_id"] == snapshot.id
+    assert resources.read(pair.one, "volume", made)["snapshot_id"] == snapshot.id
 
 
 def a_used_up_volume_quota_is_413(pair: Pair) -> None:
@@ -107,7 +107,7 @@ def actions_change_what_they_say(pair: Pair) -> None:
     ask(pair.one.volume, "POST", path, {"os-set_bootable": {"bootable": True}}, CINDER)
     said = {"metadata": {"hw_qemu_guest_agent": "yes"}}
     ask(pair.one.volume, "POST", path, {"os-set_image_metadata": said}, CINDER)
-    row = restore.read_volume(pair.one, volume_id)
+    row = resources.read(pair.one, "volume", volume_id)
     assert (row["bootable"], row["volume_image_metadata"]) == ("true", {"hw_qemu_guest_agent": "yes"})
     refused(send(pair.one.volume, "POST", path, {"os-no-such": {}}, CINDER), 400)
 

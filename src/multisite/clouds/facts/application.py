@@ -1,9 +1,7 @@
-"""Reading an application out of a site: everything a manifest must say so that it can be built again
-elsewhere.
+"""Reading an application out of a site: everything a manifest must say so that it can be built again elsewhere.
 
-A dozen list calls for any number of servers (Nova, Cinder and Neutron API references; microversions
-pinned).  What cannot be read raises an error naming it; what is readable but cannot be carried over
-becomes a sentence in ``notes``.
+A dozen list calls for any number of servers (Nova, Cinder and Neutron API references; microversions pinned).  What
+cannot be read raises an error naming it; what is readable but cannot be carried over becomes a sentence in ``notes``.
 """
 
 from __future__ import annotations
@@ -244,9 +242,7 @@ def _volume(site: CloudSite, server: Row, row: Row, attachment: Row, notes: list
 
 
 def _flavors(site: CloudSite, servers: list[Row], notes: list[str]) -> dict[str, FlavorRecord]:
-    """Flavor records by server id, as each server was made; the id is looked up by name ("" when it is
-    gone).
-    """
+    """Flavor records by server id, as each server was made; the id is looked up by name ("" when it is gone)."""
     ids = {row["name"]: row["id"] for row in resources.list_all(site, "flavor")}
     found = {}
     for server in servers:

@@ -36,9 +36,7 @@ class NetworkFacts:
 
 
 def read(site: CloudSite, servers: list[Row], notes: list[str]) -> NetworkFacts:
-    """Read the ports of these servers (as Nova shows them) and what they need.  Raises what ``call``
-    raises.
-    """
+    """Read the ports of these servers (as Nova shows them) and what they need.  Raises what ``call`` raises."""
     rows = _rows(site, "port", device_id=[server["id"] for server in servers])
     ports_of: dict[str, list[PortRecord]] = {}
     for server in servers:
@@ -67,9 +65,8 @@ def _rows(site: CloudSite, kind: Kind, **by: list[str]) -> list[Row]:
 def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: list[str]) -> list[Row]:
     """Ports as the guest sees its NICs.
 
-    Neutron does not know that order.  Nova's ``addresses`` keeps it, but by network: with two ports on
-    one of several networks, or a port without an address, only the hypervisor's own list (diagnostics,
-    administrators) tells.
+    Neutron does not know that order.  Nova's ``addresses`` keeps it, but by network: with two ports on one of several
+    networks, or a port without an address, only the hypervisor's own list (diagnostics, administrators) tells.
     """
     macs = _distinct(a["OS-EXT-IPS-MAC:mac_addr"] for net in server["addresses"].values() for a in net)
     networks = [row["network_id"] for row in ports]

@@ -136,9 +136,8 @@ class ProtectionService:
     def run(self, caller: Caller, id: str, incremental: bool | None = None) -> str:
         """Protect now: start the job that makes one restore point; returns the job's id.
 
-        ``incremental``: True, False, or None for "as the chain allows".  Raises Conflict naming the job
-        that works on the application already, or everything that forbids the run; StoreUnavailable;
-        SiteError.
+        ``incremental``: True, False, or None for "as the chain allows".  Raises Conflict naming the job that works on
+        the application already, or everything that forbids the run; StoreUnavailable; SiteError.
         """
         protection = self.get(caller, id)
         application = self._applications.get(caller, protection.application_id)

@@ -55,9 +55,7 @@ class Draft:
         self.problems.append(Finding("", kind, what, "", remedy, Severity.NOTE))
 
     def needs(self, part: str, shown: str) -> bool:
-        """Whether this part of the target is known; if not that is a problem, for "not seen" is not "not
-        there".
-        """
+        """Whether this part of the target is known; if not that is a problem, for "not seen" is not "not there"."""
         if self.facts.knows(part):
             return True
         if not any(p.kind == shown for p in self.problems):
@@ -70,9 +68,7 @@ class Draft:
         return False
 
     def find(self, things: Iterable[T], wanted: str, subject: str, rule: str) -> T | None:
-        """The thing at the target an operator's rule names, by id or else by name; a problem when there is
-        not one.
-        """
+        """The thing at the target an operator's rule names, by id or else by name; a problem when there is not one."""
         known = list(things)
         for thing in known:
             if thing.id == wanted:

@@ -94,9 +94,7 @@ def flavor_in_use(site: CloudSite, job_id: str, found: Found) -> bool:
 def _summarize(
     ctx: StepContext, plan: RecoverPlan, recoveries: RecoveryRepository, recovery_id: str
 ) -> object:
-    """Write down what runs where now.  RTO: from the operator's word to the last gate; RPO: age of the data
-    then.
-    """
+    """Write down what runs where now.  RTO: from the operator's word to the last gate; RPO: age of the data then."""
     servers = [ctx.result_of(server.gate, Ready) for server in plan.servers]
     recovery = recoveries.get(recovery_id)
     last = max(server.ready_at for server in servers)

@@ -1,7 +1,6 @@
 """The operator's rules for one recovery: what the source's names mean at the target, and how to proceed.
 
-Rules are JSON.  Mappings go from a name or id of the source to a name or id of the target; an id wins over a
-name.
+Rules are JSON.  Mappings go from a name or id of the source to a name or id of the target; an id wins over a name.
 """
 
 from __future__ import annotations
@@ -55,9 +54,7 @@ class Rules:
 
 
 def parse(raw: Mapping[str, Any] | None) -> Rules:
-    """Check a mapping as it came from the operator.  Raises Invalid; the message begins with the field's
-    name.
-    """
+    """Check a mapping as it came from the operator.  Raises Invalid; the message begins with the field's name."""
     return Rules() if raw is None else validated(Rules, raw, "mapping", "rule")
 
 

@@ -69,9 +69,7 @@ class PlannedNetwork:
 
 @dataclass(frozen=True)
 class PlannedAddress:
-    """``subnet_id`` is the source's; ``address`` None lets the target choose one (of that subnet, if it is
-    known).
-    """
+    """``subnet_id`` is the source's; ``address`` None lets the target choose one (of that subnet, if it is known)."""
 
     subnet_id: str | None
     address: str | None
@@ -119,8 +117,7 @@ class PlannedServer:
 
 @dataclass(frozen=True)
 class Readiness:
-    """When a server counts as ready.  ``console``: regular expression a line of its console must match, or
-    None.
+    """When a server counts as ready.  ``console``: regular expression a line of its console must match, or None.
 
     Times are seconds: ``boot_timeout`` until Nova says ACTIVE, ``timeout`` from then until ready.
     """

@@ -1,6 +1,4 @@
-"""Networks, subnets, security groups and ports of a recovery: created anew, or taken from what is at the
-target.
-"""
+"""Networks, subnets, security groups and ports of a recovery: created anew, or taken from what is at the target."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Deciding a recovery: pure functions from a restore point, the target's facts and the operator's rules to a
-plan.
+"""Deciding a recovery: pure functions from a restore point, the target's facts and the operator's rules to a plan.
 
 Nothing here calls a site.  What will be done is said in words (``Preview.items``), and so is everything in
 the way (``Preview.problems``) with what to do about it; a plan with blocking problems is not carried out.
@@ -36,9 +35,8 @@ from multisite.recovery.recover.target_facts import TargetFacts
 class SpeedModel:
     """How fast the target is, for predicting.  Seconds; measured in earlier recoveries or configured.
 
-    ``seconds_per_gib``: restoring one GiB while ``restores_at_once`` volumes are restored; ``boot_seconds``:
-    from asking for a server to its passed readiness gate; ``fixed_seconds``: everything before the first
-    restore.
+    ``seconds_per_gib``: restoring one GiB while ``restores_at_once`` volumes are restored; ``boot_seconds``: from
+    asking for a server to its passed readiness gate; ``fixed_seconds``: everything before the first restore.
     """
 
     seconds_per_gib: float
@@ -131,9 +129,7 @@ def _sorted(problems: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def predict(made: RecoverPlan, speed: SpeedModel | None) -> float | None:
-    """Seconds until the last server is ready, by following the plan with these speeds; None when none are
-    known.
-    """
+    """Seconds until the last server is ready, by following the plan with these speeds; None when none are known."""
     if speed is None:
         return None
     lanes = [speed.fixed_seconds] * max(speed.restores_at_once, 1)

@@ -1,6 +1,4 @@
-"""When a recovered server counts as ready: Nova says ACTIVE, its ports are ACTIVE, its console shows what it
-should.
-"""
+"""When a recovered server counts as ready: Nova says ACTIVE, its ports are ACTIVE, its console shows what it should."""
 
 from __future__ import annotations
 

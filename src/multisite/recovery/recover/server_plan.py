@@ -313,9 +313,7 @@ def _key_name(draft: Draft, record: ServerRecord, known: dict[str, str]) -> str 
 
 
 def _boot_order(draft: Draft, record: ServerRecord) -> tuple[str, ...]:
-    """Its boot volume, then the others by device (vdb ... vdz, vdaa): the hypervisor names disks in the
-    order given.
-    """
+    """Its boot volume, then the others by device (vdb ... vdz, vdaa): the hypervisor names disks in the order given."""
     by_id = {v.id: v for v in draft.manifest.volumes}
     volumes = [by_id[v] for v in record.volume_ids if v in by_id]
     if not volumes:

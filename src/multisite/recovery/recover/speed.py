@@ -13,8 +13,7 @@ def measured(job: Job, restores_at_once: int) -> SpeedModel | None:
     """From the steps of a finished "recover" job, by the units of their progress; None when it restored or
     booted nothing.
 
-    A step's seconds include what it waited for its neighbors' use of the site, which is what to expect
-    again.
+    A step's seconds include what it waited for its neighbors' use of the site, which is what to expect again.
     """
     done = [s for s in job.steps if s.state is StepState.DONE and s.elapsed is not None]
     restores = [s for s in done if s.unit == "GiB" and s.total]

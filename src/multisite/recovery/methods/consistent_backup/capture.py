@@ -1,9 +1,8 @@
 """The consistency point: freeze in order, snapshot everything at once, thaw in reverse.
 
-One step, because its middle must never be left alone: whatever happens, every server whose freeze was
-asked for is thawed before anything else is thought about.  While servers stand still nothing is done that
-can wait: no look-ups, no records, connections are made before, and every call may take only what is left
-of the freeze's time limit.
+One step, because its middle must never be left alone: whatever happens, every server whose freeze was asked for is
+thawed before anything else is thought about.  While servers stand still nothing is done that can wait: no look-ups, no
+records, connections are made before, and every call may take only what is left of the freeze's time limit.
 """
 
 from __future__ import annotations
