@@ -21,13 +21,13 @@ SEGMENT = 1000
 
 
 @dataclass
-class Life:
+class Workload:
     """The records a workload writes, and what is on a disk after any of them."""
 
     lines: list[str]
 
     @classmethod
-    def of(cls, records: int, seed: int = 1) -> Life:
+    def of(cls, records: int, seed: int = 1) -> Workload:
         values = random.Random(seed)
         lines, total = [f"{0:10d} {0:10d} {0:5d} {'x' * 35}\n"], 0
         for number in range(1, records + 1):
@@ -56,8 +56,8 @@ def verdict(root: Path, data: Path) -> dict[str, str]:
     return dict(re.findall(r"(\w+)=(\S+)", done.stdout))
 
 
-def judge(tmp_path: Path, life: Life, root: int, data: int) -> dict[str, str]:
-    return verdict(life.write(tmp_path / "root", root), life.write(tmp_path / "data", data))
+def judge(tmp_path: Path, workload: Workload, root: int, data: int) -> dict[str, str]:
+    return verdict(workload.write(tmp_path / "root", root), workload.write(tmp_path / "data", data))
 
 
 MOMENTS = [1, 999, 1000, 1001, 1999, 2000, 2500, 5999]
@@ -67,13 +67,13 @@ MOMENTS = [1, 999, 1000, 1001, 1999, 2000, 2500, 5999]
     ("last", "behind"), [(0, 0), *((last, behind) for last in MOMENTS for behind in (0, 1))]
 )
 def test_a_pair_of_one_moment_is_accepted(tmp_path: Path, last: int, behind: int) -> None:
-    life = Life.of(last)
-    found = judge(tmp_path, life, last, last - behind)
+    workload = Workload.of(last)
+    found = judge(tmp_path, workload, last, last - behind)
     assert found["consistent"] == "yes"
     assert (found["root"], found["data"], found["sum"]) == (
         str(last),
         str(last - behind),
-        str(life.sum(last)),
+        str(workload.sum(last)),
     )
 
 
@@ -81,13 +81,13 @@ def test_a_pair_of_one_moment_is_accepted(tmp_path: Path, last: int, behind: int
     ("root", "data"), [(10, 8), (10, 11), (1500, 1490), (2010, 1005), (3500, 10), (10, 3500), (700, 0)]
 )
 def test_a_pair_of_two_moments_is_refused(tmp_path: Path, root: int, data: int) -> None:
-    assert judge(tmp_path, Life.of(max(root, data)), root, data)["consistent"] == "no"
+    assert judge(tmp_path, Workload.of(max(root, data)), root, data)["consistent"] == "no"
 
 
 def test_the_same_number_of_another_life_is_refused(tmp_path: Path) -> None:
     """A disk that was restored from a copy and went on alone reaches the same numbers, not the same sums."""
-    root = Life.of(1200, seed=1).write(tmp_path / "root", 1200)
-    data = Life.of(1200, seed=2).write(tmp_path / "data", 1200)
+    root = Workload.of(1200, seed=1).write(tmp_path / "root", 1200)
+    data = Workload.of(1200, seed=2).write(tmp_path / "data", 1200)
     found = verdict(root, data)
     assert found["consistent"] == "no"
     assert int(found["dbad"]) > 0
@@ -120,23 +120,23 @@ def _forge(lines: list[str]) -> list[str]:
 def test_damage_is_found(
     tmp_path: Path, damage: Callable[[list[str]], list[str]], side: str, segment: str
 ) -> None:
-    life = Life.of(2200)
-    folders = {name: life.write(tmp_path / name, 2200) for name in ("root", "data")}
+    workload = Workload.of(2200)
+    folders = {name: workload.write(tmp_path / name, 2200) for name in ("root", "data")}
     file = folders[side] / segment
     file.write_text("".join(damage(file.read_text().splitlines(keepends=True))))
     assert verdict(folders["root"], folders["data"])["consistent"] == "no"
 
 
 def test_a_segment_that_does_not_follow_the_one_before_is_found(tmp_path: Path) -> None:
-    root, data = (Life.of(2200).write(tmp_path / name, 2200) for name in ("root", "data"))
+    root, data = (Workload.of(2200).write(tmp_path / name, 2200) for name in ("root", "data"))
     for folder in (root, data):
-        other = Life.of(2200, seed=9).write(tmp_path / "other", 2200)
+        other = Workload.of(2200, seed=9).write(tmp_path / "other", 2200)
         (folder / "seg.100002").write_text((other / "seg.100002").read_text())
     assert verdict(root, data)["consistent"] == "no"
 
 
 def test_a_segment_made_but_not_yet_written_is_no_damage(tmp_path: Path) -> None:
-    life = Life.of(1999)
-    root, data = (life.write(tmp_path / name, 1999) for name in ("root", "data"))
+    workload = Workload.of(1999)
+    root, data = (workload.write(tmp_path / name, 1999) for name in ("root", "data"))
     (root / "seg.100002").touch()
     assert verdict(root, data)["consistent"] == "yes"

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from identity_keys.little_sites import TOKENS, Clock, Crash, World, service, started
 from multisite.identity import files
 from multisite.identity.keys import actions
 from multisite.identity.keys.fernet import gate
@@ -22,6 +21,7 @@ from multisite.identity.keys.fernet import plan as fernet_plan
 from multisite.identity.keys.repository import Kind, fingerprint
 from multisite.identity.keys.schedule import key_count, lifetime
 from multisite.identity.keys.state import State
+from tests.unit.identity.keys.little_sites import TOKENS, Clock, Crash, World, service, started
 
 NAMES = ("paris", "lyon", "metz")
 SITES = st.sampled_from(NAMES)

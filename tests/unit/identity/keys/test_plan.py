@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from identity_keys.little_sites import TOKENS
 from multisite.domain.errors import Invalid
 from multisite.identity.keys import schedule
 from multisite.identity.keys.fernet import gate, install
@@ -15,6 +14,7 @@ from multisite.identity.keys.fernet.install import Put, Remove
 from multisite.identity.keys.repository import Key, Kind, Repository, fingerprint
 from multisite.identity.keys.state import Seen, State
 from multisite.identity.topology.model import Tokens
+from tests.unit.identity.keys.little_sites import TOKENS
 
 NOW = 1_000_000.0
 KIND = Kind.TOKENS

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from identity_keys.little_sites import TOKENS, Clock, World, service, started, topology
 from multisite.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from multisite.identity.keys import actions, alarms, daemon, status
 from multisite.identity.keys.repository import Kind, fingerprint
 from multisite.identity.keys.service import KeyService, sites_with_keys
+from tests.unit.identity.keys.little_sites import TOKENS, Clock, World, service, started, topology
 
 NAMES = ("paris", "lyon", "metz")
 
