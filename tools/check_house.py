@@ -24,7 +24,7 @@ FEATURES = {"sites", "applications", "recovery", "networks", "identity"}
 FOR_SERVICE = {
     "clouds/connect.py",  # the seam itself
     "command/catalog.py",  # checks a Keystone's catalog before there is a service
-    "networks/stretch/reader.py",  # one look at the ports of many projects' networks
+    "networks/stretch/reader.py",  # reads the ports of many projects' networks
     "recovery/protect/service.py",  # what a site can do
     "sites/service.py",  # the same
 }

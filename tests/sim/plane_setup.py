@@ -156,8 +156,8 @@ class PlaneSetup:
 @contextmanager
 def plane_setup(folder: Path) -> Iterator[PlaneSetup]:
     """Fresh sites; nothing is repeated or waited for for long."""
-    kept = call.ATTEMPTS, lifecycle.LOOK_AGAIN_SECONDS, stretched.DHCP_SECONDS
-    call.ATTEMPTS, lifecycle.LOOK_AGAIN_SECONDS, stretched.DHCP_SECONDS = 2, 0.3, 0.3
+    kept = call.ATTEMPTS, lifecycle.SEARCH_AGAIN_SECONDS, stretched.DHCP_SECONDS
+    call.ATTEMPTS, lifecycle.SEARCH_AGAIN_SECONDS, stretched.DHCP_SECONDS = 2, 0.3, 0.3
     with make_world(SITES, settings=Settings(remote_port=True, dhcp=0.0, l3=0.005)) as world:
         for number, name in enumerate(SITES, start=1):
             world.sites[name].sim.settings.vteps = {f"{name}-1": f"172.31.{number}.1"}
@@ -165,5 +165,5 @@ def plane_setup(folder: Path) -> Iterator[PlaneSetup]:
         try:
             yield made
         finally:
-            call.ATTEMPTS, lifecycle.LOOK_AGAIN_SECONDS, stretched.DHCP_SECONDS = kept
+            call.ATTEMPTS, lifecycle.SEARCH_AGAIN_SECONDS, stretched.DHCP_SECONDS = kept
             made.database.close()

@@ -37,7 +37,7 @@ class Ahead:
 def looks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the end of the undo looks; blind it must not be noticed, or the test shows nothing."""
     monkeypatch.setattr(call, "ATTEMPTS", 1)
-    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(lifecycle, "SEARCH_AGAIN_SECONDS", 0.05)
     return bool(request.param == "looks")
 
 

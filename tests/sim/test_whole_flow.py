@@ -111,7 +111,7 @@ def test_a_snapshot_taken_after_the_undo_goes_with_the_next_run(
     world: World, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backup cannot come that late: its snapshot is gone by then, and Cinder refuses."""
-    monkeypatch.setattr("multisite.recovery.methods.consistent_backup.capture.LOOK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr("multisite.recovery.methods.consistent_backup.capture.SEARCH_AGAIN_SECONDS", 0.1)
     service.deploy("mme", servers=1)
     world.sites[SITE].strike(Rule("late", "", "POST", "^/snapshots$", status=504, seconds=3.0))
     job, _ = service.protect("mme")

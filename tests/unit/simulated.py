@@ -230,7 +230,7 @@ def simulated_target(monkeypatch: pytest.MonkeyPatch) -> SimulatedSite:
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks again at once, and polls without a pause worth the name."""
-    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle, "SEARCH_AGAIN_SECONDS", 0.0)
     clock = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.01)), monotonic=time.monotonic)
     monkeypatch.setattr(waiting, "time", clock)
 

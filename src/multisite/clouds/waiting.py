@@ -52,7 +52,7 @@ def wait_until(
     begun = time.monotonic()
     seen: str | None = None
     while True:
-        value, trouble = _look(read)
+        value, trouble = _try_read(read)
         if trouble is None:
             value, seen = cast("T", value), state_of(value)
             if on_poll is not None:
@@ -125,7 +125,7 @@ def volume_messages(site: CloudSite, resource_id: str) -> str:
     return "; ".join(dict.fromkeys(str(m["user_message"]) for m in found))
 
 
-def _look(read: Callable[[], T]) -> tuple[T | None, SiteError | None]:
+def _try_read(read: Callable[[], T]) -> tuple[T | None, SiteError | None]:
     """The value, or why it could not be read just now."""
     try:
         return read(), None
@@ -163,7 +163,7 @@ def _pause(
     seen: str | None,
     trouble: SiteError | None,
 ) -> None:
-    """Sleep until the next look; raises TimedOut when there is no time for one."""
+    """Sleep until the next read; raises TimedOut when there is no time for one."""
     elapsed = time.monotonic() - begun
     left = timeout - elapsed
     if left <= 0:

@@ -1,4 +1,4 @@
-"""What a look at sites, files or a plan found: one type for everything that is in the way, differs or is unknown.
+"""What a check of sites, files or a plan found: one type for everything that is in the way, differs or is unknown.
 
 A check that found nothing found everything as it has to be: unknown is a finding, so it is never in sync.
 """

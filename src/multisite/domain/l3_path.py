@@ -124,42 +124,42 @@ OPEN = "others than the peer reach the member"
 _OPENING = frozenset({"no port security", "rule too wide"})
 
 
-def judge(path: L3Path, sights: Sequence[EndState]) -> Comparison:
+def judge(path: L3Path, states: Sequence[EndState]) -> Comparison:
     """Compare the record with what both sites say."""
-    return Comparison(tuple(found for sight in sights for found in _of_end(path, sight, sights)))
+    return Comparison(tuple(found for state in states for found in _of_end(path, state, states)))
 
 
-def _of_end(path: L3Path, sight: EndState, sights: Sequence[EndState]) -> list[Finding]:
-    end, peer = path.end(sight.site), path.peer(sight.site)
-    if not sight.known:
-        return [unknown(sight.site, sight.why, "nobody knows whether the path is whole there")]
+def _of_end(path: L3Path, state: EndState, states: Sequence[EndState]) -> list[Finding]:
+    end, peer = path.end(state.site), path.peer(state.site)
+    if not state.known:
+        return [unknown(state.site, state.why, "nobody knows whether the path is whole there")]
     found: list[Finding] = []
 
     def add(kind: str, what: str, remedy: str = AGAIN) -> None:
-        found.append(_wrong(sight.site, kind, what, remedy))
+        found.append(_wrong(state.site, kind, what, remedy))
 
-    if sight.address is None:
+    if state.address is None:
         add("address missing", f"the floating IP {end.address} is gone")
-    elif sight.address != end.address:
-        add("address changed", f"the floating IP is {sight.address}, the record says {end.address}")
-    if sight.address is not None and sight.port_id != end.port_id:
-        add("address elsewhere", f"the floating IP leads to port {sight.port_id or 'none'}, not to {end.port_id}",
+    elif state.address != end.address:
+        add("address changed", f"the floating IP is {state.address}, the record says {end.address}")
+    if state.address is not None and state.port_id != end.port_id:
+        add("address elsewhere", f"the floating IP leads to port {state.port_id or 'none'}, not to {end.port_id}",
             f"openstack floating ip set --port {end.port_id} {end.address}")  # fmt: skip
-    elif sight.address is not None and sight.status != "ACTIVE":
+    elif state.address is not None and state.status != "ACTIVE":
         add(
             "not carried",
-            f"the floating IP is {sight.status}: its L3 agent does not carry it",
+            f"the floating IP is {state.status}: its L3 agent does not carry it",
             "look at the L3 agents",
         )
-    if not sight.port_security:
+    if not state.port_security:
         add("no port security", "the port has port security off: everybody is let in", "switch it on")
-    if not sight.group_present:
+    if not state.group_present:
         add("rule missing", "the security group of the path is gone: the peer is not let in")
         return found
-    if end.group_id not in sight.port_groups:
+    if end.group_id not in state.port_groups:
         add("rule missing", "the port is not in the path's security group: the peer is not let in",
             f"openstack port set --security-group {end.group_id} {end.port_id}")  # fmt: skip
-    found += _of_rules(path, sight, _address_of(peer, sights))
+    found += _of_rules(path, state, _address_of(peer, states))
     return found
 
 
@@ -167,33 +167,33 @@ def _wrong(site: str, kind: str, what: str, remedy: str = AGAIN) -> Finding:
     return Finding(site, kind, what, OPEN if kind in _OPENING else CUT, remedy)
 
 
-def _address_of(peer: PathEnd, sights: Sequence[EndState]) -> str | None:
+def _address_of(peer: PathEnd, states: Sequence[EndState]) -> str | None:
     """As the peer's site says now; by the record when it cannot be asked."""
-    sight = next((s for s in sights if s.site == peer.site), None)
-    return sight.address if sight is not None and sight.known and sight.address else peer.address
+    state = next((s for s in states if s.site == peer.site), None)
+    return state.address if state is not None and state.known and state.address else peer.address
 
 
-def _of_rules(path: L3Path, sight: EndState, peer: str | None) -> list[Finding]:
+def _of_rules(path: L3Path, state: EndState, peer: str | None) -> list[Finding]:
     found: list[Finding] = []
-    inward = [rule for rule in sight.rules if rule["direction"] == "ingress"]
+    inward = [rule for rule in state.rules if rule["direction"] == "ingress"]
     exact = [rule for rule in inward if _lets_only(path, rule, peer)]
     if peer is None:
         found.append(
-            _wrong(sight.site, "peer unknown", "the peer has no floating IP: there is nobody to let in")
+            _wrong(state.site, "peer unknown", "the peer has no floating IP: there is nobody to let in")
         )
     elif not exact:
         found.append(
-            _wrong(sight.site, "rule missing", f"no rule lets {path.lets_in} in from the peer {peer}")
+            _wrong(state.site, "rule missing", f"no rule lets {path.lets_in} in from the peer {peer}")
         )
     for rule in inward:
         if rule not in exact:
-            found.append(_wrong(sight.site, "rule too wide", f"the path's group also lets in {_words(rule)}",
+            found.append(_wrong(state.site, "rule too wide", f"the path's group also lets in {_words(rule)}",
                                 f"openstack security group rule delete {rule['id']}"))  # fmt: skip
-    for rule in sight.others:
+    for rule in state.others:
         if _opens(path, rule):
             what = f"another group of the port lets in {_words(rule)}: the path is open to more than its peer"
             remedy = "take the port out of that group, or narrow the rule"
-            found.append(_wrong(sight.site, "rule too wide", what, remedy))
+            found.append(_wrong(state.site, "rule too wide", what, remedy))
     return found
 
 

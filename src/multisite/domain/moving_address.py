@@ -56,7 +56,7 @@ TRANSITIONS: tuple[tuple[AddressState, AddressState, str], ...] = (
 
 
 class Verdict(StrEnum):
-    """What a look at all sites found; each sentence is completed by ``judge``."""
+    """What a check of all sites found; each sentence is completed by ``judge``."""
 
     ONE = "one holder"
     NOBODY = "nobody"

@@ -68,9 +68,9 @@ class PlaneSiteState:
     holders: Mapping[str, Holder] = field(default_factory=dict)
 
 
-def judge(application: str, record: PlaneRecord, sights: Sequence[PlaneSiteState]) -> Comparison:
-    """Compare a plane of networks of its own with what its sites say; a site without a sight is unknown."""
-    seen = {sight.site: sight for sight in sights}
+def judge(application: str, record: PlaneRecord, states: Sequence[PlaneSiteState]) -> Comparison:
+    """Compare a plane of networks of its own with what its sites say; a site without a state is unknown."""
+    seen = {state.site: state for state in states}
     silent = PlaneSiteState("", known=False, why="nobody asked it")
     return Comparison(
         tuple(d for site in record.sites for d in of_site(application, record, site, seen.get(site, silent)))
@@ -81,16 +81,16 @@ def unknown(site: str, why: str) -> Finding:
     return findings.unknown(site, why, "nobody knows whether the plane is there")
 
 
-def of_site(application: str, record: PlaneRecord, site: str, sight: PlaneSiteState) -> list[Finding]:
+def of_site(application: str, record: PlaneRecord, site: str, state: PlaneSiteState) -> list[Finding]:
     """In the order in which a repair has to go about it."""
     made = record.made.get(site)
     if made is None:
         what, remedy = "there is no record of what was made there", "remove the plane and realize it again"
         return [Finding(site, "not made", what, "nothing there is looked after", remedy)]
-    if not sight.known:
-        return [unknown(site, sight.why)]
+    if not state.known:
+        return [unknown(site, state.why)]
     repair = f"openstack multisite application plane repair {application} {record.name}"
-    return list(_OfSite(repair, record, made, sight, site).drift())
+    return list(_OfSite(repair, record, made, state, site).drift())
 
 
 @dataclass(frozen=True)
@@ -98,22 +98,22 @@ class _OfSite:
     repair: str
     record: PlaneRecord
     made: MadeAt
-    sight: PlaneSiteState
+    state: PlaneSiteState
     site: str
 
     def drift(self) -> Iterator[Finding]:
-        if self.sight.network is None:
-            yield self._gone("network", self.made.network_id, self.sight.other_networks,
+        if self.state.network is None:
+            yield self._gone("network", self.made.network_id, self.state.other_networks,
                              "guests have no network of this plane there")  # fmt: skip
         else:
-            yield from self._of_network(self.sight.network)
-            if self.sight.subnet is None:
+            yield from self._of_network(self.state.network)
+            if self.state.subnet is None:
                 others = [f"{id} ({cidr})" for id, cidr in self._rivals()]
                 yield self._gone(
                     "subnet", self.made.subnet_id, others, "guests get no address in this plane there"
                 )
             else:
-                yield from self._of_subnet(self.sight.subnet)
+                yield from self._of_subnet(self.state.subnet)
         if self.record.realized is Realized.L3:
             yield from self._of_router()
 
@@ -153,8 +153,8 @@ class _OfSite:
             "guests get a default route into this plane, and may lose the one they need" if should is None
             else "guests that renew their address lose their way out"
         )  # fmt: skip
-        ours = Holder(f"router {self.made.router_id}", router=True) if has == self.sight.interface else None
-        holder = ours or self.sight.holders.get(has or "")
+        ours = Holder(f"router {self.made.router_id}", router=True) if has == self.state.interface else None
+        holder = ours or self.state.holders.get(has or "")
         if has is None or holder is None or not holder.router:
             return self._repairable("gateway changed", what, so)
         remedy = (
@@ -164,9 +164,9 @@ class _OfSite:
 
     def _of_router(self) -> Iterator[Finding]:
         alone = "its guests there are cut off from the other sites: no floating IP of theirs works"
-        router, id = self.sight.router, self.made.router_id
+        router, id = self.state.router, self.made.router_id
         if router is None:
-            yield self._gone("router", str(id), self.sight.other_routers, alone)
+            yield self._gone("router", str(id), self.state.other_routers, alone)
             return
         if not router.up:
             yield self._repairable("router down", f"router {id} is administratively down", alone)
@@ -182,13 +182,13 @@ class _OfSite:
                 "members are reached, if at all, by other addresses than those of their paths",
                 f"openstack router set --external-gateway {external} {id}",
             )
-        if self.sight.network is not None and self.sight.subnet is not None:
+        if self.state.network is not None and self.state.subnet is not None:
             yield from self._of_interface(alone)
 
     def _of_interface(self, alone: str) -> Iterator[Finding]:
-        at, should, id = self.sight.interface, self._gateway(), self.made.router_id
+        at, should, id = self.state.interface, self._gateway(), self.made.router_id
         if at is None:
-            holder = self.sight.holders.get(should or "")
+            holder = self.state.holders.get(should or "")
             what = f"router {id} has no interface in subnet {self.made.subnet_id}"
             if holder is None:
                 yield self._repairable("interface missing", what, alone)
@@ -217,7 +217,7 @@ class _OfSite:
     def _rivals(self) -> Iterator[tuple[str, str]]:
         """Subnets of the network that keep ours from being made again: Neutron refuses overlaps in a network."""
         ours = ip_network(self.made.cidr)
-        for id, cidr in self.sight.other_subnets:
+        for id, cidr in self.state.other_subnets:
             other = ip_network(cidr)
             if other.version == ours.version:
                 yield id, cidr

@@ -218,7 +218,7 @@ class Records:
                 step.state = StepState.SKIPPED
 
     def conclude(self, claim: Claim, policy: Policy) -> JobState:
-        """Every step of the run has ended: done, paused, or (by policy or the operator's wish) undoing."""
+        """Every step of the run has ended: done, paused, or (by policy, or as an operator asked) undoing."""
         with self._owned(claim) as (session, row):
             steps = rows.steps(session, [claim.job_id])[claim.job_id]
             if all(step.state == StepState.DONE for step in steps) and row.intent != "undo":

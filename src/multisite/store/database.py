@@ -110,7 +110,7 @@ class Database:
         """Until the end of this thread's open session nobody else passes here with the same words.
 
         SQLite has one writer at a time anyway; a server lets two transactions check the same rule at once.
-        Without an open session there is nothing to hold on to: a first look, to be repeated within one.
+        Without an open session there is nothing to hold on to: a first check, to be repeated within one.
         """
         session: Session | None = getattr(self._local, "session", None)
         if session is not None and not self.is_sqlite:

@@ -180,7 +180,7 @@ def test_one_of_a_snapshot_is_made_once(fake: FakeCloud, site: CloudSite) -> Non
 def test_after_a_lost_answer_it_is_looked_again(
     fake: FakeCloud, site: CloudSite, monkeypatch: pytest.MonkeyPatch, took_effect: bool
 ) -> None:
-    monkeypatch.setattr(lifecycle, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle, "SEARCH_AGAIN_SECONDS", 0.0)
     seen = [{"keypair": made("keypair", TOKEN, 1)}] if took_effect else []
     answers = [{"json": {"keypairs": rows}} for rows in ([], seen)]
     fake.mock.register_uri("GET", f"{fake.base('compute')}/os-keypairs", answers)

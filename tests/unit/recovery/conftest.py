@@ -27,4 +27,4 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "THAW_SECONDS", 0.2)
     monkeypatch.setattr(capture, "POLL", 0.002)
     for module in (capture, backup):
-        monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.0)
+        monkeypatch.setattr(module, "SEARCH_AGAIN_SECONDS", 0.0)

@@ -20,7 +20,7 @@ from multisite.clouds.resources.kinds import KINDS, Kind, TokenPlace, label
 
 Row = dict[str, Any]
 T = TypeVar("T")
-LOOK_AGAIN_SECONDS = 3.0
+SEARCH_AGAIN_SECONDS = 3.0
 """So long after a request whose answer was lost it is looked whether it took effect."""
 LIST_LAG_SECONDS = 20.0
 """So long a busy Nova lists what it has answered 404 for."""
@@ -161,14 +161,14 @@ def look_again(make: Callable[[], T], known: Callable[[], T | None]) -> T:
     try:
         return make()
     except UnknownOutcome:
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(SEARCH_AGAIN_SECONDS)
         if (found := known()) is None:
             raise
         return found
 
 
 def create(site: CloudSite, kind: Kind, body: Mapping[str, Any], what: str = "", **limits: Any) -> Row:
-    """One create request, with no look before it.  ``limits`` as ``quiesce.answer_within`` gives them."""
+    """One create request, with no search before it.  ``limits`` as ``quiesce.answer_within`` gives them."""
     row = KINDS[kind]
     name = str(body[row.key].get("name") or "")
     what = what or f"create {label(kind)} {name}".rstrip()
@@ -205,7 +205,7 @@ def remove(
     removed: set[str] = set()
     for again in (False, True) if late else (False,):
         if again:
-            time.sleep(LOOK_AGAIN_SECONDS)
+            time.sleep(SEARCH_AGAIN_SECONDS)
         ids = {found.id for found in find(site, kind, token)} | ({known} if known else set())
         for one in sorted(ids - removed):
             if delete is not None:

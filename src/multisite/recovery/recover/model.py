@@ -1,7 +1,7 @@
 """What a recovery will make at the target, decided before it begins: plain data, JSON and back.
 
 The plan is the job's parameter.  It holds everything but the servers' user data (which may hold secrets and
-stays in the backup store): a recovery that runs needs neither the source site nor a second look at the
+stays in the backup store): a recovery that runs needs neither the source site nor a second read of the
 target. Identifiers inside the records are those of the source site; ``use`` is the id of something that is
 at the target already, None when the step called ``step`` makes it.
 """

@@ -167,7 +167,7 @@ def _source(sim: Sim, ask: Ask, wanted: Row) -> tuple[int | None, Content, dict[
 
 
 def volume_type(sim: Sim, wanted: str | None) -> str:
-    """Its name; the site's default without a wish (404 for one that is not there)."""
+    """Its name; the site's default when none is named (404 for one that is not there)."""
     types = sim.state.volume_types.values()
     if wanted is None:
         return next(str(row["name"]) for row in types if row.get("is_default"))

@@ -19,7 +19,7 @@ from multisite.domain.manifest import Manifest, Mark
 from multisite.jobs.model import Step, StepContext, StepFailed
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
 from multisite.recovery.methods.consistent_backup.capture import (
-    LOOK_AGAIN_SECONDS,
+    SEARCH_AGAIN_SECONDS,
     Captured,
     capture,
     undo_capture,
@@ -181,7 +181,7 @@ class Run:
         site = self._site(ctx)
         _remove_backups(site, volume, ctx)
         if result is None:
-            time.sleep(LOOK_AGAIN_SECONDS)
+            time.sleep(SEARCH_AGAIN_SECONDS)
             _remove_backups(site, volume, ctx)
 
     def _complete(self, draft: Manifest, ctx: StepContext) -> Manifest:

@@ -31,7 +31,7 @@ from multisite.recovery.methods.consistent_backup.window import THAW_SECONDS, Wi
 THREADS = 16
 POLL = 0.06
 """Seconds between two looks at the snapshots while servers stand still."""
-LOOK_AGAIN_SECONDS = 3.0
+SEARCH_AGAIN_SECONDS = 3.0
 """A request whose answer was lost may still take effect: an undo looks a second time, so much later."""
 LATE = "the snapshots were not complete within the freeze limit: raise freeze_timeout"
 SNAPSHOT_SECONDS = 300.0
@@ -102,7 +102,7 @@ def undo_capture(site: CloudSite, plan: ProtectPlan, ctx: StepContext, taken: Co
     trouble = [] if taken is not None else _thaw_all(site, plan.freeze, ctx)
     trouble.extend(remove_snapshots(site, {ctx.token}, taken or ()))
     if taken is None and not trouble:
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(SEARCH_AGAIN_SECONDS)
         trouble.extend(_thaw_all(site, _frozen_late(site, plan), ctx))
         trouble.extend(remove_snapshots(site, {ctx.token}))
     if trouble:

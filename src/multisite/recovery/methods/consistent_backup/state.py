@@ -1,4 +1,4 @@
-"""An application as its site shows it now, by one look at its servers and volumes."""
+"""An application as its site shows it now, read at once with its servers and volumes."""
 
 from __future__ import annotations
 
