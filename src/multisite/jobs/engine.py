@@ -68,7 +68,7 @@ class JobEngine:
         self._bookkeeping = ThreadPoolExecutor(8, "multisite-record")
         self._board = ProgressBoard(database)
 
-    # Life
+    # Lifecycle
 
     def register(self, kind: JobKind) -> None:
         """Make a kind of job known, before launch.

@@ -1,4 +1,4 @@
-"""Services the API and the commands are tested against; those not in ``ground`` remember instead of work."""
+"""Services the API and the commands are tested against; those not in ``setup`` remember instead of work."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from multisite.store.applications import ApplicationRepository
 from .fake_addresses import Addresses, Paths, Probe
 from .fake_planes import Planes
 from .fake_stretched import Networks, network
-from .ground import FOREIGN, MINE, Ground
 from .jobs import BEGAN, job, new_id
+from .setup import FOREIGN, MINE, ApiSetup
 
 
 def application(name: str, project: str = MINE) -> Application:
@@ -94,9 +94,9 @@ class Deletable(Owned):
 class Protections(Deletable):
     noun = "protection"
 
-    def __init__(self, applications: ApplicationRepository, ground: Ground) -> None:
+    def __init__(self, applications: ApplicationRepository, setup: ApiSetup) -> None:
         super().__init__()
-        self.applications, self.ground = applications, ground
+        self.applications, self.setup = applications, setup
         self.points: dict[str, RestorePoint] = {}
         self.runs: list[tuple[str, bool | None]] = []
 
@@ -114,7 +114,7 @@ class Protections(Deletable):
         found = self.get(caller, id)
         self.runs.append((id, incremental))
         app = self.applications.get(found.application_id)
-        made = self.ground.put_job(job(found.id, found.project_id))
+        made = self.setup.put_job(job(found.id, found.project_id))
         point = restore_point(app, minutes=len(self.points) + 1, job_id=made.id, protection_id=id)
         self.points[point.id] = point
         return str(made.id)
@@ -130,7 +130,7 @@ class Protections(Deletable):
 
     def delete_restore_point(self, caller: Caller, id: str) -> str | None:
         point = self.points.pop(id)
-        return None if point.state is RestorePointState.MISSING else self.ground.put_job(job(id)).id
+        return None if point.state is RestorePointState.MISSING else self.setup.put_job(job(id)).id
 
     def rescan(self, caller: Caller) -> list[RestorePoint]:
         return list(self.points.values())
@@ -139,9 +139,9 @@ class Protections(Deletable):
 class Recoveries(Owned):
     noun = "recovery"
 
-    def __init__(self, protections: Protections, ground: Ground) -> None:
+    def __init__(self, protections: Protections, setup: ApiSetup) -> None:
         super().__init__()
-        self.protections, self.ground = protections, ground
+        self.protections, self.setup = protections, setup
         self.problems: tuple[Finding, ...] = ()
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.fails: str | None = None
@@ -179,7 +179,7 @@ class Recoveries(Owned):
         if self.problems:
             raise Conflict(str(self.problems[0]))
         state = JobState.PAUSED if self.fails else JobState.DONE
-        made = self.ground.put_job(job(project=point.project_id, state=state, error=self.fails))
+        made = self.setup.put_job(job(project=point.project_id, state=state, error=self.fails))
         result: Recovery = self.put(
             Recovery(
                 new_id(),
@@ -210,12 +210,12 @@ class Recoveries(Owned):
         found: Recovery = self.items[id]
         if found.state is state:
             raise Conflict(f"recovery: it is {state} already")
-        self.ground.put_job(replace(self.ground.jobs.get(found.job_id), state=job_state, error=None))
+        self.setup.put_job(replace(self.setup.jobs.get(found.job_id), state=job_state, error=None))
         result: Recovery = self.put(replace(found, state=state, error=None))
         return result
 
 
-class Services(Ground):
+class Services(ApiSetup):
     """One project with an application, its protection, two restore points; one foreign of each."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """What the served API stands on: two simulated sites, a database, and the services as ``multisite`` builds them.
 
-They are those of the process: each ``Ground`` begins with sites and rows as they were made, so there is one at a
+They are those of the process: each ``ApiSetup`` begins with sites and rows as they were made, so there is one at a
 time.  No job is carried out: a test that needs one in some state puts it there (``put_job``).
 """
 
@@ -80,7 +80,7 @@ def _built(folder: Path) -> wiring.Services:
     return services
 
 
-class Ground:
+class ApiSetup:
     """``world``: its sites; ``close`` when it is no longer served."""
 
     def __init__(self) -> None:

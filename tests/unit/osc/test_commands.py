@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 import pytest
 from api.fakes import Services, restore_point
-from api.ground import MINE
+from api.setup import MINE
 
 from multisite.command.wiring import myself
 from multisite.domain.findings import Finding, Severity, blocking
