@@ -93,7 +93,7 @@ class TimedOut(SiteError):
 
 
 class Failed(SiteError):
-    """Something ended in a state it will not leave by itself.  ``state`` names it, ``seconds``: how long that took."""
+    """Something ended in a state it will not leave by itself: ``state`` names it, ``seconds`` is how long that took."""
 
     def __init__(self, site: str, call: str, message: str, *, state: str | None, seconds: float) -> None:
         super().__init__(site, call, message)
