@@ -38,6 +38,8 @@ CHECKS = [
     response_headers_conformance,
     negative_data_rejection,
 ]
+SHORT = {"count": 1, "interval": 0.02, "timeout": 0.05}
+"""A measurement that takes as long as it is asked to is tried with the shortest that is allowed."""
 KINDS = ("applications", "protections", "recoveries", "jobs", "addresses", "paths")
 
 
@@ -64,12 +66,19 @@ schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", APP)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_operations(case: schemathesis.Case) -> None:
     _lead_somewhere(case)
+    if case.path == "/v1/probes" and isinstance(case.body, dict):
+        case.body |= {name: least for name, least in SHORT.items() if _allowed(case.body.get(name, least))}
     try:
         case.call_and_validate(headers=ADMIN, checks=CHECKS, excluded_checks=[unsupported_method])
     finally:
         if case.method != "GET":  # what an example deleted is there again for the next
             SERVICES.close()
             SERVICES.__init__()  # type: ignore[misc]
+
+
+def _allowed(pace: object) -> bool:
+    """Whether it may be replaced: what is wrong stays wrong."""
+    return isinstance(pace, int | float) and not isinstance(pace, bool) and 0.05 <= pace <= 10
 
 
 def _lead_somewhere(case: schemathesis.Case) -> None:

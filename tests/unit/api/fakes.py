@@ -24,13 +24,14 @@ from multisite.domain.model import (
 from multisite.jobs.model import JobState
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import checked_options
+from multisite.store.addresses import AddressRepository
 from multisite.store.applications import ApplicationRepository
+from multisite.store.paths import PathRepository
 
-from .fake_addresses import Addresses, Paths, Probe
 from .fake_planes import Planes
 from .fake_stretched import Networks, network
 from .jobs import BEGAN, job, new_id
-from .setup import FOREIGN, MINE, ApiSetup
+from .setup import FOREIGN, MINE, ApiSetup, operator
 
 
 def application(name: str, project: str = MINE) -> Application:
@@ -223,10 +224,7 @@ class Services(ApiSetup):
         self.protections: Any = Protections(self.kept_applications, self)
         self.recoveries: Any = Recoveries(self.protections, self)
         self.networks: Any = Networks(self, new_id, job)
-        self.addresses: Any = Addresses(self, job)
-        self.paths: Any = Paths(self, job)
         self.planes: Any = Planes(self, new_id, job)
-        self.probe: Any = Probe()
         for project in (MINE, FOREIGN):
             self._fill(project)
 
@@ -240,8 +238,6 @@ class Services(ApiSetup):
             point = restore_point(app, minutes)
             self.protections.points[point.id] = point
         self.networks.put(network(new_id(), project))
-        self.addresses.make(project)
-        self.paths.make(project)
         made = self.put_job(job(app.id, project))
         self.recoveries.put(
             Recovery(new_id(), "mme", project, point.id, "lyon", RecoveryState.PAUSED, made.id, "olga", BEGAN)
@@ -253,6 +249,13 @@ class Services(ApiSetup):
         state, _, noun = kind.rpartition(" ")
         if kind == "applications":
             return app
+        if kind == "paths":
+            return PathRepository(self.database).list(project)[0]
+        if noun == "addresses":
+            address = AddressRepository(self.database).list(project)[0]
+            if state == "moved" and address.active_site != "lyon":
+                self.carry_out(self.addresses.move(operator(project), address.id, "lyon").job_id)
+            return address
         if kind == "jobs":
             return self.jobs.list(project, subject=app.id)[0]
         if noun == "jobs":

@@ -54,13 +54,14 @@ def keep(database: Database, job: Job) -> None:
     values = asdict(job)
     steps, journal = values.pop("steps"), values.pop("journal")
     with database.session() as session:
-        known = session.get(JobRow, job.id) is not None
-        session.merge(JobRow(**values, params={}, run=1, epoch=0, intent="run"))
+        known = session.get(JobRow, job.id)
+        first = {} if known else {"params": {}, "run": 1, "epoch": 0, "intent": "run"}
+        session.merge(JobRow(**values, **first))
         session.flush()
         for position, one in enumerate(steps):
             del one["elapsed"]
             one["needs"] = list(one["needs"])
-            memo = {"limit_name": None, "epoch": 0, "interrupted": False, "undo_attempt": 0, "result": None}
+            memo = {} if known else {"epoch": 0, "interrupted": False, "undo_attempt": 0}
             session.merge(StepRow(job_id=job.id, position=position, **memo, **one))
-        if not known:
+        if known is None:
             session.add_all(JournalRow(job_id=job.id, **line) for line in journal)

@@ -1,7 +1,7 @@
 """What the served API stands on: two simulated sites, a database, and the services as ``multisite`` builds them.
 
 They are those of the process: each ``ApiSetup`` begins with sites and rows as they were made, so there is one at a
-time.  No job is carried out: a test that needs one in some state puts it there (``put_job``).
+time.  A job is carried out when a test says so (``carry_out``), or put there in the state that it needs (``put_job``).
 """
 
 from __future__ import annotations
@@ -11,36 +11,61 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import yaml
 
 from multisite.command import options, wiring
 from multisite.domain.audit import AuditKind, Intent
+from multisite.domain.caller import Caller
 from multisite.domain.model import Site
 from multisite.jobs.view import Job
+from multisite.networks.members import MemberAsked
 from multisite.store.applications import ApplicationRepository
 from multisite.store.audit import AuditRepository
 from multisite.store.sites import SiteRepository
-from multisite_lab.sim.model import Server
+from multisite_lab.sim.model import Server, Settings
 from multisite_lab.sim.world import Saved, World, make_world
+from tests.sim.tiny_engine import TinyJob
 
+from .edges import Outside, furnish, outside
 from .jobs import keep
+from .worker import Worker
 
 MINE, FOREIGN = "p-mine", "p-foreign"
 SITES = ("paris", "lyon")
 FILE = "multisite.sqlite"
+PORTS = {"paris": ("p-1", "hb-1", "gw-1"), "lyon": ("p-2", "hb-2", "gw-2")}
+"""Of MINE: of nothing yet, of the path ``heartbeat``, of the address ``gw``; FOREIGN has each with ``-theirs``."""
 SERVERS = {"s-1": {"vnf": "hss"}, "s-2": {"vnf": "hss"}, "s-3": {"vnf": "pcrf"}}
 """Of MINE in paris, with their metadata."""
 
 
+def operator(project: str) -> Caller:
+    """An administrator in a project."""
+    return Caller("u-1", "olga", project, "vnf", frozenset({"admin"}), "req-1")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """The sites as they are to begin with; the services, and a copy of their database."""
+
+    world: World
+    saved: Saved
+    outside: Outside
+    services: wiring.Services
+    database: sqlite3.Connection
+    carried_out: dict[str, TinyJob]
+
+
 @cache
-def _prepared() -> tuple[World, Saved, wiring.Services, sqlite3.Connection]:
-    """The sites as they are to begin with; the services; a copy of their database of sites and two changes."""
+def _prepared() -> _Prepared:
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    world = make_world(SITES).__enter__()
+    world = make_world(SITES, settings=Settings(l3=0.005, dhcp=0.0)).__enter__()
     atexit.register(world.__exit__, None, None, None)
     sim = world.sites["paris"].sim
     owner, flavor = sim.accounts[0], next(iter(sim.state.flavors.values()))
@@ -54,18 +79,41 @@ def _prepared() -> tuple[World, Saved, wiring.Services, sqlite3.Connection]:
     clouds = yaml.safe_load(world.write_clouds(folder / "clouds.yaml").read_text())["clouds"]
     clouds |= dict.fromkeys(("oslo", "oslo1"), clouds["lyon"])
     (folder / "clouds.yaml").write_text(yaml.safe_dump({"clouds": clouds}))
-    services = _built(folder)
+    with outside(world) as around:
+        services = _built(folder)
     for name in SITES:
         SiteRepository(services.database).add(
             Site(name, name, name, "RegionOne", clouds[name]["auth"]["auth_url"])
         )
+    with patch.object(AuditRepository, "add"):  # the trail tells of nothing but what tests ask for
+        carried_out = _made(world, services)
     changes = [Intent(AuditKind.CLOUD, "olga", "POST", "/servers", project_id=project, job_id="j", site="lyon")
                for project in (MINE, FOREIGN)]  # fmt: skip
     AuditRepository(services.database).add(changes)
     kept = sqlite3.connect(":memory:", check_same_thread=False)
     with closing(sqlite3.connect(folder / FILE)) as made:
         made.backup(kept)
-    return world, world.save(), services, kept
+    return _Prepared(world, world.save(), around, services, kept, carried_out)
+
+
+def _made(world: World, services: wiring.Services) -> dict[str, TinyJob]:
+    """A path and an address of each project; gives the jobs that made them."""
+    worker = Worker(services, {})
+    for name, site in world.sites.items():
+        theirs = {f"{id}-theirs": FOREIGN for id in PORTS[name]}
+        cloud = services.paths._clouds.open_for_service(name)
+        furnish(site, cloud, dict.fromkeys(PORTS[name], cloud.project_id) | theirs)
+    for project, suffix, address in ((MINE, "", "203.0.113.5"), (FOREIGN, "-theirs", "203.0.113.7")):
+        caller = operator(project)
+        ends, members = ([MemberAsked(s, PORTS[s][n] + suffix) for s in SITES] for n in (1, 2))
+        for made in (
+            services.paths.create(caller, f"heartbeat{suffix}", ends, "udp", 5000),
+            services.addresses.create(caller, f"gw{suffix}", address, members, "paris"),
+        ):
+            done = worker.carry_out(made.job_id)
+            assert done.state == "done", done.error
+    services.audit.flush()
+    return worker.known
 
 
 def _built(folder: Path) -> wiring.Services:
@@ -84,14 +132,18 @@ class ApiSetup:
     """``world``: its sites; ``close`` when it is no longer served."""
 
     def __init__(self) -> None:
-        self.world, saved, built, kept = _prepared()
-        self.world.go_back(saved)
+        prepared = _prepared()
+        self.world, self.outside, built = prepared.world, prepared.outside, prepared.services
+        self.world.go_back(prepared.saved)
+        self.outside.loses = set()
         built.audit.flush()  # what a test has left is of rows that go now
         with closing(sqlite3.connect(str(built.database.path))) as database:
-            kept.backup(database)
+            prepared.database.backup(database)
         self.database, self.audit, self.jobs = built.database, built.audit, built.jobs
         self.sites, self.applications = built.sites, built.applications
+        self.addresses, self.paths, self.probe = built.addresses, built.paths, built.probe
         self.kept_applications = ApplicationRepository(self.database)
+        self.carry_out = Worker(built, prepared.carried_out).carry_out
 
     def put_job(self, job: Job) -> Job:
         """As the database holds it from now on; it keeps the lines of the journal that it has."""

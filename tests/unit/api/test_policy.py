@@ -88,7 +88,7 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "address:show": (READ, "GET", "/v1/addresses/{addresses}", None),
     "address:create": (WRITE, "POST", "/v1/addresses", ADDRESS),
     "address:move": (WRITE, "POST", "/v1/addresses/{addresses}/move", {"to": "lyon"}),
-    "address:undo": (WRITE, "POST", "/v1/addresses/{addresses}/undo", None),
+    "address:undo": (WRITE, "POST", "/v1/addresses/{moved addresses}/undo", None),
     "address:delete": (WRITE, "DELETE", "/v1/addresses/{addresses}", None),
     "address:check": (WRITE, "POST", "/v1/addresses/{addresses}/check", None),
     "path:list": (READ, "GET", "/v1/paths", None),
@@ -96,7 +96,7 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "path:create": (WRITE, "POST", "/v1/paths", PATH),
     "path:delete": (WRITE, "DELETE", "/v1/paths/{paths}", None),
     "path:check": (WRITE, "POST", "/v1/paths/{paths}/check", None),
-    "probe:run": (ADMIN_ONLY, "POST", "/v1/probes", {"address": "203.0.113.5"}),
+    "probe:run": (ADMIN_ONLY, "POST", "/v1/probes", {"address": "203.0.113.5", "count": 1}),
 }
 PERSONAS = {"admin": ADMIN, "member": MEMBER, "reader": READER, "nobody": NOBODY}
 MAY = {
@@ -117,6 +117,7 @@ def filled(text: str, services: Services, project: str) -> str:
         "running jobs",
         "paused jobs",
         "addresses",
+        "moved addresses",
         "paths",
     )
     for kind in kinds:

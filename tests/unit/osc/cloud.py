@@ -30,7 +30,7 @@ class Cloud:
     script: list[Job] = field(default_factory=list)
     """How the job is by the time it is asked for, one after the other."""
     ending: Job | None = None
-    """How the job ends that is resumed, undone or cancelled next."""
+    """How the job ends that is resumed, undone or cancelled next; others are carried out when they are accepted."""
 
     @property
     def url(self) -> str:
@@ -82,8 +82,11 @@ def multisite(cloud: Cloud) -> Any:
 
     @app.after_request
     def note(response: Response) -> Response:
-        if cloud.ending and request.method == "POST" and response.status_code == 202:
+        job_id = response.json.get("job_id") if response.status_code == 202 else None
+        if job_id and cloud.ending:
             cloud.services.put_job(cloud.ending)
+        elif job_id and not cloud.services.jobs.get(job_id).settled:
+            cloud.services.carry_out(job_id)
         cloud.requests.append(f"{request.method} {request.path} {response.status_code}")
         return response
 

@@ -7,9 +7,9 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from multisite.domain.findings import Comparison, Finding, blocking, unknown
-from multisite.domain.moving_address import Verdict
+from multisite.domain.findings import Finding, blocking, unknown
 from multisite_client.osc.findings import exit_status
+from osc.changes import held_twice, let_go, widen
 from osc.cloud import Cloud
 from osc.conftest import Openstack
 
@@ -20,12 +20,13 @@ RECOVERY = ("recovery", "preview", "mme", "--target-site", "lyon")
 PLANE = ("application", "plane", "check", "mme", "mgmt")
 
 
-def _paths(*found: Finding) -> Callable[[Cloud], None]:
-    return lambda cloud: setattr(cloud.services.paths, "judgment", Comparison(found))
+def _lost(site: str) -> Callable[[Cloud], None]:
+    return lambda cloud: cloud.services.world.lose(site)
 
 
-def _verdict(verdict: Verdict) -> Callable[[Cloud], None]:
-    return lambda cloud: setattr(cloud.services.addresses, "verdict", verdict)
+def _differs_and_unknown(cloud: Cloud) -> None:
+    widen(cloud, "heartbeat")
+    cloud.services.world.lose("paris")
 
 
 def _networks(*found: Finding) -> Callable[[Cloud], None]:
@@ -45,7 +46,7 @@ def _as_it_is(_cloud: Cloud) -> None: ...
 
 CASES: list[tuple[tuple[str, ...], Callable[[Cloud], None], int]] = [
     (("site", "check", "paris"), _as_it_is, 0),
-    (("site", "check", "paris"), lambda cloud: cloud.services.world.lose("paris"), 1),
+    (("site", "check", "paris"), _lost("paris"), 1),
     (PLANE, _planes(), 0),
     (PLANE, _planes(WRONG, SILENT), 1),
     (PLANE, _planes(SILENT), 2),
@@ -55,12 +56,12 @@ CASES: list[tuple[tuple[str, ...], Callable[[Cloud], None], int]] = [
     (("network", "reconcile", "hb"), _as_it_is, 0),
     (("network", "reconcile", "hb"), lambda cloud: setattr(cloud.services.networks, "lost", "paris"), 2),
     (("address", "check", "gw"), _as_it_is, 0),
-    (("address", "check", "gw"), _verdict(Verdict.NOBODY), 1),
-    (("address", "check", "gw"), _verdict(Verdict.TWICE), 1),
-    (("address", "check", "gw"), _verdict(Verdict.UNKNOWN), 2),
-    (("path", "check", "heartbeat"), _paths(), 0),
-    (("path", "check", "heartbeat"), _paths(WRONG, SILENT), 1),
-    (("path", "check", "heartbeat"), _paths(SILENT), 2),
+    (("address", "check", "gw"), let_go, 1),
+    (("address", "check", "gw"), held_twice, 1),
+    (("address", "check", "gw"), _lost("lyon"), 2),
+    (("path", "check", "heartbeat"), _as_it_is, 0),
+    (("path", "check", "heartbeat"), _differs_and_unknown, 1),
+    (("path", "check", "heartbeat"), _lost("paris"), 2),
     (RECOVERY, _as_it_is, 0),
     (RECOVERY, _recovery(blocking("", "flavor m1", "the target has none", "map it")), 2),
 ]

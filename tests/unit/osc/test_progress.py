@@ -104,7 +104,8 @@ def test_an_act_that_its_state_forbids_changes_nothing(openstack: Openstack, clo
 
 def test_jobs_are_listed_and_shown(openstack: Openstack, cloud: Cloud) -> None:
     item = cloud.services.of("jobs")
-    assert openstack("job", "list", "--state", "done", "-f", "json").json[0]["Title"] == "protect mme"
+    listed = openstack("job", "list", "--state", "done", "-f", "json").json
+    assert {row["ID"]: row["Title"] for row in listed}[item.id] == "protect mme"
     assert "done     the step backup" in openstack("job", "show", item.id).out
 
 
