@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, TypeVar
@@ -11,21 +10,24 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from multisite.domain.errors import Invalid
+from multisite.domain.pattern import LONGEST_PATTERN, compiled
 
 T = TypeVar("T")
 
 
 def _expression(text: str) -> str:
     try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+        compiled(text)
+    except Invalid as error:
+        raise ValueError(str(error)) from error
     return text
 
 
 Expression = Annotated[
     str,
-    Field(min_length=1, max_length=256, description="A regular expression (Python's)"),
+    Field(
+        min_length=1, max_length=LONGEST_PATTERN, description="A regular expression (RE2's: no look-around)"
+    ),
     AfterValidator(_expression),
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from multisite.clouds import build, resources
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Cancelled, Refused, SiteError, Unreachable
+from multisite.domain.pattern import newest_match
 from multisite.jobs.model import StepFailed
 from multisite.recovery.recover.model import Readiness
 
@@ -90,7 +90,7 @@ def look(site: CloudSite, server_id: str, rule: Readiness) -> Seen:
     row: dict[str, Any] = build.read_server(site, server_id)
     ports = {port["id"]: port["status"] for port in resources.list_all(site, "port", device_id=server_id)}
     lines = _console(site, server_id) if rule.console is not None else []
-    line = _newest(lines, rule.console) if rule.console is not None else None
+    line = newest_match(rule.console, lines) if rule.console is not None else None
     return Seen(row["status"], ports, line, tuple(lines[-TAIL:]))
 
 
@@ -104,11 +104,6 @@ def _console(site: CloudSite, server_id: str) -> list[str]:
             f"server {server_id}: its console cannot be read, so {error}: recover without ready_console"
         ) from error
     return [line.strip()[:LONGEST_LINE] for line in text.splitlines() if line.strip()]
-
-
-def _newest(lines: list[str], pattern: str) -> str | None:
-    wanted = re.compile(pattern)
-    return next((line for line in reversed(lines) if wanted.search(line)), None)
 
 
 def _failure(site: CloudSite, name: str, what: str, seen: Seen | None) -> StepFailed:

@@ -16,6 +16,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Failed, Refused, SiteError
 from multisite.clouds.volumes import Backup, parent_in
 from multisite.domain.manifest import Manifest, Mark
+from multisite.domain.pattern import newest_match
 from multisite.jobs.model import Step, StepContext, StepFailed
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
 from multisite.recovery.methods.consistent_backup.capture import (
@@ -108,16 +109,16 @@ class Run:
     def _marks(self, site: CloudSite, ctx: StepContext) -> tuple[Mark, ...]:
         """The newest matching console line of each server that was frozen; read when all are thawed again."""
         marks: list[Mark] = []
-        if not self._plan.options.console_mark:
+        wanted = self._plan.options.console_mark
+        if not wanted:
             return ()
-        wanted = re.compile(self._plan.options.console_mark)
         for server in self._plan.freeze:
             try:
                 lines = build.console(site, server.id, lines=CONSOLE_LINES).splitlines()
             except SiteError as error:
                 ctx.event(f"the console of server {server.name} cannot be read: it has no mark ({error})")
                 continue
-            line = next((text.strip() for text in reversed(lines) if wanted.search(text)), None)
+            line = newest_match(wanted, lines)
             if line is None:
                 ctx.event(f"no line of the console of server {server.name} matches: it has no mark")
             else:
