@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
 
 FORMAT = "multisite.restore-point/2"
 FORMAT_1 = "multisite.restore-point/1"
+_SizeGib = Annotated[int, Field(ge=0, lt=1 << 31)]
 _PAYLOAD_1 = ("backups", "snapshot_id")
 """What format 1 has in a volume itself; in format 2 it is the payload of the method that made it."""
 
@@ -48,7 +49,7 @@ class VolumeRecord:
 
     id: str
     name: str
-    size_gib: int
+    size_gib: _SizeGib
     volume_type: str | None
     bootable: bool
     device: str
@@ -181,9 +182,9 @@ class FrozenWindow:
 
     server_id: str
     server_name: str
-    frozen_at: datetime
-    thawed_at: datetime
-    seconds: float
+    frozen_at: AwareDatetime
+    thawed_at: AwareDatetime
+    seconds: FiniteFloat
 
 
 @dataclass(frozen=True)
@@ -205,8 +206,8 @@ class Manifest:
     project_id: str
     source: SourceSite
     method: str
-    created_at: datetime
-    consistent_at: datetime
+    created_at: AwareDatetime
+    consistent_at: AwareDatetime
     servers: tuple[ServerRecord, ...]
     volumes: tuple[VolumeRecord, ...]
     ports: tuple[PortRecord, ...] = ()
@@ -216,7 +217,7 @@ class Manifest:
     keypairs: tuple[KeypairRecord, ...] = ()
     server_groups: tuple[ServerGroupRecord, ...] = ()
     frozen: tuple[FrozenWindow, ...] = ()
-    frozen_seconds: float = 0.0
+    frozen_seconds: FiniteFloat = 0.0
     marks: tuple[Mark, ...] = ()
     quiesced: bool = True
     incremental: bool = False
@@ -255,8 +256,9 @@ def load(data: bytes, digest: str | None = None) -> Manifest:
             f"manifest digest is {found}, expected {digest.strip()}: the file was changed or damaged"
         )
     try:
-        raw = json.loads(data)
-    except ValueError as error:
+        raw = json.loads(data, parse_constant=_no_number)
+        _check_text(raw)
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"manifest is not JSON: {error}") from error
     found_format = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
     if found_format not in (FORMAT, FORMAT_1):
@@ -264,10 +266,54 @@ def load(data: bytes, digest: str | None = None) -> Manifest:
             f"format: {found_format!r} is not {FORMAT!r}: use the Multisite release that wrote it"
         )
     try:
-        return _ADAPTER.validate_python(raw if found_format == FORMAT else _from_format_1(raw))
+        manifest = _ADAPTER.validate_python(raw if found_format == FORMAT else _from_format_1(raw))
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False)[0]
         raise ManifestError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    _check_references(manifest)
+    return manifest
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _check_text(raw: Any) -> None:
+    """What databases and UTF-8 cannot hold would fail later, in the list of all restore points."""
+    for text in _texts(raw):
+        if "\0" in text:
+            raise ValueError("it has the character U+0000 in a text")
+        text.encode()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _check_references(manifest: Manifest) -> None:
+    """Of every server's parts exactly one record is there: what reads a manifest relies on it."""
+    for kind, ids in (
+        ("servers", [server.id for server in manifest.servers]),
+        ("volumes", [volume.id for volume in manifest.volumes]),
+        ("ports", [port.id for port in manifest.ports]),
+    ):
+        if len(set(ids)) != len(ids):
+            raise ManifestError(f"{kind}: two have the id {next(id for id in ids if ids.count(id) > 1)}")
+    volumes, ports = {v.id for v in manifest.volumes}, {p.id for p in manifest.ports}
+    for number, server in enumerate(manifest.servers):
+        for field_name, wanted, there in (
+            ("volume_ids", server.volume_ids, volumes),
+            ("port_ids", server.port_ids, ports),
+        ):
+            if missing := set(wanted) - there:
+                raise ManifestError(f"servers.{number}.{field_name}: {min(missing)} is not in this manifest")
 
 
 def _from_format_1(raw: dict[str, Any]) -> dict[str, Any]:

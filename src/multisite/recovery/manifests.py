@@ -7,9 +7,11 @@ database, so this is the truth and the database only a cache of it.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -24,6 +26,8 @@ MARKER = ".multisite-store"
 MANIFEST = "manifest.json"
 DIGEST = "manifest.json.sha256"
 DRAFT = "draft.json"
+LARGEST = 64 << 20
+"""Bytes of a manifest; a thousand volumes take about two million."""
 # Manifests hold user data of servers, which may hold secrets: for the service's own account only.
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
@@ -125,13 +129,10 @@ class ManifestStore:
     def draft(self, restore_point_id: str) -> Manifest:
         """What ``save_draft`` kept; NotFound when there is none (or the restore point is finished)."""
         self.check()
-        path = self._directory(restore_point_id) / DRAFT
-        try:
-            return load(path.read_bytes())
-        except FileNotFoundError:
-            raise NotFound(f"restore point: there is no draft of {restore_point_id} in {self.path}") from None
-        except OSError as error:
-            raise _unavailable(self.path, error) from error
+        data = self._bytes(self._directory(restore_point_id) / DRAFT)
+        if data is None:
+            raise NotFound(f"restore point: there is no draft of {restore_point_id} in {self.path}")
+        return load(data)
 
     def read(self, restore_point_id: str) -> Manifest:
         """A manifest, its digest verified.
@@ -140,22 +141,15 @@ class ManifestStore:
         """
         self.check()
         directory = self._directory(restore_point_id)
-        try:
-            data = (directory / MANIFEST).read_bytes()
-        except FileNotFoundError:
+        data = self._bytes(directory / MANIFEST)
+        if data is None:
             if directory.is_dir() and not (directory / DRAFT).is_file():
-                raise ManifestError(
-                    f"{directory / MANIFEST}: missing: it was never finished, or removed"
-                ) from None
-            raise NotFound(
-                f"restore point: {restore_point_id} is not in the backup store {self.path}"
-            ) from None
-        except OSError as error:
-            raise _unavailable(self.path, error) from error
-        digest = _read_text(directory / DIGEST)
+                raise ManifestError(f"{directory / MANIFEST}: missing: it was never finished, or removed")
+            raise NotFound(f"restore point: {restore_point_id} is not in the backup store {self.path}")
+        digest = self._bytes(directory / DIGEST)
         if digest is None:
             raise ManifestError(f"{directory / DIGEST}: missing: the restore point was never finished")
-        manifest = load(data, digest)
+        manifest = load(data, digest.decode("ascii", "replace"))
         if manifest.id != restore_point_id:
             raise ManifestError(
                 f"id: {directory / MANIFEST} is the manifest of {manifest.id}: it was copied here"
@@ -198,6 +192,23 @@ class ManifestStore:
                 shutil.rmtree(directory)
                 _sync_directory(directory.parent)
 
+    def _bytes(self, path: Path) -> bytes | None:
+        """Of a restore point's file, None when there is none.
+
+        ManifestError for one that cannot be read while the store can: one bad file is that restore point's.
+        """
+        try:
+            with open(path, "rb", opener=_regular) as file:  # Path.open takes no opener
+                data = file.read(LARGEST + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.check()
+            raise ManifestError(f"{path}: cannot be read: {error.strerror or error}") from error
+        if len(data) > LARGEST:
+            raise ManifestError(f"{path}: more than {LARGEST} bytes: not written by Multisite")
+        return data
+
     def _directory(self, restore_point_id: str) -> Path:
         if not _ID.fullmatch(restore_point_id):
             raise Invalid(f"restore point: {restore_point_id!r} is not an id")
@@ -238,6 +249,15 @@ def as_restore_point(
 
 def _times(window: FrozenWindow) -> dict[str, str]:
     return {"frozen_at": window.frozen_at.isoformat(), "thawed_at": window.thawed_at.isoformat()}
+
+
+def _regular(path: str, flags: int) -> int:
+    """Open a regular file: to open a pipe that somebody laid there would wait for ever."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "not a regular file")
 
 
 def _read_text(path: Path) -> str | None:
