@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import ipaddress
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from multisite.networks.addresses.reader import AddressReader, Listen, listen
 from multisite.networks.addresses.steps import Tools
 from multisite.networks.members import MemberAsked, find_member
 from multisite.networks.probe.echo import way
+from multisite.networks.probe.target import member_address
 from multisite.store.addresses import AddressRepository
 from multisite.store.database import Database
 from multisite.store.trail import AuditTrail
@@ -233,13 +233,10 @@ class AddressService:
 
 
 def _address(text: str) -> str:
-    try:
-        found = ipaddress.ip_address(text)
-    except ValueError as error:
-        raise Invalid(f"address: {text!r} is not an IP address") from error
-    if found.version != 4:
+    found = member_address(text)
+    if ":" in found:
         raise Invalid(f"address: {text}: Neutron's floating IPs are IPv4 only")
-    return str(found)
+    return found
 
 
 def _probe(text: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 
 from multisite.domain.errors import Invalid, Unavailable
 from multisite.networks.probe.echo import asker, way
 from multisite.networks.probe.measure import Opens, Report, measure
+from multisite.networks.probe.target import member_address
 
 LONGEST = 30.0
 """Seconds a measurement may take: a request waits for it."""
@@ -27,14 +27,9 @@ class ProbeService:
     ) -> Report:
         """Ask an address ``count`` times.  Invalid naming the field; Unavailable while too many measure already.
 
-        Not for loopback and the like: what they would tell is about this service's own host.
+        Not for loopback and the like (``member_address``).
         """
-        try:
-            target = ipaddress.ip_address(address)
-        except ValueError as error:
-            raise Invalid(f"address: {address!r} is not an IP address") from error
-        if target.is_loopback or target.is_multicast or target.is_unspecified or target.is_link_local:
-            raise Invalid(f"address: {address} is not an address of a member")
+        target = member_address(address)
         try:
             chosen = way(how)
         except ValueError as error:
@@ -46,8 +41,6 @@ class ProbeService:
         if not self._free.acquire(blocking=False):
             raise Unavailable(f"probe: {AT_ONCE} measurements are under way already; try again in a moment")
         try:
-            return measure(
-                str(target), chosen, count=count, interval=interval, timeout=timeout, opens=self._opens
-            )
+            return measure(target, chosen, count=count, interval=interval, timeout=timeout, opens=self._opens)
         finally:
             self._free.release()
