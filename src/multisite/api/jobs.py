@@ -16,7 +16,7 @@ from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
 from multisite.api.schemas.common import JobStartedOut, Query, Ref
 from multisite.api.schemas.derived import group, shown
-from multisite.api.state import Service
+from multisite.api.state import Service, policy
 from multisite.domain.caller import Caller
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
@@ -68,22 +68,30 @@ def show_job(_caller: Caller, found: Job) -> object:
     return answer.make_conditional(request)
 
 
+def _check(job: Job) -> None:
+    """Forbidden (403) for who might not have started such a job: it may have been an administrator's."""
+    policy().check(jobs().rule_of(job.kind) or "admin", job.project_id or "")
+
+
 @resource.route("POST /<id>/cancel", "job:cancel", MEMBER, out=JobStartedOut, status=202)
 def cancel_job(caller: Caller, found: Job) -> object:
-    """Stop as soon as it is safe."""
+    """Stop as soon as it is safe; for who may start such a job."""
+    _check(found)
     jobs().cancel(found.id, caller.user_name)
     return {"job_id": found.id}
 
 
 @resource.route("POST /<id>/resume", "job:resume", MEMBER, out=JobStartedOut, status=202)
 def resume_job(caller: Caller, found: Job) -> object:
-    """Go on with a paused job; steps that are done are not done again."""
+    """Go on with a paused job, as who may start it; steps that are done are not done again."""
+    _check(found)
     jobs().resume(found.id, caller.user_name)
     return {"job_id": found.id}
 
 
 @resource.route("POST /<id>/undo", "job:undo", MEMBER, out=JobStartedOut, status=202)
 def undo_job(caller: Caller, found: Job) -> object:
-    """Remove what a job made, last first."""
+    """Remove what a job made, last first; for who may start such a job."""
+    _check(found)
     jobs().undo(found.id, caller.user_name)
     return {"job_id": found.id}

@@ -108,6 +108,10 @@ class JobEngine:
         self._steps.shutdown(wait=False, cancel_futures=True)
         self._bookkeeping.shutdown(wait=False, cancel_futures=True)
 
+    def rule_of(self, kind: str) -> str:
+        """The policy's rule for working on jobs of a kind; "" for administrators only, and a kind not known here."""
+        return self._kinds[kind].rule if kind in self._kinds else ""
+
     # Verbs
 
     def start(

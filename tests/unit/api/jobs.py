@@ -37,14 +37,14 @@ def job(
     subject: str | None = None, project: str | None = "p-mine", state: JobState = JobState.DONE, **more: Any
 ) -> Job:
     values: dict[str, Any] = {
-        "settled": state in AT_REST, "worker": "w-1",
+        "kind": "protect", "settled": state in AT_REST, "worker": "w-1",
         "request_id": "req-1", "cancel_requested": False,
         "created_at": BEGAN, "started_at": BEGAN, "ended_at": BEGAN + timedelta(seconds=4), "error": None,
         "steps": (step("snapshot"), step("backup", done=1.0, total=1.0, unit="GiB")),
         "journal": (JournalEntry(BEGAN, "engine", "job began", None, {}),),
     } | more  # fmt: skip
     return Job(
-        id=new_id(), kind="protect", title="protect mme", state=state, project_id=project, subject=subject,
+        id=new_id(), title="protect mme", state=state, project_id=project, subject=subject,
         requested_by="olga", **values,
     )  # fmt: skip
 

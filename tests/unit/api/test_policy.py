@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from oslo_config import cfg
 
 from api.conftest import ADMIN, MEMBER, NOBODY, READER, persona
 from api.fakes import FOREIGN, MINE, Services
+from api.jobs import job
+from multisite.api.app import create_app
 from multisite.api.resources import list_rules
+from multisite.jobs.model import JobState
 
 READ, WRITE, ADMIN_ONLY = "read", "write", "admin"
 SITE: dict[str, Any] = {"name": "oslo", "cloud": "oslo"}
@@ -201,17 +205,49 @@ def test_a_token_without_a_project_owns_nothing(client: FlaskClient, services: S
     assert client.get(filled("/v1/jobs/{jobs}", services, MINE), headers=unscoped).status_code in (403, 404)
 
 
-def test_a_policy_file_may_tighten(services: Services, tmp_path: Any) -> None:
-    from oslo_config import cfg
-
-    from multisite.api.app import create_app
-
+def tightened(services: Services, tmp_path: Any, rule: str) -> FlaskClient:
+    """A client of a service with a policy file."""
     file = tmp_path / "policy.yaml"
-    file.write_text('"multisite:recovery:start": "role:recoverer"\n')
+    file.write_text(rule)
     settings = tmp_path / "multisite.conf"
     settings.write_text(f"[oslo_policy]\npolicy_file = {file}\n")
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[str(settings)])
-    client = create_app(services, conf, auth=False).test_client()
+    return create_app(services, conf, auth=False).test_client()
+
+
+def test_a_policy_file_may_tighten(services: Services, tmp_path: Any) -> None:
+    client = tightened(services, tmp_path, '"multisite:recovery:start": "role:recoverer"\n')
     assert ask(client, services, "recovery:start", MEMBER).status_code == 403
     assert ask(client, services, "recovery:start", persona("member,recoverer")).status_code == 202
+
+
+VERBS_OF_JOBS = {"cancel": JobState.RUNNING, "resume": JobState.PAUSED, "undo": JobState.DONE}
+
+
+def verb_of_job(client: FlaskClient, services: Services, kind: str, verb: str, who: dict[str, str]) -> Any:
+    put = services.put_job(job(kind=kind, state=VERBS_OF_JOBS[verb], steps=()))
+    return client.post(f"/v1/jobs/{put.id}/{verb}", headers=who), put
+
+
+@pytest.mark.parametrize("verb", VERBS_OF_JOBS)
+@pytest.mark.parametrize("kind", ["stretch", "unstretch", "of-another-release"])
+def test_a_job_is_for_who_may_start_it(client: FlaskClient, services: Services, kind: str, verb: str) -> None:
+    refused, put = verb_of_job(client, services, kind, verb, MEMBER)
+    assert refused.status_code == 403
+    assert services.jobs.get(put.id) == put, "nothing was written"
+    assert verb_of_job(client, services, kind, verb, ADMIN)[0].status_code == 202
+    assert verb_of_job(client, services, "protect", verb, MEMBER)[0].status_code == 202
+
+
+def test_every_kind_of_job_names_a_rule(services: Services) -> None:
+    rules = {rule.name for rule in list_rules()}
+    kinds = services.jobs._kinds
+    assert len(kinds) >= 10
+    assert {name for name, kind in kinds.items() if f"multisite:{kind.rule}" not in rules} == set()
+
+
+def test_a_tightened_rule_holds_for_its_jobs(services: Services, tmp_path: Any) -> None:
+    client = tightened(services, tmp_path, '"multisite:protection:run": "role:protector"\n')
+    assert verb_of_job(client, services, "protect", "undo", MEMBER)[0].status_code == 403
+    assert verb_of_job(client, services, "protect", "undo", persona("member,protector"))[0].status_code == 202

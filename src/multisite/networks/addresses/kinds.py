@@ -56,11 +56,20 @@ def kinds(tools: Tools) -> list[JobKind]:
     left = left_by_job(tools.binder.reader.opens, ("floating_ip",))
     deleted = Outcome(tools.rows, "address_id", _states(Row.DELETED, AddressState.STOPPED))
     return [
-        JobKind(MOVE, move, on_failure="undo", outcome=outcome(AddressState.HELD)),
-        JobKind(MOVE_FENCED, move, on_failure="pause", outcome=outcome(AddressState.HELD)),
-        JobKind(CREATE, create, on_failure="undo", outcome=outcome(AddressState.FAILED), left=left),
-        JobKind(DELETE, delete, on_failure="pause", outcome=deleted),
-        JobKind(GUARD, guard, on_failure="pause", outcome=outcome(AddressState.HELD)),
+        JobKind(MOVE, move, on_failure="undo", outcome=outcome(AddressState.HELD), rule="address:move"),
+        JobKind(
+            MOVE_FENCED, move, on_failure="pause", outcome=outcome(AddressState.HELD), rule="address:move"
+        ),
+        JobKind(
+            CREATE,
+            create,
+            on_failure="undo",
+            outcome=outcome(AddressState.FAILED),
+            left=left,
+            rule="address:create",
+        ),
+        JobKind(DELETE, delete, on_failure="pause", outcome=deleted, rule="address:delete"),
+        JobKind(GUARD, guard, on_failure="pause", outcome=outcome(AddressState.HELD), rule="address:move"),
     ]
 
 

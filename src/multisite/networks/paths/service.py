@@ -60,7 +60,9 @@ class PathService:
         self._listen = listener
         outcome = Outcome(self._rows, "path_id", OUTCOME, _gone)
         left = left_by_job(clouds, ("floating_ip", "security_group"))
-        jobs.register(JobKind(KIND, self._build, on_failure="undo", outcome=outcome, left=left))
+        jobs.register(
+            JobKind(KIND, self._build, on_failure="undo", outcome=outcome, left=left, rule="path:create")
+        )
 
     def create(
         self, caller: Caller, name: str, ends: Sequence[MemberAsked], protocol: str, port: int | None

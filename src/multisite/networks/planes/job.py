@@ -63,7 +63,7 @@ def job_kind(rows: PlaneRepository, opens: Sites, jobs: JobEngine) -> JobKind:
 
     left = left_by_job(opens, ("network", "subnet", "router"))
     outcome = Outcome(rows, "plane_id", OUTCOME, _amend)
-    return JobKind(KIND, build, on_failure="undo", outcome=outcome, left=left)
+    return JobKind(KIND, build, on_failure="undo", outcome=outcome, left=left, rule="plane:realize")
 
 
 def at_work(jobs: JobEngine, plane_id: str, but: str | None = None) -> str | None:

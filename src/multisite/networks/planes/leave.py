@@ -50,7 +50,7 @@ def job_kind(rows: PlaneRepository, opens: Sites) -> JobKind:
         return Leaving(p.plane_id, p.name, p.of, p.take, p.leave, rows, opens).steps()
 
     outcome = Outcome(rows, "plane_id", OUTCOME, _told, any_job=True)
-    return JobKind(KIND, build, on_failure="pause", outcome=outcome)
+    return JobKind(KIND, build, on_failure="pause", outcome=outcome, rule="plane:remove")
 
 
 def inside(cloud: CloudSite, part: OrphanedResources) -> list[str]:

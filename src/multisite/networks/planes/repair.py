@@ -52,7 +52,7 @@ def job_kind(rows: PlaneRepository, opens: Sites) -> JobKind:
         one = Repairing(p.plane_id, p.application, p.job_id, rows, opens)
         return [one.step(site) for site in p.sites]
 
-    return JobKind(KIND, build, on_failure="pause")
+    return JobKind(KIND, build, on_failure="pause", rule="plane:repair")
 
 
 @dataclass(frozen=True)

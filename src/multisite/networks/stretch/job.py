@@ -59,12 +59,14 @@ def kinds(around: Around, networks: StretchedRepository) -> tuple[JobKind, JobKi
             on_failure="undo",
             outcome=Outcome(networks, "network.id", STRETCHED, _failed),
             left=left_by_job(around.clouds, ("network", "subnet")),
+            rule="network:stretch",
         ),
         JobKind(
             UNSTRETCH,
             lambda params: _unstretch(around, networks, decode(params, UnstretchParams, UNSTRETCH)),
             on_failure="pause",
             outcome=Outcome(networks, "network.id", UNSTRETCHED, any_job=True, without_error=told),
+            rule="network:unstretch",
         ),
     )
 

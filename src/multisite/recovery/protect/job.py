@@ -30,7 +30,14 @@ def protect_kind(dependencies: ProtectDependencies, methods: Mapping[str, Protec
         return methods[order.method].steps(order, dependencies)
 
     left = left_by_job(dependencies.sites, MADE, harmless=("check",))
-    return JobKind(KIND, build, on_failure="undo", finished=partial(_finished, dependencies), left=left)
+    return JobKind(
+        KIND,
+        build,
+        on_failure="undo",
+        finished=partial(_finished, dependencies),
+        left=left,
+        rule="protection:run",
+    )
 
 
 def _finished(dependencies: ProtectDependencies, job: Ended) -> None:

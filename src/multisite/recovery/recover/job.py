@@ -83,7 +83,9 @@ def recover_kind(
     outcome = Outcome(recoveries, "recovery_id", RECOVERY_STATES, amend, without_error=fine)
     limits = {RESTORES: restores_per_site, IMPORTS: restores_per_site, CALLS: calls_per_site}
     left = left_by_job(sites, MADE, stays=flavor_in_use)
-    return JobKind(KIND, build, on_failure="pause", limits=limits, outcome=outcome, left=left)
+    return JobKind(
+        KIND, build, on_failure="pause", limits=limits, outcome=outcome, left=left, rule="recovery:start"
+    )
 
 
 def flavor_in_use(site: CloudSite, job_id: str, found: Found) -> bool:
