@@ -12,6 +12,8 @@ from oslo_config import cfg
 from multisite.command import options
 from multisite.domain.errors import MultisiteError
 
+UMASK = 0o027
+"""Of both programs: database, log and state hold user data of guests and are not for everybody on the host."""
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 78
 """``EX_CONFIG``: systemd's RestartPreventExitStatus knows it."""
@@ -66,6 +68,7 @@ def configuration(arguments: argparse.Namespace) -> cfg.ConfigOpts:
 def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     """Parse and carry out; errors an operator can act on become one line on standard error."""
     arguments = parser.parse_args(argv)
+    os.umask(UMASK)
     try:
         status: int = arguments.run(arguments)
         return status

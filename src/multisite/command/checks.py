@@ -81,6 +81,23 @@ def _state_path(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         )
 
 
+def _private(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    """Made by an earlier release, or by hand: later ones are made with ``arguments.UMASK``."""
+    consequence = "user data of guests and the database may be read"
+    yield from _open_to_everybody("[DEFAULT] state_path", Path(conf.state_path), consequence)
+    url = options.database_url(conf)
+    if url.startswith("sqlite") and (file := make_url(url).database):
+        yield from _open_to_everybody(_CONNECTION, Path(file), consequence)
+    if conf.log_file:
+        yield from _open_to_everybody("[DEFAULT] log_file", Path(conf.log_file), "the log may be read")
+
+
+def _open_to_everybody(option: str, path: Path, consequence: str) -> Iterator[Finding]:
+    if path.exists() and path.stat().st_mode & 0o007:
+        remedy = f"chmod {'750' if path.is_dir() else '640'} {path}"
+        yield _warning(option, f"{path} is open to everybody", consequence, remedy)
+
+
 def _backup_store(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     from multisite.recovery.manifests import ManifestStore
 
@@ -106,10 +123,7 @@ def _clouds(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     except (MultisiteError, OSError) as error:
         yield _wrong(option, str(error), "")
         return
-    if path.stat().st_mode & 0o007:
-        yield _warning(
-            option, f"{path} is open to everybody", "its passwords may be read", f"chmod 640 {path}"
-        )
+    yield from _open_to_everybody(option, path, "its passwords may be read")
 
 
 def _authtoken(conf: cfg.ConfigOpts) -> Iterator[Finding]:
@@ -180,6 +194,7 @@ def _register_authtoken(conf: cfg.ConfigOpts) -> None:
 
 _STATIC: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
     _state_path,
+    _private,
     _backup_store,
     _clouds,
     _authtoken,

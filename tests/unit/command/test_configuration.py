@@ -131,6 +131,27 @@ def test_clouds_open_to_everybody_are_a_warning(setup: Setup, run: Run) -> None:
     assert "warning: [clouds] config_file" in out
 
 
+def test_an_older_installation_open_to_everybody_is_a_warning(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    setup.change("[DEFAULT]", f"[DEFAULT]\nlog_file = {setup.folder / 'log'}")
+    state = setup.folder / "state"
+    state.mkdir(exist_ok=True)
+    state.chmod(0o755)
+    for file in (state / "multisite.sqlite", setup.folder / "log"):
+        file.touch()
+        file.chmod(0o644)
+    argv = ("check", "--offline", "--config-file", str(setup.file))
+    _, out, _ = run(main.main, *argv)
+    for remedy in (
+        f"chmod 750 {state}",
+        f"chmod 640 {state}/multisite.sqlite",
+        f"chmod 640 {setup.folder}/log",
+    ):
+        assert remedy in out
+        subprocess.run(remedy.split(), check=True)
+    assert "open to everybody" not in run(main.main, *argv)[1]
+
+
 def test_database(setup: Setup, run: Run) -> None:
     file = str(setup.file)
     (setup.folder / "state").mkdir()

@@ -59,8 +59,8 @@ def worker_of(process: subprocess.Popen[bytes]) -> int:
     return int(children[0])
 
 
-def log_of(setup: Setup) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (setup.folder / "log").read_text().splitlines()]
+def log_of(setup: Setup, file: str = "log") -> list[dict[str, object]]:
+    return [json.loads(line) for line in (setup.folder / file).read_text().splitlines()]
 
 
 @pytest.fixture
@@ -70,7 +70,14 @@ def prepared(setup: Setup) -> Setup:
 
 
 def test_serving_survives_what_does_not_answer_and_a_lost_worker(prepared: Setup) -> None:
+    prepared.change("[DEFAULT]", f"[DEFAULT]\nlog_file = {prepared.folder / 'log.json'}")
     with served(prepared) as process:
+        state = prepared.folder / "state"
+        made = {path.name: path.stat().st_mode & 0o777 for path in (state, *state.iterdir())}
+        assert {made.pop("state")} == {0o750}
+        assert {"multisite.sqlite", "multisite.sqlite-wal", "multisite.sqlite.lock"} <= made.keys()
+        assert set(made.values()) == {0o640}
+        assert (prepared.folder / "log.json").stat().st_mode & 0o777 == 0o640
         assert status(prepared, "/") == 200
         assert status(prepared, "/v1/sites") == 401
         first = worker_of(process)
@@ -78,12 +85,12 @@ def test_serving_survives_what_does_not_answer_and_a_lost_worker(prepared: Setup
         wait_for(lambda: status(prepared, "/healthcheck") == 200 and worker_of(process) != first, process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-    lines = log_of(prepared)
+    lines = log_of(prepared, "log.json")
     messages = [str(line["message"]) for line in lines]
     assert sum(m.startswith("serving on 127.0.0.1") for m in messages) == 2
     assert "GET /v1/sites 401" not in messages, "what the middleware refuses is not the application's"
     assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
-    assert SECRET not in (prepared.folder / "log").read_text()
+    assert SECRET not in (prepared.folder / "log.json").read_text() + (prepared.folder / "log").read_text()
 
 
 def test_a_second_service_on_the_same_jobs_gives_up_in_one_line(
