@@ -12,20 +12,25 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from multisite.domain import fence
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.manifest import FrozenWindow, Manifest, ManifestError, digest_of, dump, load
 from multisite.domain.model import RestorePoint, RestorePointState
+from multisite.recovery.bounded import Overdue, Patience
 
 MARKER = ".multisite-store"
 MANIFEST = "manifest.json"
 DIGEST = "manifest.json.sha256"
 DRAFT = "draft.json"
+PATIENCE = 10.0
+"""Seconds a read may take."""
 LARGEST = 64 << 20
 """Bytes of a manifest; a thousand volumes take about two million."""
 # Manifests hold user data of servers, which may hold secrets: for the service's own account only.
@@ -38,6 +43,10 @@ class StoreUnavailable(MultisiteError):
     """The backup store cannot be read or written: which restore points there are is unknown."""
 
     status = 503
+
+
+class StoreHangs(StoreUnavailable):
+    """Its file system does not answer; the message says since when."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +65,37 @@ class StoreContents:
     damaged: tuple[DamagedRestorePoint, ...]
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _answering(
+    method: Callable[Concatenate[ManifestStore, P], T],
+) -> Callable[Concatenate[ManifestStore, P], T]:
+    """StoreUnavailable when the file system does not answer in time."""
+
+    @wraps(method)
+    def call(self: ManifestStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return self.patience.call(lambda: method(self, *args, **kwargs))
+        except Overdue as error:
+            raise StoreHangs(f"backup store {self.path}: {error}: is its file server there?") from error
+
+    return call
+
+
 class ManifestStore:
     """The restore points under one directory, usually a mount that managers and Cinder's backups share.
 
     Every verb raises StoreUnavailable when the directory is absent or lacks the marker ``initialize`` makes: the empty
     mount point of a share that is not mounted must not pass for a store without restore points.
+    Reading raises it, too, when the file system does not answer in time (``patience``, seconds).  Who writes waits
+    for it: a write that was given up might still be made, later.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, patience: float = PATIENCE) -> None:
         self.path = Path(path)
+        self.patience = Patience(patience)
 
     def initialize(self) -> None:
         """Declare the directory a backup store, once it is mounted; harmless when it is one already."""
@@ -78,6 +109,7 @@ class ManifestStore:
         with _reachable(self.path):
             _write_durably(marker, b"multisite.backup-store/1\n")
 
+    @_answering
     def check(self) -> None:
         """Raise StoreUnavailable with the remedy unless the store is there."""
         with _reachable(self.path):
@@ -126,6 +158,7 @@ class ManifestStore:
                 _make_durably(part)
             _write_durably(directory / DRAFT, dump(manifest))
 
+    @_answering
     def draft(self, restore_point_id: str) -> Manifest:
         """What ``save_draft`` kept; NotFound when there is none (or the restore point is finished)."""
         self.check()
@@ -134,6 +167,7 @@ class ManifestStore:
             raise NotFound(f"restore point: there is no draft of {restore_point_id} in {self.path}")
         return load(data)
 
+    @_answering
     def read(self, restore_point_id: str) -> Manifest:
         """A manifest, its digest verified.
 
@@ -170,6 +204,7 @@ class ManifestStore:
         manifests.sort(key=lambda m: m.consistent_at, reverse=True)
         return StoreContents(tuple(manifests), tuple(damaged))
 
+    @_answering
     def ids(self) -> tuple[str, ...]:
         """Ids of all restore points there, usable or not, but for those being made; reads no manifest."""
         self.check()
