@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from openstack import exceptions, proxy
 
-from multisite_client.resources import Json
+from multisite_client.resources import Json, Noun
+from multisite_client.urls import segment
+
+NounT = TypeVar("NounT", bound=Noun)
 
 
 class Acting(proxy.Proxy):
-    """A proxy that can ask for an action."""
+    """A proxy that can ask for an action.  Paths are made by ``urls.url``."""
+
+    def fetch(self, kind: type[NounT], id: str) -> NounT:
+        """GET one."""
+        found: NounT = self._get(kind, segment(id, kind.base_path.strip("/")))
+        return found
+
+    def delete_one(self, kind: type[Noun], id: str) -> None:
+        """DELETE one whose removal is no job."""
+        self._delete(kind, segment(id, kind.base_path.strip("/")), ignore_missing=False)
 
     def act(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
         """POST, and the answer's body.  Raises kinds of ``openstack.exceptions.HttpException``."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from multisite_client.acting import Acting
 from multisite_client.resources import Json, StretchedNetwork
+from multisite_client.urls import url
 
 
 class NetworkVerbs(Acting):
@@ -18,7 +19,7 @@ class NetworkVerbs(Acting):
 
     def get_stretched_network(self, id: str) -> Json:
         """``network``, ``sites``, ``ports`` and ``counts``, looked at now; by id or name."""
-        return self.read(f"/stretched-networks/{id}")
+        return self.read(url("stretched-networks", id))
 
     def preview_stretch(self, **order: Any) -> Json:
         """What stretching would do; changes nothing."""
@@ -30,16 +31,16 @@ class NetworkVerbs(Acting):
 
     def check_stretched_network(self, id: str) -> Json:
         """``in_sync`` (None: unknown) and ``findings``: what of the sites' parts is not as it has to be."""
-        return self.act(f"/stretched-networks/{id}/check")
+        return self.act(url("stretched-networks", id, "check"))
 
     def reconcile_network(self, id: str) -> Json:
         """Repair now; the drift afterwards."""
-        return self.act(f"/stretched-networks/{id}/reconcile")
+        return self.act(url("stretched-networks", id, "reconcile"))
 
     def unstretch_network(
         self, id: str, *, keep_networks: bool = False, without: tuple[str, ...] = ()
     ) -> str | None:
         """Returns the id of the job, None when nothing was left."""
         body = {"keep_networks": keep_networks, "without": list(without)}
-        job_id: str | None = self.act(f"/stretched-networks/{id}/unstretch", body)["job_id"]
+        job_id: str | None = self.act(url("stretched-networks", id, "unstretch"), body)["job_id"]
         return job_id

@@ -21,6 +21,7 @@ from multisite_client.resources import (
     RestorePoint,
     Site,
 )
+from multisite_client.urls import url
 
 
 class Proxy(NetworkVerbs, PlaneVerbs):
@@ -35,18 +36,18 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._list(Site, paginated=False)
 
     def get_site(self, name: str) -> Site:
-        return self._get(Site, name)
+        return self.fetch(Site, name)
 
     def register_site(self, name: str, cloud: str, description: str = "") -> Site:
         """Register a site by its entry in the service's clouds.yaml."""
         return self._create(Site, name=name, cloud=cloud, description=description)
 
     def unregister_site(self, name: str) -> None:
-        self._delete(Site, name, ignore_missing=False)
+        self.delete_one(Site, name)
 
     def check_site(self, name: str) -> Json:
         """What a site can do now."""
-        return self.act(f"/sites/{name}/check")
+        return self.act(url("sites", name, "check"))
 
     # Applications
 
@@ -55,14 +56,14 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._list(Application, paginated=False)
 
     def get_application(self, id: str) -> Application:
-        return self._get(Application, id)
+        return self.fetch(Application, id)
 
     def create_application(self, **attrs: Any) -> Application:
         """``name``, ``site``, and ``servers`` or ``metadata_tag``."""
         return self._create(Application, **attrs)
 
     def delete_application(self, id: str) -> None:
-        self._delete(Application, id, ignore_missing=False)
+        self.delete_one(Application, id)
 
     # Protections and restore points
 
@@ -71,18 +72,18 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._list(Protection, paginated=False)
 
     def get_protection(self, id: str) -> Protection:
-        return self._get(Protection, id)
+        return self.fetch(Protection, id)
 
     def create_protection(self, **attrs: Any) -> Protection:
         """``application``, ``method``, ``target_site``, ``options`` of the method (see the OpenAPI document)."""
         return self._create(Protection, **attrs)
 
     def delete_protection(self, id: str) -> None:
-        self._delete(Protection, id, ignore_missing=False)
+        self.delete_one(Protection, id)
 
     def run_protection(self, id: str, incremental: bool | None = None) -> str:
         """Protect now; returns the id of the job."""
-        return str(self.act(f"/protections/{id}/run", {"incremental": incremental})["job_id"])
+        return str(self.act(url("protections", id, "run"), {"incremental": incremental})["job_id"])
 
     def restore_points(self, application: str | None = None) -> Iterator[RestorePoint]:
         """The project's restore points, or those of one application."""
@@ -90,11 +91,11 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._list(RestorePoint, paginated=False, **query)
 
     def get_restore_point(self, id: str) -> RestorePoint:
-        return self._get(RestorePoint, id)
+        return self.fetch(RestorePoint, id)
 
     def delete_restore_point(self, id: str) -> str | None:
         """Delete one with its backups; returns the id of the job, None when nothing was left to do."""
-        return self.remove(f"/restore-points/{id}")
+        return self.remove(url("restore-points", id))
 
     def rescan_restore_points(self) -> list[Json]:
         """Let the service read the backup store again."""
@@ -128,15 +129,15 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._list(Recovery, paginated=False)
 
     def get_recovery(self, id: str) -> Recovery:
-        return self._get(Recovery, id)
+        return self.fetch(Recovery, id)
 
     def resume_recovery(self, id: str) -> Json:
         """Go on with a paused one; returns ``job_id`` and ``recovery``."""
-        return self.act(f"/recoveries/{id}/resume")
+        return self.act(url("recoveries", id, "resume"))
 
     def undo_recovery(self, id: str) -> Json:
         """Remove what it made; returns ``job_id`` and ``recovery``."""
-        return self.act(f"/recoveries/{id}/undo")
+        return self.act(url("recoveries", id, "undo"))
 
     # Jobs
 
@@ -145,27 +146,27 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._list(Job, paginated=False, **query)
 
     def get_job(self, id: str) -> Job:
-        return self._get(Job, id)
+        return self.fetch(Job, id)
 
     def job_if_changed(self, id: str, etag: str | None) -> tuple[Json | None, str | None, str | None]:
         """The job (None when its ETag is still ``etag``), its ETag, and the service's clock (``Date``)."""
         headers = {} if etag is None else {"If-None-Match": etag}
-        answer = self.get(f"/jobs/{id}", headers=headers)
+        answer = self.get(url("jobs", id), headers=headers)
         exceptions.raise_from_response(answer)
         body = None if answer.status_code == 304 else answer.json()
         return body, answer.headers.get("ETag", etag), answer.headers.get("Date")
 
     def cancel_job(self, id: str) -> None:
         """Stop it as soon as it is safe."""
-        self.act(f"/jobs/{id}/cancel")
+        self.act(url("jobs", id, "cancel"))
 
     def resume_job(self, id: str) -> None:
         """Go on with a paused one."""
-        self.act(f"/jobs/{id}/resume")
+        self.act(url("jobs", id, "resume"))
 
     def undo_job(self, id: str) -> None:
         """Remove what it made."""
-        self.act(f"/jobs/{id}/undo")
+        self.act(url("jobs", id, "undo"))
 
     # Audit
 
@@ -180,7 +181,7 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._list(Address, paginated=False)
 
     def get_address(self, id: str) -> Address:
-        return self._get(Address, id)
+        return self.fetch(Address, id)
 
     def create_address(self, **attrs: Any) -> Json:
         """``name``, ``address``, ``members``, ``active``, ``probe``.  Returns ``job_id`` and ``address``."""
@@ -188,26 +189,26 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
     def move_address(self, id: str, to: str, fenced: Sequence[str] = (), why: str = "") -> Json:
         """Returns ``job_id`` and ``address``."""
-        return self.act(f"/addresses/{id}/move", {"to": to, "fenced": list(fenced), "why": why})
+        return self.act(url("addresses", id, "move"), {"to": to, "fenced": list(fenced), "why": why})
 
     def undo_address(self, id: str) -> Json:
         """Take the last move back; returns ``job_id`` and ``address``."""
-        return self.act(f"/addresses/{id}/undo")
+        return self.act(url("addresses", id, "undo"))
 
     def check_address(self, id: str) -> Json:
         """Who holds it, by every site's own word."""
-        return self.act(f"/addresses/{id}/check")
+        return self.act(url("addresses", id, "check"))
 
     def delete_address(self, id: str) -> str | None:
         """Returns the id of the job, None when nothing was left to do."""
-        return self.remove(f"/addresses/{id}")
+        return self.remove(url("addresses", id))
 
     def paths(self) -> Iterator[Path]:
         """The project's L3 paths."""
         return self._list(Path, paginated=False)
 
     def get_path(self, id: str) -> Path:
-        return self._get(Path, id)
+        return self.fetch(Path, id)
 
     def create_path(self, **attrs: Any) -> Json:
         """``name``, ``ends``, ``protocol``, ``port``.  Returns ``job_id`` and ``path``."""
@@ -215,11 +216,11 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
     def check_path(self, id: str) -> Json:
         """What has drifted on either side."""
-        return self.act(f"/paths/{id}/check")
+        return self.act(url("paths", id, "check"))
 
     def delete_path(self, id: str) -> str | None:
         """Returns the id of the job, None when nothing was left to do."""
-        return self.remove(f"/paths/{id}")
+        return self.remove(url("paths", id))
 
     def measure(self, **attrs: Any) -> Json:
         """Measure an address from where the service runs (``address``, ``way``, ``count``, ``interval``)."""

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import openstack
 from api.fakes import MINE, Services
 from flask import Flask, Response, request
 from oslo_config import cfg
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+import multisite_client
 from multisite.api.app import create_app
 from multisite.jobs.view import Job
 
@@ -124,3 +126,20 @@ def running(services: Services) -> Iterator[Cloud]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def sdk(cloud: Cloud) -> Any:
+    """``conn.multisite`` of openstacksdk, logged in."""
+    options = dict(zip(cloud.argv()[::2], cloud.argv()[1::2], strict=True))
+    connection = openstack.connect(
+        auth={
+            name.removeprefix("--os-").replace("-", "_"): value
+            for name, value in options.items()
+            if name not in ("--os-auth-type", "--os-region-name")
+        },
+        region_name="RegionOne",
+        load_yaml_config=False,
+        load_envvars=False,
+    )
+    connection.add_service(multisite_client.service())
+    return connection.multisite

@@ -11,7 +11,7 @@ from api.setup import MINE
 from multisite.command.wiring import myself
 from multisite.domain.findings import Finding, Severity, blocking
 from multisite.domain.model import RestorePointState
-from osc.cloud import Cloud
+from osc.cloud import Cloud, sdk
 from osc.conftest import Openstack
 
 START = ["mme", "--target-site", "lyon", "--yes-recover", "mme"]
@@ -279,23 +279,7 @@ def test_one_request_per_simple_command(openstack: Openstack, cloud: Cloud) -> N
 
 
 def test_the_sdk_finds_the_service(cloud: Cloud) -> None:
-    import openstack as sdk
-
-    import multisite_client
-
-    options = dict(zip(cloud.argv()[::2], cloud.argv()[1::2], strict=True))
-    conn = sdk.connect(
-        auth={
-            name.removeprefix("--os-").replace("-", "_"): value
-            for name, value in options.items()
-            if name not in ("--os-auth-type", "--os-region-name")
-        },
-        region_name="RegionOne",
-        load_yaml_config=False,
-        load_envvars=False,
-    )
-    conn.add_service(multisite_client.service())
-    assert {site.name for site in conn.multisite.sites()} == {"paris", "lyon"}
+    assert {site.name for site in sdk(cloud).sites()} == {"paris", "lyon"}
     assert isinstance(cloud.services, Services)
 
 
