@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 from multisite.domain.model import Recovery, RecoveryState
 from multisite.store.models import RecoveryRow
 from multisite.store.repository import Repository, equal
+
+FINAL = frozenset({RecoveryState.DONE, RecoveryState.UNDONE})
+"""In these a recovery needs its restore point no more."""
 
 
 class RecoveryRepository(Repository[Recovery, RecoveryRow]):
@@ -26,3 +33,29 @@ class RecoveryRepository(Repository[Recovery, RecoveryRow]):
             (RecoveryRow.state, state),
         )
         return self._select(*where, order_by=[RecoveryRow.created_at.desc(), RecoveryRow.id])
+
+    @contextmanager
+    def claim(self, application_id: str) -> Iterator[None]:
+        """A session in which nobody else begins a recovery of the application, or takes restore points of it away."""
+        with self._database.session():
+            self._database.advisory_lock(f"recovery of {application_id}")
+            yield
+
+    def users_of(self, restore_point_id: str, parents: Mapping[str, str | None]) -> builtins.list[Recovery]:
+        """Those that need a restore point, or one that builds on it, and are not at their end.
+
+        ``parents``: of each restore point the one it builds on.  Whoever deletes one asks in a ``claim``.
+        """
+        states = [state for state in RecoveryState if state not in FINAL]
+        where = RecoveryRow.state.in_(states)
+        found = self._select(where, order_by=[RecoveryRow.created_at, RecoveryRow.id])
+        return [r for r in found if restore_point_id in _chain(r.restore_point_id, parents)]
+
+
+def _chain(id: str | None, parents: Mapping[str, str | None]) -> list[str]:
+    """A restore point and all it builds on."""
+    chain: list[str] = []
+    while id is not None and id not in chain:
+        chain.append(id)
+        id = parents.get(id)
+    return chain

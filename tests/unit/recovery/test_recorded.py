@@ -27,6 +27,7 @@ from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.steps import Steps
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
+from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 from tests.unit.recovery.carry_out import Context
 
@@ -48,7 +49,8 @@ def no_site(name: str) -> str:
 def dependencies(path: Path) -> ProtectDependencies:
     database = Database(f"sqlite:///{path}/multisite.db")
     points, protections = RestorePointRepository(database), ProtectionRepository(database)
-    return ProtectDependencies(Sites(no_site), ManifestStore(path), points, protections, 2)
+    recoveries = RecoveryRepository(database)
+    return ProtectDependencies(Sites(no_site), ManifestStore(path), points, protections, recoveries, 2)
 
 
 class TestManifest:

@@ -25,6 +25,7 @@ from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.model import PlannedVolume
 from multisite.store.protections import ProtectionRepository
+from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 
 RESTORES, IMPORTS, CALLS = "recover-restores", "recover-imports", "recover-calls"
@@ -39,6 +40,7 @@ class ProtectDependencies:
     manifests: ManifestStore
     restore_points: RestorePointRepository
     protections: ProtectionRepository
+    recoveries: RecoveryRepository
     backups_per_site: int
 
 

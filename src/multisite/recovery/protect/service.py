@@ -32,9 +32,11 @@ from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import KIND as PROTECT
 from multisite.recovery.protect.job import protect_kind
+from multisite.recovery.protect.steps import refuse_in_use
 from multisite.sites.service import SiteService
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
+from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 
 LOG = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class ProtectionService:
         self._database = database
         self._protections = ProtectionRepository(database)
         self._restore_points = RestorePointRepository(database)
+        self._recoveries = RecoveryRepository(database)
         self._applications = applications
         self._sites = sites
         self._manifests = manifests
@@ -79,6 +82,7 @@ class ProtectionService:
             manifests=manifests,
             restore_points=self._restore_points,
             protections=self._protections,
+            recoveries=self._recoveries,
             backups_per_site=backups_per_site,
         )
         jobs.register(protect_kind(dependencies, methods))
@@ -220,10 +224,13 @@ class ProtectionService:
         """Delete a restore point and its backups; returns the job's id, None when there was nothing to do
         but to forget it.
 
-        Raises NotFound; Conflict while another restore point builds on it or the application is worked on.
+        Raises NotFound; Conflict while another restore point builds on it, a recovery needs it or the
+        application is worked on.
         """
         point = self.restore_point(caller, id)
-        children = [p.id for p in self._known(None) if p.parent_id == id and not _useless(p)]
+        known = self._known(None)
+        refuse_in_use(self._recoveries, id, known)
+        children = [p.id for p in known if p.parent_id == id and not _useless(p)]
         if children:
             raise Conflict(f"restore point: {', '.join(children)} builds on {id}; delete that first")
         manifest = self._manifest_or_none(id)
@@ -232,7 +239,8 @@ class ProtectionService:
                 f"restore point: {id} was made by the method {manifest.method!r}, which this release does not"
                 " have: delete it with one that has it"
             )
-        with self._database.session():
+        with self._recoveries.claim(point.application_id):
+            refuse_in_use(self._recoveries, id, known)
             self._refuse_while_busy(point.application_id, point.application)
             if manifest is None:
                 self._refuse_half_deleted(point)

@@ -5,16 +5,18 @@ Their names (``check``, ``manifest``) and results are kept in databases: jobs of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.facts.application import ApplicationFacts
-from multisite.domain.errors import NotFound
+from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.manifest import FORMAT, Manifest, SourceSite
+from multisite.domain.model import RestorePoint
 from multisite.jobs.model import Step, StepContext, StepFailed
 from multisite.recovery.manifests import as_restore_point
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
+from multisite.store.recoveries import RecoveryRepository
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,22 @@ def manifest_step(
         children = [m.id for m in manifests.list().manifests if m.parent_id == order.restore_point_id]
         if children:
             raise StepFailed(f"restore points {', '.join(children)} build on it: delete those first")
+        # Whoever starts a recovery after this look sees in its own claim that this job is being undone.
+        with dependencies.recoveries.claim(order.application.id):
+            known = points.list(application_id=order.application.id)
+            refuse_in_use(dependencies.recoveries, order.restore_point_id, known)
         manifests.delete(order.restore_point_id)
 
     return Step("manifest", "Write the manifest to the backup store", run, undo, needs)
+
+
+def refuse_in_use(recoveries: RecoveryRepository, id: str, known: Iterable[RestorePoint]) -> None:
+    """Conflict naming the recovery that needs the restore point, or one that builds on it."""
+    for recovery in recoveries.users_of(id, {point.id: point.parent_id for point in known}):
+        raise Conflict(
+            f"restore point: {id} is needed by recovery {recovery.id} of {recovery.application} in "
+            f"{recovery.target_site}, which is {recovery.state}: wait for it, or resume or undo it"
+        )
 
 
 def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:

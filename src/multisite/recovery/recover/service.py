@@ -21,11 +21,12 @@ from multisite.domain.findings import blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError
 from multisite.domain.model import Preview, Recovery, RecoveryState
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import Json
+from multisite.jobs.model import JobState, Json
 from multisite.jobs.view import Job
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
+from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.recover.checks import SourceState
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.mapping import Rules, parse
@@ -34,10 +35,11 @@ from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, as
 from multisite.recovery.recover.speed import measured
 from multisite.recovery.recover.target_facts import read_target
 from multisite.store.database import Database
-from multisite.store.recoveries import RecoveryRepository
+from multisite.store.recoveries import FINAL, RecoveryRepository
+from multisite.store.restore_points import RestorePointRepository
 from multisite.store.trail import AuditTrail
 
-_FINAL = frozenset({RecoveryState.DONE, RecoveryState.UNDONE})
+_TAKEN_AWAY = frozenset({JobState.UNDOING, JobState.UNDONE})
 
 
 class RecoveryService:
@@ -63,6 +65,7 @@ class RecoveryService:
     ) -> None:
         self._database = database
         self._recoveries = RecoveryRepository(database)
+        self._restore_points = RestorePointRepository(database)
         self._manifests = manifests
         self._jobs = jobs
         self._clouds = clouds
@@ -127,6 +130,7 @@ class RecoveryService:
                 f"preview: a recovery of {manifest.application} in {target_site} would not do any more what was "
                 "shown: something has changed there or at the source; preview again"
             )
+        self._manifest(caller, restore_point)  # deciding took seconds: it may have been deleted meanwhile
         return self._begin(caller, manifest, decision, dict(mapping or {}))
 
     def list(self, caller: Caller) -> builtins.list[Recovery]:
@@ -201,10 +205,21 @@ class RecoveryService:
     def _refuse_second(self, manifest: Manifest, target_site: str) -> None:
         for other in self._recoveries.list(manifest.project_id, application=manifest.application):
             state = self._as_its_job_is(other).state
-            if other.target_site == target_site and state not in _FINAL:
+            if other.target_site == target_site and state not in FINAL:
                 raise Conflict(
                     f"recovery {other.id} of {manifest.application} in {target_site} is {state}: "
                     "wait for it, or resume or undo it"
+                )
+
+    def _refuse_deleted(self, manifest: Manifest) -> None:
+        """Its restore point is being deleted, or the run that made it undone; asked in a claim."""
+        with suppress(NotFound):
+            point = self._restore_points.get(manifest.id)
+            job = self._jobs.get(point.job_id or "")
+            if job.kind == FORGET or job.state in _TAKEN_AWAY:
+                raise Conflict(
+                    f"restore point {manifest.id} is being deleted: job {job.id} ({job.title}) is {job.state}: "
+                    "recover from another restore point"
                 )
 
     def _begin(
@@ -213,9 +228,9 @@ class RecoveryService:
         """Job and recovery are written together: there is never one without the other."""
         recovery_id, target = str(uuid.uuid4()), decision.plan.target_site
         params: dict[str, Json] = {"recovery_id": recovery_id, "plan": decision.plan.to_json()}
-        with self._database.session():
-            self._database.advisory_lock(f"recovery of {manifest.application_id} in {target}")
+        with self._recoveries.claim(manifest.application_id):
             self._refuse_second(manifest, target)
+            self._refuse_deleted(manifest)
             job_id = self._jobs.start(
                 KIND,
                 params,

@@ -24,6 +24,7 @@ from multisite.recovery.protect.job import protect_kind
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
+from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 from multisite.store.sites import SiteRepository
 from tests.unit.recovery.carry_out import Context, carry_out, undo
@@ -44,7 +45,10 @@ class RunSetup:
         ApplicationRepository(database).add(cloud.application)
         self.points, protections = RestorePointRepository(database), ProtectionRepository(database)
         self.protections = protections
-        self.dependencies = ProtectDependencies(cloud.clouds, self.store, self.points, protections, 2)
+        recoveries = RecoveryRepository(database)
+        self.dependencies = ProtectDependencies(
+            cloud.clouds, self.store, self.points, protections, recoveries, 2
+        )
         self.kind = protect_kind(self.dependencies, METHODS)
         self.protection = protections.add(
             Protection(
