@@ -155,13 +155,24 @@ class RecoveryService:
         return self._again(caller, id, RecoveryState.UNDOING, self._jobs.undo)
 
     def _manifest(self, caller: Caller, restore_point: str) -> Manifest:
-        """From the backup store, never from the database: that may be gone, or not agree."""
+        """From the backup store, never from the database: that may be gone, or not agree.
+
+        Another project's is not there, in the same words, and so is a damaged one that nobody can tell whose it is.
+        """
+        missing = NotFound(f"restore point: there is no restore point {restore_point!r}")
         try:
             manifest = self._manifests.read(restore_point)
+        except NotFound:
+            raise missing from None
         except ManifestError as error:
+            try:
+                self._restore_points.get(restore_point, caller.scope)
+            except NotFound:
+                if not caller.is_admin:
+                    raise missing from None
             raise Conflict(f"restore point {restore_point} cannot be used: {error}") from error
         if not caller.is_admin and manifest.project_id != caller.project_id:
-            raise NotFound(f"restore point: there is no restore point {restore_point!r}")
+            raise missing
         return manifest
 
     def _decide(

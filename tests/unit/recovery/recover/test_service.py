@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.model import RecoveryState
 from multisite.jobs.model import StepState
+from multisite.recovery.manifests import as_restore_point
+from multisite.store.restore_points import RestorePointRepository
 from tests.sim import deploy
 from tests.unit.recovery.recover_samples import manifest
 from tests.unit.recovery.recover_world import NEW, OPERATOR, OTHER_PROJECT, World
@@ -285,12 +288,24 @@ class TestWord:
         admin = replace(OTHER_PROJECT, roles=frozenset({"admin"}))
         assert recovery.id in [r.id for r in world.service.list(admin)]
 
-    def test_what_cannot_be_used_is_said(self, world: World) -> None:
-        world.point("damaged")
-        (file,) = world.manifests.path.glob("**/damaged/manifest.json")
-        file.write_bytes(file.read_bytes().replace(b'"size_gib":1', b'"size_gib":9', 1))
-        with pytest.raises(Conflict, match="digest"):
-            world.service.preview(OPERATOR, "damaged", "lyon", {})
+    def test_what_cannot_be_used_is_said_to_whose_it_is(self, world: World) -> None:
+        good = world.point("damaged")
+        damage(world, "damaged")
+        nobodys = refusal(world, OPERATOR, "damaged")
+        assert nobodys == "restore point: there is no restore point 'damaged'", "nobody can tell whose it is"
+        admin = replace(OTHER_PROJECT, roles=frozenset({"admin"}))
+        assert "digest" in refusal(world, admin, "damaged", Conflict)
+        RestorePointRepository(world.database).add(as_restore_point(replace(good, project_id="proj")))
+        assert "digest" in refusal(world, OPERATOR, "damaged", Conflict)
+        assert refusal(world, OTHER_PROJECT, "damaged") == nobodys
+
+    def test_anothers_is_refused_as_what_is_not_there(self, world: World) -> None:
+        world.point("anothers")
+        told = refusal(world, OTHER_PROJECT, "anothers")
+        assert told.replace("anothers", "invented") == refusal(world, OTHER_PROJECT, "invented")
+        assert str(world.manifests.path) not in told
+
+    def test_a_target_that_is_not_there(self, world: World) -> None:
         with pytest.raises(NotFound):
             world.service.preview(OPERATOR, "nothing", "lyon", {})
         world.point("where")
@@ -320,3 +335,14 @@ class TestWord:
         world.jobs.undo(recovery.job_id, "somebody")
         recovery, _ = world.wait(recovery)
         assert recovery.state is RecoveryState.UNDONE
+
+
+def damage(world: World, id: str) -> None:
+    (file,) = world.manifests.path.glob(f"**/{id}/manifest.json")
+    file.write_bytes(file.read_bytes().replace(b'"size_gib":1', b'"size_gib":9', 1))
+
+
+def refusal(world: World, caller: Caller, id: str, kind: type[MultisiteError] = NotFound) -> str:
+    with pytest.raises(kind) as refused:
+        world.service.preview(caller, id, "lyon", {})
+    return str(refused.value)
