@@ -36,6 +36,7 @@ from multisite.recovery.service import ProtectionService, RecoveryService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
+from multisite.store.grants import ProjectGrantRepository
 from multisite.store.sites import SiteRepository
 from multisite_lab.guest.console import FREEZE_MARK
 from multisite_lab.sim.world import World
@@ -57,18 +58,30 @@ MAPPING = {
 
 
 class Service:
-    """The services over a folder that holds ``clouds.yaml``; one process at a time may have it open."""
+    """The services over a folder that holds ``clouds.yaml``; one process at a time may have it open.
+
+    ``granted``: work is done in the projects that grants say, as ``multisite`` does; else in the account's own.
+    """
 
     def __init__(
-        self, folder: Path, answer_seconds: float = READ_SECONDS, patience: float = PATIENCE
+        self,
+        folder: Path,
+        answer_seconds: float = READ_SECONDS,
+        patience: float = PATIENCE,
+        *,
+        granted: bool = False,
     ) -> None:
         (folder / STORE).mkdir(exist_ok=True)
         self.folder, self.patience = folder, patience
         self.database = Database(f"sqlite:///{folder / DATABASE}")
         self.database.upgrade()
         rows = SiteRepository(self.database)
+        self.grants = ProjectGrantRepository(self.database)
         self.clouds = Sites(
-            lambda name: rows.by_name(name).cloud, config_file=folder / CLOUDS, timeout=answer_seconds
+            lambda name: rows.by_name(name).cloud,
+            config_file=folder / CLOUDS,
+            timeout=answer_seconds,
+            project_of=self.grants.project_in if granted else None,
         )
         self.jobs = JobEngine(self.database)
         self.manifests = ManifestStore(folder / STORE)
@@ -162,10 +175,10 @@ class Service:
 
 
 @contextmanager
-def running_service(folder: Path, world: World) -> Iterator[Service]:
+def running_service(folder: Path, world: World, *, granted: bool = False) -> Iterator[Service]:
     """A service in this process."""
     prepare(folder, world)
-    service = Service(folder)
+    service = Service(folder, granted=granted)
     service.open()
     try:
         yield service

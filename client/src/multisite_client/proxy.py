@@ -16,6 +16,7 @@ from multisite_client.resources import (
     Job,
     Json,
     Path,
+    ProjectGrant,
     Protection,
     Recovery,
     RestorePoint,
@@ -48,6 +49,23 @@ class Proxy(NetworkVerbs, PlaneVerbs):
     def check_site(self, name: str) -> Json:
         """What a site can do now."""
         return self.act(url("sites", name, "check"))
+
+    # Project grants
+
+    def project_grants(self) -> Iterator[ProjectGrant]:
+        """Which project of a site stands for which of ours."""
+        return self._list(ProjectGrant, paginated=False)
+
+    def get_project_grant(self, id: str) -> ProjectGrant:
+        return self._get(ProjectGrant, id)
+
+    def create_project_grant(self, project_id: str, site: str, site_project_id: str) -> ProjectGrant:
+        """Say which project of a site stands for one of the service's Keystone."""
+        wanted = {"project_id": project_id, "site": site, "site_project_id": site_project_id}
+        return self._create(ProjectGrant, **wanted)
+
+    def delete_project_grant(self, id: str) -> None:
+        self._delete(ProjectGrant, id, ignore_missing=False)
 
     # Applications
 

@@ -27,6 +27,12 @@ class Site(Noun):
     allow_create = allow_fetch = allow_delete = True
 
 
+class ProjectGrant(Noun):
+    resources_key = "project_grants"
+    base_path = "/project-grants"
+    allow_create = allow_fetch = allow_delete = True
+
+
 class Application(Noun):
     resources_key = "applications"
     base_path = "/applications"

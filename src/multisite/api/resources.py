@@ -12,6 +12,7 @@ from multisite.api import (
     networks,
     paths,
     planes,
+    project_grants,
     protections,
     recoveries,
     restore_points,
@@ -22,7 +23,7 @@ from multisite.api.policy import BASE, PUBLIC, SCOPES
 from multisite.api.routing import Route
 
 MODULES = (
-    *(versions, sites, applications, planes, protections, restore_points, recoveries, jobs),
+    *(versions, sites, project_grants, applications, planes, protections, restore_points, recoveries, jobs),
     *(networks, addresses, paths, audit),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in MODULES for route in module.resource.routes)

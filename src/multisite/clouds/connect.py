@@ -58,11 +58,12 @@ class CloudSite:
     Take proxies from the properties (``site.compute`` ...), not from ``conn``: the first use of a service
     logs in and discovers its version, and only the properties do that once, bounded in time, with errors
     sorted into ``SiteError``. ``conn`` is there for what they do not offer.  ``login_refused`` is set by
-    ``call`` once Keystone refused our credentials.
+    ``call`` once Keystone refused our credentials.  ``scope``: the project it logs in to, None for that of clouds.yaml.
     """
 
-    def __init__(self, name: str, cloud: str, conn: Connection) -> None:
+    def __init__(self, name: str, cloud: str, conn: Connection, scope: str | None = None) -> None:
         self.name = name
+        self.scope = scope
         self.cloud = cloud
         self.conn = conn
         self.login_refused = False
@@ -134,7 +135,19 @@ class CloudSite:
         auth_url = self.conn.config.get_auth_args().get("auth_url")
         if auth_url:
             self._probe(str(auth_url))
-        return bool(self.conn.session.get_token())
+        try:
+            return bool(self.conn.session.get_token())
+        except keystoneauth1.exceptions.Unauthorized as error:
+            if self.scope is None:
+                raise
+            raise LoginRefused(
+                self.name,
+                f"log in to project {self.scope}",
+                f"refused: is that the project's id there, and has the account of cloud {self.cloud} a role in it? "
+                "Grant another with `openstack multisite project grant create`, or there: openstack role add "
+                f"--project {self.scope} --user <the account's> member",
+                site_status=401,
+            ) from error
 
     def _service(self, service: str) -> Any:
         if (known := self._made.get(service)) is None:
@@ -189,11 +202,13 @@ def open_site(
     timeout: float = READ_SECONDS,
     connect_timeout: float = CONNECT_SECONDS,
     trail: Trail | None = None,
+    project: str | None = None,
 ) -> CloudSite:
     """Open the site called ``name`` by the entry ``cloud`` of clouds.yaml.  Nothing is sent before it is used.
 
     ``config_file`` None means the SDK's usual places.  ``timeout`` and ``connect_timeout`` are seconds
-    for one answer and for one connection.  Changes are recorded in ``trail``.
+    for one answer and for one connection.  Changes are recorded in ``trail``.  ``project``: id of the project to log in
+    to, in place of the entry's.
 
     Raises Invalid naming the field when the entry is missing or incomplete.
     """
@@ -203,9 +218,14 @@ def open_site(
         listed = ", ".join(known) or "none"
         raise Invalid(f"cloud: {cloud!r} is not an entry of {_file(config)}; it has: {listed}")
     try:
-        region = config.get_one(cloud=cloud, connect_retries=0, status_code_retries=0)
+        scope: dict[str, Any] = {} if project is None else {"auth": {"project_id": project}}
+        region = config.get_one(cloud=cloud, connect_retries=0, status_code_retries=0, **scope)
     except (openstack.exceptions.ConfigException, keystoneauth1.exceptions.ClientException) as error:
         raise Invalid(f"cloud: entry {cloud!r} of {_file(config)} cannot be used: {error}") from error
+    if project is not None and "application_credential" in str(region.config.get("auth_type")):
+        raise Invalid(
+            f"cloud: entry {cloud!r} has an application credential, good for one project: use a password"
+        )
     conn = Connection(config=region)
     session = cast("SiteSession", conn.session)
     session.audit_to(trail, name)
@@ -213,7 +233,7 @@ def open_site(
     session.timeout = cast("float", (connect_timeout, timeout))
     for scheme in ("http://", "https://"):
         session.mount(scheme, FencedAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
-    return CloudSite(name, cloud, conn)
+    return CloudSite(name, cloud, conn, project)
 
 
 def entries(config_file: str | Path | None = None) -> dict[str, CloudEntry]:
@@ -231,9 +251,12 @@ def entries(config_file: str | Path | None = None) -> dict[str, CloudEntry]:
 class Sites:
     """Open sites by name, one connection each.
 
-    Opening one says for whom: ``open`` for what is done for a project, which is where a project's own rights in the
-    site will be; ``open_for_service`` for what the service does for itself.  Both answer with the account of
-    clouds.yaml today.  ``tools/check_house.py`` lists who may use the second.
+    Opening one says for whom: ``open`` for what is done for a project, with the service's account scoped to that
+    project of the site; ``open_for_service`` for what the service does for itself, in the account's own project.
+    ``tools/check_house.py`` lists who may use the second.
+
+    ``project_of`` says which project of a site stands for one of ours (``store.grants``); without it everything is done
+    in the account's own project.
 
     ``cloud_of`` gives the clouds.yaml entry of a registered site (it raises NotFound for others); without
     it names are entries.  A connection whose credentials were refused is opened anew, and so reads
@@ -244,6 +267,7 @@ class Sites:
         self,
         cloud_of: Callable[[str], str] | None = None,
         *,
+        project_of: Callable[[str, str], str] | None = None,
         config_file: str | Path | None = None,
         timeout: float = READ_SECONDS,
         connect_timeout: float = CONNECT_SECONDS,
@@ -255,7 +279,8 @@ class Sites:
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._lock = threading.Lock()
-        self._open: dict[str, CloudSite] = {}
+        self._project_of = project_of
+        self._open: dict[tuple[str, str | None], CloudSite] = {}
 
     def open(self, name: str, *, for_project: str) -> CloudSite:
         """The connection of a site for work that is done for a project (its id in our Keystone); nothing is sent.
@@ -264,7 +289,11 @@ class Sites:
         """
         if not for_project:
             raise Invalid(f"project: site {name} is used for a project: take a token that is scoped to one")
-        return self._opened(name)
+        return self._opened(name, self._project_of(for_project, name) if self._project_of else None)
+
+    def open_project(self, name: str, project: str) -> CloudSite:
+        """The connection scoped to a project of the site, by its id there; Invalid as ``open``."""
+        return self._opened(name, project)
 
     def open_for_service(self, name: str) -> CloudSite:
         """The connection of a site for what is done for no project: probes, looks at many projects' things at once.
@@ -273,21 +302,21 @@ class Sites:
         """
         return self._opened(name)
 
-    def _opened(self, name: str) -> CloudSite:
+    def _opened(self, name: str, project: str | None = None) -> CloudSite:
         cloud = self._cloud_of(name)
         with self._lock:
-            known = self._open.get(name)
+            known = self._open.get((name, project))
             if known is not None and known.cloud == cloud and not known.login_refused:
                 return known
             limits = (self._timeout, self._connect_timeout)
-            site = open_site(name, cloud, self.config_file, *limits, trail=self._trail)
-            self._open[name] = site
+            site = open_site(name, cloud, self.config_file, *limits, trail=self._trail, project=project)
+            self._open[name, project] = site
         return site
 
     def drop(self, name: str) -> None:
-        """Forget a connection.  Threads that hold it may go on using it."""
+        """Forget the connections of a site.  Threads that hold one may go on using it."""
         with self._lock:
-            self._open.pop(name, None)
+            self._open = {key: site for key, site in self._open.items() if key[0] != name}
 
     def entries(self) -> dict[str, CloudEntry]:
         """The entries of clouds.yaml a site may be registered with."""

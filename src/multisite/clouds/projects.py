@@ -15,8 +15,8 @@ def project_in(cloud: CloudSite, caller: Caller) -> str:
     The same id or, in another Keystone, the same name in a domain of the same name: a name alone is anybody's.
     Raises Forbidden when there is none or our credentials cannot tell.
     """
-    if caller.project_id == cloud.project_id:
-        return cloud.project_id
+    if cloud.scope is not None or caller.project_id == cloud.project_id:
+        return cloud.project_id  # opened for the caller's project: a grant says which that is there
     domain, name = caller.project_domain_name, caller.project_name
     if domain and (domain, name) == (cloud.project_domain_name, cloud.project_name):
         return cloud.project_id
@@ -60,6 +60,8 @@ def owner_in(cloud: CloudSite, caller: Caller, project_id: str) -> str:
     """
     if caller.project_id == project_id:
         return project_in(cloud, caller)
+    if cloud.scope is not None:
+        return cloud.project_id
     if cloud.project_id == project_id:
         return project_id
     try:

@@ -32,9 +32,11 @@ from multisite.periodic.schedule import Interval
 from multisite.periodic.task import Mode, Task
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.service import ProtectionService, RecoveryService
+from multisite.sites.grants import ProjectGrantService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
+from multisite.store.grants import ProjectGrantRepository
 from multisite.store.sites import SiteRepository
 from multisite.store.trail import AuditTrail
 
@@ -49,6 +51,7 @@ class Services:
     """What the API calls.  ``jobs`` works once it is launched; ``close`` ends it and the database."""
 
     sites: SiteService
+    grants: ProjectGrantService
     applications: ApplicationService
     protections: ProtectionService
     recoveries: RecoveryService
@@ -102,6 +105,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     buses = parsed(conf.networks.notifications) if carry_out else {}
     return Services(
         sites=sites,
+        grants=ProjectGrantService(ProjectGrantRepository(database), clouds),
         applications=applications,
         protections=ProtectionService(
             database, applications, sites, manifests, jobs, clouds,
@@ -126,6 +130,7 @@ def _clouds(
     rows = SiteRepository(database)
     return Sites(
         lambda name: rows.by_name(name).cloud,
+        project_of=ProjectGrantRepository(database).project_in,
         config_file=conf.clouds.config_file,
         timeout=timeout,
         trail=audit,

@@ -24,6 +24,22 @@ class Site:
     created_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class ProjectGrant:
+    """In ``site``, what is done for our project ``project_id`` is done in the site's project ``site_project_id``.
+
+    Ids are of two Keystones, or of one that both share; a name alone is nobody's.
+    """
+
+    id: str
+    project_id: str
+    site: str
+    site_project_id: str
+    site_project_name: str
+    granted_by: str
+    created_at: datetime
+
+
 class Known(StrEnum):
     """A fact read from a site.  An unreachable site is "unknown", never "no"."""
 

@@ -126,7 +126,7 @@ class World:
         """
         clouds: dict[str, Any] = {}
         for name, site in self.sites.items():
-            for suffix, account in zip(("", "-member", "-other"), site.sim.accounts, strict=True):
+            for suffix, account in zip(("", "-member", "-other"), site.sim.accounts, strict=False):
                 clouds[name + suffix] = _entry(site, account)
         path.write_text(yaml.safe_dump({"clouds": clouds}))
         return path

@@ -10,6 +10,7 @@ from multisite.store.models.planes import PlaneRow
 from multisite.store.models.resources import (
     ApplicationRow,
     MemberRow,
+    ProjectGrantRow,
     ProtectionRow,
     RecoveryRow,
     RestorePointRow,
@@ -29,6 +30,7 @@ __all__ = [
     "MovingAddressRow",
     "PathRow",
     "PlaneRow",
+    "ProjectGrantRow",
     "ProtectionRow",
     "RecoveryRow",
     "RestorePointRow",

@@ -11,7 +11,15 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from multisite.domain.model import Application, Member, Protection, Recovery, RestorePoint, Site
+from multisite.domain.model import (
+    Application,
+    Member,
+    ProjectGrant,
+    Protection,
+    Recovery,
+    RestorePoint,
+    Site,
+)
 from multisite.store.models.base import Base
 
 
@@ -22,6 +30,21 @@ class SiteRow(Base, of=Site):
     name: Mapped[str] = mapped_column(unique=True)
     auth_url: Mapped[str] = mapped_column(Text)
     description: Mapped[str] = mapped_column(Text)
+
+
+class ProjectGrantRow(Base, of=ProjectGrant):
+    """Neither of two projects of ours is ever the same project of a site."""
+
+    __tablename__ = "project_grant"
+    __table_args__ = (
+        UniqueConstraint("site", "project_id", name="uq_project_grant"),
+        UniqueConstraint("site", "site_project_id", name="uq_project_grant_target"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    project_id: Mapped[str]
+    site: Mapped[str] = mapped_column(ForeignKey("site.name"))
+    site_project_id: Mapped[str]
 
 
 class ApplicationRow(Base, of=Application):
