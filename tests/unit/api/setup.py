@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
@@ -21,21 +21,24 @@ import yaml
 from multisite.command import options, wiring
 from multisite.domain.audit import AuditKind, Intent
 from multisite.domain.caller import Caller
-from multisite.domain.model import Site
+from multisite.domain.model import ProjectGrant, Site
 from multisite.jobs.view import Job
 from multisite.networks.members import MemberAsked
 from multisite.store.applications import ApplicationRepository
 from multisite.store.audit import AuditRepository
+from multisite.store.grants import ProjectGrantRepository
 from multisite.store.sites import SiteRepository
 from multisite_lab.sim.model import Server, Settings
 from multisite_lab.sim.world import Saved, World, make_world
 from tests.sim.tiny_engine import TinyJob
 
 from .edges import Outside, furnish, outside
-from .jobs import keep
+from .jobs import BEGAN, keep
 from .worker import Worker
 
 MINE, FOREIGN = "p-mine", "p-foreign"
+FREE = "p-free"
+"""Of the sites; nobody has a grant for it."""
 SITES = ("paris", "lyon")
 FILE = "multisite.sqlite"
 PORTS = {"paris": ("p-1", "hb-1", "gw-1"), "lyon": ("p-2", "hb-2", "gw-2")}
@@ -85,6 +88,8 @@ def _prepared() -> _Prepared:
         SiteRepository(services.database).add(
             Site(name, name, name, "RegionOne", clouds[name]["auth"]["auth_url"])
         )
+    for name in SITES:
+        _grant(world, services, name)
     with patch.object(AuditRepository, "add"):  # the trail tells of nothing but what tests ask for
         carried_out = _made(world, services)
     changes = [Intent(AuditKind.CLOUD, "olga", "POST", "/servers", project_id=project, job_id="j", site="lyon")
@@ -94,6 +99,16 @@ def _prepared() -> _Prepared:
     with closing(sqlite3.connect(folder / FILE)) as made:
         made.backup(kept)
     return _Prepared(world, world.save(), around, services, kept, carried_out)
+
+
+def _grant(world: World, services: wiring.Services, site: str) -> None:
+    """MINE is that of the service's account there, FOREIGN has the same id; in FREE the account has a role, too."""
+    sim = world.sites[site].sim
+    own = sim.accounts[0]
+    sim.accounts += tuple(replace(own, project_id=id, project_name=id) for id in (FOREIGN, FREE))
+    rows = ProjectGrantRepository(services.database)
+    for project, there in ((MINE, own.project_id), (FOREIGN, FOREIGN)):
+        rows.add(ProjectGrant(f"{project}-{site}", project, site, there, "there", "olga", BEGAN))
 
 
 def _made(world: World, services: wiring.Services) -> dict[str, TinyJob]:
@@ -140,7 +155,7 @@ class ApiSetup:
         with closing(sqlite3.connect(str(built.database.path))) as database:
             prepared.database.backup(database)
         self.database, self.audit, self.jobs = built.database, built.audit, built.jobs
-        self.sites, self.applications = built.sites, built.applications
+        self.sites, self.applications, self.grants = built.sites, built.applications, built.grants
         self.addresses, self.paths, self.probe = built.addresses, built.paths, built.probe
         self.kept_applications = ApplicationRepository(self.database)
         self.carry_out = Worker(built, prepared.carried_out).carry_out

@@ -17,6 +17,7 @@ from multisite.jobs.model import JobState
 
 READ, WRITE, ADMIN_ONLY = "read", "write", "admin"
 SITE: dict[str, Any] = {"name": "oslo", "cloud": "oslo"}
+GRANT: dict[str, Any] = {"project_id": "p-new", "site": "paris", "site_project_id": "p-free"}
 APPLICATION: dict[str, Any] = {"name": "hss", "site": "paris", "metadata_tag": "vnf=hss"}
 STRETCH: dict[str, Any] = {"name": "core", "sites": ["paris", "lyon"], "cidr": "10.30.0.0/24"}
 MEMBERS = [{"site": "paris", "port": "p-1"}, {"site": "lyon", "port": "p-2"}]
@@ -31,6 +32,10 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "site:show": (READ, "GET", "/v1/sites/paris", None),
     "site:register": (ADMIN_ONLY, "POST", "/v1/sites", SITE),
     "site:unregister": (ADMIN_ONLY, "DELETE", "/v1/sites/lyon", None),
+    "project_grant:list": (READ, "GET", "/v1/project-grants", None),
+    "project_grant:show": (READ, "GET", "/v1/project-grants/{project_grants}", None),
+    "project_grant:create": (ADMIN_ONLY, "POST", "/v1/project-grants", GRANT),
+    "project_grant:delete": (ADMIN_ONLY, "DELETE", "/v1/project-grants/{project_grants}", None),
     "site:check": (ADMIN_ONLY, "POST", "/v1/sites/paris/check", None),
     "application:list": (READ, "GET", "/v1/applications", None),
     "application:show": (READ, "GET", "/v1/applications/{applications}", None),
@@ -123,6 +128,7 @@ def filled(text: str, services: Services, project: str) -> str:
         "addresses",
         "moved addresses",
         "paths",
+        "project_grants",
     )
     for kind in kinds:
         if f"{{{kind}}}" in text:

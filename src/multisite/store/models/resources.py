@@ -33,7 +33,7 @@ class SiteRow(Base, of=Site):
 
 
 class ProjectGrantRow(Base, of=ProjectGrant):
-    """Neither of two projects of ours is ever the same project of a site."""
+    """No two projects of ours are ever the same project of a site; a site that is forgotten takes its grants along."""
 
     __tablename__ = "project_grant"
     __table_args__ = (
@@ -43,7 +43,7 @@ class ProjectGrantRow(Base, of=ProjectGrant):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     project_id: Mapped[str]
-    site: Mapped[str] = mapped_column(ForeignKey("site.name"))
+    site: Mapped[str] = mapped_column(ForeignKey("site.name", ondelete="CASCADE"))
     site_project_id: Mapped[str]
 
 
