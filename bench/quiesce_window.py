@@ -27,7 +27,7 @@ def main() -> int:
         vnf.deploy("site1", NAME, servers=3, progress=print)
         try:
             for site in ("site1", "site2"):
-                service.cli("site", "register", site, "--cloud", site)
+                service.register(site)
             service.cli("application", "create", NAME, "--site", "site1", "--metadata-tag", f"vnf={NAME}")
             service.cli("protection", "create", NAME, "--target-site", "site2")
             floor = baseline_window.Baseline("site1", NAME)

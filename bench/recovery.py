@@ -41,7 +41,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, manager.running(Path(folder)) as service:
         for cloud in ("site1", "site2"):
             vnf.destroy(cloud, NAME)
-            service.cli("site", "register", cloud, "--cloud", cloud)
+            service.register(cloud)
         vnf.deploy("site1", NAME, servers=3, progress=print)
         service.cli("application", "create", NAME, "--site", "site1", "--metadata-tag", f"vnf={NAME}")
         service.cli("protection", "create", NAME, "--target-site", "site2")

@@ -81,7 +81,7 @@ def protect_and_lose(
 ) -> tuple[datetime, dict[str, Any]]:
     with chapter(3, "Register the sites, describe the application, protect it"):
         for site in ("site1", "site2"):
-            service.show("site", "register", site, "--cloud", site)
+            service.register(site, show=True)
         service.show("site", "check", "site1")
         service.show("application", "create", NAME, "--site", "site1", "--metadata-tag", f"vnf={NAME}")
         how = [] if quiesce else ["--no-quiesce", "--snapshot-gap", "1"]

@@ -19,7 +19,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     folder: Path = tmp_path_factory.mktemp("manager")
     with running(folder) as manager:
         for site in SITES:
-            manager.cli("site", "register", site, "--cloud", site)
+            manager.register(site)
         yield manager
 
 

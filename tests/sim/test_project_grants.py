@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from multisite.clouds.connect import Sites
-from multisite.clouds.errors import LoginRefused
+from multisite.clouds.errors import NotGranted
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, NotFound
 from multisite.jobs.model import JobState
@@ -106,7 +106,7 @@ def test_without_a_grant_nothing_is_done(world: World, service: Service) -> None
     assert service.rest(service.protections.run(BOB, protection.id)).state is JobState.DONE
     (point,) = service.protections.restore_points(BOB)
     before = made_in(world, TARGET)
-    with pytest.raises(LoginRefused, match="openstack multisite project grant create"):
+    with pytest.raises(NotGranted, match="openstack multisite project grant create"):
         service.recoveries.preview(BOB, point.id, TARGET, MAPPING)
     assert made_in(world, TARGET) == before
 
@@ -116,7 +116,7 @@ def test_a_grant_that_is_taken_back_is_over_at_once(world: World, service: Servi
     bobs_application(service, world)
     (known,) = grants.list(BOB)
     grants.delete(ADMIN, known.id)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(NotGranted):
         service.applications.create(BOB, "again", SITE, metadata_tag="vnf=pgw")
 
 

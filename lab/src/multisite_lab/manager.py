@@ -155,6 +155,31 @@ class Manager:
             raise CommandFailed(list(words), done.returncode, done.stdout, done.stderr or "")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
+    def register(self, site: str, *, show: bool = False) -> None:
+        """Make a site known, and the project ``vnf`` of both Keystones one; with ``show`` as an operator sees it."""
+        run = self.show if show else self.cli
+        run("site", "register", site, "--cloud", site)
+        here, there = self._project(self.home), self._project(site)
+        if here != there:
+            run("project", "grant", "create", here, site, there)
+
+    def _project(self, cloud: str) -> str:
+        """Id of the project of a clouds.yaml entry."""
+        argv = [
+            *sites.core_prefix(),
+            str(BIN / "openstack"),
+            "token",
+            "issue",
+            "-f",
+            "value",
+            "-c",
+            "project_id",
+        ]
+        done = subprocess.run(argv, env=self.environment(cloud), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise CommandFailed(argv, done.returncode, done.stdout, done.stderr)
+        return done.stdout.strip()
+
     def show(self, *words: str, cloud: str | None = None, check: bool = True) -> int:
         """Run a command as an operator would, its output on our terminal; returns the exit status."""
         done = subprocess.run(self.argv(*words), env=self.environment(cloud), check=False)

@@ -23,7 +23,7 @@ from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
 from multisite.clouds.classification import classify
-from multisite.clouds.errors import LoginRefused, SiteError, Unreachable, Unsupported
+from multisite.clouds.errors import LoginRefused, NotGranted, SiteError, Unreachable, Unsupported
 from multisite.clouds.session import FencedAdapter, SiteSession
 from multisite.domain.audit import Trail
 from multisite.domain.errors import Invalid
@@ -140,7 +140,7 @@ class CloudSite:
         except keystoneauth1.exceptions.Unauthorized as error:
             if self.scope is None:
                 raise
-            raise LoginRefused(
+            raise NotGranted(
                 self.name,
                 f"log in to project {self.scope}",
                 f"refused: is that the project's id there, and has the account of cloud {self.cloud} a role in it? "

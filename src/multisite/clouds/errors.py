@@ -56,6 +56,12 @@ class LoginRefused(Refused):
     """The site's Keystone does not accept our credentials, also not after a fresh login (401)."""
 
 
+class NotGranted(LoginRefused):
+    """Our account may not work in that project of the site: nobody granted it, or no longer."""
+
+    status = 403
+
+
 class Unreachable(SiteError):
     """The site cannot be reached now.
 

@@ -144,7 +144,7 @@ def lab_networks(folder: Path, clouds: dict[str, Any], through: Path | None = No
     manager.start()
     try:
         for site in form.sites():
-            manager.cli("site", "register", site, "--cloud", site)
+            manager.register(site)
         made = LabNetworks(manager, clouds)
         try:
             yield made

@@ -28,7 +28,7 @@ TARGET = ("--target-site", "site2", "--create-missing-flavors", "--source-is-fen
 def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     with running(tmp_path_factory.mktemp("recovery"), port=PORT) as made:
         for site in ("site1", "site2"):
-            made.cli("site", "register", site, "--cloud", site)
+            made.register(site)
         yield made
 
 

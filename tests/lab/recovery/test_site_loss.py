@@ -163,7 +163,7 @@ def test_recovery_with_the_site_and_our_own_database_gone(
         file.unlink()
     service.prepare()
     service.start()
-    service.cli("site", "register", "site2", "--cloud", "site2")
+    service.register("site2")
     known = {row["ID"] for row in service.cli("restore", "point", "list")}
     assert {story["point"]["id"], story["unfrozen"]["id"]} <= known
     begun = time.monotonic()

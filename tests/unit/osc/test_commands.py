@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from typing import Any
 
 import pytest
 from api.fakes import Services, restore_point
@@ -17,6 +18,7 @@ from osc.conftest import Openstack
 START = ["mme", "--target-site", "lyon", "--yes-recover", "mme"]
 GRAMMAR = {
     "site": ["register", "list", "show", "check", "unregister"],
+    "project grant": ("create", "list", "show", "delete"),
     "application": ["create", "list", "show", "delete"],
     "application plane": ("set", "list", "show", "realize", "check", "repair", "remove", "forget"),
     "protection": ["create", "list", "show", "run", "delete"],
@@ -299,3 +301,20 @@ def test_audit(openstack: Openstack, cloud: Cloud) -> None:
     ):
         assert openstack("audit", "list", "--job", "j", *words, *other, "-f", "json").json == []
     assert len(openstack("audit", "list", "--limit", "1", "-f", "json").json) == 1
+
+
+def test_a_grant_is_made_shown_and_taken_back(openstack: Openstack) -> None:
+    def grant(*words: str) -> Any:
+        return openstack("project", "grant", *words, "-f", "json")
+
+    made = grant("create", "p-new", "paris", "p-free").json
+    assert (made["project_id"], made["site"], made["site_project_id"]) == ("p-new", "paris", "p-free")
+    assert "p-new" in [row["Project"] for row in grant("list").json]
+    assert grant("show", made["id"]).json == made
+    refused = grant("create", "p-other", "paris", "p-free")
+    assert refused.code == 1
+    assert f"has a grant for site paris already, {made['id']}" in refused.err
+    nowhere = grant("create", "p-other", "paris", "no-such-project")
+    assert "openstack role add --project no-such-project" in nowhere.err
+    assert openstack("project", "grant", "delete", made["id"]).code == 0
+    assert "p-new" not in [row["Project"] for row in grant("list").json]

@@ -18,7 +18,9 @@ def upgrade() -> None:
         "project_grant",
         sa.Column("id", sa.String(length=255), nullable=False),
         sa.Column("project_id", sa.String(length=255), nullable=False),
-        sa.Column("site", sa.String(length=255), sa.ForeignKey("site.name", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "site", sa.String(length=255), sa.ForeignKey("site.name", ondelete="CASCADE"), nullable=False
+        ),
         sa.Column("site_project_id", sa.String(length=255), nullable=False),
         sa.Column("site_project_name", sa.String(length=255), nullable=False),
         sa.Column("granted_by", sa.String(length=255), nullable=False),
