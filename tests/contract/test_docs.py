@@ -36,6 +36,7 @@ def commands() -> str:
     points = sorted(entry_points(group="openstack.multisite.v1"), key=lambda p: p.name)
     nouns = (
         "site",
+        "project_grant",
         "application",
         "protection",
         "restore_point",
