@@ -102,6 +102,7 @@ def test_a_member_of_another_project_finds_nothing(
     point = {"restore_point": things["restore-points"], **target}
     bodies = {
         "/v1/sites": {"name": "mine", "cloud": "site1"},
+        "/v1/project-grants": {"project_id": "mine", "site": "site1", "site_project_id": "theirs"},
         "/v1/protections": {"application": things["applications"], **target},
         "/v1/recoveries/preview": point,
         "/v1/recoveries": {**point, "confirm": application.name},
