@@ -57,7 +57,7 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._list(ProjectGrant, paginated=False)
 
     def get_project_grant(self, id: str) -> ProjectGrant:
-        return self._get(ProjectGrant, id)
+        return self.fetch(ProjectGrant, id)
 
     def create_project_grant(self, project_id: str, site: str, site_project_id: str) -> ProjectGrant:
         """Say which project of a site stands for one of the service's Keystone."""
@@ -65,7 +65,7 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self._create(ProjectGrant, **wanted)
 
     def delete_project_grant(self, id: str) -> None:
-        self._delete(ProjectGrant, id, ignore_missing=False)
+        self.delete_one(ProjectGrant, id)
 
     # Applications
 

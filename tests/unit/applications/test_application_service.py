@@ -36,7 +36,7 @@ class FakeSites:
     """A site whose servers are in ``servers``; our credentials are of project p1, Default's "vnf", there."""
 
     def __init__(self) -> None:
-        self.cloud: Any = SimpleNamespace(name="paris", project_id="p1", project_name="vnf")
+        self.cloud: Any = SimpleNamespace(name="paris", project_id="p1", project_name="vnf", scope=None)
         self.cloud.project_domain_name = "Default"
         self.down = False
         self.servers: list[dict[str, Any]] = []
