@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -358,11 +358,18 @@ def listens(address: str, port: int) -> bool:
 
 
 def logged_in(url: str, user: str, password: str) -> str:
-    """A token, as soon as there is one: a machine with other work makes proxies and their checks wait."""
-    answer = until(
-        lambda: got if (got := issue(url, user, password)).status_code == 201 else None, 180, "a token"
-    )
-    return str(answer.headers["X-Subject-Token"])
+    """A token, as soon as there is one: a machine with other work makes proxies and their checks wait.
+
+    A connection that is cut is none yet: a proxy cuts those that lead to what has just died.
+    """
+
+    def issued() -> Any:
+        with suppress(requests.ConnectionError):
+            if (got := issue(url, user, password)).status_code == 201:
+                return got
+        return None
+
+    return str(until(issued, 180, "a token").headers["X-Subject-Token"])
 
 
 def issue(url: str, user: str, password: str) -> Any:

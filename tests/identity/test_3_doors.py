@@ -87,7 +87,7 @@ def test_a_keystone_whose_database_is_dead_is_taken_out(star: Stage) -> None:
         assert answers(site1), "GET /v3 at site1 fails: then any check would have done"
         assert refused(lambda: issue(site1, "admin", password))
         found = star.findings("database")
-        assert {(f.site, f.what) for f in found} >= {
+        assert {(f.site, f.kind) for f in found} >= {
             ("site1", "database"),
             ("site2", "wsrep_cluster_size"),
         }
