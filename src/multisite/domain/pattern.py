@@ -7,7 +7,7 @@ Source: https://github.com/google/re2/wiki/Syntax
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import re2
@@ -33,8 +33,8 @@ def compiled(pattern: str) -> Any:
     raise Invalid(f"{pattern!r} is not a regular expression of RE2: {why}")
 
 
-def newest_match(pattern: str, lines: Iterable[str]) -> str | None:
+def newest_match(pattern: str, lines: Sequence[str]) -> str | None:
     """The last of the lines that matches anywhere, stripped and cut to ``LONGEST_LINE``; Invalid."""
     wanted = compiled(pattern)
-    cut = [line.strip()[:LONGEST_LINE] for line in lines]
-    return next((line for line in reversed(cut) if line and wanted.search(line)), None)
+    newest_first = (line.strip()[:LONGEST_LINE] for line in reversed(lines))
+    return next((line for line in newest_first if line and wanted.search(line)), None)

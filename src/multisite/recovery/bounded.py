@@ -21,7 +21,7 @@ class Overdue(Exception):
     """No answer in time, from this call or from one before that still waits; the message says since when."""
 
 
-class Patience:
+class BoundedCalls:
     """``seconds`` a call may take; ``at_once`` calls wait for an answer at the same time, others for their turn."""
 
     def __init__(self, seconds: float, at_once: int = 8) -> None:

@@ -23,7 +23,7 @@ from multisite.domain import fence
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.manifest import FrozenWindow, Manifest, ManifestError, digest_of, dump, load
 from multisite.domain.model import RestorePoint, RestorePointState
-from multisite.recovery.bounded import Overdue, Patience
+from multisite.recovery.bounded import BoundedCalls, Overdue
 
 MARKER = ".multisite-store"
 MANIFEST = "manifest.json"
@@ -77,7 +77,7 @@ def _answering(
     @wraps(method)
     def call(self: ManifestStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return self.patience.call(lambda: method(self, *args, **kwargs))
+            return self._reads.call(lambda: method(self, *args, **kwargs))
         except Overdue as error:
             raise StoreHangs(f"backup store {self.path}: {error}: is its file server there?") from error
 
@@ -95,7 +95,7 @@ class ManifestStore:
 
     def __init__(self, path: str | Path, patience: float = PATIENCE) -> None:
         self.path = Path(path)
-        self.patience = Patience(patience)
+        self._reads = BoundedCalls(patience)
 
     def initialize(self) -> None:
         """Declare the directory a backup store, once it is mounted; harmless when it is one already."""

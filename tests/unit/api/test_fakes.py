@@ -9,7 +9,6 @@ import pytest
 
 from api.fakes import Services
 from multisite.command import wiring
-from multisite.jobs.records import Records
 
 FAKES = Services()
 SERVICES = {
@@ -37,8 +36,7 @@ def test_a_fake_has_the_verbs_of_its_service(name: str) -> None:
     fake, real = getattr(FAKES, name), SERVICES[name]
     assert verbs(fake)
     for verb, function in verbs(fake).items():
-        owner = real if hasattr(real, verb) else Records  # some of the engine's verbs are its records'
-        wanted, has = parameters(getattr(owner, verb)), parameters(function)
+        wanted, has = parameters(getattr(real, verb)), parameters(function)
         if LOOSE & set(has.values()):
             has = {n: kind for n, kind in has.items() if kind not in LOOSE}
             assert has.items() <= wanted.items(), verb

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from multisite.domain import fence
-from multisite.recovery.bounded import Overdue, Patience
+from multisite.recovery.bounded import BoundedCalls, Overdue
 from multisite.recovery.manifests import MARKER, ManifestStore, StoreHangs, StoreUnavailable
 
 from .recover_samples import manifest
@@ -94,14 +94,14 @@ def test_what_a_call_raises_is_raised(store: ManifestStore) -> None:
     def late() -> None:
         raise TimeoutError("of the call itself")
 
-    patience = Patience(5)
+    patience = BoundedCalls(5)
     with pytest.raises(TimeoutError, match="of the call itself"):
         patience.call(late)
     assert patience.call(lambda: patience.call(lambda: 7)) == 7, "a call within a call needs no turn"
 
 
 def test_turns_come_back() -> None:
-    patience = Patience(0.05, at_once=2)
+    patience = BoundedCalls(0.05, at_once=2)
     go = threading.Event()
     for _ in range(2):
         with pytest.raises(Overdue):
@@ -123,4 +123,4 @@ def test_the_threads_work_behind_the_fence_of_who_asks() -> None:
         def waits(self, why: str) -> None: ...
 
     with fence.around(Lost()), pytest.raises(KeyboardInterrupt):
-        Patience(5).call(fence.check)
+        BoundedCalls(5).call(fence.check)

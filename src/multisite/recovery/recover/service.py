@@ -165,11 +165,8 @@ class RecoveryService:
         except NotFound:
             raise missing from None
         except ManifestError as error:
-            try:
-                self._restore_points.get(restore_point, caller.scope)
-            except NotFound:
-                if not caller.is_admin:
-                    raise missing from None
+            if not caller.is_admin:
+                self._restore_points.get(restore_point, caller.project_id)  # NotFound, in these words
             raise Conflict(f"restore point {restore_point} cannot be used: {error}") from error
         if not caller.is_admin and manifest.project_id != caller.project_id:
             raise missing
