@@ -53,7 +53,10 @@ def read(path: Path) -> Secrets:
         raise Invalid(f"{path}: is not YAML: write '<name>: <password>' lines") from None
     if not isinstance(content, dict):
         raise Invalid(f"{path}: is no mapping: write '<name>: <password>' lines for {', '.join(NAMES)}")
-    problems = [f"{path}: {name}: is no password we know: remove it" for name in content if name not in NAMES]
+    unknown = [name for name in content if name not in NAMES]
+    # As Python writes it: a name is whatever somebody typed.
+    shown = [name if isinstance(name, str) and name.isidentifier() else ascii(name) for name in unknown]
+    problems = [f"{path}: {name:.100}: is no password we know: remove it" for name in shown]
     for name in NAMES:
         value = content.get(name)
         if value is None:

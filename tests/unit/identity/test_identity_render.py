@@ -110,6 +110,16 @@ def test_passwords_do_not_print(tmp_path: Path) -> None:
         (0o600, "database: with'quote-hidden", "database: give 8 to 128 letters"),
         (0o600, "other: something-hidden", "other: is no password we know"),
         (0o600, "", "is no mapping"),
+        (0o600, 'database: "hidden\\nadmin_token = x"', "database: give 8 to 128 letters"),
+        (0o600, 'database: "hidden-hidden\\n"', "database: give 8 to 128 letters"),
+        (0o600, 'database: "hidden\\0hidden"', "database: give 8 to 128 letters"),
+        (0o600, 'database: "hidden\\ehidden"', "database: give 8 to 128 letters"),
+        (0o600, 'database: "hidden\\Lhidden"', "database: give 8 to 128 letters"),
+        (0o600, 'database: "hidden\\Nhidden"', "database: give 8 to 128 letters"),
+        (0o600, 'database: "hidden\\u202ehidden"', "database: give 8 to 128 letters"),
+        (0o600, 'database: "$(hidden)%(x)s"', "database: give 8 to 128 letters"),
+        (0o600, '"x\\e[2J\\ny": z', "'x\\x1b[2J\\ny': is no password we know"),
+        (0o600, "1: z", "1: is no password we know"),
     ],
 )
 def test_a_secrets_file_that_is_refused_is_not_quoted(

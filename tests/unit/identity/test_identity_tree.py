@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -149,3 +151,18 @@ def killed_at(folder: Path, call: str, point: int, monkeypatch: pytest.MonkeyPat
         except Killed:
             return True
     return False
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/x", "a//x", ".", "a\nb"])
+def test_nothing_outside_the_folder_is_written_or_removed(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "to"
+    with pytest.raises(Invalid, match="is no file below"):
+        tree.write(folder, [File("", "", name, "x")])
+    tree.write(folder, files("one"))
+    (tmp_path / "x").write_text("theirs")
+    record = json.loads((folder / tree.RECORD).read_text())
+    record["files"][name] = [hashlib.sha256(b"theirs").hexdigest()]
+    (folder / tree.RECORD).write_text(json.dumps(record))
+    with pytest.raises(Conflict, match="is no record of rendered files"):
+        tree.write(folder, files("one"))
+    assert (tmp_path / "x").read_text() == "theirs"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import signal
 import sys
 import threading
@@ -14,7 +13,7 @@ from typing import Any
 
 from multisite.command import arguments as common
 from multisite.command import log
-from multisite.command.keys.service import service
+from multisite.command.keys.service import program, service
 from multisite.command.keys.verbs import KINDS
 from multisite.domain.errors import Conflict
 from multisite.identity.keys import actions, alarms, daemon, status
@@ -28,7 +27,7 @@ def _run(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    hook = shlex.split(conf.identity_keys.alarm_hook or "")
+    hook = program("alarm_hook", conf.identity_keys.alarm_hook)
     daemon.run(service(arguments), stop, conf.identity_keys.interval, hook)
     return 0
 

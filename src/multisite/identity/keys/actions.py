@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.identity.fields import is_line
 from multisite.identity.keys.fernet import plan as fernet_plan
 from multisite.identity.keys.fernet import site as fernet_site
 from multisite.identity.keys.jws import plan as jws_plan
@@ -38,6 +39,8 @@ def hold(service: KeyService, reason: str) -> State:
     """No key is promoted until ``release``; sites are still brought in sync."""
     if not reason.strip():
         raise Invalid("reason: empty; say why rotations are held, for whoever finds them so")
+    if not is_line(reason):
+        raise Invalid(f"reason: {reason!r:.100} is not one line of at most 255 characters: shorten it")
     return _decide(service, lambda s: replace(s, held=reason), f"rotations are held: {reason}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,9 +40,17 @@ def from_template(name: str, **values: Any) -> str:
     return _environment().get_template(f"{name}.j2").render(values)
 
 
+_MARKUP = re.compile(r"[\\`*<>\[\]|~&]|(?<!\w)_|_(?!\w)")
+
+
+def as_markdown(text: str) -> str:
+    """One line, within a paragraph, that is shown as it is (CommonMark, 2.4 "Backslash escapes")."""
+    return _MARKUP.sub(r"\\\g<0>", text)
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.PackageLoader("multisite.identity.render"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
@@ -49,3 +58,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701 - configuration files, not HTML
     )
+    found.filters["markdown"] = as_markdown
+    return found

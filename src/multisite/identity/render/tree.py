@@ -43,6 +43,8 @@ def changes(folder: Path, files: Sequence[File]) -> tuple[Change, ...]:
     """
     record = _record(folder)
     wanted = {file.name: file for file in files}
+    if outside := [name for name in wanted if not _is_within(name)]:
+        raise Invalid(f"{outside[0]!r}: is no file below {folder}: correct the topology")
     _refuse_foreign(folder, record, wanted)
     found = [_change(folder, file) for file in files]
     found += [Change(name, "removed", secret=False) for name in _gone(folder, record, wanted)]
@@ -146,7 +148,14 @@ def _read_record(content: Any) -> Digests | None:
     files = content.get("files")
     if not isinstance(files, dict) or not all(isinstance(digests, list) for digests in files.values()):
         return None
+    if not all(map(_is_within, files)):
+        return None
     return {str(name): [str(digest) for digest in digests] for name, digests in files.items()}
+
+
+def _is_within(name: str) -> bool:
+    """Whether it names a file below the folder."""
+    return name.isprintable() and not {"", ".", ".."} & set(name.split("/"))
 
 
 def _note(folder: Path, digests: Digests) -> None:

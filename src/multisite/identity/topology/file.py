@@ -15,27 +15,23 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from multisite.domain.errors import Invalid
-from multisite.identity.topology import model
 from multisite.identity.topology import rules as topology_rules
 from multisite.identity.topology.model import Topology
 
 VERSION = 1
+LARGEST = 4_000_000
+"""Characters, aliases written out; a topology of 500 sites has a tenth of it."""
 
-_WANTED = {
-    model.NAME: "letters, digits, '_' and '-', at most 63, beginning with a letter or digit",
-    model.REGION: "letters, digits, '.', '_' and '-', beginning with a letter or digit",
-    model.HOST: "an IPv4 address or a host name",
-    model.NO_HOST: "an IPv4 address or a host name",
-    model.FOLDER: "an absolute path",
-    model.NO_FOLDER: "an absolute path",
-    model.SERVER: "host:port",
-    model.URL: "a URL like http://192.0.2.5:5000/v3",
-}
 _FILE: TypeAdapter[Topology] = TypeAdapter(Topology)
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, instead of taking the last one."""
+    """SafeLoader that refuses a key given twice, instead of taking the last one, and half a character."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        if any("\ud800" <= character <= "\udfff" for character in str(node.value)):
+            raise yaml.constructor.ConstructorError(None, None, "half of a character", node.start_mark)
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -68,17 +64,25 @@ def parsed(text: str) -> Topology:
     try:
         # The loader is SafeLoader's child: it makes plain values only.
         content = yaml.load(text, Loader=_Loader)  # noqa: S506
+    except RecursionError:
+        raise Invalid("the file: is nested too deep: write it as in docs/identity.md") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or "it is not YAML"
         raise Invalid(f"{where}{problem}: correct the YAML there") from error
+    return checked(content)
+
+
+def checked(content: Any) -> Topology:
+    """As ``read``, of a file's content."""
     if not isinstance(content, dict):
         raise Invalid("the file: is no mapping of fields: begin it with 'version: 1'")
-    said = _version(content.pop("version", None))
+    said = _version(content.get("version"))
+    fields = {name: value for name, value in content.items() if name != "version"}
     try:
         # As JSON: there a list is a tuple and a word a member of an enumeration, with types as exact as else.
-        found = _FILE.validate_json(json.dumps(content, default=str))
+        found = _FILE.validate_json(_as_json(fields))
     except ValidationError as error:
         raise Invalid("\n".join([*said, *(_said(e) for e in error.errors())])) from None
     if found.sites:
@@ -88,6 +92,20 @@ def parsed(text: str) -> Topology:
     if said:
         raise Invalid("\n".join(said))
     return found
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    """Aliases of YAML make much of little, or a list of itself."""
+    pieces, size = [], 0
+    try:
+        for piece in json.JSONEncoder(default=str).iterencode(content):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LARGEST:
+                raise Invalid(f"the file: is more than {LARGEST} characters: leave out what is no topology")
+    except ValueError:
+        raise Invalid("the file: an alias (*name) stands for itself: write out what it means") from None
+    return "".join(pieces)
 
 
 def _version(given: Any) -> list[str]:
@@ -111,18 +129,21 @@ def _said(error: Mapping[str, Any]) -> str:
         return f"{path}: is missing: add it"
     if kind == "unexpected_keyword_argument":
         return f"{path}: is no field of a topology file: remove it or correct its name"
-    if kind == "string_pattern_mismatch":
-        return f"{path}: {given!r} is wrong: give {_WANTED[context['pattern']]}"
     if kind in ("literal_error", "enum"):
-        return f"{path}: {given!r} is wrong: give {context['expected']}"
+        return f"{path}: {_short(given)} is wrong: give {context['expected']}"
     message = error["msg"][:1].lower() + error["msg"][1:]
-    shown = "" if isinstance(given, dict | list) else f"{given!r} is wrong: "
+    shown = "" if isinstance(given, dict | list) else f"{_short(given)} is wrong: "
     return f"{path}: {shown}{message}"
 
 
+def _short(value: object) -> str:
+    return f"{value!r:.100}"
+
+
 def where(location: Iterable[str | int]) -> str:
-    """``sites[2].databases[0].port`` of a location in a nested value."""
+    """``sites[2].databases[0].port`` of a location in a nested value; a name that is no field may be anything."""
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        name = part if isinstance(part, str) and part.isprintable() else f"{part!r}"
+        text += f"[{part}]" if isinstance(part, int) else f".{name:.100}" if text else f"{name:.100}"
     return text or "the file"

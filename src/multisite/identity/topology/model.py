@@ -4,8 +4,8 @@ Words as in Keystone's and MariaDB's documents: a **master** site holds a node o
 **replica** site holds read-only databases that follow masters asynchronously by GTID, a **client** site has no
 Keystone of its own and asks another site's.
 
-What each field may be stands in its type, for `file` to check (pydantic); code that makes these objects itself
-is not checked.
+What each field may be stands in its type (`fields`), for `file` to check (pydantic); code that makes these objects
+itself is not checked.
 """
 
 from __future__ import annotations
@@ -16,25 +16,23 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
-REGION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"
-HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
-NO_HOST = r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)?$"
-FOLDER = r"^/[A-Za-z0-9._/-]+$"
-NO_FOLDER = r"^(/[A-Za-z0-9._/-]+)?$"
-SERVER = r"^[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{1,5}$"
-URL = r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/v3$"
-
-Name = Annotated[str, Field(pattern=NAME)]
-Region = Annotated[str, Field(pattern=REGION)]
-Host = Annotated[str, Field(pattern=HOST)]
-MaybeHost = Annotated[str, Field(pattern=NO_HOST)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Folder = Annotated[str, Field(pattern=FOLDER)]
-MaybeFolder = Annotated[str, Field(pattern=NO_FOLDER)]
-Server = Annotated[str, Field(pattern=SERVER)]
-Url = Annotated[str, Field(pattern=URL)]
-Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+from multisite.identity.fields import (
+    Account,
+    Folder,
+    Host,
+    Line,
+    MaybeAccount,
+    MaybeFile,
+    MaybeFolder,
+    MaybeHost,
+    MaybeName,
+    Name,
+    Port,
+    Region,
+    Seconds,
+    Server,
+    Url,
+)
 
 # Exactly these fields, of exactly these types (YAML's `no` is not a name).
 _EXACT = ConfigDict(extra="forbid", strict=True)
@@ -109,14 +107,14 @@ class KeyHome:
     credential: Folder = "/etc/keystone/credential-keys"
     jws_public: MaybeFolder = ""
     jws_private: MaybeFolder = ""
-    owner: str = "keystone"
-    group: str = "keystone"
+    owner: MaybeAccount = "keystone"
+    group: MaybeAccount = "keystone"
     host: MaybeHost = ""
     port: Port = 22
-    user: str = "keystone"
-    client_key: str = ""
+    user: Account = "keystone"
+    client_key: MaybeFile = ""
     """File of the private key to log in with; never its content."""
-    known_hosts: str = ""
+    known_hosts: MaybeFile = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ class IdentitySite:
     role: Role
     address: Host
     port: Port = 5000
-    owner: str = ""
+    owner: Line = ""
     """Who runs it; sites of different owners do not share keys."""
     databases: tuple[Database, ...] = ()
     keys: KeyHome | None = None
@@ -155,7 +153,7 @@ class Arbitrator:
     __pydantic_config__ = _EXACT
 
     address: Host
-    site: str = ""
+    site: MaybeName = ""
 
 
 @dataclass(frozen=True)

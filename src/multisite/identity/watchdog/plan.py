@@ -16,7 +16,7 @@ PURGED = 1236
 _OUT = (State.STALE, State.BROKEN, State.DOWN, State.AHEAD)
 
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 
 
 @dataclass(frozen=True)

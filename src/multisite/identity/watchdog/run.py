@@ -82,10 +82,11 @@ class Watchdog:
         if proxy is None:
             return
         try:
-            have = act.servers(proxy.socket)
+            socket = Path(proxy.socket)
+            have = act.servers(socket)
             for server, is_out in self._wanted(proxy.local).items():
                 if have.get(server, False) != is_out:
-                    act.set_out(proxy.socket, server, is_out)
+                    act.set_out(socket, server, is_out)
                     LOG.warning("proxy: %s %s", server, "taken out" if is_out else "put back")
             self._log_change("proxy", True, "proxy answers")
         except act.ProxyError as error:

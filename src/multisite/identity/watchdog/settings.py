@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from multisite.domain.errors import Invalid
+from multisite.identity.fields import DatabaseAccount, File, Host, Name, Port, ProxyServer
 from multisite.identity.watchdog.plan import Limits
 
 
@@ -18,28 +20,28 @@ class _Strict(BaseModel):
 class Master(_Strict):
     """A master site's database."""
 
-    site: str
-    address: str
-    port: int = 3306
+    site: Name
+    address: Host
+    port: Port = 3306
 
 
 class Replica(_Strict):
     """A database of this site.  ``home``: the master site it follows when all is well; ``servers``: HAProxy's
     ``backend/server`` names of it, taken out together."""
 
-    name: str
-    address: str
-    port: int = 3306
-    home: str
-    servers: tuple[str, ...] = ()
+    name: Name
+    address: Host
+    port: Port = 3306
+    home: Name
+    servers: tuple[ProxyServer, ...] = ()
 
 
 class Proxy(_Strict):
     """``socket``: HAProxy's ``stats socket``, level admin.  ``local``: every ``backend/server`` that is the site's own
     Keystone and reads; as rendered ``identity_read/<site>`` and ``identity_read/as-it-is``."""
 
-    socket: Path
-    local: tuple[str, ...] = ()
+    socket: File
+    local: tuple[ProxyServer, ...] = ()
 
 
 class Settings(_Strict):
@@ -47,21 +49,28 @@ class Settings(_Strict):
     SELECT, INSERT and UPDATE in Keystone's database; never SUPER or READ ONLY ADMIN.  ``beats_at``: the master
     site this watchdog writes the canary row at, for a watchdog beside a master."""
 
-    account: str
-    password_file: Path
+    account: DatabaseAccount
+    password_file: File
     masters: tuple[Master, ...] = Field(min_length=1)
     replicas: tuple[Replica, ...] = ()
     proxy: Proxy | None = None
-    beats_at: str | None = None
-    gtid_domain: int = 10
+    beats_at: Name | None = None
+    gtid_domain: Annotated[int, Field(ge=0, le=4_294_967_295)] = 10
     times: Limits = Limits()
 
     def password(self) -> SecretStr:
         """Read anew each time: it may be changed while the watchdog runs.  Raises Invalid, never with its content."""
         try:
-            return SecretStr(self.password_file.read_text().strip())
+            text = Path(self.password_file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise Invalid(f"password_file: {self.password_file} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            text = ""
+        if not text or not text.isprintable():
+            raise Invalid(
+                f"password_file: {self.password_file} is not one line of text: write the password to it"
+            )
+        return SecretStr(text)
 
     def master(self, site: str) -> Master:
         """The master site's database; KeyError when there is none."""
@@ -74,11 +83,14 @@ def load(path: Path) -> Settings:
         found = Settings.model_validate(json.loads(path.read_text()))
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error.strerror}") from None
-    except json.JSONDecodeError as error:
+    except UnicodeDecodeError:
+        raise Invalid(f"{path} is not UTF-8 text") from None
+    except (json.JSONDecodeError, RecursionError) as error:
         raise Invalid(f"{path} is not JSON: {error}") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise Invalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']} (in {path})") from None
+        where = ".".join(part if str(part).isprintable() else repr(part) for part in map(str, first["loc"]))
+        raise Invalid(f"{where}: {first['msg']} (in {path})") from None
     sites = {master.site for master in found.masters}
     for replica in found.replicas:
         if replica.home not in sites:

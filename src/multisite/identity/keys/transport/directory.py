@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from multisite.identity import files
-from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem
+from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem, known_names
 
 T = TypeVar("T")
 COMMAND_SECONDS = 30
@@ -122,7 +122,7 @@ def _names(folder: str) -> dict[str, Facts] | None:
                     found[entry.name] = Facts(stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid)
     except FileNotFoundError:
         return None
-    return found
+    return known_names(folder, found)
 
 
 def _make_folder(path: Path, owner: tuple[int, int] | None, mode: int) -> None:

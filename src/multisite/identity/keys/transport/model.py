@@ -20,6 +20,14 @@ class Facts:
     gid: int
 
 
+def known_names(folder: str, found: dict[str, Facts]) -> dict[str, Facts]:
+    """A folder's files as a site tells them; SiteProblem for a name that is shown or used as something else."""
+    for name in found:
+        if not name.isprintable() or "/" in name or name in ("", ".", ".."):
+            raise SiteProblem(f"{folder}: {name!a:.100} is no name of a key: move that file away")
+    return found
+
+
 class SiteFiles(Protocol):
     """A site's file system.  Every method raises SiteProblem."""
 

@@ -17,7 +17,7 @@ import asyncssh
 from multisite.domain.errors import Invalid
 from multisite.identity import files
 from multisite.identity.keys.transport.directory import account
-from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem
+from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem, known_names
 from multisite.identity.topology.model import KeyHome
 
 CONNECT_SECONDS = 10
@@ -92,7 +92,7 @@ class Ssh:
                         found[name] = Facts(mode, _known(facts.uid), _known(facts.gid))
         except _Absent:
             return None
-        return found
+        return known_names(folder, found)
 
     async def read(self, path: str) -> bytes:
         with _told(path):
