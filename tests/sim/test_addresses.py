@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from multisite.networks.addresses.steps import MoveSteps
 from multisite.networks.members import MemberAsked
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.neutron import floating_ips
+from tests.sim import deploy
 from tests.sim.address_setup import OPERATOR, AddressSetup, address_setup
 
 
@@ -309,3 +312,61 @@ def test_the_port_of_another_project_is_as_good_as_not_there(here: AddressSetup)
     with pytest.raises(Invalid, match=r"port: .* could not be found in site site1"):
         here.service.create(OPERATOR, "mine", "203.0.113.78", nowhere, "site1")
     assert "mine" not in [address.name for address in here.service.list(OPERATOR)]
+
+
+def another_projects(here: AddressSetup, site: str, address: str) -> str:
+    """A floating IP an administrator of the site has given another project, on that one's port; its id."""
+    sim, cloud = here.world.sites[site].sim, here.clouds.open_for_service(site)
+    other = sim.accounts[-1].project_id
+    inside = deploy.network(cloud, "theirs", "10.8.0.0/24")
+    port = deploy.ask(
+        cloud.network,
+        "POST",
+        "/ports",
+        {"port": {"network_id": inside, "project_id": other, "name": "theirs"}},
+    )["port"]
+    network = next(row["id"] for row in sim.state.networks.values() if row["router:external"])
+    fields = {"floating_network_id": network, "floating_ip_address": address, "project_id": other,
+              "port_id": port["id"], "description": "theirs"}  # fmt: skip
+    made = deploy.ask(cloud.network, "POST", "/floatingips", {"floatingip": fields})
+    return str(made["floatingip"]["id"])
+
+
+def words(here: AddressSetup, floating_ip_id: str) -> dict[str, object]:
+    """What somebody has written on a floating IP of site 2; the rest is its agent's."""
+    row = here.world.sites["site2"].settle().state.floatingips[floating_ip_id]
+    return {
+        key: value for key, value in row.items() if key not in ("status", "revision_number", "updated_at")
+    }
+
+
+def test_the_address_of_another_project_is_left_alone(here: AddressSetup) -> None:
+    """And nothing is told of it that would not be told of an address that a router or a host has."""
+    here.deaf = True  # nobody here hears that it answers
+    theirs = another_projects(here, "site2", "203.0.113.80")
+    sim = here.world.sites["site2"].settle()
+    before = words(here, theirs)
+    ports = [MemberAsked(name, port) for name, port in here.ports.items()]
+    made = here.service.create(OPERATOR, "mine", "203.0.113.80", ports, "site1", "none")
+    job = here.engine.rest(made.job_id)
+    assert job.state is JobState.UNDONE
+    assert "taken in this site by something that is not ours to use" in job.error
+    assert words(here, theirs) == before
+    public = sim.state.floatingips[theirs]["floating_network_id"]
+    cloud = here.clouds.open_for_service("site2")
+    deploy.port(cloud, "router", public, fixed_ips=[{"ip_address": "203.0.113.81"}])
+    made = here.service.create(OPERATOR, "mine too", "203.0.113.81", ports, "site1", "none")
+    told = here.engine.rest(made.job_id)
+    assert re.sub(r"req-\S+|203\S+", "", told.error) == re.sub(r"req-\S+|203\S+", "", job.error)
+
+
+def test_a_record_that_names_the_address_of_another_project_changes_nothing(here: AddressSetup) -> None:
+    """As one of a database from before, or a floating IP an administrator has given somebody else since."""
+    theirs = another_projects(here, "site2", "203.0.113.80")
+    before = words(here, theirs)
+    member = replace(here.record().member("site2"), floating_ip_id=theirs)
+    here.rows.change(here.address_id, lambda known: known.with_member(member))
+    job = here.move("site2")
+    here.rest()
+    assert job.state is JobState.DONE, job.error
+    assert words(here, theirs) == before

@@ -117,25 +117,34 @@ def port(site: CloudSite, port_id: str) -> PortView:
 
 
 def find(site: CloudSite, network_id: str, address: str) -> FloatingIp | None:
-    """The floating IP with this address in this external network; None: the site answered and has none we may see."""
-    wanted = {"floating_network_id": network_id, "floating_ip_address": address}
+    """The project's floating IP with this address in this external network; None: the site answered and has none.
+
+    One of another project is none: an administrator's account lists it, too.
+    """
+    wanted = {
+        "floating_network_id": network_id,
+        "floating_ip_address": address,
+        "project_id": site.project_id,
+    }
     rows = resources.list_all(site, "floating_ip", **wanted)
     return next((_view(row) for row in rows if wanted.items() <= row.items()), None)
 
 
-def mine(site: CloudSite) -> dict[str, FloatingIp]:
-    """Every floating IP of the project, by id: one list, however many addresses are looked at."""
-    return {row["id"]: _view(row) for row in resources.list_all(site, "floating_ip")}
-
-
 def of_token(site: CloudSite, token: str) -> FloatingIp | None:
     """What was made with this token: by its description until it is tagged, then by its tag."""
-    return next((_view(row) for row in resources.rows(site, "floating_ip", token)), None)
+    rows = resources.rows(site, "floating_ip", token)
+    return next((_view(row) for row in rows if row["project_id"] == site.project_id), None)
 
 
 def read(site: CloudSite, floating_ip_id: str) -> FloatingIp:
-    """NotFoundInSite when it is gone."""
-    return _view(resources.read(site, "floating_ip", floating_ip_id))
+    """One of the project; NotFoundInSite when it is gone, or of another."""
+    row = resources.read(site, "floating_ip", floating_ip_id)
+    if row["project_id"] != site.project_id:
+        what = f"read floating IP {floating_ip_id}"
+        raise NotFoundInSite(
+            site.name, what, f"Floating IP {floating_ip_id} could not be found", site_status=404
+        )
+    return _view(row)
 
 
 def reserve(
