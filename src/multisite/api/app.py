@@ -13,6 +13,7 @@ from werkzeug.exceptions import BadRequest, NotAcceptable, UnsupportedMediaType
 from multisite.api import errors, microversion, openapi, trail
 from multisite.api.middleware import pipeline
 from multisite.api.policy import Policy
+from multisite.api.readiness import Readiness, database_answers
 from multisite.api.resources import DECLARED, MODULES, PUBLIC_PATHS, list_rules
 from multisite.api.state import KEY, State
 
@@ -44,7 +45,9 @@ def create_app(services: object, conf: ConfigOpts, *, auth: bool = True) -> APIF
     for module in MODULES:
         app.register_blueprint(module.resource.blueprint)
     refuse_undeclared(app)
-    app.wsgi_app = pipeline(app.wsgi_app, conf, auth=auth, public=PUBLIC_PATHS | {openapi.PATH})  # type: ignore[assignment, method-assign]
+    public = PUBLIC_PATHS | {openapi.PATH}
+    ready = Readiness({"database": lambda: database_answers(services.database)})  # type: ignore[attr-defined]
+    app.wsgi_app = pipeline(app.wsgi_app, conf, auth=auth, public=public, ready=ready)  # type: ignore[assignment, method-assign]
     return app
 
 

@@ -15,12 +15,13 @@ from multisite.api.errors import body_of, internal_message
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 HEALTH = "/healthcheck"
+READY = "/readiness"
 
 
-def pipeline(application: Wsgi, conf: ConfigOpts, *, auth: bool, public: frozenset[str]) -> Wsgi:
+def pipeline(application: Wsgi, conf: ConfigOpts, *, auth: bool, public: frozenset[str], ready: Wsgi) -> Wsgi:
     """Wrap the application; ``auth=False`` trusts the identity headers and is for tests only.
 
-    ``public``: paths that are answered without a token (besides ``HEALTH``).
+    ``public``: paths that are answered without a token (besides ``HEALTH`` and ``READY``, which ``ready`` answers).
     """
     inner: Wsgi = drop_none(application)
     if auth:
@@ -28,6 +29,7 @@ def pipeline(application: Wsgi, conf: ConfigOpts, *, auth: bool, public: frozens
         inner = either(public, inner, AuthProtocol(inner, options))
     inner = RequestId(same_format(CatchErrors(inner, conf)), conf)
     # In front of the request id on purpose: probes must not fill the log.
+    inner = either(frozenset({READY}), ready, inner)
     return either(frozenset({HEALTH}), Healthcheck(application, conf), inner)
 
 

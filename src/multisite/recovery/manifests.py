@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from multisite.domain import fence
+from multisite.domain.bounded import BoundedCalls, Overdue
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.manifest import FrozenWindow, Manifest, ManifestError, digest_of, dump, load
 from multisite.domain.model import RestorePoint, RestorePointState
-from multisite.recovery.bounded import BoundedCalls, Overdue
 
 MARKER = ".multisite-store"
 MANIFEST = "manifest.json"

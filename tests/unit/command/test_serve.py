@@ -79,6 +79,7 @@ def test_serving_survives_what_does_not_answer_and_a_lost_worker(prepared: Setup
         assert set(made.values()) == {0o640}
         assert (prepared.folder / "log.json").stat().st_mode & 0o777 == 0o640
         assert status(prepared, "/") == 200
+        assert status(prepared, "/readiness") == 200
         assert status(prepared, "/v1/sites") == 401
         first = worker_of(process)
         os.kill(first, signal.SIGKILL)

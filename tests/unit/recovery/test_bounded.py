@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from multisite.domain import fence
-from multisite.recovery.bounded import BoundedCalls, Overdue
+from multisite.domain.bounded import BoundedCalls, Overdue
 from multisite.recovery.manifests import MARKER, ManifestStore, StoreHangs, StoreUnavailable
 
 from .recover_samples import manifest

@@ -1,4 +1,4 @@
-"""Reading a file system that may hang for ever (a hard NFS mount without its server), without hanging with it.
+"""Asking what may hang for ever (a hard NFS mount without its server), without hanging with it.
 
 A thread that waits for such a file system cannot be stopped: so each call has one of its own, who asks waits only so
 long for it, and while one is overdue nobody else is sent after it.
@@ -42,7 +42,10 @@ class BoundedCalls:
         result: Future[T] = Future()
         begun = time.monotonic()
         threading.Thread(
-            target=copy_context().run, args=(self._run, function, result), name="multisite-store", daemon=True
+            target=copy_context().run,
+            args=(self._run, function, result),
+            name="multisite-bounded",
+            daemon=True,
         ).start()
         try:
             return result.result(self.seconds)
