@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
 from openstack import exceptions, proxy
@@ -11,6 +12,8 @@ from multisite_client.resources import Json, Noun
 from multisite_client.urls import segment
 
 NounT = TypeVar("NounT", bound=Noun)
+LARGEST_PAGE = 1000
+"""What the service gives at most in one answer."""
 
 
 class Acting(proxy.Proxy):
@@ -24,6 +27,12 @@ class Acting(proxy.Proxy):
     def delete_one(self, kind: type[Noun], id: str) -> None:
         """DELETE one whose removal is no job."""
         self._delete(kind, segment(id, kind.base_path.strip("/")), ignore_missing=False)
+
+    def pages(self, kind: type[NounT], *, limit: int | None = None, **query: Any) -> Iterator[NounT]:
+        """Those of a list, asked for page by page: all, or the first ``limit``; after the one with id ``marker``."""
+        if limit is None:
+            return self._list(kind, **query)
+        return islice(self._list(kind, limit=min(limit, LARGEST_PAGE), **query), limit)
 
     def act(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
         """POST, and the answer's body.  Raises kinds of ``openstack.exceptions.HttpException``."""

@@ -13,9 +13,9 @@ from multisite_client.urls import url
 class NetworkVerbs(Acting):
     """Part of ``conn.multisite``."""
 
-    def stretched_networks(self) -> Iterator[StretchedNetwork]:
+    def stretched_networks(self, **query: Any) -> Iterator[StretchedNetwork]:
         """The project's stretched networks."""
-        return self._list(StretchedNetwork, paginated=False)
+        return self.pages(StretchedNetwork, **query)
 
     def get_stretched_network(self, id: str) -> Json:
         """``network``, ``sites``, ``ports`` and ``counts``, looked at now; by id or name."""

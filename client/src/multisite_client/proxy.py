@@ -26,15 +26,15 @@ from multisite_client.urls import url
 
 
 class Proxy(NetworkVerbs, PlaneVerbs):
-    """``conn.multisite``."""
+    """``conn.multisite``.  Every list takes ``limit`` and ``marker`` too (``pages``)."""
 
     skip_discovery = True  # one version, and its URL is what the catalog holds
 
     # Sites
 
-    def sites(self) -> Iterator[Site]:
+    def sites(self, **query: Any) -> Iterator[Site]:
         """The registered sites."""
-        return self._list(Site, paginated=False)
+        return self.pages(Site, **query)
 
     def get_site(self, name: str) -> Site:
         return self.fetch(Site, name)
@@ -52,9 +52,9 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
     # Project grants
 
-    def project_grants(self) -> Iterator[ProjectGrant]:
+    def project_grants(self, **query: Any) -> Iterator[ProjectGrant]:
         """Which project of a site stands for which of ours."""
-        return self._list(ProjectGrant, paginated=False)
+        return self.pages(ProjectGrant, **query)
 
     def get_project_grant(self, id: str) -> ProjectGrant:
         return self.fetch(ProjectGrant, id)
@@ -69,9 +69,9 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
     # Applications
 
-    def applications(self) -> Iterator[Application]:
+    def applications(self, **query: Any) -> Iterator[Application]:
         """The project's applications."""
-        return self._list(Application, paginated=False)
+        return self.pages(Application, **query)
 
     def get_application(self, id: str) -> Application:
         return self.fetch(Application, id)
@@ -85,9 +85,9 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
     # Protections and restore points
 
-    def protections(self) -> Iterator[Protection]:
+    def protections(self, **query: Any) -> Iterator[Protection]:
         """The project's protections."""
-        return self._list(Protection, paginated=False)
+        return self.pages(Protection, **query)
 
     def get_protection(self, id: str) -> Protection:
         return self.fetch(Protection, id)
@@ -103,10 +103,9 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         """Protect now; returns the id of the job."""
         return str(self.act(url("protections", id, "run"), {"incremental": incremental})["job_id"])
 
-    def restore_points(self, application: str | None = None) -> Iterator[RestorePoint]:
-        """The project's restore points, or those of one application."""
-        query: dict[str, Any] = {} if application is None else {"application": application}
-        return self._list(RestorePoint, paginated=False, **query)
+    def restore_points(self, **query: Any) -> Iterator[RestorePoint]:
+        """The project's restore points, newest first (``application``: name or id)."""
+        return self.pages(RestorePoint, **query)
 
     def get_restore_point(self, id: str) -> RestorePoint:
         return self.fetch(RestorePoint, id)
@@ -142,9 +141,9 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         question = _question(restore_point, target_site, mapping)
         return self.act("/recoveries", question | {"confirm": confirm, "preview": preview})
 
-    def recoveries(self) -> Iterator[Recovery]:
+    def recoveries(self, **query: Any) -> Iterator[Recovery]:
         """The project's recoveries."""
-        return self._list(Recovery, paginated=False)
+        return self.pages(Recovery, **query)
 
     def get_recovery(self, id: str) -> Recovery:
         return self.fetch(Recovery, id)
@@ -160,8 +159,8 @@ class Proxy(NetworkVerbs, PlaneVerbs):
     # Jobs
 
     def jobs(self, **query: Any) -> Iterator[Job]:
-        """The project's jobs, newest first (``subject``, ``state``, ``limit``)."""
-        return self._list(Job, paginated=False, **query)
+        """The project's jobs, newest first (``subject``, ``state``)."""
+        return self.pages(Job, **query)
 
     def get_job(self, id: str) -> Job:
         return self.fetch(Job, id)
@@ -189,14 +188,14 @@ class Proxy(NetworkVerbs, PlaneVerbs):
     # Audit
 
     def audit(self, **query: Any) -> Iterator[AuditRecord]:
-        """Who changed what, newest first (``job``, ``site``, ``subject``, ``since``, ``limit``, ``marker``)."""
-        return self._list(AuditRecord, paginated=False, **query)
+        """Who changed what, newest first (``job``, ``site``, ``subject``, ``since``)."""
+        return self.pages(AuditRecord, **query)
 
     # Addresses that move, L3 paths, measurements
 
-    def addresses(self) -> Iterator[Address]:
+    def addresses(self, **query: Any) -> Iterator[Address]:
         """The project's moving addresses."""
-        return self._list(Address, paginated=False)
+        return self.pages(Address, **query)
 
     def get_address(self, id: str) -> Address:
         return self.fetch(Address, id)
@@ -221,9 +220,9 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         """Returns the id of the job, None when nothing was left to do."""
         return self.remove(url("addresses", id))
 
-    def paths(self) -> Iterator[Path]:
+    def paths(self, **query: Any) -> Iterator[Path]:
         """The project's L3 paths."""
-        return self._list(Path, paginated=False)
+        return self.pages(Path, **query)
 
     def get_path(self, id: str) -> Path:
         return self.fetch(Path, id)

@@ -37,7 +37,6 @@ class Application(Noun):
     resources_key = "applications"
     base_path = "/applications"
     allow_create = allow_fetch = allow_delete = True
-    _query_mapping = resource.QueryParameters(include_pagination_defaults=False)
 
 
 class Protection(Noun):
@@ -50,7 +49,7 @@ class RestorePoint(Noun):
     resources_key = "restore_points"
     base_path = "/restore-points"
     allow_fetch = True
-    _query_mapping = resource.QueryParameters("application", include_pagination_defaults=False)
+    _query_mapping = resource.QueryParameters("application")
 
 
 class Recovery(Noun):
@@ -63,7 +62,7 @@ class Job(Noun):
     resources_key = "jobs"
     base_path = "/jobs"
     allow_fetch = True
-    _query_mapping = resource.QueryParameters("subject", "state", "limit", include_pagination_defaults=False)
+    _query_mapping = resource.QueryParameters("subject", "state")
 
 
 class AuditRecord(Noun):

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import In, MaybeJobOut, Name, Ref, Text
-from multisite.api.schemas.derived import answer, group, shown, started
+from multisite.api.schemas.common import In, MaybeJobOut, Name, PageQuery, Ref, Text
+from multisite.api.schemas.derived import answer, page_of, shown, started
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.moving_address import (
@@ -66,7 +66,7 @@ AddressOut = shown(
     more={"sentence": str, "in_doubt": list[str], "history": list[EpochRecord]},
     doc="``sentence`` says what the state means, ``in_doubt`` which sites may still hold it against the record.",
 )
-AddressesOut = group("AddressesOut", addresses=list[MovingAddress])
+AddressesOut = page_of("AddressesOut", addresses=list[MovingAddress])
 AddressStartedOut = started("AddressStartedOut", address=MovingAddress)
 AddressCheckOut = shown(
     Judgment,
@@ -80,10 +80,10 @@ OWNED = Owned("address", lambda caller, id: addresses().get(caller, id))
 resource = Resource("addresses", "/v1/addresses", tag="Addresses", owned=OWNED)
 
 
-@resource.route("GET", "address:list", READER, out=AddressesOut)
-def list_addresses(caller: Caller) -> object:
+@resource.route("GET", "address:list", READER, query=PageQuery, out=AddressesOut)
+def list_addresses(caller: Caller, query: PageQuery) -> object:
     """List the moving addresses of the project, without their histories."""
-    return {"addresses": [_shown(address) for address in addresses().list(caller)]}
+    return {"addresses": [_shown(address) for address in addresses().list(caller, page=query.page())]}
 
 
 @resource.route("POST", "address:create", MEMBER, body=AddressIn, out=AddressStartedOut, status=202)

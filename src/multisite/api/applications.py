@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import In, Name, Ref
-from multisite.api.schemas.derived import group, shown
+from multisite.api.schemas.common import In, Name, PageQuery, Ref
+from multisite.api.schemas.derived import page_of, shown
 from multisite.api.state import Service
 from multisite.applications.service import ApplicationService
 from multisite.domain.caller import Caller
@@ -39,7 +39,7 @@ class ApplicationIn(In):
 
 
 ApplicationOut = shown(Application)
-ApplicationsOut = group("ApplicationsOut", applications=list[Application])
+ApplicationsOut = page_of("ApplicationsOut", applications=list[Application])
 
 
 applications = Service("applications", ApplicationService)
@@ -47,10 +47,10 @@ OWNED = Owned("application", lambda caller, id: applications().get(caller, id))
 resource = Resource("applications", "/v1/applications", tag="Applications", owned=OWNED)
 
 
-@resource.route("GET", "application:list", READER, out=ApplicationsOut)
-def list_applications(caller: Caller) -> object:
+@resource.route("GET", "application:list", READER, query=PageQuery, out=ApplicationsOut)
+def list_applications(caller: Caller, query: PageQuery) -> object:
     """List the applications of the project."""
-    return {"applications": applications().list(caller)}
+    return {"applications": applications().list(caller, page=query.page())}
 
 
 @resource.route("POST", "application:create", MEMBER, body=ApplicationIn, out=ApplicationOut, status=201)

@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from multisite.api.policy import READER
 from multisite.api.routing import Resource
-from multisite.api.schemas.common import Query, Ref
-from multisite.api.schemas.derived import group, shown
+from multisite.api.schemas.common import PageQuery, Ref
+from multisite.api.schemas.derived import page_of, shown
 from multisite.api.state import Service
 from multisite.domain.audit import AuditRecord
 from multisite.domain.caller import Caller
@@ -24,7 +24,7 @@ def _written_out(value: object) -> object:
     return value
 
 
-class AuditFilter(Query):
+class AuditFilter(PageQuery):
     job: Ref | None = None
     site: Ref | None = None
     subject: Annotated[
@@ -34,10 +34,10 @@ class AuditFilter(Query):
     since: Annotated[
         AwareDatetime | None, BeforeValidator(_written_out), Field(description="ISO 8601 with time zone")
     ] = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    marker: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="The last id of the page before")] = (
-        None
-    )
+    marker: Annotated[
+        str | None,
+        Field(pattern=r"^[1-9][0-9]{0,17}$", description="The id of the last item of the page before"),
+    ] = None
 
 
 AuditRecordOut = shown(
@@ -47,7 +47,7 @@ AuditRecordOut = shown(
 ``path`` is a template; ``attempt`` of the step, or of its undo when ``undoing``; ``cloud_request_id`` finds the
 change in the site's own logs; ``seconds``: how long its answer took.""",
 )
-AuditOut = group("AuditOut", audit=list[AuditRecord])
+AuditOut = page_of("AuditOut", audit=list[AuditRecord])
 
 
 audit = Service("audit", AuditTrail)
@@ -57,5 +57,4 @@ resource = Resource("audit", "/v1/audit", tag="Audit")
 @resource.route("GET", "audit:list", READER, query=AuditFilter, out=AuditOut)
 def list_audit(caller: Caller, query: AuditFilter) -> object:
     """List what was changed for the project (administrators: for all), newest first."""
-    project = caller.scope
-    return {"audit": audit().list(project, **dict(query))}
+    return {"audit": audit().list(caller.scope, page=query.page(), **query.filters())}

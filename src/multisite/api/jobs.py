@@ -7,15 +7,13 @@ and ``If-None-Match`` turns an unchanged job into an empty 304.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
 
 from flask import Response, jsonify, request
-from pydantic import Field
 
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import JobStartedOut, Query, Ref
-from multisite.api.schemas.derived import group, shown
+from multisite.api.schemas.common import JobStartedOut, PageQuery, Ref
+from multisite.api.schemas.derived import page_of, shown
 from multisite.api.state import Service, policy
 from multisite.domain.caller import Caller
 from multisite.jobs.engine import JobEngine
@@ -23,10 +21,9 @@ from multisite.jobs.model import JobState
 from multisite.jobs.view import Job, JournalEntry, StepView
 
 
-class JobFilter(Query):
+class JobFilter(PageQuery):
     subject: Ref | None = None
     state: JobState | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
 _WAITS = """``elapsed`` in seconds; ``done`` of ``total`` in ``unit`` where the step can tell.
@@ -38,7 +35,7 @@ _SETTLED = """``settled``: at rest, and what it was about has been updated; a wa
 StepOut = shown(StepView, "StepOut", doc=_WAITS)
 JournalLineOut = shown(JournalEntry, "JournalLineOut")
 JobSummaryOut = shown(Job, "JobSummaryOut", without=("steps", "journal"), doc=_SETTLED)
-JobsOut = group("JobsOut", jobs=list[Job])
+JobsOut = page_of("JobsOut", jobs=list[Job])
 JobOut = shown(Job, doc=_SETTLED)
 
 
@@ -52,10 +49,8 @@ _UNCHANGED = {304: "Nothing changed since the ETag in If-None-Match"}
 
 @resource.route("GET", "job:list", READER, query=JobFilter, out=JobsOut)
 def list_jobs(caller: Caller, query: JobFilter) -> object:
-    """List the jobs of the project (administrators: of all), newest first, without their journals."""
-    project = caller.scope
-    found = jobs().list(project_id=project, subject=query.subject)
-    return {"jobs": [job for job in found if query.state in (None, job.state)][: query.limit]}
+    """List the jobs of the project (administrators: of all), newest first, without steps and journals."""
+    return {"jobs": jobs().list(caller.scope, page=query.page(), **query.filters())}
 
 
 @resource.route("GET /<id>", "job:show", READER, out=JobOut, responses=_UNCHANGED)

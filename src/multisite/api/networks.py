@@ -8,8 +8,8 @@ from pydantic import Field
 
 from multisite.api.policy import ADMIN, MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import In, MaybeJobOut, Name, Ref
-from multisite.api.schemas.derived import group, shown, started
+from multisite.api.schemas.common import In, MaybeJobOut, Name, PageQuery, Ref
+from multisite.api.schemas.derived import page_of, shown, started
 from multisite.api.schemas.findings import CheckOut
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
@@ -87,7 +87,7 @@ class UnstretchIn(In):
 
 StretchMemberOut = shown(Member, "StretchMemberOut", without=("tags",))
 NetworkOut = shown(StretchedNetwork, "NetworkOut")
-NetworksOut = group("NetworksOut", stretched_networks=list[StretchedNetwork])
+NetworksOut = page_of("NetworksOut", stretched_networks=list[StretchedNetwork])
 NetworkStartedOut = started("NetworkStartedOut", network=StretchedNetwork)
 StretchPlanOut = shown(
     StretchPlan,
@@ -103,10 +103,10 @@ OWNED = Owned("network", lambda caller, id: networks().get(caller, id), "stretch
 resource = Resource("networks", "/v1/stretched-networks", tag="Stretched networks", owned=OWNED)
 
 
-@resource.route("GET", "network:list", READER, out=NetworksOut)
-def list_networks(caller: Caller) -> object:
+@resource.route("GET", "network:list", READER, query=PageQuery, out=NetworksOut)
+def list_networks(caller: Caller, query: PageQuery) -> object:
     """List the stretched networks of the project."""
-    return {"stretched_networks": networks().list(caller)}
+    return {"stretched_networks": networks().list(caller, page=query.page())}
 
 
 @resource.route("POST /preview", "network:preview", ADMIN, body=StretchIn, out=StretchPlanOut, recorded=False)

@@ -9,8 +9,8 @@ from pydantic import Field
 from multisite.api.addresses import AddressMemberIn, Ipv4, Port
 from multisite.api.policy import ADMIN, MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import In, MaybeJobOut, Name
-from multisite.api.schemas.derived import group, shown, started
+from multisite.api.schemas.common import In, MaybeJobOut, Name, PageQuery
+from multisite.api.schemas.derived import page_of, shown, started
 from multisite.api.schemas.findings import CheckOut
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
@@ -34,7 +34,7 @@ PathOut = shown(
     more={"lets_in": str, "sentence": str, "measure": list[str]},
     doc="``measure``: how to measure it from its ends.",
 )
-PathsOut = group("PathsOut", paths=list[L3Path])
+PathsOut = page_of("PathsOut", paths=list[L3Path])
 PathStartedOut = started("PathStartedOut", path=L3Path)
 
 
@@ -63,10 +63,10 @@ OWNED = Owned("path", lambda caller, id: paths().get(caller, id))
 resource = Resource("paths", "/v1", tag="Paths", owned=OWNED)
 
 
-@resource.route("GET /paths", "path:list", READER, out=PathsOut)
-def list_paths(caller: Caller) -> object:
+@resource.route("GET /paths", "path:list", READER, query=PageQuery, out=PathsOut)
+def list_paths(caller: Caller, query: PageQuery) -> object:
     """List the L3 paths of the project."""
-    return {"paths": paths().list(caller)}
+    return {"paths": paths().list(caller, page=query.page())}
 
 
 @resource.route("POST /paths", "path:create", MEMBER, body=PathIn, out=PathStartedOut, status=202)

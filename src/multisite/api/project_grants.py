@@ -8,8 +8,8 @@ from pydantic import Field
 
 from multisite.api.policy import ADMIN, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import In, Name, Ref
-from multisite.api.schemas.derived import group, shown
+from multisite.api.schemas.common import In, Name, PageQuery, Ref
+from multisite.api.schemas.derived import page_of, shown
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.model import ProjectGrant
@@ -23,17 +23,17 @@ class ProjectGrantIn(In):
 
 
 ProjectGrantOut = shown(ProjectGrant)
-ProjectGrantsOut = group("ProjectGrantsOut", project_grants=list[ProjectGrant])
+ProjectGrantsOut = page_of("ProjectGrantsOut", project_grants=list[ProjectGrant])
 
 grants = Service("grants", ProjectGrantService)
 OWNED = Owned("project_grant", lambda caller, id: grants().get(caller, id))
 resource = Resource("project_grants", "/v1/project-grants", tag="Sites", owned=OWNED)
 
 
-@resource.route("GET", "project_grant:list", READER, out=ProjectGrantsOut)
-def list_project_grants(caller: Caller) -> object:
+@resource.route("GET", "project_grant:list", READER, query=PageQuery, out=ProjectGrantsOut)
+def list_project_grants(caller: Caller, query: PageQuery) -> object:
     """List the grants of the project (administrators: of all)."""
-    return {"project_grants": grants().list(caller)}
+    return {"project_grants": grants().list(caller, query.page())}
 
 
 @resource.route("POST", "project_grant:create", ADMIN, body=ProjectGrantIn, out=ProjectGrantOut, status=201)

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import In, JobStartedOut, Name, Ref
-from multisite.api.schemas.derived import group, shown
+from multisite.api.schemas.common import In, JobStartedOut, Name, PageQuery, Ref
+from multisite.api.schemas.derived import page_of, shown
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.model import Protection
@@ -26,7 +26,7 @@ class ProtectionIn(In):
 
 
 ProtectionOut = shown(Protection)
-ProtectionsOut = group("ProtectionsOut", protections=list[Protection])
+ProtectionsOut = page_of("ProtectionsOut", protections=list[Protection])
 
 
 class RunIn(In):
@@ -40,10 +40,10 @@ OWNED = Owned("protection", lambda caller, id: protections().get(caller, id))
 resource = Resource("protections", "/v1/protections", tag="Protections", owned=OWNED)
 
 
-@resource.route("GET", "protection:list", READER, out=ProtectionsOut)
-def list_protections(caller: Caller) -> object:
+@resource.route("GET", "protection:list", READER, query=PageQuery, out=ProtectionsOut)
+def list_protections(caller: Caller, query: PageQuery) -> object:
     """List the protections of the project."""
-    return {"protections": protections().list(caller)}
+    return {"protections": protections().list(caller, page=query.page())}
 
 
 @resource.route("POST", "protection:create", MEMBER, body=ProtectionIn, out=ProtectionOut, status=201)

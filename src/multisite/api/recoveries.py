@@ -8,8 +8,8 @@ from pydantic import Field
 
 from multisite.api.policy import MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import In, Name, Ref
-from multisite.api.schemas.derived import group, shown, started, taken
+from multisite.api.schemas.common import In, Name, PageQuery, Ref
+from multisite.api.schemas.derived import page_of, shown, started, taken
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.model import Preview, Recovery
@@ -44,7 +44,7 @@ PreviewOut = shown(
     doc="``startable`` is false while a problem blocks; ``data_age_seconds`` is what would be lost.",
 )
 RecoveryOut = shown(Recovery)
-RecoveriesOut = group("RecoveriesOut", recoveries=list[Recovery])
+RecoveriesOut = page_of("RecoveriesOut", recoveries=list[Recovery])
 RecoveryStartedOut = started("RecoveryStartedOut", recovery=Recovery)
 
 
@@ -53,10 +53,10 @@ OWNED = Owned("recovery", lambda caller, id: recoveries().get(caller, id))
 resource = Resource("recoveries", "/v1/recoveries", tag="Recoveries", owned=OWNED)
 
 
-@resource.route("GET", "recovery:list", READER, out=RecoveriesOut)
-def list_recoveries(caller: Caller) -> object:
+@resource.route("GET", "recovery:list", READER, query=PageQuery, out=RecoveriesOut)
+def list_recoveries(caller: Caller, query: PageQuery) -> object:
     """List the recoveries of the project."""
-    return {"recoveries": recoveries().list(caller)}
+    return {"recoveries": recoveries().list(caller, query.page())}
 
 
 @resource.route("POST /preview", "recovery:preview", MEMBER, body=PreviewIn, out=PreviewOut, recorded=False)

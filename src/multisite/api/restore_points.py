@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from multisite.api.policy import ADMIN, MEMBER, READER
 from multisite.api.routing import Owned, Resource
-from multisite.api.schemas.common import MaybeJobOut, Query, Ref
-from multisite.api.schemas.derived import group, shown
+from multisite.api.schemas.common import MaybeJobOut, PageQuery, Ref
+from multisite.api.schemas.derived import group, page_of, shown
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.model import RestorePoint
 from multisite.recovery.service import ProtectionService
 
 
-class RestorePointFilter(Query):
+class RestorePointFilter(PageQuery):
     application: Ref | None = None
 
 
@@ -20,7 +20,8 @@ RestorePointOut = shown(
     RestorePoint,
     doc="``consistent_at`` is the moment its data shows; ``digest`` the sha256 of its manifest.",
 )
-RestorePointsOut = group("RestorePointsOut", restore_points=list[RestorePoint])
+RestorePointsOut = page_of("RestorePointsOut", restore_points=list[RestorePoint])
+RescanOut = group("RescanOut", restore_points=list[RestorePoint])
 
 
 protections = Service("protections", ProtectionService)
@@ -31,7 +32,8 @@ resource = Resource("restore_points", "/v1/restore-points", tag="Restore points"
 @resource.route("GET", "restore_point:list", READER, query=RestorePointFilter, out=RestorePointsOut)
 def list_restore_points(caller: Caller, query: RestorePointFilter) -> object:
     """List the restore points of the project, or of one application (name or id)."""
-    return {"restore_points": protections().restore_points(caller, application=query.application)}
+    found = protections().restore_points(caller, **query.filters())
+    return {"restore_points": query.page().of(found)}
 
 
 @resource.route("GET /<id>", "restore_point:show", READER, out=RestorePointOut)
@@ -46,7 +48,7 @@ def delete_restore_point(caller: Caller, found: RestorePoint) -> object:
     return {"job_id": protections().delete_restore_point(caller, found.id)}
 
 
-@resource.route("POST /rescan", "restore_point:rescan", ADMIN, out=RestorePointsOut)
+@resource.route("POST /rescan", "restore_point:rescan", ADMIN, out=RescanOut)
 def rescan_restore_points(caller: Caller) -> object:
     """Read the backup store again and bring the database in line with it."""
     return {"restore_points": protections().rescan(caller)}

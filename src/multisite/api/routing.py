@@ -9,11 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
+from flask import request
 from pydantic import BaseModel
 
 from multisite.api.policy import PUBLIC, ROLES
+from multisite.api.schemas.common import PageQuery
 from multisite.api.state import policy
 from multisite.domain.caller import Caller
 
@@ -71,7 +74,7 @@ class Resource:
 
     def route(
         self,
-        request: str,
+        call: str,
         rule: str,
         default: str,
         *,
@@ -86,15 +89,23 @@ class Resource:
 
         The handler is called with the caller, the owned thing if its path names one, what else is in the path, and
         ``body`` or ``query``.  ``out`` None: answered with 204.  ``recorded`` False: of a POST that only reads.
+        A ``query`` that is a ``PageQuery`` makes it a list in pages: ``out`` is a ``page_of`` what the handler
+        returns, and the link to the next page is put beside it.
         """
-        method, _, path = request.partition(" ")
+        method, _, path = call.partition(" ")
         if default not in ROLES or (":" not in rule and default != PUBLIC):
             raise TypeError(
-                f"{request} of {self._prefix}: give a rule as in 'site:list' and a role of policy.ROLES"
+                f"{call} of {self._prefix}: give a rule as in 'site:list' and a role of policy.ROLES"
+            )
+
+        in_pages = query is not None and issubclass(query, PageQuery)
+        if in_pages != (out is not None and any(name.endswith("_links") for name in out.model_fields)):
+            raise TypeError(
+                f"{call} of {self._prefix}: a list in pages has a PageQuery and is a page_of them"
             )
 
         def decorated(handler: HandlerT) -> HandlerT:
-            view: Callable[..., Any] = self._guarded(handler, rule, default)
+            view: Callable[..., Any] = self._guarded(_paged(handler) if in_pages else handler, rule, default)
             for schema, location, name in ((body, "json", "body"), (query, "query", "query")):
                 if schema is not None:
                     view = self.blueprint.input(schema, location=location, arg_name=name)(view)
@@ -132,3 +143,20 @@ class Resource:
             return ("", 204) if answer is None else answer
 
         return view
+
+
+def _paged(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A full page links to the next one, as in Nova; the path is the request's, whatever proxy it came through."""
+
+    @wraps(handler)
+    def view(*arguments: Any, query: PageQuery) -> dict[str, Any]:
+        ((plural, items),) = handler(*arguments, query=query).items()
+        links = []
+        if len(items) == query.limit:
+            last = items[-1]
+            marker = last["id"] if isinstance(last, dict) else last.id
+            asked = request.args.to_dict() | {"marker": str(marker)}
+            links = [{"rel": "next", "href": f"{request.path}?{urlencode(asked)}"}]
+        return {plural: items, f"{plural}_links": links}
+
+    return view

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from multisite.api.policy import ADMIN, ANY
 from multisite.api.routing import Resource
-from multisite.api.schemas.common import In, Name, Text
-from multisite.api.schemas.derived import group, shown
+from multisite.api.schemas.common import In, Name, PageQuery, Text
+from multisite.api.schemas.derived import page_of, shown
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.model import Site, SiteCheck
@@ -23,7 +23,7 @@ class SiteIn(In):
 
 
 SiteOut = shown(Site)
-SitesOut = group("SitesOut", sites=list[Site])
+SitesOut = page_of("SitesOut", sites=list[Site])
 SiteCheckOut = shown(SiteCheck, doc="``unknown`` is not ``no``: it could not be asked.")
 
 
@@ -31,10 +31,10 @@ sites = Service("sites", SiteService)
 resource = Resource("sites", "/v1/sites", tag="Sites")
 
 
-@resource.route("GET", "site:list", ANY, out=SitesOut)
-def list_sites(caller: Caller) -> object:
+@resource.route("GET", "site:list", ANY, query=PageQuery, out=SitesOut)
+def list_sites(caller: Caller, query: PageQuery) -> object:
     """List the registered sites."""
-    return {"sites": sites().list(caller)}
+    return {"sites": sites().list(caller, page=query.page())}
 
 
 @resource.route("POST", "site:register", ADMIN, body=SiteIn, out=SiteOut, status=201)

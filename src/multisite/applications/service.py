@@ -17,6 +17,7 @@ from multisite.clouds.projects import project_in
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import Application, Member
+from multisite.domain.page import ALL, Page
 from multisite.sites.service import NAME, NAME_RULE
 from multisite.store.applications import ApplicationRepository
 
@@ -77,9 +78,9 @@ class ApplicationService:
         LOG.info("application %s of %d servers in site %s by %s", name, len(members), site, caller.user_name)
         return application
 
-    def list(self, caller: Caller, site: str | None = None) -> builtins.list[Application]:
+    def list(self, caller: Caller, site: str | None = None, page: Page = ALL) -> builtins.list[Application]:
         """Those of the caller's project, all for administrators; of one site when given; by name."""
-        return self._repository.list(caller.scope, site)
+        return self._repository.list(caller.scope, site, page=page)
 
     def get(self, caller: Caller, id: str) -> Application:
         """By id or name.  One of another project is as good as not there, except for administrators.
@@ -93,7 +94,7 @@ class ApplicationService:
         try:
             return self._repository.by_name(id, caller.project_id)
         except NotFound:
-            same = [a for a in self._repository.list() if a.name == id] if caller.is_admin else []
+            same = self._repository.list(name=id) if caller.is_admin else []
             if not same:
                 raise
         if len(same) > 1:

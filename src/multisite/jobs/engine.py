@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from multisite.domain import work
 from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.page import Page
 from multisite.jobs import dbos_calls, graph
 from multisite.jobs.context import ProgressBoard, RunContext
 from multisite.jobs.executor import Executor, Sharing
@@ -54,7 +55,7 @@ class JobEngine:
         self._records = Records(database, dbos_calls.Queue(database))
         records = self._records  # which is all of these verbs
         self.claim, self.resume, self.undo = records.claim_subject, records.resume, records.undo
-        self.get, self.list = records.get, records.list
+        self.get, self.list, self.states = records.get, records.list, records.states
         sharing = sharing or Sharing(f"{socket.gethostname()}-{os.getpid()}")
         self._executor = Executor(database, sharing, self._records, self._stop_run)
         self._kinds: dict[str, JobKind] = {}
@@ -87,7 +88,7 @@ class JobEngine:
         """Begin to work, first of all on what was left unfinished.  The database must be upgraded already."""
         if self._state != "new":
             raise Conflict("jobs: an engine is launched once; make a new one")
-        self._records.list(limit=1)  # fails here, before anything runs, when the database was not upgraded
+        self._records.list(page=Page(1))  # fails here when the database was not upgraded: nothing runs yet
         self._executor.launch(self._carry_out)
         self._board.start()
         self._state = "running"

@@ -15,12 +15,14 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from multisite.domain.errors import Conflict, NotFound
+from multisite.domain.errors import Conflict
+from multisite.domain.page import Page
 from multisite.domain.work import Work
 from multisite.jobs import dbos_calls
 from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Step, StepState
-from multisite.jobs.view import Job, error_of, job_view
+from multisite.jobs.reader import JobReader
+from multisite.jobs.view import error_of
 from multisite.store import jobs as rows
 from multisite.store.database import Database
 from multisite.store.models import JobRow, StepRow, WorkerRow
@@ -28,7 +30,6 @@ from multisite.store.types import now
 
 log = logging.getLogger("multisite.jobs")
 
-LIST_LIMIT = 1000
 ENGINE = "multisite"  # who, in the journal, when it was no person
 INTERRUPTED = "interrupted: the worker stopped during this step and its end is unknown"
 Policy = Literal["undo", "pause"]
@@ -67,11 +68,11 @@ class Begun:
     result: Json = None
 
 
-class Records:
+class Records(JobReader):
     """Jobs in the database."""
 
     def __init__(self, database: Database, queue: Queue) -> None:
-        self.database = database
+        super().__init__(database)
         self._queue = queue
 
     # What operators ask
@@ -277,7 +278,7 @@ class Records:
         """
         with self.database.session() as session:
             self.database.advisory_lock(f"subject {subject}")
-            for row in rows.jobs(session, None, subject, limit=1, settled=False):
+            for row in rows.jobs(session, subject=subject, settled=False, page=Page(1)):
                 raise Conflict(
                     f"{what}: job {row.id} ({row.title}) is at work on it, asked for by {row.requested_by}: "
                     "wait for it, or cancel it"
@@ -291,7 +292,8 @@ class Records:
     def not_queued(self) -> list[tuple[str, int]]:
         """Id and run of every job somebody has to carry on with, that the queue does not know as such."""
         with self.database.session(read_only=True) as session:
-            jobs = {dbos_calls.workflow_id(row.id, row.run): row for row in rows.unsettled(session)}
+            unsettled = rows.jobs(session, settled=False)
+            jobs = {dbos_calls.workflow_id(row.id, row.run): row for row in reversed(unsettled)}
             known = dbos_calls.states(session, list(jobs))
             ours = session.scalars(select(WorkerRow.id)).all()
             return [
@@ -314,35 +316,10 @@ class Records:
                 row.run += state is not None
                 self._queue.put(session, job_id, row.run)
 
-    # Reading and the journal
-
-    def result(self, job_id: str, name: str) -> Json:
-        """The stored result of a step."""
-        with self.database.session(read_only=True) as session:
-            stored: Json = rows.step(session, job_id, name).result
-            return stored
-
     def event(self, claim: Claim, message: str, step: str | None, data: Mapping[str, Json]) -> None:
         """Add a line to the journal, by the owner."""
         with self._owned(claim) as (session, _):
             self._note(session, claim.job_id, claim.kind, message, step, data)
-
-    def get(self, job_id: str, project_id: str | None = None) -> Job:
-        """With steps and journal.  NotFound, also for one of another project when ``project_id`` is given."""
-        with self.database.session(read_only=True) as session:
-            row = rows.job(session, job_id)
-            if project_id not in (None, row.project_id):
-                raise NotFound(f"job: there is no job {job_id!r}")
-            return job_view(row, rows.steps(session, [job_id])[job_id], rows.journal(session, job_id))
-
-    def list(
-        self, project_id: str | None = None, subject: str | None = None, limit: int = LIST_LIMIT
-    ) -> list[Job]:
-        """Newest first, without journals."""
-        with self.database.session(read_only=True) as session:
-            found = rows.jobs(session, project_id, subject, limit)
-            steps = rows.steps(session, [row.id for row in found])
-            return [job_view(row, steps[row.id]) for row in found]
 
     @contextmanager
     def _owned(self, claim: Claim) -> Iterator[tuple[Session, JobRow]]:

@@ -81,7 +81,7 @@ class Job:
 ViewT = TypeVar("ViewT", Job, StepView, JournalEntry)
 
 
-def job_view(row: JobRow, steps: Sequence[StepRow], journal: Sequence[JournalRow] = ()) -> Job:
+def job_view(row: JobRow, steps: Sequence[StepRow] = (), journal: Sequence[JournalRow] = ()) -> Job:
     """Made from its rows."""
     done = frozenset(step.name for step in steps if step.state == StepState.DONE)
     return _from_row(

@@ -15,6 +15,7 @@ from multisite.clouds.errors import LoginRefused
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict
 from multisite.domain.model import ProjectGrant
+from multisite.domain.page import ALL, Page
 from multisite.store.grants import ProjectGrantRepository
 
 LOG = logging.getLogger(__name__)
@@ -57,9 +58,9 @@ class ProjectGrantService:
         )
         return made
 
-    def list(self, caller: Caller) -> builtins.list[ProjectGrant]:
+    def list(self, caller: Caller, page: Page = ALL) -> builtins.list[ProjectGrant]:
         """By site and project."""
-        return self._repository.list(caller.scope)
+        return self._repository.list(caller.scope, page)
 
     def get(self, caller: Caller, id: str) -> ProjectGrant:
         """By id; NotFound also for one of another project."""

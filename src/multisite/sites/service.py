@@ -15,6 +15,7 @@ from multisite.clouds.errors import SiteError, Unreachable
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid
 from multisite.domain.model import Capability, Site, SiteCheck
+from multisite.domain.page import ALL, Page
 from multisite.store.sites import SiteRepository
 
 LOG = logging.getLogger(__name__)
@@ -60,9 +61,9 @@ class SiteService:
         LOG.info("site %s registered as cloud %s by %s", name, cloud, caller.user_name)
         return site
 
-    def list(self, caller: Caller) -> builtins.list[Site]:  # noqa: ARG002 - one shape for all verbs
+    def list(self, caller: Caller, page: Page = ALL) -> builtins.list[Site]:  # noqa: ARG002 - one shape for all verbs
         """All sites, by name."""
-        return self._repository.list()
+        return self._repository.list(page)
 
     def get(self, caller: Caller, name: str) -> Site:  # noqa: ARG002
         """One site; NotFound when there is none of that name."""

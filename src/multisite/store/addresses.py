@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict
 from multisite.domain.moving_address import AddressState, EpochRecord, MovingAddress
+from multisite.domain.page import ALL, Page
 from multisite.store.codec import Codec
 from multisite.store.models import AddressEpochRow, JobRow, MovingAddressRow
-from multisite.store.repository import Repository, equal
+from multisite.store.repository import Repository
 
 _EPOCH = Codec(EpochRecord)
 
@@ -29,10 +30,9 @@ class NotOwner(Conflict):
 class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
     row_type, item_type, noun = MovingAddressRow, MovingAddress, "address"
 
-    def list(self, project_id: str | None = None) -> list[MovingAddress]:
+    def list(self, project_id: str | None = None, page: Page = ALL) -> list[MovingAddress]:
         """By name."""
-        where = equal((MovingAddressRow.project_id, project_id))
-        return self._select(*where, order_by=[MovingAddressRow.name, MovingAddressRow.id])
+        return self._select(order_by=[MovingAddressRow.name], project_id=project_id, page=page)
 
     def advisory_lock(self, id: str) -> None:
         """Within a session: nobody else decides about this address until it ends."""

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.model import Application, Member
+from multisite.domain.page import ALL, Page
 from multisite.store.codec import Codec
 from multisite.store.models import ApplicationRow, MemberRow, SiteRow
 from multisite.store.planes import forget_unrealized
@@ -31,10 +32,17 @@ class ApplicationRepository(Repository[Application, ApplicationRow]):
     def by_name(self, name: str, project_id: str) -> Application:
         return self._one(name, ApplicationRow.name == name, ApplicationRow.project_id == project_id)
 
-    def list(self, project_id: str | None = None, site: str | None = None) -> list[Application]:
-        """By name; of one project and one site (its name) when given."""
-        where = equal((ApplicationRow.project_id, project_id), (ApplicationRow.site, site))
-        return self._select(*where, order_by=[ApplicationRow.name, ApplicationRow.id])
+    def list(
+        self,
+        project_id: str | None = None,
+        site: str | None = None,
+        *,
+        name: str | None = None,
+        page: Page = ALL,
+    ) -> list[Application]:
+        """By name; of one project, one site (its name) and of one name when given."""
+        where = equal((ApplicationRow.site, site), (ApplicationRow.name, name))
+        return self._select(*where, order_by=[ApplicationRow.name], project_id=project_id, page=page)
 
     def _refuse_taken(self, session: Session, item: Application) -> None:
         taken = select(ApplicationRow.id).where(

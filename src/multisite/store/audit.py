@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from multisite.domain.audit import AuditKind, AuditOutcome, AuditRecord, Ending, Intent
+from multisite.domain.page import ALL, Page
 from multisite.store.database import Database
 from multisite.store.models import (
     ApplicationRow,
@@ -46,10 +47,9 @@ class AuditRepository:
         site: str | None = None,
         subject: str | None = None,
         since: datetime | None = None,
-        limit: int = 100,
-        marker: int | None = None,
+        page: Page = ALL,
     ) -> list[AuditRecord]:
-        """Newest first; ``marker`` is the id of the last record of the page before.
+        """Newest first; the ``marker`` of the page is the number of a record, whether or not that is shown.
 
         ``project_id``: only what somebody of that project asked or what was done to its things.  ``subject``: id of
         an application, protection, restore point or recovery, or an application's name; an application stands for
@@ -62,8 +62,8 @@ class AuditRepository:
             where.append(or_(AuditRow.job_id == job, AuditEndRow.job_id == job))
         if since is not None:
             where.append(AuditRow.at >= since)
-        if marker is not None:
-            where.append(AuditRow.id < marker)
+        if page.marker is not None:
+            where.append(AuditRow.id < int(page.marker))
         with self._database.session(read_only=True) as session:
             if subject is not None:
                 where.append(_about(_family(session, subject, project_id)))
@@ -72,7 +72,7 @@ class AuditRepository:
                 .outerjoin(AuditEndRow, AuditEndRow.key == AuditRow.key)
                 .where(*where)
                 .order_by(AuditRow.id.desc())
-                .limit(limit)
+                .limit(page.limit)
             )
             return [_record(row, end) for row, end in found]
 

@@ -7,21 +7,22 @@ from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict
 from multisite.domain.model import ProjectGrant
+from multisite.domain.page import ALL, Page
 from multisite.store.models import ProjectGrantRow, SiteRow
-from multisite.store.repository import Repository, equal
+from multisite.store.repository import Repository
 
 
 class ProjectGrantRepository(Repository[ProjectGrant, ProjectGrantRow]):
     row_type, item_type, noun = ProjectGrantRow, ProjectGrant, "project grant"
 
-    def list(self, project_id: str | None = None, site: str | None = None) -> list[ProjectGrant]:
+    def list(self, project_id: str | None = None, page: Page = ALL) -> list[ProjectGrant]:
         """By site and project."""
-        where = equal((ProjectGrantRow.project_id, project_id), (ProjectGrantRow.site, site))
-        return self._select(*where, order_by=[ProjectGrantRow.site, ProjectGrantRow.project_id])
+        order = [ProjectGrantRow.site, ProjectGrantRow.project_id]
+        return self._select(order_by=order, project_id=project_id, page=page)
 
     def project_in(self, project_id: str, site: str) -> str:
         """Id, in the site, of the project that stands for ours: the granted one, or the same where none is granted."""
-        found = self.list(project_id, site)
+        found = self._select(ProjectGrantRow.site == site, project_id=project_id)
         return found[0].site_project_id if found else project_id
 
     def _refuse_taken(self, session: Session, item: ProjectGrant) -> None:

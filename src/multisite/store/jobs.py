@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from multisite.domain.errors import NotFound
+from multisite.domain.page import ALL, Page
 from multisite.store.models import JobRow, JournalRow, StepRow
+from multisite.store.paging import paged
 from multisite.store.repository import equal
 from multisite.store.types import now
 
@@ -26,17 +28,26 @@ def job(session: Session, job_id: str, *, lock: bool = False) -> JobRow:
 
 
 def jobs(
-    session: Session, project_id: str | None, subject: str | None, limit: int, *, settled: bool | None = None
+    session: Session,
+    project_id: str | None = None,
+    *,
+    subject: str | None = None,
+    state: str | None = None,
+    settled: bool | None = None,
+    page: Page = ALL,
 ) -> Sequence[JobRow]:
-    """Newest first."""
-    where = equal((JobRow.project_id, project_id), (JobRow.subject, subject), (JobRow.settled, settled))
-    order = (JobRow.created_at.desc(), JobRow.id)
-    return session.scalars(select(JobRow).where(*where).order_by(*order).limit(limit)).all()
+    """Newest first, without their parameters, which are as long as the plan."""
+    where = equal((JobRow.subject, subject), (JobRow.state, state), (JobRow.settled, settled))
+    scope = equal((JobRow.project_id, project_id))
+    wanted = select(JobRow).options(defer(JobRow.params, raiseload=True)).where(*where)
+    order = (JobRow.created_at, JobRow.id)
+    return session.scalars(paged(session, wanted, page, order, scope=scope, newest_first=True)).all()
 
 
-def unsettled(session: Session) -> Sequence[JobRow]:
-    """Jobs somebody has to carry on with."""
-    return session.scalars(select(JobRow).where(JobRow.settled.is_(False)).order_by(JobRow.created_at)).all()
+def states(session: Session, job_ids: Sequence[str]) -> dict[str, str]:
+    """By id, of those that there are."""
+    wanted = select(JobRow.id, JobRow.state).where(JobRow.id.in_(job_ids))
+    return dict(session.execute(wanted).tuples().all())
 
 
 def steps(session: Session, job_ids: Sequence[str]) -> dict[str, list[StepRow]]:

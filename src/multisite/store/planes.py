@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
+from multisite.domain.page import Page
 from multisite.domain.planes import AT_REST, PlaneRecord
 from multisite.store.models import PlaneRow, StretchedRow
 from multisite.store.repository import Repository
@@ -21,7 +22,7 @@ class PlaneRepository(Repository[PlaneRecord, PlaneRow]):
     def by_name(self, application_id: str, name: str) -> PlaneRecord:
         """NotFound when the application has none of that name."""
         where = (PlaneRow.application_id == application_id, PlaneRow.name == name)
-        found = self._select(*where, order_by=[PlaneRow.id], limit=1)
+        found = self._select(*where, page=Page(1))
         if not found:
             raise NotFound(f"plane: the application has no plane {name!r}")
         return found[0]

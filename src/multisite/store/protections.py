@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from multisite.domain.errors import NotFound
 from multisite.domain.model import Protection
+from multisite.domain.page import ALL, Page
 from multisite.store.models import ApplicationRow, ProtectionRow
 from multisite.store.repository import Repository, equal
 
@@ -14,12 +15,13 @@ from multisite.store.repository import Repository, equal
 class ProtectionRepository(Repository[Protection, ProtectionRow]):
     row_type, item_type, noun = ProtectionRow, Protection, "protection"
 
-    def list(self, project_id: str | None = None, application_id: str | None = None) -> list[Protection]:
+    def list(
+        self, project_id: str | None = None, application_id: str | None = None, *, page: Page = ALL
+    ) -> list[Protection]:
         """By application, oldest first."""
-        where = equal((ProtectionRow.project_id, project_id), (ProtectionRow.application_id, application_id))
-        return self._select(
-            *where, order_by=[ProtectionRow.application, ProtectionRow.created_at, ProtectionRow.id]
-        )
+        where = equal((ProtectionRow.application_id, application_id))
+        order = [ProtectionRow.application, ProtectionRow.created_at]
+        return self._select(*where, order_by=order, project_id=project_id, page=page)
 
     def _refuse_taken(self, session: Session, item: Protection) -> None:
         if session.get(ApplicationRow, item.application_id) is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from multisite.domain.model import Recovery, RecoveryState
+from multisite.domain.page import ALL, Page
 from multisite.store.models import RecoveryRow
 from multisite.store.repository import Repository, equal
 
@@ -24,15 +25,16 @@ class RecoveryRepository(Repository[Recovery, RecoveryRow]):
         application: str | None = None,
         restore_point_id: str | None = None,
         state: RecoveryState | None = None,
+        page: Page = ALL,
     ) -> list[Recovery]:
         """Newest first."""
         where = equal(
-            (RecoveryRow.project_id, project_id),
             (RecoveryRow.application, application),
             (RecoveryRow.restore_point_id, restore_point_id),
             (RecoveryRow.state, state),
         )
-        return self._select(*where, order_by=[RecoveryRow.created_at.desc(), RecoveryRow.id])
+        order = [RecoveryRow.created_at]
+        return self._select(*where, order_by=order, project_id=project_id, page=page, newest_first=True)
 
     @contextmanager
     def claim(self, application_id: str) -> Iterator[None]:

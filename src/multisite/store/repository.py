@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -11,9 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
+from multisite.domain.page import ALL, Page
 from multisite.store.codec import Codec
 from multisite.store.database import Database
 from multisite.store.models import Base
+from multisite.store.paging import paged
 from multisite.store.types import now
 
 
@@ -118,10 +120,20 @@ class Repository(Generic[ItemT, RowT]):
                 raise self._missing(key)
             return self._item(row)
 
-    def _select(self, *where: ColumnElement[bool], order_by: Any, limit: int | None = None) -> list[ItemT]:
-        statement = select(self.row_type).where(*where).order_by(*order_by).limit(limit)
+    def _select(
+        self,
+        *where: ColumnElement[bool],
+        order_by: Sequence[Any] = (),
+        project_id: str | None = None,
+        page: Page = ALL,
+        newest_first: bool = False,
+    ) -> list[ItemT]:
+        """A page of those that meet ``where``, of one project when given; by ``order_by`` and then by id."""
+        scope = [] if project_id is None else [self.row_type.project_id == project_id]
+        order, wanted = (*order_by, self.row_type.id), select(self.row_type).where(*where)
         with self._database.session(read_only=True) as session:
-            return [self._item(row) for row in session.scalars(statement)]
+            found = paged(session, wanted, page, order, scope=scope, newest_first=newest_first)
+            return [self._item(row) for row in session.scalars(found)]
 
     def _new_row(self, item: ItemT) -> RowT:
         row: RowT = self.row_type()

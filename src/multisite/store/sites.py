@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict
 from multisite.domain.model import Site
+from multisite.domain.page import ALL, Page
 from multisite.store.models import SiteRow
 from multisite.store.repository import Repository
 
@@ -17,9 +18,9 @@ class SiteRepository(Repository[Site, SiteRow]):
     def by_name(self, name: str) -> Site:
         return self._one(name, SiteRow.name == name)
 
-    def list(self) -> list[Site]:
-        """All, by name."""
-        return self._select(order_by=[SiteRow.name])
+    def list(self, page: Page = ALL) -> list[Site]:
+        """By name."""
+        return self._select(order_by=[SiteRow.name], page=page)
 
     def _refuse_taken(self, session: Session, item: Site) -> None:
         taken = select(SiteRow.id).where(SiteRow.name == item.name, SiteRow.id != item.id)

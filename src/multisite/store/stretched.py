@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
+from multisite.domain.page import ALL, Page
 from multisite.domain.stretched import SitePorts, StretchedNetwork, StretchState
 from multisite.store.database import Database
 from multisite.store.models import SitePortsRow, StretchedRow
@@ -23,15 +24,15 @@ class StretchedRepository(Repository[StretchedNetwork, StretchedRow]):
     row_type, item_type, noun = StretchedRow, StretchedNetwork, "network"
 
     def list(
-        self, project_id: str | None = None, state: StretchState | None = None
+        self, project_id: str | None = None, state: StretchState | None = None, *, page: Page = ALL
     ) -> list[StretchedNetwork]:
         """By name."""
-        where = equal((StretchedRow.project_id, project_id), (StretchedRow.state, state))
-        return self._select(*where, order_by=[StretchedRow.name])
+        where = equal((StretchedRow.state, state))
+        return self._select(*where, order_by=[StretchedRow.name], project_id=project_id, page=page)
 
     def by_name(self, name: str) -> StretchedNetwork:
         """NotFound when there is none."""
-        found = self._select(StretchedRow.name == name, order_by=[StretchedRow.id], limit=1)
+        found = self._select(StretchedRow.name == name, page=Page(1))
         if not found:
             raise NotFound(f"network: there is no stretched network {name!r}")
         return found[0]

@@ -10,6 +10,7 @@ from typing import Any
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.findings import Comparison, Finding, blocking
+from multisite.domain.page import ALL, Page
 from multisite.domain.stretched import (
     Drift,
     DriftRow,
@@ -67,8 +68,9 @@ class Networks:
         made = network(self._new_id(), caller.project_id, order.name)
         return self.put(replace(made, job_id=self._jobs.put_job(self._job(made.id, caller.project_id)).id))
 
-    def list(self, caller: Caller) -> Sequence[StretchedNetwork]:
-        return [n for n in self.items.values() if caller.is_admin or n.project_id == caller.project_id]
+    def list(self, caller: Caller, page: Page = ALL) -> Sequence[StretchedNetwork]:
+        mine = [n for n in self.items.values() if caller.is_admin or n.project_id == caller.project_id]
+        return page.of(mine)
 
     def get(self, caller: Caller, id: str) -> StretchedNetwork:
         for item in self.list(caller):

@@ -21,6 +21,7 @@ from multisite.domain.model import (
     RestorePoint,
     RestorePointState,
 )
+from multisite.domain.page import ALL, Page
 from multisite.jobs.model import JobState
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import checked_options
@@ -76,8 +77,8 @@ class Owned:
         self.items[item.id] = item
         return item
 
-    def list(self, caller: Caller) -> list[Any]:
-        return [i for i in self.items.values() if i.project_id == caller.project_id]
+    def list(self, caller: Caller, page: Page = ALL) -> list[Any]:
+        return page.of([i for i in self.items.values() if i.project_id == caller.project_id])
 
     def get(self, caller: Caller, id: str) -> Any:
         # On purpose without looking at the project: the API itself must not show what is foreign.

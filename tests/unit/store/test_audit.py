@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from multisite.domain import work
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
+from multisite.domain.page import Page
 from multisite.store.audit import AuditRepository
 from multisite.store.database import Database
 from multisite.store.models import RecoveryRow, RestorePointRow
@@ -65,9 +66,9 @@ def test_pages_and_filters(database: Database) -> None:
         for n in range(10)
     ]
     rows.add(items, [done(items[1], job_id=None, project_id="p0")])
-    page = rows.list(limit=4)
+    page = rows.list(page=Page(4))
     assert [r.job_id for r in page] == ["j9", "j8", "j7", "j6"]
-    assert [r.job_id for r in rows.list(limit=4, marker=page[-1].id)] == ["j5", "j4", "j3", "j2"]
+    assert [r.job_id for r in rows.list(page=Page(4, str(page[-1].id)))] == ["j5", "j4", "j3", "j2"]
     assert {r.site for r in rows.list(site="lyon")} == {"lyon"}
     assert [r.job_id for r in rows.list(job="j3")] == ["j3"]
     assert len(rows.list(since=begun + timedelta(hours=8))) == 2
@@ -191,5 +192,5 @@ def test_it_costs_little(database: Database, record_property: Any) -> None:
     each = (time.monotonic() - begun) / 100
     record_property("seconds_per_change", each)
     assert each < 0.1
-    assert len(trail.list(limit=1000)) == 100
+    assert len(trail.list()) == 100
     trail.close()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from multisite_client.osc.base import Lister, Table, seconds, table
+from multisite_client.osc.base import Table, seconds
+from multisite_client.osc.noun import ListNoun, Noun
 
 _COLUMNS = {
     "ID": "id",
@@ -33,8 +36,13 @@ _LONG = {
 }
 
 
-class List(Lister):
+RECORD = Noun("audit_record", "Record (id)", (), _COLUMNS, {"seconds": seconds}, plural="audit")
+
+
+class List(ListNoun):
     """List changes, by whom and with what outcome, newest first"""
+
+    noun, filters, most = RECORD, ("job", "site", "subject", "since"), 100
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -50,15 +58,8 @@ class List(Lister):
             metavar="<time>",
             help="Only at or after this time (ISO 8601 with time zone: 2026-01-31T12:00:00Z)",
         )
-        parser.add_argument(
-            "--limit", type=int, default=100, metavar="<count>", help="Maximum number of records"
-        )
-        parser.add_argument("--marker", type=int, metavar="<id>", help="Only older than this record")
         parser.add_argument("--long", action="store_true", help="Also job, step, requests and durations")
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        names = ("job", "site", "subject", "since", "limit", "marker")
-        query: dict[str, Any] = {n: getattr(parsed_args, n) for n in names if getattr(parsed_args, n)}
-        columns = _COLUMNS | (_LONG if parsed_args.long else {})
-        return table(self.client.audit(**query), columns, {"seconds": seconds})
+    def table(self, items: Iterable[Any], parsed: argparse.Namespace) -> Table:
+        return (replace(RECORD, columns=_COLUMNS | _LONG) if parsed.long else RECORD).table(items)

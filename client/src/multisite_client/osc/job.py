@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 from multisite_client.osc import progress, refs
-from multisite_client.osc.base import Lister, Row, Table, lines, seconds
-from multisite_client.osc.noun import Noun, ShowNoun, command
+from multisite_client.osc.base import Row, lines, seconds
+from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, command
 from multisite_client.osc.status import waits
 
 
@@ -39,21 +39,16 @@ JOB = Noun(
 )  # fmt: skip
 
 
-class List(Lister):
+class List(ListNoun):
     """List jobs, newest first"""
+
+    noun, filters, most = JOB, ("state", "subject"), 100
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("--state", metavar="<state>", help="Only in this state")
         parser.add_argument("--subject", metavar="<id>", help="Only about this protection or recovery")
-        parser.add_argument(
-            "--limit", type=int, default=100, metavar="<count>", help="Maximum number of jobs"
-        )
         return parser
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        query = {n: getattr(parsed_args, n) for n in ("state", "subject", "limit") if getattr(parsed_args, n)}
-        return JOB.table(self.client.jobs(**query))
 
 
 Show = command(ShowNoun, JOB, "Show a job, its steps and its journal")

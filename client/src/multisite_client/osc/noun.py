@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from osc_lib.cli.parseractions import NonNegativeAction
+
 from multisite_client.osc import progress, refs
 from multisite_client.osc.base import Command, Formats, Lister, Row, ShowOne, Table, shown, table
 
@@ -40,8 +42,8 @@ class Noun:
         """Of what an operator typed; CommandError when there is none, or more than one."""
         return self.find(client, ref) if self.find else refs.one(self.name, ref, lambda: self.all(client))
 
-    def all(self, client: Proxy) -> Iterable[Any]:
-        return self._verb(client, self.plural or f"{self.name}s")()  # type: ignore[no-any-return]
+    def all(self, client: Proxy, **query: Any) -> Iterable[Any]:
+        return self._verb(client, self.plural or f"{self.name}s")(**query)  # type: ignore[no-any-return]
 
     def get(self, client: Proxy, id: str) -> Any:
         return self._verb(client, f"get_{self.name}")(id)
@@ -62,12 +64,34 @@ class Noun:
 
 
 class ListNoun(Lister):
-    """All there are."""
+    """All there are, or a part of them; ``filters``: options that the service selects by, as they are called there.
+
+    ``most``: how many are shown unless an operator says so; None: all.
+    """
 
     noun: ClassVar[Noun]
+    filters: ClassVar[tuple[str, ...]] = ()
+    most: ClassVar[int | None] = None
 
-    def take_action(self, _parsed_args: argparse.Namespace) -> Table:
-        return self.noun.table(self.noun.all(self.client))
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        shown = "all" if self.most is None else self.most
+        parser.add_argument(
+            "--limit", type=int, default=self.most, action=NonNegativeAction, metavar="<count>",
+            help=f"Show at most so many (default: {shown}; 0: all)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--marker", metavar="<id>", help="Show only what comes after the one with this id"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        names = ("limit", "marker", *self.filters)
+        query = {name: value for name in names if (value := getattr(parsed_args, name))}
+        return self.table(self.noun.all(self.client, **query), parsed_args)
+
+    def table(self, items: Iterable[Any], _parsed: argparse.Namespace) -> Table:
+        return self.noun.table(items)
 
 
 class _OfOne:

@@ -120,8 +120,8 @@ class Run(ShowNoun):
         if parsed_args.no_wait:
             return ("job_id",), (job_id,)
         job = progress.follow(self, job_id, parsed_args)
-        made = [p for p in self.client.restore_points() if p.job_id == job_id]
-        return RESTORE_POINT.row(made[0]) if made else JOB.row(job)
+        made = next((p for p in self.client.restore_points() if p.job_id == job_id), None)
+        return JOB.row(job) if made is None else RESTORE_POINT.row(made)
 
 
 Delete = command(DeleteNoun, PROTECTION, "Delete a protection; its restore points are kept")

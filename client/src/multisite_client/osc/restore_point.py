@@ -8,7 +8,7 @@ from typing import Any
 from multisite_client.osc import progress, refs
 from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, seconds
 from multisite_client.osc.job import JOB
-from multisite_client.osc.noun import Noun, ShowNoun, command
+from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, command
 
 
 def _window(window: dict[str, Any]) -> str:
@@ -36,8 +36,10 @@ RESTORE_POINT = Noun(
 )  # fmt: skip
 
 
-class List(Lister):
+class List(ListNoun):
     """List restore points"""
+
+    noun, filters = RESTORE_POINT, ("application",)
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -45,9 +47,6 @@ class List(Lister):
             "--application", metavar="<application>", help="Only of this application (name or id)"
         )
         return parser
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        return RESTORE_POINT.table(self.client.restore_points(parsed_args.application))
 
 
 Show = command(

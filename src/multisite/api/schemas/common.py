@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from multisite.domain.page import LARGEST, Page
 
 
 class In(BaseModel):
@@ -17,6 +19,23 @@ class Query(BaseModel):
     """Parameters of a query string: text, so types are read from it; unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class PageQuery(Query):
+    """A page of a list: ``marker`` is the id of the last item of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=LARGEST, description="Most items of the answer")] = LARGEST
+    marker: Annotated[
+        str | None,
+        Field(min_length=1, max_length=255, description="The id of the last item of the page before"),
+    ] = None
+
+    def page(self) -> Page:
+        return Page(self.limit, self.marker)
+
+    def filters(self) -> dict[str, Any]:
+        """What else was asked."""
+        return {name: value for name, value in self if name not in ("limit", "marker")}
 
 
 class Out(BaseModel):
@@ -39,6 +58,13 @@ Ref = Annotated[
     Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", description="A name or an id"),
 ]
 Text = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+
+
+class LinkOut(Out):
+    """``rel`` is ``next``: of the page after this one, as far as there may be one."""
+
+    rel: str
+    href: str
 
 
 class JobStartedOut(Out):

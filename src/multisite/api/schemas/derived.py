@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Field, create_model
 
-from multisite.api.schemas.common import In, Out
+from multisite.api.schemas.common import In, LinkOut, Out
 
 _MADE: dict[type[Any], type[Out]] = {}
 
@@ -56,6 +56,12 @@ def group(name: str, doc: str | None = None, /, **shape: Any) -> type[Out]:
     """A schema of these fields (``applications=list[Application]``), all required."""
     definitions: dict[str, Any] = {field: (_schema(hint), ...) for field, hint in shape.items()}
     return create_model(name, __base__=Out, __doc__=doc, __module__=__name__, **definitions)
+
+
+def page_of(name: str, /, **items: Any) -> type[Out]:
+    """A page of a list (``jobs=list[Job]``): beside it ``jobs_links``, which ``routing`` fills, as in Nova."""
+    (plural,) = items
+    return group(name, **items, **{f"{plural}_links": list[LinkOut]})
 
 
 def started(name: str, /, **item: Any) -> type[Out]:

@@ -18,6 +18,7 @@ from multisite.domain.moving_address import (
     MovingAddress,
     judge,
 )
+from multisite.domain.page import ALL, Page
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.networks.addresses import kinds, setup
@@ -99,9 +100,9 @@ class AddressService:
                 )
             )  # fmt: skip
 
-    def list(self, caller: Caller) -> builtins.list[MovingAddress]:
+    def list(self, caller: Caller, page: Page = ALL) -> builtins.list[MovingAddress]:
         """By name."""
-        return self._rows.list(caller.scope)
+        return self._rows.list(caller.scope, page)
 
     def get(self, caller: Caller, id: str) -> MovingAddress:
         """By id; NotFound also for one of another project."""

@@ -23,6 +23,7 @@ from multisite.domain.l3_path import (
     PathState,
     judge,
 )
+from multisite.domain.page import ALL, Page
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Step
 from multisite.jobs.outcome import Outcome
@@ -85,9 +86,9 @@ class PathService:
             )  # fmt: skip
             return self._rows.add(path)
 
-    def list(self, caller: Caller) -> builtins.list[L3Path]:
+    def list(self, caller: Caller, page: Page = ALL) -> builtins.list[L3Path]:
         """By name."""
-        return self._rows.list(caller.scope)
+        return self._rows.list(caller.scope, page)
 
     def get(self, caller: Caller, id: str) -> L3Path:
         """By id; NotFound also for one of another project."""

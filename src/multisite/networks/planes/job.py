@@ -68,7 +68,7 @@ def job_kind(rows: PlaneRepository, opens: Sites, jobs: JobEngine) -> JobKind:
 
 def at_work(jobs: JobEngine, plane_id: str, but: str | None = None) -> str | None:
     """Id of a job that is at work on a plane, ``but`` for this one."""
-    return next((job.id for job in jobs.list(subject=plane_id) if not job.settled and job.id != but), None)
+    return next((job.id for job in jobs.list(subject=plane_id, settled=False) if job.id != but), None)
 
 
 def remove_router(

@@ -16,6 +16,7 @@ from multisite.clouds.stretched import SiteFacts
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, MultisiteError, NotFound
 from multisite.domain.findings import Comparison, blockers, describe
+from multisite.domain.page import ALL, Page
 from multisite.domain.stretched import Drift, SiteView, StretchedNetwork, StretchKind, StretchState
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
@@ -90,9 +91,9 @@ class NetworkService:
                 also(network)
             return network
 
-    def list(self, caller: Caller) -> builtins.list[StretchedNetwork]:
+    def list(self, caller: Caller, page: Page = ALL) -> builtins.list[StretchedNetwork]:
         """By name."""
-        return self._networks.list(caller.scope)
+        return self._networks.list(caller.scope, page=page)
 
     def get(self, caller: Caller, id: str) -> StretchedNetwork:
         """By id or name; NotFound also for one of another project."""

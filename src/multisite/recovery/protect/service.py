@@ -18,6 +18,7 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError
 from multisite.domain.model import Application, Capability, Protection, RestorePoint, RestorePointState
+from multisite.domain.page import ALL, Page
 from multisite.jobs.engine import JobEngine
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable, as_restore_point
 from multisite.recovery.methods import METHODS
@@ -119,9 +120,9 @@ class ProtectionService:
         LOG.info("protection %s of application %s by %s", stored.id, found.name, caller.user_name)
         return stored
 
-    def list(self, caller: Caller) -> builtins.list[Protection]:
+    def list(self, caller: Caller, page: Page = ALL) -> builtins.list[Protection]:
         """By application, oldest first."""
-        return self._protections.list(caller.scope)
+        return self._protections.list(caller.scope, page=page)
 
     def get(self, caller: Caller, id: str) -> Protection:
         """By id; NotFound also for one of another project."""

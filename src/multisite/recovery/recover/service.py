@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,9 +20,9 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError
 from multisite.domain.model import Preview, Recovery, RecoveryState
+from multisite.domain.page import ALL, Page
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState, Json
-from multisite.jobs.view import Job
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
@@ -133,10 +133,9 @@ class RecoveryService:
         self._manifest(caller, restore_point)  # deciding took seconds: it may have been deleted meanwhile
         return self._begin(caller, manifest, decision, dict(mapping or {}))
 
-    def list(self, caller: Caller) -> builtins.list[Recovery]:
+    def list(self, caller: Caller, page: Page = ALL) -> builtins.list[Recovery]:
         """Newest first."""
-        found = self._recoveries.list(caller.scope)
-        return [self._as_its_job_is(recovery) for recovery in found]
+        return self._as_their_jobs_are(self._recoveries.list(caller.scope, page=page))
 
     def get(self, caller: Caller, id: str) -> Recovery:
         """By id; NotFound also for one of another project."""
@@ -279,8 +278,13 @@ class RecoveryService:
 
     def _as_its_job_is(self, recovery: Recovery) -> Recovery:
         """The job may have been resumed or undone by its own name."""
-        try:
-            job: Job = self._jobs.get(recovery.job_id)
-        except NotFound:
-            return recovery
-        return replace(recovery, state=RECOVERY_STATES[job.state])
+        return self._as_their_jobs_are([recovery])[0]
+
+    def _as_their_jobs_are(self, found: Sequence[Recovery]) -> builtins.list[Recovery]:
+        states = self._jobs.states([recovery.job_id for recovery in found])
+        return [
+            replace(recovery, state=RECOVERY_STATES[states[recovery.job_id]])
+            if recovery.job_id in states
+            else recovery
+            for recovery in found
+        ]
