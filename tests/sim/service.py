@@ -31,7 +31,6 @@ from multisite.domain.caller import Caller
 from multisite.domain.model import Application, Protection, Recovery, RestorePoint
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.view import Job
-from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.service import ProtectionService, RecoveryService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -40,6 +39,7 @@ from multisite.store.grants import ProjectGrantRepository
 from multisite.store.sites import SiteRepository
 from multisite_lab.guest.console import FREEZE_MARK
 from multisite_lab.sim.world import World
+from tests.manifest_store import store_in
 from tests.sim import deploy as template
 
 SITE, TARGET = "site1", "site2"
@@ -84,8 +84,7 @@ class Service:
             project_of=self.grants.project_in if granted else None,
         )
         self.jobs = JobEngine(self.database)
-        self.manifests = ManifestStore(folder / STORE)
-        self.manifests.initialize()
+        self.manifests = store_in(folder / STORE, state=folder / "keys")
         self.sites = SiteService(rows, self.clouds)
         self.applications = ApplicationService(ApplicationRepository(self.database), self.clouds)
         self.protections = ProtectionService(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from workers.conftest import until
 
+from multisite.command import manage
 from multisite_lab.postgres import Postgres
 
 CLOUDS = """
@@ -34,6 +35,7 @@ def command(empty: Postgres, tmp_path: Path) -> list[str]:
         f"[DEFAULT]\nstate_path = {tmp_path}/state\n[database]\nconnection = {empty.url}\n"
         f"[backup_store]\npath = {store}\n[clouds]\nconfig_file = {clouds}\n[jobs]\nworker_name = lyon\n"
     )
+    assert manage.main(["--config-file", str(conf), "store", "keys", "create"]) == 0
     return [str(Path(sys.executable).with_name("multisite")), "worker", "--config-file", str(conf)]
 
 

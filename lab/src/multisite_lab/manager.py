@@ -211,6 +211,7 @@ state_path = {self.folder}
 connection = sqlite:///{self.folder}/multisite.sqlite
 [backup_store]
 path = {paths.backup_store()}
+trusted_keys = {paths.manifest_keys()}
 [clouds]
 config_file = {self.clouds or paths.state() / "clouds.yaml"}
 [keystone_authtoken]

@@ -29,6 +29,11 @@ def backup_store() -> Path:
     return state() / "backup-store"
 
 
+def manifest_keys() -> Path:
+    """Public keys of the managers that wrote there: each trusts those before it, whose state folders may be lost."""
+    return state() / "manifest-keys"
+
+
 def digest(*parts: Path | str | bytes) -> str:
     """Twelve hex digits over file contents and strings: the name of a cache entry."""
     total = hashlib.sha256()

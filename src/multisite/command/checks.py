@@ -25,7 +25,7 @@ def static(conf: cfg.ConfigOpts) -> list[Finding]:
 
 def for_worker(conf: cfg.ConfigOpts) -> list[Finding]:
     """The same for ``multisite worker``, which answers no requests."""
-    checks = (_shared_database, _state_path, _backup_store, _clouds, _connection)
+    checks = (_shared_database, _state_path, _backup_store, _manifest_keys, _clouds, _connection)
     return [finding for check in checks for finding in check(conf)]
 
 
@@ -99,18 +99,42 @@ def _open_to_everybody(option: str, path: Path, consequence: str) -> Iterator[Fi
 
 
 def _backup_store(conf: cfg.ConfigOpts) -> Iterator[Finding]:
-    from multisite.recovery.manifests import ManifestStore, StoreHangs
+    from multisite.command.backup_store import manifest_store
+    from multisite.recovery.manifests import StoreHangs
 
     option = "[backup_store] path"
     try:
         if not conf.backup_store.path:
             yield _wrong(option, "not set", "name the folder shared with cinder-backup")
             return
-        ManifestStore(conf.backup_store.path).check()
+        manifest_store(conf).check()
     except StoreHangs as error:  # what does not need it goes on: addresses, networks, jobs
         yield _warning(option, str(error), "nothing is protected or recovered until it answers", "")
     except MultisiteError as error:
         yield _wrong(option, str(error), "")
+
+
+def _manifest_keys(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    from multisite.command.backup_store import manifest_keys
+
+    keys, store, option = manifest_keys(conf), conf.backup_store.path, "[backup_store] signing_key"
+    for name, path in ((option, keys.signing_key), ("[backup_store] trusted_keys", keys.trusted)):
+        if store and path.resolve().is_relative_to(Path(store).resolve()):
+            yield _wrong(name, f"{path} is in the backup store", "keep it apart: others can write there")
+    if not keys.signing_key.exists():
+        if not options.database_url(conf).startswith("sqlite"):
+            yield _wrong(
+                option, f"{keys.signing_key} is not there, and all processes on a database sign with the same key",
+                "`multisite-manage store keys create` on one host, then copy it and [backup_store] trusted_keys to all",
+            )  # fmt: skip
+    elif keys.signing_key.stat().st_mode & 0o077:
+        yield _wrong(option, f"{keys.signing_key} is open to others", f"chmod 600 {keys.signing_key}")
+    if keys.trusted.exists() and keys.trusted.stat().st_mode & 0o022:
+        yield _wrong(
+            "[backup_store] trusted_keys",
+            f"others can add keys to {keys.trusted}",
+            f"chmod go-w {keys.trusted}",
+        )
 
 
 def _clouds(conf: cfg.ConfigOpts) -> Iterator[Finding]:
@@ -198,6 +222,7 @@ _STATIC: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
     _state_path,
     _private,
     _backup_store,
+    _manifest_keys,
     _clouds,
     _authtoken,
     _policy,

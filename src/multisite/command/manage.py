@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from multisite.command import arguments as common
-from multisite.command import options
+from multisite.command import backup_store, options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,9 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     database = common.command(groups, "db", "the database").add_subparsers(required=True)
     common.command(database, "upgrade", "bring the schema to this release", _db_upgrade)
     common.command(database, "version", "print the schema's version", _db_version)
-    store = common.command(groups, "store", "the backup store").add_subparsers(required=True)
-    common.command(store, "init", "mark the folder as a backup store", _store_init, ("initialize",))
-    common.command(store, "check", "is the store there, and what is in it?", _store_check)
+    backup_store.add(groups)
     schedules = common.command(groups, "schedule", "periodic tasks").add_subparsers(required=True)
     common.command(schedules, "list", "every task, its last and its next run", _schedule_list)
     for verb, help in (("pause", "begin no further run of a task"), ("resume", "go on with a task")):
@@ -83,35 +81,6 @@ def _schedule_pause(paused: bool, arguments: argparse.Namespace) -> int:
 
     ScheduleStore(_database(arguments)).pause(arguments.name, paused)
     return 0
-
-
-def _store_init(arguments: argparse.Namespace) -> int:
-    store = _store(arguments)
-    store.initialize()
-    sys.stdout.write(f"{store.path} is a backup store\n")
-    return 0
-
-
-def _store_check(arguments: argparse.Namespace) -> int:
-    store = _store(arguments)
-    contents = store.list()
-    for manifest in contents.manifests:
-        sys.stdout.write(f"{manifest.id}  {manifest.application}  {manifest.consistent_at.isoformat()}\n")
-    for damaged in contents.damaged:
-        sys.stdout.write(f"{damaged.id}  DAMAGED: {damaged.problem}\n")
-    sys.stdout.write(
-        f"{store.path}: {len(contents.manifests)} restore points, {len(contents.damaged)} damaged\n"
-    )
-    return common.EXIT_FAILED if contents.damaged else 0
-
-
-def _store(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from multisite.recovery.manifests import ManifestStore
-
-    path = common.configuration(arguments).backup_store.path
-    if not path:
-        raise common.ConfigurationWrong("[backup_store] path: not set")
-    return ManifestStore(path)
 
 
 def _register(arguments: argparse.Namespace) -> int:

@@ -51,6 +51,16 @@ _BACKUP_STORE = (
         "path",
         help="Folder shared with the sites' cinder-backup; mark it once with `multisite-manage store init`.",
     ),
+    cfg.StrOpt(
+        "signing_key",
+        help="Private key (PEM, Ed25519) that signs manifests, made at the first start unless there are several "
+        "hosts; never in the backup store (default: manifest-signing-key.pem in state_path).",
+    ),
+    cfg.StrOpt(
+        "trusted_keys",
+        help="Folder of public keys (*.pub, PEM) whose manifests are used: this installation's own, and others' added "
+        "with `multisite-manage store keys trust` (default: manifest-keys in state_path).",
+    ),
 )
 _CLOUDS = (
     cfg.StrOpt(

@@ -15,6 +15,7 @@ from multisite.applications.service import ApplicationService
 from multisite.clouds.capabilities import discover
 from multisite.clouds.connect import READ_SECONDS, Sites
 from multisite.command import options
+from multisite.command.backup_store import manifest_store
 from multisite.domain.caller import Caller
 from multisite.domain.errors import MultisiteError
 from multisite.jobs.engine import JobEngine
@@ -30,7 +31,6 @@ from multisite.networks.stretch.service import NetworkService
 from multisite.periodic.loop import Loop
 from multisite.periodic.schedule import Interval
 from multisite.periodic.task import Mode, Task
-from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.service import ProtectionService, RecoveryService
 from multisite.sites.grants import ProjectGrantService
 from multisite.sites.service import SiteService
@@ -92,7 +92,8 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     clouds = _clouds(conf, database, audit)
     # Its own connections: a pass over the networks must not wait as long for a site as a restore may.
     near = _clouds(conf, database, audit, timeout=conf.networks.site_timeout)
-    manifests = ManifestStore(conf.backup_store.path)
+    manifests = manifest_store(conf)
+    manifests.keys.make()
     jobs = JobEngine(database, sharing(conf, carry_out=carry_out))
     sites = SiteService(SiteRepository(database), clouds)
     applications = ApplicationService(ApplicationRepository(database), clouds)

@@ -251,10 +251,8 @@ def load(data: bytes, digest: str | None = None) -> Manifest:
 
     Raises ManifestError naming the field for damaged, foreign or newer formats.
     """
-    if digest is not None and (found := digest_of(data)) != digest.strip():
-        raise ManifestError(
-            f"manifest digest is {found}, expected {digest.strip()}: the file was changed or damaged"
-        )
+    if digest is not None:
+        check_digest(data, digest)
     try:
         raw = json.loads(data, parse_constant=_no_number)
         _check_text(raw)
@@ -328,6 +326,14 @@ def _from_format_1(raw: dict[str, Any]) -> dict[str, Any]:
 
     volumes = raw.get("volumes")
     return {**raw, "volumes": [volume(v) for v in volumes]} if isinstance(volumes, list) else raw
+
+
+def check_digest(data: bytes, digest: str) -> None:
+    """Raise ManifestError unless it is the digest (hex sha256) of these bytes."""
+    if (found := digest_of(data)) != digest.strip():
+        raise ManifestError(
+            f"manifest digest is {found}, expected {digest.strip()}: the file was changed or damaged"
+        )
 
 
 def digest_of(data: bytes) -> str:

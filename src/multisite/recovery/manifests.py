@@ -1,17 +1,15 @@
 """The restore points kept in the backup store: one directory each, beside the backups they describe.
 
-``<store>/multisite/restore-points/<id>/manifest.json`` with its hex sha256 in ``manifest.json.sha256``,
-written last: a manifest without its digest is unfinished.  The store outlives the sites and Multisite's
-database, so this is the truth and the database only a cache of it.
+``<store>/multisite/restore-points/<id>/manifest.json`` with its signature in ``manifest.json.sig`` (``signatures``)
+and its hex sha256 in ``manifest.json.sha256``, written last: a manifest without its digest is unfinished.  The store
+outlives the sites and Multisite's database, so this is the truth and the database only a cache of it; and others can
+write to it, so nothing in it counts that no trusted key has signed.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -22,20 +20,31 @@ from typing import Concatenate, ParamSpec, TypeVar
 from multisite.domain import fence
 from multisite.domain.bounded import BoundedCalls, Overdue
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
-from multisite.domain.manifest import FrozenWindow, Manifest, ManifestError, digest_of, dump, load
+from multisite.domain.manifest import (
+    FrozenWindow,
+    Manifest,
+    ManifestError,
+    check_digest,
+    digest_of,
+    dump,
+    load,
+)
 from multisite.domain.model import RestorePoint, RestorePointState
+from multisite.recovery.files import TooLarge, make_durably, read_file, sync_directory, write_durably
+from multisite.recovery.signatures import ManifestKeys
 
 MARKER = ".multisite-store"
 MANIFEST = "manifest.json"
 DIGEST = "manifest.json.sha256"
+SIGNATURE = "manifest.json.sig"
 DRAFT = "draft.json"
+DRAFT_SIGNATURE = "draft.json.sig"
 PATIENCE = 10.0
 """Seconds a read may take."""
 LARGEST = 64 << 20
 """Bytes of a manifest; a thousand volumes take about two million."""
-# Manifests hold user data of servers, which may hold secrets: for the service's own account only.
-_DIRECTORY_MODE = 0o700
-_FILE_MODE = 0o600
+_A_DRAFT = b"multisite.draft\0"
+"""In front of what is signed of a draft: nobody can pass it for a finished manifest."""
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
 
@@ -90,11 +99,13 @@ class ManifestStore:
     Every verb raises StoreUnavailable when the directory is absent or lacks the marker ``initialize`` makes: the empty
     mount point of a share that is not mounted must not pass for a store without restore points.
     Reading raises it, too, when the file system does not answer in time (``patience``, seconds).  Who writes waits
-    for it: a write that was given up might still be made, later.
+    for it: a write that was given up might still be made, later.  ``keys`` sign what is written and say whose
+    manifests are read.
     """
 
-    def __init__(self, path: str | Path, patience: float = PATIENCE) -> None:
+    def __init__(self, path: str | Path, keys: ManifestKeys, patience: float = PATIENCE) -> None:
         self.path = Path(path)
+        self.keys = keys
         self._reads = BoundedCalls(patience)
 
     def initialize(self) -> None:
@@ -107,7 +118,7 @@ class ManifestStore:
         if marker.is_file():
             return
         with _reachable(self.path):
-            _write_durably(marker, b"multisite.backup-store/1\n")
+            write_durably(marker, b"multisite.backup-store/1\n")
 
     @_answering
     def check(self) -> None:
@@ -127,22 +138,23 @@ class ManifestStore:
         """Store a manifest and return its digest (hex sha256 of the canonical bytes).
 
         Writing the same manifest again is harmless.  Conflict when another one has this id; Invalid for
-        an id that cannot be a directory's name.
+        an id that cannot be a directory's name; KeyUnusable.
         """
         self.check()
         data = dump(manifest)
-        digest = digest_of(data)
+        digest, signature = digest_of(data), self.keys.sign(data)
         directory = self._directory(manifest.id)
         stored = _read_text(directory / DIGEST)
         if stored is not None and stored.strip() != digest:
             raise Conflict(f"restore point {manifest.id}: the backup store holds another manifest of this id")
         with _reachable(self.path):
             for part in (directory.parent.parent, directory.parent, directory):
-                _make_durably(part)
-            _write_durably(directory / MANIFEST, data)
-            _write_durably(directory / DIGEST, f"{digest}\n".encode())
+                make_durably(part)
+            write_durably(directory / MANIFEST, data)
+            write_durably(directory / SIGNATURE, signature)
+            write_durably(directory / DIGEST, f"{digest}\n".encode())
             # With it goes what a process that died while writing left; both may hold secrets of servers.
-            for left in (directory / DRAFT, *directory.glob(".*.tmp")):
+            for left in (directory / DRAFT, directory / DRAFT_SIGNATURE, *directory.glob(".*.tmp")):
                 left.unlink(missing_ok=True)
         return digest
 
@@ -152,57 +164,67 @@ class ManifestStore:
         It stays out of the job's records, because user data of servers may hold secrets.
         """
         self.check()
-        directory = self._directory(manifest.id)
+        directory, data = self._directory(manifest.id), dump(manifest)
+        signature = self.keys.sign(_A_DRAFT + data)
         with _reachable(self.path):
             for part in (directory.parent.parent, directory.parent, directory):
-                _make_durably(part)
-            _write_durably(directory / DRAFT, dump(manifest))
+                make_durably(part)
+            write_durably(directory / DRAFT, data)
+            write_durably(directory / DRAFT_SIGNATURE, signature)
 
     @_answering
     def draft(self, restore_point_id: str) -> Manifest:
-        """What ``save_draft`` kept; NotFound when there is none (or the restore point is finished)."""
+        """What ``save_draft`` kept; NotFound when there is none (or the restore point is finished).
+
+        ManifestError when it is not ours: it is signed as a manifest in the end.
+        """
         self.check()
-        data = self._bytes(self._directory(restore_point_id) / DRAFT)
+        path = self._directory(restore_point_id) / DRAFT
+        data = self._bytes(path)
         if data is None:
             raise NotFound(f"restore point: there is no draft of {restore_point_id} in {self.path}")
-        return load(data)
+        self._verify(path.with_name(DRAFT_SIGNATURE), _A_DRAFT + data, "protect the application again")
+        return _loaded(path, data)
 
     @_answering
     def read(self, restore_point_id: str) -> Manifest:
-        """A manifest, its digest verified.
+        """A manifest, its digest and its signature verified.
 
-        NotFound; ManifestError when it is unfinished, damaged or of another format.
+        NotFound; ManifestError when it is unfinished, damaged, not signed by a trusted key or of another format.
         """
-        self.check()
-        directory = self._directory(restore_point_id)
-        data = self._bytes(directory / MANIFEST)
-        if data is None:
-            if directory.is_dir() and not (directory / DRAFT).is_file():
-                raise ManifestError(f"{directory / MANIFEST}: missing: it was never finished, or removed")
-            raise NotFound(f"restore point: {restore_point_id} is not in the backup store {self.path}")
-        digest = self._bytes(directory / DIGEST)
-        if digest is None:
-            raise ManifestError(f"{directory / DIGEST}: missing: the restore point was never finished")
-        manifest = load(data, digest.decode("ascii", "replace"))
-        if manifest.id != restore_point_id:
-            raise ManifestError(
-                f"id: {directory / MANIFEST} is the manifest of {manifest.id}: it was copied here"
-            )
+        path, data = self._finished(restore_point_id)
+        remedy = (
+            f"if it is yours, vouch for it: `multisite-manage store sign-existing {restore_point_id} --yes`"
+        )
+        self._verify(
+            path.with_name(SIGNATURE), data, f"written before manifests were signed, or laid there; {remedy}"
+        )
+        return _loaded(path, data)
+
+    @_answering
+    def read_unsigned(self, restore_point_id: str) -> Manifest:
+        """A manifest that has no signature, its digest verified: nobody vouches for it.
+
+        NotFound also for one that has a signature, good or bad; ManifestError.
+        """
+        path, data = self._unsigned(restore_point_id)
+        return _loaded(path, data)
+
+    def sign(self, restore_point_id: str) -> Manifest:
+        """Vouch for a manifest that has no signature; returns it.  Raises as ``read_unsigned``, and KeyUnusable."""
+        path, data = self._unsigned(restore_point_id)
+        manifest, signature = _loaded(path, data), self.keys.sign(data)
+        with _reachable(self.path):
+            write_durably(path.with_name(SIGNATURE), signature)
         return manifest
 
     def list(self) -> StoreContents:
         """Every restore point of the store; unusable ones are reported, never left out."""
-        manifests: list[Manifest] = []
-        damaged: list[DamagedRestorePoint] = []
-        for restore_point_id in self.ids():
-            try:
-                manifests.append(self.read(restore_point_id))
-            except NotFound:
-                continue  # deleted since it was listed
-            except ManifestError as error:
-                damaged.append(DamagedRestorePoint(restore_point_id, str(error)))
-        manifests.sort(key=lambda m: m.consistent_at, reverse=True)
-        return StoreContents(tuple(manifests), tuple(damaged))
+        return self._contents(self.read)
+
+    def unsigned(self) -> StoreContents:
+        """The restore points that have no signature; damaged ones are those that are unusable besides."""
+        return self._contents(self.read_unsigned)
 
     @_answering
     def ids(self) -> tuple[str, ...]:
@@ -225,7 +247,50 @@ class ManifestStore:
             (directory / DIGEST).unlink(missing_ok=True)
             if directory.is_dir():
                 shutil.rmtree(directory)
-                _sync_directory(directory.parent)
+                sync_directory(directory.parent)
+
+    def _contents(self, read: Callable[[str], Manifest]) -> StoreContents:
+        manifests: list[Manifest] = []
+        damaged: list[DamagedRestorePoint] = []
+        for restore_point_id in self.ids():
+            try:
+                manifests.append(read(restore_point_id))
+            except NotFound:
+                continue  # deleted since it was listed, or not asked for
+            except ManifestError as error:
+                damaged.append(DamagedRestorePoint(restore_point_id, str(error)))
+        manifests.sort(key=lambda m: m.consistent_at, reverse=True)
+        return StoreContents(tuple(manifests), tuple(damaged))
+
+    def _finished(self, restore_point_id: str) -> tuple[Path, bytes]:
+        """A finished manifest's file and bytes, which its digest fits."""
+        self.check()
+        path = self._directory(restore_point_id) / MANIFEST
+        data = self._bytes(path)
+        if data is None:
+            if path.parent.is_dir() and not path.with_name(DRAFT).is_file():
+                raise ManifestError(f"{path}: missing: it was never finished, or removed")
+            raise NotFound(f"restore point: {restore_point_id} is not in the backup store {self.path}")
+        digest = self._bytes(path.with_name(DIGEST))
+        if digest is None:
+            raise ManifestError(f"{path.with_name(DIGEST)}: missing: the restore point was never finished")
+        check_digest(data, digest.decode("ascii", "replace"))
+        return path, data
+
+    def _unsigned(self, restore_point_id: str) -> tuple[Path, bytes]:
+        path, data = self._finished(restore_point_id)
+        if self._bytes(path.with_name(SIGNATURE)) is not None:
+            raise NotFound(f"restore point: {restore_point_id} has a signature already")
+        return path, data
+
+    def _verify(self, path: Path, data: bytes, unsigned: str) -> None:
+        signature = self._bytes(path)
+        if signature is None:
+            raise ManifestError(f"{path}: missing: nobody vouches for the manifest: {unsigned}")
+        try:
+            self.keys.verify(data, signature)
+        except ManifestError as error:
+            raise ManifestError(f"{path}: {error}") from error
 
     def _bytes(self, path: Path) -> bytes | None:
         """Of a restore point's file, None when there is none.
@@ -233,16 +298,14 @@ class ManifestStore:
         ManifestError for one that cannot be read while the store can: one bad file is that restore point's.
         """
         try:
-            with open(path, "rb", opener=_regular) as file:  # Path.open takes no opener
-                data = file.read(LARGEST + 1)
+            return read_file(path, LARGEST)
         except FileNotFoundError:
             return None
         except OSError as error:
             self.check()
             raise ManifestError(f"{path}: cannot be read: {error.strerror or error}") from error
-        if len(data) > LARGEST:
-            raise ManifestError(f"{path}: more than {LARGEST} bytes: not written by Multisite")
-        return data
+        except TooLarge as error:
+            raise ManifestError(str(error)) from error
 
     def _directory(self, restore_point_id: str) -> Path:
         if not _ID.fullmatch(restore_point_id):
@@ -286,50 +349,17 @@ def _times(window: FrozenWindow) -> dict[str, str]:
     return {"frozen_at": window.frozen_at.isoformat(), "thawed_at": window.thawed_at.isoformat()}
 
 
-def _regular(path: str, flags: int) -> int:
-    """Open a regular file: to open a pipe that somebody laid there would wait for ever."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "not a regular file")
+def _loaded(path: Path, data: bytes) -> Manifest:
+    manifest = load(data)
+    if manifest.id != path.parent.name:
+        raise ManifestError(f"id: {path} is the manifest of {manifest.id}: it was copied here")
+    return manifest
 
 
 def _read_text(path: Path) -> str | None:
     with _reachable(path), suppress(FileNotFoundError):
         return path.read_text(encoding="ascii", errors="replace")
     return None
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """All of it or nothing, also when the machine dies: other name, fsync, rename, fsync of the directory."""
-    fence.check()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
-
-
-def _make_durably(directory: Path) -> None:
-    if not directory.is_dir():
-        directory.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
-        _sync_directory(directory.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -23,7 +23,6 @@ from multisite.domain.model import Protection, RestorePoint, RestorePointState
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
-from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite.recovery.protect.service import ProtectionService
 from multisite.sites.service import SiteService
@@ -31,6 +30,7 @@ from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from multisite.store.sites import SiteRepository
 from multisite_lab import sites, vnf
+from tests.manifest_store import store_in
 
 SITE = os.environ.get("MULTISITE_TEST_SITE", "site1")
 TARGET = "site2" if SITE == "site1" else "site1"
@@ -48,8 +48,7 @@ class Service:
         rows = SiteRepository(self.database)
         self.clouds = Sites(lambda name: rows.by_name(name).cloud, config_file=sites.clouds_yaml())
         self.jobs = JobEngine(self.database)
-        self.store = ManifestStore(folder)
-        self.store.initialize()
+        self.store = store_in(folder)
         self.sites = SiteService(rows, self.clouds)
         self.applications = ApplicationService(ApplicationRepository(self.database), self.clouds)
         self.protections = ProtectionService(

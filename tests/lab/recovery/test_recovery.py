@@ -16,6 +16,7 @@ from multisite.clouds import build, resources
 from multisite.clouds.connect import CloudSite, open_site
 from multisite.domain.manifest import Manifest
 from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.signatures import ManifestKeys
 from multisite_lab import paths, sites, vnf
 from multisite_lab.manager import CommandFailed, Manager, running
 
@@ -43,7 +44,8 @@ def point(manager: Manager) -> Iterator[Manifest]:
         "protection", "create", NAME, "--target-site", "site2", "--console-mark", vnf.FREEZE_MARK
     )
     found = manager.cli("protection", "run", made["id"], "--full")
-    yield ManifestStore(paths.backup_store()).read(found["id"])
+    keys = ManifestKeys.at(manager.folder, trusted=str(paths.manifest_keys()))
+    yield ManifestStore(paths.backup_store(), keys).read(found["id"])
     for cloud in ("site1", "site2"):
         vnf.destroy(cloud, NAME)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from multisite.command import manage
 
 SECRET = "swordfish-in-the-configuration"
 CLOUDS = """
@@ -20,6 +22,9 @@ clouds:
     auth: {auth_url: "http://127.0.0.1:9/v3", username: u, password: p, project_name: v,
            user_domain_name: Default, project_domain_name: Default}
 """
+
+
+Run = Callable[..., tuple[int, str, str]]
 
 
 @dataclass
@@ -49,6 +54,20 @@ def usual_umask() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(program: Callable[[list[str]], int], *words: str) -> tuple[int, str, str]:
+        code = program(list(words))
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return call
+
+
+def ready(setup: Setup, run: Run) -> None:
+    assert run(manage.main, "--config-file", str(setup.file), "store", "init")[0] == 0
 
 
 @pytest.fixture

@@ -5,31 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from oslo_config import cfg
 
-from command.conftest import SECRET, Setup
+from command.conftest import SECRET, Run, Setup, ready
 from multisite.command import arguments, main, manage, options
 
 POLICY = "[oslo_policy] policy_file"
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(program: Callable[[list[str]], int], *words: str) -> tuple[int, str, str]:
-        code = program(list(words))
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return call
-
-
-def ready(setup: Setup, run: Run) -> None:
-    assert run(manage.main, "--config-file", str(setup.file), "store", "init")[0] == 0
 
 
 def test_a_good_configuration(setup: Setup, run: Run) -> None:

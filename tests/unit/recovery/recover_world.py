@@ -12,11 +12,11 @@ from multisite.domain.model import Recovery
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
-from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite.recovery.service import RecoveryService
 from multisite.store.database import Database
 from multisite.store.trail import AuditTrail
+from tests.manifest_store import store_in
 from tests.unit.recovery.recover_samples import manifest
 from tests.unit.simulated import Simulated, SimulatedSite
 
@@ -36,8 +36,7 @@ class World:
         self.database = Database(f"sqlite:///{path}/multisite.db")
         self.database.upgrade()
         self.trail = AuditTrail(self.database)
-        self.manifests = ManifestStore(path)
-        self.manifests.initialize()
+        self.manifests = store_in(path)
         self.jobs = JobEngine(self.database)
         self.service = RecoveryService(
             self.database, self.manifests, self.jobs, self.sites.clouds,

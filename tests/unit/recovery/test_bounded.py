@@ -14,6 +14,7 @@ import pytest
 from multisite.domain import fence
 from multisite.domain.bounded import BoundedCalls, Overdue
 from multisite.recovery.manifests import MARKER, ManifestStore, StoreHangs, StoreUnavailable
+from tests.manifest_store import store_in
 
 from .recover_samples import manifest
 
@@ -47,8 +48,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ManifestStore:
-    made = ManifestStore(tmp_path, patience=SHORT)
-    made.initialize()
+    made = store_in(tmp_path, patience=SHORT)
     made.write(manifest())
     return made
 

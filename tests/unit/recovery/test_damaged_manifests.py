@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from multisite.domain.manifest import ManifestError, digest_of, dump, load
 from multisite.recovery import manifests
 from multisite.recovery.manifests import ManifestStore, as_restore_point
+from tests.manifest_store import store_in
 
 from .recover_samples import manifest as sample
 
@@ -22,18 +23,18 @@ GOOD = dump(sample())
 
 
 def lay(store: ManifestStore, id: str, data: bytes) -> Path:
-    """A manifest somebody else put there, its digest right."""
+    """A manifest that is not as we write them, digest and signature right."""
     directory = store.path / "multisite" / "restore-points" / id
     directory.mkdir(parents=True, exist_ok=True)
     (directory / manifests.MANIFEST).write_bytes(data)
+    (directory / manifests.SIGNATURE).write_bytes(store.keys.sign(data))
     (directory / manifests.DIGEST).write_text(digest_of(data) + "\n")
     return directory
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ManifestStore:
-    made = ManifestStore(tmp_path)
-    made.initialize()
+    made = store_in(tmp_path)
     made.write(replace(sample(), id="good"))
     return made
 

@@ -12,6 +12,8 @@ import pytest
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.manifest import Manifest, ManifestError, SourceSite, digest_of, dump
 from multisite.recovery.manifests import MARKER, ManifestStore, StoreUnavailable
+from multisite.recovery.signatures import ManifestKeys
+from tests.manifest_store import store_in
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
@@ -33,9 +35,7 @@ def manifest(id="rp-1", consistent_at=NOW):
 
 @pytest.fixture
 def store(tmp_path):
-    store = ManifestStore(tmp_path)
-    store.initialize()
-    return store
+    return store_in(tmp_path)
 
 
 def directory(store, id="rp-1"):
@@ -73,16 +73,17 @@ def test_an_initialized_store_may_be_empty(store):
     ],
 )
 def test_a_directory_without_marker_is_not_an_empty_store(tmp_path, verb):
+    keys = ManifestKeys.at(tmp_path / "keys")
     with pytest.raises(StoreUnavailable, match="not mounted"):
-        verb(ManifestStore(tmp_path))
+        verb(ManifestStore(tmp_path, keys))
     with pytest.raises(StoreUnavailable, match="no such directory"):
-        verb(ManifestStore(tmp_path / "absent"))
+        verb(ManifestStore(tmp_path / "absent", keys))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_initialize_does_not_make_the_mount_point(tmp_path):
     with pytest.raises(StoreUnavailable, match="mount it first"):
-        ManifestStore(tmp_path / "absent").initialize()
+        store_in(tmp_path / "absent", state=tmp_path)
 
 
 def test_initialize_twice_keeps_what_is_there(store):
@@ -184,7 +185,11 @@ def test_what_a_crash_while_writing_left_goes_with_the_draft(store):
     for name in (".draft.json.4711.tmp", ".manifest.json.4711.tmp"):
         (directory(store) / name).write_text("half of it")
     store.write(manifest())
-    assert {file.name for file in directory(store).iterdir()} == {"manifest.json", "manifest.json.sha256"}
+    assert {file.name for file in directory(store).iterdir()} == {
+        "manifest.json",
+        "manifest.json.sha256",
+        "manifest.json.sig",
+    }
 
 
 def test_trouble_with_the_disk_is_said_in_words(store, monkeypatch):

@@ -14,7 +14,7 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.manifest import FORMAT, FORMAT_1, ManifestError, digest_of, dump, load
 from multisite.jobs.model import Step
 from multisite.jobs.values import decode, plain
-from multisite.recovery.manifests import ManifestStore, as_restore_point
+from multisite.recovery.manifests import as_restore_point
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
 from multisite.recovery.methods.consistent_backup.options import BackupOptions
@@ -29,6 +29,7 @@ from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
 from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
+from tests.manifest_store import store_in
 from tests.unit.recovery.carry_out import Context
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -50,7 +51,7 @@ def dependencies(path: Path) -> ProtectDependencies:
     database = Database(f"sqlite:///{path}/multisite.db")
     points, protections = RestorePointRepository(database), ProtectionRepository(database)
     recoveries = RecoveryRepository(database)
-    return ProtectDependencies(Sites(no_site), ManifestStore(path), points, protections, recoveries, 2)
+    return ProtectDependencies(Sites(no_site), store_in(path), points, protections, recoveries, 2)
 
 
 class TestManifest:
@@ -68,8 +69,7 @@ class TestManifest:
         manifest = load(MANIFEST, DIGEST)
         assert dump(manifest) == MANIFEST
         assert as_restore_point(manifest).digest == DIGEST.strip()
-        store = ManifestStore(tmp_path)
-        store.initialize()
+        store = store_in(tmp_path)
         assert store.write(manifest) == DIGEST.strip()
         assert store.read(manifest.id) == manifest
 

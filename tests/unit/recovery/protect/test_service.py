@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import pytest
@@ -12,15 +12,17 @@ from pydantic import Field
 from multisite.clouds.errors import Unreachable
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.manifest import digest_of, dump
 from multisite.domain.model import Capability, Known, RestorePointState, Site
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
-from multisite.recovery.manifests import ManifestStore, StoreUnavailable
+from multisite.recovery.manifests import StoreUnavailable
 from multisite.recovery.methods.consistent_backup.method import ConsistentBackup
 from multisite.recovery.protect.service import ProtectionService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from multisite.store.sites import SiteRepository
+from tests.manifest_store import store_in
 from tests.unit.recovery.demo_site import nothing, unreachable
 
 ANN = Caller("u1", "ann", "p1", "vnf", frozenset({"member"}), "req-1")
@@ -55,8 +57,7 @@ class ProtectionSetup:
         self.engine = JobEngine(self.database)
         store = path / "store"
         store.mkdir(exist_ok=True)
-        self.store = ManifestStore(store)
-        self.store.initialize()
+        self.store = store_in(store, state=path / "keys")
         self.cloud = cloud
         sites, applications = SiteRepository(self.database), ApplicationRepository(self.database)
         for name in ("s1", "s2"):
@@ -355,6 +356,26 @@ def test_rescan_reports_what_is_missing_damaged_and_back_again(working):
     assert [(p.id, p.state) for p in working.service.rescan(ROOT)] == [
         (point.id, RestorePointState.AVAILABLE), ("strange", RestorePointState.FAILED),
     ]  # fmt: skip
+
+
+def test_a_forged_manifest_is_shown_to_administrators_alone(working):
+    """Somebody who can write to the store makes ANN's application BOB's."""
+    working.run(working.service.create(ANN, "demo"))
+    (point,) = working.service.restore_points(ANN)
+    folder = working.store.path / "multisite" / "restore-points"
+    theirs = replace(working.store.read(point.id), id="forged", project_id=BOB.project_id)
+    shutil.copytree(folder / point.id, folder / "forged")
+    (folder / "forged" / "manifest.json").write_bytes(dump(theirs))
+    (folder / "forged" / "manifest.json.sha256").write_text(digest_of(dump(theirs)))
+    assert working.service.restore_points(BOB) == working.service.rescan(BOB) == []
+    with pytest.raises(NotFound):
+        working.service.restore_point(BOB, "forged")
+    shown = {p.id: p for p in working.service.rescan(ROOT)}
+    assert shown["forged"].state == RestorePointState.FAILED
+    assert "is not of this manifest" in shown["forged"].error
+    assert shown[point.id].state == RestorePointState.AVAILABLE
+    (folder / "forged" / "manifest.json.sig").write_bytes(working.store.keys.sign(dump(theirs)))
+    assert [p.id for p in working.service.restore_points(BOB)] == ["forged"], "the signature alone made it so"
 
 
 def test_a_point_of_the_store_may_be_the_parent_after_the_database_was_lost(tmp_path, cloud):

@@ -15,7 +15,6 @@ from multisite.clouds import volumes
 from multisite.clouds.errors import OverQuota, Refused, UnknownOutcome, Unreachable
 from multisite.domain.model import Protection, RestorePoint, RestorePointState, Site
 from multisite.jobs.model import JobState
-from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder, RunRequest
 from multisite.recovery.methods.consistent_backup.payload import chain_of
@@ -27,6 +26,7 @@ from multisite.store.protections import ProtectionRepository
 from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 from multisite.store.sites import SiteRepository
+from tests.manifest_store import store_in
 from tests.unit.recovery.carry_out import Context, carry_out, undo
 from tests.unit.recovery.demo_site import nothing, now, unreachable
 
@@ -37,8 +37,7 @@ class RunSetup:
     def __init__(self, path, cloud, **options):
         path.mkdir(parents=True, exist_ok=True)
         self.cloud = cloud
-        self.store = ManifestStore(path)
-        self.store.initialize()
+        self.store = store_in(path)
         database = Database(f"sqlite:///{path}/multisite.db")
         database.upgrade()
         SiteRepository(database).add(Site("s1", "s1", "s1", "R", "http://keystone/v3"))

@@ -1,0 +1,126 @@
+"""``multisite-manage store``: the backup store, and the keys that sign what Multisite writes there."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from oslo_config import cfg
+
+from multisite.command import arguments as common
+from multisite.domain.errors import Conflict
+from multisite.domain.manifest import Manifest
+from multisite.recovery.manifests import ManifestStore, StoreContents
+from multisite.recovery.signatures import ManifestKeys
+
+
+def manifest_store(conf: cfg.ConfigOpts) -> ManifestStore:
+    """The configured backup store with this installation's keys; neither is looked at yet."""
+    return ManifestStore(conf.backup_store.path, manifest_keys(conf))
+
+
+def manifest_keys(conf: cfg.ConfigOpts) -> ManifestKeys:
+    """The keys it signs with and trusts."""
+    section = conf.backup_store
+    return ManifestKeys.at(Path(conf.state_path), section.signing_key, section.trusted_keys)
+
+
+def add(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands."""
+    store = common.command(groups, "store", "the backup store").add_subparsers(required=True)
+    common.command(store, "init", "mark the folder as a backup store", _init, ("initialize",))
+    common.command(store, "check", "is the store there, and what is in it?", _check)
+    help = "show the restore points without a signature, and vouch for them with --yes"
+    sign = common.command(store, "sign-existing", help, _sign_existing)
+    sign.add_argument("ids", nargs="*", metavar="<restore point>", help="only these (default: all)")
+    sign.add_argument("--yes", action="store_true", help="sign them: they are used from then on")
+    keys = common.command(store, "keys", "the keys that sign manifests").add_subparsers(required=True)
+    common.command(keys, "list", "the keys whose manifests are used", _keys_list)
+    create = common.command(keys, "create", "make the key that signs manifests", _keys_create)
+    create.add_argument("--replace", action="store_true", help="also when there is one; that stays trusted")
+    trust = common.command(keys, "trust", "use manifests signed with another key, too", _keys_trust)
+    trust.add_argument("file", metavar="<file>", help="public key, as `export` prints it")
+    common.command(keys, "export", "print the public key, for other installations", _keys_export)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    store = _store(arguments)
+    store.initialize()
+    sys.stdout.write(f"{store.path} is a backup store\n")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    store = _store(arguments)
+    contents = store.list()
+    for manifest in contents.manifests:
+        sys.stdout.write(f"{manifest.id}  {manifest.application}  {manifest.consistent_at.isoformat()}\n")
+    damaged = _damaged(contents)
+    sys.stdout.write(f"{store.path}: {len(contents.manifests)} restore points, {damaged} damaged\n")
+    return common.EXIT_FAILED if damaged else 0
+
+
+def _sign_existing(arguments: argparse.Namespace) -> int:
+    store = _store(arguments)
+    contents = store.unsigned()
+    chosen = [m.id for m in contents.manifests if not arguments.ids or m.id in arguments.ids]
+    if missing := set(arguments.ids) - set(chosen):
+        raise Conflict(f"restore point: {', '.join(sorted(missing))}: not there, damaged or signed already")
+    if arguments.yes:
+        store.keys.make()
+    for id in chosen:
+        sys.stdout.write(_shown(store.sign(id) if arguments.yes else store.read_unsigned(id)))
+    damaged = 0 if arguments.ids else _damaged(contents)
+    done = "signed" if arguments.yes else "without a signature; --yes signs them, if all are yours"
+    sys.stdout.write(f"{store.path}: {len(chosen)} restore points {done}, {damaged} damaged\n")
+    return common.EXIT_FAILED if damaged or (chosen and not arguments.yes) else 0
+
+
+def _shown(manifest: Manifest) -> str:
+    return (
+        f"{manifest.id}  {manifest.application} of project {manifest.project_id} at {manifest.source.name}"
+        f"  {manifest.consistent_at.isoformat()}  {', '.join(server.name for server in manifest.servers)}\n"
+    )
+
+
+def _damaged(contents: StoreContents) -> int:
+    for damaged in contents.damaged:
+        sys.stdout.write(f"{damaged.id}  DAMAGED: {damaged.problem}\n")
+    return len(contents.damaged)
+
+
+def _keys_list(arguments: argparse.Namespace) -> int:
+    keys = _store(arguments).keys
+    signing = keys.signing_id()
+    for id in keys.ids():
+        sys.stdout.write(f"{id}{'  signs' if id == signing else ''}\n")
+    return 0
+
+
+def _keys_create(arguments: argparse.Namespace) -> int:
+    keys = _store(arguments).keys
+    if keys.signing_id() is not None and not arguments.replace:
+        raise Conflict(
+            f"{keys.signing_key}: there is a key; --replace makes a new one, the old stays trusted"
+        )
+    id = keys.replace() if arguments.replace else keys.make()
+    sys.stdout.write(f"{id}  {keys.signing_key}\n")
+    return 0
+
+
+def _keys_trust(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(f"{_store(arguments).keys.trust(Path(arguments.file))} is trusted\n")
+    return 0
+
+
+def _keys_export(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(_store(arguments).keys.export().decode())
+    return 0
+
+
+def _store(arguments: argparse.Namespace) -> ManifestStore:
+    conf = common.configuration(arguments)
+    if not conf.backup_store.path:
+        raise common.ConfigurationWrong("[backup_store] path: not set")
+    return manifest_store(conf)

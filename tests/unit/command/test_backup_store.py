@@ -1,0 +1,76 @@
+"""``multisite-manage store``: who signs, whose manifests are used, and vouching for those that nobody signed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from command.conftest import Run, Setup, ready
+from multisite.command import main, manage
+from tests.manifest_store import store_in
+from tests.unit.recovery.recover_samples import manifest
+
+
+def test_keys_of_two_installations(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    store = [manage.main, "--config-file", str(setup.file), "store"]
+    code, made, _ = run(*store, "keys", "create")
+    private, public = setup.folder / "state" / "manifest-signing-key.pem", setup.folder / "mine.pub"
+    assert (code, made) == (0, f"{made.split()[0]}  {private}\n")
+    assert private.stat().st_mode & 0o777 == 0o600
+    code, _, err = run(*store, "keys", "create")
+    assert (code, "--replace" in err) == (1, True)
+    code, new, _ = run(*store, "keys", "create", "--replace")
+    assert code == 0
+    assert sorted(run(*store, "keys", "list")[1].splitlines()) == sorted(
+        [made.split()[0], f"{new.split()[0]}  signs"]
+    )
+    public.write_text(run(*store, "keys", "export")[1])
+    assert "PUBLIC KEY" in public.read_text()
+    setup.change(str(setup.folder / "state"), str(setup.folder / "second"))
+    assert run(*store, "keys", "list")[1] == ""
+    assert run(*store, "keys", "trust", str(public))[1] == f"{new.split()[0]} is trusted\n"
+    assert run(*store, "keys", "list")[1] == f"{new.split()[0]}\n"
+    code, _, err = run(*store, "keys", "trust", str(private))
+    assert (code, "not the public key" in err) == (1, True)
+
+
+def test_signing_what_is_there(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    command = [manage.main, "--config-file", str(setup.file), "store"]
+    store = store_in(setup.folder / "store", state=setup.folder / "state")
+    for id in ("rp-1", "rp-2"):
+        store.write(replace(manifest(), id=id))
+        (store.path / "multisite" / "restore-points" / id / "manifest.json.sig").unlink()
+    code, out, _ = run(*command, "check")
+    assert (code, "sign-existing rp-1 --yes" in out) == (1, True)
+    code, out, _ = run(*command, "sign-existing")
+    assert (code, "rp-1  " in out, "2 restore points without a signature" in out) == (1, True, True)
+    assert not store.list().manifests
+    assert run(*command, "sign-existing", "rp-1", "--yes")[0] == 0
+    assert [m.id for m in store.list().manifests] == ["rp-1"]
+    code, _, err = run(*command, "sign-existing", "rp-1", "--yes")
+    assert (code, "rp-1: not there, damaged or signed already" in err) == (1, True)
+    assert run(*command, "sign-existing", "--yes")[0] == 0
+    assert run(*command, "check")[0] == 0
+
+
+def test_keys_that_others_could_change_or_read(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    store_in(setup.folder / "store", state=setup.folder / "state")
+    argv = ("check", "--offline", "--config-file", str(setup.file))
+    (setup.folder / "state" / "manifest-keys").chmod(0o770)
+    (setup.folder / "state" / "manifest-signing-key.pem").chmod(0o640)
+    out = run(main.main, *argv)[1]
+    for remedy in ("chmod go-w", "chmod 600"):
+        assert f"{remedy} {setup.folder / 'state'}/manifest-" in out
+    setup.change("[backup_store]", f"[backup_store]\ntrusted_keys = {setup.folder / 'store' / 'keys'}")
+    assert "is in the backup store" in run(main.main, *argv)[1]
+
+
+def test_several_hosts_have_one_key(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    setup.change("[clouds]", "[database]\nconnection = postgresql+psycopg://127.0.0.1:9/x\n[clouds]")
+    argv = ("check", "--offline", "--config-file", str(setup.file))
+    assert "multisite-manage store keys create" in run(main.main, *argv)[1]
+    store_in(setup.folder / "store", state=setup.folder / "state")
+    assert "store keys create" not in run(main.main, *argv)[1]
