@@ -378,6 +378,21 @@ def test_a_forged_manifest_is_shown_to_administrators_alone(working):
     assert [p.id for p in working.service.restore_points(BOB)] == ["forged"], "the signature alone made it so"
 
 
+def test_a_forged_manifest_deletes_nobodys_backup(working):
+    """ANN's manifest names a backup of somebody else, then ANN deletes her restore point."""
+    working.run(working.service.create(ANN, "demo"))
+    (point,) = working.service.restore_points(ANN)
+    (mine, *_) = before = set(working.cloud.saved)
+    theirs = working.cloud.back_up("multisite:another-job:backup", "v1a").id
+    folder = working.store.path / "multisite" / "restore-points" / point.id
+    forged = (folder / "manifest.json").read_bytes().replace(mine.encode(), theirs.encode())
+    assert theirs.encode() in forged
+    (folder / "manifest.json").write_bytes(forged)
+    (folder / "manifest.json.sha256").write_text(digest_of(forged))
+    assert working.service.delete_restore_point(ANN, point.id) is None
+    assert set(working.cloud.saved) == {*before, theirs}
+
+
 def test_a_point_of_the_store_may_be_the_parent_after_the_database_was_lost(tmp_path, cloud):
     first = ProtectionSetup(tmp_path, cloud, launch=True)
     first.run(first.service.create(ANN, "demo"))
