@@ -68,6 +68,7 @@ class Backup:
     data_at: datetime
     has_dependants: bool = False
     fail_reason: str | None = None
+    token: str | None = None
 
 
 def create_snapshot(site: CloudSite, token: str, volume_id: str, name: str, within: float) -> Snapshot:
@@ -250,6 +251,15 @@ def parent_in(record: Mapping[str, str]) -> str | None:
     return str(parent) if parent else None
 
 
+def named_in(record: Mapping[str, str]) -> tuple[str, str] | None:
+    """Ids of the backup and of its volume in an exported record; None where that cannot be read."""
+    try:
+        row = json.loads(base64.b64decode(record["backup_url"]))
+        return str(row["id"]), str(row["volume_id"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def delete_backup(site: CloudSite, backup_id: str, timeout: float = 600) -> None:
     """Delete a backup and wait until it is gone; harmless when it is.
 
@@ -332,6 +342,7 @@ def _backup(row: Mapping[str, Any]) -> Backup:
         data_at=_time(row["data_timestamp"]) if row.get("data_timestamp") else created,
         has_dependants=bool(row.get("has_dependent_backups")),
         fail_reason=row.get("fail_reason"),
+        token=_token(row),
     )
 
 

@@ -175,6 +175,11 @@ class ProtectionMethod(Protocol):
     def delete_steps(self, order: DeleteOrder, dependencies: ProtectDependencies) -> list[Step]:
         """The steps that remove a restore point's own data; its manifest is removed before them."""
 
+    def check_source(self, site: CloudSite, manifest: Manifest) -> tuple[Finding, ...]:
+        """Why data that the manifest names must not be restored: it is not the application's, says the site where it
+        was made.  Only what is known; SiteError when the site does not tell.
+        """
+
     def target_parts(self, site: CloudSite) -> Mapping[str, Callable[[], object]]:
         """What ``plan_restore`` needs to know of the target besides, by name: read with the rest of its facts.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
+from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.model import RecoverPlan, flavor_key
@@ -20,8 +22,18 @@ class SourceState(StrEnum):
     UNKNOWN = "unknown"  # it could not be asked: not registered here, or refused
 
 
-def check_source(draft: Draft, state: SourceState) -> None:
+@dataclass(frozen=True)
+class SourceAnswer:
+    """What the source said.  ``findings``: of the data that was made there, or that this is unknown."""
+
+    state: SourceState
+    findings: tuple[Finding, ...] = ()
+
+
+def check_source(draft: Draft, answer: SourceAnswer) -> None:
     """The same addresses must not be active twice: the operator vouches for what cannot be seen."""
+    state = answer.state
+    draft.problems += answer.findings
     source, subject = draft.manifest.source.name, f"site {draft.manifest.source.name}"
     if draft.rules.source_is_fenced or state is SourceState.STOPPED:
         return
@@ -37,7 +49,8 @@ def check_source(draft: Draft, state: SourceState) -> None:
         seen = "does not answer" if state is SourceState.UNREACHABLE else "could not be asked"
         draft.note(
             subject,
-            f"{source} {seen}: whether the servers still run there is unknown",
+            f"{source} {seen}: whether the servers still run there is unknown; whose the backups are was not asked "
+            "there, the signature of the manifest vouches for it",
             f"make sure they cannot come back unnoticed; {fence}",
         )
 

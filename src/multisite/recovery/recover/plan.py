@@ -16,7 +16,13 @@ from multisite.domain.manifest import Manifest
 from multisite.domain.model import Preview
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
-from multisite.recovery.recover.checks import SourceState, check_quotas, check_restore_point, check_source
+from multisite.recovery.recover.checks import (
+    SourceAnswer,
+    SourceState,
+    check_quotas,
+    check_restore_point,
+    check_source,
+)
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.mapping import Rules, check_names
 from multisite.recovery.recover.model import Readiness, RecoverPlan
@@ -29,6 +35,8 @@ from multisite.recovery.recover.server_plan import (
     plan_volumes,
 )
 from multisite.recovery.recover.target_facts import TargetFacts
+
+_NOT_ASKED = SourceAnswer(SourceState.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ def decide(
     rules: Rules,
     now: datetime,
     *,
-    source_state: SourceState = SourceState.UNKNOWN,
+    source: SourceAnswer = _NOT_ASKED,
     speed: SpeedModel | None = None,
     methods: Mapping[str, ProtectionMethod] = METHODS,
 ) -> Decision:
@@ -69,7 +77,7 @@ def decide(
     """
     check_names(rules, manifest)
     draft = Draft(manifest, facts, rules)
-    check_source(draft, source_state)
+    check_source(draft, source)
     check_restore_point(draft)
     made = _planned(draft, methods)
     check_quotas(draft, made)
@@ -82,7 +90,7 @@ def decide(
         data_age_seconds=(now - manifest.consistent_at).total_seconds(),
         items=tuple(draft.items),
         problems=_sorted(draft.problems),
-        source_state=source_state.value,
+        source_state=source.state.value,
         predicted_rto_seconds=predict(made, speed),
     )
     return Decision(shown, made)

@@ -174,16 +174,13 @@ class RecoveryService:
     def _decide(
         self, manifest: Manifest, target_site: str, rules: Rules, preview: str | None = None
     ) -> Decision:
-        source = ask_source(self._clouds, manifest)
-        target = self._clouds.open(target_site, for_project=manifest.project_id)
         used = {volume.payload.method for volume in manifest.volumes if volume.payload}
-        own = {
-            k: v
-            for m in used & self._methods.keys()
-            for k, v in self._methods[m].target_parts(target).items()
-        }
+        methods = [self._methods[name] for name in sorted(used & self._methods.keys())]
+        source = ask_source(self._clouds, manifest, [method.check_source for method in methods])
+        target = self._clouds.open(target_site, for_project=manifest.project_id)
+        own = {k: v for method in methods for k, v in method.target_parts(target).items()}
         facts = read_target(target, ports_in=set(rules.networks.values()), method_parts=own)
-        state = source.within(0.0 if preview in self._silent else ANSWER_SECONDS)
+        answer = source.within(0.0 if preview in self._silent else ANSWER_SECONDS)
         speed = self._measured(target_site) or self._speed
         try:
             decision = decide(
@@ -191,13 +188,13 @@ class RecoveryService:
                 facts,
                 rules,
                 self._now(),
-                source_state=state,
+                source=answer,
                 speed=speed,
                 methods=self._methods,
             )
         except ManifestError as error:
             raise Conflict(f"restore point {manifest.id} cannot be used: {error}") from error
-        if state is SourceState.UNREACHABLE and preview is None:
+        if answer.state is SourceState.UNREACHABLE and preview is None:
             self._silent.note(decision.preview.digest)
         return decision
 

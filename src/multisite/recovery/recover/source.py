@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from multisite.clouds import build
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, SiteError, Unreachable
 from multisite.domain.errors import MultisiteError
+from multisite.domain.findings import Finding, unknown
 from multisite.domain.manifest import Manifest
-from multisite.recovery.recover.checks import SourceState
+from multisite.recovery.recover.checks import SourceAnswer, SourceState
+
+Check = Callable[[CloudSite, Manifest], tuple[Finding, ...]]
 
 ANSWER_SECONDS = 8.0
 """So long the source may take to tell whether it is alive."""
@@ -25,19 +28,20 @@ _STOPPED = frozenset({"SHUTOFF", "SHELVED", "SHELVED_OFFLOADED", "SUSPENDED", "D
 
 
 class PendingAnswer:
-    """A question asked in the background; who does not answer in time is unreachable."""
+    """A question asked in the background, the last answer counts; who does not answer in time is unreachable."""
 
-    def __init__(self, question: Callable[[], SourceState]) -> None:
-        self._answer: SourceState | None = None
-        self._thread = threading.Thread(target=self._ask, args=(question,), name="source-state", daemon=True)
+    def __init__(self, answers: Iterator[SourceAnswer]) -> None:
+        self._answer = SourceAnswer(SourceState.UNREACHABLE)
+        self._thread = threading.Thread(target=self._ask, args=(answers,), name="source-state", daemon=True)
         self._thread.start()
 
-    def _ask(self, question: Callable[[], SourceState]) -> None:
-        self._answer = question()
+    def _ask(self, answers: Iterator[SourceAnswer]) -> None:
+        for answer in answers:
+            self._answer = answer
 
-    def within(self, seconds: float) -> SourceState:
+    def within(self, seconds: float) -> SourceAnswer:
         self._thread.join(seconds)
-        return self._answer or SourceState.UNREACHABLE
+        return self._answer
 
 
 class SilentPreviews:
@@ -61,20 +65,33 @@ class SilentPreviews:
         )
 
 
-def ask_source(clouds: Sites, manifest: Manifest) -> PendingAnswer:
-    """Ask a restore point's site for the state of its servers."""
-    return PendingAnswer(lambda: source_state(clouds, manifest))
+def ask_source(clouds: Sites, manifest: Manifest, checks: Sequence[Check]) -> PendingAnswer:
+    """Ask a restore point's site for the state of its servers, and for the data made there (``checks``)."""
+    return PendingAnswer(_answers(clouds, manifest, checks))
 
 
-def source_state(clouds: Sites, manifest: Manifest) -> SourceState:
-    """Whether servers of the restore point still run at their site; never raises SiteError."""
+def _answers(clouds: Sites, manifest: Manifest, checks: Sequence[Check]) -> Iterator[SourceAnswer]:
+    """Never raises MultisiteError."""
+    name = manifest.source.name
     try:
-        site = clouds.open(manifest.source.name, for_project=manifest.project_id)
-        return _state_of_servers(site, manifest)
+        site = clouds.open(name, for_project=manifest.project_id)
+        state = _state_of_servers(site, manifest)
+        why = f"no answer within {ANSWER_SECONDS:.0f} s"
+        yield SourceAnswer(state, (_unknown(name, why),))
+        try:
+            yield SourceAnswer(state, tuple(found for check in checks for found in check(site, manifest)))
+        except MultisiteError as error:
+            yield SourceAnswer(state, (_unknown(name, str(error)),))
     except Unreachable:
-        return SourceState.UNREACHABLE
+        yield SourceAnswer(SourceState.UNREACHABLE)
     except MultisiteError:
-        return SourceState.UNKNOWN
+        yield SourceAnswer(SourceState.UNKNOWN)
+
+
+def _unknown(site: str, why: str) -> Finding:
+    return unknown(
+        site, why, "whether the backups are the application's is not known, but by the manifest's signature"
+    )
 
 
 def _state_of_servers(site: CloudSite, manifest: Manifest) -> SourceState:

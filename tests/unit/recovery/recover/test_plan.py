@@ -19,10 +19,12 @@ from multisite.domain.manifest import (
     SecurityGroupRecord,
     SecurityGroupRule,
     SubnetRecord,
+    dump,
+    load,
 )
 from multisite.domain.model import Preview
 from multisite.recovery.methods.consistent_backup.payload import BackupChain, payload_of
-from multisite.recovery.recover.checks import SourceState
+from multisite.recovery.recover.checks import SourceAnswer, SourceState
 from multisite.recovery.recover.mapping import parse
 from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.plan import SpeedModel, decide
@@ -314,14 +316,20 @@ class TestOtherThings:
         assert all("az9" in p.what for p in blockers(wrong.problems))
 
     def test_known_backups_are_used(self) -> None:
-        target = facts(backups={"b-v-web1-a-0": "available"})
+        target = facts(backups={"b-v-web1-a-0": ("available", "v-web1-a")})
         actions = Counter(i.action for i in look(target=target).items if i.kind == "backup record")
         assert actions == {"use": 1, "import": 7}
 
     def test_a_broken_backup_record_blocks_and_is_not_to_be_deleted(self) -> None:
-        target = facts(backups={"b-v-web1-a-0": "error"})
+        target = facts(backups={"b-v-web1-a-0": ("error", "v-web1-a")})
         problem = the_problem(look(target=target))
         assert "never delete it while it names a container" in problem.remedy
+
+    def test_a_record_of_another_volume_blocks(self) -> None:
+        target = facts(backups={"b-v-web1-a-0": ("available", "v-other")})
+        assert "is one of volume v-other at the target" in the_problem(look(target=target)).what
+        data = dump(manifest()).replace(b"b-v-web1-a-0", b"b-of-others-0")
+        assert "has the record of another backup" in the_problem(look(load(data))).what
 
     @pytest.mark.parametrize(
         ("change", "word"),
@@ -357,14 +365,14 @@ class TestOtherThings:
         assert the_problem(look(target=facts(unknown={"quotas": "refused"}))).kind == "quotas"
 
     def test_the_source_alive(self) -> None:
-        problem = the_problem(look(source_state=SourceState.ALIVE))
+        problem = the_problem(look(source=SourceAnswer(SourceState.ALIVE)))
         assert "active twice" in problem.what
         assert "--source-is-fenced" in problem.remedy
-        assert look(source_state=SourceState.ALIVE, mapping={"source_is_fenced": True}).startable
+        assert look(source=SourceAnswer(SourceState.ALIVE), mapping={"source_is_fenced": True}).startable
 
     @pytest.mark.parametrize("state", [SourceState.UNREACHABLE, SourceState.UNKNOWN])
     def test_no_answer_is_said_to_be_unknown(self, state: SourceState) -> None:
-        found = look(source_state=state)
+        found = look(source=SourceAnswer(state))
         assert found.startable
         assert found.source_state == state.value
         assert any("unknown" in p.what for p in found.problems if p.kind == "site paris")

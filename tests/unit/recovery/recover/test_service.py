@@ -17,6 +17,8 @@ from tests.unit.recovery.recover_samples import manifest
 from tests.unit.recovery.recover_world import NEW, OPERATOR, OTHER_PROJECT, World
 from tests.unit.simulated import SOURCE, Sent
 
+TOKEN = {"multisite_token": "multisite:job:backup:web1:vda"}
+
 
 class TestRecovered:
     def test_everything_is_as_it_was(self, world: World) -> None:
@@ -322,6 +324,34 @@ class TestWord:
         assert (found.source_state, found.startable) == ("alive", False)
         server.status = "SHUTOFF"
         assert world.service.preview(OPERATOR, "alive", "lyon", NEW).source_state == "stopped"
+
+    @pytest.mark.parametrize(
+        ("volume", "project", "metadata", "why"),
+        [
+            ("v-of-others", None, TOKEN, "a backup of volume v-of-others"),
+            ("v-web1-a", "another", TOKEN, "not of the restore point's project"),
+            ("v-web1-a", None, {}, "Multisite did not make it"),
+            ("v-web1-a", None, TOKEN, None),
+        ],
+    )
+    def test_backups_that_are_not_the_applications_block(
+        self, world: World, volume: str, project: str | None, metadata: dict[str, str], why: str | None
+    ) -> None:
+        """As their own site says, where it answers; the last one is the negative control."""
+        world.point("foreign", servers=1)
+        made = world.source.add_backup("b-v-web1-a-0", volume)
+        made.metadata = metadata
+        if project:
+            made.project_id = project
+        silent = world.service.preview(OPERATOR, "foreign", "lyon", NEW)
+        assert (silent.source_state, silent.startable) == ("unreachable", True)
+        assert any("signature of the manifest vouches" in p.what for p in silent.problems)
+        world.sites.world.reconnect(SOURCE)
+        found = world.service.preview(OPERATOR, "foreign", "lyon", NEW)
+        assert (found.source_state, found.startable) == ("stopped", why is None)
+        if why is not None:
+            with pytest.raises(Conflict, match=why):
+                world.start("foreign")
 
     @pytest.mark.parametrize(("site", "state"), [(SOURCE, "unreachable"), ("oslo", "unknown")])
     def test_what_cannot_be_seen_is_unknown(self, world: World, site: str, state: str) -> None:

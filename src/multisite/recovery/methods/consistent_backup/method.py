@@ -11,7 +11,7 @@ from multisite.clouds import volumes
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Unsupported
 from multisite.domain.errors import Conflict
-from multisite.domain.findings import Finding, Severity, describe
+from multisite.domain.findings import Finding, Severity, blocking, describe
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import Capability, Known, Protection
 from multisite.jobs.model import Step, StepContext
@@ -27,6 +27,7 @@ from multisite.recovery.methods.base import (
 from multisite.recovery.methods.consistent_backup import restore
 from multisite.recovery.methods.consistent_backup.backup import Run
 from multisite.recovery.methods.consistent_backup.options import BackupOptions, options_of
+from multisite.recovery.methods.consistent_backup.origin import not_ours
 from multisite.recovery.methods.consistent_backup.payload import NAME, backup_timeout, chain_of
 from multisite.recovery.methods.consistent_backup.plan import ProtectPlan, make_plan
 from multisite.recovery.methods.consistent_backup.state import read_state
@@ -89,21 +90,39 @@ class ConsistentBackup:
     def delete(self, manifest: Manifest) -> Mapping[str, JsonValue]:
         """Only its own backup of each volume: the older ones are its parents'."""
         chains = [(volume, chain_of(volume)) for volume in manifest.volumes]
-        return {"backups": [{"id": chain[-1].id, "size_gib": v.size_gib} for v, chain in chains if chain]}
+        return {
+            "backups": [
+                {"id": chain[-1].id, "size_gib": v.size_gib, "volume_id": v.id}
+                for v, chain in chains
+                if chain
+            ]
+        }
 
     def delete_steps(self, order: DeleteOrder, dependencies: ProtectDependencies) -> list[Step]:
-        """One step for all backups; deleting one that is gone already is harmless."""
+        """One step for all backups; deleting one that is gone already is harmless.  What is not ours is left."""
         backups: Any = order.data["backups"]
 
-        def run(ctx: StepContext) -> None:
+        def run(ctx: StepContext) -> dict[str, list[str]]:
             site = dependencies.sites.open(order.site, for_project=ctx.project_id)
+            foreign = not_ours(site, {backup["id"]: backup.get("volume_id") for backup in backups})
+            for id, why in foreign.items():
+                ctx.event(f"backup {id} is left alone: {why}")
             for done, backup in enumerate(backups):
                 ctx.progress(done, len(backups), "backups")
-                volumes.delete_backup(site, backup["id"], timeout=backup_timeout(backup["size_gib"]))
+                if backup["id"] not in foreign:
+                    volumes.delete_backup(site, backup["id"], timeout=backup_timeout(backup["size_gib"]))
             ctx.progress(len(backups), len(backups), "backups")
+            return {"left": sorted(foreign)}
 
         title = f"Delete {len(backups)} backups"
         return [Step("backups", title, run, limit=f"delete:{order.site}", site=order.site)]
+
+    def check_source(self, site: CloudSite, manifest: Manifest) -> tuple[Finding, ...]:
+        """Each backup is one that we made of that volume."""
+        named = {b.id: v.id for v in manifest.volumes if v.payload for b in chain_of(v)}
+        remedy = "recover from another restore point, and find out who wrote this one"
+        reasons = not_ours(site, named)
+        return tuple(blocking(site.name, f"backup {id}", why, remedy) for id, why in reasons.items())
 
     def target_parts(self, site: CloudSite) -> Mapping[str, Callable[[], object]]:
         """The backups there are already, and the services that would restore."""

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from multisite.clouds import resources, restore
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite
+from multisite.clouds.volumes import named_in
 from multisite.jobs.model import Made, Step, StepContext
 from multisite.recovery.methods.base import IMPORTS, RESTORES, RestoreTarget, VolumeToRestore, fresh
 from multisite.recovery.methods.consistent_backup.payload import BackupRecord, chain_of
@@ -25,13 +26,14 @@ UNDO_SECONDS = 1800.0
 
 
 def target_parts(site: CloudSite) -> dict[str, Callable[[], object]]:
-    """``backups``: id -> status; ``backup_services``: host -> "up", "down" or "disabled"."""
+    """``backups``: id -> status and volume; ``backup_services``: host -> "up", "down" or "disabled"."""
     return {"backups": lambda: _backups(site), "backup_services": lambda: _backup_services(site)}
 
 
-def _backups(site: CloudSite) -> dict[str, str]:
+def _backups(site: CloudSite) -> dict[str, tuple[str, str]]:
     # Of every project: an id that another project imported cannot be imported again.
-    return {row["id"]: row["status"] for row in resources.list_all(site, "backup", all_tenants="1")}
+    rows = resources.list_all(site, "backup", all_tenants="1")
+    return {row["id"]: (row["status"], row["volume_id"]) for row in rows}
 
 
 def _backup_services(site: CloudSite) -> dict[str, str]:
@@ -100,9 +102,15 @@ def _plan_imports(draft: Draft, volume: VolumeToRestore, chain: Sequence[BackupR
     subject = f"volume {volume.shown}"
     if not chain:
         draft.problem(subject, "has no backup in this restore point", "recover from another restore point")
-    there: Mapping[str, str] = draft.facts.method_parts["backups"]
+    there: Mapping[str, tuple[str, str]] = draft.facts.method_parts["backups"]
     for backup in chain:
-        status = there.get(backup.id)
+        status, volume_there = there.get(backup.id, (None, None))
+        if other := _other(volume.record.id, backup, volume_there if status == "available" else None):
+            draft.problem(
+                subject,
+                f"backup {backup.id} {other}",
+                "recover from another restore point, and find out who wrote this one",
+            )
         kind = "incremental" if backup.incremental else "full"
         if status is None:
             draft.quota["backups"] += 1
@@ -120,6 +128,15 @@ def _plan_imports(draft: Draft, volume: VolumeToRestore, chain: Sequence[BackupR
                 f"see `openstack volume backup show {backup.id}`; never delete it while it names a "
                 "container: that deletes the data",
             )
+
+
+def _other(volume_id: str, backup: BackupRecord, volume_there: str | None) -> str | None:
+    """What else than this backup of this volume its record, or what the target has of this id, is."""
+    if named_in(backup.record) not in (None, (backup.id, volume_id)):
+        return "has the record of another backup or volume"
+    if volume_there not in (None, volume_id):
+        return f"is one of volume {volume_there} at the target"
+    return None
 
 
 def restore_steps(volume: PlannedVolume, target: RestoreTarget) -> list[Step]:

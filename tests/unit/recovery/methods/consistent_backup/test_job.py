@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from multisite.clouds import volumes
 from multisite.clouds.errors import OverQuota, Refused, UnknownOutcome, Unreachable
+from multisite.domain.manifest import dump, load
 from multisite.domain.model import Protection, RestorePoint, RestorePointState, Site
 from multisite.jobs.model import JobState
 from multisite.recovery.methods import METHODS
@@ -402,6 +403,31 @@ def test_deleting_a_restore_point_removes_only_its_own_backups(setup):
     assert "rp-2" not in setup.points.ids()
     carry_out(kind, forget_params(setup.store.read("rp-1"), METHODS), "job4")
     assert setup.cloud.saved == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ({"project_id": "another"}, "not of the restore point's project"),
+        ({"volume_id": "v2a"}, "a backup of volume v2a, not of v1a"),
+        ({"metadata": {}}, "Multisite did not make it"),
+        ({}, None),
+    ],
+)
+def test_a_backup_that_is_not_the_applications_is_not_deleted(setup, change, left):
+    """Whoever wrote the manifest that names it; the last one is the negative control."""
+    setup.run()
+    manifest = setup.manifest()
+    mine = chain_of(manifest.volume("v1a"))[-1].id
+    theirs = setup.cloud.back_up("multisite:another-job:backup", "v1a")
+    for name, value in change.items():
+        setattr(theirs, name, value)
+    named = load(dump(manifest).replace(mine.encode(), theirs.id.encode()))
+    run = carry_out(forget_kind(setup.dependencies, METHODS), forget_params(named, METHODS), "job3")
+    assert run.state == JobState.DONE, run.error
+    assert set(setup.cloud.saved) == ({mine} if left is None else {mine, theirs.id})
+    said = [line for line in run.events if "left alone" in line]
+    assert [left is not None and left in line for line in said] == [True] * (left is not None)
 
 
 VERBS = [
