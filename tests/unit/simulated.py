@@ -235,12 +235,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "time", clock)
 
 
-@cache
-def _prepared() -> tuple[World, Saved, Sites]:
+def open_sites(settings: Settings) -> tuple[World, Path]:
+    """Both, for as long as the process lives, and their clouds.yaml in a folder that lives as long."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    world = make_world((SOURCE, TARGET), settings=FAST).__enter__()
+    world = make_world((SOURCE, TARGET), settings=settings).__enter__()
     atexit.register(world.__exit__, None, None, None)
+    return world, world.write_clouds(folder / "clouds.yaml")
+
+
+@cache
+def _prepared() -> tuple[World, Saved, Sites]:
+    world, config_file = open_sites(FAST)
     names = {name: name for name in (SOURCE, TARGET, f"{TARGET}-member")}
 
     def cloud_of(name: str) -> str:
@@ -248,7 +254,7 @@ def _prepared() -> tuple[World, Saved, Sites]:
             raise NotFound(f"site: there is no site {name!r}")
         return names[name]
 
-    clouds = Sites(cloud_of, config_file=world.write_clouds(folder / "clouds.yaml"), timeout=5.0)
+    clouds = Sites(cloud_of, config_file=config_file, timeout=5.0)
     clouds.open_for_service(TARGET).login()
     world.lose(SOURCE)
     return world, world.save(), clouds

@@ -11,6 +11,7 @@ from oslo_config import cfg
 
 from api.fakes import MINE, Services
 from multisite.api.app import create_app
+from multisite.domain.audit import AuditKind, AuditRecord
 
 Persona = Callable[..., dict[str, str]]
 
@@ -68,3 +69,8 @@ MEMBER = persona("member,reader")
 READER = persona("reader")
 ADMIN = persona("admin,member,reader")
 NOBODY = persona("")
+
+
+def asked(services: Services) -> list[AuditRecord]:
+    """What came through the API, in its order (there are two records of jobs besides)."""
+    return [record for record in services.audit.list()[::-1] if record.kind is AuditKind.API]

@@ -12,7 +12,6 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import Finding
 from multisite.domain.model import (
     Application,
-    Member,
     Preview,
     PreviewItem,
     Protection,
@@ -28,16 +27,10 @@ from multisite.recovery.methods.base import checked_options
 from multisite.store.addresses import AddressRepository
 from multisite.store.applications import ApplicationRepository
 from multisite.store.paths import PathRepository
+from multisite.store.stretched import StretchedRepository
 
-from .fake_planes import Planes
-from .fake_stretched import Networks, network
 from .jobs import BEGAN, job, new_id
 from .setup import FOREIGN, MINE, ApiSetup, operator
-
-
-def application(name: str, project: str = MINE) -> Application:
-    members = (Member("m-1", f"{name}-db", 1), Member("m-2", f"{name}-lb", 2, quiesce=False))
-    return Application(new_id(), name, project, "paris", members, f"vnf={name}", BEGAN)
 
 
 def protection(app: Application, **options: Any) -> Protection:
@@ -224,21 +217,15 @@ class Services(ApiSetup):
         super().__init__()
         self.protections: Any = Protections(self.kept_applications, self)
         self.recoveries: Any = Recoveries(self.protections, self)
-        self.networks: Any = Networks(self, new_id, job)
-        self.planes: Any = Planes(self, new_id, job)
         for project in (MINE, FOREIGN):
             self._fill(project)
 
     def _fill(self, project: str) -> None:
-        app = application("mme", project)
-        # Administrators see both: one name each, so that theirs can be named.
-        self.kept_applications.add(app if project == MINE else replace(app, name="theirs"))
-        self.planes.make(app.id)
+        (app,) = self.kept_applications.list(project)
         self.protections.put(protection(app))
         for minutes in (0, 5):
             point = restore_point(app, minutes)
             self.protections.points[point.id] = point
-        self.networks.put(network(new_id(), project))
         made = self.put_job(job(app.id, project))
         self.recoveries.put(
             Recovery(new_id(), "mme", project, point.id, "lyon", RecoveryState.PAUSED, made.id, "olga", BEGAN)
@@ -246,12 +233,25 @@ class Services(ApiSetup):
 
     def of(self, kind: str, project: str = MINE) -> Any:
         """The first thing of a kind (``applications``, ``restore_points``, ``paused jobs`` ...) in a project."""
-        app = self.kept_applications.list(project)[0]
+        app = next(one for one in self.kept_applications.list(project) if one.name in ("mme", "theirs"))
         state, _, noun = kind.rpartition(" ")
         if kind == "applications":
             return app
+        if kind == "unused applications":  # by planes and protections
+            name = f"unused-{project}"
+            known = [one for one in self.kept_applications.list(project) if one.name == name]
+            return known[0] if known else self.kept_applications.add(replace(app, id=new_id(), name=name))
         if kind == "project_grants":
             return self.grants.list(Caller("u-1", "olga", project, "", frozenset(), ""))[0]
+        if kind == "networks":
+            return StretchedRepository(self.database).list(project)[0]
+        if noun == "planes":
+            plane = self.planes.get(operator(project), app.id, "mgmt")
+            if state == "left" and not plane.left:  # in a site that was lost when it was removed
+                job_id = self.planes.remove(operator(project), app.id, "mgmt", without=["lyon"])
+                self.carry_out(str(job_id))
+                plane = self.planes.get(operator(project), app.id, "mgmt")
+            return plane
         if kind == "paths":
             return PathRepository(self.database).list(project)[0]
         if noun == "addresses":

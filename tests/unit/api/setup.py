@@ -7,9 +7,7 @@ time.  A job is carried out when a test says so (``carry_out``), or put there in
 from __future__ import annotations
 
 import atexit
-import shutil
 import sqlite3
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,6 +16,7 @@ from unittest.mock import patch
 
 import yaml
 
+from multisite.clouds.connect import CloudSite
 from multisite.command import options, wiring
 from multisite.domain.audit import AuditKind, Intent
 from multisite.domain.caller import Caller
@@ -28,10 +27,12 @@ from multisite.store.applications import ApplicationRepository
 from multisite.store.audit import AuditRepository
 from multisite.store.grants import ProjectGrantRepository
 from multisite.store.sites import SiteRepository
-from multisite_lab.sim.model import Server, Settings
-from multisite_lab.sim.world import Saved, World, make_world
+from multisite_lab.sim.model import Server
+from multisite_lab.sim.world import Saved, World
 from tests.sim.tiny_engine import TinyJob
+from tests.unit.simulated import FAST, open_sites
 
+from . import networks
 from .edges import Outside, furnish, outside
 from .jobs import BEGAN, keep
 from .worker import Worker
@@ -40,6 +41,7 @@ MINE, FOREIGN = "p-mine", "p-foreign"
 FREE = "p-free"
 """Of the sites; nobody has a grant for it."""
 SITES = ("paris", "lyon")
+SETTINGS = replace(FAST, l3=0.005, remote_port=True)
 FILE = "multisite.sqlite"
 PORTS = {"paris": ("p-1", "hb-1", "gw-1"), "lyon": ("p-2", "hb-2", "gw-2")}
 """Of MINE: of nothing yet, of the path ``heartbeat``, of the address ``gw``; FOREIGN has each with ``-theirs``."""
@@ -66,10 +68,8 @@ class _Prepared:
 
 @cache
 def _prepared() -> _Prepared:
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    world = make_world(SITES, settings=Settings(l3=0.005, dhcp=0.0)).__enter__()
-    atexit.register(world.__exit__, None, None, None)
+    world, config_file = open_sites(SETTINGS)
+    folder = config_file.parent
     sim = world.sites["paris"].sim
     owner, flavor = sim.accounts[0], next(iter(sim.state.flavors.values()))
     for id, metadata in SERVERS.items():
@@ -79,9 +79,9 @@ def _prepared() -> _Prepared:
             flavor=dict(flavor), metadata=dict(metadata), tags=[], description=None, hostname=name, key_name=None,
             user_data=None, availability_zone="nova", config_drive=False, disks=[], ports=[], group_id=None,
         )  # fmt: skip
-    clouds = yaml.safe_load(world.write_clouds(folder / "clouds.yaml").read_text())["clouds"]
+    clouds = yaml.safe_load(config_file.read_text())["clouds"]
     clouds |= dict.fromkeys(("oslo", "oslo1"), clouds["lyon"])
-    (folder / "clouds.yaml").write_text(yaml.safe_dump({"clouds": clouds}))
+    config_file.write_text(yaml.safe_dump({"clouds": clouds}))
     with outside(world) as around:
         services = _built(folder)
     for name in SITES:
@@ -112,12 +112,13 @@ def _grant(world: World, services: wiring.Services, site: str) -> None:
 
 
 def _made(world: World, services: wiring.Services) -> dict[str, TinyJob]:
-    """A path and an address of each project; gives the jobs that made them."""
+    """A path, an address, a stretched network and an application with planes of each project; gives their jobs."""
     worker = Worker(services, {})
     for name, site in world.sites.items():
         theirs = {f"{id}-theirs": FOREIGN for id in PORTS[name]}
         cloud = services.paths._clouds.open_for_service(name)
         furnish(site, cloud, dict.fromkeys(PORTS[name], cloud.project_id) | theirs)
+        networks.furnish(cloud)
     for project, suffix, address in ((MINE, "", "203.0.113.5"), (FOREIGN, "-theirs", "203.0.113.7")):
         caller = operator(project)
         ends, members = ([MemberAsked(s, PORTS[s][n] + suffix) for s in SITES] for n in (1, 2))
@@ -125,8 +126,8 @@ def _made(world: World, services: wiring.Services) -> dict[str, TinyJob]:
             services.paths.create(caller, f"heartbeat{suffix}", ends, "udp", 5000),
             services.addresses.create(caller, f"gw{suffix}", address, members, "paris"),
         ):
-            done = worker.carry_out(made.job_id)
-            assert done.state == "done", done.error
+            worker.done(made.job_id)
+        networks.make(services, worker, caller, suffix)
     services.audit.flush()
     return worker.known
 
@@ -150,13 +151,18 @@ class ApiSetup:
         prepared = _prepared()
         self.world, self.outside, built = prepared.world, prepared.outside, prepared.services
         self.world.go_back(prepared.saved)
+        for site in self.world.sites.values():
+            site.sim.settings = replace(SETTINGS)
         self.outside.loses = set()
         built.audit.flush()  # what a test has left is of rows that go now
+        built.networks._reconciler.release()
+        built.networks._reconciler._memory.clear()
         with closing(sqlite3.connect(str(built.database.path))) as database:
             prepared.database.backup(database)
         self.database, self.audit, self.jobs = built.database, built.audit, built.jobs
         self.sites, self.applications, self.grants = built.sites, built.applications, built.grants
         self.addresses, self.paths, self.probe = built.addresses, built.paths, built.probe
+        self.networks, self.planes = built.networks, built.planes
         self.kept_applications = ApplicationRepository(self.database)
         self.carry_out = Worker(built, prepared.carried_out).carry_out
 
@@ -164,6 +170,10 @@ class ApiSetup:
         """As the database holds it from now on; it keeps the lines of the journal that it has."""
         keep(self.database, job)
         return job
+
+    def cloud(self, site: str) -> CloudSite:
+        """For changes past the services."""
+        return self.paths._clouds.open_for_service(site)
 
     def close(self) -> None:
         """Nothing is left to write."""

@@ -5,15 +5,10 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from api.conftest import ADMIN, MEMBER, READER
+from api.conftest import ADMIN, MEMBER, READER, asked
 from api.fakes import FOREIGN, MINE, Services
 from multisite.domain import work
-from multisite.domain.audit import AuditKind, AuditOutcome, AuditRecord, Intent
-
-
-def asked(services: Services) -> list[AuditRecord]:
-    """What came through the API, in its order (there are two records of jobs besides)."""
-    return [record for record in services.audit.list()[::-1] if record.kind is AuditKind.API]
+from multisite.domain.audit import AuditKind, AuditOutcome, Intent
 
 
 def test_a_change_is_recorded_before_and_after(client: FlaskClient, services: Services) -> None:
@@ -41,7 +36,7 @@ def test_the_intent_is_kept_before_the_change_is_made(
 
 
 def test_jobs_recoveries_and_deletions(client: FlaskClient, services: Services) -> None:
-    job, app = services.of("running jobs").id, services.of("applications").id
+    job, app = services.of("running jobs").id, services.of("unused applications").id
     point = services.of("restore_points").id
     client.post(f"/v1/jobs/{job}/cancel", headers=MEMBER)
     client.delete(f"/v1/applications/{app}", headers=MEMBER)

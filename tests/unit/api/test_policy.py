@@ -8,9 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 from oslo_config import cfg
 
+from api import networks
 from api.conftest import ADMIN, MEMBER, NOBODY, READER, persona
 from api.fakes import FOREIGN, MINE, Services
 from api.jobs import job
+from api.setup import operator
 from multisite.api.app import create_app
 from multisite.api.resources import list_rules
 from multisite.jobs.model import JobState
@@ -24,7 +26,7 @@ MEMBERS = [{"site": "paris", "port": "p-1"}, {"site": "lyon", "port": "p-2"}]
 ADDRESS: dict[str, Any] = {"name": "sgw", "address": "203.0.113.9", "members": MEMBERS, "active": "paris"}
 PATH: dict[str, Any] = {"name": "sync", "ends": MEMBERS, "protocol": "udp", "port": 5000}
 
-PLANES: dict[str, Any] = {"planes": [{"name": "oam", "role": "management"}]}
+PLANES: dict[str, Any] = {"planes": networks.PLANES[:2], "sites": ["paris", "lyon"]}
 
 # rule -> who, method, path, body; {x} is replaced by the id of the project's thing
 ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
@@ -40,18 +42,18 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "application:list": (READ, "GET", "/v1/applications", None),
     "application:show": (READ, "GET", "/v1/applications/{applications}", None),
     "application:create": (WRITE, "POST", "/v1/applications", APPLICATION),
-    "application:delete": (WRITE, "DELETE", "/v1/applications/{applications}", None),
+    "application:delete": (WRITE, "DELETE", "/v1/applications/{unused applications}", None),
     "plane:list": (READ, "GET", "/v1/applications/{applications}/planes", None),
     "plane:show": (READ, "GET", "/v1/applications/{applications}/planes/mgmt", None),
     "plane:describe": (WRITE, "PUT", "/v1/applications/{applications}/planes", PLANES),
     "plane:preview": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/preview", None),
-    "plane:realize": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/realize", None),
+    "plane:realize": (WRITE, "POST", "/v1/applications/{applications}/planes/oam/realize", None),
     "plane:check": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/check", None),
     "plane:repair": (WRITE, "POST", "/v1/applications/{applications}/planes/mgmt/repair", None),
     "plane:forget": (
         WRITE,
         "POST",
-        "/v1/applications/{applications}/planes/mgmt/forget",
+        "/v1/applications/{applications}/planes/{left planes}/forget",
         {"sites": ["lyon"]},
     ),
     "plane:remove": (WRITE, "DELETE", "/v1/applications/{applications}/planes/mgmt/realization", None),
@@ -76,7 +78,7 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
         WRITE,
         "POST",
         "/v1/recoveries",
-        {"restore_point": "{restore_points}", "target_site": "lyon", "confirm": "mme"},
+        {"restore_point": "{restore_points}", "target_site": "lyon", "confirm": "{names}"},
     ),
     "recovery:resume": (WRITE, "POST", "/v1/recoveries/{recoveries}/resume", None),
     "recovery:undo": (WRITE, "POST", "/v1/recoveries/{recoveries}/undo", None),
@@ -118,6 +120,7 @@ MAY = {
 def filled(text: str, services: Services, project: str) -> str:
     kinds = (
         "applications",
+        "unused applications",
         "protections",
         "restore_points",
         "recoveries",
@@ -133,6 +136,9 @@ def filled(text: str, services: Services, project: str) -> str:
     for kind in kinds:
         if f"{{{kind}}}" in text:
             text = text.replace(f"{{{kind}}}", services.of(kind, project).id)
+    for name, kind in (("names", "applications"), ("left planes", "left planes")):
+        if f"{{{name}}}" in text:
+            text = text.replace(f"{{{name}}}", services.of(kind, project).name)
     return text
 
 
@@ -200,7 +206,8 @@ def test_a_stretched_plane_is_for_who_may_stretch(client: FlaskClient, services:
     refused = client.open(path, method=method, headers=MEMBER)
     assert refused.status_code == 403
     assert "policy" in refused.json["error"]["message"]
-    assert services.planes.items[services.of("applications").id, "hb"].state == "described"
+    kept = services.planes.get(operator(MINE), services.of("applications").id, "hb")
+    assert (kept.state, kept.stretched_network_id) == ("described", None)
     assert client.open(path, method=method, headers=ADMIN).status_code < 300
 
 

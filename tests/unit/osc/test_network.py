@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from multisite.domain.findings import Finding, unknown
+import pytest
+from api.setup import MINE
+
+from multisite.command.wiring import myself
+from multisite_lab.sim.neutron.remote_ports import hosts
+from osc.changes import boot, shrink
 from osc.cloud import Cloud
 from osc.conftest import Openstack
+from tests.sim import deploy
 
 STRETCH = ["core", "--site", "paris", "--site", "lyon", "--cidr", "10.30.0.0/24"]
 
@@ -15,25 +21,31 @@ def test_stretch_previews_starts_and_shows(openstack: Openstack, cloud: Cloud) -
     seen = openstack("network", "stretch", *STRETCH, "--preview")
     assert seen.code == 0
     assert "create network core at paris" in seen.out
-    assert len(cloud.services.networks.items) == 2, "nothing was made"
+    assert len(cloud.services.networks.list(myself())) == 2, "nothing was made"
     made = openstack("network", "stretch", *STRETCH, "--no-wait", "-f", "json")
-    assert (made.code, made.json["name"], made.json["segmentation_id"]) == (0, "core", 5000)
+    assert (made.code, made.json["name"], made.json["segmentation_id"]) == (0, "core", 5002)
 
 
 def test_what_is_in_the_way_is_status_2(openstack: Openstack, cloud: Cloud) -> None:
     openstack("site", "register", "oslo", "--cloud", "oslo")
+    openstack("project", "grant", "create", MINE, "oslo", cloud.services.cloud("lyon").project_id)
+    cloud.services.world.sites["lyon"].sim.settings.remote_port = False  # oslo is in the same place
     refused = openstack(
         "network", "stretch", "core", "--site", "oslo", "--site", "lyon", "--cidr", "10.3.0.0/24"
     )
     assert refused.code == 2
-    assert "BLOCKING: site oslo: extension: it has no extension (remedy: install it)" in refused.out
+    said = "BLOCKING: site oslo: extension: its Neutron has no extension remote-port"
+    assert said in refused.out, refused.out
+    assert "remedy: " in refused.out.partition(said)[2]
     assert not [r for r in cloud.requests if r.startswith("POST /v1/stretched-networks ")]
 
 
 def test_options_become_the_order(openstack: Openstack, cloud: Cloud) -> None:
     words = (
         "--pool",
-        "paris=10.30.0.1-10.30.0.9",
+        "paris=10.30.0.2-10.30.0.9",
+        "--pool",
+        "lyon=10.30.0.10-10.30.0.99",
         "--adopt",
         "lyon=data",
         "--gateway",
@@ -41,19 +53,25 @@ def test_options_become_the_order(openstack: Openstack, cloud: Cloud) -> None:
         "--dhcp",
         "none",
     )
-    assert openstack("network", "stretch", *STRETCH, *words, "--preview").code == 0
+    lyon = cloud.services.cloud("lyon")
+    id = deploy.ask(lyon.network, "POST", "/networks", {"network": {"name": "data"}})["network"]["id"]
+    subnet = {"network_id": id, "ip_version": 4, "cidr": "10.30.0.0/24", "gateway_ip": "10.30.0.1"}
+    deploy.ask(lyon.network, "POST", "/subnets", {"subnet": subnet})
+    seen = openstack("network", "stretch", *STRETCH, *words, "--preview")
+    assert seen.code == 0, seen.out
     bad = openstack("network", "stretch", *STRETCH, "--pool", "paris=10.30.0.1")
     assert (bad.code, "--pool 10.30.0.1: must be" in bad.err) == (1, True)
 
 
 def test_show_tells_each_port_and_its_age(openstack: Openstack, cloud: Cloud) -> None:
+    boot(cloud, "hb")
     shown = openstack("network", "show", "hb")
     assert shown.code == 0
     assert "in-sync" in shown.out
-    assert "172.31.0.1" in shown.out
-    cloud.services.networks.lost = "paris"
+    assert hosts(cloud.services.world.sites["paris"].sim)["paris"] in shown.out
+    cloud.services.world.lose("paris")
     lost = openstack("network", "show", "hb")
-    assert "paris: UNKNOWN (gone), last seen" in lost.out
+    assert re.search(r"paris: UNKNOWN \(.*\), last seen", lost.out)
     machine = openstack("network", "show", "hb", "-f", "json").json
     assert [port["state"] for port in machine["ports"]] == ["unknown"]
 
@@ -62,22 +80,23 @@ def test_show_tells_each_port_and_its_age(openstack: Openstack, cloud: Cloud) ->
 def test_reconcile_says_whether_all_is_in_step(
     openstack: Openstack, cloud: Cloud, lost: str | None, code: int
 ) -> None:
-    cloud.services.networks.lost = lost
+    if lost:
+        cloud.services.world.lose(lost)
     assert openstack("network", "reconcile", "hb").code == code
 
 
 def test_check(openstack: Openstack, cloud: Cloud) -> None:
     assert openstack("network", "check", "hb").code == 0
-    cloud.services.networks.problems = [Finding("lyon", "mtu", "it is 1400", "", "set it back")]
+    shrink(cloud, "hb")
     found = openstack("network", "check", "hb")
     assert (found.code, "it is 1400" in found.out, "mtu" in found.out) == (1, True, True)
-    cloud.services.networks.problems = [unknown("lyon", "no route", "nothing is changed there")]
+    cloud.services.world.lose("lyon")
     assert openstack("network", "check", "hb").code == 2
 
 
 def test_list_and_unstretch(openstack: Openstack, cloud: Cloud) -> None:
     rows = openstack("network", "list", "-f", "json").json
-    assert {row["Name"] for row in rows} == {"hb"}
+    assert {row["Name"] for row in rows} == {"hb", "hb-theirs"}
     assert (
         openstack("network", "unstretch", "hb", "--keep-networks", "--without", "lyon", "--no-wait").code == 0
     )

@@ -83,7 +83,8 @@ class Reconcile(ShowNoun):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         found = self.client.reconcile_network(parsed_args.network)
-        states = set(found["counts"]) - {"in-sync"}
+        silent = {"unknown" for site in found["sites"] if site["error"]}  # also of a site no port is known of
+        states = set(found["counts"]) - {"in-sync"} | silent
         self.exit_status = findings.exit_status(False if states - {"unknown"} else None if states else True)
         return _drift(self, found, parsed_args)
 
