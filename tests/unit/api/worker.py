@@ -23,7 +23,10 @@ class Worker:
         self._services = services
         self._engine = TinyEngine(services.database)
         self._engine.kinds = services.jobs._kinds
-        self._engine.jobs = {id: replace(job, memos=dict(job.memos)) for id, job in known.items()}
+        self._engine.jobs = {
+            id: replace(job, memos={step: replace(memo) for step, memo in job.memos.items()})
+            for id, job in known.items()
+        }
 
     @property
     def known(self) -> dict[str, TinyJob]:
