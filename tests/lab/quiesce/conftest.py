@@ -1,4 +1,4 @@
-"""One real guest for the whole session, thawed before and after each test."""
+"""One real guest for the whole module, thawed before and after each test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from real_guest import AGENT_UP, Guest, api_answers, boot, connect, remove, until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator() -> Iterator[Any]:
     """The project's own administrator."""
     cloud = connect()
@@ -18,7 +18,7 @@ def operator() -> Iterator[Any]:
     remove(cloud)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def booted(operator: Any) -> Guest:
     """The guest, booted once."""
     server = boot(operator, image=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from volume_group import volume_group
 
 from multisite.applications.service import ApplicationService
 from multisite.clouds import quiesce
@@ -190,35 +191,9 @@ def test_marks_are_the_records_the_guests_stood_on(service: Service, application
 @pytest.fixture
 def group(service: Service, application: vnf.Vnf) -> Iterator[str]:
     """A Cinder group of exactly the application's volumes, of a type that promises consistent snapshots."""
-    volume = service.clouds_of(SITE).volume
-
-    def ask(method: str, path: str, body: Any = None) -> Any:
-        answer = volume.request(path, method, json=body, microversion="3.43", raise_exc=True)
-        return answer.json() if answer.content else None
-
-    def settled() -> bool:
-        return bool(ask("GET", f"/groups/{made}")["group"]["status"] == "available")
-
-    ours = ",".join(v for s in application.servers for v in (s.root, s.data))
-    specs = {"consistent_group_snapshot_enabled": "<is> True"}
-    kind = ask("POST", "/group_types", {"group_type": {"name": NAME, "group_specs": specs}})["group_type"][
-        "id"
-    ]
-    types = [t["id"] for t in ask("GET", "/types")["volume_types"] if t["name"] != "__DEFAULT__"]
-    body = {"group": {"name": NAME, "group_type": kind, "volume_types": types}}
-    made = ask("POST", "/groups", body)["group"]["id"]
-    try:
-        until(settled, 60, "the group is there")
-        ask("PUT", f"/groups/{made}", {"group": {"add_volumes": ours}})
-        until(settled, 60, "the volumes are in the group")
+    ours = [volume for server in application.servers for volume in (server.root, server.data)]
+    with volume_group(service.clouds_of(SITE).volume, NAME, ours) as made:
         yield made
-    finally:
-        until(settled, 60, "the group is idle")
-        ask("PUT", f"/groups/{made}", {"group": {"remove_volumes": ours}})
-        until(settled, 60, "the group is empty")
-        ask("POST", f"/groups/{made}/action", {"delete": {"delete-volumes": False}})
-        until(lambda: made not in {g["id"] for g in ask("GET", "/groups")["groups"]}, 60, "the group is gone")
-        ask("DELETE", f"/group_types/{kind}")
 
 
 def test_a_group_is_snapshotted_as_one(

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from real_thing import CLOUDS, Maker, Thing, make_copies, make_disks, make_networks, make_server, remove_all
+from real_thing import (
+    CLOUDS,
+    Maker,
+    Thing,
+    group_snapshot,
+    make_copies,
+    make_disks,
+    make_floating_ip,
+    make_networks,
+    make_server,
+    remove,
+)  # fmt: skip
 
 from multisite.clouds.connect import CloudSite, Sites
 
@@ -21,7 +32,7 @@ def site(sites: Sites) -> CloudSite:
     return sites.open_for_service("site2")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def thing(site: CloudSite) -> Iterator[Thing]:
     maker = Maker(site)
     try:
@@ -29,6 +40,8 @@ def thing(site: CloudSite) -> Iterator[Thing]:
         make_disks(maker)
         make_server(maker)
         make_copies(maker)
-        yield maker.thing
+        make_floating_ip(maker)
+        with group_snapshot(maker):
+            yield maker.thing
     finally:
-        remove_all(site, maker.thing.job)
+        remove(site, maker.thing.job)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from volume_group import volume_group
 
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
@@ -46,7 +49,7 @@ class Maker:
 
     def make(self, kind: Kind, name: str, create: Callable[..., Any], **fields: Any) -> str:
         token = self.thing.token(kind, name)
-        shown = {"name": f"{name}"} | fields
+        shown = fields if kind == "floating_ip" else {"name": name} | fields  # its name is its address
         made = call(self.site, f"create {kind} {name}", create, **mark(kind, token, shown))
         tag_and_describe(self.site, kind, read(self.site, kind, made.id), token, f"for {name}")
         self.thing.ids[name] = made.id
@@ -122,15 +125,38 @@ def make_copies(maker: Maker) -> None:
     maker.wait(volume.get_backup, "copy", "available")
 
 
+def make_floating_ip(maker: Maker) -> None:
+    network, ids = maker.site.network, maker.thing.ids
+    maker.make("network", "outside", network.create_network, is_router_external=True)
+    maker.make(
+        "subnet", "outside-v4", network.create_subnet,
+        network_id=ids["outside"], cidr="203.0.113.0/24", ip_version=4, enable_dhcp=False,
+    )  # fmt: skip
+    maker.make("floating_ip", "address", network.create_ip, floating_network_id=ids["outside"])
+
+
+@contextmanager
+def group_snapshot(maker: Maker) -> Iterator[None]:
+    """Of a group that holds the data volume; both are gone afterwards."""
+    volume, ids = maker.site.volume, maker.thing.ids
+    with volume_group(volume, maker.thing.job, [ids["data"]]) as group:
+        try:
+            maker.make("group_snapshot", "moment", volume.create_group_snapshot, group_id=group)
+            maker.wait(volume.get_group_snapshot, "moment", "available")
+            yield
+        finally:
+            remove(maker.site, maker.thing.job, ("group_snapshot",))
+
+
 ORDER: tuple[Kind, ...] = (
-    "server", "backup", "snapshot", "volume", "port", "router", "subnet", "network",
+    "server", "backup", "snapshot", "volume", "floating_ip", "port", "router", "subnet", "network",
     "security_group", "keypair", "server_group", "flavor",
 )  # fmt: skip
 
 
-def remove_all(site: CloudSite, job: str) -> None:
-    """Delete everything with the job's token; ``find_of_job`` is the only thing it goes by."""
-    for kind in ORDER:
+def remove(site: CloudSite, job: str, kinds: Sequence[Kind] = ORDER) -> None:
+    """Delete everything of these kinds with the job's token; ``find_of_job`` is the only thing it goes by."""
+    for kind in kinds:
         for found in find_of_job(site, job, (kind,)):
             _remove(site, found)
 
@@ -138,9 +164,10 @@ def remove_all(site: CloudSite, job: str) -> None:
 def _remove(site: CloudSite, found: Found) -> None:
     module: Any = {
         "server": site.compute, "flavor": site.compute, "keypair": site.compute, "server_group": site.compute,
-        "volume": site.volume, "snapshot": site.volume, "backup": site.volume,
+        "volume": site.volume, "snapshot": site.volume, "group_snapshot": site.volume, "backup": site.volume,
     }.get(found.kind, site.network)  # fmt: skip
-    delete, get = (getattr(module, f"{verb}_{found.kind}") for verb in ("delete", "get"))
+    noun = "ip" if found.kind == "floating_ip" else found.kind
+    delete, get = (getattr(module, f"{verb}_{noun}") for verb in ("delete", "get"))
 
     def once() -> str:
         try:
@@ -154,5 +181,5 @@ def _remove(site: CloudSite, found: Found) -> None:
         return ""
 
     wait_until(once, done=lambda said: said == "", failed=(), timeout=PATIENCE, what=f"delete {found.name}")
-    if found.kind in ("server", "volume", "snapshot", "backup"):
+    if found.kind in ("server", "volume", "snapshot", "group_snapshot", "backup"):
         wait_gone(lambda: call(site, f"read {found.name}", get, found.id), timeout=PATIENCE, what=found.name)
