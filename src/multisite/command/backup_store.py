@@ -11,13 +11,16 @@ from oslo_config import cfg
 from multisite.command import arguments as common
 from multisite.domain.errors import Conflict
 from multisite.domain.manifest import Manifest
+from multisite.recovery.encryption import OPTION as ENCRYPTION
+from multisite.recovery.encryption import Encryption
 from multisite.recovery.manifests import ManifestStore, StoreContents
 from multisite.recovery.signatures import ManifestKeys
 
 
 def manifest_store(conf: cfg.ConfigOpts) -> ManifestStore:
     """The configured backup store with this installation's keys; neither is looked at yet."""
-    return ManifestStore(conf.backup_store.path, manifest_keys(conf))
+    encryption = Encryption(Path(keys) if (keys := conf.backup_store.encryption_keys) else None)
+    return ManifestStore(conf.backup_store.path, manifest_keys(conf), encryption=encryption)
 
 
 def manifest_keys(conf: cfg.ConfigOpts) -> ManifestKeys:
@@ -42,6 +45,15 @@ def add(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     trust = common.command(keys, "trust", "use manifests signed with another key, too", _keys_trust)
     trust.add_argument("file", metavar="<file>", help="public key, as `export` prints it")
     common.command(keys, "export", "print the public key, for other installations", _keys_export)
+    encryption = common.command(store, "encryption", "the keys that encrypt manifests")
+    verbs = encryption.add_subparsers(required=True)
+    create = common.command(verbs, "create-key", "make the key that encrypts manifests", _create_key)
+    create.add_argument(
+        "--replace", action="store_true", help="also when there is one; that stays to decrypt"
+    )
+    help = "show the manifests that are not encrypted with the newest key, and encrypt them with --yes"
+    apply = common.command(verbs, "apply", help, _encrypt)
+    apply.add_argument("--yes", action="store_true", help="write them anew")
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -117,6 +129,27 @@ def _keys_trust(arguments: argparse.Namespace) -> int:
 def _keys_export(arguments: argparse.Namespace) -> int:
     sys.stdout.write(_store(arguments).keys.export().decode())
     return 0
+
+
+def _create_key(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(f"{_store(arguments).encryption.make_key(replace=arguments.replace)}\n")
+    return 0
+
+
+def _encrypt(arguments: argparse.Namespace) -> int:
+    store = _store(arguments)
+    if store.encryption.keys is None:
+        raise common.ConfigurationWrong(f"{ENCRYPTION}: not set")
+    contents = store.list()
+    found = [m.id for m in contents.manifests if not store.sealed_with_newest(m.id)]
+    for id in found:
+        if arguments.yes:
+            store.seal(id)
+        sys.stdout.write(f"{id}\n")
+    done = "encrypted" if arguments.yes else "not encrypted with the newest key; --yes does it"
+    damaged = _damaged(contents)
+    sys.stdout.write(f"{store.path}: {len(found)} restore points {done}, {damaged} damaged\n")
+    return common.EXIT_FAILED if damaged or (found and not arguments.yes) else 0
 
 
 def _store(arguments: argparse.Namespace) -> ManifestStore:

@@ -25,7 +25,15 @@ def static(conf: cfg.ConfigOpts) -> list[Finding]:
 
 def for_worker(conf: cfg.ConfigOpts) -> list[Finding]:
     """The same for ``multisite worker``, which answers no requests."""
-    checks = (_shared_database, _state_path, _backup_store, _manifest_keys, _clouds, _connection)
+    checks = (
+        _shared_database,
+        _state_path,
+        _backup_store,
+        _manifest_keys,
+        _encryption_keys,
+        _clouds,
+        _connection,
+    )
     return [finding for check in checks for finding in check(conf)]
 
 
@@ -137,6 +145,23 @@ def _manifest_keys(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         )
 
 
+def _encryption_keys(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    from multisite.recovery.encryption import OPTION
+
+    if not (name := conf.backup_store.encryption_keys):
+        return
+    path, store = Path(name), conf.backup_store.path
+    if store and path.resolve().is_relative_to(Path(store).resolve()):
+        yield _wrong(
+            OPTION, f"{path} is in the backup store", "keep it apart: who reads the store reads it, too"
+        )
+    if not path.exists():
+        remedy = "`multisite-manage store encryption create-key`, or copy it from another process's host"
+        yield _wrong(OPTION, f"{path} is not there: nothing can be protected or recovered", remedy)
+    elif path.stat().st_mode & 0o077:
+        yield _wrong(OPTION, f"{path} is open to others", f"chmod 600 {path}")
+
+
 def _clouds(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     from multisite.clouds.connect import entries
 
@@ -223,6 +248,7 @@ _STATIC: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
     _private,
     _backup_store,
     _manifest_keys,
+    _encryption_keys,
     _clouds,
     _authtoken,
     _policy,

@@ -61,6 +61,11 @@ _BACKUP_STORE = (
         help="Folder of public keys (*.pub, PEM) whose manifests are used: this installation's own, and others' added "
         "with `multisite-manage store keys trust` (default: manifest-keys in state_path).",
     ),
+    cfg.StrOpt(
+        "encryption_keys",
+        help="File of keys that encrypt manifests, made by `multisite-manage store encryption create-key`; outside of "
+        "the backup store, and backed up outside of the sites (not set: manifests are not encrypted).",
+    ),
 )
 _CLOUDS = (
     cfg.StrOpt(

@@ -30,6 +30,7 @@ from multisite.domain.manifest import (
     load,
 )
 from multisite.domain.model import RestorePoint, RestorePointState
+from multisite.recovery.encryption import PLAIN, Encryption
 from multisite.recovery.files import TooLarge, make_durably, read_file, sync_directory, write_durably
 from multisite.recovery.signatures import ManifestKeys
 
@@ -100,12 +101,19 @@ class ManifestStore:
     mount point of a share that is not mounted must not pass for a store without restore points.
     Reading raises it, too, when the file system does not answer in time (``patience``, seconds).  Who writes waits
     for it: a write that was given up might still be made, later.  ``keys`` sign what is written and say whose
-    manifests are read.
+    manifests are read; ``encryption`` is of the manifests' files alone, digests and signatures are of what is in them.
     """
 
-    def __init__(self, path: str | Path, keys: ManifestKeys, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        keys: ManifestKeys,
+        patience: float = PATIENCE,
+        encryption: Encryption = PLAIN,
+    ) -> None:
         self.path = Path(path)
         self.keys = keys
+        self.encryption = encryption
         self._reads = BoundedCalls(patience)
 
     def initialize(self) -> None:
@@ -150,7 +158,7 @@ class ManifestStore:
         with _reachable(self.path):
             for part in (directory.parent.parent, directory.parent, directory):
                 make_durably(part)
-            write_durably(directory / MANIFEST, data)
+            write_durably(directory / MANIFEST, self.encryption.seal(data))
             write_durably(directory / SIGNATURE, signature)
             write_durably(directory / DIGEST, f"{digest}\n".encode())
             # With it goes what a process that died while writing left; both may hold secrets of servers.
@@ -169,7 +177,7 @@ class ManifestStore:
         with _reachable(self.path):
             for part in (directory.parent.parent, directory.parent, directory):
                 make_durably(part)
-            write_durably(directory / DRAFT, data)
+            write_durably(directory / DRAFT, self.encryption.seal(data))
             write_durably(directory / DRAFT_SIGNATURE, signature)
 
     @_answering
@@ -183,6 +191,7 @@ class ManifestStore:
         data = self._bytes(path)
         if data is None:
             raise NotFound(f"restore point: there is no draft of {restore_point_id} in {self.path}")
+        data = self.encryption.open(path, data)
         self._verify(path.with_name(DRAFT_SIGNATURE), _A_DRAFT + data, "protect the application again")
         return _loaded(path, data)
 
@@ -192,14 +201,7 @@ class ManifestStore:
 
         NotFound; ManifestError when it is unfinished, damaged, not signed by a trusted key or of another format.
         """
-        path, data = self._finished(restore_point_id)
-        remedy = (
-            f"if it is yours, vouch for it: `multisite-manage store sign-existing {restore_point_id} --yes`"
-        )
-        self._verify(
-            path.with_name(SIGNATURE), data, f"written before manifests were signed, or laid there; {remedy}"
-        )
-        return _loaded(path, data)
+        return _loaded(*self._signed(restore_point_id))
 
     @_answering
     def read_unsigned(self, restore_point_id: str) -> Manifest:
@@ -225,6 +227,18 @@ class ManifestStore:
     def unsigned(self) -> StoreContents:
         """The restore points that have no signature; damaged ones are those that are unusable besides."""
         return self._contents(self.read_unsigned)
+
+    @_answering
+    def sealed_with_newest(self, restore_point_id: str) -> bool:
+        """Whether its file is encrypted as a new one would be.  Raises as ``read``, and KeyUnusable."""
+        path, _ = self._finished(restore_point_id)
+        return self.encryption.sealed_with_newest(self._bytes(path) or b"")
+
+    def seal(self, restore_point_id: str) -> None:
+        """Write the manifest's file anew, encrypted as a new one would be.  Raises as ``read``, and KeyUnusable."""
+        path, data = self._signed(restore_point_id)
+        with _reachable(self.path):
+            write_durably(path, self.encryption.seal(data))
 
     @_answering
     def ids(self) -> tuple[str, ...]:
@@ -274,7 +288,18 @@ class ManifestStore:
         digest = self._bytes(path.with_name(DIGEST))
         if digest is None:
             raise ManifestError(f"{path.with_name(DIGEST)}: missing: the restore point was never finished")
+        data = self.encryption.open(path, data)
         check_digest(data, digest.decode("ascii", "replace"))
+        return path, data
+
+    def _signed(self, restore_point_id: str) -> tuple[Path, bytes]:
+        path, data = self._finished(restore_point_id)
+        remedy = (
+            f"if it is yours, vouch for it: `multisite-manage store sign-existing {restore_point_id} --yes`"
+        )
+        self._verify(
+            path.with_name(SIGNATURE), data, f"written before manifests were signed, or laid there; {remedy}"
+        )
         return path, data
 
     def _unsigned(self, restore_point_id: str) -> tuple[Path, bytes]:

@@ -74,3 +74,30 @@ def test_several_hosts_have_one_key(setup: Setup, run: Run) -> None:
     assert "multisite-manage store keys create" in run(main.main, *argv)[1]
     store_in(setup.folder / "store", state=setup.folder / "state")
     assert "store keys create" not in run(main.main, *argv)[1]
+
+
+def test_encrypting_what_is_there(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    command = [manage.main, "--config-file", str(setup.file), "store"]
+    store = store_in(setup.folder / "store", state=setup.folder / "state")
+    store.write(manifest())
+    code, _, err = run(*command, "encryption", "apply")
+    assert (code, "[backup_store] encryption_keys: not set" in err) == (78, True)
+    keys = setup.folder / "encryption-keys"
+    setup.change("[backup_store]", f"[backup_store]\nencryption_keys = {keys}")
+    argv = ("check", "--offline", "--config-file", str(setup.file))
+    assert "store encryption create-key" in run(main.main, *argv)[1]
+    assert run(*command, "encryption", "create-key")[:2] == (0, f"{keys}\n")
+    assert "encryption_keys" not in run(main.main, *argv)[1]
+    keys.chmod(0o640)
+    assert f"chmod 600 {keys}" in run(main.main, *argv)[1]
+    code, out, _ = run(*command, "encryption", "apply")
+    assert (code, "1 restore points not encrypted" in out) == (1, True)
+    code, out, _ = run(*command, "encryption", "apply", "--yes")
+    assert (code, "1 restore points encrypted, 0 damaged" in out) == (0, True)
+    assert run(*command, "encryption", "apply")[0] == 0
+    assert run(*command, "check")[0] == 0
+    keys.unlink()
+    code, out, err = run(*command, "check")
+    assert (code, "encryption_keys" in out + err) == (1, True)
+    assert not any(keys.parent.glob(".encryption-keys*"))
