@@ -110,7 +110,7 @@ def read_application(
 
 
 def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
-    """The servers as Nova shows them, in this order; all must be of one project.
+    """The servers as Nova shows them, in this order; one of another project than the first is not there.
 
     The first is read alone: it tells the project whose servers to list when there are more.
     """
@@ -122,12 +122,17 @@ def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
         found |= {row["id"]: row for row in list_servers(site, first["tenant_id"])}
     for server_id in server_ids:
         if server_id not in found:
-            row = resources.read(site, "server", server_id)
-            if row["tenant_id"] != first["tenant_id"]:
-                said = f"server {row['name']} is of another project than server {first['name']}"
-                raise Unsupported(site.name, "read the application", said)
-            found[server_id] = row
+            found[server_id] = _of_project(site, server_id, first["tenant_id"])
     return [found[server_id] for server_id in server_ids]
+
+
+def _of_project(site: CloudSite, server_id: str, project_id: str) -> Row:
+    """One that the list did not show; NotFoundInSite, in Nova's words, also when it is of another project."""
+    row = resources.read(site, "server", server_id)
+    if row["tenant_id"] != project_id:
+        said = f"Instance {server_id} could not be found."
+        raise NotFoundInSite(site.name, f"read server {server_id}", said, site_status=404)
+    return row
 
 
 def list_servers(site: CloudSite, project_id: str) -> list[Row]:

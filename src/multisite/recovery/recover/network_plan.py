@@ -193,7 +193,8 @@ def _must_be_free(draft: Draft, record: PortRecord, network_id: str, shown: str)
     for port in draft.facts.ports:
         if port.network_id != network_id:
             continue
-        holder = f"port {port.id}" + (f" ({port.owner})" if port.owner else "")
+        holder = f"port {port.id}" if port.id else "a port of another project"
+        holder += f" ({port.owner})" if port.owner else ""
         for address in sorted(wanted & set(port.addresses)):
             draft.problem(
                 f"port {shown}", f"address {address} is in use at {draft.facts.site} by {holder}", remedy
@@ -238,7 +239,8 @@ def _group(draft: Draft, number: int, record: SecurityGroupRecord) -> PlannedGro
             )
         return PlannedGroup(step, there.id if there else None, record, record.name)
     name, reason = _group_name(draft, record)
-    same = [g for g in facts.security_groups if g.name == name]
+    # A shared one is its owner's to change: only who names it wants it.
+    same = [g for g in facts.security_groups if g.name == name and g.project_id == facts.project_id]
     equal = next((g for g in same if _same_rules(draft, record, g)), None)
     if equal is not None:
         draft.use("security group", name, equal.id, "the target has it with the same rules")

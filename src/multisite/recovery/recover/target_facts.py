@@ -45,7 +45,7 @@ class TargetNetwork:
 
 @dataclass(frozen=True)
 class TargetPort:
-    """Addresses and MAC that are taken in a network."""
+    """Addresses and MAC that are taken in a network.  ``id`` and ``owner`` are empty for one of another project."""
 
     id: str
     network_id: str
@@ -160,35 +160,50 @@ def _networks(site: CloudSite) -> tuple[TargetNetwork, ...]:
             external=bool(row.get("router:external")),
             subnets=tuple(s for s in subnets if s.network_id == row["id"]),
         )
-        for row in resources.list_all(site, "network")
+        for row in _usable_networks(site)
     )
+
+
+def _usable_networks(site: CloudSite) -> list[dict[str, Any]]:
+    """Those of the project, shared with it or external: what Neutron lists to its members, and no more to others."""
+    return [
+        row
+        for row in resources.list_all(site, "network")
+        if row.get("project_id") == site.project_id or row.get("shared") or row.get("router:external")
+    ]
 
 
 def _ports(site: CloudSite, wanted: Collection[str]) -> tuple[TargetPort, ...]:
     if not wanted:
         return ()
     found: list[TargetPort] = []
-    for network in resources.list_all(site, "network"):
+    for network in _usable_networks(site):
         if network["id"] not in wanted and network["name"] not in wanted:
             continue
         found += [
-            TargetPort(
-                row["id"],
-                row["network_id"],
-                row["mac_address"],
-                tuple(ip["ip_address"] for ip in row.get("fixed_ips", ())),
-                row.get("device_owner") or "",
-            )
+            _port(row, ours=row.get("project_id") == site.project_id)
             for row in resources.list_all(site, "port", network_id=network["id"])
         ]
     return tuple(found)
 
 
-def _groups(site: CloudSite) -> tuple[TargetGroup, ...]:
-    what = "list security groups"
-    rows = read_all(
-        site, what, lambda: site.network, "/security-groups", "security_groups", project_id=site.project_id
+def _port(row: Mapping[str, Any], *, ours: bool) -> TargetPort:
+    return TargetPort(
+        row["id"] if ours else "",
+        row["network_id"],
+        row["mac_address"],
+        tuple(ip["ip_address"] for ip in row.get("fixed_ips", ())),
+        (row.get("device_owner") or "") if ours else "",
     )
+
+
+def _groups(site: CloudSite) -> tuple[TargetGroup, ...]:
+    """Those of the project, and those shared with it (RBAC)."""
+    rows = [
+        row
+        for row in resources.list_all(site, "security_group")
+        if row.get("project_id") == site.project_id or row.get("shared")
+    ]
     return tuple(
         TargetGroup(
             row["id"],
@@ -218,7 +233,17 @@ def _flavors(site: CloudSite) -> tuple[FlavorRecord, ...]:
             extra_specs=row.get("extra_specs") or {},
         )
         for row in resources.list_all(site, "flavor")
+        if row.get("os-flavor-access:is_public", True) or _may_use(site, row["id"])
     )
+
+
+def _may_use(site: CloudSite, flavor_id: str) -> bool:
+    """Whether a private flavor is for the project: to members Nova lists no other, administrators ask for each."""
+    if "admin" not in site.roles:
+        return True
+    what, path = "list the projects of a private flavor", f"/flavors/{flavor_id}/os-flavor-access"
+    rows = read_all(site, what, lambda: site.compute, path, "flavor_access")
+    return site.project_id in {row["tenant_id"] for row in rows}
 
 
 def _volume_types(site: CloudSite) -> tuple[TargetVolumeType, ...]:

@@ -12,7 +12,8 @@ import ipaddress
 
 from multisite_lab.sim.model import Row, Sim
 from multisite_lab.sim.neutron.ipam import first_free, taken
-from multisite_lab.sim.neutron.networks import common, find_network, invalid, visible, wanted
+from multisite_lab.sim.neutron.networks import common, find_network, invalid, wanted
+from multisite_lab.sim.neutron.policy import owns, visible_within
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
 
 _FILTERS = (
@@ -39,7 +40,7 @@ def _ghosts(sim: Sim, address: str) -> list[str]:
 
 
 def floatingips(sim: Sim, ask: Ask) -> Answer:
-    found = [row for row in sim.state.floatingips.values() if visible(ask, row)]
+    found = [row for row in sim.state.floatingips.values() if owns(ask, row)]
     for name in _FILTERS:
         if name in ask.query:
             found = [row for row in found if str(row.get(name) or "") in ask.query[name]]
@@ -50,7 +51,7 @@ def floatingips(sim: Sim, ask: Ask) -> Answer:
 
 def find(sim: Sim, ask: Ask) -> Row:
     row = sim.state.floatingips.get(ask.ids["id"])
-    if row is None or not visible(ask, row):
+    if row is None or not owns(ask, row):
         said = f"Floating IP {ask.ids['id']} could not be found"
         raise neutron_error(404, "FloatingIPNotFound", said)
     return row
@@ -62,15 +63,15 @@ def floatingip(sim: Sim, ask: Ask) -> Answer:
 
 def create(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "floatingip")
+    address = fields.get("floating_ip_address")
+    if address is not None and not ask.account.is_admin:
+        said = "(rule:create_floatingip:floating_ip_address is disallowed by policy)"
+        raise neutron_error(403, "PolicyNotAuthorized", said)
     network = find_network(sim, ask, str(fields.get("floating_network_id")))
     if not network["router:external"]:
         raise neutron_error(400, "BadRequest", f"Network {network['id']} is not a valid external network")
     subnet = sim.state.subnets[network["subnets"][0]]
-    address = fields.get("floating_ip_address")
     if address is not None:
-        if not ask.account.is_admin:
-            said = "rule:create_floatingip:floating_ip_address is disallowed by policy"
-            raise neutron_error(403, "PolicyNotAuthorized", said)
         if ipaddress.ip_address(address) not in ipaddress.ip_network(subnet["cidr"]):
             said = f"IP address {address} is not a valid IP for the specified subnet."
             raise neutron_error(400, "InvalidIpForSubnet", said)
@@ -136,7 +137,7 @@ def matches(ask: Ask, row: Row) -> None:
 
 def _lead(sim: Sim, ask: Ask, row: Row, port_id: str) -> None:
     port = sim.state.ports.get(port_id)
-    if port is None or not visible(ask, port):
+    if port is None or not visible_within(sim, ask, port):
         raise neutron_error(404, "PortNotFound", f"Port {port_id} could not be found.")
     if not port["fixed_ips"]:
         raise neutron_error(400, "BadRequest", f"Port {port_id} does not have any fixed IPs")

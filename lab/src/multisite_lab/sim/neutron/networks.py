@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 from multisite_lab.sim import quotas
 from multisite_lab.sim.model import Row, Sim
-from multisite_lab.sim.neutron import remote_ports, subnet_pools
+from multisite_lab.sim.neutron import policy, remote_ports, subnet_pools
 from multisite_lab.sim.neutron.ipam import DHCP, new_row, pools, release, serve_dhcp
+from multisite_lab.sim.neutron.policy import visible, visible_within
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
 
 EXTENSIONS = ("standard-attr-tag", "port-security", "quota_details", "security-group", "net-mtu", "quotas",
@@ -19,13 +20,13 @@ _FILTERS = ("id", "name", "network_id", "device_id", "device_owner", "project_id
             "mac_address", "status", "security_group_id")  # fmt: skip
 
 
-def visible(ask: Ask, row: Row) -> bool:
-    return ask.account.is_admin or row["project_id"] == ask.account.project_id or bool(row.get("shared"))
-
-
 def listed(sim: Sim, ask: Ask, key: str, rows: Iterable[Row]) -> Answer:
     """By the query's filters; a name may be given several times.  ``tags``: all of them, with commas."""
-    found = [row for row in rows if visible(ask, row)]
+
+    def seen(row: Row) -> bool:
+        return visible_within(sim, ask, row) if key in ("subnets", "ports") else visible(ask, row)
+
+    found = [policy.shown(ask, row) for row in rows if seen(row)]
     for name in _FILTERS:
         if name in ask.query:
             found = [row for row in found if str(row.get(name, "")) in ask.query[name]]
@@ -78,7 +79,7 @@ def find_network(sim: Sim, ask: Ask, network_id: str) -> Row:
 
 def find_subnet(sim: Sim, ask: Ask, subnet_id: str) -> Row:
     row = sim.state.subnets.get(subnet_id)
-    if row is None or not visible(ask, row):
+    if row is None or not visible_within(sim, ask, row):
         raise neutron_error(404, "SubnetNotFound", f"Subnet {subnet_id} could not be found.")
     return row
 
@@ -94,6 +95,7 @@ def network(sim: Sim, ask: Ask) -> Answer:
 
 def create_network(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "network")
+    policy.refuse_attributes(ask, "create", "network", fields)
     mtu = int(fields.get("mtu") or MTU)
     if mtu > MTU:
         raise invalid(f"Requested MTU is too big, maximum is {MTU}")
@@ -116,6 +118,7 @@ def create_network(sim: Sim, ask: Ask) -> Answer:
 
 def update_network(sim: Sim, ask: Ask) -> Answer:
     row = find_network(sim, ask, ask.ids["id"])
+    policy.refuse_change(ask, "network", row)
     fields = wanted(ask, "network")
     if int(fields.get("mtu") or 0) > MTU:
         raise invalid(f"Requested MTU is too big, maximum is {MTU}")
@@ -134,6 +137,7 @@ def _updated(key: str, row: Row, fields: Row, allowed: tuple[str, ...]) -> Answe
 def delete_network(sim: Sim, ask: Ask) -> Answer:
     """409 while ports are in it, those of DHCP aside; its subnets go with it."""
     row = find_network(sim, ask, ask.ids["id"])
+    policy.refuse_change(ask, "network", row, "delete")
     inside = [p for p in sim.state.ports.values() if p["network_id"] == row["id"]]
     held = [p["id"] for p in inside if p["device_owner"] != DHCP]
     if held:
@@ -162,6 +166,7 @@ def subnet(sim: Sim, ask: Ask) -> Answer:
 def create_subnet(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "subnet")
     network_row = find_network(sim, ask, str(fields.get("network_id")))
+    policy.refuse_change(ask, "subnet", network_row, "create")
     pool_id = fields.get("subnetpool_id")
     if pool_id is None and fields.get("cidr") is None:
         said = "Bad subnets request: a subnetpool must be specified in the absence of a cidr."
@@ -208,6 +213,7 @@ def _begin_dhcp(sim: Sim, subnet_id: str) -> None:
 
 def update_subnet(sim: Sim, ask: Ask) -> Answer:
     row = find_subnet(sim, ask, ask.ids["id"])
+    policy.refuse_change(ask, "subnet", row)
     allowed = ("name", "description", "enable_dhcp", "gateway_ip", "dns_nameservers", "host_routes",
                "allocation_pools")  # fmt: skip
     fields = wanted(ask, "subnet")
@@ -238,6 +244,7 @@ def _refuse_gateway(sim: Sim, row: Row, wanted_ip: str | None, pools: list[Row])
 
 def delete_subnet(sim: Sim, ask: Ask) -> Answer:
     row = find_subnet(sim, ask, ask.ids["id"])
+    policy.refuse_change(ask, "subnet", row, "delete")
     inside = [
         p for p in sim.state.ports.values() if any(ip["subnet_id"] == row["id"] for ip in p["fixed_ips"])
     ]
@@ -264,7 +271,7 @@ def set_tags(sim: Sim, ask: Ask) -> Answer:
     }
     kind, resource_id = ask.path.split("/")[1], ask.ids["id"]
     row = holders[kind].get(resource_id)
-    if row is None or not visible(ask, row):
+    if row is None or not policy.owns(ask, row):
         said = f"Resource {kind.rstrip('s')} {resource_id} could not be found."
         raise neutron_error(404, "TagResourceNotFound", said)
     row["tags"] = list(dict.fromkeys(ask.body["tags"]))

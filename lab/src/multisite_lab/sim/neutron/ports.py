@@ -6,7 +6,7 @@ import ipaddress
 
 from multisite_lab.sim import quotas
 from multisite_lab.sim.model import Row, Sim, new_id
-from multisite_lab.sim.neutron import floating_ips, remote_ports
+from multisite_lab.sim.neutron import floating_ips, policy, remote_ports
 from multisite_lab.sim.neutron.ipam import blank_port, first_free, new_mac, taken
 from multisite_lab.sim.neutron.networks import (
     common,
@@ -14,9 +14,9 @@ from multisite_lab.sim.neutron.networks import (
     find_subnet,
     invalid,
     listed,
-    visible,
     wanted,
 )
+from multisite_lab.sim.neutron.policy import visible, visible_within
 from multisite_lab.sim.wire import Answer, Ask, Route, neutron_error, ok
 
 _SAME = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix",
@@ -25,7 +25,7 @@ _SAME = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max
 
 def find_port(sim: Sim, ask: Ask, port_id: str) -> Row:
     row = sim.state.ports.get(port_id)
-    if row is None or not visible(ask, row):
+    if row is None or not visible_within(sim, ask, row):
         raise neutron_error(404, "PortNotFound", f"Port {port_id} could not be found.")
     return row
 
@@ -41,6 +41,7 @@ def port(sim: Sim, ask: Ask) -> Answer:
 def create_port(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "port")
     network = find_network(sim, ask, str(fields.get("network_id")))
+    policy.refuse_attributes(ask, "create", "port", fields, network)
     mac = str(fields.get("mac_address") or new_mac(sim)).lower()
     remote = remote_ports.created(sim, ask, network, fields)
     refuse_taken_mac(sim, network["id"], mac)
@@ -144,7 +145,9 @@ def _groups(sim: Sim, ask: Ask, fields: Row, protected: bool) -> list[str]:
 def update_port(sim: Sim, ask: Ask) -> Answer:
     row = find_port(sim, ask, ask.ids["id"])
     floating_ips.matches(ask, row)
+    policy.refuse_change(ask, "port", row)
     fields = wanted(ask, "port")
+    policy.refuse_attributes(ask, "update", "port", fields, sim.state.networks[row["network_id"]])
     written = remote_ports.updated(sim, ask, row, fields)
     allowed = (
         "name",
@@ -249,7 +252,7 @@ def groups(sim: Sim, ask: Ask) -> Answer:
 
 
 def group(sim: Sim, ask: Ask) -> Answer:
-    return ok({"security_group": find_group(sim, ask, ask.ids["id"])})
+    return ok({"security_group": policy.shown(ask, find_group(sim, ask, ask.ids["id"]))})
 
 
 def create_group(sim: Sim, ask: Ask) -> Answer:
@@ -269,12 +272,14 @@ def create_group(sim: Sim, ask: Ask) -> Answer:
 
 def update_group(sim: Sim, ask: Ask) -> Answer:
     row = find_group(sim, ask, ask.ids["id"])
+    policy.refuse_change(ask, "security_group", row)
     row |= {k: v for k, v in wanted(ask, "security_group").items() if k in ("name", "description")}
     return ok({"security_group": row})
 
 
 def delete_group(sim: Sim, ask: Ask) -> Answer:
     row = find_group(sim, ask, ask.ids["id"])
+    policy.refuse_change(ask, "security_group", row, "delete")
     if any(row["id"] in p["security_groups"] for p in sim.state.ports.values()):
         raise neutron_error(409, "SecurityGroupInUse", f"Security Group {row['id']} in use.")
     if row["name"] == "default" and not ask.account.is_admin:
@@ -288,6 +293,7 @@ def create_rule(sim: Sim, ask: Ask) -> Answer:
     """409 for one that says the same as another (SecurityGroupRuleExists)."""
     fields = wanted(ask, "security_group_rule")
     row = find_group(sim, ask, str(fields.get("security_group_id")))
+    policy.refuse_change(ask, "security_group_rule", row, "create")
     if fields.get("direction") not in ("ingress", "egress"):
         raise invalid(f"'{fields.get('direction')}' is not in ['ingress', 'egress']")
     rule = _rule(row, str(fields["direction"]), str(fields.get("ethertype") or "IPv4"))
@@ -305,7 +311,7 @@ def create_rule(sim: Sim, ask: Ask) -> Answer:
 def delete_rule(sim: Sim, ask: Ask) -> Answer:
     for row in sim.state.security_groups.values():
         kept = [r for r in row["security_group_rules"] if r["id"] != ask.ids["id"]]
-        if len(kept) < len(row["security_group_rules"]) and visible(ask, row):
+        if len(kept) < len(row["security_group_rules"]) and policy.owns(ask, row):
             row["security_group_rules"] = kept
             return Answer(204)
     said = f"Security group rule {ask.ids['id']} does not exist"

@@ -7,7 +7,8 @@ import ipaddress
 from multisite_lab.sim import quotas
 from multisite_lab.sim.model import Row, Sim
 from multisite_lab.sim.neutron.ipam import blank_port, first_free, new_mac, taken
-from multisite_lab.sim.neutron.networks import common, find_network, find_subnet, listed, visible, wanted
+from multisite_lab.sim.neutron.networks import common, find_network, find_subnet, listed, wanted
+from multisite_lab.sim.neutron.policy import visible
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
 
 INTERFACE, GATEWAY = "network:router_interface", "network:router_gateway"

@@ -15,6 +15,10 @@ def _admins_only(ask: Ask, rule: str) -> None:
         raise fault(403, f"Policy doesn't allow os_compute_api:{rule} to be performed.")
 
 
+ACCESS = "_access"
+"""Of a flavor, not shown: the projects that may use a private one (os-flavor-access)."""
+
+
 def make_flavor(sim: Sim, fields: Row) -> Row:
     row: Row = {
         "id": str(fields.get("id") or new_id()),
@@ -37,7 +41,7 @@ def make_flavor(sim: Sim, fields: Row) -> Row:
 
 def _flavor(row: Row, ask: Ask) -> Row:
     """Description from 2.55, extra specs from 2.61; no swap is "" before 2.75."""
-    shown = dict(row)
+    shown = {k: v for k, v in row.items() if k != ACCESS}
     if ask.version < (2, 55):
         del shown["description"]
     if ask.version < (2, 61):
@@ -47,8 +51,17 @@ def _flavor(row: Row, ask: Ask) -> Row:
     return shown
 
 
+def usable(ask: Ask, row: Row) -> bool:
+    """Private ones are for administrators and the projects they name."""
+    return (
+        ask.account.is_admin
+        or bool(row["os-flavor-access:is_public"])
+        or ask.account.project_id in row.get(ACCESS, ())
+    )
+
+
 def flavors(sim: Sim, ask: Ask) -> Answer:
-    rows = [_flavor(row, ask) for row in sim.state.flavors.values()]
+    rows = [_flavor(row, ask) for row in sim.state.flavors.values() if usable(ask, row)]
     return page(ask, "flavors", rows, sim.settings.page)
 
 
@@ -58,7 +71,7 @@ def flavor(sim: Sim, ask: Ask) -> Answer:
 
 def _known_flavor(sim: Sim, ask: Ask) -> Row:
     row = sim.state.flavors.get(ask.ids["id"])
-    if row is None:
+    if row is None or not usable(ask, row):
         raise fault(404, f"Flavor {ask.ids['id']} could not be found.")
     return row
 
@@ -81,6 +94,16 @@ def add_specs(sim: Sim, ask: Ask) -> Answer:
     row = _known_flavor(sim, ask)
     row["extra_specs"] = {**row["extra_specs"], **required(ask.body, "extra_specs")}
     return ok({"extra_specs": row["extra_specs"]})
+
+
+def access(sim: Sim, ask: Ask) -> Answer:
+    """Of a private flavor; Nova answers 404 for a public one."""
+    _admins_only(ask, "os-flavor-access")
+    row = _known_flavor(sim, ask)
+    if row["os-flavor-access:is_public"]:
+        raise fault(404, "Access list not available for public flavors.")
+    rows = [{"flavor_id": row["id"], "tenant_id": project} for project in row.get(ACCESS, ())]
+    return ok({"flavor_access": rows})
 
 
 def delete_flavor(sim: Sim, ask: Ask) -> Answer:
@@ -151,6 +174,8 @@ def _known_group(sim: Sim, ask: Ask) -> Row:
     row = sim.state.server_groups.get(ask.ids["id"])
     if row is None:
         raise fault(404, f"Instance group {ask.ids['id']} could not be found.")
+    if row["project_id"] != ask.account.project_id:
+        _admins_only(ask, "os-server-groups:show")
     return row
 
 
@@ -204,6 +229,7 @@ ROUTES = (
     Route("GET", "/flavors/{id}", flavor),
     Route("DELETE", "/flavors/{id}", delete_flavor),
     Route("POST", "/flavors/{id}/os-extra_specs", add_specs),
+    Route("GET", "/flavors/{id}/os-flavor-access", access),
     Route("GET", "/os-keypairs", keypairs),
     Route("POST", "/os-keypairs", create_keypair),
     Route("GET", "/os-keypairs/{name}", keypair),

@@ -7,7 +7,7 @@ from functools import partial
 from multisite_lab.sim import guest, quotas
 from multisite_lab.sim.cinder.volumes import attach, detach
 from multisite_lab.sim.model import Disk, Row, Server, Sim, new_id
-from multisite_lab.sim.nova import views
+from multisite_lab.sim.nova import resources, views
 from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, page, required
 
 STAGES = ("scheduling", "block_device_mapping", "networking", "spawning")
@@ -49,7 +49,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
             400, f"Invalid input for field/attribute name. Value: {name}. '{name}' is too short or long"
         )
     flavor = sim.state.flavors.get(str(wanted.get("flavorRef")))
-    if flavor is None:
+    if flavor is None or not resources.usable(ask, flavor):
         raise fault(400, f"Flavor {wanted.get('flavorRef')} could not be found.")
     volumes = _volumes(sim, ask, wanted)
     key = wanted.get("key_name")

@@ -1,0 +1,286 @@
+"""Every parameter of the API: what it names, and how it is asked with a thing that is another project's.
+
+The test derives the parameters from the API's document; one without a row here fails it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from multisite_lab.sim.model import Row
+from multisite_lab.sim.neutron.policy import GRANTED
+from multisite_lab.sim.nova.resources import ACCESS, make_flavor
+from tests.sim import deploy
+from tests.sim.tenants import SITE, SITES, TARGET, Tenants
+
+_RULES = (
+    "network_names security_group_names volume_types availability_zones create_missing_flavors keep_addresses "
+    "source_is_fenced parallel_boot ready_console ready_timeout boot_timeout"
+)
+_RECOVERY = "body.target_site " + " ".join(f"body.mapping.{rule}" for rule in _RULES.split())
+NOUNS = (
+    "applications",
+    "protections",
+    "restore-points",
+    "recoveries",
+    "jobs",
+    "addresses",
+    "paths",
+    "project-grants",
+    "stretched-networks",
+)
+"""``{id}`` in a path names one of these; ``{name}`` of a plane one of the application's, of a site what all may see."""
+PLAIN: Mapping[str, str] = {
+    **{f"GET /v1/{noun}": "query:limit" for noun in NOUNS},
+    "GET /v1/sites": "query:limit query:marker",
+    "GET /v1/jobs": "query:state query:limit",
+    "GET /v1/audit": "query:site query:since query:limit query:marker",
+    "POST /v1/applications": "body.name body.site body.servers[].quiesce",
+    "PUT /v1/applications/{id}/planes": "body.planes[].cidr body.planes[].name body.planes[].realized "
+    "body.planes[].role body.planes[].sites[] body.sites[]",
+    "POST /v1/applications/{id}/planes/{name}/forget": "body.sites[]",
+    "DELETE /v1/applications/{id}/planes/{name}/realization": "query:without query:left",
+    "POST /v1/protections": "body.method body.options body.target_site",
+    "POST /v1/protections/{id}/run": "body.incremental",
+    "POST /v1/recoveries/preview": _RECOVERY,
+    "POST /v1/recoveries": f"{_RECOVERY} body.confirm body.preview",
+    "POST /v1/addresses": "body.name body.active body.probe body.members[].site",
+    "POST /v1/addresses/{id}/move": "body.to body.fenced[] body.why",
+    "POST /v1/paths": "body.name body.protocol body.port body.ends[].site",
+}
+"""What names nothing that could be somebody's: numbers and words, names to be given, sites, zones and volume types
+(everybody sees them), times and positions in a list, a preview's digest."""
+BODIES: Mapping[str, Any] = {
+    "POST /v1/addresses/{id}/move": {"to": TARGET},
+    "PUT /v1/applications/{id}/planes": {"planes": []},
+    "POST /v1/applications/{id}/planes/{name}/forget": {"sites": [SITE]},
+}
+"""Valid bodies of routes whose path names a thing; {} else."""
+
+Request = tuple[str, str, Any, Any]
+"""Method, path, body, query."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A parameter that names a thing.  ``asks``: the request of bob with ``x`` in it.
+
+    ``things``: what ``x`` may be: ``own``, ``shared`` and ``granted`` are accepted, ``another's`` is as ``nowhere``.
+    ``chooses``: who may choose such a thing anywhere (an administrator's account) learns that it is taken.
+    """
+
+    asks: Callable[[Tenants, str], Request]
+    things: Callable[[Tenants], Mapping[str, str]]
+    chooses: bool = False
+
+
+def nowhere() -> str:
+    return str(uuid.uuid4())
+
+
+def _members(made: Tenants, use: str) -> list[Row]:
+    return [{"site": s, "port": made.bob.made[f"{use}-port", s]} for s in SITES]
+
+
+def _address(made: Tenants, **fields: Any) -> Request:
+    """Of the free ports; ``port`` or ``network`` of the second member, or another ``address``."""
+    members = _members(made, "free")
+    members[1] |= {k: v for k, v in fields.items() if k in ("port", "network")}
+    body = {"name": f"n{uuid.uuid4().hex[:8]}", "address": fields.get("address", "203.0.113.81")}
+    return "POST", "/v1/addresses", body | {"members": members, "active": SITE, "probe": "none"}, None
+
+
+def _path(made: Tenants, **fields: Any) -> Request:
+    ends = _members(made, "free")
+    ends[1] |= fields
+    body = {"name": f"n{uuid.uuid4().hex[:8]}", "ends": ends, "protocol": "udp", "port": 6000}
+    return "POST", "/v1/paths", body, None
+
+
+def _recovery(verb: str, rule: str) -> Callable[[Tenants, str], Request]:
+    source = {"networks": "bob-app-data", "security_groups": "bob-app-data", "flavors": "t128",
+              "keypairs": "bob-app"}  # fmt: skip
+
+    def asks(made: Tenants, x: str) -> Request:
+        mapping = {
+            "create_missing_flavors": rule != "flavors", "source_is_fenced": True, "keep_addresses": rule != "networks",
+            rule: {source[rule]: x},
+        }  # fmt: skip
+        body = {"restore_point": made.bob.made["restore-points"], "target_site": TARGET, "mapping": mapping}
+        return "POST", f"/v1/recoveries{verb}", body if verb else body | {"confirm": "bob-app"}, None
+
+    return asks
+
+
+def _point(verb: str) -> Callable[[Tenants, str], Request]:
+    def asks(_made: Tenants, x: str) -> Request:
+        body = {"restore_point": x, "target_site": TARGET, "mapping": {"source_is_fenced": True}}
+        return "POST", f"/v1/recoveries{verb}", body if verb else body | {"confirm": "n"}, None
+
+    return asks
+
+
+def _application(_made: Tenants, x: str) -> Request:
+    return "POST", "/v1/applications", {"name": "n", "site": SITE, "servers": [{"id": x}]}, None
+
+
+def _second_server(made: Tenants, x: str) -> Request:
+    servers = [{"id": made.bob.made["server"]}, {"id": x}]
+    return "POST", "/v1/applications", {"name": "n", "site": SITE, "servers": servers}, None
+
+
+def _ids(key: Any) -> Callable[[Tenants], Mapping[str, str]]:
+    def things(made: Tenants) -> Mapping[str, str]:
+        return {"own": made.bob.made[key], "another's": made.alice.made[key], "nowhere": nowhere()}
+
+    return things
+
+
+def _names(text: str) -> Callable[[Tenants], Mapping[str, str]]:
+    return lambda _made: {
+        w: text.format(n) for w, n in (("own", "bob"), ("another's", "alice"), ("nowhere", "nobo"))
+    }
+
+
+def _networks(made: Tenants) -> Mapping[str, str]:
+    """At the target: an administrator's for all, and alice's for bob alone."""
+    rows = made.world.sites[TARGET].sim.state.networks
+    cloud = made.services.paths._clouds.open_for_service(TARGET)
+    shared = deploy.network(cloud, "for-all", "10.8.0.0/24")
+    granted = deploy.network(cloud, "for-bob", "10.7.0.0/24")
+    rows[shared]["shared"], rows[granted][GRANTED] = True, (made.there("bob", TARGET),)
+    return {**_ids(("network", TARGET))(made), "shared": shared, "granted": granted}
+
+
+def _groups(made: Tenants) -> Mapping[str, str]:
+    cloud = made.services.paths._clouds.open_for_service(TARGET)
+    body = {"security_group": {"name": "for-bob"}}
+    granted = deploy.ask(cloud.network, "POST", "/security-groups", body)["security_group"]["id"]
+    made.world.sites[TARGET].sim.state.security_groups[granted][GRANTED] = (made.there("bob", TARGET),)
+    return {**_ids(("group", TARGET))(made), "granted": granted}
+
+
+def _flavors(made: Tenants) -> Mapping[str, str]:
+    sim = made.world.sites[TARGET].sim
+
+    def flavor(name: str, *projects: str) -> str:
+        fields = {"name": f"{name}-{uuid.uuid4().hex[:4]}", "vcpus": 1, "ram": 128, "disk": 1}
+        row = make_flavor(sim, fields | {"os-flavor-access:is_public": name == "for-all"})
+        row[ACCESS] = projects
+        return str(row["id"])
+
+    alices, bobs = made.there("alice", TARGET), made.there("bob", TARGET)
+    return {"shared": flavor("for-all"), "granted": flavor("for-bob", bobs),
+            "another's": flavor("alice-only", alices), "nowhere": nowhere()}  # fmt: skip
+
+
+def _keypairs(made: Tenants) -> Mapping[str, str]:
+    """Those of the service's account are for all it works for; alice's own user has one, too."""
+    sim = made.world.sites[TARGET].sim
+    ours = next(a for a in sim.accounts if a.user_name == "operator")
+    for user, name in ((ours.user_id, "for-all"), (_user(made, "alice"), "alice-key")):
+        sim.state.keypairs[user, name] = {
+            "name": name, "public_key": deploy.PUBLIC_KEY, "fingerprint": "0", "type": "ssh"
+        }  # fmt: skip
+    return {"shared": "for-all", "another's": "alice-key", "nowhere": "nowhere-key"}
+
+
+def _user(made: Tenants, name: str) -> str:
+    return next(a.user_id for a in made.world.sites[TARGET].sim.accounts if a.user_name == name)
+
+
+def _externals(made: Tenants) -> Mapping[str, str]:
+    shared = made.bob.made["external", TARGET]
+    return {"shared": shared, "another's": made.alice.made["network", TARGET], "nowhere": nowhere()}
+
+
+def _addresses(_made: Tenants) -> Mapping[str, str]:
+    return {"own": "203.0.113.81", "another's": "203.0.113.71", "nowhere": "203.0.113.99"}
+
+
+def _query(path: str, name: str, key: str) -> tuple[str, Case]:
+    return f"GET {path} query:{name}", Case(lambda _made, x: ("GET", path, None, {name: x}), _ids(key))
+
+
+CASES: Mapping[str, Case] = {
+    "POST /v1/applications body.servers[].id": Case(_application, _ids("server")),
+    "POST /v1/applications body.servers[].id (second)": Case(_second_server, _ids("server")),
+    "POST /v1/applications body.metadata_tag": Case(
+        lambda _made, x: ("POST", "/v1/applications", {"name": "n", "site": SITE, "metadata_tag": x}, None),
+        _names("vnf={}-app"),
+    ),
+    "POST /v1/protections body.application": Case(
+        lambda _made, x: ("POST", "/v1/protections", {"application": x, "target_site": TARGET}, None),
+        _ids("applications"),
+    ),
+    "POST /v1/protections body.application (name)": Case(
+        lambda _made, x: ("POST", "/v1/protections", {"application": x, "target_site": TARGET}, None),
+        _names("{}-app"),
+    ),
+    "POST /v1/addresses body.members[].port": Case(
+        lambda made, x: _address(made, port=x), _ids(("free-port", TARGET))
+    ),
+    "POST /v1/addresses body.members[].network": Case(lambda made, x: _address(made, network=x), _externals),
+    "POST /v1/addresses body.address": Case(lambda made, x: _address(made, address=x), _addresses, chooses=True),
+    "POST /v1/paths body.ends[].port": Case(lambda made, x: _path(made, port=x), _ids(("free-port", TARGET))),
+    "POST /v1/paths body.ends[].network": Case(lambda made, x: _path(made, network=x), _externals),
+    **{
+        f"POST /v1/recoveries{verb} body.mapping.{rule}": Case(_recovery(verb, rule), things)
+        for verb in ("/preview", "")
+        for rule, things in (
+            ("networks", _networks), ("security_groups", _groups), ("flavors", _flavors), ("keypairs", _keypairs)
+        )
+    },
+    **{
+        f"POST /v1/recoveries/preview body.mapping.{rule} (name)": Case(_recovery("/preview", rule), _names(name))
+        for rule, name in (("networks", "{}-net"), ("security_groups", "{}-group"))
+    },
+    **{
+        f"POST /v1/recoveries{verb} body.restore_point": Case(_point(verb), _ids("restore-points"))
+        for verb in ("/preview", "")
+    },
+    **dict(_query(f"/v1/{noun}", "marker", noun) for noun in NOUNS),
+    **dict(
+        (
+            _query("/v1/restore-points", "application", "applications"),
+            _query("/v1/jobs", "subject", "applications"),
+            _query("/v1/audit", "job", "jobs"),
+            _query("/v1/audit", "subject", "protections"),
+        )
+    ),
+}  # fmt: skip
+
+
+def parameters(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Operation and parameter (``path:id``, ``query:limit``, ``body.servers[].id``), as the document describes them."""
+    schemas = document["components"]["schemas"]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            asked = f"{method.upper()} {path}"
+            for one in operation.get("parameters", ()):
+                if one["in"] != "header":
+                    yield asked, f"{one['in']}:{one['name']}"
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                for pointer in sorted(set(_leaves(content["schema"], schemas, "body"))):
+                    yield asked, pointer
+
+
+def _leaves(schema: Mapping[str, Any], schemas: Mapping[str, Any], at: str) -> Iterator[str]:
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rsplit("/", 1)[-1]]
+    for several in ("anyOf", "oneOf", "allOf"):
+        for one in schema.get(several, ()):
+            if one.get("type") != "null":
+                yield from _leaves(one, schemas, at)
+        if several in schema:
+            return
+    if "properties" in schema:
+        for name, inner in schema["properties"].items():
+            yield from _leaves(inner, schemas, f"{at}.{name}")
+    elif schema.get("type") == "array":
+        yield from _leaves(schema.get("items", {}), schemas, f"{at}[]")
+    else:
+        yield at

@@ -1,0 +1,255 @@
+"""Two tenants, alice and bob, of one Multisite over two simulated sites, asked through its API.
+
+Each has an application that is protected, a network of its own with free ports and a floating IP in both sites, an
+L3 path and a moving address.  The service's account has a role in the project of each; ``member`` is what the
+documentation asks for.  Whatever is alice's has "alice" in its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from flask.testing import FlaskClient
+
+from multisite.api.app import create_app
+from multisite.clouds.connect import Sites
+from multisite.command import options, wiring
+from multisite.domain.caller import Caller
+from multisite.domain.model import Recovery, RecoveryState
+from multisite.domain.stretched import Member, StretchedNetwork, StretchKind, StretchState
+from multisite.jobs.view import Job
+from multisite.store.recoveries import RecoveryRepository
+from multisite.store.stretched import StretchedRepository
+from multisite_lab.guest.console import FREEZE_MARK
+from multisite_lab.sim.model import Account, Row, Settings, new_id
+from multisite_lab.sim.world import PASSWORD, World, make_world
+from tests.sim import deploy
+
+SITES = SITE, TARGET = "site1", "site2"
+ALICE, BOB = "alice", "bob"
+MEMBER = ("member", "reader")
+ADDRESSES = {ALICE: "203.0.113.70", BOB: "203.0.113.80"}
+"""Of the moving address of each; the next one is a floating IP that nothing uses."""
+BEGAN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+_ADMIN = Caller("u-olga", "olga", "p-olga", "olgas", frozenset({"admin"}), "req-1", "Default")
+
+
+@dataclass
+class Tenant:
+    """``user`` is its own account in each site, not the service's; ``made`` ids by kind, or (kind, site)."""
+
+    name: str
+    made: dict[Any, str] = field(default_factory=dict)
+
+    @property
+    def project_id(self) -> str:
+        """In our own Keystone."""
+        return f"project-of-{self.name}"
+
+    @property
+    def caller(self) -> Caller:
+        roles = frozenset(MEMBER)
+        return Caller(f"u-{self.name}", self.name, self.project_id, self.name, roles, "req-1", "Default")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As keystonemiddleware gives them to the API."""
+        return {
+            "X-User-Id": f"u-{self.name}", "X-User-Name": self.name, "X-Roles": ",".join(MEMBER),
+            "X-Project-Id": self.project_id, "X-Project-Name": self.name, "X-Project-Domain-Name": "Default",
+        }  # fmt: skip
+
+
+@dataclass
+class Tenants:
+    """``client`` asks the API."""
+
+    world: World
+    services: wiring.Services
+    client: FlaskClient
+    alice: Tenant
+    bob: Tenant
+
+    def there(self, tenant: str, site: str) -> str:
+        """Id of a tenant's project in a site."""
+        return next(a.project_id for a in self.world.sites[site].sim.accounts if a.user_name == tenant)
+
+    def ask(
+        self, who: Tenant, method: str, path: str, body: Any = None, query: Any = None
+    ) -> tuple[int, Any]:
+        answer = self.client.open(path, method=method, json=body, query_string=query, headers=who.headers)
+        return answer.status_code, answer.get_json(silent=True)
+
+    def rest(self, job_id: str) -> Job:
+        job = self.services.jobs.wait(job_id, 120.0)
+        assert job.settled, job.state
+        return job
+
+    def things_of(self, who: Tenant) -> dict[str, Any]:
+        """Everything that is a tenant's in the sites, as it is now; what agents report by themselves is left out."""
+        found: dict[str, Any] = {}
+        for name in SITES:
+            sim, project = self.world.sites[name].settle(), self.there(who.name, name)
+            for kind, things in vars(sim.state).items():
+                rows = things.values() if isinstance(things, dict) else ()
+                own = [_plain(row) for row in rows if _project(row) == project]
+                found[f"{name} {kind}"] = sorted(own, key=str)
+        return found
+
+
+def _project(thing: object) -> object:
+    return thing.get("project_id") if isinstance(thing, dict) else getattr(thing, "project_id", None)
+
+
+def _plain(thing: Any) -> Row:
+    row = thing if isinstance(thing, dict) else vars(thing)
+    gone = ("status", "revision_number", "guest", "console", "content", "freeze")
+    return {key: str(value) for key, value in row.items() if key not in gone}
+
+
+@contextmanager
+def two_tenants(folder: Path, roles: tuple[str, ...] = MEMBER) -> Iterator[Tenants]:
+    """``roles`` of the service's account in the tenants' projects; it is an administrator in its own."""
+    with make_world(SITES, settings=Settings(l3=0.005, dhcp=0.0)) as world:
+        clouds = _accounts(world, folder, roles)
+        services = _built(folder)
+        try:
+            client = create_app(services, services_conf(folder), auth=False).test_client()
+            made = Tenants(world, services, client, Tenant(ALICE), Tenant(BOB))
+            _begin(made)
+            for tenant in (made.alice, made.bob):
+                _furnish(made, tenant, clouds)
+            yield made
+        finally:
+            services.close()
+
+
+def _accounts(world: World, folder: Path, roles: tuple[str, ...]) -> Path:
+    """clouds.yaml with the service's account, and one of each tenant: ``<site>-<tenant>``."""
+    path = world.write_clouds(folder / "clouds.yaml")
+    clouds = yaml.safe_load(path.read_text())["clouds"]
+    for name in SITES:
+        sim = world.sites[name].sim
+        for tenant in (ALICE, BOB):
+            own = Account(new_id(), tenant, new_id().replace("-", ""), f"{tenant}s", PASSWORD, MEMBER)
+            ours = replace(
+                sim.accounts[0], project_id=own.project_id, project_name=own.project_name, roles=roles
+            )
+            sim.accounts += (own, ours)
+            auth = clouds[name]["auth"] | {"username": tenant, "project_name": own.project_name}
+            clouds[f"{name}-{tenant}"] = clouds[name] | {"auth": auth}
+    path.write_text(yaml.safe_dump({"clouds": clouds}))
+    return path
+
+
+def services_conf(folder: Path) -> Any:
+    (folder / "multisite.conf").write_text("[DEFAULT]\n")
+    overrides = {
+        ("DEFAULT", "state_path"): str(folder),
+        ("clouds", "config_file"): str(folder / "clouds.yaml"),
+        ("backup_store", "path"): str(folder / "store"),
+    }
+    return options.load([str(folder / "multisite.conf")], overrides)
+
+
+def _built(folder: Path) -> wiring.Services:
+    (folder / "store").mkdir()
+    services = wiring.build(services_conf(folder))
+    services.protections._manifests.initialize()
+    services.jobs.launch()
+    return services
+
+
+def _begin(made: Tenants) -> None:
+    """Sites, grants, and an external network in each."""
+    for name in SITES:
+        made.services.sites.register(_ADMIN, name, name)
+        for tenant in (made.alice, made.bob):
+            made.services.grants.create(_ADMIN, tenant.project_id, name, made.there(tenant.name, name))
+        cloud = made.services.paths._clouds.open_for_service(name)
+        fields = {"name": "public", "router:external": True}
+        made.bob.made["external", name] = made.alice.made["external", name] = external = deploy.ask(
+            cloud.network, "POST", "/networks", {"network": fields}
+        )["network"]["id"]
+        subnet = {"network_id": external, "ip_version": 4, "cidr": "203.0.113.0/24", "enable_dhcp": False}
+        deploy.ask(cloud.network, "POST", "/subnets", {"subnet": subnet})
+
+
+def _furnish(made: Tenants, who: Tenant, clouds: Path) -> None:
+    own = Sites(lambda name: f"{name}-{who.name}", config_file=clouds)
+    keep = who.made
+    for name in SITES:
+        cloud = own.open_for_service(name)
+        keep["network", name] = deploy.network(cloud, f"{who.name}-net", "10.9.0.0/24")
+        for use in ("path", "address", "free"):
+            keep[f"{use}-port", name] = deploy.port(cloud, f"{who.name}-{use}", keep["network", name])
+        group = {"security_group": {"name": f"{who.name}-group"}}
+        keep["group", name] = deploy.ask(cloud.network, "POST", "/security-groups", group)["security_group"][
+            "id"
+        ]
+        _floating_ips(made, who, name)
+    app = deploy.deploy(own.open_for_service(SITE), f"{who.name}-app", 1)
+    keep["server"] = app.servers[0]
+    _served(made, who)
+
+
+def _floating_ips(made: Tenants, who: Tenant, site: str) -> None:
+    """As the site's administrator gives them to a project: a member cannot choose an address."""
+    cloud = made.services.paths._clouds.open_for_service(site)
+    first = ADDRESSES[who.name]
+    for number, use in enumerate(("address", "spare")):
+        address = first[:-1] + str(number)
+        fields = {
+            "floating_network_id": who.made["external", site], "floating_ip_address": address,
+            "project_id": made.there(who.name, site), "description": f"{who.name}-{use}",
+        }  # fmt: skip
+        row = deploy.ask(cloud.network, "POST", "/floatingips", {"floatingip": fields})["floatingip"]
+        who.made["floating_ip", site, use] = row["id"]
+
+
+def _served(made: Tenants, who: Tenant) -> None:
+    """What is the tenant's in Multisite: one thing of each noun, by their names in URLs."""
+    keep, services = who.made, made.services
+
+    def post(path: str, body: Any) -> Any:
+        status, answer = made.ask(who, "POST", path, body)
+        assert status < 300, answer
+        if "job_id" in answer:
+            job = made.rest(answer["job_id"])
+            assert job.state == "done", job.error
+        return answer
+
+    name = f"{who.name}-app"
+    keep["applications"] = post(
+        "/v1/applications", {"name": name, "site": SITE, "servers": [{"id": keep["server"]}]}
+    )["id"]
+    options_ = {"freeze_timeout": 30, "console_mark": FREEZE_MARK}
+    keep["protections"] = post(
+        "/v1/protections", {"application": name, "target_site": TARGET, "options": options_}
+    )["id"]
+    keep["jobs"] = post(f"/v1/protections/{keep['protections']}/run", {})["job_id"]
+    (point,) = services.protections.restore_points(who.caller)
+    keep["restore-points"] = point.id
+    members = [{"site": s, "port": keep["address-port", s]} for s in SITES]
+    wanted = {"name": f"{who.name}-gw", "address": ADDRESSES[who.name], "members": members, "active": SITE}
+    keep["addresses"] = post("/v1/addresses", wanted | {"probe": "none"})["address"]["id"]
+    ends = [{"site": s, "port": keep["path-port", s]} for s in SITES]
+    path = {"name": f"{who.name}-path", "ends": ends, "protocol": "udp", "port": 5000}
+    keep["paths"] = post("/v1/paths", path)["path"]["id"]
+    grants = services.grants.list(who.caller)
+    keep["project-grants"] = grants[0].id
+    recovery = Recovery(
+        new_id(), name, who.project_id, point.id, TARGET, RecoveryState.UNDONE, keep["jobs"], who.name, BEGAN
+    )
+    keep["recoveries"] = RecoveryRepository(services.database).add(recovery).id
+    network = StretchedNetwork(
+        new_id(), f"{who.name}-hb", who.project_id, StretchKind.VXLAN, StretchState.FAILED, "10.20.0.0/24",
+        tuple(Member(s) for s in SITES), 5000, 1450, job_id=keep["jobs"], requested_by=who.name,
+    )  # fmt: skip
+    keep["stretched-networks"] = StretchedRepository(made.services.database).add(network).id
