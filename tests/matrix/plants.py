@@ -19,4 +19,16 @@ def _forgets_the_frozen() -> None:
     Window.thaw_all = lambda *_: []  # type: ignore[method-assign]
 
 
-PLANTS: dict[str, Callable[[], None]] = {"second": _makes_a_second, "frozen": _forgets_the_frozen}
+def _thaws_forwards() -> None:
+    """An interrupted capture that thaws servers in the order in which they were frozen."""
+    thaw_all = Window.thaw_all
+    Window.thaw_all = (  # type: ignore[method-assign]
+        lambda self, servers, seconds: thaw_all(self, servers[::-1], seconds)
+    )
+
+
+PLANTS: dict[str, Callable[[], None]] = {
+    "second": _makes_a_second,
+    "frozen": _forgets_the_frozen,
+    "order": _thaws_forwards,
+}

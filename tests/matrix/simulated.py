@@ -21,8 +21,9 @@ from tests.matrix.processes import Processes
 from tests.matrix.scenarios import DEPLOYED
 from tests.matrix.stage import Facts, common_facts
 from tests.sim import deploy as template
+from tests.sim.judge import wrong
 from tests.sim.outcome import outcome
-from tests.sim.service import CLOUDS, SITE, Service, wrong
+from tests.sim.service import CLOUDS, SITE, Service
 
 NAME = "mme"
 OF_ONE_LIFE = (LOG, NOTES, TOLD)

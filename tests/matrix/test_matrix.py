@@ -17,8 +17,9 @@ from tests.sim.service import ROOT
 
 SEED = 4
 PLANTED = {
-    "second": ("recover/servergroup-1/after-1", "2 times server group mme-ms-"),
-    "frozen": ("full/capture/after-1", "server mme-1 is frozen"),
+    "second": ("recover/servergroup-1/after-1", 1, "2 times server group mme-ms-"),
+    "frozen": ("full/capture/after-1", 1, "server mme-1 is frozen"),
+    "order": ("full/capture/after-2", 2, "thaw order"),
 }
 
 
@@ -30,8 +31,6 @@ def matrix(file: Path, *words: str) -> tuple[int, str, dict[str, Any]]:
         "ignore",
         "-m",
         "tests.matrix",
-        "--servers",
-        "1",
         "--json",
         str(file),
         *words,
@@ -50,8 +49,9 @@ def test_a_sample_of_the_points_comes_out_as_if_nothing_had_happened(tmp_path: P
 
 @pytest.mark.parametrize("plant", PLANTED)
 def test_a_planted_bug_is_found_and_can_be_repeated(tmp_path: Path, plant: str) -> None:
-    point, words = PLANTED[plant]
-    code, last, told = matrix(tmp_path / "told.json", "--only", point, "--plant", plant)
+    point, servers, words = PLANTED[plant]
+    asked = ("--only", point, "--plant", plant, "--servers", str(servers))
+    code, last, told = matrix(tmp_path / "told.json", *asked)
     assert (code, last) == (1, "CRASH points 1 failed 1")
     (found,) = told["points"]
     assert found["id"] == point

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from multisite.clouds import build
 from multisite.clouds.connect import CloudSite
+from tests.sim import details
 
 T = TypeVar("T")
 NETWORKS = {"data": "10.31.0.0/24", "mgmt": "10.32.0.0/24"}
@@ -32,6 +33,11 @@ class Deployed:
     networks: tuple[str, ...]
     groups: tuple[str, ...]
     server_group: str
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The application's: nothing that is sorted by name, age or the list of a site has it by chance."""
+        return self.servers[::-1]
 
 
 def ask(proxy: Any, method: str, path: str, body: Any = None, version: str | None = None) -> Any:
@@ -60,9 +66,9 @@ def address(network: str, number: int) -> str:
     return NETWORKS[network].replace("0/24", str(10 + number))
 
 
-def volume(site: CloudSite, name: str, *, image: str | None = None, size: int = 1) -> str:
+def volume(site: CloudSite, name: str, *, image: str | None = None, size: int = 1, **more: Any) -> str:
     """A volume that is available; of an image, or blank."""
-    fields = {"name": name, "size": size, **({"imageRef": image} if image else {})}
+    fields = {"name": name, "size": size, **({"imageRef": image} if image else {}), **more}
     made = ask(site.volume, "POST", "/volumes", {"volume": fields}, CINDER)["volume"]["id"]
 
     def available() -> bool | None:
@@ -83,10 +89,13 @@ def flavor(site: CloudSite, name: str = "t128") -> str:
     return str(next(row["id"] for row in rows if row["name"] == name))
 
 
-def network(site: CloudSite, name: str, cidr: str) -> str:
-    made = ask(site.network, "POST", "/networks", {"network": {"name": name}})["network"]["id"]
-    fields = {"name": name, "network_id": made, "ip_version": 4, "cidr": cidr, "gateway_ip": None}
-    ask(site.network, "POST", "/subnets", {"subnet": fields})
+def network(
+    site: CloudSite, name: str, cidr: str, *, subnet: Mapping[str, Any] | None = None, **fields: Any
+) -> str:
+    body = {"network": {"name": name, **fields}}
+    made = ask(site.network, "POST", "/networks", body)["network"]["id"]
+    inside = {"name": name, "network_id": made, "ip_version": 4, "cidr": cidr, "gateway_ip": None}
+    ask(site.network, "POST", "/subnets", {"subnet": inside | dict(subnet or {})})
     return str(made)
 
 
@@ -103,10 +112,11 @@ def keypair(site: CloudSite, name: str) -> str:
 def server(
     site: CloudSite, name: str, flavor_id: str, volumes: list[str], ports: list[str], **fields: Any
 ) -> str:
-    """Ask for a server; ``group`` becomes a hint of the scheduler."""
+    """Ask for a server; ``group`` becomes a hint of the scheduler, ``going``: volumes that go with it."""
+    going = fields.pop("going", ())
     disks = [
         {"uuid": v, "source_type": "volume", "destination_type": "volume", "boot_index": 0 if not n else -1,
-         "delete_on_termination": False}
+         "delete_on_termination": v in going}
         for n, v in enumerate(volumes)
     ]  # fmt: skip
     group = fields.pop("group", None)
@@ -134,23 +144,36 @@ def working(site: CloudSite, server_id: str, seconds: float = 240.0) -> str:
     return until(writes, f"server {server_id} works", seconds)
 
 
-def deploy(site: CloudSite, name: str, servers: int = 2) -> Deployed:
-    """All of it; every guest works when this returns."""
-    nets = {kind: network(site, f"{name}-{kind}", cidr) for kind, cidr in NETWORKS.items()}
-    groups = {kind: _group(site, f"{name}-{kind}") for kind in NETWORKS}
-    _rule(site, groups["data"], protocol="icmp", remote_group_id=groups["data"])
+def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) -> Deployed:
+    """All of it; every guest works when this returns.
+
+    ``full``: whatever a restore point carries has a value that is not the default, which takes an administrator.
+    """
+    more = details.of(name) if full else details.Details()
+    groups = {kind: _group(site, f"{name}-{kind}", **more.groups.get(kind, {})) for kind in NETWORKS}
+    nets = {
+        kind: network(
+            site, f"{name}-{kind}", cidr, subnet=more.subnets.get(kind), **more.networks.get(kind, {})
+        )
+        for kind, cidr in NETWORKS.items()
+    }
+    _rule(site, groups["data"], protocol="icmp", remote_group_id=groups["data"], **more.rule)
     _rule(site, groups["data"], protocol="tcp", remote_group_id=groups["mgmt"], port=8080)
     _rule(site, groups["mgmt"], protocol="tcp", remote_ip_prefix=NETWORKS["mgmt"], port=22)
     key = keypair(site, name)
     body = {"server_group": {"name": name, "policy": "soft-anti-affinity"}}
     together = ask(site.compute, "POST", "/os-server-groups", body, NOVA)["server_group"]["id"]
-    image_id, flavor_id = image(site), flavor(site)
+    image_id = image(site)
+    flavor_id = _flavor(site, name, more.extra_specs) if full else flavor(site)
     made: list[str] = []
     volumes: list[str] = []
     ports: list[str] = []
     for number in range(1, servers + 1):
         own = f"{name}-{number}"
-        disks = [volume(site, f"{own}-root", image=image_id), volume(site, f"{own}-data")]
+        disks = [
+            volume(site, f"{own}-root", image=image_id, **more.volume),
+            volume(site, f"{own}-data", **more.volume),
+        ]
         nics = [
             port(
                 site,
@@ -158,12 +181,14 @@ def deploy(site: CloudSite, name: str, servers: int = 2) -> Deployed:
                 nets[kind],
                 mac_address=mac(name, kind, number),
                 fixed_ips=[{"ip_address": address(kind, number)}],
-                security_groups=[groups[kind]],
+                **{"security_groups": [groups[kind]], **more.ports.get(kind, {})},
             )
             for kind in NETWORKS
         ]
         metadata = {"vnf": name, "boot_order": str(number)}
-        described = {"metadata": metadata, "description": f"member {number}", "key_name": key}
+        described = {"metadata": metadata, "description": f"member {number}", "key_name": key, **more.server}
+        if full:
+            described |= {"hostname": f"{own}-host", "going": disks[1:]}
         made.append(server(site, own, flavor_id, disks, nics, group=together, **described))
         volumes += disks
         ports += nics
@@ -180,9 +205,18 @@ def deploy(site: CloudSite, name: str, servers: int = 2) -> Deployed:
     )
 
 
-def _group(site: CloudSite, name: str) -> str:
-    body = {"security_group": {"name": name}}
+def _group(site: CloudSite, name: str, **fields: Any) -> str:
+    body = {"security_group": {"name": name, **fields}}
     return str(ask(site.network, "POST", "/security-groups", body)["security_group"]["id"])
+
+
+def _flavor(site: CloudSite, name: str, extra_specs: Mapping[str, str]) -> str:
+    """As ``flavor``'s, with extra specs."""
+    fields = {"name": name, "vcpus": 1, "ram": 128, "disk": 1}
+    made = ask(site.compute, "POST", "/flavors", {"flavor": fields}, NOVA)["flavor"]["id"]
+    specs = {"extra_specs": dict(extra_specs)}
+    ask(site.compute, "POST", f"/flavors/{made}/os-extra_specs", specs, NOVA)
+    return str(made)
 
 
 def _rule(site: CloudSite, group: str, *, port: int | None = None, **match: Any) -> None:

@@ -13,6 +13,7 @@ from multisite_lab.sim.world import World
 from tests.sim.service import Service
 
 Facts = dict[str, Any]
+NOT_THERE = "not there"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,10 @@ def compare(one: Facts, other: Facts) -> list[str]:
 def _compare(where: str, one: Any, other: Any, found: list[str]) -> None:
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(one.keys() | other.keys(), key=str):
-            _compare(f"{where}/{key}", one.get(key), other.get(key), found)
+            _compare(f"{where}/{key}", one.get(key, NOT_THERE), other.get(key, NOT_THERE), found)
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, (mine, its) in enumerate(zip(one, other, strict=True)):
+            _compare(f"{where}/{number}", mine, its, found)
     elif one != other:
         found.append(f"{where}: {one!r} is not {other!r}")
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,10 +117,12 @@ class Service:
     def cloud(self, name: str = SITE) -> CloudSite:
         return self.clouds.open_for_service(name)
 
-    def deploy(self, name: str, servers: int = 2, site: str = SITE) -> template.Deployed:
-        """An application that runs, and is known here."""
-        made = template.deploy(self.cloud(site), name, servers)
-        self.applications.create(self.owner(site), name, site, [{"id": s} for s in made.servers])
+    def deploy(
+        self, name: str, servers: int = 2, site: str = SITE, *, full: bool = True
+    ) -> template.Deployed:
+        """An application that runs, and is known here; ``full`` as ``deploy.deploy`` says."""
+        made = template.deploy(self.cloud(site), name, servers, full=full)
+        self.applications.create(self.owner(site), name, site, [{"id": s} for s in made.order])
         return made
 
     def owner(self, site: str = SITE) -> Caller:
@@ -215,8 +217,3 @@ def worker_process(
     assert done.returncode in (0, -9), done.stderr
     boundaries = tuple(passed.read_text().split()) if passed.exists() else ()
     return ProcessEnd(done.returncode, boundaries, json.loads(done.stdout) if done.returncode == 0 else None)
-
-
-def wrong(world: World, service: Service | None = None, jobs: Sequence[str] = ()) -> list[str]:
-    """``World.problems`` with everything at rest: no snapshot may be left."""
-    return world.problems(service.owners() if service is not None else jobs)

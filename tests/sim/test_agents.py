@@ -6,8 +6,9 @@ from multisite.jobs.model import JobState
 from multisite_lab.sim.model import Server
 from multisite_lab.sim.nova.quiesce import agent
 from multisite_lab.sim.world import World
+from tests.sim.judge import wrong
 from tests.sim.outcome import site_facts
-from tests.sim.service import SITE, Service, wrong
+from tests.sim.service import SITE, Service
 
 
 def servers(world: World) -> dict[str, Server]:
@@ -15,16 +16,17 @@ def servers(world: World) -> dict[str, Server]:
 
 
 def test_a_dead_and_a_hung_agent(world: World, service: Service) -> None:
+    """Of the server that is frozen last: the one before it goes on."""
     service.deploy("mme")
     sim = world.sites[SITE].settle()
     before = site_facts(sim)
     for state in ("dead", "hung"):
-        agent(sim, servers(world)["mme-2"], state)
+        agent(sim, servers(world)["mme-1"], state)
         job, point = service.protect("mme")
         assert (job.state, point.state) == (JobState.UNDONE, "failed")
-        assert "server mme-2 could not be frozen" in str(job.error)
-        assert servers(world)["mme-1"].freeze.state == "thawed"
-        agent(sim, servers(world)["mme-2"], "ok")
+        assert "server mme-1 could not be frozen" in str(job.error)
+        assert servers(world)["mme-2"].freeze.state == "thawed"
+        agent(sim, servers(world)["mme-1"], "ok")
         assert wrong(world, service) == []
         assert site_facts(world.sites[SITE].settle()) == before
     job, _ = service.protect("mme")

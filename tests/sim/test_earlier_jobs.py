@@ -10,8 +10,9 @@ from sqlalchemy import text
 from multisite.jobs.model import JobState
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
+from tests.sim.judge import wrong
 from tests.sim.outcome import site_facts
-from tests.sim.service import SITE, TARGET, Service, wrong
+from tests.sim.service import SITE, TARGET, Service
 
 
 def as_it_was(volume: dict[str, Any]) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import make_world
 from tests.sim import deploy
+from tests.sim.judge import wrong
 from tests.sim.manual_changes import CHANGES, ask
 from tests.sim.plane_setup import FOUR, SITES, PlaneSetup, plane_setup, planes_of
-from tests.sim.service import running_service, wrong
+from tests.sim.service import running_service
 
 COUNT = {"ext": 2, "mgmt": 2, "copy": 5}
 """Resources of a plane in a site: for l3 a router with its gateway's and its interface's port besides."""

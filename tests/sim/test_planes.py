@@ -20,8 +20,9 @@ from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import make_world
 from tests.sim import deploy
+from tests.sim.judge import wrong
 from tests.sim.plane_setup import FOUR, OWN, SITES, PlaneSetup, plane_setup, planes_of
-from tests.sim.service import running_service, wrong
+from tests.sim.service import running_service
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
+from tests.sim.judge import wrong
 from tests.sim.outcome import site_facts
-from tests.sim.service import Service, wrong
+from tests.sim.service import Service
 
 
 def test_a_saved_world_is_as_it_was(world: World, service: Service) -> None:

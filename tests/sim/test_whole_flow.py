@@ -11,8 +11,9 @@ from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
 from tests.sim.deploy import until
+from tests.sim.judge import wrong
 from tests.sim.outcome import compare_data, outcome, site_facts
-from tests.sim.service import SITE, TARGET, Service, wrong
+from tests.sim.service import SITE, TARGET, Service
 
 
 def test_lost_site_is_recovered_with_the_data_of_the_incremental(world: World, service: Service) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from multisite_lab.sim.world import World
+from tests.sim.judge import wrong
 from tests.sim.outcome import compare_data, differences, outcome
-from tests.sim.service import SITE, TARGET, Service, prepare, running_service, worker_process, wrong
+from tests.sim.service import SITE, TARGET, Service, prepare, running_service, worker_process
 
 
 def test_a_recovery_survives_the_death_of_its_process(world: World, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class LabSetup:
         self._service = self._open()
         self._around.callback(self._service.close)
         self._around.callback(self._tidy)
-        self._deployed = self._service.deploy(APPLICATION, 1)
+        self._deployed = self._service.deploy(APPLICATION, 1, full=False)
         self._service.protection(APPLICATION)
         for phase in PHASES:
             self._record(phase)

@@ -21,6 +21,7 @@ from multisite_lab.sim.model import Sim
 from multisite_lab.sim.world import Saved, World, make_world
 from tests.matrix.faults.cases import PHASES, Call, Case, Heard
 from tests.matrix.faults.pauses import ANSWER_SECONDS, hurried
+from tests.sim.judge import application_problems
 from tests.sim.outcome import compare, compare_data, site_facts
 from tests.sim.service import SITE, TARGET, Service, prepare
 
@@ -68,7 +69,7 @@ class Setup(Protocol):
         """What a recovery that was undone left."""
 
     def problems(self) -> list[str]:
-        """Frozen servers, orphans, duplicates."""
+        """Frozen servers, orphans, duplicates, fields that were lost, a wrong order."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class SimSetup:
         self._service: Service | None = None
         self._rule: Rule | None = None
         self._cut: _Cut | None = None
+        self._was_cut = False
         self._site = SITE
         self._cases = 0
         self._point = self._recovery = ""
@@ -184,7 +186,8 @@ class SimSetup:
 
     def strike(self, case: Case) -> None:
         self._rule = self.world.sites[self._site].strike(rule_of(case))
-        if case.fault == "cut":
+        self._was_cut = case.fault == "cut"
+        if self._was_cut:
             self._cut = _Cut(self.world, self._site, self._rule)
 
     def struck(self) -> tuple[int, int]:
@@ -226,9 +229,14 @@ class SimSetup:
         return [f"{SITE_OF[phase]}: {line}" for line in compare(*without)]
 
     def problems(self) -> list[str]:
-        jobs = self._service.owners() if self._service else ()
+        service = self._service
+        assert service is not None, "begin() comes first"
         sims = [site.settle() for name, site in self.world.sites.items() if name not in self.world.lost]
-        return [*self.world.problems(jobs), *(line for sim in sims for line in _still(sim))]
+        return [
+            *self.world.problems(service.owners()),
+            *application_problems(self.world, service, ordered=not self._was_cut),
+            *(line for sim in sims for line in _still(sim)),
+        ]
 
 
 def rule_of(case: Case) -> Rule:

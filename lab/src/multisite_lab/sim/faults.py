@@ -69,7 +69,8 @@ class Seen:
     """A request as it was logged, ids left out of its path.
 
     ``status`` None: the connection was cut; ``fault``: what struck it; ``known`` False: the simulation does
-    not offer this call.  ``rows``: how many a list showed, None when the answer was no list.
+    not offer this call.  ``rows``: how many a list showed, None when the answer was no list.  ``subject``: the
+    id that was in its path, "" when there was none.
     """
 
     service: str
@@ -80,6 +81,7 @@ class Seen:
     fault: str | None = None
     known: bool = True
     rows: int | None = None
+    subject: str = ""
 
     @property
     def call(self) -> tuple[str, str, str]:

@@ -173,8 +173,9 @@ class SimSite:
             reply = self._struck(rule, service, route, wire, ask)
         kind, known = rule.kind if rule else None, route is not None or path == "/"
         seen = Seen(
-            service.name, wire.method, template, reply.status, self.sim.clock.now(), kind, known, reply.rows
-        )
+            service.name, wire.method, template, reply.status, self.sim.clock.now(), kind, known, reply.rows,
+            ids.get("id", ""),
+        )  # fmt: skip
         self.script.note(seen)
         return reply
 

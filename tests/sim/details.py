@@ -1,0 +1,62 @@
+"""A value that is not the default for whatever a restore point carries: what is dropped on the way is then seen."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Details:
+    """Fields of requests, those of Neutron by the kind of network ("data", "mgmt")."""
+
+    networks: Mapping[str, Fields] = field(default_factory=dict)
+    subnets: Mapping[str, Fields] = field(default_factory=dict)
+    groups: Mapping[str, Fields] = field(default_factory=dict)
+    ports: Mapping[str, Fields] = field(default_factory=dict)
+    rule: Fields = field(default_factory=dict)
+    volume: Fields = field(default_factory=dict)
+    server: Fields = field(default_factory=dict)
+    extra_specs: Mapping[str, str] = field(default_factory=dict)
+
+
+def of(name: str) -> Details:
+    """Nothing protects the management network's ports; the data network has a gateway, routes and name servers."""
+    shared = {"ip_address": "10.31.0.100", "mac_address": "fa:16:3e:00:31:64"}
+    return Details(
+        networks={
+            "data": {"mtu": 1400, "description": f"data of {name}"},
+            "mgmt": {"port_security_enabled": False},
+        },
+        subnets={
+            "data": {
+                "gateway_ip": "10.31.0.1",
+                "allocation_pools": [{"start": "10.31.0.50", "end": "10.31.0.99"}],
+                "dns_nameservers": ["10.31.0.3", "10.31.0.2"],
+                "host_routes": [{"destination": "10.99.0.0/16", "nexthop": "10.31.0.254"}],
+                "description": f"addresses of {name}",
+            },
+            "mgmt": {"enable_dhcp": False},
+        },
+        groups={
+            "data": {"description": f"lets {name} talk"},
+            "mgmt": {"stateful": False},
+        },
+        ports={
+            "data": {"description": f"traffic of {name}", "allowed_address_pairs": [shared]},
+            "mgmt": {"port_security_enabled": False, "security_groups": []},
+        },
+        rule={"description": "members answer each other"},
+        volume={"metadata": {"disk_of": name}},
+        server={
+            "tags": ["vnf", "active"],
+            "config_drive": True,
+            "user_data": base64.b64encode(f"#!/bin/sh\necho {name}\n".encode()).decode(),
+            "availability_zone": "nova",
+        },
+        extra_specs={"hw:cpu_policy": "dedicated"},
+    )

@@ -1,0 +1,244 @@
+"""An application compared field by field: what its restore point says against what a site shows.
+
+The site's side is read with requests of its own, not with the product's readers, so that what these forget is found,
+too.  Asked of the source it says whether everything was written down, asked of the target whether everything came
+back.  A field the restore point has and this module does not read is a difference: whoever adds one is told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+
+from multisite.clouds.connect import CloudSite
+from multisite.domain.manifest import Manifest, SecurityGroupRecord, ServerRecord
+from tests.sim.deploy import CINDER, NOVA, ask
+from tests.sim.outcome import Facts, compare
+
+Row = dict[str, Any]
+_OURS = ("multisite_token", "src_backup_id")
+_CINDERS_OWN = ("readonly", "attached_mode")
+_SUFFIX = "-ms-"
+"""What a server group's name has behind it, which can carry a token nowhere else."""
+
+
+def differences(site: CloudSite, manifest: Manifest) -> list[str]:
+    """Where the application in this site is not as the restore point says, each naming the field; empty: nowhere."""
+    wanted = recorded(manifest)
+    found = shown(site, wanted["servers"])
+    return [f"{site.name}: {manifest.application}: {line}" for line in compare(wanted, found)]
+
+
+def recorded(manifest: Manifest) -> Facts:
+    """The restore point's records, by names instead of ids; every field is kept under its own name."""
+    subnets = {s.id: s.cidr for s in manifest.subnets}
+    networks = {n.id: n.name for n in manifest.networks}
+    groups = {g.id: g.name for g in manifest.security_groups}
+    ports = {
+        p.id: _plain(p)
+        | {
+            "network_id": networks[p.network_id],
+            "fixed_addresses": [[subnets[a.subnet_id], a.address] for a in p.fixed_addresses],
+            "security_group_ids": sorted(groups.get(g, g) for g in p.security_group_ids),
+        }
+        for p in manifest.ports
+    }
+    return {
+        "servers": {s.name: _recorded_server(manifest, s, ports) for s in manifest.servers},
+        "networks": {
+            n.name: _plain(n)
+            | {"subnets": {s.cidr: _plain(s, "network_id") for s in manifest.subnets if s.network_id == n.id}}
+            for n in manifest.networks
+        },
+        "security_groups": {g.name: _recorded_group(g, groups) for g in manifest.security_groups},
+        "keypairs": {k.name: _plain(k) for k in manifest.keypairs},
+    }
+
+
+def _plain(record: Any, *without: str) -> Row:
+    """Its fields but for its id, as JSON has them."""
+    fields = {k: v for k, v in asdict(record).items() if k not in ("id", *without)}
+    found: Row = json.loads(json.dumps(fields))
+    return found
+
+
+def _recorded_server(manifest: Manifest, record: ServerRecord, ports: dict[str, Row]) -> Row:
+    """``order`` and ``quiesce`` are the application's: ``freezes`` judges them."""
+    group = next((_plain(g) for g in manifest.server_groups if g.id == record.server_group_id), None)
+    return _plain(record, "order", "quiesce") | {
+        "flavor": _plain(record.flavor),
+        "tags": sorted(record.tags),
+        "server_group_id": group,
+        "port_ids": [ports[p] for p in record.port_ids],
+        "volume_ids": [_plain(manifest.volume(v), "payload") for v in record.volume_ids],
+    }
+
+
+def _recorded_group(record: SecurityGroupRecord, names: dict[str, str]) -> Row:
+    rules = [_plain(r) | {"remote_group_id": names.get(r.remote_group_id or "")} for r in record.rules]
+    return _plain(record) | {"rules": sorted(rules, key=repr)}
+
+
+def shown(site: CloudSite, names: Collection[str]) -> Facts:
+    """The same of what the site shows of the servers of these names, and of what they use."""
+    every = ask(site.compute, "GET", "/servers/detail", None, NOVA)["servers"]
+    servers = [row for row in every if row["name"] in names]
+    view = _View(site, [row["id"] for row in servers])
+    keys = sorted({row["key_name"] for row in servers if row["key_name"]})
+    return {
+        "servers": {row["name"]: view.server(row) for row in servers},
+        "networks": {row["name"]: view.network(row) for row in view.used_networks()},
+        "security_groups": {row["name"]: view.group(row) for row in view.used_groups()},
+        "keypairs": {name: _keypair(site, name) for name in keys},
+    }
+
+
+def _keypair(site: CloudSite, name: str) -> Row:
+    row = ask(site.compute, "GET", f"/os-keypairs/{name}", None, NOVA)["keypair"]
+    return {key: row[key] for key in ("name", "public_key", "type")}
+
+
+class _View:
+    """What a site lists, read once."""
+
+    def __init__(self, site: CloudSite, servers: Collection[str]) -> None:
+        def by_id(path: str, key: str) -> dict[str, Row]:
+            return {row["id"]: row for row in ask(site.network, "GET", path)[key]}
+
+        self._site = site
+        every = by_id("/ports", "ports")
+        self._ports = {i: row for i, row in every.items() if row["device_id"] in servers}
+        self._networks = by_id("/networks", "networks")
+        self._subnets = by_id("/subnets", "subnets")
+        self._groups = by_id("/security-groups", "security_groups")
+        volumes = ask(site.volume, "GET", "/volumes/detail", None, CINDER)["volumes"]
+        self._volumes = {row["id"]: row for row in volumes}
+        self._server_groups = ask(site.compute, "GET", "/os-server-groups", None, NOVA)["server_groups"]
+
+    def used_networks(self) -> list[Row]:
+        return [self._networks[n] for n in sorted({p["network_id"] for p in self._ports.values()})]
+
+    def used_groups(self) -> list[Row]:
+        """Those of the ports, and those that their rules refer to."""
+        used: set[str] = set()
+        wanted = {g for p in self._ports.values() for g in p["security_groups"]}
+        while wanted:
+            used |= wanted
+            rules = [r for g in wanted for r in self._groups[g]["security_group_rules"]]
+            wanted = {r["remote_group_id"] for r in rules if r["remote_group_id"]} - used
+        return [self._groups[g] for g in sorted(used)]
+
+    def server(self, row: Row) -> Row:
+        flavor = row["flavor"]
+        return {
+            "name": row["name"],
+            "flavor": {
+                "name": flavor["original_name"],
+                "vcpus": flavor["vcpus"],
+                "memory_mib": flavor["ram"],
+                "disk_gib": flavor["disk"],
+                "ephemeral_gib": flavor["ephemeral"],
+                "swap_mib": flavor["swap"],
+                "extra_specs": flavor["extra_specs"],
+            },
+            "port_ids": self._nics(row["id"]),
+            "volume_ids": self._disks(row),
+            "metadata": {k: v for k, v in row["metadata"].items() if k not in _OURS},
+            "tags": sorted(row["tags"]),
+            "description": row["description"],
+            "hostname": row["OS-EXT-SRV-ATTR:hostname"],
+            "key_name": row["key_name"],
+            "availability_zone": row["OS-EXT-AZ:availability_zone"],
+            "config_drive": bool(row["config_drive"]),
+            "user_data": row["OS-EXT-SRV-ATTR:user_data"],
+            "server_group_id": self._server_group(row["id"]),
+        }
+
+    def _nics(self, server_id: str) -> list[Row]:
+        """In the hypervisor's order."""
+        path = f"/servers/{server_id}/diagnostics"
+        seen = [nic["mac_address"] for nic in ask(self._site.compute, "GET", path, None, NOVA)["nic_details"]]
+        own = [row for row in self._ports.values() if row["device_id"] == server_id]
+        return [self._port(row) for row in sorted(own, key=lambda row: seen.index(row["mac_address"]))]
+
+    def _port(self, row: Row) -> Row:
+        addresses = [[self._subnets[a["subnet_id"]]["cidr"], a["ip_address"]] for a in row["fixed_ips"]]
+        return {
+            "name": row["name"],
+            "network_id": self._networks[row["network_id"]]["name"],
+            "mac_address": row["mac_address"],
+            "fixed_addresses": addresses,
+            "security_group_ids": sorted(self._groups[g]["name"] for g in row["security_groups"]),
+            "port_security_enabled": row["port_security_enabled"],
+            "allowed_address_pairs": row["allowed_address_pairs"],
+            "vnic_type": row["binding:vnic_type"],
+            "description": row["description"],
+        }
+
+    def _disks(self, server: Row) -> list[Row]:
+        path = f"/servers/{server['id']}/os-volume_attachments"
+        attached = ask(self._site.compute, "GET", path, None, NOVA)["volumeAttachments"]
+        in_order = sorted(attached, key=lambda a: (len(a["device"]), a["device"]))
+        return [self._volume(self._volumes[a["volumeId"]], a) for a in in_order]
+
+    @staticmethod
+    def _volume(row: Row, attachment: Row) -> Row:
+        return {
+            "name": row["name"],
+            "size_gib": row["size"],
+            "volume_type": row["volume_type"],
+            "bootable": row["bootable"] == "true",
+            "device": attachment["device"],
+            "metadata": {k: v for k, v in row["metadata"].items() if k not in (*_OURS, *_CINDERS_OWN)},
+            "image_metadata": row.get("volume_image_metadata", {}),
+            "delete_on_termination": attachment["delete_on_termination"],
+        }
+
+    def _server_group(self, server_id: str) -> Row | None:
+        for row in self._server_groups:
+            if server_id in row["members"]:
+                return {"name": row["name"].split(_SUFFIX)[0], "policy": row["policy"]}
+        return None
+
+    def network(self, row: Row) -> Row:
+        subnets = [s for s in self._subnets.values() if s["network_id"] == row["id"]]
+        return {
+            "name": row["name"],
+            "mtu": row["mtu"],
+            "port_security_enabled": row["port_security_enabled"],
+            "description": row["description"],
+            "shared": row["shared"],
+            "external": row["router:external"],
+            "subnets": {s["cidr"]: _subnet(s) for s in subnets},
+        }
+
+    def group(self, row: Row) -> Row:
+        names = {group_id: group["name"] for group_id, group in self._groups.items()}
+        rules = [_rule(rule, names) for rule in row["security_group_rules"]]
+        same = {key: row[key] for key in ("name", "description", "stateful")}
+        return {**same, "rules": sorted(rules, key=repr)}
+
+
+def _subnet(row: Row) -> Row:
+    same = ("name", "cidr", "ip_version", "allocation_pools", "dns_nameservers", "host_routes",
+            "ipv6_address_mode", "ipv6_ra_mode", "description")  # fmt: skip
+    return {
+        **{key: row[key] for key in same},
+        "gateway_address": row["gateway_ip"],
+        "dhcp": row["enable_dhcp"],
+    }
+
+
+def _rule(row: Row, names: dict[str, str]) -> Row:
+    return {
+        "direction": row["direction"],
+        "ethertype": row["ethertype"],
+        "protocol": row["protocol"],
+        "port_min": row["port_range_min"],
+        "port_max": row["port_range_max"],
+        "remote_address": row["remote_ip_prefix"],
+        "remote_group_id": names.get(row["remote_group_id"] or ""),
+        "description": row["description"],
+    }
