@@ -97,6 +97,7 @@ class JobEngine:
         """Begin no more steps, let those running end or notice it, stop.  The next launch carries on."""
         if self._state == "running":
             self._state = "stopping"
+            self._executor.note_orderly_stop()
             deadline = time.monotonic() + timeout
             while self._running and (left := deadline - time.monotonic()) > 0:
                 wait(self._running.copy(), left)

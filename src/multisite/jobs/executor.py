@@ -106,6 +106,13 @@ class Executor:
             raise
         self._watcher.start()
 
+    def note_orderly_stop(self) -> None:
+        """This process ends, and no job of it is the cause."""
+        try:
+            self._records.reset_claims(self._ownership.worker)
+        except Exception as error:
+            log.warning("jobs: it could not be noted that this process stops: %s", describe(error))
+
     def shutdown(self, *, idle: bool) -> None:
         """Take no more; ``idle``: nothing runs any more, so others may have the rest at once.
 

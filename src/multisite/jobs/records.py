@@ -53,6 +53,8 @@ class Claim:
     params: Mapping[str, Json]
     state: JobState
     cancelled: bool
+    crashes: int = 0
+    """Processes that had it before, one after the other, and died before any step of it ended."""
     work: Work = field(default_factory=Work)
     """Who asked for this run, and what it is about: for the log and the audit trail."""
 
@@ -139,11 +141,19 @@ class Records(JobReader):
                 raise Abandoned(f"job {job_id} has another owner")
             row.worker = worker
             row.epoch += 1
+            if row.owner != owner:  # else it is taken up again by the process that has it
+                row.owner, row.claims = owner, row.claims + 1
             if row.state == JobState.QUEUED:
                 row.state = JobState.RUNNING
             row.started_at = row.started_at or now()
             state, work = JobState(row.state), _work(row, rows.asked_by(session, job_id) or row.requested_by)
-            return Claim(job_id, row.epoch, row.kind, row.params, state, row.cancel_requested, work)
+            cancelled, crashes = row.cancel_requested, row.claims - 1
+            return Claim(job_id, row.epoch, row.kind, row.params, state, cancelled, crashes, work)
+
+    def reset_claims(self, worker: str) -> None:
+        """The process stops in order: none of its jobs is the cause."""
+        with self.database.session() as session:
+            rows.reset_claims(session, worker)
 
     def begin(self, claim: Claim, name: str, policy: Policy) -> Begun:
         """STARTED, committed before the effect; or why this step is not to run (again)."""
@@ -198,7 +208,8 @@ class Records(JobReader):
         progress: Progress | None = None,
     ) -> None:
         """How the step ended, after the effect.  The result of a run is kept for its undo."""
-        with self._owned(claim) as (session, _):
+        with self._owned(claim) as (session, row):
+            row.claims = 1  # it makes progress
             step = rows.step(session, claim.job_id, name)
             if step.state == state:
                 return  # written already, the answer to the commit was lost
@@ -256,10 +267,14 @@ class Records(JobReader):
             return self._rest(session, row, JobState.UNDO_FAILED)
 
     def give_up(self, claim: Claim, error: str) -> JobState:
-        """The plan cannot be rebuilt: nothing was tried, the operator has to look."""
+        """Nothing is tried: the plan cannot be rebuilt, or processes die of it.  The operator has to look."""
         with self._owned(claim) as (session, row):
             row.error = error
             undoing = row.state == JobState.UNDOING
+            for step in rows.steps(session, [claim.job_id])[claim.job_id]:
+                if step.state in (StepState.RUNNING, StepState.UNDOING):
+                    step.state = StepState.UNDO_FAILED if undoing else StepState.FAILED
+                    step.interrupted, step.error, step.ended_at = True, INTERRUPTED, now()
             return self._rest(session, row, JobState.UNDO_FAILED if undoing else JobState.PAUSED)
 
     def settle(self, claim: Claim, outcome: AppliesOutcome | None = None) -> None:
@@ -340,7 +355,7 @@ class Records(JobReader):
 
     def _again(self, session: Session, row: JobRow, state: JobState) -> None:
         row.state, row.settled, row.cancel_requested, row.ended_at = state, False, False, None
-        row.worker = None  # whoever is free may take it
+        row.worker, row.claims = None, 0  # whoever is free may take it
         row.run += 1
         self._queue.put(session, row.id, row.run)
 

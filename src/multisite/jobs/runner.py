@@ -21,6 +21,8 @@ from multisite.store.failures import is_transient
 log = logging.getLogger("multisite.jobs")
 
 T = TypeVar("T")
+MAX_CRASHES = 2
+"""So many processes may die with a job, without a step of it ending between, before it is set aside."""
 TELL_PAUSE = 0.2
 TELL_PAUSE_MAX = 60.0
 
@@ -55,7 +57,7 @@ class Runner:
         """Until the job is at rest and its kind has been told."""
         state = self._claim.state
         if state in (JobState.RUNNING, JobState.UNDOING):
-            problem = await self._note(self._plan)
+            problem = await self._note(self._why_set_aside) or await self._note(self._plan)
             if problem:
                 state = await self._note(self._records.give_up, self._claim, problem)
         if state == JobState.RUNNING:
@@ -86,6 +88,19 @@ class Runner:
             if is_transient(error):
                 raise
             return [("", f"what is left cannot be told: {describe(error)}: undo it again when that is over")]
+
+    def _why_set_aside(self) -> str | None:
+        """Why it is not taken up once more."""
+        if self._claim.crashes < MAX_CRASHES:
+            return None
+        begun = (StepState.RUNNING, StepState.UNDOING)
+        steps = self._records.get(self._claim.job_id).steps
+        names = ", ".join(step.name for step in steps if step.state in begun)
+        return (
+            f"the process that carried it out died {self._claim.crashes} times in a row"
+            f"{f' during {names}' if names else ''}: look into the service's log and the kernel's for why (memory?), "
+            "then resume or undo it"
+        )
 
     def _plan(self) -> str | None:
         """Rebuild the steps; what is wrong when they are not those the job was accepted with."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, defer
 
 from multisite.domain.errors import NotFound
@@ -57,6 +57,12 @@ def steps(session: Session, job_ids: Sequence[str]) -> dict[str, list[StepRow]]:
     for row in session.scalars(wanted):
         found[row.job_id].append(row)
     return found
+
+
+def reset_claims(session: Session, worker: str) -> None:
+    """Count the claims of a worker's jobs anew."""
+    mine = update(JobRow).where(JobRow.worker == worker, JobRow.settled.is_(False))
+    session.execute(mine.values(claims=0), execution_options={"synchronize_session": False})
 
 
 def step(session: Session, job_id: str, name: str) -> StepRow:

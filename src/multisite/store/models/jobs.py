@@ -14,7 +14,8 @@ from multisite.store.models.base import Base
 class JobRow(Base):
     """A job.  ``run`` counts what operators asked (start, resume, undo), ``epoch`` its owners: writes of
     an older epoch are void.  ``settled``: at rest, and its kind has been told so.  ``worker`` carries it out, or
-    did last; an unsettled job without one is free for any worker."""
+    did last; an unsettled job without one is free for any worker.  ``claims``: by how many processes, since a step of
+    it ended or somebody gave an order; ``owner``: DBOS's token of the last one."""
 
     __tablename__ = "job"
 
@@ -33,6 +34,8 @@ class JobRow(Base):
     cancel_requested: Mapped[bool]
     settled: Mapped[bool] = mapped_column(index=True)
     worker: Mapped[str | None] = mapped_column(index=True)
+    owner: Mapped[str | None]
+    claims: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(index=True)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

@@ -1,0 +1,65 @@
+"""One life of a process with a job that kills it; started by test_crashing_job.py.
+
+    python crashing_worker.py DIRECTORY [resume | stop]
+
+The job's first step is harmless, its second kills the process with SIGKILL while the file ``crashing`` is there.
+Prints the job as JSON when it comes to rest.  ``resume``: resumes it first; ``stop``: stops in order while the step
+runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import JobKind, Step, StepContext
+from multisite.store.database import Database
+
+PATIENCE = 60
+
+
+def main(directory: Path, order: str) -> int:
+    def crashing(ctx: StepContext) -> None:
+        (directory / f"attempt-{ctx.attempt}").touch()
+        while order == "stop":
+            ctx.progress(0)
+            time.sleep(0.01)
+        if (directory / "crashing").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    steps = [
+        Step("a", "harmless", lambda _ctx: None),
+        Step("b", "crashing", crashing, lambda _ctx, _result: None, needs=("a",)),
+    ]
+    database = Database(f"sqlite:///{directory}/multisite.db")
+    database.upgrade()
+    engine = JobEngine(database)
+    engine.register(JobKind("crashing", lambda _params: steps, on_failure="pause"))
+    engine.launch()
+    jobs = engine.list()
+    job_id = (
+        jobs[0].id
+        if jobs
+        else engine.start("crashing", {}, title="crashing", project_id="p", requested_by="test")
+    )
+    if order == "resume":
+        engine.resume(job_id, "test")
+    if order == "stop":
+        before = len(list(directory.glob("attempt-*")))
+        while len(list(directory.glob("attempt-*"))) == before:
+            time.sleep(0.01)
+        engine.shutdown()
+        return 0
+    job = engine.wait(job_id, PATIENCE)
+    print(json.dumps(job.to_json()))
+    engine.shutdown()
+    return 0 if job.settled else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""))
