@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for verb, help in (("pause", "begin no further run of a task"), ("resume", "go on with a task")):
         pausing = common.command(schedules, verb, help, functools.partial(_schedule_pause, verb == "pause"))
         pausing.add_argument("name", metavar="<task>", help="its name in the list")
+    common.command(groups, "retention", "what is kept, and what the next run removes", _retention)
     _register_command(groups)
     config = common.command(groups, "config", "the configuration").add_subparsers(required=True)
     common.command(config, "sample", "print a sample with every option", _config_sample)
@@ -80,6 +81,18 @@ def _schedule_pause(paused: bool, arguments: argparse.Namespace) -> int:
     from multisite.store.schedules import ScheduleStore
 
     ScheduleStore(_database(arguments)).pause(arguments.name, paused)
+    return 0
+
+
+def _retention(arguments: argparse.Namespace) -> int:
+    from multisite.jobs.retention import Policy, Retention
+    from multisite.store.trail import AuditTrail
+
+    conf, database = common.configuration(arguments), _database(arguments)
+    kept = Retention(
+        database, AuditTrail(database), Policy.of_days(conf.retention.job_days, conf.retention.audit_days)
+    ).kept()
+    sys.stdout.write("".join(f"{line}\n" for line in kept.lines()))
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from multisite.domain.audit import LEAST_DAYS
 from multisite.domain.errors import Invalid
 
 DEFAULT_FILE = Path("/etc/multisite/multisite.conf")
@@ -101,6 +102,24 @@ _JOBS = (
         help="Jobs a process carries out at the same time; must be identical on all workers.",
     ),
 )
+_RETENTION = (
+    cfg.IntOpt(
+        "job_days",
+        default=90,
+        min=1,
+        max=36500,
+        help="Days after its end at which a job that is done or undone is removed with its steps and journal, once "
+        "nothing names it.",
+    ),
+    cfg.IntOpt(
+        "audit_days",
+        default=365,
+        min=LEAST_DAYS,
+        max=36500,
+        help="Days after which a record of the audit trail is removed; the database itself refuses to remove "
+        "those of the last 29 days.",
+    ),
+)
 _IDENTITY_KEYS = (
     cfg.StrOpt(
         "topology",
@@ -168,6 +187,7 @@ GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
     "clouds": _CLOUDS,
     "limits": _LIMITS,
     "jobs": _JOBS,
+    "retention": _RETENTION,
     "identity_keys": _IDENTITY_KEYS,
     "networks": _NETWORKS,
 }

@@ -20,6 +20,7 @@ from multisite.domain.caller import Caller
 from multisite.domain.errors import MultisiteError
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.executor import Sharing
+from multisite.jobs.retention import Policy, Retention
 from multisite.networks.addresses import guard
 from multisite.networks.addresses.service import AddressService
 from multisite.networks.paths.service import PathService
@@ -29,7 +30,7 @@ from multisite.networks.stretch.notifications import Listeners, parsed
 from multisite.networks.stretch.reconcile import Reconciler
 from multisite.networks.stretch.service import NetworkService
 from multisite.periodic.loop import Loop
-from multisite.periodic.schedule import Interval
+from multisite.periodic.schedule import Cron, Interval
 from multisite.periodic.task import Mode, Task
 from multisite.recovery.service import ProtectionService, RecoveryService
 from multisite.sites.grants import ProjectGrantService
@@ -102,7 +103,8 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     )
     networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
     addresses = AddressService(database, jobs, clouds, audit=audit)
-    periodic = Loop(_tasks(conf, reconciler, addresses) if carry_out else (), database)
+    retention = Retention(database, audit, Policy.of_days(conf.retention.job_days, conf.retention.audit_days))
+    periodic = Loop(_tasks(conf, reconciler, addresses, retention) if carry_out else (), database)
     buses = parsed(conf.networks.notifications) if carry_out else {}
     return Services(
         sites=sites,
@@ -138,12 +140,15 @@ def _clouds(
     )
 
 
-def _tasks(conf: cfg.ConfigOpts, reconciler: Reconciler, addresses: AddressService) -> list[Task]:
+def _tasks(
+    conf: cfg.ConfigOpts, reconciler: Reconciler, addresses: AddressService, retention: Retention
+) -> list[Task]:
     """What is done periodically; a new one is a row here."""
     each = Mode.CONTINUOUS
     return [
         Task(NETWORKS, Interval(conf.networks.interval), reconciler.run, each, reconciler.release),
         Task("moving-addresses", Interval(guard.SECONDS), guard.AddressGuard(addresses).tick, each),
+        Task("retention", Cron("37 * * * *"), retention.run, Mode.TICKS),
     ]
 
 

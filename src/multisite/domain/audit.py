@@ -8,10 +8,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
+LEAST_DAYS = 30
+"""Younger records are never removed; a day before, the database's triggers refuse it too."""
+
 
 class AuditKind(StrEnum):
     CLOUD = "cloud"  # a change a job made, or tried to make, in a site
     API = "api"  # a change somebody asked of this service
+    SERVICE = "service"  # a change this service made by its configuration: what was removed by age
     APPROVAL = "approval"  # somebody's explicit word that a recovery may begin
 
 

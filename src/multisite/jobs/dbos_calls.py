@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, _context, _dbos, _serialization, _sys_db
-from sqlalchemy import ColumnElement, Select, column, select, table, update
+from sqlalchemy import ColumnElement, Select, column, delete, select, table, update
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Invalid
@@ -164,8 +164,11 @@ _COLUMNS = ("workflow_uuid", "status", "name", "executor_id", "owner_xid", "star
 
 
 def _rows(session: Session) -> Any:
-    schema = None if session.get_bind().dialect.name == "sqlite" else "dbos"
-    return table("workflow_status", *(column(name) for name in _COLUMNS), schema=schema)
+    return table("workflow_status", *(column(name) for name in _COLUMNS), schema=_schema(session))
+
+
+def _schema(session: Session) -> str | None:
+    return None if session.get_bind().dialect.name == "sqlite" else "dbos"
 
 
 def owns(session: Session, workflow: str, owner: str) -> bool:
@@ -201,6 +204,14 @@ def states(session: Session, workflows: Collection[str]) -> Mapping[str, str]:
     rows = _rows(session)
     known = select(rows.c.workflow_uuid, rows.c.status).where(rows.c.workflow_uuid.in_(workflows))
     return {row[0]: row[1] for row in session.execute(known)}
+
+
+def remove(session: Session, workflows: Collection[str]) -> None:
+    """Workflows that have ended, with all that DBOS keeps of them."""
+    schema = _schema(session)
+    for name in ("operation_outputs", "workflow_input", "workflow_output", "workflow_status"):
+        rows = table(name, column("workflow_uuid"), schema=schema)
+        session.execute(delete(rows).where(rows.c.workflow_uuid.in_(workflows)))
 
 
 def _enqueue(session: Session, rows: Any, *which: ColumnElement[bool]) -> None:

@@ -47,7 +47,7 @@ def jobs(
 def states(session: Session, job_ids: Sequence[str]) -> dict[str, str]:
     """By id, of those that there are."""
     wanted = select(JobRow.id, JobRow.state).where(JobRow.id.in_(job_ids))
-    return dict(session.execute(wanted).tuples().all())
+    return dict(session.execute(wanted).all())
 
 
 def steps(session: Session, job_ids: Sequence[str]) -> dict[str, list[StepRow]]:

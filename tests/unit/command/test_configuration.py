@@ -82,6 +82,8 @@ def test_who_carries_out_jobs(
         ("port = ", "port = x", "port"),
         ("[DEFAULT]", "[DEFAULT", "multisite.conf"),
         ("graceful_timeout = 1", "threads = 1", "threads"),
+        ("[backup_store]", "[retention]\naudit_days = 29\n[backup_store]", "audit_days"),
+        ("[backup_store]", "[retention]\njob_days = 0\n[backup_store]", "job_days"),
     ],
 )
 def test_values_that_cannot_be_read(setup: Setup, run: Run, old: str, new: str, words: str) -> None:

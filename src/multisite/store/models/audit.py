@@ -11,7 +11,7 @@ from multisite.store.models.base import Base
 
 
 class AuditRow(Base):
-    """A change somebody is about to make.  Append-only: triggers refuse updates and deletes."""
+    """A change somebody is about to make.  Append-only: triggers refuse updates, and deletes in its first 29 days."""
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_project_id_id", "project_id", "id"),)
@@ -20,7 +20,7 @@ class AuditRow(Base):
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
     )
     key: Mapped[str] = mapped_column(unique=True)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[str]
     user: Mapped[str] = mapped_column("user_name")
     user_id: Mapped[str | None]

@@ -55,11 +55,14 @@ class Base(DeclarativeBase):
 
 
 def _column(name: str, hint: object) -> MappedColumn[Any]:
-    """Enums are kept as their value, anything that is not one value as JSON (see ``store.codec``)."""
+    """Enums are kept as their value, anything that is not one value as JSON (see ``store.codec``).
+
+    A job that is named is looked up by it: whether it may be removed (``store.retention``).
+    """
     optional = get_origin(hint) in (Union, types.UnionType)
     if optional:
         (hint,) = [one for one in get_args(hint) if one is not type(None)]
     nullable = optional and name != "created_at"  # a stored thing always has it
     if isinstance(hint, type) and (hint is str or issubclass(hint, StrEnum)):
-        return mapped_column(String(255), nullable=nullable)
+        return mapped_column(String(255), nullable=nullable, index=name.endswith("job_id") or None)
     return mapped_column(_PLAIN.get(hint, JSON), nullable=nullable)
