@@ -1,4 +1,4 @@
-"""The fakes of the API's unit tests serve here too."""
+"""The set-up of the API's unit tests serve here too."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The API does what its OpenAPI document says: schemathesis calls every operation, with good and bad input.
 
-In-process over fakes that hold data, so that ids in paths lead somewhere too.  A response that is not
+In-process over simulated sites that hold something, so that ids in paths lead somewhere too.  A response that is not
 described, does not fit its schema, or is a 5xx, fails.
 """
 
@@ -12,9 +12,7 @@ from typing import Any
 
 import schemathesis
 from api.conftest import ADMIN
-from api.fakes import Services
 from hypothesis import HealthCheck, settings
-from oslo_config import cfg
 from pydantic import BaseModel
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -26,9 +24,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from multisite.api.app import create_app
 from multisite.api.resources import list_rules
 from multisite.api.schemas.common import In, Out
+from tests.contract.served import APP, begin_anew, prepare, schema
 
 CHECKS = [
     not_a_server_error,
@@ -38,64 +36,17 @@ CHECKS = [
     response_headers_conformance,
     negative_data_rejection,
 ]
-SHORT = {"count": 1, "interval": 0.02, "timeout": 0.05}
-"""A measurement that takes as long as it is asked to is tried with the shortest that is allowed."""
-KINDS = ("applications", "protections", "recoveries", "jobs", "addresses", "paths")
-
-
-def _app() -> tuple[Any, Services]:
-    conf = cfg.ConfigOpts()
-    conf([], default_config_files=[])
-    services = Services()
-    return create_app(services, conf, auth=False), services
-
-
-@schemathesis.hook
-def before_load_schema(context: object, raw_schema: dict[str, Any]) -> None:
-    """Tokens are the unit tests' business; here identity headers are always there."""
-    for operations in raw_schema["paths"].values():
-        for operation in operations.values():
-            operation.pop("security", None)
-
-
-APP, SERVICES = _app()
-schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", APP)
 
 
 @schema.parametrize()
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_operations(case: schemathesis.Case) -> None:
-    _lead_somewhere(case)
-    if case.path == "/v1/probes" and isinstance(case.body, dict):
-        case.body |= {name: least for name, least in SHORT.items() if _allowed(case.body.get(name, least))}
+    prepare(case)
     try:
         case.call_and_validate(headers=ADMIN, checks=CHECKS, excluded_checks=[unsupported_method])
     finally:
         if case.method != "GET":  # what an example deleted is there again for the next
-            SERVICES.close()
-            SERVICES.__init__()  # type: ignore[misc]
-
-
-def _allowed(pace: object) -> bool:
-    """Whether it may be replaced: what is wrong stays wrong."""
-    return isinstance(pace, int | float) and not isinstance(pace, bool) and 0.05 <= pace <= 10
-
-
-def _lead_somewhere(case: schemathesis.Case) -> None:
-    """Ids of things that are there, for every second example."""
-    if not case.path_parameters or sum(map(ord, str(case.path_parameters))) % 2:
-        return
-    for kind in KINDS:
-        if f"/v1/{kind}/{{id}}" in case.path:
-            case.path_parameters["id"] = SERVICES.of(kind).id
-    if "/restore-points/{id}" in case.path:
-        case.path_parameters["id"] = SERVICES.of("restore_points").id
-    if "/stretched-networks/{id}" in case.path:
-        case.path_parameters["id"] = "hb"
-    if "/planes/{name}" in case.path:
-        case.path_parameters["name"] = "mgmt"
-    if "/v1/sites/{name}" in case.path:
-        case.path_parameters["name"] = "paris"
+            begin_anew()
 
 
 def document() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from oslo_config import cfg
 
-from api.fakes import MINE, Services
+from api.setup import MINE, Services
 from multisite.api.app import create_app
 from multisite.domain.audit import AuditKind, AuditRecord
 

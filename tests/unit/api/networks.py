@@ -7,12 +7,9 @@ from typing import Any
 from multisite.clouds.connect import CloudSite
 from multisite.command.wiring import Services
 from multisite.domain.caller import Caller
-from multisite.domain.model import Application, Member
 from multisite.networks.stretch.order import StretchOrder
-from multisite.store.applications import ApplicationRepository
 from tests.sim import deploy
 
-from .jobs import BEGAN, new_id
 from .worker import Worker
 
 SITES = ("paris", "lyon")
@@ -30,13 +27,12 @@ def furnish(cloud: CloudSite) -> None:
     deploy.ask(cloud.network, "POST", "/subnetpools", {"subnetpool": pool})
 
 
-def make(services: Services, worker: Worker, caller: Caller, suffix: str) -> None:
-    """A stretched network ``hb`` and an application with planes; both called with the suffix."""
+def make_stretched(services: Services, worker: Worker, caller: Caller, suffix: str) -> None:
+    """``hb``, called with the suffix."""
     order = StretchOrder(f"hb{suffix}", SITES, cidr="10.20.0.0/24")
     worker.done(services.networks.stretch(caller, order).job_id)
-    name = suffix.lstrip("-") or "mme"
-    members = (Member("m-1", f"{name}-db", 1), Member("m-2", f"{name}-lb", 2, quiesce=False))
-    app = Application(new_id(), name, caller.project_id, "paris", members, f"vnf={name}", BEGAN)
-    ApplicationRepository(services.database).add(app)
-    services.planes.describe(caller, app.id, PLANES, SITES)
-    worker.done(services.planes.realize(caller, app.id, "mgmt").job_id)
+
+
+def make_planes(services: Services, worker: Worker, caller: Caller, application: str) -> None:
+    services.planes.describe(caller, application, PLANES, SITES)
+    worker.done(services.planes.realize(caller, application, "mgmt").job_id)

@@ -1,17 +1,19 @@
 """What the served API stands on: two simulated sites, a database, and the services as ``multisite`` builds them.
 
-They are those of the process: each ``ApiSetup`` begins with sites and rows as they were made, so there is one at a
+They are those of the process: each ``Services`` begins with sites and rows as they were made, so there is one at a
 time.  A job is carried out when a test says so (``carry_out``), or put there in the state that it needs (``put_job``).
 """
 
 from __future__ import annotations
 
 import atexit
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import yaml
@@ -20,21 +22,26 @@ from multisite.clouds.connect import CloudSite
 from multisite.command import options, wiring
 from multisite.domain.audit import AuditKind, Intent
 from multisite.domain.caller import Caller
-from multisite.domain.model import ProjectGrant, Site
+from multisite.domain.model import Application, ProjectGrant, Recovery, RecoveryState, Site
+from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
 from multisite.networks.members import MemberAsked
+from multisite.store.addresses import AddressRepository
 from multisite.store.applications import ApplicationRepository
 from multisite.store.audit import AuditRepository
 from multisite.store.grants import ProjectGrantRepository
+from multisite.store.paths import PathRepository
+from multisite.store.recoveries import RecoveryRepository
 from multisite.store.sites import SiteRepository
+from multisite.store.stretched import StretchedRepository
 from multisite_lab.sim.model import Server
 from multisite_lab.sim.world import Saved, World
 from tests.sim.tiny_engine import TinyJob
 from tests.unit.simulated import FAST, open_sites
 
-from . import networks
+from . import networks, protected
 from .edges import Outside, furnish, outside
-from .jobs import BEGAN, keep
+from .jobs import BEGAN, job, keep, new_id
 from .worker import Worker
 
 MINE, FOREIGN = "p-mine", "p-foreign"
@@ -42,7 +49,7 @@ FREE = "p-free"
 """Of the sites; nobody has a grant for it."""
 SITES = ("paris", "lyon")
 SETTINGS = replace(FAST, l3=0.005, remote_port=True)
-FILE = "multisite.sqlite"
+FILE, STORE, KEPT = "multisite.sqlite", "store", "store-kept"
 PORTS = {"paris": ("p-1", "hb-1", "gw-1"), "lyon": ("p-2", "hb-2", "gw-2")}
 """Of MINE: of nothing yet, of the path ``heartbeat``, of the address ``gw``; FOREIGN has each with ``-theirs``."""
 SERVERS = {"s-1": {"vnf": "hss"}, "s-2": {"vnf": "hss"}, "s-3": {"vnf": "pcrf"}}
@@ -63,6 +70,7 @@ class _Prepared:
     outside: Outside
     services: wiring.Services
     database: sqlite3.Connection
+    folder: Path
     carried_out: dict[str, TinyJob]
 
 
@@ -98,7 +106,8 @@ def _prepared() -> _Prepared:
     kept = sqlite3.connect(":memory:", check_same_thread=False)
     with closing(sqlite3.connect(folder / FILE)) as made:
         made.backup(kept)
-    return _Prepared(world, world.save(), around, services, kept, carried_out)
+        shutil.copytree(folder / STORE, folder / KEPT)
+    return _Prepared(world, world.save(), around, services, kept, folder, carried_out)
 
 
 def _grant(world: World, services: wiring.Services, site: str) -> None:
@@ -112,7 +121,10 @@ def _grant(world: World, services: wiring.Services, site: str) -> None:
 
 
 def _made(world: World, services: wiring.Services) -> dict[str, TinyJob]:
-    """A path, an address, a stretched network and an application with planes of each project; gives their jobs."""
+    """A path, an address, a stretched network and a protected application with planes of each project.
+
+    Gives the jobs that made them.
+    """
     worker = Worker(services, {})
     for name, site in world.sites.items():
         theirs = {f"{id}-theirs": FOREIGN for id in PORTS[name]}
@@ -127,24 +139,28 @@ def _made(world: World, services: wiring.Services) -> dict[str, TinyJob]:
             services.addresses.create(caller, f"gw{suffix}", address, members, "paris"),
         ):
             worker.done(made.job_id)
-        networks.make(services, worker, caller, suffix)
+        networks.make_stretched(services, worker, caller, suffix)
+        protected.make(services, worker, caller, suffix.lstrip("-") or "mme")
+        networks.make_planes(services, worker, caller, suffix.lstrip("-") or "mme")
     services.audit.flush()
     return worker.known
 
 
 def _built(folder: Path) -> wiring.Services:
+    (folder / STORE).mkdir()
     (folder / "multisite.conf").write_text("[DEFAULT]\n")
     overrides = {
         ("DEFAULT", "state_path"): str(folder),
         ("clouds", "config_file"): str(folder / "clouds.yaml"),
-        ("backup_store", "path"): str(folder / "store"),
+        ("backup_store", "path"): str(folder / STORE),
     }
     services = wiring.build(options.load([str(folder / "multisite.conf")], overrides))
     atexit.register(services.close)
+    services.protections._manifests.initialize()
     return services
 
 
-class ApiSetup:
+class Services:
     """``world``: its sites; ``close`` when it is no longer served."""
 
     def __init__(self) -> None:
@@ -159,10 +175,13 @@ class ApiSetup:
         built.networks._reconciler._memory.clear()
         with closing(sqlite3.connect(str(built.database.path))) as database:
             prepared.database.backup(database)
+        shutil.rmtree(prepared.folder / STORE)
+        shutil.copytree(prepared.folder / KEPT, prepared.folder / STORE)
         self.database, self.audit, self.jobs = built.database, built.audit, built.jobs
         self.sites, self.applications, self.grants = built.sites, built.applications, built.grants
         self.addresses, self.paths, self.probe = built.addresses, built.paths, built.probe
         self.networks, self.planes = built.networks, built.planes
+        self.protections, self.recoveries = built.protections, built.recoveries
         self.kept_applications = ApplicationRepository(self.database)
         self.carry_out = Worker(built, prepared.carried_out).carry_out
 
@@ -170,6 +189,57 @@ class ApiSetup:
         """As the database holds it from now on; it keeps the lines of the journal that it has."""
         keep(self.database, job)
         return job
+
+    def of(self, kind: str, project: str = MINE) -> Any:
+        """The first thing of a kind (``applications``, ``restore_points``, ``paused jobs`` ...) in a project."""
+        app = next(one for one in self.kept_applications.list(project) if one.name in ("mme", "theirs"))
+        state, _, noun = kind.rpartition(" ")
+        caller = replace(operator(project), roles=frozenset())
+        if kind == "applications":
+            return app
+        if kind == "unused applications":  # by planes and protections
+            name = f"unused-{project}"
+            known = [one for one in self.kept_applications.list(project) if one.name == name]
+            return known[0] if known else self.kept_applications.add(replace(app, id=new_id(), name=name))
+        if kind == "project_grants":
+            return self.grants.list(caller)[0]
+        if kind == "networks":
+            return StretchedRepository(self.database).list(project)[0]
+        if noun == "planes":
+            plane = self.planes.get(operator(project), app.id, "mgmt")
+            if state == "left" and not plane.left:  # in a site that was lost when it was removed
+                job_id = self.planes.remove(operator(project), app.id, "mgmt", without=["lyon"])
+                self.carry_out(str(job_id))
+                plane = self.planes.get(operator(project), app.id, "mgmt")
+            return plane
+        if kind == "paths":
+            return PathRepository(self.database).list(project)[0]
+        if noun == "addresses":
+            address = AddressRepository(self.database).list(project)[0]
+            if state == "moved" and address.active_site != "lyon":
+                self.carry_out(self.addresses.move(operator(project), address.id, "lyon").job_id)
+            return address
+        if kind == "jobs":
+            return self.jobs.list(project, subject=app.id)[0]
+        if noun == "jobs":
+            found = [one for one in self.jobs.list(project) if one.state == state]
+            return found[0] if found else self.put_job(job(None, project, JobState(state)))
+        if kind == "protections":
+            return self.protections.list(caller)[0]
+        if kind == "restore_points":  # the newest: nothing builds on it
+            return self.protections.restore_points(caller)[0]
+        assert noun == "recoveries", kind
+        return self._recovery(app, RecoveryState(state or "undone"))
+
+    def _recovery(self, app: Application, state: RecoveryState) -> Recovery:
+        """The one in a state, made as a row with its job unless it is there."""
+        rows = RecoveryRepository(self.database)
+        if known := rows.list(app.project_id, state=state):
+            return known[0]
+        id, point = new_id(), self.of("restore_points", app.project_id)
+        done = self.put_job(job(id, app.project_id, JobState(state), kind="recover"))
+        found = Recovery(id, app.name, app.project_id, point.id, "lyon", state, done.id, "olga", BEGAN)
+        return rows.add(found)
 
     def cloud(self, site: str) -> CloudSite:
         """For changes past the services."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask.testing import FlaskClient
 
 from api.conftest import ADMIN, MEMBER, READER, asked
-from api.fakes import FOREIGN, MINE, Services
+from api.setup import FOREIGN, MINE, Services
 from multisite.domain import work
 from multisite.domain.audit import AuditKind, AuditOutcome, Intent
 
@@ -40,7 +42,8 @@ def test_jobs_recoveries_and_deletions(client: FlaskClient, services: Services) 
     point = services.of("restore_points").id
     client.post(f"/v1/jobs/{job}/cancel", headers=MEMBER)
     client.delete(f"/v1/applications/{app}", headers=MEMBER)
-    start = {"restore_point": point, "target_site": "lyon", "confirm": "mme"}
+    start: dict[str, Any] = {"restore_point": point, "target_site": "lyon", "confirm": "mme"}
+    start["mapping"] = {"source_is_fenced": True, "create_missing_flavors": True}
     started = client.post("/v1/recoveries", json=start, headers=MEMBER).json
     cancelled, deleted, begun = asked(services)
     assert (cancelled.path, cancelled.job_id) == ("/v1/jobs/{id}/cancel", job)

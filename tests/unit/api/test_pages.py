@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from api.conftest import ADMIN, MEMBER
-from api.fakes import FOREIGN, MINE, Services
 from api.jobs import BEGAN, job, step
+from api.setup import FOREIGN, MINE, Services
 from multisite.api import policy
 from multisite.api.resources import ROUTES
 from multisite.api.routing import Resource

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.conftest import MEMBER, asked
-from api.fakes import Services
+from api.setup import Services
 from multisite_lab.sim.model import State
 
 

@@ -10,9 +10,8 @@ from oslo_config import cfg
 
 from api import networks
 from api.conftest import ADMIN, MEMBER, NOBODY, READER, persona
-from api.fakes import FOREIGN, MINE, Services
 from api.jobs import job
-from api.setup import operator
+from api.setup import FOREIGN, MINE, Services, operator
 from multisite.api.app import create_app
 from multisite.api.resources import list_rules
 from multisite.jobs.model import JobState
@@ -27,6 +26,11 @@ ADDRESS: dict[str, Any] = {"name": "sgw", "address": "203.0.113.9", "members": M
 PATH: dict[str, Any] = {"name": "sync", "ends": MEMBERS, "protocol": "udp", "port": 5000}
 
 PLANES: dict[str, Any] = {"planes": networks.PLANES[:2], "sites": ["paris", "lyon"]}
+
+RECOVERY: dict[str, Any] = {
+    "restore_point": "{restore_points}", "target_site": "lyon",
+    "mapping": {"source_is_fenced": True, "create_missing_flavors": True},
+}  # fmt: skip
 
 # rule -> who, method, path, body; {x} is replaced by the id of the project's thing
 ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
@@ -72,16 +76,16 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
         WRITE,
         "POST",
         "/v1/recoveries/preview",
-        {"restore_point": "{restore_points}", "target_site": "lyon"},
+        RECOVERY,
     ),
     "recovery:start": (
         WRITE,
         "POST",
         "/v1/recoveries",
-        {"restore_point": "{restore_points}", "target_site": "lyon", "confirm": "{names}"},
+        RECOVERY | {"confirm": "{names}"},
     ),
-    "recovery:resume": (WRITE, "POST", "/v1/recoveries/{recoveries}/resume", None),
-    "recovery:undo": (WRITE, "POST", "/v1/recoveries/{recoveries}/undo", None),
+    "recovery:resume": (WRITE, "POST", "/v1/recoveries/{paused recoveries}/resume", None),
+    "recovery:undo": (WRITE, "POST", "/v1/recoveries/{paused recoveries}/undo", None),
     "job:list": (READ, "GET", "/v1/jobs", None),
     "job:show": (READ, "GET", "/v1/jobs/{jobs}", None),
     "job:cancel": (WRITE, "POST", "/v1/jobs/{running jobs}/cancel", None),
@@ -124,6 +128,7 @@ def filled(text: str, services: Services, project: str) -> str:
         "protections",
         "restore_points",
         "recoveries",
+        "paused recoveries",
         "networks",
         "jobs",
         "running jobs",

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from oslo_config import cfg
 from webob import Request
 
-from api.fakes import Services
+from api.setup import Services
 from multisite.api.app import create_app
 from multisite.api.readiness import Readiness
 

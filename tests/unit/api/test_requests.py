@@ -9,10 +9,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.conftest import ADMIN, MEMBER, persona
-from api.fakes import Services
 from api.jobs import job, step
+from api.setup import Services
 from multisite.domain.errors import Conflict
 from multisite.jobs.model import JobState, StepState
+from tests.sim import deploy
 
 APP = {"name": "a", "site": "p"}
 START = {"restore_point": "rp", "target_site": "lyon", "confirm": "mme"}
@@ -169,20 +170,26 @@ def test_lists_of_jobs_filter_and_leave_the_journal_out(client: FlaskClient, ser
 
 def test_work_is_accepted_with_its_job(client: FlaskClient, services: Services) -> None:
     protection = services.of("protections")
-    for body, asked in (({}, None), ({"incremental": None}, None), ({"incremental": False}, False)):
+    for body, incremental in (({}, True), ({"incremental": None}, True), ({"incremental": False}, False)):
         answer = client.post(f"/v1/protections/{protection.id}/run", json=body, headers=MEMBER)
         assert answer.status_code == 202
-        assert services.jobs.get(answer.json["job_id"]).subject == protection.id
-        assert services.protections.runs[-1] == (protection.id, asked)
+        assert services.jobs.get(answer.json["job_id"]).subject == protection.application_id
+        assert services.carry_out(answer.json["job_id"]).state == JobState.DONE
+        assert services.of("restore_points").incremental is incremental
 
 
 def test_the_mapping_reaches_the_service_as_it_was_said(client: FlaskClient, services: Services) -> None:
     point = services.of("restore_points")
-    mapping = {"networks": {"net0": "lan0"}, "create_missing_flavors": True}
+    deploy.network(services.cloud("lyon"), "lan0", deploy.NETWORKS["data"])
+    mapping = {"networks": {"vnf-data": "lan0"}, "create_missing_flavors": True, "source_is_fenced": True}
     body = {"restore_point": point.id, "target_site": "lyon", "mapping": mapping}
-    assert client.post("/v1/recoveries/preview", json=body, headers=MEMBER).json["startable"] is True
-    assert services.recoveries.asked[-1] == ("preview", mapping)
+    preview = client.post("/v1/recoveries/preview", json=body, headers=MEMBER).json
+    assert preview["startable"] is True, preview["problems"]
+    (item,) = [one for one in preview["items"] if one["name"] == "vnf-data"]
+    assert (item["action"], "'lan0': mapped" in item["detail"]) == ("use", True)
     assert client.post("/v1/recoveries", json=body | {"confirm": "hss"}, headers=MEMBER).status_code == 400
+    started = client.post("/v1/recoveries", json=body | {"confirm": "mme"}, headers=MEMBER)
+    assert started.json["recovery"]["mapping"] == mapping
 
 
 def test_acts_on_jobs_carry_who(client: FlaskClient, services: Services) -> None:

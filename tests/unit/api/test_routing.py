@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from oslo_config import cfg
 
 from api.conftest import ADMIN
-from api.fakes import Services
+from api.setup import Services
 from multisite.api import trail
 from multisite.api.app import create_app, refuse_undeclared
 from multisite.api.policy import MEMBER, PUBLIC

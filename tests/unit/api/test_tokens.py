@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from oslo_config import cfg
 
 from api.conftest import ADMIN
-from api.fakes import Services
+from api.setup import Services
 from multisite.api.app import create_app
 from multisite.api.middleware import drop_none
 

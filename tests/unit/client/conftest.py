@@ -14,7 +14,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from api.fakes import Services
+from api.setup import Services
 from osc.cloud import Cloud, running
 from packaging.requirements import Requirement
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import openstack
-from api.fakes import MINE, Services
+from api.setup import MINE, Services
 from flask import Flask, Response, request
 from oslo_config import cfg
 from werkzeug.middleware.dispatcher import DispatcherMiddleware

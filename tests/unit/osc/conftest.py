@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api.fakes import Services
+from api.setup import Services
 
 from osc.cloud import Cloud, running
 

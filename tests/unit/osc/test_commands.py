@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from datetime import timedelta
 from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
-from api.fakes import Services, restore_point
-from api.setup import MINE
+from api.setup import MINE, Services, operator
 
 from multisite.command.wiring import myself
-from multisite.domain.findings import Finding, Severity, blocking
-from multisite.domain.model import RestorePointState
+from multisite.domain.model import Recovery, RestorePointState
+from multisite.store.restore_points import RestorePointRepository
+from multisite_lab.sim.faults import Rule
 from osc.cloud import Cloud, sdk
 from osc.conftest import Openstack
+from tests.sim import deploy
 
 START = ["mme", "--target-site", "lyon", "--yes-recover", "mme"]
 GRAMMAR = {
@@ -122,16 +126,19 @@ def test_protections(openstack: Openstack, cloud: Cloud) -> None:
     assert openstack("protection", "list", "-f", "json").json[0]["Application"] == "mme"
 
 
-@pytest.mark.parametrize(("flag", "asked"), [((), None), (("--full",), False), (("--incremental",), True)])
+@pytest.mark.parametrize(
+    ("flag", "incremental"), [((), True), (("--full",), False), (("--incremental",), True)]
+)
 def test_protecting_waits_and_shows_the_restore_point(
-    openstack: Openstack, cloud: Cloud, flag: tuple[str, ...], asked: bool | None
+    openstack: Openstack, cloud: Cloud, flag: tuple[str, ...], incremental: bool
 ) -> None:
     done = openstack("protection", "run", "mme", *flag, "-f", "json")
     assert done.code == 0
-    assert cloud.services.protections.runs[-1][1] is asked
-    assert done.json["state"] == "available"
-    assert done.json["frozen"] == [{"server_name": "mme-db", "seconds": 1.25}]
-    assert "the step backup" in done.err
+    made = cloud.services.of("restore_points")
+    assert (done.json["id"], done.json["state"], made.incremental) == (made.id, "available", incremental)
+    (frozen,) = done.json["frozen"]
+    assert (frozen["server_name"], frozen["seconds"]) == ("vnf-1", made.frozen_seconds)
+    assert re.search(r"Protect mme: 4 (full|incremental) backups, 4 GiB: done$", done.err.rstrip()), done.err
 
 
 def test_no_wait_returns_the_job(openstack: Openstack, cloud: Cloud) -> None:
@@ -147,52 +154,68 @@ def test_restore_points(openstack: Openstack, cloud: Cloud) -> None:
     newest = max(listed, key=lambda row: str(row["Created at"]))
     by_name = openstack("restore", "point", "show", "mme", "-f", "json").json
     assert by_name["id"] == newest["ID"]
-    assert by_name["frozen_seconds"] == 1.25
-    assert by_name["marks"][0]["text"] == "record 7"
-    assert "mme-db 1.25 s" in openstack("restore", "point", "show", newest["ID"]).out
+    kept = cloud.services.of("restore_points")
+    assert by_name["frozen_seconds"] == kept.frozen_seconds > 0
+    assert by_name["marks"][0]["text"] == kept.marks[0]["text"]
+    assert f"vnf-1 {kept.frozen_seconds:.2f} s" in openstack("restore", "point", "show", newest["ID"]).out
     assert openstack("restore", "point", "rescan", "-f", "json").code == 0
     assert openstack("restore", "point", "delete", newest["ID"], "-f", "json").json["state"] == "done"
 
 
 def test_the_newest_usable_restore_point_is_meant(openstack: Openstack, cloud: Cloud) -> None:
-    app = cloud.services.of("applications")
-    broken = restore_point(app, 60, state=RestorePointState.FAILED)
-    cloud.services.protections.points[broken.id] = broken
+    newest = cloud.services.of("restore_points")
+    later = newest.created_at + timedelta(minutes=60)
+    broken = replace(newest, id="broken", created_at=later, state=RestorePointState.FAILED)
+    RestorePointRepository(cloud.services.database).add(broken)
+    assert cloud.services.of("restore_points").id == "broken"
     assert openstack("restore", "point", "show", "mme", "-f", "json").json["state"] == "available"
 
 
-def test_a_preview_says_what_is_lost_and_done(openstack: Openstack) -> None:
-    shown = openstack("recovery", "preview", "mme", "--target-site", "lyon")
-    assert shown.code == 0
-    assert "work of the last 15 min 30 s is lost" in shown.out
-    assert "state of the source: unknown" in shown.out
-    assert "| map    | network | net0   | to lan0 |" in shown.out
+LOST = re.compile(r"work of the last (\d+ min )?\d+(\.\d+)? s is lost")
+
+
+def recoveries(cloud: Cloud) -> list[Recovery]:
+    return cloud.services.recoveries.list(operator(MINE))
+
+
+def test_a_preview_says_what_is_lost_and_done(openstack: Openstack, cloud: Cloud) -> None:
+    cloud.services.world.lose("paris")
+    deploy.network(cloud.services.cloud("lyon"), "lan0", deploy.NETWORKS["data"])
+    words = ("--create-missing-flavors", "--map", "network:vnf-data=lan0")
+    shown = openstack("recovery", "preview", "mme", "--target-site", "lyon", *words)
+    assert shown.code == 0, shown.out
+    assert LOST.search(shown.out)
+    assert "state of the source: unreachable" in shown.out
+    assert re.search(r"\| use +\| network +\| vnf-data +\| 'lan0': mapped", shown.out)
 
 
 def test_a_preview_with_a_blocking_problem_ends_with_2(openstack: Openstack, cloud: Cloud) -> None:
-    cloud.services.recoveries.problems = (
-        blocking("", "flavor m1.vnf", "the target has none", "--create-missing-flavors"),
-        Finding("", "keypair", "differs", "", "map it", Severity.NOTE),
-    )
+    cloud.services.world.lose("paris")
     shown = openstack("recovery", "preview", "mme", "--target-site", "lyon")
     assert shown.code == 2
-    assert "BLOCKING: flavor m1.vnf: the target has none\n    remedy: --create-missing-flavors" in shown.out
+    assert re.search(r"BLOCKING: flavor t128: .*\n    remedy: .*create_missing_flavors", shown.out), shown.out
     assert openstack("recovery", "preview", "mme", "--target-site", "lyon", "-f", "json").code == 2
     refused = openstack(
         "recovery", "start", "mme", "--target-site", "lyon", "--yes-recover", "mme", "-f", "json"
     )
     assert refused.code == 2
     assert refused.json["startable"] is False
-    assert [verb for verb, _ in cloud.services.recoveries.asked] == ["preview"] * 3
+    asked = [line for line in cloud.requests if line.startswith("POST /v1/recoveries")]
+    assert asked == ["POST /v1/recoveries/preview 200"] * 3
+    assert recoveries(cloud) == []
 
 
 def test_recovering(openstack: Openstack, cloud: Cloud) -> None:
-    rules = ["--map", "network:net0=lan0", "--map", "network:net1=lan1", "--map", "volume-type:fast=ssd"]
+    for name, kind in (("lan0", "data"), ("lan1", "mgmt")):
+        deploy.network(cloud.services.cloud("lyon"), name, deploy.NETWORKS[kind])
+    rules = [
+        "--map", "network:vnf-data=lan0", "--map", "network:vnf-mgmt=lan1", "--map", "volume-type:rbd=__DEFAULT__",
+    ]  # fmt: skip
     flags = [
         "--create-missing-flavors",
         "--source-is-fenced",
         "--ready-console",
-        "READY",
+        "GUEST-READY",
         "--ready-timeout",
         "5",
     ]
@@ -200,32 +223,38 @@ def test_recovering(openstack: Openstack, cloud: Cloud) -> None:
     done = openstack("recovery", "start", *words, "-f", "json")
     assert done.code == 0, done.err
     assert done.json["state"] == "done"
-    assert done.json["rto_seconds"] == 42.0
-    assert "work of the last 15 min 30 s is lost" in done.err
-    assert cloud.services.recoveries.asked[-1] == (
-        "start",
-        {
-            "networks": {"net0": "lan0", "net1": "lan1"},
-            "volume_types": {"fast": "ssd"},
-            "create_missing_flavors": True,
-            "source_is_fenced": True,
-            "ready_console": "READY",
-            "ready_timeout": 5.0,
-        },
-    )
-    assert openstack("recovery", "show", "mme", "-f", "json").json["id"]
+    assert done.json["rto_seconds"] > 0
+    assert LOST.search(done.err)
+    (kept,) = recoveries(cloud)
+    assert kept.mapping == {
+        "networks": {"vnf-data": "lan0", "vnf-mgmt": "lan1"},
+        "volume_types": {"rbd": "__DEFAULT__"},
+        "create_missing_flavors": True,
+        "source_is_fenced": True,
+        "ready_console": "GUEST-READY",
+        "ready_timeout": 5.0,
+    }
+    assert sorted(
+        server.name for server in cloud.services.world.sites["lyon"].sim.state.servers.values()
+    ) == [
+        "vnf-1",
+        "vnf-2",
+    ]
+    assert openstack("recovery", "show", "mme", "-f", "json").json["id"] == kept.id
     assert openstack("recovery", "list", "-f", "json").json[-1]["State"] == "done"
 
 
 def test_the_name_must_be_said(openstack: Openstack, cloud: Cloud) -> None:
-    words = ["recovery", "start", "mme", "--target-site", "lyon"]
+    cloud.services.world.lose("paris")
+    words = ["recovery", "start", "mme", "--target-site", "lyon", "--create-missing-flavors"]
     with pytest.raises(SystemExit) as silent:
         openstack(*words)
     assert silent.value.code == 2
     wrong = openstack(*words, "--yes-recover", "hss")
     assert wrong.code == 1
     assert "this restore point is of 'mme'" in wrong.err
-    assert [verb for verb, _ in cloud.services.recoveries.asked] == ["preview"]
+    asked = [line for line in cloud.requests if line.startswith("POST /v1/recoveries")]
+    assert asked == ["POST /v1/recoveries/preview 200"]
 
 
 @pytest.mark.parametrize("rule", ["network", "network:a", "color:a=b", "network:=b", "network:a="])
@@ -236,14 +265,16 @@ def test_maps_that_say_nothing(openstack: Openstack, rule: str) -> None:
 
 
 def test_a_recovery_that_fails_ends_with_1_and_can_be_resumed(openstack: Openstack, cloud: Cloud) -> None:
-    cloud.services.recoveries.fails = "server mme-db: not ready after 600 s"
-    failed = openstack(
-        "recovery", "start", "mme", "--target-site", "lyon", "--yes-recover", "mme", "-f", "json"
-    )
+    cloud.services.world.lose("paris")
+    strike = Rule("error", "compute", "POST", "^/servers$", times=99, status=403)
+    cloud.services.world.sites["lyon"].strike(strike)
+    failed = openstack("recovery", "start", *START, "--create-missing-flavors", "-f", "json")
     assert failed.code == 1
-    assert "not ready after 600 s" in failed.err
+    assert strike.struck
+    assert "create server vnf-1" in failed.err, failed.err
     assert "openstack multisite job resume|undo" in failed.err
     assert failed.json["state"] == "paused"
+    cloud.services.world.sites["lyon"].script.clear()
     assert openstack("recovery", "resume", failed.json["id"], "-f", "json").json["state"] == "done"
     assert openstack("recovery", "undo", failed.json["id"], "-f", "json").json["state"] == "undone"
 

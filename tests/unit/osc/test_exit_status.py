@@ -7,7 +7,6 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from multisite.domain.findings import Finding, blocking
 from multisite_client.osc.findings import exit_status
 from osc.changes import held_twice, let_go, shrink, widen
 from osc.cloud import Cloud
@@ -35,10 +34,6 @@ def _wrong_and_unknown(network: str) -> Callable[[Cloud], None]:
     return change
 
 
-def _recovery(*found: Finding) -> Callable[[Cloud], None]:
-    return lambda cloud: setattr(cloud.services.recoveries, "problems", found)
-
-
 def _as_it_is(_cloud: Cloud) -> None: ...
 
 
@@ -60,8 +55,8 @@ CASES: list[tuple[tuple[str, ...], Callable[[Cloud], None], int]] = [
     (("path", "check", "heartbeat"), _as_it_is, 0),
     (("path", "check", "heartbeat"), _differs_and_unknown, 1),
     (("path", "check", "heartbeat"), _lost("paris"), 2),
-    (RECOVERY, _as_it_is, 0),
-    (RECOVERY, _recovery(blocking("", "flavor m1", "the target has none", "map it")), 2),
+    ((*RECOVERY, "--create-missing-flavors"), _lost("paris"), 0),
+    (RECOVERY, _lost("paris"), 2),
 ]
 
 

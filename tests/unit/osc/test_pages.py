@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from api.fakes import MINE
 from api.jobs import BEGAN
+from api.setup import MINE
 
 from multisite.store.models import JobRow
 from osc.cloud import Cloud

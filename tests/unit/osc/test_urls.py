@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
-from api.fakes import Services
+from api.setup import Services
 from openstack.exceptions import HttpException, InvalidRequest
 
 from multisite.command.wiring import myself
