@@ -22,6 +22,7 @@ TEXTS = {".py", ".sh", ".toml", ".md", ".cfg", ".ini", ".lock", ".in"}
 MAX_FUNCTION = 40
 FEATURES = {"sites", "applications", "recovery", "networks", "identity"}
 FOR_SERVICE = {
+    "clouds/administrator.py",  # the list of what is done as an administrator
     "clouds/connect.py",  # the seam itself
     "command/catalog.py",  # checks a Keystone's catalog before there is a service
     "networks/stretch/reader.py",  # reads the ports of many projects' networks
@@ -157,7 +158,10 @@ def through_services(files: list[Path]) -> Iterator[str]:
 
 
 def for_whom(files: list[Path]) -> Iterator[str]:
-    """Sites are opened for a project (``Sites.open``), for none only where FOR_SERVICE says so."""
+    """Sites are opened for a project (``Sites.open``), for none only where FOR_SERVICE says so.
+
+    As an administrator by ``clouds.administrator`` alone, which lists the calls.
+    """
     for file in _python(files):
         parts = _name(file).parts
         if parts[:2] != ("src", "multisite") or "/".join(parts[2:]) in FOR_SERVICE:
@@ -169,7 +173,9 @@ def for_whom(files: list[Path]) -> Iterator[str]:
                 }
             else:
                 names = {node.attr} if isinstance(node, ast.Attribute) else set()
-            for name in names & {"open_for_service", "open_site", "openstack.connection.Connection"}:
+            for name in names & {
+                "open_for_service", "open_site", "administrator", "openstack.connection.Connection"
+            }:  # fmt: skip
                 yield f"{_name(file)}: {name}: open the site for the project it is for, or say in FOR_SERVICE why not"
 
 

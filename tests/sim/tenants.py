@@ -131,19 +131,25 @@ def two_tenants(folder: Path, roles: tuple[str, ...] = MEMBER) -> Iterator[Tenan
 
 
 def _accounts(world: World, folder: Path, roles: tuple[str, ...]) -> Path:
-    """clouds.yaml with the service's account, and one of each tenant: ``<site>-<tenant>``."""
+    """clouds.yaml with the service's accounts, and one of each tenant: ``<site>-<tenant>``.
+
+    The service has two: one with ``roles`` in the tenants' projects, and one that imports backup records there.
+    """
     path = world.write_clouds(folder / "clouds.yaml")
     clouds = yaml.safe_load(path.read_text())["clouds"]
     for name in SITES:
         sim = world.sites[name].sim
+        service = sim.accounts[0]
+        importer = replace(service, user_id=new_id(), user_name="importer", roles=("admin",))
         for tenant in (ALICE, BOB):
             own = Account(new_id(), tenant, new_id().replace("-", ""), f"{tenant}s", PASSWORD, MEMBER)
-            ours = replace(
-                sim.accounts[0], project_id=own.project_id, project_name=own.project_name, roles=roles
-            )
-            sim.accounts += (own, ours)
+            scope = {"project_id": own.project_id, "project_name": own.project_name}
+            sim.accounts += (own, replace(service, roles=roles, **scope), replace(importer, **scope))
             auth = clouds[name]["auth"] | {"username": tenant, "project_name": own.project_name}
             clouds[f"{name}-{tenant}"] = clouds[name] | {"auth": auth}
+        auth = clouds[name]["auth"] | {"username": "importer", "project_name": f"{BOB}s"}
+        clouds[f"{name}-importer"] = clouds[name] | {"auth": auth}
+        clouds[name]["multisite_administrator"] = f"{name}-importer"
     path.write_text(yaml.safe_dump({"clouds": clouds}))
     return path
 

@@ -25,7 +25,7 @@ OF_A_THING = [
 ACCOUNTS = {"member": MEMBER, "administrator": ("admin", *MEMBER)}
 
 
-@pytest.fixture(scope="module", params=["administrator"])
+@pytest.fixture(scope="module", params=ACCOUNTS)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
     """``member``: as the documentation asks for; ``administrator``: as it was before, in the tenants' projects, too."""
     with two_tenants(tmp_path_factory.mktemp("rights"), ACCOUNTS[request.param]) as found:

@@ -159,7 +159,7 @@ def reserve(
     """Make the floating IP, associated with nothing, or find what was made with this token.
 
     ``address`` None lets Neutron choose.  Choosing one is for administrators and project managers by Neutron's policy
-    (``create_floatingip:floating_ip_address``); it may lie outside the site's allocation pools.
+    (``create_floatingip:floating_ip_address``; Refused says what to do); it may lie outside the allocation pools.
     """
     what = f"create floating IP {address or ''}".rstrip()
     fields: Row = {"floating_network_id": network_id, "description": checked(token)}
@@ -174,6 +174,14 @@ def reserve(
     except ConflictInSite as error:
         taken = f"{address} is taken in this site by something that is not ours to use: {error.message}"
         raise Refused(site.name, what, taken, site_status=409, request_id=error.request_id) from error
+    except Refused as error:
+        if address is None or error.site_status != 403:
+            raise
+        said = (
+            f"Neutron lets no member choose an address: {error.message}; ask the site's administrator (openstack "
+            f"floating ip create --floating-ip-address {address} --project {site.project_id} {network_id}), then retry"
+        )
+        raise Refused(site.name, what, said, site_status=403, request_id=error.request_id) from error
     resources.tag(site, "floating_ip", {"id": found.id, "tags": found.tags}, token)
     return _described(site, found.id, token, description)
 

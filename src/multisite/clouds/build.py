@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds import resources
+from multisite.clouds.administrator import FLAVORS, administrator
 from multisite.clouds.call import call, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite
@@ -55,6 +56,7 @@ def ensure_flavor(
     site: CloudSite, token: str, record: FlavorRecord, name: str, *, fresh: bool = False
 ) -> str:
     """Find or make a flavor like the record; returns its id.  Making one is for administrators."""
+    site = administrator(site, FLAVORS)
     fields = {
         "name": name,
         "vcpus": record.vcpus,
@@ -236,13 +238,19 @@ def flavor_users(site: CloudSite, flavor_id: str, *, besides: str | None = None)
     them in the list of a busy Nova.
     """
     # Later microversions do not show a flavor's id.
-    rows = resources.list_all(site, "server", "2.46", all_tenants="1", flavor=flavor_id)
+    admin = administrator(site, FLAVORS)
+    rows = resources.list_all(admin, "server", "2.46", all_tenants="1", flavor=flavor_id)
     return [
         row["name"]
         for row in rows
         if row["flavor"]["id"] == flavor_id
         and not (besides and row["metadata"].get(tokens.KEY, "").startswith(besides))
     ]
+
+
+def remove_flavor(site: CloudSite, token: str, known: str | None, *, late: bool) -> None:
+    """As ``resources.remove``: administrators remove flavors."""
+    resources.remove(administrator(site, FLAVORS), "flavor", token, known, late=late)
 
 
 def remove_keypair(site: CloudSite, record: KeypairRecord, name: str) -> None:

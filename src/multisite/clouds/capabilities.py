@@ -174,10 +174,10 @@ def _backup_driver(site: CloudSite) -> Capability:
     """The driver in an existing backup's exported record; all of a site's backups are taken by one driver."""
     name = "backup-driver"
     what = "look for a backup that tells its driver"
-    # One page only: any backup will do.
+    # One page only: any backup will do, of whatever project (to administrators).
     rows = read_one(
         site, what, lambda: site.volume, "/backups/detail", "backups",
-        microversion="3.43", limit=20, status="available",
+        microversion="3.43", limit=20, status="available", all_tenants="1",
     )  # fmt: skip
     backup = next((row for row in rows if row["status"] == "available"), None)
     if backup is None:

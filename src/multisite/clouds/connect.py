@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,6 +40,8 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 60.0
 PROBE_SECONDS = 10.0
 """How long a service may take to answer its version document when it is first used."""
+ADMINISTRATOR = "multisite_administrator"
+"""In an entry of clouds.yaml: the entry of the account that imports backup records in tenants' projects."""
 POOL_SIZE = 32
 """Connections kept open per host: twice the sixteen threads that may work in one site at once."""
 
@@ -59,10 +62,12 @@ class CloudSite:
     logs in and discovers its version, and only the properties do that once, bounded in time, with errors
     sorted into ``SiteError``. ``conn`` is there for what they do not offer.  ``login_refused`` is set by
     ``call`` once Keystone refused our credentials.  ``scope``: the project it logs in to, None for that of clouds.yaml.
+    ``administrator``: see ``clouds.administrator``; None: this connection is all there is.
     """
 
     def __init__(self, name: str, cloud: str, conn: Connection, scope: str | None = None) -> None:
         self.name = name
+        self.administrator: Callable[[bool], CloudSite] | None = None
         self.scope = scope
         self.cloud = cloud
         self.conn = conn
@@ -280,7 +285,7 @@ class Sites:
         self._connect_timeout = connect_timeout
         self._lock = threading.Lock()
         self._project_of = project_of
-        self._open: dict[tuple[str, str | None], CloudSite] = {}
+        self._open: dict[tuple[str, str | None, str], CloudSite] = {}
 
     def open(self, name: str, *, for_project: str) -> CloudSite:
         """The connection of a site for work that is done for a project (its id in our Keystone); nothing is sent.
@@ -302,16 +307,25 @@ class Sites:
         """
         return self._opened(name)
 
-    def _opened(self, name: str, project: str | None = None) -> CloudSite:
-        cloud = self._cloud_of(name)
+    def _opened(self, name: str, project: str | None = None, cloud: str | None = None) -> CloudSite:
+        cloud = cloud or self._cloud_of(name)
         with self._lock:
-            known = self._open.get((name, project))
-            if known is not None and known.cloud == cloud and not known.login_refused:
+            known = self._open.get((name, project, cloud))
+            if known is not None and not known.login_refused:
                 return known
             limits = (self._timeout, self._connect_timeout)
             site = open_site(name, cloud, self.config_file, *limits, trail=self._trail, project=project)
-            self._open[name, project] = site
+            if project is not None:
+                site.administrator = partial(self._administrator, site)
+            self._open[name, project, cloud] = site
         return site
+
+    def _administrator(self, site: CloudSite, in_project: bool) -> CloudSite:
+        """See ``clouds.administrator``: in the account's own project, or the administrator's account in this one."""
+        if not in_project:
+            return self._opened(site.name, None, site.cloud)
+        named = site.conn.config.config.get(ADMINISTRATOR)
+        return self._opened(site.name, site.scope, str(named)) if named else site
 
     def drop(self, name: str) -> None:
         """Forget the connections of a site.  Threads that hold one may go on using it."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from multisite.clouds.administrator import QUIESCE, administrator
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
@@ -75,6 +76,7 @@ def freeze(site: CloudSite, server_id: str, timeout: int, within: float | None =
     the filter, UnknownOutcome when the answer was lost.  After any of them the server may be frozen, or
     freeze a little later: thaw it.
     """
+    site = administrator(site, QUIESCE)
     what = f"freeze server {server_id}"
     body = {"quiesce": {"timeout": timeout}}
     answer = _action(site, what, server_id, body, within or timeout + ANSWER_SECONDS)
@@ -93,6 +95,7 @@ def thaw(site: CloudSite, server_id: str) -> Thawed:
     Raises ConflictInSite when the guest does not confirm it: nova-api goes on trying.  Unsupported without the filter,
     NotFoundInSite when the server is gone, Unreachable: after these only nova-api's own time limit thaws it.
     """
+    site = administrator(site, QUIESCE)
     what = f"thaw server {server_id}"
     answer = _action(site, what, server_id, {"unquiesce": None}, ANSWER_SECONDS, idempotent=True)
     record = answer.get("unquiesce") or {}
@@ -107,6 +110,7 @@ def thaw(site: CloudSite, server_id: str) -> Thawed:
 
 def state(site: CloudSite, server_id: str) -> QuiesceRecord:
     """What nova-api knows about the freeze of a server.  Raises Unsupported without the filter."""
+    site = administrator(site, QUIESCE)
     what = f"read the freeze of server {server_id}"
     path = f"/servers/{server_id}/os-multisite-quiesce"
     try:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds import resources, volumes
+from multisite.clouds.administrator import IMPORT_RECORD, administrator
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import (
@@ -63,7 +64,8 @@ def import_record(site: CloudSite, backup_id: str, record: Mapping[str, str], ti
     if known is None:
         what = f"import backup record {backup_id}"
         try:
-            _send(site, what, "/backups/import_record", {"backup-record": dict(record)})
+            admin = administrator(site, IMPORT_RECORD)
+            _send(admin, what, "/backups/import_record", {"backup-record": dict(record)})
         except UnknownOutcome:
             pass  # the wait below looks whether it arrived
         except Refused as error:

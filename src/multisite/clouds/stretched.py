@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import resources
+from multisite.clouds.administrator import STRETCH_NETWORKS, administrator
 from multisite.clouds.call import call, network_extensions, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite
@@ -74,18 +75,19 @@ def read_facts(site: CloudSite, adopt: str | None = None) -> SiteFacts:
 
     Raises what ``call`` raises, NotFound and Conflict naming ``adopt``.
     """
-    rows = resources.list_all(site, "network")
-    agents = read_all(site, "list network agents", lambda: site.network, "/agents", "agents")
-    chosen = _adopted(site, rows, adopt) if adopt else None
+    admin = administrator(site, STRETCH_NETWORKS)
+    rows = resources.list_all(admin, "network")
+    agents = read_all(admin, "list network agents", lambda: admin.network, "/agents", "agents")
+    chosen = _adopted(admin, rows, adopt) if adopt else None
     ports: tuple[PortFact, ...] = ()
     if chosen is not None:
-        found = resources.list_all(site, "port", network_id=chosen.id)
+        found = resources.list_all(admin, "port", network_id=chosen.id)
         ports = tuple(fact(row, "", {}) for row in found)
     return SiteFacts(
         site=site.name,
         project_id=site.project_id,
         extensions=frozenset(network_extensions(site)),
-        admin="admin" in site.roles,
+        admin="admin" in admin.roles,
         endpoints=endpoints(agents),
         networks=tuple(_network(row) for row in rows),
         room=network_headroom(site, site.project_id, ("network", "subnet", "port")),

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from multisite.clouds import resources
+from multisite.clouds.administrator import EXPORT_RECORD, GROUP_SPECS, STOP_BACKUP, administrator
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, UnknownOutcome
@@ -128,7 +129,8 @@ def consistent_group(site: CloudSite, volume_ids: Collection[str]) -> str | None
         return None
     try:
         group = _get(site, what, f"/groups/{group_id}")["group"]
-        kind = _get(site, what, f"/group_types/{group['group_type']}")["group_type"]
+        admin = administrator(site, GROUP_SPECS)
+        kind = _get(admin, what, f"/group_types/{group['group_type']}")["group_type"]
     except Refused:
         return None
     specs = kind.get("group_specs") or {}
@@ -237,7 +239,8 @@ def wait_backup(
 def export_record(site: CloudSite, backup_id: str) -> dict[str, str]:
     """The record another site's Cinder imports: ``{"backup_service": ..., "backup_url": ...}``."""
     what = f"export the record of backup {backup_id}"
-    answer = _get(site, what, f"/backups/{backup_id}/export_record")["backup-record"]
+    path = f"/backups/{backup_id}/export_record"
+    answer = _get(administrator(site, EXPORT_RECORD), what, path)["backup-record"]
     return {key: str(value) for key, value in answer.items()}
 
 
@@ -270,7 +273,8 @@ def delete_backup(site: CloudSite, backup_id: str, timeout: float = 600) -> None
     try:
         if get_backup(site, backup_id).status == "creating":
             what, body = f"stop backup {backup_id}", {"os-force_delete": None}
-            call(site, what, lambda: site.volume.post(path, json=body, microversion=CINDER_VERSION))
+            admin = administrator(site, STOP_BACKUP)
+            call(admin, what, lambda: admin.volume.post(path, json=body, microversion=CINDER_VERSION))
     except NotFoundInSite:
         return
     except (Refused, UnknownOutcome) as error:

@@ -124,6 +124,8 @@ def test_functions_that_are_too_long(root: Path) -> None:
     [
         ("site = sites.open_for_service(name)", 1),
         ("opener = self._clouds.open_for_service", 1),
+        ("cloud = site.administrator(True)", 1),
+        ("from multisite.clouds.administrator import QUIESCE, administrator", 0),
         ("from multisite.clouds.connect import open_site", 1),
         ("from openstack.connection import Connection", 1),
         ("site = sites.open(name, for_project=ctx.project_id)", 0),

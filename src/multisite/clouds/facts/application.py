@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from multisite.clouds import resources
+from multisite.clouds.administrator import KEYPAIRS, SERVER_ATTRIBUTES, administrator
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
@@ -29,6 +30,7 @@ from multisite.domain.manifest import (
     VolumeRecord,
 )
 
+_USER_DATA = "OS-EXT-SRV-ATTR:user_data"
 SERVERS = "2.90"
 """Nova (Yoga): tags, description, the flavor as it was when the server was made, host name for everybody."""
 # Cinder mixes these into a volume's metadata for administrators; they are its own.
@@ -72,7 +74,7 @@ def read_application(
     Raises NotFoundInSite naming a server or volume that is not there, Unsupported for servers that are being
     built and for volumes attached more than once, and what ``call`` raises.
     """
-    rows = read_servers(site, server_ids)
+    rows = _with_attributes(site, read_servers(site, server_ids))
     _refuse_unbuilt(site, rows)
     scope, notes = _scope(site, rows[0]["tenant_id"]), list[str]()
     volume_states: dict[str, str] = {}
@@ -135,6 +137,22 @@ def _of_project(site: CloudSite, server_id: str, project_id: str) -> Row:
     return row
 
 
+def _with_attributes(site: CloudSite, rows: list[Row]) -> list[Row]:
+    """These servers with what Nova shows administrators alone (user data, root device), if it shows it to us."""
+    if all(_USER_DATA in row for row in rows):
+        return rows
+    admin = administrator(site, SERVER_ATTRIBUTES)
+    query = {"all_tenants": "1", "project_id": rows[0]["tenant_id"]}
+    try:
+        listed = resources.list_all(admin, "server", SERVERS, **query)
+    except Refused as error:
+        if error.site_status != 403:
+            raise
+        return rows  # the notes say what is missing
+    more = {row["id"]: {k: v for k, v in row.items() if k.startswith("OS-EXT-SRV-ATTR:")} for row in listed}
+    return [row | more.get(row["id"], {}) for row in rows]
+
+
 def list_servers(site: CloudSite, project_id: str) -> list[Row]:
     """All servers of a project, as Nova shows them."""
     return resources.list_all(site, "server", SERVERS, **_scope(site, project_id))
@@ -156,7 +174,7 @@ def _server(
     group: str | None,
     notes: list[str],
 ) -> ServerRecord:
-    if "OS-EXT-SRV-ATTR:user_data" not in row:
+    if _USER_DATA not in row:
         notes.append(
             f"user data of server {row['name']} cannot be read without the role admin: it is not carried over"
         )
@@ -177,7 +195,7 @@ def _server(
         key_name=row["key_name"],
         availability_zone=row["OS-EXT-AZ:availability_zone"] or None,
         config_drive=bool(row["config_drive"]),
-        user_data=row.get("OS-EXT-SRV-ATTR:user_data"),
+        user_data=row.get(_USER_DATA),
         server_group_id=group,
     )
 
@@ -280,16 +298,16 @@ def _keypairs(site: CloudSite, servers: list[Row], notes: list[str]) -> tuple[Ke
     found: dict[str, KeypairRecord] = {}
     for user in sorted({user for user, _ in wanted}):
         owner = {} if user == site.conn.session.get_user_id() else {"user_id": user}
-        readable = True
+        reader, readable = administrator(site, KEYPAIRS) if owner else site, True
         try:
-            rows = resources.list_all(site, "keypair", **owner)
+            rows = resources.list_all(reader, "keypair", **owner)
         except Refused as error:
             if error.site_status != 403:
                 raise
             rows, readable = [], False
         known = {row["name"]: row for row in rows}
         for name in sorted(name for whose, name in wanted if whose == user):
-            pair = known.get(name) or (_keypair(site, name, owner) if readable else None)
+            pair = known.get(name) or (_keypair(reader, name, owner) if readable else None)
             if pair is None:
                 notes.append(f"key pair {name} is gone or belongs to another user: it is not carried over")
             elif name in found and found[name].public_key != pair["public_key"]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import resources
+from multisite.clouds.administrator import DIAGNOSTICS, administrator
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
@@ -88,7 +89,8 @@ def _macs_by_hypervisor(site: CloudSite, server_id: str) -> list[str]:
     what = f"read diagnostics of server {server_id}"
     path = f"/servers/{server_id}/diagnostics"
     try:
-        nics = read_one(site, what, lambda: site.compute, path, "nic_details", microversion="2.48")
+        admin = administrator(site, DIAGNOSTICS)
+        nics = read_one(admin, what, lambda: admin.compute, path, "nic_details", microversion="2.48")
     except SiteError:  # not an administrator, or the server is stopped: then the order is unknown, and noted
         return []
     return [nic["mac_address"] for nic in nics]

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from multisite.clouds import remote_ports
+from multisite.clouds.administrator import STRETCH_NETWORKS, administrator
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, OverQuota, Refused, SiteError
 from multisite.domain.fence import FencedThreads
@@ -81,7 +82,8 @@ def _mapped(
 
 def _one(clouds: Sites, network: StretchedNetwork, change: Change, stop: threading.Event) -> Outcome:
     try:
-        _request(clouds.open(change.site, for_project=network.project_id), network, change)
+        site = clouds.open(change.site, for_project=network.project_id)
+        _request(administrator(site, STRETCH_NETWORKS), network, change)
     except OverQuota as error:
         stop.set()
         return Outcome(change, str(error), refused=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from multisite.clouds import remote_ports
+from multisite.clouds.administrator import STRETCH_NETWORKS, administrator
 from multisite.clouds.connect import Sites
 from multisite.clouds.errors import SiteError
 from multisite.domain import fence
@@ -161,6 +162,7 @@ class Reconciler:
             groups = {id: name for name, id in looks[site].group_names.items()}
             try:
                 cloud = self._clouds.open(site, for_project=known.network.project_id)
+                cloud = administrator(cloud, STRETCH_NETWORKS)
                 port = remote_ports.exists(cloud, real_id, known.network.id, groups)
             except (SiteError, MultisiteError) as error:
                 LOG.warning("network %s: port %s is kept: %s", known.network.name, real_id, error)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from multisite.clouds import stretched
+from multisite.clouds.administrator import STRETCH_NETWORKS, administrator
 from multisite.clouds.ask import ask_all
 from multisite.clouds.connect import Sites
 from multisite.clouds.errors import SiteError
@@ -219,7 +220,7 @@ class NetworkService:
                 continue
             try:
                 cloud = self._clouds.open(m.site, for_project=network.project_id)
-                guests = stretched.guests(cloud, m.network_id)
+                guests = stretched.guests(administrator(cloud, STRETCH_NETWORKS), m.network_id)
             except MultisiteError as error:
                 remedy = f"make it reachable, or say it is lost (--without {m.site})"
                 raise Conflict(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import remote_ports, resources, stretched
+from multisite.clouds.administrator import STRETCH_NETWORKS, administrator
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import Refused
 from multisite.clouds.resources import Kind
@@ -28,8 +29,8 @@ class Around:
     clouds: Sites
 
     def open(self, site: str, ctx: StepContext) -> CloudSite:
-        """For the project of the job."""
-        return self.clouds.open(site, for_project=ctx.project_id)
+        """As an administrator, for the project of the job: what is made is said to be that project's."""
+        return administrator(self.clouds.open(site, for_project=ctx.project_id), STRETCH_NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def make_network(around: Around, network: StretchedNetwork, member: Member, ctx:
         return MadeNetwork(found.id, found.mtu)
     fields: dict[str, Any] = {
         "name": network.name,
+        **_owner(member),
         "provider:network_type": str(network.kind),
         "port_security_enabled": network.port_security,
     }
@@ -75,6 +77,10 @@ def make_network(around: Around, network: StretchedNetwork, member: Member, ctx:
         fields["mtu"] = network.mtu
     row = resources.ensure(site, "network", ctx.token, fields)
     return MadeNetwork(row["id"], row["mtu"])
+
+
+def _owner(member: Member) -> dict[str, str]:
+    return {"project_id": member.project_id} if member.project_id else {}
 
 
 def unmake(around: Around, member: Member, kind: Kind, ctx: StepContext, result: Made | None) -> None:
@@ -105,6 +111,7 @@ def make_subnet(around: Around, network: StretchedNetwork, member: Member, ctx: 
         return Made(member.subnet_id)
     fields: dict[str, Any] = {
         "name": network.name,
+        **_owner(member),
         "network_id": ctx.result_of(network_step(member.site), Made).id,
         "cidr": network.cidr,
         "ip_version": 4,

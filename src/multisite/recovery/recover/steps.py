@@ -175,7 +175,8 @@ class Steps:
         if users:
             ctx.event(f"flavor {result.id if result else ''} is kept: {', '.join(sorted(users)[:5])} use it")
         else:
-            self.remove("flavor")(ctx, result)
+            known = result.id if result else None
+            build.remove_flavor(self.site(ctx), ctx.token, known, late=result is None)
 
     def make_keypair(self, keypair: model.PlannedKeypair) -> Run:
         return lambda ctx: Made(build.ensure_keypair(self.site(ctx), keypair.record, keypair.name))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from multisite.clouds import resources
+from multisite.clouds.administrator import IMPORT_RECORD, may_administer
 from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
@@ -79,7 +80,7 @@ class TargetFacts:
     site: str
     project_id: str
     read_at: datetime
-    is_admin: bool = True
+    may_import: bool = True
     networks: tuple[TargetNetwork, ...] = ()
     ports: tuple[TargetPort, ...] = ()
     security_groups: tuple[TargetGroup, ...] = ()
@@ -134,7 +135,7 @@ def read_target(
         site.name,
         site.project_id,
         read_at,
-        is_admin="admin" in site.roles,
+        may_import=may_administer(site, IMPORT_RECORD),
         **known,
         method_parts=own,
         unknown=unknown,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pydantic import JsonValue
 
 from multisite.clouds import resources, restore
+from multisite.clouds.administrator import SERVICES, administrator
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.volumes import named_in
@@ -38,7 +39,8 @@ def _backups(site: CloudSite) -> dict[str, tuple[str, str]]:
 
 def _backup_services(site: CloudSite) -> dict[str, str]:
     what = "ask whether cinder-backup is up"
-    rows = read_all(site, what, lambda: site.volume, "/os-services", "services", binary="cinder-backup")
+    admin = administrator(site, SERVICES)
+    rows = read_all(admin, what, lambda: admin.volume, "/os-services", "services", binary="cinder-backup")
     rows = [row for row in rows if row["binary"] == "cinder-backup"]
     return {row["host"]: row["state"] if row["status"] == "enabled" else "disabled" for row in rows}
 
@@ -54,11 +56,11 @@ def plan_restore(draft: Draft, volumes: Sequence[VolumeToRestore]) -> list[Plann
 
 
 def _check_backup_service(draft: Draft) -> None:
-    if not draft.facts.is_admin:
+    if not draft.facts.may_import:
         draft.note(
             f"site {draft.facts.site}",
-            "Multisite does not have the role admin there, which importing backup records needs by default",
-            "give its account the role, or allow it the policies backup:backup-import and flavor creation",
+            "no account of ours has the role admin in the project, which importing backup records needs by default",
+            "name an account that has it: multisite_administrator in clouds.yaml (docs/projects.md)",
         )
     if not draft.needs("backup_services", "cinder-backup"):
         return

@@ -1,0 +1,67 @@
+"""The calls that need an administrator of the site, and why.  Everything else is done as a member of the project.
+
+Nothing that a caller names reaches one of these before the project's own token has seen it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from multisite.clouds.connect import CloudSite
+
+
+@dataclass(frozen=True)
+class AdminCall:
+    """``why``: the rule of the service's default policy.  ``in_project``: it must be asked in the tenant's project."""
+
+    what: str
+    why: str
+    in_project: bool = False
+
+
+IMPORT_RECORD = AdminCall(
+    "import backup records",
+    "Cinder, backup:backup-import; the record is made in the token's project",
+    in_project=True,
+)
+EXPORT_RECORD = AdminCall("export backup records", "Cinder, backup:export-import")
+STOP_BACKUP = AdminCall(
+    "stop a backup that is being made", "Cinder, volume_extension:backup_admin_actions:force_delete"
+)
+GROUP_SPECS = AdminCall("read the specs of group types", "Cinder, group:access_group_types_specs")
+SERVICES = AdminCall("see whether cinder-backup is up", "Cinder, volume_extension:services:index")
+QUIESCE = AdminCall("freeze and thaw servers", "multisite-nova: administrators and services")
+SERVER_ATTRIBUTES = AdminCall(
+    "read user data and root devices", "Nova, os_compute_api:os-extended-server-attributes"
+)
+DIAGNOSTICS = AdminCall("read the order of NICs", "Nova, os_compute_api:os-server-diagnostics")
+KEYPAIRS = AdminCall("read public keys of the servers' users", "Nova, os_compute_api:os-keypairs:index")
+FLAVORS = AdminCall(
+    "make and remove flavors, see who uses one",
+    "Nova, os_compute_api:os-flavor-manage, servers:index:get_all_tenants",
+)
+STRETCH_NETWORKS = AdminCall(
+    "stretch networks",
+    "Neutron, create_network:provider:*, get_agent, create_port:tunneling_ip of multisite-neutron",
+)
+CALLS = (
+    *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
+    *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, STRETCH_NETWORKS),
+)
+"""All of them; docs/projects.md has the table."""
+
+
+def administrator(site: CloudSite, call: AdminCall) -> CloudSite:
+    """The connection for such a call: in the account's own project, where it is an administrator.
+
+    Or in the tenant's (``in_project``), with the account that ``multisite_administrator`` of clouds.yaml names.
+    The same connection when it is an administrator's already, or the account's own.  Raises what logging in raises.
+    """
+    if site.administrator is None or "admin" in site.roles:
+        return site
+    return site.administrator(call.in_project)
+
+
+def may_administer(site: CloudSite, call: AdminCall) -> bool:
+    """Whether such a call can be made, as far as roles tell.  Raises what logging in raises."""
+    return "admin" in administrator(site, call).roles
