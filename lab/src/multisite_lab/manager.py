@@ -27,6 +27,8 @@ from multisite_lab.process import Record
 ADDRESS = "192.168.251.1"
 PORT = 8788
 BIN = Path(sys.executable).parent
+SERVICE, IMPORTER = "-multisite", "-admin"
+"""Entries of clouds.yaml behind a site's name: the account the service works with, and who imports backup records."""
 
 
 class CommandFailed(Exception):
@@ -66,8 +68,20 @@ class Manager:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.touch(mode=0o600)
         self.config.write_text(self._configuration())
+        self._write_clouds()
         self._manage("db", "upgrade")
         self._manage("store", "init")
+
+    def _write_clouds(self) -> None:
+        """The service's clouds.yaml: the lab's (or ``clouds``), and who imports backup records where it is a member."""
+        found = yaml.safe_load((self.clouds or paths.state() / "clouds.yaml").read_text())
+        for name, entry in found["clouds"].items():
+            importer = f"{name.removesuffix(SERVICE)}{IMPORTER}"
+            if name.endswith(SERVICE) and importer in found["clouds"]:
+                entry["multisite_administrator"] = importer
+        file = self.folder / "clouds.yaml"
+        file.touch(mode=0o600)
+        file.write_text(yaml.safe_dump(found))
 
     def start(self, timeout: float = 60) -> None:
         """Start the service, wait until it answers; else raise RuntimeError with the end of its log.
@@ -155,26 +169,35 @@ class Manager:
             raise CommandFailed(list(words), done.returncode, done.stdout, done.stderr or "")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def register(self, site: str, *, show: bool = False) -> None:
-        """Make a site known, and the project ``vnf`` of both Keystones one; with ``show`` as an operator sees it."""
+    def register(self, site: str, *, cloud: str | None = None, show: bool = False) -> None:
+        """Make a site known, and the project ``vnf`` of both Keystones one; with ``show`` as an operator sees it.
+
+        ``cloud``: entry of an account that may do everything in ``vnf``.  Without, the service's own account enters the
+        site, and becomes a member of ``vnf`` as docs/projects.md has it.
+        """
         run = self.show if show else self.cli
-        run("site", "register", site, "--cloud", site)
-        here, there = self._project(self.home), self._project(site)
+        run("site", "register", site, "--cloud", cloud or f"{site}{SERVICE}")
+        if cloud is None:
+            self.become_member(site, "vnf")
+        here, there = self.project(self.home), self.project(site)
         if here != there:
             run("project", "grant", "create", here, site, there)
 
-    def _project(self, cloud: str) -> str:
+    def become_member(self, site: str, project: str, user: str = "multisite") -> None:
+        """Give an account the role ``member`` in a project of a site, and who imports backup records ``admin``."""
+        for name, role in ((user, "member"), ("admin", "admin")):
+            self._openstack(
+                f"{site}{IMPORTER}", "role", "add", "--project", project, "--project-domain", "Default",
+                "--user", name, "--user-domain", "Default", role,
+            )  # fmt: skip
+
+    def project(self, cloud: str) -> str:
         """Id of the project of a clouds.yaml entry."""
-        argv = [
-            *sites.core_prefix(),
-            str(BIN / "openstack"),
-            "token",
-            "issue",
-            "-f",
-            "value",
-            "-c",
-            "project_id",
-        ]
+        return self._openstack(cloud, "token", "issue", "-f", "value", "-c", "project_id")
+
+    def _openstack(self, cloud: str, *words: str) -> str:
+        """What an ``openstack`` command of the entry's account printed; raises CommandFailed."""
+        argv = [*sites.core_prefix(), str(BIN / "openstack"), *words]
         done = subprocess.run(argv, env=self.environment(cloud), capture_output=True, text=True, check=False)
         if done.returncode:
             raise CommandFailed(argv, done.returncode, done.stdout, done.stderr)
@@ -201,7 +224,7 @@ class Manager:
 
     def _configuration(self) -> str:
         clouds = yaml.safe_load((paths.state() / "clouds.yaml").read_text())["clouds"]
-        cloud = clouds[f"{self.home}-multisite"]
+        cloud = clouds[f"{self.home}{SERVICE}"]
         auth = cloud["auth"]
         return f"""[DEFAULT]
 listen = {ADDRESS}
@@ -213,7 +236,7 @@ connection = sqlite:///{self.folder}/multisite.sqlite
 path = {paths.backup_store()}
 trusted_keys = {paths.manifest_keys()}
 [clouds]
-config_file = {self.clouds or paths.state() / "clouds.yaml"}
+config_file = {self.folder / "clouds.yaml"}
 [keystone_authtoken]
 www_authenticate_uri = {auth["auth_url"]}
 auth_url = {auth["auth_url"]}

@@ -9,6 +9,7 @@ import pytest
 from real_networks import Edge, Guest, boot, connect, make_edge, remove
 
 from multisite_lab import form, sites
+from multisite_lab.manager import Manager, running
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,6 +29,15 @@ def all_hosts_alive() -> Iterator[None]:
             for host in sites.hosts(site)[1:]:
                 if not sites.is_alive(site, host):
                     sites.start_host(site, host)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    """A service whose account is an administrator of the project: Neutron lets no member choose an address."""
+    with running(tmp_path_factory.mktemp("manager")) as manager:
+        for site in ("site1", "site2"):
+            manager.register(site, cloud=site)
+        yield manager
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,7 @@ def lab_networks(folder: Path, clouds: dict[str, Any], through: Path | None = No
     manager.start()
     try:
         for site in form.sites():
-            manager.register(site)
+            manager.register(site, cloud=site)  # who chooses addresses is an administrator
         made = LabNetworks(manager, clouds)
         try:
             yield made

@@ -10,7 +10,7 @@ from typing import Any
 from openstack import exceptions
 
 from multisite_lab.vnf import inventory
-from multisite_lab.vnf.site import Progress, connect, silent, until
+from multisite_lab.vnf.site import Progress, connect, silent, site_of, until
 
 TIMEOUT = 180.0
 
@@ -58,6 +58,15 @@ def destroy(cloud: str, name: str, progress: Progress = silent, timeout: float =
     with ThreadPoolExecutor(len(_CHAINS)) as pool:
         # list() so that a failure in any chain is raised here.
         list(pool.map(clear, _CHAINS))
+    _clear_recovered_keys(cloud, name, timeout)
+
+
+def _clear_recovered_keys(cloud: str, name: str, timeout: float) -> None:
+    """A recovery makes key pairs with the account Multisite has in the site, which is another user."""
+    service = connect(f"{site_of(cloud)}-multisite")
+    keys = {row.id for row in inventory.LISTERS["key pair"](service) if inventory.named(row, name)}
+    if keys:
+        _clear(service, "key pair", keys, timeout)
 
 
 def _clear(connection: Any, kind: str, ids: set[str], timeout: float) -> None:
