@@ -21,7 +21,7 @@ NAME ?= quiesce_window
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-nova test-neutron test-lab bench lab-up lab-down lint lock env
-.PHONY: crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab
+.PHONY: crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab mutants
 
 help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
@@ -35,6 +35,7 @@ help:
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants, remote_ports'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
 	@echo 'make fault-matrix-lab      a sample of these on the real sites'
+	@echo 'make mutants               plant 40 bugs and say which test catches each (no lab); ARGS="--jobs 2"'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
 	@echo 'make lock                  resolve requirements/*.in again'
 
@@ -108,6 +109,10 @@ crash-matrix: env
 # the same on the lab's sites: all points around the freeze, a sample of the others
 crash-matrix-lab: lab-up
 	@$(INSIDE) $(BIN)/python -W ignore -m tests.matrix --lab $(ARGS)
+
+# bugs planted in a copy of the tree; ARGS: --only NAME, --jobs N, --list (tests/mutants/README.md)
+mutants: env
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 # these measure no site
 ALONE := engine_overhead identity_constants

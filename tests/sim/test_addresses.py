@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,9 @@ from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.neutron import floating_ips
 from tests.sim import deploy
 from tests.sim.address_setup import OPERATOR, AddressSetup, address_setup
+
+LATE_SECONDS = 3600.0
+"""Of an effect that comes when the test says so."""
 
 
 @pytest.fixture
@@ -226,7 +228,7 @@ def test_answers_that_are_lost(here: AddressSetup, kind: str) -> None:
 
 def test_a_bind_that_arrives_after_its_undo_is_refused(here: AddressSetup) -> None:
     """The request of a frozen process: sent at last when everything has been taken back."""
-    late = Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=1.0)
+    late = Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=LATE_SECONDS)
     here.world.sites["site2"].strike(late)  # the bind, asked twice
     job = here.move("site2")
     assert late.struck == 2
@@ -235,7 +237,7 @@ def test_a_bind_that_arrives_after_its_undo_is_refused(here: AddressSetup) -> No
         here.engine.undo(job.id, "olga")
         here.engine.rest(job.id)
     assert here.holders() == ["site1"]
-    time.sleep(1.2)
+    here.world.sites["site2"].bring_forward()
     assert here.holders() == ["site1"]
 
 
@@ -243,10 +245,10 @@ def test_without_if_match_it_would_not_be(here: AddressSetup, monkeypatch: pytes
     """The negative control of the one above."""
     monkeypatch.setattr(floating_ips, "matches", lambda *_args: None)
     here.world.sites["site2"].strike(
-        Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=1.0)
+        Rule("late", "network", "PUT", "/floatingips/", times=2, status=None, seconds=LATE_SECONDS)
     )
     here.move("site2")
-    time.sleep(1.2)
+    here.world.sites["site2"].bring_forward()
     here.look()
     assert here.twice
     here.twice.clear()

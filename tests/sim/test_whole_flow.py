@@ -139,6 +139,29 @@ def test_a_recovery_that_fails_pauses_and_is_undone(world: World, service: Servi
     assert not world.sites[TARGET].settle().state.servers
 
 
+@pytest.mark.parametrize(
+    ("kind", "method", "path"),
+    [
+        ("network", "POST", "^/security-group-rules$"),
+        ("network", "PUT", "^/subnets/[^/]+$"),
+        ("compute", "PUT", "/os-volume_attachments/"),
+    ],
+    ids=["rules", "dhcp", "disk"],
+)
+def test_what_is_refused_stops_a_recovery_and_resumed_it_is_whole(
+    world: World, service: Service, kind: str, method: str, path: str
+) -> None:
+    service.deploy("mme", servers=1)
+    _, point = service.protect("mme")
+    world.lose(SITE)
+    rule = world.sites[TARGET].strike(Rule("error", kind, method, path, status=403))
+    job, recovery = service.recover(point.id)
+    assert (rule.struck, job.state) == (1, JobState.PAUSED), job.error
+    job, recovery = service.resume(recovery.id)
+    assert job.state == JobState.DONE, job.error
+    assert wrong(world, service) == []
+
+
 def test_outcomes_of_equal_runs_are_equal(world: World, service: Service) -> None:
     service.deploy("mme")
     service.protect("mme")

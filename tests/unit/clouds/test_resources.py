@@ -193,6 +193,19 @@ def test_after_a_lost_answer_it_is_looked_again(
     assert len(fake.sent("POST", "/os-keypairs")) == 1
 
 
+def test_what_takes_effect_late_is_removed_too(
+    fake: FakeCloud, site: CloudSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request's answer was lost: the first list does not show it yet."""
+    monkeypatch.setattr(lifecycle, "SEARCH_AGAIN_SECONDS", 0.0)
+    shown = [made("volume", TOKEN, 1)]
+    answers = [{"json": {"volumes": rows}} for rows in ([], shown, [])]
+    fake.mock.register_uri("GET", f"{fake.base('block-storage')}/volumes/detail", answers)
+    fake.json("DELETE", "block-storage", "/volumes/volume-1", None, 202)
+    assert remove(site, "volume", TOKEN, late=True) == 1
+    assert len(fake.sent("DELETE", "/volumes/volume-1")) == 1
+
+
 def test_what_is_still_there_is_not_removed(
     fake: FakeCloud, site: CloudSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -261,6 +261,11 @@ class Sim:
         """What was to happen does not: the state is about to be replaced."""
         self._queue.clear()
 
+    def bring_forward(self) -> None:
+        """All that is still to happen happens now, in its order, and what follows from it."""
+        while self.busy:
+            heapq.heappop(self._queue)[2]()
+
     def catch_up(self) -> None:
         """Let everything happen that is due."""
         end = self.clock.now()

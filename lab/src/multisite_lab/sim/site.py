@@ -127,6 +127,12 @@ class SimSite:
             self.sim.catch_up()
             return self.sim
 
+    def bring_forward(self) -> None:
+        """What was to happen later, as the effect of a late request, happens now."""
+        with self._lock:
+            self.sim.catch_up()
+            self.sim.bring_forward()
+
     def save(self) -> State:
         """A copy of what is there, to go back to.  ValueError while something is still to happen."""
         with self._lock:
