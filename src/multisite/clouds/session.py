@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
@@ -12,6 +13,8 @@ from keystoneauth1.session import TCPKeepAliveAdapter
 
 from multisite.clouds.audited import AuditedSession
 from multisite.domain import fence
+
+LOG = logging.getLogger(__name__)
 
 
 class SiteSession(AuditedSession):
@@ -27,6 +30,14 @@ class SiteSession(AuditedSession):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._renewing = threading.Lock()
+
+    def request(self, url: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """As keystoneauth's, but the log shows no bodies: those hold user data, metadata and consoles of guests."""
+        answer = super().request(url, method, *args, **kwargs | {"log": False})
+        LOG.debug(
+            "%s %s: %s %s", method, url, answer.status_code, answer.headers.get("x-openstack-request-id")
+        )
+        return answer
 
     def get_auth_headers(self, auth: Any = None, **kwargs: Any) -> Any:
         """As keystoneauth's; DiscoveryFailure when asked while this thread is getting a token already."""
