@@ -32,7 +32,7 @@ help:
 	@echo 'make test-keys             token keys of many sites: rotations under load over SSH, kills, theft (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity, networks'
 	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
-	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants, remote_ports'
+	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants, lists, remote_ports'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
 	@echo 'make fault-matrix-lab      a sample of these on the real sites'
 	@echo 'make mutants               plant 40 bugs and say which test catches each (no lab); ARGS="--jobs 2"'
@@ -115,7 +115,7 @@ mutants: env
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 # these measure no site
-ALONE := engine_overhead identity_constants
+ALONE := engine_overhead identity_constants lists
 bench: $(if $(filter $(ALONE),$(NAME)),env,lab-up)
 	$(if $(filter $(ALONE),$(NAME)),,$(INSIDE)) $(BIN)/python -m bench.$(NAME)
 

@@ -32,8 +32,7 @@ resource = Resource("restore_points", "/v1/restore-points", tag="Restore points"
 @resource.route("GET", "restore_point:list", READER, query=RestorePointFilter, out=RestorePointsOut)
 def list_restore_points(caller: Caller, query: RestorePointFilter) -> object:
     """List the restore points of the project, or of one application (name or id)."""
-    found = protections().restore_points(caller, **query.filters())
-    return {"restore_points": query.page().of(found)}
+    return {"restore_points": protections().restore_points(caller, page=query.page(), **query.filters())}
 
 
 @resource.route("GET /<id>", "restore_point:show", READER, out=RestorePointOut)

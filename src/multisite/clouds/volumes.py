@@ -167,9 +167,9 @@ def backups(site: CloudSite) -> list[Backup]:
     return [_backup(row) for row in resources.list_all(site, "backup")]
 
 
-def backups_by_token(site: CloudSite, token: str) -> list[Backup]:
-    """The backups that carry exactly this token."""
-    return [_backup(row) for row in resources.list_all(site, "backup") if _token(row) == token]
+def backups_by_token(site: CloudSite, token: str, volume_id: str) -> list[Backup]:
+    """The backups of a volume that carry exactly this token; those of others are not even listed."""
+    return [_backup(row) for row in resources.rows(site, "backup", token, {"volume_id": volume_id})]
 
 
 def backups_of_jobs(site: CloudSite, jobs: Iterable[str]) -> list[Backup]:
@@ -205,7 +205,7 @@ def create_backup(
         "incremental": incremental,
         "force": True,
     }
-    row = resources.ensure(site, "backup", token, fields)
+    row = resources.ensure(site, "backup", token, fields, within={"volume_id": volume_id})
     # Cinder answers the request with id and name only.
     return _backup(row) if "created_at" in row else get_backup(site, str(row["id"]))
 

@@ -31,7 +31,7 @@ from multisite.domain.manifest import (
 )
 from multisite.domain.model import RestorePoint, RestorePointState
 from multisite.recovery.encryption import PLAIN, Encryption
-from multisite.recovery.files import TooLarge, make_durably, read_file, sync_directory, write_durably
+from multisite.recovery.files import TooLarge, folders, make_durably, read_file, sync_directory, write_durably
 from multisite.recovery.signatures import ManifestKeys
 
 MARKER = ".multisite-store"
@@ -338,10 +338,8 @@ class ManifestStore:
         return self.path / "multisite" / "restore-points" / restore_point_id
 
     def _directories(self) -> Iterator[str]:
-        for entry in (self.path / "multisite" / "restore-points").iterdir():
-            being_made = (entry / DRAFT).is_file() and not (entry / MANIFEST).is_file()
-            if entry.is_dir() and _ID.fullmatch(entry.name) and not being_made:
-                yield entry.name
+        found = folders(self.path / "multisite" / "restore-points", MANIFEST, instead_of=DRAFT)
+        return (name for name in found if _ID.fullmatch(name))
 
 
 def as_restore_point(

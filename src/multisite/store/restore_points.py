@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from multisite.domain.errors import NotFound
 from multisite.domain.model import RestorePoint, RestorePointState
+from multisite.domain.page import ALL, Page
 from multisite.store.models import RestorePointRow
 from multisite.store.repository import Repository, equal
 
@@ -21,16 +22,20 @@ class RestorePointRepository(Repository[RestorePoint, RestorePointRow]):
         application: str | None = None,
         protection_id: str | None = None,
         state: RestorePointState | None = None,
+        named: str | None = None,
+        page: Page = ALL,
     ) -> list[RestorePoint]:
-        """Newest first."""
+        """Newest first; ``named``: of the application with this name or id."""
         where = equal(
-            (RestorePointRow.project_id, project_id),
             (RestorePointRow.application_id, application_id),
             (RestorePointRow.application, application),
             (RestorePointRow.protection_id, protection_id),
             (RestorePointRow.state, state),
         )
-        return self._select(*where, order_by=[RestorePointRow.created_at.desc(), RestorePointRow.id])
+        if named is not None:
+            where.append(or_(RestorePointRow.application == named, RestorePointRow.application_id == named))
+        order = [RestorePointRow.created_at]
+        return self._select(*where, order_by=order, project_id=project_id, page=page, newest_first=True)
 
     def ids(self) -> frozenset[str]:
         """Of all that are known, in whatever state."""

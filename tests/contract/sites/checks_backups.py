@@ -60,7 +60,9 @@ def a_backup_is_of_a_snapshot_of_its_volume(pair: Pair) -> None:
 def a_backup_is_found_by_its_token(pair: Pair) -> None:
     backup = pair.backup(pair.snapshot(pair.volume()), incremental=False)
     (found,) = [f for f in resources.find_of_job(pair.one, pair.stem, ("backup",)) if f.id == backup.id]
-    assert [b.id for b in volumes.backups_by_token(pair.one, str(found.token))] == [backup.id]
+    listed = volumes.backups_by_token(pair.one, str(found.token), backup.volume_id)
+    assert [b.id for b in listed] == [backup.id]
+    assert volumes.backups_by_token(pair.one, str(found.token), pair.volume()) == [], "Cinder lists by volume"
 
 
 def a_member_may_not_carry_records(pair: Pair) -> None:

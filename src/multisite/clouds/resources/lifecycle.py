@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from multisite.clouds.call import call, network_extensions, read_all, read_one
@@ -37,8 +36,11 @@ class Found:
     status: str | None = None
 
 
-def rows(site: CloudSite, kind: Kind, token: str) -> list[Row]:
-    """What carries exactly this token in our project, as the service lists it; empty: the site answered, has none."""
+def rows(site: CloudSite, kind: Kind, token: str, within: Mapping[str, str] | None = None) -> list[Row]:
+    """What carries exactly this token in our project, as the service lists it; empty: the site answered, has none.
+
+    ``within``: filters that whatever carries the token meets, to be shown less; a service may ignore them.
+    """
     tokens.checked(token)
     if KINDS[kind].token is TokenPlace.TAG:
         by_id = {
@@ -48,7 +50,7 @@ def rows(site: CloudSite, kind: Kind, token: str) -> list[Row]:
         }
         listed = list(by_id.values())
     else:
-        listed = list_all(site, kind)
+        listed = list_all(site, kind, **(within or {}))
     return [row for row in listed if tokens.carries(kind, row, token)]
 
 
@@ -120,16 +122,18 @@ def ensure(
     description: str = "",
     fresh: bool = False,
     beside: Mapping[str, Any] | None = None,
+    within: Mapping[str, str] | None = None,
     usable: Callable[[Row], bool] = lambda _: True,
 ) -> Row:
     """The resource of this token, made if there is none; as its service shows it.
 
     ``fields`` as the service takes them, ``description`` what a kind of Neutron has in the end.  ``fresh``: nothing
     can carry the token yet, which saves looking.  ``beside``: what the request has beside the resource (hints).
-    What is there and not ``usable`` counts as not there.
+    What is there and not ``usable`` counts as not there.  ``within``: as in ``rows``.
     """
 
-    known = partial(_known, site, kind, token, usable)
+    def known() -> Row | None:
+        return next(filter(usable, rows(site, kind, token, within)), None)
 
     def make() -> Row:
         return create(site, kind, {KINDS[kind].key: tokens.mark(kind, token, fields), **(beside or {})})
@@ -137,10 +141,6 @@ def ensure(
     row = (None if fresh else known()) or look_again(make, known)
     tag_and_describe(site, kind, row, token, description)
     return row
-
-
-def _known(site: CloudSite, kind: Kind, token: str, usable: Callable[[Row], bool]) -> Row | None:
-    return next(filter(usable, rows(site, kind, token)), None)
 
 
 def tag_and_describe(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import logging
 import uuid
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -182,23 +182,20 @@ class ProtectionService:
             self._restore_points.add(replace(point, job_id=job_id))
         return job_id
 
-    def restore_points(self, caller: Caller, application: str | None = None) -> builtins.list[RestorePoint]:
+    def restore_points(
+        self, caller: Caller, application: str | None = None, page: Page = ALL
+    ) -> builtins.list[RestorePoint]:
         """Newest first, of one application (name or id) when given.
 
         What the backup store holds counts, also when the database has never heard of it; without the
         store, what the database remembers.
         """
-        found = self._known(caller.scope)
-        if application is not None:
-            found = [p for p in found if application in (p.application, p.application_id)]
-        return found
+        return self._known(caller.scope, application, page)
 
     def restore_point(self, caller: Caller, id: str) -> RestorePoint:
         """By id; NotFound also for one of another project."""
-        for point in self._known(caller.scope):
-            if point.id == id:
-                return point
-        raise NotFound(f"restore point: there is no restore point {id!r}")
+        held = self._held()
+        return _as_held(self._restore_points.get(id, caller.scope), held)
 
     def rescan(self, caller: Caller) -> builtins.list[RestorePoint]:
         """Read the whole backup store, verify it, and bring the database in line with it.
@@ -305,9 +302,7 @@ class ProtectionService:
         The database says which it is and the store whether it is there and whole; of the store nothing else
         is read, but for restore points the database has never heard of, once.
         """
-        held = frozenset(self._manifests.ids())
-        for manifest in self._unknown(held, self._restore_points.ids()):
-            self._restore_points.save(as_restore_point(manifest))
+        held = self._adopted(self._manifests.ids())
         rows = [
             row
             for row in self._restore_points.list(application_id=application.id)
@@ -316,12 +311,22 @@ class ProtectionService:
         found = (self._manifest_or_none(row.id) for row in sorted(rows, key=_data_age))
         return next((manifest for manifest in found if manifest is not None), None)
 
-    def _unknown(self, held: Iterable[str], known: Container[str]) -> Iterator[Manifest]:
-        """The manifests of the store that the database does not know, the usable ones."""
-        for id in held:
-            manifest = self._manifest_or_none(id) if id not in known else None
+    def _adopted(self, held: Iterable[str]) -> frozenset[str]:
+        """All of them; the usable ones that the database has never heard of are in it from now on."""
+        ids = frozenset(held)
+        for id in ids - self._restore_points.ids():
+            manifest = self._manifest_or_none(id)
             if manifest is not None:
-                yield manifest
+                self._restore_points.save(as_restore_point(manifest))
+        return ids
+
+    def _held(self) -> frozenset[str] | None:
+        """Ids of what the backup store holds; None when it cannot be asked."""
+        try:
+            return self._adopted(self._manifests.ids())
+        except StoreUnavailable as error:
+            LOG.warning("restore points are shown from the database alone: %s", error)
+            return None
 
     def _manifest_or_none(self, id: str) -> Manifest | None:
         try:
@@ -329,21 +334,20 @@ class ProtectionService:
         except (NotFound, ManifestError):
             return None
 
-    def _known(self, project_id: str | None) -> builtins.list[RestorePoint]:
-        """Rows and manifests put together, newest first."""
-        rows = {row.id: row for row in self._restore_points.list(project_id)}
-        try:
-            held = self._manifests.ids()
-        except StoreUnavailable as error:
-            LOG.warning("restore points are shown from the database alone: %s", error)
-            return builtins.list(rows.values())
-        for row in rows.values():
-            if row.state == RestorePointState.AVAILABLE and row.id not in held:
-                rows[row.id] = replace(row, state=RestorePointState.MISSING, error=_GONE)
-        for manifest in self._unknown(held, self._restore_points.ids()):
-            if project_id in (None, manifest.project_id):
-                rows[manifest.id] = as_restore_point(manifest)
-        return sorted(rows.values(), key=lambda r: (r.created_at, r.id), reverse=True)
+    def _known(
+        self, project_id: str | None, application: str | None = None, page: Page = ALL
+    ) -> builtins.list[RestorePoint]:
+        """As the database and the store say together, newest first."""
+        held = self._held()
+        rows = self._restore_points.list(project_id, named=application, page=page)
+        return [_as_held(row, held) for row in rows]
+
+
+def _as_held(point: RestorePoint, held: frozenset[str] | None) -> RestorePoint:
+    """``held``: ids of what the store holds, None when that is not known."""
+    if held is None or point.state != RestorePointState.AVAILABLE or point.id in held:
+        return point
+    return replace(point, state=RestorePointState.MISSING, error=_GONE)
 
 
 def _data_age(point: RestorePoint) -> float:

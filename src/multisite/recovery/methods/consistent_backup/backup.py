@@ -129,7 +129,8 @@ class Run:
         """Back up the volume as its snapshot shows it; export the record at once, later the site may be gone."""
         site = self._site(ctx)
         snapshot = ctx.result_of("capture", Captured).snapshots[volume.id]
-        for broken in [b for b in volumes.backups_by_token(site, ctx.token) if b.status.startswith("error")]:
+        mine = volumes.backups_by_token(site, ctx.token, volume.id)
+        for broken in [backup for backup in mine if backup.status.startswith("error")]:
             volumes.delete_backup(site, broken.id, backup_timeout(volume.size_gib))  # of an earlier attempt
         if volume.incremental:
             try:
@@ -216,5 +217,5 @@ def _result(made: Backup, record: dict[str, str], *, incremental: bool) -> Backu
 
 
 def _remove_backups(site: CloudSite, volume: PlannedVolume, ctx: StepContext) -> None:
-    for made in volumes.backups_by_token(site, ctx.token):
+    for made in volumes.backups_by_token(site, ctx.token, volume.id):
         volumes.delete_backup(site, made.id, backup_timeout(volume.size_gib))
