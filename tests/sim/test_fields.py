@@ -153,6 +153,13 @@ def test_the_order_of_freezing_is_judged_run_by_run() -> None:
     assert order_problems([*run, *run[:2], *run[:1:-1]], ["b", "a"]) == ["thaw order: b, a, not a, b"]
     assert order_problems(run, ["a", "b"]) == ["freeze order: b, a, not a, b", "thaw order: a, b, not b, a"]
     assert order_problems(run[:3], ["b", "a"]) == ["thaw: b was frozen and never asked to go on"]
+    refused = [
+        seen(FREEZE, "b"),
+        seen(THAW, "b"),
+        seen(THAW, "a"),
+        seen(THAW, "b"),
+    ]  # all thawed, to be certain
+    assert order_problems(refused, ["b", "a"]) == []
 
 
 def test_servers_thawed_in_the_order_they_were_frozen_are_seen(
