@@ -21,7 +21,7 @@ NAME ?= quiesce_window
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-nova test-neutron test-lab bench lab-up lab-down lint lock env
-.PHONY: crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab mutants
+.PHONY: crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab mutants fuzz
 
 help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
@@ -34,6 +34,7 @@ help:
 	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants, lists, remote_ports'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
+	@echo 'make fuzz                  3,000 damaged manifests against the API (no lab, long)'
 	@echo 'make fault-matrix-lab      a sample of these on the real sites'
 	@echo 'make mutants               plant 40 bugs and say which test catches each (no lab); ARGS="--jobs 2"'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
@@ -66,6 +67,10 @@ test-unit: env
 # whole flows without a lab: crashes of the engine, the API against its document, the service over simulated sites
 test-flows: env
 	$(BIN)/pytest -q tests/crash tests/contract tests/sim tests/matrix
+
+# FUZZ_SEED=N for others; a tenth of a second for each
+fuzz: env
+	FUZZ_MANIFESTS=3000 $(BIN)/pytest -q -s tests/contract/test_fuzz.py
 
 # ARGS: --only CASE, --sample N --seed S, --jobs N, --json FILE (tests/matrix/README.md)
 fault-matrix: env

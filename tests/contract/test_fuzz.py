@@ -1,0 +1,179 @@
+"""Nothing that lies in the backup store breaks the API, hangs it or makes it grow.
+
+A few here; ``make fuzz`` takes 3,000 manifests (``FUZZ_MANIFESTS``) and prints a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api.conftest import ADMIN
+from api.setup import MINE, operator
+from werkzeug.test import TestResponse
+
+from multisite.domain.manifest import digest_of
+from multisite.recovery import manifests
+from tests.contract.served import APP, SERVICES, begin_anew
+
+MANIFESTS = int(os.environ.get("FUZZ_MANIFESTS", "30"))
+SEED = int(os.environ.get("FUZZ_SEED", "1"))
+HANG = 5.0
+"""Seconds an answer may take."""
+GIVE_UP = 60
+"""Seconds after which a request that has not been answered is stopped."""
+GROWTH = 32 << 20
+"""Bytes the process may be larger at the end than after a quarter of the requests."""
+
+
+class Hangs(Exception):
+    pass
+
+
+@dataclass
+class Tally:
+    """``at``: the process's size after each hundred requests."""
+
+    count: int = 0
+    slowest: float = 0.0
+    errors: list[str] = field(default_factory=list)
+    hangs: list[str] = field(default_factory=list)
+    at: list[int] = field(default_factory=list)
+
+    @contextmanager
+    def one(self, what: str) -> Iterator[None]:
+        """Times a request, and stops it when it does not end."""
+        begun = time.monotonic() - _delayed()
+        signal.alarm(GIVE_UP)
+        try:
+            yield
+            took = time.monotonic() - _delayed() - begun
+        except Hangs:
+            took = float(GIVE_UP)
+        finally:
+            signal.alarm(0)
+        self.count, self.slowest = self.count + 1, max(self.slowest, took)
+        if took > HANG:
+            self.hangs.append(f"{what}: {took:.1f} s")
+        if self.count % 100 == 0:
+            self.at.append(_size())
+
+    def judge(self, what: str, status: int, text: str, expected: set[str]) -> None:
+        """A 5xx that is not described, or that says nothing but that it is our fault."""
+        if status == 500 or (status > 500 and str(status) not in expected):
+            self.errors.append(f"{what}: {status} {text[:300]}")
+
+    def tell(self, what: str) -> None:
+        early = self.at[len(self.at) // 4] if self.at else 0
+        grown = f"{early >> 20} -> {self.at[-1] >> 20} MiB" if self.at else "too few to tell"
+        said = f"{len(self.errors)} server errors, {len(self.hangs)} over {HANG:.0f} s"
+        print(
+            f"\nFUZZ {self.count} {what}: {said}, slowest {self.slowest:.1f} s, memory {grown}, seed {SEED}"
+        )
+        assert (self.errors[:5], self.hangs[:5]) == ([], [])
+        assert not self.at or self.at[-1] - early < GROWTH
+
+
+def _delayed() -> float:
+    """Seconds our threads have waited for a processor: others' work on the machine is no hang (proc(5): schedstat)."""
+    waited = 0
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # it has ended
+            waited += int((task / "schedstat").read_text().split()[1])
+    return waited / 1e9
+
+
+def _size() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture(autouse=True)
+def alarm() -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise Hangs
+
+    before = signal.signal(signal.SIGALRM, stop)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_manifests() -> None:
+    """Damaged, and signed all the same; the others are as they were."""
+    begin_anew()
+    client, tally, dice = APP.test_client(), Tally(), random.Random(SEED)
+    point = SERVICES.of("restore_points")
+    store = SERVICES.protections._manifests
+    directory = store.path / "multisite" / "restore-points" / point.id
+    good = (directory / manifests.MANIFEST).read_bytes()
+    others = {p.id for p in SERVICES.protections.restore_points(operator(MINE))} - {point.id}
+    order = {"restore_point": point.id, "target_site": "lyon", "mapping": {"source_is_fenced": True}}
+    asked: list[tuple[str, str, Any]] = [
+        ("GET", "/v1/restore-points", None),
+        ("GET", f"/v1/restore-points/{point.id}", None),
+        ("POST", "/v1/recoveries/preview", order),
+        ("POST", "/v1/restore-points/rescan", None),
+    ]
+    for number in range(MANIFESTS):
+        data = damaged(good, dice)
+        (directory / manifests.MANIFEST).write_bytes(data)
+        (directory / manifests.SIGNATURE).write_bytes(store.keys.sign(data))
+        (directory / manifests.DIGEST).write_text(digest_of(data) + "\n")
+        for method, path, body in asked:
+            what = f"manifest {number}: {method} {path}"
+            with tally.one(what):
+                answer: TestResponse = client.open(path, method=method, json=body, headers=ADMIN)
+                tally.judge(what, answer.status_code, answer.text, {"502", "503"})
+        shown = {p["id"] for p in client.get("/v1/restore-points", headers=ADMIN).json["restore_points"]}
+        assert others <= shown
+    tally.tell(f"requests over {MANIFESTS} damaged manifests")
+    begin_anew()
+
+
+ODD: list[Any] = [
+    None, True, -1, 0, 1e308, 10**400, "", "x" * 10_000, "\x00", "\ud800", "../../etc", [], {}, [[]], {"": {}},
+    "2026-11-28T17:00:00", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-14:00",
+]  # fmt: skip
+
+
+def damaged(good: bytes, dice: random.Random) -> bytes:
+    """A byte, a piece or a value of it is another."""
+    at = dice.randrange(len(good))
+    way = dice.randrange(6)
+    if way == 0:
+        return good[:at]
+    if way == 1:
+        return good[:at] + bytes([dice.randrange(256)]) + good[at + 1 :]
+    if way == 2:
+        return good[:at] + good[at : at + 200] * dice.randrange(2, 50) + good[at:]
+    if way == 3:
+        return good[:at] + b"[" * dice.randrange(1, 200_000) + good[at:]
+    document = json.loads(good)
+    for _ in range(dice.randrange(1, 4)):
+        _change(document, dice)
+    return json.dumps(document).encode()
+
+
+def _change(document: Any, dice: random.Random) -> None:
+    """One value somewhere in it: gone, odd, or in another's place."""
+    here = document
+    while True:
+        keys: list[Any] = list(here) if isinstance(here, dict) else list(range(len(here)))
+        if not keys:
+            return
+        key = dice.choice(keys)
+        if not isinstance(here[key], dict | list) or not here[key] or dice.random() < 0.2:
+            break
+        here = here[key]
+    if dice.random() < 0.2:
+        del here[key]
+    else:
+        here[key] = dice.choice([*ODD, here[dice.choice(keys)]])
