@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 from multisite.clouds.administrator import CALLS, IMPORT_RECORD, administrator, may_administer
 from multisite.domain.caller import Caller
 from multisite.jobs.model import JobState
+from multisite.jobs.view import Job
 from multisite.networks.stretch.order import StretchOrder
 from multisite_lab.sim import site as sim_site
+from multisite_lab.sim.model import Account
 from multisite_lab.sim.site import Reply, SimSite, Wire
 from tests.sim.tenants import ADDRESSES, MEMBER, SITE, SITES, TARGET, Tenants, two_tenants
 
@@ -99,19 +102,51 @@ def test_what_is_done_as_an_administrator_is_listed(made: Tenants) -> None:
     }  # fmt: skip
 
 
-def test_neutrons_rule_for_choosing_an_address_holds(made: Tenants) -> None:
-    """One that nobody has is refused by Neutron itself, in both sites; nothing is left."""
+def choose(made: Tenants, address: str) -> Job:
+    """An address that nobody has, for ports of bob's."""
     members = [{"site": s, "port": made.bob.made["free-port", s]} for s in SITES]
-    body = {"name": "x", "address": "203.0.113.150", "members": members, "active": SITE, "probe": "none"}
+    body = {
+        "name": f"gw-{address[-3:]}",
+        "address": address,
+        "members": members,
+        "active": SITE,
+        "probe": "none",
+    }
     status, answer = made.ask(made.bob, "POST", "/v1/addresses", body)
     assert status == 202, answer
-    job = made.rest(answer["job_id"])
+    return made.rest(answer["job_id"])
+
+
+def test_neutrons_rule_for_choosing_an_address_holds(made: Tenants) -> None:
+    """One that nobody has is refused by Neutron itself, in both sites; nothing is left."""
+    job = choose(made, "203.0.113.150")
     assert job.state is JobState.UNDONE
     assert "create_floatingip:floating_ip_address is disallowed by policy" in str(job.error)
     assert "--floating-ip-address 203.0.113.150" in str(job.error)
     rows = [r for site in SITES for r in made.world.sites[site].sim.state.floatingips.values()]
     assert "203.0.113.150" not in {row["floating_ip_address"] for row in rows}
     assert ADDRESSES["bob"] in {row["floating_ip_address"] for row in rows}
+
+
+def test_an_administrators_account_lends_its_right(made: Tenants) -> None:
+    """The negative control: the service's account gets the role admin in the tenant's project."""
+    before = {site: made.world.sites[site].sim.accounts for site in SITES}
+    with_roles(made, lambda a: replace(a, roles=("admin", *MEMBER)) if a.user_name == "operator" else a)
+    try:
+        job = choose(made, "203.0.113.151")
+        assert job.state is JobState.DONE, job.error
+    finally:
+        for site in SITES:
+            made.world.sites[site].sim.accounts = before[site]
+        with_roles(made, lambda a: a)
+
+
+def with_roles(made: Tenants, change: Callable[[Account], Account]) -> None:
+    """Change the accounts of both sites; the service logs in anew."""
+    for site in SITES:
+        sim = made.world.sites[site].sim
+        sim.accounts = tuple(change(account) for account in sim.accounts)
+        made.services.paths._clouds.drop(site)
 
 
 def test_a_stretched_network_is_the_tenants(made: Tenants) -> None:
