@@ -72,7 +72,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "backup-made-twice", "backup", "clouds/volumes.py",
-        'ensure(site, "backup", token, fields)', 'ensure(site, "backup", token, fields, fresh=True)',
+        '"backup", token, fields, within=', '"backup", token, fields, fresh=True, within=',
         f"{_CLOUDS}/test_volumes.py -k not_made_twice",
     ),
     Mutant(
