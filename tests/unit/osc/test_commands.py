@@ -77,6 +77,7 @@ def test_register_takes_the_name_for_the_entry(openstack: Openstack) -> None:
 
 
 def test_check_shows_what_a_site_can_do(openstack: Openstack, cloud: Cloud) -> None:
+    cloud.services.world.sites["paris"].sim.settings.remote_port = False
     for_people = openstack("site", "check", "paris")
     assert for_people.code == 0
     assert "yes      quiesce 1.0 freezes last at most 600 s" in for_people.out
