@@ -185,7 +185,7 @@ def test_the_mapping_reaches_the_service_as_it_was_said(client: FlaskClient, ser
     body = {"restore_point": point.id, "target_site": "lyon", "mapping": mapping}
     preview = client.post("/v1/recoveries/preview", json=body, headers=MEMBER).json
     assert preview["startable"] is True, preview["problems"]
-    (item,) = [one for one in preview["items"] if one["name"] == "vnf-data"]
+    (item,) = [one for one in preview["items"] if (one["kind"], one["name"]) == ("network", "vnf-data")]
     assert (item["action"], "'lan0': mapped" in item["detail"]) == ("use", True)
     assert client.post("/v1/recoveries", json=body | {"confirm": "hss"}, headers=MEMBER).status_code == 400
     started = client.post("/v1/recoveries", json=body | {"confirm": "mme"}, headers=MEMBER)

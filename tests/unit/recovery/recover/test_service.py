@@ -64,7 +64,12 @@ class TestRecovered:
         world.sites.world.reconnect(SOURCE)
         recovery = world.start("source")
         asked = [(s.method, s.path) for s in world.source.sent if s.path != "/"]
-        assert asked == [("GET", "/servers/id-web1")], "only the preview asks, once"
+        paths = [path.removeprefix("/backups/b-v-web1-") for _, path in asked]
+        # Whose backups they are: in a list, and each that is not in it by its id.
+        assert paths == ["/servers/id-web1", "/backups/detail", "a-0", "a-1", "b-0", "b-1"], (
+            "only the preview asks"
+        )
+        assert {method for method, _ in asked} == {"GET"}
         world.source.sent.clear()
         recovery, _ = world.wait(recovery)
         assert recovery.state is RecoveryState.DONE
