@@ -114,8 +114,11 @@ class TinyEngine:
     def get(self, id: str) -> TinyJob:
         return self.jobs[id]
 
-    def list(self, project_id: str | None = None, subject: str | None = None) -> builtins.list[TinyJob]:
-        return [job for job in self.jobs.values() if subject in (None, job.subject)]
+    def list(
+        self, project_id: str | None = None, *, subject: str | None = None, settled: bool | None = None
+    ) -> builtins.list[TinyJob]:
+        found = [job for job in self.jobs.values() if subject in (None, job.subject)]
+        return [job for job in found if settled in (None, job.settled)]
 
     def claim(self, subject: str, what: str) -> None:
         self.database.advisory_lock(f"subject {subject}")

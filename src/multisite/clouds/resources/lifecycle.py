@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from multisite.clouds.call import call, network_extensions, read_all, read_one
@@ -132,8 +133,7 @@ def ensure(
     What is there and not ``usable`` counts as not there.  ``within``: as in ``rows``.
     """
 
-    def known() -> Row | None:
-        return next(filter(usable, rows(site, kind, token, within)), None)
+    known = partial(_known, site, kind, token, usable, within)
 
     def make() -> Row:
         return create(site, kind, {KINDS[kind].key: tokens.mark(kind, token, fields), **(beside or {})})
@@ -141,6 +141,16 @@ def ensure(
     row = (None if fresh else known()) or look_again(make, known)
     tag_and_describe(site, kind, row, token, description)
     return row
+
+
+def _known(
+    site: CloudSite,
+    kind: Kind,
+    token: str,
+    usable: Callable[[Row], bool],
+    within: Mapping[str, str] | None,
+) -> Row | None:
+    return next(filter(usable, rows(site, kind, token, within)), None)
 
 
 def tag_and_describe(
