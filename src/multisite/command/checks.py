@@ -125,18 +125,17 @@ def _backup_store(conf: cfg.ConfigOpts) -> Iterator[Finding]:
 def _manifest_keys(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     from multisite.command.backup_store import manifest_keys
 
-    keys, store, option = manifest_keys(conf), conf.backup_store.path, "[backup_store] signing_key"
+    keys, option = manifest_keys(conf), "[backup_store] signing_key"
     for name, path in ((option, keys.signing_key), ("[backup_store] trusted_keys", keys.trusted)):
-        if store and path.resolve().is_relative_to(Path(store).resolve()):
-            yield _wrong(name, f"{path} is in the backup store", "keep it apart: others can write there")
+        yield from _in_the_store(conf, name, path, "others can write there")
     if not keys.signing_key.exists():
         if not options.database_url(conf).startswith("sqlite"):
             yield _wrong(
                 option, f"{keys.signing_key} is not there, and all processes on a database sign with the same key",
                 "`multisite-manage store keys create` on one host, then copy it and [backup_store] trusted_keys to all",
             )  # fmt: skip
-    elif keys.signing_key.stat().st_mode & 0o077:
-        yield _wrong(option, f"{keys.signing_key} is open to others", f"chmod 600 {keys.signing_key}")
+    else:
+        yield from _open_to_others(option, keys.signing_key)
     if keys.trusted.exists() and keys.trusted.stat().st_mode & 0o022:
         yield _wrong(
             "[backup_store] trusted_keys",
@@ -150,16 +149,24 @@ def _encryption_keys(conf: cfg.ConfigOpts) -> Iterator[Finding]:
 
     if not (name := conf.backup_store.encryption_keys):
         return
-    path, store = Path(name), conf.backup_store.path
-    if store and path.resolve().is_relative_to(Path(store).resolve()):
-        yield _wrong(
-            OPTION, f"{path} is in the backup store", "keep it apart: who reads the store reads it, too"
-        )
+    path = Path(name)
+    yield from _in_the_store(conf, OPTION, path, "who reads the store reads it, too")
     if not path.exists():
         remedy = "`multisite-manage store encryption create-key`, or copy it from another process's host"
         yield _wrong(OPTION, f"{path} is not there: nothing can be protected or recovered", remedy)
-    elif path.stat().st_mode & 0o077:
-        yield _wrong(OPTION, f"{path} is open to others", f"chmod 600 {path}")
+    else:
+        yield from _open_to_others(OPTION, path)
+
+
+def _in_the_store(conf: cfg.ConfigOpts, option: str, key: Path, why: str) -> Iterator[Finding]:
+    store = conf.backup_store.path
+    if store and key.resolve().is_relative_to(Path(store).resolve()):
+        yield _wrong(option, f"{key} is in the backup store", f"keep it apart: {why}")
+
+
+def _open_to_others(option: str, key: Path) -> Iterator[Finding]:
+    if key.stat().st_mode & 0o077:
+        yield _wrong(option, f"{key} is open to others", f"chmod 600 {key}")
 
 
 def _clouds(conf: cfg.ConfigOpts) -> Iterator[Finding]:

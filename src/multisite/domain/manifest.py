@@ -246,13 +246,8 @@ def dump(manifest: Manifest) -> bytes:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def load(data: bytes, digest: str | None = None) -> Manifest:
-    """Read a manifest; with ``digest`` (hex sha256) refuse one whose bytes have changed.
-
-    Raises ManifestError naming the field for damaged, foreign or newer formats.
-    """
-    if digest is not None:
-        check_digest(data, digest)
+def load(data: bytes) -> Manifest:
+    """Read a manifest.  Raises ManifestError naming the field for damaged, foreign or newer formats."""
     try:
         raw = json.loads(data, parse_constant=_no_number)
         _check_text(raw)

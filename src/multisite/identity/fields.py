@@ -44,6 +44,9 @@ def is_host(text: str) -> bool:
     return len(text) <= 253 and all(map(_LABEL.fullmatch, labels))
 
 
+_is_name = _like(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
 def _is_server(text: str) -> bool:
     host, separator, port = text.rpartition(":")
     return bool(separator) and is_host(host) and _is_port(port)
@@ -84,10 +87,11 @@ def is_line(text: str) -> bool:
 _NAME = "letters, digits, '_' and '-', at most 63, beginning with a letter or digit"
 _HOST = "an IPv4 address or a host name"
 _PATH = "an absolute path of letters, digits, '.', '_' and '-', without '..'"
+_FILE = "an absolute path without '..'"
 _ACCOUNT = "a user's or group's name or number"
 
-Name = Annotated[str, _kind(_NAME, _like(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"))]
-MaybeName = Annotated[str, _kind(_NAME, _like(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"), empty=True)]
+Name = Annotated[str, _kind(_NAME, _is_name)]
+MaybeName = Annotated[str, _kind(_NAME, _is_name, empty=True)]
 Region = Annotated[
     str,
     _kind(
@@ -101,8 +105,8 @@ Server = Annotated[str, _kind("host:port", _is_server)]
 Url = Annotated[str, _kind("a URL like http://192.0.2.5:5000/v3", _is_url)]
 Folder = Annotated[str, _kind(_PATH, _is_folder)]
 MaybeFolder = Annotated[str, _kind(_PATH, _is_folder, empty=True)]
-File = Annotated[str, _kind("an absolute path without '..'", _is_file)]
-MaybeFile = Annotated[str, _kind("an absolute path without '..'", _is_file, empty=True)]
+File = Annotated[str, _kind(_FILE, _is_file)]
+MaybeFile = Annotated[str, _kind(_FILE, _is_file, empty=True)]
 Account = Annotated[str, _kind(_ACCOUNT, _is_account)]
 MaybeAccount = Annotated[str, _kind(_ACCOUNT, _is_account, empty=True)]
 Line = Annotated[

@@ -80,15 +80,15 @@ class Retention:
         present = now()
         with self._database.session(read_only=True) as session:
             return Kept(
-                rows.count_jobs(session, present - self._policy.jobs),
+                rows.count_jobs(session, present - self._policy.jobs, rows.kept_by_planes(session)),
                 rows.count_audit(session, present - self._policy.audit),
             )
 
     def _jobs(self, before: datetime) -> int:
         with self._database.session(read_only=True) as session:
-            if not rows.count_jobs(session, before).removable:
-                return 0
             keep = rows.kept_by_planes(session)
+            if not rows.count_jobs(session, before, keep).removable:
+                return 0
         marker: Marker | None = None
 
         def batch(session: Session) -> tuple[int, bool]:

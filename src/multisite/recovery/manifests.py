@@ -230,9 +230,11 @@ class ManifestStore:
 
     @_answering
     def sealed_with_newest(self, restore_point_id: str) -> bool:
-        """Whether its file is encrypted as a new one would be.  Raises as ``read``, and KeyUnusable."""
-        path, _ = self._finished(restore_point_id)
-        return self.encryption.sealed_with_newest(self._bytes(path) or b"")
+        """Whether its file is encrypted as a new one would be; what is in it is not looked at.  Raises KeyUnusable."""
+        self.check()
+        return self.encryption.sealed_with_newest(
+            self._bytes(self._directory(restore_point_id) / MANIFEST) or b""
+        )
 
     def seal(self, restore_point_id: str) -> None:
         """Write the manifest's file anew, encrypted as a new one would be.  Raises as ``read``, and KeyUnusable."""

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from multisite.domain.errors import Invalid
-from multisite.domain.page import Page, no_such
+from multisite.domain.page import Page
 
 
 def paged(
@@ -29,7 +29,7 @@ def paged(
     if page.marker is not None:
         last = session.execute(select(*order).where(order[-1] == page.marker, *scope)).one_or_none()
         if last is None:
-            raise Invalid(no_such(page.marker))
+            raise Invalid(f"marker: there is nothing with id {page.marker!r} in this list: begin without one")
         columns = tuple_(*order)
         behind = tuple_(*(literal(value, key.type) for value, key in zip(last, order, strict=True)))
         wanted = wanted.where(columns < behind if newest_first else columns > behind)

@@ -87,15 +87,15 @@ def remove_jobs(
     return Batch(seen[-1] if len(seen) == most else None, runs)
 
 
-def count_jobs(session: Session, before: datetime) -> JobCounts:
-    """How many there are, and what becomes of the old ones."""
+def count_jobs(session: Session, before: datetime, keep: Collection[str]) -> JobCounts:
+    """How many there are, and what becomes of the old ones; ``keep``: named, too."""
 
     def count(*where: ColumnElement[bool]) -> int:
         return session.scalar(select(func.count()).select_from(JobRow).where(*where)) or 0
 
     old = count(_old(before))
     unfinished = count(JobRow.state.in_(_UNFINISHED), JobRow.created_at < before)
-    named = count(_old(before), or_(_named(), JobRow.id.in_(kept_by_planes(session))))
+    named = count(_old(before), or_(_named(), JobRow.id.in_(keep)))
     return JobCounts(count(), old + unfinished, unfinished, named)
 
 

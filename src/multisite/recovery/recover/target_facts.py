@@ -18,6 +18,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.facts.network import rule_of
 from multisite.clouds.quotas import Quota, read_quotas
+from multisite.clouds.resources import Kind
 from multisite.domain.fence import FencedThreads
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, SecurityGroupRule
 
@@ -161,15 +162,15 @@ def _networks(site: CloudSite) -> tuple[TargetNetwork, ...]:
             external=bool(row.get("router:external")),
             subnets=tuple(s for s in subnets if s.network_id == row["id"]),
         )
-        for row in _usable_networks(site)
+        for row in _usable(site, "network")
     )
 
 
-def _usable_networks(site: CloudSite) -> list[dict[str, Any]]:
-    """Those of the project, shared with it or external: what Neutron lists to its members, and no more to others."""
+def _usable(site: CloudSite, kind: Kind) -> list[dict[str, Any]]:
+    """Those of the project, shared with it (RBAC) or external: what Neutron lists to members, and no more to others."""
     return [
         row
-        for row in resources.list_all(site, "network")
+        for row in resources.list_all(site, kind)
         if row.get("project_id") == site.project_id or row.get("shared") or row.get("router:external")
     ]
 
@@ -178,7 +179,7 @@ def _ports(site: CloudSite, wanted: Collection[str]) -> tuple[TargetPort, ...]:
     if not wanted:
         return ()
     found: list[TargetPort] = []
-    for network in _usable_networks(site):
+    for network in _usable(site, "network"):
         if network["id"] not in wanted and network["name"] not in wanted:
             continue
         found += [
@@ -199,12 +200,6 @@ def _port(row: Mapping[str, Any], *, ours: bool) -> TargetPort:
 
 
 def _groups(site: CloudSite) -> tuple[TargetGroup, ...]:
-    """Those of the project, and those shared with it (RBAC)."""
-    rows = [
-        row
-        for row in resources.list_all(site, "security_group")
-        if row.get("project_id") == site.project_id or row.get("shared")
-    ]
     return tuple(
         TargetGroup(
             row["id"],
@@ -212,7 +207,7 @@ def _groups(site: CloudSite) -> tuple[TargetGroup, ...]:
             row.get("project_id") or "",
             tuple(rule_of(r) for r in row["security_group_rules"]),
         )
-        for row in rows
+        for row in _usable(site, "security_group")
     )
 
 
