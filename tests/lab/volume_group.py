@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from multisite_lab.vnf.site import until
 
 PATIENCE = 60.0
 
@@ -21,8 +22,11 @@ def volume_group(volume: Any, name: str, volume_ids: Collection[str]) -> Iterato
         answer = volume.request(path, method, json=body, microversion="3.43", raise_exc=True)
         return answer.json() if answer.content else None
 
-    def idle() -> bool:
-        return bool(ask("GET", f"/groups/{made}")["group"]["status"] == "available")
+    def idle(what: str) -> None:
+        until(lambda: ask("GET", f"/groups/{made}")["group"]["status"] == "available" or None, what, PATIENCE)
+
+    def gone() -> bool | None:
+        return made not in {group["id"] for group in ask("GET", "/groups")["groups"]} or None
 
     ours = ",".join(volume_ids)
     specs = {"consistent_group_snapshot_enabled": "<is> True"}
@@ -34,21 +38,14 @@ def volume_group(volume: Any, name: str, volume_ids: Collection[str]) -> Iterato
         "group"
     ]["id"]
     try:
-        _until(idle, "the group is there")
+        idle("the group is there")
         ask("PUT", f"/groups/{made}", {"group": {"add_volumes": ours}})
-        _until(idle, "the volumes are in the group")
+        idle("the volumes are in the group")
         yield made
     finally:
-        _until(idle, "the group is idle")
+        idle("the group is idle")
         ask("PUT", f"/groups/{made}", {"group": {"remove_volumes": ours}})
-        _until(idle, "the group is empty")
+        idle("the group is empty")
         ask("POST", f"/groups/{made}/action", {"delete": {"delete-volumes": False}})
-        _until(lambda: made not in {g["id"] for g in ask("GET", "/groups")["groups"]}, "the group is gone")
+        until(gone, "the group is gone", PATIENCE)
         ask("DELETE", f"/group_types/{kind}")
-
-
-def _until(done: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s: {what}"
-        time.sleep(0.5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -86,11 +85,9 @@ def sites(monkeypatch: pytest.MonkeyPatch) -> FakeSites:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    found = Database(f"sqlite:///{tmp_path / 'multisite.db'}")
-    found.upgrade()
-    SiteRepository(found).add(Site("i1", "paris", "paris-cloud", "Paris", "http://paris/v3"))
-    return found
+def database(database: Database) -> Database:
+    SiteRepository(database).add(Site("i1", "paris", "paris-cloud", "Paris", "http://paris/v3"))
+    return database
 
 
 @pytest.fixture

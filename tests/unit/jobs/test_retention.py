@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,6 @@ from multisite.store import retention as rows
 from multisite.store.database import Database
 from multisite.store.types import now
 from tests.unit.jobs.retention_checks import POLICY, Jobs, add_row, check_audit, check_jobs, retention
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path}/multisite.db")
-    made.upgrade()
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 from api.setup import MINE
@@ -14,10 +11,9 @@ from multisite.command.wiring import myself
 from multisite_lab.sim.neutron.remote_ports import hosts
 from osc.changes import boot, shrink
 from osc.cloud import Cloud
-from osc.conftest import Openstack
+from osc.conftest import Openstack, Result
 from tests.sim import deploy
 
-T = TypeVar("T")
 STRETCH = ["core", "--site", "paris", "--site", "lyon", "--cidr", "10.30.0.0/24"]
 
 
@@ -30,12 +26,14 @@ def test_stretch_previews_starts_and_shows(openstack: Openstack, cloud: Cloud) -
     assert (made.code, made.json["name"], made.json["segmentation_id"]) == (0, "core", 5002)
 
 
-def until(ask: Callable[[], T], done: Callable[[T], object], seconds: float = 30.0) -> T:
-    """Ask until it is so, or the time is over; the last answer."""
-    deadline = time.monotonic() + seconds
-    while not done(seen := ask()) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return seen
+def in_sync(openstack: Openstack, verb: str) -> Result:
+    """Its first answer with status 0: a question to a site that the test before had lost may still be out."""
+
+    def seen() -> Result | None:
+        found = openstack("network", verb, "hb")
+        return found if found.code == 0 else None
+
+    return deploy.until(seen, f"network {verb} finds all in sync", 30)
 
 
 def test_what_is_in_the_way_is_status_2(openstack: Openstack, cloud: Cloud) -> None:
@@ -99,13 +97,12 @@ def test_reconcile_says_whether_all_is_in_step(
 ) -> None:
     if lost:
         cloud.services.world.lose(lost)
-    # A question to the site that the test before this one had lost may still be out.
-    seen = until(lambda: openstack("network", "reconcile", "hb"), lambda seen: lost or seen.code == 0)
+    seen = openstack("network", "reconcile", "hb") if lost else in_sync(openstack, "reconcile")
     assert seen.code == code, seen.out
 
 
 def test_check(openstack: Openstack, cloud: Cloud) -> None:
-    assert until(lambda: openstack("network", "check", "hb"), lambda seen: seen.code == 0).code == 0
+    assert in_sync(openstack, "check").code == 0
     shrink(cloud, "hb")
     found = openstack("network", "check", "hb")
     assert (found.code, "it is 1400" in found.out, "mtu" in found.out) == (1, True, True)

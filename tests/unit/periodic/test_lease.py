@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +10,6 @@ from multisite.domain import fence
 from multisite.domain.errors import Unavailable
 from multisite.periodic.lease import HeldLeases, Lease, LeaseLost, held
 from multisite.store.database import Database
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    made = Database(f"sqlite:///{tmp_path / 'm.sqlite'}")
-    made.upgrade()
-    return made
 
 
 def test_one_has_it_until_it_is_given_back(database: Database) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,14 +47,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(leases, "now", lambda: made.moment)
     return made
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'm.sqlite'}")
-    made.upgrade()
-    yield made
-    made.close()
 
 
 def process(
@@ -313,8 +305,8 @@ def test_a_loop_on_sqlite_does_not_wait_for_its_killed_predecessor(database: Dat
 def test_the_database_away_puts_a_run_off(database: Database, clock: Clock, tmp_path: Path) -> None:
     one = process(database, "a", print)
     database._engine.dispose()
-    (tmp_path / "m.sqlite").rename(tmp_path / "away")
-    (tmp_path / "m.sqlite").mkdir()
+    (tmp_path / "multisite.db").rename(tmp_path / "away")
+    (tmp_path / "multisite.db").mkdir()
     before = time.monotonic()
     one.once()
     assert one.due >= before + runs.AFTER_TROUBLE

@@ -33,13 +33,6 @@ clouds:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    found = Database(f"sqlite:///{tmp_path / 'multisite.db'}")
-    found.upgrade()
-    return found
-
-
-@pytest.fixture
 def repository(database: Database) -> SiteRepository:
     return SiteRepository(database)
 

@@ -1,3 +1,5 @@
+"""What tests of many folders stand on."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -10,7 +12,8 @@ from multisite.store.database import Database
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/multisite.db")
-    database.upgrade()
-    yield database
-    database.close()
+    """An embedded one of this release, with nothing in it."""
+    made = Database(f"sqlite:///{tmp_path}/multisite.db")
+    made.upgrade()
+    yield made
+    made.close()
