@@ -20,7 +20,7 @@ _RULES = (
     "network_names security_group_names volume_types availability_zones create_missing_flavors keep_addresses "
     "source_is_fenced parallel_boot ready_console ready_timeout boot_timeout"
 )
-_RECOVERY = "body.target_site " + " ".join(f"body.mapping.{rule}" for rule in _RULES.split())
+_RECOVERY = "body.supersede body.target_site " + " ".join(f"body.mapping.{rule}" for rule in _RULES.split())
 NOUNS = (
     "applications",
     "protections",
@@ -110,7 +110,9 @@ def _recovery(verb: str, rule: str) -> Callable[[Tenants, str], Request]:
             rule: {source[rule]: x},
         }  # fmt: skip
         body = {"restore_point": made.bob.made["restore-points"], "target_site": TARGET, "mapping": mapping}
-        return "POST", f"/v1/recoveries{verb}", body if verb else body | {"confirm": "bob-app"}, None
+        # A recovery of an earlier case is done: its copy is given up.
+        started = {"confirm": "bob-app", "supersede": True}
+        return "POST", f"/v1/recoveries{verb}", body if verb else body | started, None
 
     return asks
 

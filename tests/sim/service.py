@@ -37,6 +37,7 @@ from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from multisite.store.grants import ProjectGrantRepository
 from multisite.store.sites import SiteRepository
+from multisite.store.trail import AuditTrail
 from multisite_lab.guest.console import FREEZE_MARK
 from multisite_lab.sim.world import World
 from tests.manifest_store import store_in
@@ -97,9 +98,11 @@ class Service:
             backups_per_site=BACKUPS_PER_SITE,
             capabilities=discover,
         )
+        self.audit = AuditTrail(self.database)
         self.recoveries = RecoveryService(
-            self.database, self.manifests, self.jobs, self.clouds, restores_per_site=4, calls_per_site=8
-        )
+            self.database, self.manifests, self.jobs, self.clouds, restores_per_site=4, calls_per_site=8,
+            audit=self.audit,
+        )  # fmt: skip
         self.caller = Caller("tester", "tester", "p1", "tester", frozenset({"admin"}), "req-test")
 
     def open(self) -> None:
@@ -112,6 +115,7 @@ class Service:
 
     def close(self) -> None:
         self.jobs.shutdown()
+        self.audit.close()
         self.database.close()
 
     def cloud(self, name: str = SITE) -> CloudSite:

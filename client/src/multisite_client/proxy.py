@@ -121,9 +121,11 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
     # Recoveries
 
-    def preview_recovery(self, restore_point: str, target_site: str, mapping: Mapping[str, Any]) -> Json:
+    def preview_recovery(
+        self, restore_point: str, target_site: str, mapping: Mapping[str, Any], *, supersede: bool = False
+    ) -> Json:
         """What a recovery would do; changes nothing."""
-        return self.act("/recoveries/preview", _question(restore_point, target_site, mapping))
+        return self.act("/recoveries/preview", _question(restore_point, target_site, mapping, supersede))
 
     def start_recovery(
         self,
@@ -133,12 +135,14 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         *,
         confirm: str,
         preview: str | None = None,
+        supersede: bool = False,
     ) -> Json:
         """Start it; ``confirm`` is the application's name, ``preview`` the digest of what was shown.
 
+        ``supersede``: the copies other recoveries made of the application are given up.
         Returns ``job_id`` and ``recovery``.
         """
-        question = _question(restore_point, target_site, mapping)
+        question = _question(restore_point, target_site, mapping, supersede)
         return self.act("/recoveries", question | {"confirm": confirm, "preview": preview})
 
     def recoveries(self, **query: Any) -> Iterator[Recovery]:
@@ -244,5 +248,6 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self.act("/probes", attrs)
 
 
-def _question(restore_point: str, target_site: str, mapping: Mapping[str, Any]) -> Json:
-    return {"restore_point": restore_point, "target_site": target_site, "mapping": dict(mapping)}
+def _question(restore_point: str, target_site: str, mapping: Mapping[str, Any], supersede: bool) -> Json:
+    asked = {"restore_point": restore_point, "target_site": target_site, "mapping": dict(mapping)}
+    return asked | {"supersede": supersede}

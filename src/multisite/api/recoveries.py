@@ -24,6 +24,10 @@ class PreviewIn(In):
     restore_point: Ref
     target_site: Name
     mapping: MappingIn = Field(default_factory=MappingIn)
+    supersede: Annotated[
+        bool,
+        Field(description="The operator gives up the copies that other recoveries made of the application"),
+    ] = False
 
     def rules(self) -> dict[str, Any]:
         """The mapping, only what was said."""
@@ -62,7 +66,9 @@ def list_recoveries(caller: Caller, query: PageQuery) -> object:
 @resource.route("POST /preview", "recovery:preview", MEMBER, body=PreviewIn, out=PreviewOut, recorded=False)
 def preview_recovery(caller: Caller, body: PreviewIn) -> object:
     """What a recovery would do, what data would be lost and what stands in the way; changes nothing."""
-    return recoveries().preview(caller, body.restore_point, body.target_site, body.rules())
+    return recoveries().preview(
+        caller, body.restore_point, body.target_site, body.rules(), supersede=body.supersede
+    )
 
 
 @resource.route("POST", "recovery:start", MEMBER, body=StartIn, out=RecoveryStartedOut, status=202)
@@ -76,6 +82,7 @@ def start_recovery(caller: Caller, body: StartIn) -> object:
             body.rules(),
             confirm=body.confirm,
             preview=body.preview,
+            supersede=body.supersede,
         )
     )
 

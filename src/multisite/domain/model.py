@@ -198,3 +198,5 @@ class Recovery:
     servers: tuple[dict[str, Any], ...] = ()
     mapping: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    application_id: str = ""
+    """"" for one begun by an earlier release whose restore point was forgotten."""

@@ -22,14 +22,14 @@ class RecoveryRepository(Repository[Recovery, RecoveryRow]):
         self,
         project_id: str | None = None,
         *,
-        application: str | None = None,
+        application_id: str | None = None,
         restore_point_id: str | None = None,
         state: RecoveryState | None = None,
         page: Page = ALL,
     ) -> list[Recovery]:
         """Newest first."""
         where = equal(
-            (RecoveryRow.application, application),
+            (RecoveryRow.application_id, application_id),
             (RecoveryRow.restore_point_id, restore_point_id),
             (RecoveryRow.state, state),
         )

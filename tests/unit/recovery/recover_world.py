@@ -55,7 +55,9 @@ class World:
 
     def point(self, id: str, **more: Any) -> Manifest:
         """A restore point whose backups are in the store; each has an application of its own."""
-        made = replace(manifest(**({"planes": 1} | more)), id=id, application=f"app-{id}")
+        made = replace(
+            manifest(**({"planes": 1} | more)), id=id, application=f"app-{id}", application_id=f"a-{id}"
+        )
         for volume in made.volumes:
             parent = None
             for backup in chain_of(volume):

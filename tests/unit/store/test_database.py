@@ -20,6 +20,7 @@ from multisite.recovery.methods.consistent_backup.options import BackupOptions, 
 from multisite.store.database import Database
 from multisite.store.models import Base, SiteRow
 from multisite.store.protections import ProtectionRepository
+from multisite.store.recoveries import RecoveryRepository
 from multisite.store.sites import SiteRepository
 from tests.unit.store import plain_names
 
@@ -94,6 +95,32 @@ def test_what_was_chosen_for_a_protection_is_kept(tmp_path: Path) -> None:
     kept = ProtectionRepository(database).get("pr1")
     assert options_of(kept.options) == BackupOptions(30, False, 3, "MARK", 0.5)
     assert kept.application_id == "a1"
+
+
+def test_recoveries_of_the_release_before_know_their_application(tmp_path: Path) -> None:
+    """By their restore points; one whose restore point was forgotten stays without."""
+    database = Database(f"sqlite:///{tmp_path}/multisite.db")
+    database.upgrade("0012")
+    with database.session() as session:
+        session.execute(
+            text(
+                "INSERT INTO restore_point (id, application_id, application, project_id, method, state, incremental,"
+                " created_at, frozen, marks, quiesced) VALUES ('rp1', 'a1', 'demo', 'p1', 'consistent-backup',"
+                " 'available', 0, '2026-01-01 00:00:00', '[]', '[]', 1)"
+            )
+        )
+        for id, point in (("r1", "rp1"), ("r2", "forgotten")):
+            session.execute(
+                text(
+                    "INSERT INTO recovery (id, application, project_id, restore_point_id, target_site, state, job_id,"
+                    " requested_by, created_at, servers, mapping) VALUES (:id, 'demo', 'p1', :point, 'east', 'done',"
+                    " 'j', 'me', '2026-01-01 00:00:00', '[]', '{}')"
+                ),
+                {"id": id, "point": point},
+            )
+    database.upgrade()
+    found = {r.id: r.application_id for r in RecoveryRepository(database).list()}
+    assert found == {"r1": "a1", "r2": ""}
 
 
 def test_what_was_stored_under_other_names_is_found_under_those_of_today(tmp_path: Path) -> None:

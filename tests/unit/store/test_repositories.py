@@ -72,6 +72,7 @@ RECOVERY = Recovery(
     rto_seconds=12.5,
     servers=({"name": "db", "id": None},),
     mapping={"networks": {"n1": "n2"}},
+    application_id="a1",
 )
 
 

@@ -54,7 +54,8 @@ class Preview(ShowOne):
         return _with_question(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        found = self.client.preview_recovery(*_question(self.client, parsed_args))
+        question = _question(self.client, parsed_args)
+        found = self.client.preview_recovery(*question, supersede=parsed_args.supersede)
         self.exit_status = findings.startable(found)
         if parsed_args.formatter == "table":
             preview.write(found, self.app.stdout)
@@ -78,7 +79,7 @@ class Start(ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         question = _question(self.client, parsed_args)
-        found = self.client.preview_recovery(*question)
+        found = self.client.preview_recovery(*question, supersede=parsed_args.supersede)
         stream = self.app.stdout if parsed_args.formatter == "table" else self.app.stderr
         stream.write(preview.summary(found) + "\n")
         if not found["startable"]:
@@ -90,7 +91,7 @@ class Start(ShowOne):
                 f"--yes-recover {parsed_args.yes_recover}: this restore point is of {found['application']!r}"
             )
         confirmed = {"confirm": parsed_args.yes_recover, "preview": found["digest"]}
-        started = self.client.start_recovery(*question, **confirmed)
+        started = self.client.start_recovery(*question, **confirmed, supersede=parsed_args.supersede)
         return finish(self, RECOVERY, started, parsed_args)
 
 
@@ -133,6 +134,11 @@ def _with_question(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         "--source-is-fenced",
         action="store_true",
         help="Confirm that the source's servers are off or cut off (needed while the source site cannot be asked)",
+    )
+    parser.add_argument(
+        "--supersede",
+        action="store_true",
+        help="Confirm that the copies other recoveries made of the application are off or cut off, and given up",
     )
     parser.add_argument(
         "--ready-console", metavar="<regex>", help="A recovered server is ready when its console shows this"

@@ -70,13 +70,16 @@ def decide(
     source: SourceAnswer = _NOT_ASKED,
     speed: SpeedModel | None = None,
     methods: Mapping[str, ProtectionMethod] = METHODS,
+    others: Iterable[Finding] = (),
 ) -> Decision:
     """Preview and plan, made from the same facts: what a recovery would do, and what is in its way.
+
+    ``others``: what was found of other copies of the application.
 
     Raises Invalid for rules that name unknown things, ManifestError for a payload its method cannot read.
     """
     check_names(rules, manifest)
-    draft = Draft(manifest, facts, rules)
+    draft = Draft(manifest, facts, rules, problems=list(others))
     check_source(draft, source)
     check_restore_point(draft)
     made = _planned(draft, methods)

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from multisite.clouds.connect import Sites
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
-from multisite.domain.findings import blockers, describe
+from multisite.domain.findings import Finding, blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError
 from multisite.domain.model import Preview, Recovery, RecoveryState
 from multisite.domain.page import ALL, Page
@@ -28,6 +29,7 @@ from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
 from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.recover.checks import SourceState
+from multisite.recovery.recover.copies import Copy, copies_of, in_the_way
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.mapping import Rules, parse
 from multisite.recovery.recover.plan import Decision, SpeedModel, decide
@@ -35,7 +37,7 @@ from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, as
 from multisite.recovery.recover.speed import measured
 from multisite.recovery.recover.target_facts import read_target
 from multisite.store.database import Database
-from multisite.store.recoveries import FINAL, RecoveryRepository
+from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 from multisite.store.trail import AuditTrail
 
@@ -88,15 +90,24 @@ class RecoveryService:
         )
 
     def preview(
-        self, caller: Caller, restore_point: str, target_site: str, mapping: Mapping[str, Any] | None = None
+        self,
+        caller: Caller,
+        restore_point: str,
+        target_site: str,
+        mapping: Mapping[str, Any] | None = None,
+        *,
+        supersede: bool = False,
     ) -> Preview:
         """What a recovery would do and what is in its way; changes nothing.
+
+        ``supersede``: the operator vouches that the copies other recoveries made of the application are given up.
 
         Raises NotFound, Invalid naming the field of the mapping, Conflict for a damaged restore point,
         StoreUnavailable, and SiteError when the target as a whole cannot be read.
         """
         manifest = self._manifest(caller, restore_point)
-        return self._decide(manifest, target_site, parse(mapping)).preview
+        others = in_the_way(self._copies(manifest), manifest.application, target_site, superseded=supersede)
+        return self._decide(manifest, target_site, parse(mapping), others).preview
 
     def start(
         self,
@@ -107,12 +118,14 @@ class RecoveryService:
         *,
         confirm: str,
         preview: str | None = None,
+        supersede: bool = False,
     ) -> Recovery:
         """Recover an application; ``confirm`` must be its name, ``preview`` may be a preview's ``digest``.
 
         Decides anew from what the target is now.  Conflict lists every blocking problem, says that it is not
-        what the preview showed, or that a recovery of this application is under way there already; nothing has
-        been changed then.  Otherwise raises as ``preview`` does.
+        what the preview showed, or which other recovery made or makes a copy of this application (``supersede``
+        as for ``preview``; who said so is in the audit trail); nothing has been changed then.  Otherwise raises as
+        ``preview`` does.
         """
         manifest = self._manifest(caller, restore_point)
         if confirm != manifest.application:
@@ -120,9 +133,10 @@ class RecoveryService:
                 f"confirm: {confirm!r} is not the application's name: "
                 f"restore point {manifest.id} is of {manifest.application!r}"
             )
-        self._refuse_second(manifest, target_site)
+        others = in_the_way(self._copies(manifest), manifest.application, target_site, superseded=supersede)
+        _refuse(others)
         rules = parse(mapping)
-        decision = self._decide(manifest, target_site, rules, preview)
+        decision = self._decide(manifest, target_site, rules, others, preview)
         if said := describe(blockers(decision.preview.problems)):
             raise Conflict(f"recovery of {manifest.application} in {target_site} is not possible now: {said}")
         if preview not in (None, decision.preview.digest):
@@ -131,7 +145,7 @@ class RecoveryService:
                 "shown: something has changed there or at the source; preview again"
             )
         self._manifest(caller, restore_point)  # deciding took seconds: it may have been deleted meanwhile
-        return self._begin(caller, manifest, decision, dict(mapping or {}))
+        return self._begin(caller, manifest, decision, dict(mapping or {}), supersede=supersede)
 
     def list(self, caller: Caller, page: Page = ALL) -> builtins.list[Recovery]:
         """Newest first."""
@@ -172,7 +186,12 @@ class RecoveryService:
         return manifest
 
     def _decide(
-        self, manifest: Manifest, target_site: str, rules: Rules, preview: str | None = None
+        self,
+        manifest: Manifest,
+        target_site: str,
+        rules: Rules,
+        others: Sequence[Finding],
+        preview: str | None = None,
     ) -> Decision:
         used = {volume.payload.method for volume in manifest.volumes if volume.payload}
         methods = [self._methods[name] for name in sorted(used & self._methods.keys())]
@@ -191,6 +210,7 @@ class RecoveryService:
                 source=answer,
                 speed=speed,
                 methods=self._methods,
+                others=others,
             )
         except ManifestError as error:
             raise Conflict(f"restore point {manifest.id} cannot be used: {error}") from error
@@ -206,14 +226,9 @@ class RecoveryService:
                     return measured(self._jobs.get(recovery.job_id), self._restores_per_site)
         return None
 
-    def _refuse_second(self, manifest: Manifest, target_site: str) -> None:
-        for other in self._recoveries.list(manifest.project_id, application=manifest.application):
-            state = self._as_its_job_is(other).state
-            if other.target_site == target_site and state not in FINAL:
-                raise Conflict(
-                    f"recovery {other.id} of {manifest.application} in {target_site} is {state}: "
-                    "wait for it, or resume or undo it"
-                )
+    def _copies(self, manifest: Manifest) -> tuple[Copy, ...]:
+        known = self._recoveries.list(application_id=manifest.application_id)
+        return copies_of(self._as_their_jobs_are(known))
 
     def _refuse_deleted(self, manifest: Manifest) -> None:
         """Its restore point is being deleted, or the run that made it undone; asked in a claim."""
@@ -227,13 +242,20 @@ class RecoveryService:
                 )
 
     def _begin(
-        self, caller: Caller, manifest: Manifest, decision: Decision, mapping: dict[str, Any]
+        self,
+        caller: Caller,
+        manifest: Manifest,
+        decision: Decision,
+        mapping: dict[str, Any],
+        *,
+        supersede: bool,
     ) -> Recovery:
         """Job and recovery are written together: there is never one without the other."""
         recovery_id, target = str(uuid.uuid4()), decision.plan.target_site
         params: dict[str, Json] = {"recovery_id": recovery_id, "plan": decision.plan.to_json()}
         with self._recoveries.claim(manifest.application_id):
-            self._refuse_second(manifest, target)
+            copies = self._copies(manifest)
+            _refuse(in_the_way(copies, manifest.application, target, superseded=supersede))
             self._refuse_deleted(manifest)
             job_id = self._jobs.start(
                 KIND,
@@ -244,11 +266,14 @@ class RecoveryService:
                 request_id=caller.request_id,
                 subject=recovery_id,
             )
-            if self._audit is not None:  # who typed the name: with the recovery or not at all
-                self._audit.approved(
-                    caller, "confirm", "/v1/recoveries", project_id=manifest.project_id, job_id=job_id,
-                    subject=recovery_id, site=target, resource_id=manifest.id,
+            if self._audit is not None:  # who typed the name, and vouched: with the recovery or not at all
+                approve = partial(
+                    self._audit.approved, caller, path="/v1/recoveries", project_id=manifest.project_id,
+                    job_id=job_id, subject=recovery_id,
                 )  # fmt: skip
+                approve("confirm", site=target, resource_id=manifest.id)
+                for copy in copies:
+                    approve("supersede", site=copy.site, resource_id=copy.recovery_id)
             return self._recoveries.add(
                 Recovery(
                     id=recovery_id,
@@ -262,6 +287,7 @@ class RecoveryService:
                     created_at=self._now(),
                     consistent_at=manifest.consistent_at,
                     mapping=mapping,
+                    application_id=manifest.application_id,
                 )
             )
 
@@ -285,3 +311,8 @@ class RecoveryService:
             else recovery
             for recovery in found
         ]
+
+
+def _refuse(others: Sequence[Finding]) -> None:
+    if said := describe(blockers(others)):
+        raise Conflict(said)

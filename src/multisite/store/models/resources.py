@@ -97,6 +97,7 @@ class RecoveryRow(Base, of=Recovery):
     __tablename__ = "recovery"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    application_id: Mapped[str] = mapped_column(index=True)
     application: Mapped[str]
     project_id: Mapped[str] = mapped_column(index=True)
     restore_point_id: Mapped[str] = mapped_column(index=True)
