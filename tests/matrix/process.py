@@ -49,7 +49,7 @@ def _protect(service: Service, words: dict[str, Any]) -> Job:
 
 
 def _recover(service: Service, words: dict[str, Any]) -> Job:
-    newest = next(p for p in service.points() if p.state == "available")
+    newest = next(p for p in service.points() if p.state in ("available", "superseded"))
     return service.recover(newest.id, **words.get("mapping", {}))[0]
 
 

@@ -18,7 +18,7 @@ from tests.sim.deploy import CINDER, NOVA, ask
 from tests.sim.outcome import Facts, compare
 
 Row = dict[str, Any]
-_OURS = ("multisite_token", "src_backup_id")
+_OURS = ("multisite_token", "multisite_application", "multisite_epoch", "src_backup_id")
 _CINDERS_OWN = ("readonly", "attached_mode")
 _SUFFIX = "-ms-"
 """What a server group's name has behind it, which can carry a token nowhere else."""

@@ -113,7 +113,9 @@ def _server(sim: Sim, server: Server) -> Facts:
         "status": server.status,
         "freeze": server.freeze.state,
         "flavor": server.flavor["name"],
-        "metadata": {k: v for k, v in server.metadata.items() if k != "multisite_token"},
+        "metadata": {
+            k: v for k, v in server.metadata.items() if k not in ("multisite_token", "multisite_epoch")
+        },
         "key": server.key_name,
         "description": server.description,
         "hostname": server.hostname,

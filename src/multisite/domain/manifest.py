@@ -224,6 +224,8 @@ class Manifest:
     parent_id: str | None = None
     notes: tuple[str, ...] = ()
     format: str = FORMAT
+    epoch: int = 0
+    """Of the application, when it was protected (``domain.epoch``)."""
 
     def volume(self, volume_id: str) -> VolumeRecord:
         """The volume record with this source id (KeyError when there is none)."""
@@ -240,6 +242,8 @@ _ADAPTER: TypeAdapter[Manifest] = TypeAdapter(Manifest)
 def dump(manifest: Manifest) -> bytes:
     """Canonical JSON (sorted keys, no spaces): equal manifests have equal bytes and so equal digests."""
     data: Any = _ADAPTER.dump_python(manifest, mode="json")
+    if not manifest.epoch:  # what was written before there were epochs keeps its bytes
+        del data["epoch"]
     if manifest.format == FORMAT_1:
         for volume in data["volumes"]:
             volume.update((volume.pop("payload") or {"data": {"backups": [], "snapshot_id": None}})["data"])

@@ -87,6 +87,8 @@ class Application:
     members: tuple[Member, ...]
     metadata_tag: str | None = None
     created_at: datetime | None = None
+    epoch: int = 0
+    """0: what was described is the application; else another copy is, made by a recovery (``domain.epoch``)."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,9 @@ class RestorePointState(StrEnum):
     RUNNING = "running"  # not usable yet
     AVAILABLE = "available"  # manifest and backups are complete and digested
     FAILED = "failed"  # not usable; nothing of it is left in the site
+    SUPERSEDED = (
+        "superseded"  # usable, but a recovery made another copy the application since: by its id only
+    )
     MISSING = "missing"  # the database knows it, the backup store does not hold it any more
 
 
@@ -134,6 +139,7 @@ class RestorePoint:
     digest: str | None = None
     job_id: str | None = None
     error: str | None = None
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -200,3 +206,5 @@ class Recovery:
     error: str | None = None
     application_id: str = ""
     """"" for one begun by an earlier release whose restore point was forgotten."""
+    epoch: int = 0
+    """Of the application, when it is done; 0 for one begun by an earlier release, which begins none."""

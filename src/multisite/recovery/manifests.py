@@ -34,7 +34,7 @@ from multisite.recovery.encryption import PLAIN, Encryption
 from multisite.recovery.files import TooLarge, folders, make_durably, read_file, sync_directory, write_durably
 from multisite.recovery.signatures import ManifestKeys
 
-MARKER = ".multisite-store"
+MARKER, POINTS = ".multisite-store", "restore-points"
 MANIFEST = "manifest.json"
 DIGEST = "manifest.json.sha256"
 SIGNATURE = "manifest.json.sig"
@@ -151,7 +151,7 @@ class ManifestStore:
         self.check()
         data = dump(manifest)
         digest, signature = digest_of(data), self.keys.sign(data)
-        directory = self._directory(manifest.id)
+        directory = self._beside(POINTS, manifest.id)
         stored = _read_text(directory / DIGEST)
         if stored is not None and stored.strip() != digest:
             raise Conflict(f"restore point {manifest.id}: the backup store holds another manifest of this id")
@@ -172,7 +172,7 @@ class ManifestStore:
         It stays out of the job's records, because user data of servers may hold secrets.
         """
         self.check()
-        directory, data = self._directory(manifest.id), dump(manifest)
+        directory, data = self._beside(POINTS, manifest.id), dump(manifest)
         signature = self.keys.sign(_A_DRAFT + data)
         with _reachable(self.path):
             for part in (directory.parent.parent, directory.parent, directory):
@@ -187,7 +187,7 @@ class ManifestStore:
         ManifestError when it is not ours: it is signed as a manifest in the end.
         """
         self.check()
-        path = self._directory(restore_point_id) / DRAFT
+        path = self._beside(POINTS, restore_point_id) / DRAFT
         data = self._bytes(path)
         if data is None:
             raise NotFound(f"restore point: there is no draft of {restore_point_id} in {self.path}")
@@ -233,7 +233,7 @@ class ManifestStore:
         """Whether its file is encrypted as a new one would be; what is in it is not looked at.  Raises KeyUnusable."""
         self.check()
         return self.encryption.sealed_with_newest(
-            self._bytes(self._directory(restore_point_id) / MANIFEST) or b""
+            self._bytes(self._beside(POINTS, restore_point_id) / MANIFEST) or b""
         )
 
     def seal(self, restore_point_id: str) -> None:
@@ -256,7 +256,7 @@ class ManifestStore:
     def delete(self, restore_point_id: str) -> None:
         """Remove a restore point's manifest; harmless when it is not there.  The backups are not touched."""
         self.check()
-        directory = self._directory(restore_point_id)
+        directory = self._beside(POINTS, restore_point_id)
         fence.check()
         with _reachable(self.path):
             # The digest first: what a crash leaves half removed counts as unfinished, never as usable.
@@ -281,7 +281,7 @@ class ManifestStore:
     def _finished(self, restore_point_id: str) -> tuple[Path, bytes]:
         """A finished manifest's file and bytes, which its digest fits."""
         self.check()
-        path = self._directory(restore_point_id) / MANIFEST
+        path = self._beside(POINTS, restore_point_id) / MANIFEST
         data = self._bytes(path)
         if data is None:
             if path.parent.is_dir() and not path.with_name(DRAFT).is_file():
@@ -319,6 +319,34 @@ class ManifestStore:
         except ManifestError as error:
             raise ManifestError(f"{path}: {error}") from error
 
+    @_answering
+    def read_file(self, *parts: str) -> bytes | None:
+        """Another file beside the restore points: folder, id, name.  None when there is none; ManifestError."""
+        self.check()
+        return self._bytes(self._beside(*parts))
+
+    def write_file(self, folder: str, id: str, name: str, data: bytes) -> None:
+        """All of it or nothing, as manifests are."""
+        self.check()
+        path = self._beside(folder, id, name)
+        with _reachable(self.path):
+            for part in (path.parents[2], path.parents[1], path.parent):
+                make_durably(part)
+            write_durably(path, data)
+
+    @_answering
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Ids that have files in such a folder."""
+        self.check()
+        with _reachable(self.path), suppress(FileNotFoundError):
+            return tuple(e.name for e in self._beside(folder).iterdir() if _ID.fullmatch(e.name))
+        return ()
+
+    def _beside(self, folder: str, *parts: str) -> Path:
+        if parts and not _ID.fullmatch(parts[0]):
+            raise Invalid(f"{folder}: {parts[0]!r} is not an id")
+        return self.path.joinpath("multisite", folder, *parts)
+
     def _bytes(self, path: Path) -> bytes | None:
         """Of a restore point's file, None when there is none.
 
@@ -334,13 +362,8 @@ class ManifestStore:
         except TooLarge as error:
             raise ManifestError(str(error)) from error
 
-    def _directory(self, restore_point_id: str) -> Path:
-        if not _ID.fullmatch(restore_point_id):
-            raise Invalid(f"restore point: {restore_point_id!r} is not an id")
-        return self.path / "multisite" / "restore-points" / restore_point_id
-
     def _directories(self) -> Iterator[str]:
-        found = folders(self.path / "multisite" / "restore-points", MANIFEST, instead_of=DRAFT)
+        found = folders(self._beside(POINTS), MANIFEST, instead_of=DRAFT)
         return (name for name in found if _ID.fullmatch(name))
 
 
@@ -367,6 +390,7 @@ def as_restore_point(
         size_gib=sum(volume.size_gib for volume in manifest.volumes),
         digest=digest_of(dump(manifest)),
         job_id=job_id,
+        epoch=manifest.epoch,
     )
 
 

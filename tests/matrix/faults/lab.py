@@ -135,7 +135,9 @@ class LabSetup:
         return service
 
     def point(self) -> str:
-        return next(point.id for point in self._service.points() if point.state == "available")
+        return next(
+            point.id for point in self._service.points() if point.state in ("available", "superseded")
+        )
 
     def recovery(self) -> str:
         return self._recovery

@@ -30,7 +30,7 @@ def test_upgrade_makes_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
     assert database.version() is None
     database.upgrade()
     database.upgrade()
-    assert database.version() == "0014"
+    assert database.version() == "0016"
     with database.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
@@ -100,7 +100,7 @@ def test_what_was_chosen_for_a_protection_is_kept(tmp_path: Path) -> None:
 def test_recoveries_of_the_release_before_know_their_application(tmp_path: Path) -> None:
     """By their restore points; one whose restore point was forgotten stays without."""
     database = Database(f"sqlite:///{tmp_path}/multisite.db")
-    database.upgrade("0012")
+    database.upgrade("0014")
     with database.session() as session:
         session.execute(
             text(

@@ -18,6 +18,7 @@ from multisite.clouds.facts import network as facts_network
 from multisite.clouds.facts.network import Row
 from multisite.clouds.resources.kinds import CINDER_VERSION
 from multisite.clouds.resources.tokens import KEY as TOKEN_KEY
+from multisite.clouds.resources.tokens import OWN_KEYS
 from multisite.domain.manifest import (
     FlavorRecord,
     KeypairRecord,
@@ -188,7 +189,7 @@ def _server(
         flavor=flavor,
         port_ids=port_ids,
         volume_ids=volume_ids,
-        metadata={k: v for k, v in row["metadata"].items() if k != TOKEN_KEY},
+        metadata={k: v for k, v in row["metadata"].items() if k not in OWN_KEYS},
         tags=tuple(row["tags"]),
         description=row["description"],
         hostname=row.get("OS-EXT-SRV-ATTR:hostname"),

@@ -9,6 +9,10 @@ from typing import Any
 from multisite.clouds.resources.kinds import KINDS, Kind, TokenPlace
 
 KEY = "multisite_token"
+APPLICATION_KEY, EPOCH_KEY = "multisite_application", "multisite_epoch"
+"""Metadata of recovered servers: of which application, by which of its recoveries (``domain.epoch``)."""
+OWN_KEYS = frozenset({KEY, APPLICATION_KEY, EPOCH_KEY})
+"""Never of the application itself."""
 LONGEST = 255
 """Length limit of a Neutron tag, a description there, and a metadata value of Nova and Cinder."""
 

@@ -6,7 +6,7 @@ import builtins
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from multisite.domain.manifest import Manifest, ManifestError
 from multisite.domain.model import Application, Capability, Protection, RestorePoint, RestorePointState
 from multisite.domain.page import ALL, Page
 from multisite.jobs.engine import JobEngine
+from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable, as_restore_point
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import (
@@ -35,6 +36,7 @@ from multisite.recovery.protect.job import KIND as PROTECT
 from multisite.recovery.protect.job import protect_kind
 from multisite.recovery.protect.steps import refuse_in_use
 from multisite.sites.service import SiteService
+from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
 from multisite.store.recoveries import RecoveryRepository
@@ -71,6 +73,7 @@ class ProtectionService:
         self._protections = ProtectionRepository(database)
         self._restore_points = RestorePointRepository(database)
         self._recoveries = RecoveryRepository(database)
+        self._epochs = EpochStore(manifests, ApplicationRepository(database))
         self._applications = applications
         self._sites = sites
         self._manifests = manifests
@@ -145,7 +148,7 @@ class ProtectionService:
         the application already, or everything that forbids the run; StoreUnavailable; SiteError.
         """
         protection = self.get(caller, id)
-        application = self._applications.get(caller, protection.application_id)
+        application = self._the_copy(self._applications.get(caller, protection.application_id))
         self._refuse_while_busy(application.id, application.name)
         request = RunRequest(
             application=application,
@@ -194,8 +197,8 @@ class ProtectionService:
 
     def restore_point(self, caller: Caller, id: str) -> RestorePoint:
         """By id; NotFound also for one of another project."""
-        held = self._held()
-        return _as_held(self._restore_points.get(id, caller.scope), held)
+        stored = self._stored()
+        return _as_stored(self._restore_points.get(id, caller.scope), stored)
 
     def rescan(self, caller: Caller) -> builtins.list[RestorePoint]:
         """Read the whole backup store, verify it, and bring the database in line with it.
@@ -288,6 +291,20 @@ class ProtectionService:
             return ()
         return self._methods[protection.method].requirements(capabilities, protection)
 
+    def _the_copy(self, application: Application) -> Application:
+        """The application in its epoch; Conflict when a recovery made another copy the application."""
+        epochs = self._epochs.read(application.id)
+        other = epochs.older_copy(application.site, [member.server_id for member in application.members])
+        if other is not None:
+            raise Conflict(
+                f"application {application.name}: recovery {other.recovery_id} made the copy in {other.site} the "
+                f"application (epoch {other.number}); the servers described here, in {application.site}, are an "
+                f"older copy and are not protected any more: protect it in {other.site} (protection delete, "
+                f"application delete, application create --site {other.site}, protection create), or undo that "
+                "recovery"
+            )
+        return replace(application, epoch=epochs.number)
+
     def _refuse_while_busy(self, application_id: str, name: str) -> None:
         self._jobs.claim(application_id, f"application {name}")
 
@@ -297,7 +314,7 @@ class ProtectionService:
             raise Conflict(f"restore point: {point.id} is half deleted; resume job {job.id}")
 
     def _previous(self, application: Application) -> Manifest | None:
-        """The newest restore point of the application, by its data.
+        """The newest restore point of the application's epoch, by its data.
 
         The database says which it is and the store whether it is there and whole; of the store nothing else
         is read, but for restore points the database has never heard of, once.
@@ -306,7 +323,7 @@ class ProtectionService:
         rows = [
             row
             for row in self._restore_points.list(application_id=application.id)
-            if row.consistent_at and row.id in held and row.state in _KEPT
+            if row.consistent_at and row.id in held and row.state in _KEPT and row.epoch == application.epoch
         ]
         found = (self._manifest_or_none(row.id) for row in sorted(rows, key=_data_age))
         return next((manifest for manifest in found if manifest is not None), None)
@@ -320,10 +337,10 @@ class ProtectionService:
                 self._restore_points.save(as_restore_point(manifest))
         return ids
 
-    def _held(self) -> frozenset[str] | None:
-        """Ids of what the backup store holds; None when it cannot be asked."""
+    def _stored(self) -> _Stored | None:
+        """What the backup store holds; None when it cannot be asked."""
         try:
-            return self._adopted(self._manifests.ids())
+            return _Stored(self._adopted(self._manifests.ids()), self._epochs.numbers())
         except StoreUnavailable as error:
             LOG.warning("restore points are shown from the database alone: %s", error)
             return None
@@ -338,16 +355,28 @@ class ProtectionService:
         self, project_id: str | None, application: str | None = None, page: Page = ALL
     ) -> builtins.list[RestorePoint]:
         """As the database and the store say together, newest first."""
-        held = self._held()
+        stored = self._stored()
         rows = self._restore_points.list(project_id, named=application, page=page)
-        return [_as_held(row, held) for row in rows]
+        return [_as_stored(row, stored) for row in rows]
 
 
-def _as_held(point: RestorePoint, held: frozenset[str] | None) -> RestorePoint:
-    """``held``: ids of what the store holds, None when that is not known."""
-    if held is None or point.state != RestorePointState.AVAILABLE or point.id in held:
+@dataclass(frozen=True)
+class _Stored:
+    """Ids of the restore points in the store, and the current epoch of each application that has begun one."""
+
+    held: frozenset[str]
+    epochs: Mapping[str, int]
+
+
+def _as_stored(point: RestorePoint, stored: _Stored | None) -> RestorePoint:
+    """``stored``: None when that is not known."""
+    if stored is None or point.state != RestorePointState.AVAILABLE:
         return point
-    return replace(point, state=RestorePointState.MISSING, error=_GONE)
+    if point.id not in stored.held:
+        return replace(point, state=RestorePointState.MISSING, error=_GONE)
+    if point.epoch != stored.epochs.get(point.application_id, 0):
+        return replace(point, state=RestorePointState.SUPERSEDED)
+    return point
 
 
 def _data_age(point: RestorePoint) -> float:

@@ -122,4 +122,5 @@ def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:
         server_groups=facts.server_groups,
         quiesced=checked.quiesced,
         notes=(*checked.notes, *facts.notes),
+        epoch=application.epoch,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from multisite.domain.epoch import Epochs
 from multisite.domain.findings import Finding, Severity
 from multisite.domain.model import Recovery, RecoveryState
 from multisite.store.recoveries import FINAL
@@ -17,13 +18,21 @@ class Copy:
     recovery_id: str
     site: str
     state: RecoveryState
+    epoch: int = 0
 
 
-def copies_of(recoveries: Iterable[Recovery]) -> tuple[Copy, ...]:
-    """One that was undone left none."""
-    return tuple(
-        Copy(r.id, r.target_site, r.state) for r in recoveries if r.state is not RecoveryState.UNDONE
-    )
+def copies_of(recoveries: Iterable[Recovery], epochs: Epochs, of_point: int = 0) -> tuple[Copy, ...]:
+    """Those in the way of recovering from a restore point of epoch ``of_point``.
+
+    A recovery that was undone left none, and what is of the restore point's epoch or before is where it came from.
+    One that this database has never heard of is in the store's ``epochs`` when it is done.
+    """
+    copies = [Copy(r.id, r.target_site, r.state, r.epoch) for r in recoveries]
+    current = epochs.current
+    if current is not None and current.recovery_id not in {copy.recovery_id for copy in copies}:
+        copies.append(Copy(current.recovery_id, current.site, RecoveryState.DONE, current.number))
+    undone = RecoveryState.UNDONE
+    return tuple(c for c in copies if c.state is not undone and not 0 < c.epoch <= of_point)
 
 
 def in_the_way(

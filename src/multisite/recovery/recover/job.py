@@ -11,10 +11,12 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.resources import Found, Kind
 from multisite.clouds.resources.left import left_by_job
 from multisite.clouds.resources.tokens import job_prefix
+from multisite.domain.epoch import Epoch
 from multisite.domain.model import Recovery, RecoveryState
 from multisite.jobs.model import Ended, JobKind, JobState, Json, Made, Step, StepContext
 from multisite.jobs.outcome import Outcome
 from multisite.jobs.values import plain_object
+from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
@@ -47,6 +49,7 @@ def recover_kind(
     sites: Sites,
     manifests: ManifestStore,
     recoveries: RecoveryRepository,
+    epochs: EpochStore,
     *,
     restores_per_site: int,
     calls_per_site: int,
@@ -68,10 +71,20 @@ def recover_kind(
             methods=methods,
         )
 
-        def summary(ctx: StepContext) -> object:
-            return _summarize(ctx, plan, recoveries, str(params["recovery_id"]))
+        recovery_id = str(params["recovery_id"])
 
-        return recover_steps(steps, summary)
+        def summary(ctx: StepContext) -> object:
+            if plan.epoch:  # in the store first, then here: see ``epochs``
+                servers = tuple(ctx.result_of(server.gate, Ready).id for server in plan.servers)
+                epoch = Epoch(plan.epoch, plan.target_site, recovery_id, servers, now())
+                epochs.begin(plan.application_id, epoch)
+            return _summarize(ctx, plan, recoveries, recovery_id)
+
+        def withdraw(_ctx: StepContext, _result: object) -> None:
+            if plan.epoch:
+                epochs.withdraw(plan.application_id, recovery_id)
+
+        return recover_steps(steps, summary, withdraw)
 
     def amend(_known: Recovery, wanted: Recovery, job: Ended) -> Recovery:
         ended_at = None if job.state is JobState.PAUSED else now()
@@ -107,7 +120,11 @@ def _summarize(
     return {"rto_seconds": rto, "rpo_seconds": rpo, "servers": servers}
 
 
-def recover_steps(steps: Steps, summary: Callable[[StepContext], object]) -> list[Step]:
+def recover_steps(
+    steps: Steps,
+    summary: Callable[[StepContext], object],
+    withdraw: Callable[[StepContext, object], None] | None = None,
+) -> list[Step]:
     """The graph: records, volumes, networks and the rest at the same time; each server when its own things
     are there and the servers before it are ready.
     """
@@ -119,7 +136,9 @@ def recover_steps(steps: Steps, summary: Callable[[StepContext], object]) -> lis
         *_port_steps(steps),
         *_compute_steps(steps),
         *(step for server in plan.servers for step in _server_steps(steps, server)),
-        Step(SUMMARY, "Write down what was recovered", summary, needs=tuple(s.gate for s in plan.servers)),
+        Step(
+            SUMMARY, "Write down what was recovered", summary, withdraw, tuple(s.gate for s in plan.servers)
+        ),
     ]
 
 

@@ -148,6 +148,9 @@ class RecoverPlan:
     volumes: tuple[PlannedVolume, ...]
     servers: tuple[PlannedServer, ...]
     readiness: Readiness
+    application_id: str = ""
+    epoch: int = 0
+    """That the recovery begins when it is done; 0, in jobs of earlier releases: none."""
 
     def to_json(self) -> dict[str, Any]:
         """Only JSON types; ``from_json`` gives an equal plan back."""

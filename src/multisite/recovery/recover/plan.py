@@ -131,6 +131,7 @@ def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> RecoverPl
         volumes=volumes,
         servers=plan_servers(draft, keypairs),
         readiness=Readiness(rules.ready_console, rules.boot_timeout, rules.ready_timeout),
+        application_id=manifest.application_id,
     )
 
 

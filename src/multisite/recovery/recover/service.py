@@ -17,13 +17,15 @@ from typing import Any
 
 from multisite.clouds.connect import Sites
 from multisite.domain.caller import Caller
+from multisite.domain.epoch import Epochs
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import Finding, blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError
 from multisite.domain.model import Preview, Recovery, RecoveryState
 from multisite.domain.page import ALL, Page
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import JobState, Json
+from multisite.jobs.model import JobState
+from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
@@ -36,6 +38,7 @@ from multisite.recovery.recover.plan import Decision, SpeedModel, decide
 from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, ask_source
 from multisite.recovery.recover.speed import measured
 from multisite.recovery.recover.target_facts import read_target
+from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
@@ -69,6 +72,7 @@ class RecoveryService:
         self._recoveries = RecoveryRepository(database)
         self._restore_points = RestorePointRepository(database)
         self._manifests = manifests
+        self._epochs = EpochStore(manifests, ApplicationRepository(database))
         self._jobs = jobs
         self._clouds = clouds
         self._restores_per_site = restores_per_site
@@ -82,6 +86,7 @@ class RecoveryService:
                 clouds,
                 manifests,
                 self._recoveries,
+                self._epochs,
                 restores_per_site=restores_per_site,
                 calls_per_site=calls_per_site,
                 methods=methods,
@@ -106,7 +111,8 @@ class RecoveryService:
         StoreUnavailable, and SiteError when the target as a whole cannot be read.
         """
         manifest = self._manifest(caller, restore_point)
-        others = in_the_way(self._copies(manifest), manifest.application, target_site, superseded=supersede)
+        copies = self._copies(manifest, self._epochs.read(manifest.application_id))
+        others = in_the_way(copies, manifest.application, target_site, superseded=supersede)
         return self._decide(manifest, target_site, parse(mapping), others).preview
 
     def start(
@@ -133,7 +139,9 @@ class RecoveryService:
                 f"confirm: {confirm!r} is not the application's name: "
                 f"restore point {manifest.id} is of {manifest.application!r}"
             )
-        others = in_the_way(self._copies(manifest), manifest.application, target_site, superseded=supersede)
+        epochs = self._epochs.read(manifest.application_id)
+        copies = self._copies(manifest, epochs)
+        others = in_the_way(copies, manifest.application, target_site, superseded=supersede)
         _refuse(others)
         rules = parse(mapping)
         decision = self._decide(manifest, target_site, rules, others, preview)
@@ -145,7 +153,7 @@ class RecoveryService:
                 "shown: something has changed there or at the source; preview again"
             )
         self._manifest(caller, restore_point)  # deciding took seconds: it may have been deleted meanwhile
-        return self._begin(caller, manifest, decision, dict(mapping or {}), supersede=supersede)
+        return self._begin(caller, manifest, decision, dict(mapping or {}), epochs, supersede=supersede)
 
     def list(self, caller: Caller, page: Page = ALL) -> builtins.list[Recovery]:
         """Newest first."""
@@ -226,9 +234,14 @@ class RecoveryService:
                     return measured(self._jobs.get(recovery.job_id), self._restores_per_site)
         return None
 
-    def _copies(self, manifest: Manifest) -> tuple[Copy, ...]:
+    def _copies(self, manifest: Manifest, epochs: Epochs) -> tuple[Copy, ...]:
         known = self._recoveries.list(application_id=manifest.application_id)
-        return copies_of(self._as_their_jobs_are(known))
+        return copies_of(self._as_their_jobs_are(known), epochs, manifest.epoch)
+
+    def _following(self, manifest: Manifest, epochs: Epochs) -> int:
+        """The epoch that a recovery will begin: given once, asked in a claim."""
+        known = self._recoveries.list(application_id=manifest.application_id)
+        return max([epochs.highest, *(recovery.epoch for recovery in known)]) + 1
 
     def _refuse_deleted(self, manifest: Manifest) -> None:
         """Its restore point is being deleted, or the run that made it undone; asked in a claim."""
@@ -247,19 +260,20 @@ class RecoveryService:
         manifest: Manifest,
         decision: Decision,
         mapping: dict[str, Any],
+        epochs: Epochs,
         *,
         supersede: bool,
     ) -> Recovery:
         """Job and recovery are written together: there is never one without the other."""
         recovery_id, target = str(uuid.uuid4()), decision.plan.target_site
-        params: dict[str, Json] = {"recovery_id": recovery_id, "plan": decision.plan.to_json()}
         with self._recoveries.claim(manifest.application_id):
-            copies = self._copies(manifest)
+            copies = self._copies(manifest, epochs)
             _refuse(in_the_way(copies, manifest.application, target, superseded=supersede))
             self._refuse_deleted(manifest)
+            plan = replace(decision.plan, epoch=self._following(manifest, epochs))
             job_id = self._jobs.start(
                 KIND,
-                params,
+                {"recovery_id": recovery_id, "plan": plan.to_json()},
                 title=f"Recover {manifest.application} in {target}",
                 project_id=manifest.project_id,
                 requested_by=caller.user_name,
@@ -288,6 +302,7 @@ class RecoveryService:
                     consistent_at=manifest.consistent_at,
                     mapping=mapping,
                     application_id=manifest.application_id,
+                    epoch=plan.epoch,
                 )
             )
 

@@ -220,13 +220,19 @@ class Steps:
             key_name=server.key_name,
             availability_zone=server.availability_zone,
             server_group_id=self._id(ctx, group) if group else None,
-            metadata=record.metadata,
+            metadata={**record.metadata, **self._copy()},
             tags=record.tags,
             description=record.description,
             hostname=record.hostname,
             config_drive=record.config_drive,
             user_data=self._user_data(server) if server.has_user_data else None,
         )
+
+    def _copy(self) -> dict[str, str]:
+        """By this a server tells which copy of which application it is of."""
+        if not self.plan.epoch:
+            return {}
+        return {tokens.APPLICATION_KEY: self.plan.application_id, tokens.EPOCH_KEY: str(self.plan.epoch)}
 
     def _user_data(self, server: model.PlannedServer) -> str | None:
         known = {s.id: s.user_data for s in self.manifest().servers}

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from multisite.domain.epoch import Epochs
 from multisite.domain.findings import Severity
 from multisite.domain.model import Recovery, RecoveryState
 from multisite.recovery.recover.copies import copies_of, in_the_way
 from tests.unit.recovery.recover_samples import NOW
 
 MADE = Recovery("r1", "mme", "p", "rp1", "lyon", RecoveryState.DONE, "j1", "olga", NOW, application_id="a1")
+NONE = Epochs("a1")
 BLOCKING, NOTE = Severity.BLOCKING, Severity.NOTE
 
 
@@ -28,7 +30,7 @@ BLOCKING, NOTE = Severity.BLOCKING, Severity.NOTE
     ],
 )
 def test_each_state(state: str, there: tuple[Severity, ...], superseded: tuple[Severity, ...]) -> None:
-    copies = copies_of([replace(MADE, state=RecoveryState(state))])
+    copies = copies_of([replace(MADE, state=RecoveryState(state))], NONE)
     for word, expected in ((False, there), (True, superseded)):
         found = [
             finding.severity
@@ -39,9 +41,9 @@ def test_each_state(state: str, there: tuple[Severity, ...], superseded: tuple[S
 
 
 def test_the_remedy_fits_the_state() -> None:
-    (done,) = in_the_way(copies_of([MADE]), "mme", "oslo", superseded=False)
+    (done,) = in_the_way(copies_of([MADE], NONE), "mme", "oslo", superseded=False)
     assert (done.site, done.kind) == ("lyon", "application mme")
     assert done.remedy.startswith("undo recovery r1; ")
     running = replace(MADE, state=RecoveryState.RUNNING)
-    (at_work,) = in_the_way(copies_of([running]), "mme", "oslo", superseded=False)
+    (at_work,) = in_the_way(copies_of([running], NONE), "mme", "oslo", superseded=False)
     assert at_work.remedy.startswith("wait for recovery r1, or resume or undo it; ")

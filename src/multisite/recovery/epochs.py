@@ -1,0 +1,80 @@
+"""The epochs of applications, kept beside the backups: ``<store>/multisite/applications/<id>/epoch.json``.
+
+The store outlives this installation and its database, and another installation reads the same one: what is there is
+the truth, and the database's columns are a cache of it.  So the file is written before the row.  Who is killed in
+between runs the same step again, finds its recovery in the file, and writes the row; with the row first, a database
+that was lost in between would leave no trace of which copy is the application.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from pydantic import TypeAdapter, ValidationError
+
+from multisite.domain.epoch import Epoch, Epochs
+from multisite.domain.errors import Conflict, NotFound
+from multisite.domain.manifest import ManifestError
+from multisite.recovery.manifests import ManifestStore
+from multisite.store.applications import ApplicationRepository
+
+FOLDER, FILE = "applications", "epoch.json"
+_ADAPTER: TypeAdapter[Epochs] = TypeAdapter(Epochs)
+
+
+class EpochStore:
+    """Raises StoreUnavailable as ``manifests`` does."""
+
+    def __init__(self, manifests: ManifestStore, applications: ApplicationRepository) -> None:
+        self._manifests = manifests
+        self._applications = applications
+
+    def read(self, application_id: str) -> Epochs:
+        """Conflict for a file that cannot be read: which copy is the application is unknown then, not the first."""
+        try:
+            data = self._manifests.read_file(FOLDER, application_id, FILE)
+            if data is None:
+                return Epochs(application_id)
+            found = _ADAPTER.validate_json(data)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        except ManifestError as error:
+            why = str(error)
+        else:
+            if found.application_id == application_id:
+                return found
+            why = f"it is of application {found.application_id}"
+        raise Conflict(
+            f"{self._manifests.path}/multisite/{FOLDER}/{application_id}/{FILE} is damaged: {why}: which copy of the "
+            "application counts is unknown: restore the file from a backup of the store"
+        )
+
+    def numbers(self) -> dict[str, int]:
+        """The current epoch of every application that ever had one but 0; damaged ones are left out."""
+        found = {}
+        for application_id in self._manifests.folders(FOLDER):
+            try:
+                found[application_id] = self.read(application_id).number
+            except Conflict:
+                continue
+        return found
+
+    def begin(self, application_id: str, epoch: Epoch) -> None:
+        """Harmless to repeat."""
+        self._write(self.read(application_id).begin(epoch))
+
+    def withdraw(self, application_id: str, recovery_id: str) -> None:
+        """The recovery is being undone: its copy is not the application any more.  Harmless to repeat."""
+        known = self.read(application_id)
+        if any(e.recovery_id == recovery_id for e in known.begun):
+            self._write(known.withdraw(recovery_id))
+
+    def _write(self, epochs: Epochs) -> None:
+        data = _ADAPTER.dump_json(epochs, indent=1)
+        self._manifests.write_file(FOLDER, epochs.application_id, FILE, data)
+        with suppress(NotFound):  # forgotten here, or of another installation
+            self._applications.change(
+                epochs.application_id, lambda known: replace(known, epoch=epochs.number)
+            )

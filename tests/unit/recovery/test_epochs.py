@@ -1,0 +1,64 @@
+"""Epochs beside the backups: they outlive the database, and a damaged file is no first epoch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from multisite.domain.epoch import Epoch
+from multisite.domain.errors import Conflict, Invalid
+from multisite.domain.manifest import dump, load
+from multisite.recovery.epochs import EpochStore
+from multisite.store.applications import ApplicationRepository
+from multisite.store.database import Database
+from tests.manifest_store import store_in
+from tests.unit.recovery.recover_samples import NOW, manifest
+
+FIRST = Epoch(1, "lyon", "r1", ("s1",), NOW)
+
+
+@pytest.fixture
+def epochs(tmp_path: Path) -> EpochStore:
+    database = Database(f"sqlite:///{tmp_path}/multisite.db")
+    database.upgrade()
+    return EpochStore(store_in(tmp_path), ApplicationRepository(database))
+
+
+def test_what_was_begun_is_read_again(epochs: EpochStore, tmp_path: Path) -> None:
+    assert (epochs.read("a1").number, epochs.numbers()) == (0, {})
+    epochs.begin("a1", FIRST)
+    assert epochs.read("a1").current == FIRST
+    assert epochs.numbers() == {"a1": 1}
+    epochs.withdraw("a1", "r1")
+    assert (epochs.read("a1").number, epochs.read("a1").highest) == (0, 1)
+    file = tmp_path / "multisite" / "applications" / "a1" / "epoch.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_undoing_what_began_none_writes_none(epochs: EpochStore, tmp_path: Path) -> None:
+    epochs.withdraw("a1", "r1")
+    assert not (tmp_path / "multisite").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"application_id": "a2"}', '{"application_id": "a1", "begun": 1}']
+)
+def test_a_damaged_file_is_said(epochs: EpochStore, tmp_path: Path, text: str) -> None:
+    epochs.begin("a1", FIRST)
+    (tmp_path / "multisite" / "applications" / "a1" / "epoch.json").write_text(text)
+    with pytest.raises(Conflict, match=r"applications/a1/epoch\.json is damaged"):
+        epochs.read("a1")
+    assert epochs.numbers() == {}
+
+
+def test_an_id_is_no_path(epochs: EpochStore) -> None:
+    with pytest.raises(Invalid, match="is not an id"):
+        epochs.read("../restore-points")
+
+
+def test_manifests_of_before_keep_their_bytes() -> None:
+    old, new = manifest(), replace(manifest(), epoch=2)
+    assert b'"epoch"' not in dump(old)
+    assert (load(dump(old)).epoch, load(dump(new)).epoch) == (0, 2)
