@@ -28,8 +28,9 @@ def states(service: Service) -> dict[str, str]:
 def kept(service: Service) -> list[tuple[int, str, bool]]:
     """What the backup store says of the application's epochs."""
     id = service.application("mme").id
-    file = service.manifests.path / "multisite" / "applications" / id / "epoch.json"
-    return [(e["number"], e["site"], e["withdrawn"]) for e in json.loads(file.read_text())["begun"]]
+    file = service.manifests.path / "multisite" / "applications" / id / "epochs.jsonl"
+    _, said = file.read_text().splitlines()
+    return [(e["number"], e["site"], e["withdrawn"]) for e in json.loads(said)["begun"]]
 
 
 def test_the_old_source_is_not_protected_any_more(world: World, service: Service, point: str) -> None:
@@ -102,3 +103,21 @@ def test_between_the_file_and_the_row(service: Service, point: str, monkeypatch:
     job, _ = service.resume(recovery.id)
     assert job.state is JobState.DONE
     assert (service.application("mme").epoch, kept(service)) == (1, [(1, TARGET, False)])
+
+
+def test_a_store_that_knows_less_than_the_database(service: Service, point: str) -> None:
+    """Removed, or put back from before: the old source is not the application again by that."""
+    service.recover(point)
+    id = service.application("mme").id
+    file = service.manifests.path / "multisite" / "applications" / id / "epochs.jsonl"
+    kept_aside = file.read_bytes()
+    file.unlink()
+    for ask in (
+        lambda: service.protect("mme"),
+        lambda: service.recoveries.preview(service.caller, point, TARGET, MAPPING),
+    ):
+        with pytest.raises(Conflict, match="ends with epoch 0, and epoch 1 has begun"):
+            ask()
+    file.write_bytes(kept_aside)
+    with pytest.raises(Conflict, match="older copy"):
+        service.protect("mme")

@@ -1,5 +1,6 @@
-"""The epochs of applications, kept beside the backups: ``<store>/multisite/applications/<id>/epoch.json``.
+"""The epochs of applications, kept beside the backups: ``<store>/multisite/applications/<id>/epochs.jsonl``.
 
+Two lines of JSON: the signature (``signatures``), and what it is of.  In one file, because it is replaced as a whole.
 The store outlives this installation and its database, and another installation reads the same one: what is there is
 the truth, and the database's columns are a cache of it.  So the file is written before the row.  Who is killed in
 between runs the same step again, finds its recovery in the file, and writes the row; with the row first, a database
@@ -19,7 +20,9 @@ from multisite.domain.manifest import ManifestError
 from multisite.recovery.manifests import ManifestStore
 from multisite.store.applications import ApplicationRepository
 
-FOLDER, FILE = "applications", "epoch.json"
+FOLDER, FILE = "applications", "epochs.jsonl"
+_OF_EPOCHS = b"multisite.epochs\0"
+"""In front of what is signed: nobody can pass a manifest for it, nor it for a manifest."""
 _ADAPTER: TypeAdapter[Epochs] = TypeAdapter(Epochs)
 
 
@@ -31,21 +34,21 @@ class EpochStore:
         self._applications = applications
 
     def read(self, application_id: str) -> Epochs:
-        """Conflict for a file that cannot be read: which copy is the application is unknown then, not the first."""
+        """Conflict for a file that cannot be used: which copy is the application is unknown then, not the first.
+
+        Nor can one that knows of less than the database (an older one was put back, or it was removed).
+        """
         try:
-            data = self._manifests.read_file(FOLDER, application_id, FILE)
-            if data is None:
-                return Epochs(application_id)
-            found = _ADAPTER.validate_json(data)
+            found = self._read(application_id)
+            known = self._known(application_id)
+            if found.highest >= known:
+                return found
+            why = f"it ends with epoch {found.highest}, and epoch {known} has begun"
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         except ManifestError as error:
             why = str(error)
-        else:
-            if found.application_id == application_id:
-                return found
-            why = f"it is of application {found.application_id}"
         raise Conflict(
             f"{self._manifests.path}/multisite/{FOLDER}/{application_id}/{FILE} is damaged: {why}: which copy of the "
             "application counts is unknown: restore the file from a backup of the store"
@@ -71,9 +74,27 @@ class EpochStore:
         if any(e.recovery_id == recovery_id for e in known.begun):
             self._write(known.withdraw(recovery_id))
 
+    def _read(self, application_id: str) -> Epochs:
+        data = self._manifests.read_file(FOLDER, application_id, FILE)
+        if data is None:
+            return Epochs(application_id)
+        signature, _, signed = data.partition(b"\n")
+        self._manifests.keys.verify(_OF_EPOCHS + signed, signature)
+        found = _ADAPTER.validate_json(signed)
+        if found.application_id != application_id:
+            raise ManifestError(f"it is of application {found.application_id}")
+        return found
+
+    def _known(self, application_id: str) -> int:
+        try:
+            return self._applications.get(application_id).epoch
+        except NotFound:
+            return 0
+
     def _write(self, epochs: Epochs) -> None:
-        data = _ADAPTER.dump_json(epochs, indent=1)
-        self._manifests.write_file(FOLDER, epochs.application_id, FILE, data)
+        data = _ADAPTER.dump_json(epochs)
+        signature = self._manifests.keys.sign(_OF_EPOCHS + data)
+        self._manifests.write_file(FOLDER, epochs.application_id, FILE, signature + data)
         with suppress(NotFound):  # forgotten here, or of another installation
             self._applications.change(
                 epochs.application_id, lambda known: replace(known, epoch=epochs.number)

@@ -104,7 +104,7 @@ class ManifestKeys:
             key.verify(value, data)
         except InvalidSignature as error:
             raise ManifestError(
-                f"the signature of key {found.key} is not of this manifest: one of them was changed or laid there;"
+                f"the signature of key {found.key} is not of this content: one of them was changed or laid there;"
                 " do not use it, get both from a copy of the store"
             ) from error
 

@@ -11,6 +11,8 @@ from multisite.domain.epoch import Epoch
 from multisite.domain.errors import Conflict, Invalid
 from multisite.domain.manifest import dump, load
 from multisite.recovery.epochs import EpochStore
+from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.signatures import ManifestKeys
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
 from tests.manifest_store import store_in
@@ -20,10 +22,15 @@ FIRST = Epoch(1, "lyon", "r1", ("s1",), NOW)
 
 
 @pytest.fixture
-def epochs(tmp_path: Path) -> EpochStore:
+def store(tmp_path: Path) -> ManifestStore:
+    return store_in(tmp_path)
+
+
+@pytest.fixture
+def epochs(tmp_path: Path, store: ManifestStore) -> EpochStore:
     database = Database(f"sqlite:///{tmp_path}/multisite.db")
     database.upgrade()
-    return EpochStore(store_in(tmp_path), ApplicationRepository(database))
+    return EpochStore(store, ApplicationRepository(database))
 
 
 def test_what_was_begun_is_read_again(epochs: EpochStore, tmp_path: Path) -> None:
@@ -33,7 +40,7 @@ def test_what_was_begun_is_read_again(epochs: EpochStore, tmp_path: Path) -> Non
     assert epochs.numbers() == {"a1": 1}
     epochs.withdraw("a1", "r1")
     assert (epochs.read("a1").number, epochs.read("a1").highest) == (0, 1)
-    file = tmp_path / "multisite" / "applications" / "a1" / "epoch.json"
+    file = tmp_path / "multisite" / "applications" / "a1" / "epochs.jsonl"
     assert file.stat().st_mode & 0o777 == 0o600
 
 
@@ -42,15 +49,44 @@ def test_undoing_what_began_none_writes_none(epochs: EpochStore, tmp_path: Path)
     assert not (tmp_path / "multisite").exists()
 
 
+def lay(folder: Path, data: bytes) -> None:
+    """As who can write to the store does it."""
+    (folder / "multisite" / "applications" / "a1" / "epochs.jsonl").write_bytes(data)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"application_id": "a2"}', '{"application_id": "a1", "begun": 1}']
+    "text", [b"", b"{", b"[]", b'{"application_id": "a2"}', b'{"application_id": "a1", "begun": 1}']
 )
-def test_a_damaged_file_is_said(epochs: EpochStore, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_damaged_file_is_said(
+    epochs: EpochStore, store: ManifestStore, tmp_path: Path, text: bytes, signed: bool
+) -> None:
     epochs.begin("a1", FIRST)
-    (tmp_path / "multisite" / "applications" / "a1" / "epoch.json").write_text(text)
-    with pytest.raises(Conflict, match=r"applications/a1/epoch\.json is damaged"):
+    lay(tmp_path, store.keys.sign(b"multisite.epochs\0" + text) + text if signed else text)
+    with pytest.raises(Conflict, match=r"applications/a1/epochs\.jsonl is damaged"):
         epochs.read("a1")
     assert epochs.numbers() == {}
+
+
+def test_what_no_trusted_key_signed_does_not_count(
+    epochs: EpochStore, store: ManifestStore, tmp_path: Path
+) -> None:
+    epochs.begin("a1", FIRST)
+    signature, said = (
+        (tmp_path / "multisite" / "applications" / "a1" / "epochs.jsonl").read_bytes().split(b"\n")
+    )
+    stranger = ManifestKeys.at(tmp_path / "stranger")
+    stranger.make()
+    for signed, why in (
+        (signature + b"\n" + said.replace(b"lyon", b"nice"), "is not of this"),
+        (stranger.sign(b"multisite.epochs\0" + said) + said, "not trusted here"),
+        (store.keys.sign(said) + said, "is not of this"),
+    ):
+        lay(tmp_path, signed)
+        with pytest.raises(Conflict, match=why):
+            epochs.read("a1")
+    lay(tmp_path, signature + b"\n" + said)
+    assert epochs.read("a1").current == FIRST
 
 
 def test_an_id_is_no_path(epochs: EpochStore) -> None:

@@ -55,11 +55,11 @@ def stranger(tmp_path: Path) -> ManifestKeys:
 @pytest.mark.parametrize(
     ("data", "signature", "why"),
     [
-        (FORGED, lambda keys, _: keys.sign(dump(MINE)), "is not of this manifest"),
+        (FORGED, lambda keys, _: keys.sign(dump(MINE)), "is not of this content"),
         (FORGED, lambda _, strange: strange.sign(FORGED), "which is not trusted here.*store keys trust"),
         (FORGED, lambda _, strange: None, "sign-existing rp-1 --yes"),
-        (dump(MINE) + b" ", lambda keys, _: keys.sign(dump(MINE)), "is not of this manifest"),
-        (dump(MINE), lambda keys, _: keys.sign(b"multisite.draft\0" + dump(MINE)), "is not of this manifest"),
+        (dump(MINE) + b" ", lambda keys, _: keys.sign(dump(MINE)), "is not of this content"),
+        (dump(MINE), lambda keys, _: keys.sign(b"multisite.draft\0" + dump(MINE)), "is not of this content"),
         (dump(MINE), lambda keys, _: keys.sign(dump(MINE)) * 2, "not a signature"),
         (dump(MINE), lambda keys, _: b"x" * 1_000_000, "not a signature"),
     ],
@@ -82,7 +82,7 @@ def test_what_no_trusted_key_signed_is_damaged(
 def test_a_key_that_claims_the_id_of_a_trusted_one_is_not_it(store: ManifestStore, tmp_path: Path) -> None:
     made = json.loads(stranger(tmp_path).sign(FORGED))
     lay(store, FORGED, json.dumps({**made, "key": store.keys.signing_id()}).encode())
-    with pytest.raises(ManifestError, match="is not of this manifest"):
+    with pytest.raises(ManifestError, match="is not of this content"):
         store.read(MINE.id)
 
 

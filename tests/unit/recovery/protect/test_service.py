@@ -372,7 +372,7 @@ def test_a_forged_manifest_is_shown_to_administrators_alone(working):
         working.service.restore_point(BOB, "forged")
     shown = {p.id: p for p in working.service.rescan(ROOT)}
     assert shown["forged"].state == RestorePointState.FAILED
-    assert "is not of this manifest" in shown["forged"].error
+    assert "is not of this content" in shown["forged"].error
     assert shown[point.id].state == RestorePointState.AVAILABLE
     (folder / "forged" / "manifest.json.sig").write_bytes(working.store.keys.sign(dump(theirs)))
     assert [p.id for p in working.service.restore_points(BOB)] == ["forged"], "the signature alone made it so"
