@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -20,16 +20,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from multisite.domain import fence
 from multisite.domain.bounded import BoundedCalls, Overdue
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
-from multisite.domain.manifest import (
-    FrozenWindow,
-    Manifest,
-    ManifestError,
-    check_digest,
-    digest_of,
-    dump,
-    load,
-)
-from multisite.domain.model import RestorePoint, RestorePointState
+from multisite.domain.manifest import Manifest, ManifestError, check_digest, digest_of, dump, load
 from multisite.recovery.encryption import PLAIN, Encryption
 from multisite.recovery.files import TooLarge, folders, make_durably, read_file, sync_directory, write_durably
 from multisite.recovery.signatures import ManifestKeys
@@ -365,37 +356,6 @@ class ManifestStore:
     def _directories(self) -> Iterator[str]:
         found = folders(self._beside(POINTS), MANIFEST, instead_of=DRAFT)
         return (name for name in found if _ID.fullmatch(name))
-
-
-def as_restore_point(
-    manifest: Manifest, protection_id: str | None = None, job_id: str | None = None
-) -> RestorePoint:
-    """What the database caches of a manifest."""
-    return RestorePoint(
-        id=manifest.id,
-        application_id=manifest.application_id,
-        application=manifest.application,
-        project_id=manifest.project_id,
-        protection_id=protection_id,
-        method=manifest.method,
-        state=RestorePointState.AVAILABLE,
-        incremental=manifest.incremental,
-        parent_id=manifest.parent_id,
-        created_at=manifest.created_at,
-        consistent_at=manifest.consistent_at,
-        frozen_seconds=manifest.frozen_seconds,
-        frozen=tuple({**asdict(w), **_times(w)} for w in manifest.frozen),
-        marks=tuple(asdict(mark) for mark in manifest.marks),
-        quiesced=manifest.quiesced,
-        size_gib=sum(volume.size_gib for volume in manifest.volumes),
-        digest=digest_of(dump(manifest)),
-        job_id=job_id,
-        epoch=manifest.epoch,
-    )
-
-
-def _times(window: FrozenWindow) -> dict[str, str]:
-    return {"frozen_at": window.frozen_at.isoformat(), "thawed_at": window.thawed_at.isoformat()}
 
 
 def _loaded(path: Path, data: bytes) -> Manifest:

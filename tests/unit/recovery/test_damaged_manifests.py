@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from multisite.domain.manifest import ManifestError, digest_of, dump, load
 from multisite.recovery import manifests
-from multisite.recovery.manifests import ManifestStore, as_restore_point
+from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.rows import as_restore_point
 from tests.manifest_store import store_in
 
 from .recover_samples import manifest as sample

@@ -14,7 +14,6 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.manifest import FORMAT, FORMAT_1, ManifestError, check_digest, digest_of, dump, load
 from multisite.jobs.model import Step
 from multisite.jobs.values import decode, plain
-from multisite.recovery.manifests import as_restore_point
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
 from multisite.recovery.methods.consistent_backup.options import BackupOptions
@@ -25,6 +24,7 @@ from multisite.recovery.protect.job import protect_kind
 from multisite.recovery.recover.job import recover_steps
 from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.steps import Steps
+from multisite.recovery.rows import as_restore_point
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
 from multisite.store.recoveries import RecoveryRepository

@@ -21,7 +21,7 @@ from multisite.domain.model import Application, Capability, Protection, RestoreP
 from multisite.domain.page import ALL, Page
 from multisite.jobs.engine import JobEngine
 from multisite.recovery.epochs import EpochStore
-from multisite.recovery.manifests import ManifestStore, StoreUnavailable, as_restore_point
+from multisite.recovery.manifests import ManifestStore, StoreUnavailable
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import (
     ProtectDependencies,
@@ -35,6 +35,7 @@ from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import KIND as PROTECT
 from multisite.recovery.protect.job import protect_kind
 from multisite.recovery.protect.steps import refuse_in_use
+from multisite.recovery.rows import as_restore_point
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database

@@ -14,8 +14,8 @@ from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.manifest import FORMAT, Manifest, SourceSite
 from multisite.domain.model import RestorePoint
 from multisite.jobs.model import Step, StepContext, StepFailed
-from multisite.recovery.manifests import as_restore_point
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
+from multisite.recovery.rows import as_restore_point
 from multisite.store.recoveries import RecoveryRepository
 
 

@@ -10,7 +10,7 @@ from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.model import RecoveryState
 from multisite.jobs.model import StepState
-from multisite.recovery.manifests import as_restore_point
+from multisite.recovery.rows import as_restore_point
 from multisite.store.restore_points import RestorePointRepository
 from tests.sim import deploy
 from tests.unit.recovery.recover_samples import manifest
