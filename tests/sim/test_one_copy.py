@@ -54,6 +54,7 @@ def start(service: Service, point: str, site: str, *, supersede: bool = False) -
 
 
 def test_at_once_into_two_sites(world: World, service: Service, point: str) -> None:
+    world.sites[TARGET].strike(Rule("delay", "compute", "POST", "^/servers$", seconds=15))
     first = start(service, point, TARGET)
     with pytest.raises(Conflict, match=f"recovery {first.id} of it in {TARGET} is running"):
         start(service, point, THIRD)

@@ -96,7 +96,8 @@ def told(answer: tuple[int, Any], x: str) -> str:
     """Status and words, without the id that was named, and without what is new in each answer."""
     status, body = answer
     if isinstance(body, dict):
-        body = {key: value for key, value in body.items() if key not in ("digest", "data_age_seconds")}
+        new = ("digest", "made_at", "data_age_seconds")
+        body = {key: value for key, value in body.items() if key not in new}
     return re.sub(r"req-[0-9a-f-]+", "", f"{status} {json.dumps(body, sort_keys=True)}".replace(x, "X"))
 
 

@@ -89,13 +89,14 @@ def test_an_application_stands_for_all_that_is_of_it(database: Database) -> None
         session.add(
             RestorePointRow(
                 id="rp", application_id="app", protection_id="gone", incremental=False, frozen=[], marks=[],
-                quiesced=True, **point,
+                quiesced=True, epoch=0, **point,
             )
         )  # fmt: skip
         session.add(
             RecoveryRow(
-                id="rec", application="mme", project_id="p", restore_point_id="rp", target_site="lyon",
-                state="done", job_id="j", requested_by="olga", created_at=now(), servers=[], mapping={},
+                id="rec", application_id="app", application="mme", project_id="p", restore_point_id="rp",
+                target_site="lyon", state="done", job_id="j", requested_by="olga", created_at=now(), servers=[],
+                mapping={}, epoch=1,
             )
         )  # fmt: skip
     rows = AuditRepository(database)

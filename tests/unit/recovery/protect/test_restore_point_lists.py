@@ -18,8 +18,8 @@ from multisite.domain.errors import NotFound
 from multisite.domain.model import RestorePointState
 from multisite.domain.page import Page
 from multisite.jobs.engine import JobEngine
-from multisite.recovery.manifests import as_restore_point
 from multisite.recovery.protect.service import ProtectionService
+from multisite.recovery.rows import as_restore_point
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
