@@ -1,10 +1,11 @@
 """One life of a process with a job that kills it; started by test_crashing_job.py.
 
-    python crashing_worker.py DIRECTORY [resume | stop]
+    python crashing_worker.py DIRECTORY [resume | stop | beside]
 
 The job's first step is harmless, its second kills the process with SIGKILL while the file ``crashing`` is there.
 Prints the job as JSON when it comes to rest.  ``resume``: resumes it first; ``stop``: stops in order while the step
-runs.
+runs; ``beside``: with a harmless neighbor, whose only step has begun each of the first two times the process is
+killed; both are printed.
 """
 
 from __future__ import annotations
@@ -29,8 +30,14 @@ def main(directory: Path, order: str) -> int:
         while order == "stop":
             ctx.progress(0)
             time.sleep(0.01)
+        while order == "beside" and ctx.attempt <= 2 and not (directory / f"beside-{ctx.attempt}").exists():
+            time.sleep(0.01)
         if (directory / "crashing").exists():
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def beside(ctx: StepContext) -> None:
+        (directory / f"beside-{ctx.attempt}").touch()
+        time.sleep(1)
 
     steps = [
         Step("a", "harmless", lambda _ctx: None),
@@ -39,14 +46,14 @@ def main(directory: Path, order: str) -> int:
     database = Database(f"sqlite:///{directory}/multisite.db")
     database.upgrade()
     engine = JobEngine(database)
-    engine.register(JobKind("crashing", lambda _params: steps, on_failure="pause"))
+    plans = {"crashing": steps, "beside": [Step("c", "harmless", beside)]}
+    for kind, plan in plans.items():
+        engine.register(JobKind(kind, lambda _params, plan=plan: plan, on_failure="pause"))  # type: ignore[misc]
     engine.launch()
-    jobs = engine.list()
-    job_id = (
-        jobs[0].id
-        if jobs
-        else engine.start("crashing", {}, title="crashing", project_id="p", requested_by="test")
-    )
+    jobs = {job.kind: job.id for job in engine.list()}
+    for kind in ("crashing", "beside") if order == "beside" else ("crashing",):
+        jobs[kind] = jobs.get(kind) or engine.start(kind, {}, title=kind, project_id="p", requested_by="test")
+    job_id = jobs["crashing"]
     if order == "resume":
         engine.resume(job_id, "test")
     if order == "stop":
@@ -56,7 +63,8 @@ def main(directory: Path, order: str) -> int:
         engine.shutdown()
         return 0
     job = engine.wait(job_id, PATIENCE)
-    print(json.dumps(job.to_json()))
+    beside_it = [engine.wait(jobs["beside"], PATIENCE).to_json()] if order == "beside" else []
+    print(json.dumps([job.to_json(), *beside_it] if beside_it else job.to_json()))
     engine.shutdown()
     return 0 if job.settled else 3
 

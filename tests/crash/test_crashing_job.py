@@ -34,6 +34,16 @@ def test_a_job_that_kills_its_process_twice_is_set_aside_until_it_is_resumed(tmp
     assert (code, job["state"], job["error"]) == (0, "done", None)
 
 
+def test_a_neighbor_is_not_set_aside_for_it(tmp_path: Path) -> None:
+    """Both were at work each time: then one at a time, which tells them apart."""
+    (tmp_path / "crashing").touch()
+    assert [life(tmp_path, "beside")[0] for _ in range(3)] == [-9, -9, -9]
+    code, (job, neighbor) = life(tmp_path, "beside")
+    assert (code, job["state"], neighbor["state"]) == (0, "paused", "done")
+    assert "died 3 times in a row during b" in job["error"]
+    assert (neighbor["error"], neighbor["steps"][0]["attempt"]) == (None, 3)
+
+
 def test_orderly_stops_speak_against_no_job(tmp_path: Path) -> None:
     """Negative control: so many restarts during one step, and the job goes on."""
     assert [life(tmp_path, "stop")[0] for _ in range(3)] == [0, 0, 0]

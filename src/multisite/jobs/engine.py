@@ -60,6 +60,7 @@ class JobEngine:
         self._executor = Executor(database, sharing, self._records, self._stop_run)
         self._kinds: dict[str, JobKind] = {}
         self._counts = Counts()
+        self.turn = asyncio.Lock()  # see runner.Worker
         self._cancels: dict[tuple[str, int], threading.Event] = {}
         self._changed = threading.Condition()
         self._state = "new"

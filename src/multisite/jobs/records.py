@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 from multisite.domain.errors import Conflict
 from multisite.domain.page import Page
 from multisite.domain.work import Work
-from multisite.jobs import dbos_calls
+from multisite.jobs import crashes, dbos_calls
+from multisite.jobs.crashes import Crashes
 from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Step, StepState
 from multisite.jobs.reader import JobReader
@@ -53,8 +54,8 @@ class Claim:
     params: Mapping[str, Json]
     state: JobState
     cancelled: bool
-    crashes: int = 0
-    """Processes that had it before, one after the other, and died before any step of it ended."""
+    owner: str = ""
+    crashes: Crashes = field(default_factory=Crashes)
     work: Work = field(default_factory=Work)
     """Who asked for this run, and what it is about: for the log and the audit trail."""
 
@@ -141,14 +142,17 @@ class Records(JobReader):
                 raise Abandoned(f"job {job_id} has another owner")
             row.worker = worker
             row.epoch += 1
-            if row.owner != owner:  # else it is taken up again by the process that has it
-                row.owner, row.claims = owner, row.claims + 1
             if row.state == JobState.QUEUED:
                 row.state = JobState.RUNNING
             row.started_at = row.started_at or now()
             state, work = JobState(row.state), _work(row, rows.asked_by(session, job_id) or row.requested_by)
-            cancelled, crashes = row.cancel_requested, row.claims - 1
-            return Claim(job_id, row.epoch, row.kind, row.params, state, cancelled, crashes, work)
+            cancelled, died = row.cancel_requested, crashes.take_up(session, row, owner)
+            return Claim(job_id, row.epoch, row.kind, row.params, state, cancelled, owner, died, work)
+
+    def begin_turn(self, claim: Claim) -> None:
+        """A suspect (``crashes``) is carried out by itself."""
+        with self._owned(claim) as (_, row):
+            crashes.begin_turn(row, claim.owner)
 
     def reset_claims(self, worker: str) -> None:
         """The process stops in order: none of its jobs is the cause."""
@@ -270,6 +274,8 @@ class Records(JobReader):
         """Nothing is tried: the plan cannot be rebuilt, or processes die of it.  The operator has to look."""
         with self._owned(claim) as (session, row):
             row.error = error
+            if claim.crashes.culprit:
+                crashes.set_aside(session, row)
             undoing = row.state == JobState.UNDOING
             for step in rows.steps(session, [claim.job_id])[claim.job_id]:
                 if step.state in (StepState.RUNNING, StepState.UNDOING):

@@ -21,14 +21,15 @@ from multisite.store.failures import is_transient
 log = logging.getLogger("multisite.jobs")
 
 T = TypeVar("T")
-MAX_CRASHES = 2
-"""So many processes may die with a job, without a step of it ending between, before it is set aside."""
 TELL_PAUSE = 0.2
 TELL_PAUSE_MAX = 60.0
 
 
 class Worker(Protocol):
     """What the runner needs of the engine."""
+
+    turn: asyncio.Lock
+    """Of one suspect at a time (``crashes``)."""
 
     async def work(self, call: Callable[..., T], *args: Any) -> T:
         """Run a step in the pool for steps."""
@@ -52,9 +53,31 @@ class Runner:
         self._retry = around.retry
         self._note = partial(worker.record, around.retry)
         self._steps: list[Step] = []
+        self._has_turn = self._progressed = False
 
     async def carry_out(self) -> None:
         """Until the job is at rest and its kind has been told."""
+        try:
+            if self._claim.crashes.suspect:
+                await self._take_turn()
+            await self._carry_out()
+        finally:
+            self._end_turn()
+
+    async def _take_turn(self) -> None:
+        """No other suspect runs in this process until a step of this one has ended, or it is at rest."""
+        died = self._claim.crashes.count
+        message = f"the process died {died} times in a row with this job and others: they are carried out one at a time"
+        await self._note(self._records.event, self._claim, message, None, {})
+        self._has_turn = await self._worker.turn.acquire()
+        await self._note(self._records.begin_turn, self._claim)
+
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._worker.turn.release()
+
+    async def _carry_out(self) -> None:
         state = self._claim.state
         if state in (JobState.RUNNING, JobState.UNDOING):
             problem = await self._note(self._why_set_aside) or await self._note(self._plan)
@@ -91,13 +114,13 @@ class Runner:
 
     def _why_set_aside(self) -> str | None:
         """Why it is not taken up once more."""
-        if self._claim.crashes < MAX_CRASHES:
+        if not self._claim.crashes.culprit:
             return None
         begun = (StepState.RUNNING, StepState.UNDOING)
         steps = self._records.get(self._claim.job_id).steps
         names = ", ".join(step.name for step in steps if step.state in begun)
         return (
-            f"the process that carried it out died {self._claim.crashes} times in a row"
+            f"the process that carried it out died {self._claim.crashes.count} times in a row"
             f"{f' during {names}' if names else ''}: look into the service's log and the kernel's for why (memory?), "
             "then resume or undo it"
         )
@@ -146,7 +169,10 @@ class Runner:
 
     async def _act(self, step: Step, *, undoing: bool) -> bool:
         async with self._worker.limit(step.limit, step.name, self._around):
-            return await self._worker.work(self._act_now, step, undoing)
+            ok = await self._worker.work(self._act_now, step, undoing)
+        if self._progressed:
+            self._end_turn()
+        return ok
 
     def _act_now(self, step: Step, undoing: bool) -> bool:
         self._around.go_on()
@@ -177,6 +203,7 @@ class Runner:
     def _end(self, step: Step, state: StepState, **outcome: Any) -> None:
         progress = self._around.board.take(self._claim, step.name)
         self._retry(self._records.end, self._claim, step.name, state, progress=progress, **outcome)
+        self._progressed = True
 
     def _ancestors(self, name: str) -> frozenset[str]:
         return graph.ancestors(name, {step.name: step.needs for step in self._steps})

@@ -65,6 +65,18 @@ def reset_claims(session: Session, worker: str) -> None:
     session.execute(mine.values(claims=0), execution_options={"synchronize_session": False})
 
 
+def others_taken_up(session: Session, job_id: str) -> bool:
+    """Whether a process has taken up another job that is not settled."""
+    others = (JobRow.id != job_id, JobRow.settled.is_(False), JobRow.claims > 0)
+    return session.scalar(select(JobRow.id).where(*others).limit(1)) is not None
+
+
+def clear_others(session: Session, job_id: str) -> None:
+    """Of their claims only the present one counts."""
+    others = update(JobRow).where(JobRow.id != job_id, JobRow.settled.is_(False), JobRow.claims > 1)
+    session.execute(others.values(claims=1), execution_options={"synchronize_session": False})
+
+
 def step(session: Session, job_id: str, name: str) -> StepRow:
     return session.get_one(StepRow, (job_id, name))
 

@@ -15,7 +15,7 @@ class JobRow(Base):
     """A job.  ``run`` counts what operators asked (start, resume, undo), ``epoch`` its owners: writes of
     an older epoch are void.  ``settled``: at rest, and its kind has been told so.  ``worker`` carries it out, or
     did last; an unsettled job without one is free for any worker.  ``claims``: by how many processes, since a step of
-    it ended or somebody gave an order; ``owner``: DBOS's token of the last one."""
+    it ended or somebody gave an order; ``owner``: DBOS's token of the last one counted."""
 
     __tablename__ = "job"
 
