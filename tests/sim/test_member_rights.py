@@ -38,6 +38,7 @@ AS_ADMINISTRATOR = READS | {
     ("GET", "/flavors/detail"),
     ("POST", "/flavors"),
     ("POST", "/flavors/{id}/os-extra_specs"),
+    ("POST", "/flavors/{id}/action#addTenantAccess"),
     ("DELETE", "/flavors/{id}"),
 }
 """Of a protection, a recovery and its undo: what ``clouds.administrator`` lists, as requests."""

@@ -1,4 +1,4 @@
-"""Nova at the target: flavors, key pairs, server groups and servers, found or made.
+"""Nova at the target: key pairs, server groups and servers, found or made (flavors: ``flavors``).
 
 Key pairs carry no token: nothing can be written on them, and their name must be the source's.  A pair of the
 same name with the same public key *is* the one wanted; whoever asks to remove it says which key it must hold.
@@ -12,19 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.administrator import FLAVORS, administrator
 from multisite.clouds.call import call, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite
-from multisite.clouds.resources import tokens
 from multisite.clouds.waiting import wait_gone, wait_until
-from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
+from multisite.domain.manifest import KeypairRecord, ServerGroupRecord
 
 Row = dict[str, Any]
 
 # Pinned: 2.90 (Yoga) takes a host name and shows tags, description and devices as this code expects them.
 _SERVERS = "2.90"
-_FLAVORS = "2.61"
 _ENDED_BADLY = ("ERROR", "DELETED")
 _ERROR_POLLS = 30
 """A server seen so often in error, with nothing being done to it, is not being deleted."""
@@ -52,31 +49,9 @@ class WantedServer:
     user_data: str | None = None
 
 
-def ensure_flavor(
-    site: CloudSite, token: str, record: FlavorRecord, name: str, *, fresh: bool = False
-) -> str:
-    """Find or make a flavor like the record; returns its id.  Making one is for administrators."""
-    site = administrator(site, FLAVORS)
-    fields = {
-        "name": name,
-        "vcpus": record.vcpus,
-        "ram": record.memory_mib,
-        "disk": record.disk_gib,
-        "OS-FLV-EXT-DATA:ephemeral": record.ephemeral_gib,
-        "swap": record.swap_mib,
-    }
-    flavor_id = str(resources.ensure(site, "flavor", token, fields, fresh=fresh)["id"])
-    if record.extra_specs:
-        specs = {"extra_specs": dict(record.extra_specs)}
-        path = f"/flavors/{flavor_id}/os-extra_specs"
-        what = f"set the extra specs of flavor {name}"
-        _post(site, what, path, specs, _FLAVORS, idempotent=True)
-    return flavor_id
-
-
-def ensure_keypair(site: CloudSite, record: KeypairRecord, name: str) -> str:
-    """Find or make a key pair; returns its name.  ConflictInSite when the name holds another public key."""
-    what = f"create key pair {name}"
+def ensure_keypair(site: CloudSite, record: KeypairRecord, name: str) -> bool:
+    """Find or make a key pair; whether it was made.  ConflictInSite when the name holds another public key."""
+    what, made = f"create key pair {name}", False
     if (found := resources.read_or_none(site, "keypair", name)) is None:
         body = {"keypair": {"name": name, "public_key": record.public_key, "type": record.type}}
         try:
@@ -84,14 +59,15 @@ def ensure_keypair(site: CloudSite, record: KeypairRecord, name: str) -> str:
                 lambda: resources.create(site, "keypair", body, what),
                 lambda: resources.read_or_none(site, "keypair", name),
             )
-        except ConflictInSite:
+            made = True
+        except ConflictInSite:  # made by another meanwhile
             if (found := resources.read_or_none(site, "keypair", name)) is None:
                 raise
     if found["public_key"].split()[:2] != record.public_key.split()[:2]:
         raise ConflictInSite(
             site.name, what, "there is one of this name with another public key", site_status=409
         )
-    return name
+    return made
 
 
 def ensure_server_group(
@@ -229,28 +205,6 @@ def remove_servers(
     return resources.remove(
         site, "server", token, known, late=late, delete=lambda one: remove_server(site, one, timeout)
     )
-
-
-def flavor_users(site: CloudSite, flavor_id: str, *, besides: str | None = None) -> list[str]:
-    """Names of the servers of all projects that have this flavor (for administrators).
-
-    ``besides``: without those whose token begins with this: a job that has deleted its servers still finds
-    them in the list of a busy Nova.
-    """
-    # Later microversions do not show a flavor's id.
-    admin = administrator(site, FLAVORS)
-    rows = resources.list_all(admin, "server", "2.46", all_tenants="1", flavor=flavor_id)
-    return [
-        row["name"]
-        for row in rows
-        if row["flavor"]["id"] == flavor_id
-        and not (besides and row["metadata"].get(tokens.KEY, "").startswith(besides))
-    ]
-
-
-def remove_flavor(site: CloudSite, token: str, known: str | None, *, late: bool) -> None:
-    """As ``resources.remove``: administrators remove flavors."""
-    resources.remove(administrator(site, FLAVORS), "flavor", token, known, late=late)
 
 
 def remove_keypair(site: CloudSite, record: KeypairRecord, name: str) -> None:

@@ -146,6 +146,15 @@ class FlavorRecord:
     swap_mib: int = 0
     extra_specs: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def size(self) -> tuple[int, ...]:
+        return self.vcpus, self.memory_mib, self.disk_gib, self.ephemeral_gib, self.swap_mib
+
+    @property
+    def own_specs(self) -> dict[str, str]:
+        """Extra specs but Multisite's."""
+        return {k: v for k, v in self.extra_specs.items() if not k.startswith("multisite")}
+
 
 @dataclass(frozen=True)
 class ServerGroupRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from multisite.clouds import build, quiesce, resources, restore, volumes
+from multisite.clouds import build, flavors, quiesce, resources, restore, volumes
 from multisite.clouds.errors import Failed, NotFoundInSite
 from multisite.clouds.resources import tokens
 from multisite.domain.manifest import FlavorRecord
@@ -155,7 +155,7 @@ def a_chain_brings_the_data_of_its_last_moment(pair: Pair) -> None:
         disks.append(restore.restore_volume(pair.two, pair.token("disk"), wanted, timeout=300))
         pair.later(restore.remove_volume, pair.two, disks[-1], 120)
     size = FlavorRecord("", pair.name("flavor"), 1, 128, 1, 0, 0, {})
-    flavor = build.ensure_flavor(pair.two, pair.token("flavor"), size, size.name)
+    flavor = flavors.ensure_flavor(pair.two, pair.token("flavor"), size, size.name)
     pair.later(send, pair.two.compute, "DELETE", f"/flavors/{flavor}")
     booted = deploy.server(pair.two, pair.name("copy"), flavor, disks, [])
     pair.later(build.remove_server, pair.two, booted, 120)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import build, quiesce, resources
+from multisite.clouds import build, flavors, quiesce, resources
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite, OverQuota
 from multisite.clouds.quotas import headroom
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
@@ -21,14 +21,22 @@ NOWHERE = "00000000-1111-2222-3333-444444444444"
 def a_flavor_is_made_once(pair: Pair) -> None:
     token, name = pair.token("flavor"), pair.name("flavor")
     record = FlavorRecord("", name, 1, 64, 1, 0, 0, {"hw:cpu_policy": "shared"})
-    made = build.ensure_flavor(pair.one, token, record, name)
+    made = flavors.ensure_flavor(pair.one, token, record, name)
     pair.later(resources.remove, pair.one, "flavor", token)
-    assert build.ensure_flavor(pair.one, token, record, name) == made
+    assert flavors.ensure_flavor(pair.one, token, record, name) == made
     body = {"flavor": {"name": name, "vcpus": 1, "ram": 64, "disk": 1}}
     refused(send(pair.one.compute, "POST", "/flavors", body, NOVA), 409, "already exists")
     refused(send(pair.member.compute, "POST", "/flavors", body, NOVA), 403)
     row = send(pair.one.compute, "GET", f"/flavors/{made}", None, NOVA).json()["flavor"]
     assert (row["extra_specs"], row["description"]) == ({"hw:cpu_policy": "shared"}, token)
+    assert row["os-flavor-access:is_public"] is False
+    access = send(pair.one.compute, "GET", f"/flavors/{made}/os-flavor-access", None, NOVA).json()
+    assert access == {"flavor_access": [{"flavor_id": made, "tenant_id": pair.one.project_id}]}
+    again = {"addTenantAccess": {"tenant": pair.one.project_id}}
+    refused(
+        send(pair.one.compute, "POST", f"/flavors/{made}/action", again, NOVA), 409, "access already exists"
+    )
+    refused(send(pair.member.compute, "POST", f"/flavors/{made}/action", again, NOVA), 403)
     assert resources.remove(pair.one, "flavor", token) == 1
     refused(send(pair.one.compute, "GET", f"/flavors/{made}", None, NOVA), 404, made)
 

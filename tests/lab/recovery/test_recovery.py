@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import build, resources
+from multisite.clouds import build, flavors, resources
 from multisite.clouds.connect import CloudSite, open_site
 from multisite.domain.manifest import Manifest
 from multisite.recovery.manifests import ManifestStore
@@ -85,7 +85,7 @@ def undo(manager: Manager, target: CloudSite, recovery: dict[str, Any]) -> None:
 
 def kept(target: CloudSite, thing: resources.Found) -> bool:
     """A flavor stays while others use it."""
-    return thing.kind == "flavor" and bool(build.flavor_users(target, thing.id))
+    return thing.kind == "flavor" and bool(flavors.flavor_users(target, thing.id))
 
 
 def of_the_application() -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from multisite.clouds import build, quiesce, resources, volumes
+from multisite.clouds import build, flavors, quiesce, resources, volumes
 from multisite.clouds.errors import SiteError
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobState
@@ -231,7 +231,7 @@ class LabSetup:
 
 def _kept(cloud: Any, thing: resources.Found) -> bool:
     """A flavor stays while others use it."""
-    return thing.kind == "flavor" and bool(build.flavor_users(cloud, thing.id))
+    return thing.kind == "flavor" and bool(flavors.flavor_users(cloud, thing.id))
 
 
 def _call(phase: str, line: dict[str, Any]) -> Call:

@@ -11,9 +11,9 @@ from multisite.clouds import build, resources
 from multisite.clouds.build import WantedServer
 from multisite.clouds.errors import ConflictInSite, Failed
 from multisite.clouds.resources import lifecycle
-from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
+from multisite.domain.manifest import KeypairRecord, ServerGroupRecord
 from multisite_lab.sim.model import Server
-from tests.unit.simulated import SimulatedSite, simulated_target
+from tests.unit.simulated import Sent, SimulatedSite, simulated_target
 
 TOKEN = "multisite:job-1:server-1"
 KEYPAIR = KeypairRecord("ops", "ssh-ed25519 AAAA me@here")
@@ -89,9 +89,9 @@ def test_one_that_cannot_be_deleted_is_said(target: SimulatedSite, monkeypatch: 
 
 def test_key_pairs_are_told_apart_by_the_key(target: SimulatedSite) -> None:
     site = target.site
-    assert build.ensure_keypair(site, KEYPAIR, "ops") == "ops"
+    assert build.ensure_keypair(site, KEYPAIR, "ops")
     same = replace(KEYPAIR, public_key="ssh-ed25519 AAAA another comment")
-    assert build.ensure_keypair(site, same, "ops") == "ops"
+    assert not build.ensure_keypair(site, same, "ops")  # it was there
     other = replace(KEYPAIR, public_key="ssh-ed25519 BBBB")
     with pytest.raises(ConflictInSite, match="another public key"):
         build.ensure_keypair(site, other, "ops")
@@ -102,14 +102,16 @@ def test_key_pairs_are_told_apart_by_the_key(target: SimulatedSite) -> None:
     assert target.state.keypairs == {}
 
 
-def test_flavors_with_their_extra_specs(target: SimulatedSite) -> None:
-    record = FlavorRecord("f", "big", 2, 512, 10, 1, 64, {"hw:cpu_policy": "dedicated"})
-    made = [build.ensure_flavor(target.site, TOKEN, record, "big") for _ in range(2)]
-    (row,) = [f for f in target.state.flavors.values() if f["name"] == "big"]
-    assert made == [row["id"]] * 2
-    assert (row["vcpus"], row["ram"], row["OS-FLV-EXT-DATA:ephemeral"], row["swap"]) == (2, 512, 1, 64)
-    assert row["extra_specs"]["hw:cpu_policy"] == "dedicated"
-    assert resources.remove(target.site, "flavor", TOKEN) == 1
+def test_a_key_pair_made_by_another_at_the_same_moment_is_used(target: SimulatedSite) -> None:
+    row = {"name": "ops", "public_key": KEYPAIR.public_key, "fingerprint": "0", "type": "ssh"}
+
+    def other(sent: Sent) -> None:
+        if sent.method == "POST":
+            target.state.keypairs[target.account.user_id, "ops"] = row
+
+    target.before = other
+    assert not build.ensure_keypair(target.site, KEYPAIR, "ops")
+    assert target.left()["keypairs"] == ["ops"]
 
 
 def test_server_groups_are_found_by_the_mark_in_their_name(target: SimulatedSite) -> None:

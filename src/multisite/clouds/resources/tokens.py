@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ OWN_KEYS = frozenset({KEY, APPLICATION_KEY, EPOCH_KEY})
 """Never of the application itself."""
 LONGEST = 255
 """Length limit of a Neutron tag, a description there, and a metadata value of Nova and Cinder."""
+
+_SUFFIX = re.compile(r"-ms-[0-9a-f]{8}-[0-9a-f]{8}$")
 
 
 def job_prefix(job_id: str) -> str:
@@ -55,6 +58,11 @@ def named(name: str, token: str) -> str:
     """
     suffix = _suffix(token)
     return name[: LONGEST - len(suffix)] + suffix
+
+
+def unnamed(name: str) -> str:
+    """What ``named`` put a suffix on, unless it was cut; another name as it is."""
+    return _SUFFIX.sub("", name)
 
 
 def carries(kind: Kind, row: Mapping[str, Any], token: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from multisite.clouds import build, networks
+from multisite.clouds import build, flavors, networks
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.resources import Found, Kind
 from multisite.clouds.resources.left import left_by_job
@@ -21,7 +21,7 @@ from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
 from multisite.recovery.recover.model import PlannedServer, RecoverPlan, flavor_key
-from multisite.recovery.recover.steps import Ready, Run, Steps, Undo
+from multisite.recovery.recover.steps import MadeKeypair, Ready, Run, Steps, Undo
 from multisite.store.recoveries import RecoveryRepository
 
 KIND = "recover"
@@ -102,8 +102,8 @@ def recover_kind(
 
 
 def flavor_in_use(site: CloudSite, job_id: str, found: Found) -> bool:
-    """A flavor stays while others use it: flavors are everybody's."""
-    return found.kind == "flavor" and bool(build.flavor_users(site, found.id, besides=job_prefix(job_id)))
+    """A flavor stays while others use it: other recoveries of the project may."""
+    return found.kind == "flavor" and bool(flavors.flavor_users(site, found.id, besides=job_prefix(job_id)))
 
 
 def _summarize(
@@ -192,11 +192,15 @@ def _port_steps(steps: Steps) -> list[Step]:
 def _compute_steps(steps: Steps) -> list[Step]:
     made = []
     for flavor in (f for f in steps.plan.flavors if f.use is None):
-        run = steps.ensure(build.ensure_flavor, flavor.record, flavor.name)
+        run = steps.ensure(flavors.ensure_flavor, flavor.record, flavor.name)
         made.append(_call(steps, flavor.step, f"Create flavor {flavor.name}", run, steps.remove_flavor))
     for keypair in (k for k in steps.plan.keypairs if k.use is None):
-        run, undo = steps.make_keypair(keypair), steps.remove_keypair(keypair)
-        made.append(_call(steps, keypair.step, f"Create key pair {keypair.name}", run, undo))
+        title, run, undo = (
+            f"Create key pair {keypair.name}",
+            steps.make_keypair(keypair),
+            steps.remove_keypair(keypair),
+        )
+        made.append(replace(_call(steps, keypair.step, title, run, undo), result=MadeKeypair))
     for group in steps.plan.server_groups:
         run, undo = steps.ensure(build.ensure_server_group, group.record), steps.remove("server_group")
         made.append(_call(steps, group.step, f"Create server group {group.record.name}", run, undo))

@@ -49,8 +49,7 @@ PlannedSubnet = Planned[SubnetRecord]
 
 def flavor_key(record: FlavorRecord) -> str:
     """What tells flavors of the source apart; an id does not, for one that was deleted since has none."""
-    size = (record.vcpus, record.memory_mib, record.disk_gib, record.ephemeral_gib, record.swap_mib)
-    return ":".join([record.name, *map(str, size)])
+    return ":".join([record.name, *map(str, record.size)])
 
 
 @dataclass(frozen=True)

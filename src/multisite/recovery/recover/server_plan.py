@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from multisite.clouds.resources import tokens
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerRecord, VolumeRecord
 from multisite.recovery.methods.base import ProtectionMethod, VolumeToRestore
 from multisite.recovery.recover.draft import Draft
@@ -50,12 +51,17 @@ def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
             )
             _compare_mapped(draft, record, there)
         return PlannedFlavor(step, there.id if there else None, record, record.name)
-    same = next((f for f in facts.flavors if f.name == record.name), None)
+    # A recovery may have put a suffix on the name, at the source or here (``clouds.flavors``).
+    plain = tokens.unnamed(record.name)
+    named = sorted(
+        (f for f in facts.flavors if tokens.unnamed(f.name) == plain), key=lambda f: f.name != record.name
+    )
+    same = next((f for f in named if f.size == record.size), named[0] if named else None)
     if same is None:
-        return _missing_flavor(draft, step, record)
-    if _shape(same) == _shape(record):
+        return _missing_flavor(draft, step, record, plain)
+    if same.size == record.size:
         draft.use("flavor", record.name, same.id, f"the target has it with the same size: {_size(same)}")
-        if _own_specs(same) != _own_specs(record):
+        if same.own_specs != record.own_specs:
             draft.note(
                 subject,
                 f"its extra specs differ at {facts.site}",
@@ -71,19 +77,21 @@ def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
     return PlannedFlavor(step, same.id, record, record.name)
 
 
-def _missing_flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
+def _missing_flavor(draft: Draft, step: str, record: FlavorRecord, name: str) -> PlannedFlavor:
     if draft.rules.create_missing_flavors:
         draft.create(
-            "flavor", record.name, f"{_size(record)}: the target lacks it and the operator allows to make it"
+            "flavor",
+            name,
+            f"{_size(record)}, private to the project: the target lacks it and the operator allows to make it",
         )
     else:
         draft.problem(
-            f"flavor {record.name}",
+            f"flavor {name}",
             f"{draft.facts.site} has no flavor of this name ({_size(record)})",
-            f"create it: {_command(record)}; or let the recovery do so: {CREATE_FLAVORS}"
+            f"create it: {_command(replace(record, name=name))}; or let the recovery do so: {CREATE_FLAVORS}"
             + _suggestion(draft, record),
         )
-    return PlannedFlavor(step, None, record, record.name)
+    return PlannedFlavor(step, None, record, name)
 
 
 def _compare_mapped(draft: Draft, record: FlavorRecord, there: FlavorRecord) -> None:
@@ -108,14 +116,6 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.isdigit() else 0
 
 
-def _shape(flavor: FlavorRecord) -> tuple[int, ...]:
-    return flavor.vcpus, flavor.memory_mib, flavor.disk_gib, flavor.ephemeral_gib, flavor.swap_mib
-
-
-def _own_specs(flavor: FlavorRecord) -> dict[str, str]:
-    return {k: v for k, v in flavor.extra_specs.items() if not k.startswith("multisite")}
-
-
 def _size(flavor: FlavorRecord) -> str:
     more = f", ephemeral {flavor.ephemeral_gib} GiB" if flavor.ephemeral_gib else ""
     more += f", swap {flavor.swap_mib} MiB" if flavor.swap_mib else ""
@@ -136,15 +136,13 @@ def _command(flavor: FlavorRecord) -> str:
     words += ["--disk", str(flavor.disk_gib)]
     words += ["--ephemeral", str(flavor.ephemeral_gib)] if flavor.ephemeral_gib else []
     words += ["--swap", str(flavor.swap_mib)] if flavor.swap_mib else []
-    for key, value in sorted(_own_specs(flavor).items()):
+    for key, value in sorted(flavor.own_specs.items()):
         words += ["--property", f"{key}={value}"]
     return shlex.join(words)
 
 
 def _suggestion(draft: Draft, record: FlavorRecord) -> str:
-    equal = sorted(
-        f.name for f in draft.facts.flavors if _shape(f) == _shape(record) and f.name != record.name
-    )
+    equal = sorted(f.name for f in draft.facts.flavors if f.size == record.size and f.name != record.name)
     return f'; or use an equal one: mapping {{"flavors": {{"{record.name}": "{equal[0]}"}}}}' if equal else ""
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from multisite.clouds import build, networks, resources
+from multisite.clouds import build, flavors, networks, resources
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.resources import Kind, tokens
 from multisite.domain.manifest import Manifest
@@ -31,6 +31,13 @@ Undo = Callable[[StepContext, Made | None], None]
 class MadePort(Made):
     mac_address: str
     addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MadeKeypair(Made):
+    """``made``: not by another recovery since the plan was made."""
+
+    made: bool = True
 
 
 @dataclass(frozen=True)
@@ -169,21 +176,28 @@ class Steps:
     # What servers need, and servers
 
     def remove_flavor(self, ctx: StepContext, result: Made | None) -> None:
-        """Unless others have come to use it meanwhile: flavors are everybody's."""
+        """The one this job made, unless others of the project have come to use it meanwhile."""
         own = tokens.job_prefix(ctx.job_id)  # its servers are deleted by now, whatever a list says
-        users = build.flavor_users(self.site(ctx), result.id, besides=own) if result else []
+        users = flavors.flavor_users(self.site(ctx), result.id, besides=own) if result else []
         if users:
             ctx.event(f"flavor {result.id if result else ''} is kept: {', '.join(sorted(users)[:5])} use it")
         else:
-            known = result.id if result else None
-            build.remove_flavor(self.site(ctx), ctx.token, known, late=result is None)
+            flavors.remove_flavor(self.site(ctx), ctx.token, late=result is None)
 
     def make_keypair(self, keypair: model.PlannedKeypair) -> Run:
-        return lambda ctx: Made(build.ensure_keypair(self.site(ctx), keypair.record, keypair.name))
+        def run(ctx: StepContext) -> MadeKeypair:
+            again = not fresh(ctx)  # then what is there is this step's own: the plan saw none
+            made = build.ensure_keypair(self.site(ctx), keypair.record, keypair.name)
+            return MadeKeypair(keypair.name, made or again)
+
+        return run
 
     def remove_keypair(self, keypair: model.PlannedKeypair) -> Undo:
-        # The plan makes only those that were not there when it was made.
-        return lambda ctx, _result: build.remove_keypair(self.site(ctx), keypair.record, keypair.name)
+        def undo(ctx: StepContext, result: Made | None) -> None:
+            if not isinstance(result, MadeKeypair) or result.made:
+                build.remove_keypair(self.site(ctx), keypair.record, keypair.name)
+
+        return undo
 
     def remove_server(self, ctx: StepContext, result: Made | None) -> None:
         known = result.id if result else None

@@ -17,6 +17,7 @@ from multisite.clouds.call import call, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.facts.network import rule_of
+from multisite.clouds.flavors import usable_flavors
 from multisite.clouds.quotas import Quota, read_quotas
 from multisite.clouds.resources import Kind
 from multisite.domain.fence import FencedThreads
@@ -119,7 +120,7 @@ def read_target(
         "ports": lambda: _ports(site, ports_in),
         "security_groups": lambda: _groups(site),
         "keypairs": lambda: _keypairs(site),
-        "flavors": lambda: _flavors(site),
+        "flavors": lambda: usable_flavors(site),
         "volume_types": lambda: _volume_types(site),
         "default_volume_type": lambda: _default_type(site),
         "availability_zones": lambda: _zones(site),
@@ -214,32 +215,6 @@ def _groups(site: CloudSite) -> tuple[TargetGroup, ...]:
 def _keypairs(site: CloudSite) -> tuple[KeypairRecord, ...]:
     pairs = resources.list_all(site, "keypair")
     return tuple(KeypairRecord(p["name"], p["public_key"], p.get("type") or "ssh") for p in pairs)
-
-
-def _flavors(site: CloudSite) -> tuple[FlavorRecord, ...]:
-    return tuple(
-        FlavorRecord(
-            id=row["id"],
-            name=row["name"],
-            vcpus=row["vcpus"],
-            memory_mib=row["ram"],
-            disk_gib=row["disk"],
-            ephemeral_gib=row.get("OS-FLV-EXT-DATA:ephemeral") or 0,
-            swap_mib=row.get("swap") or 0,
-            extra_specs=row.get("extra_specs") or {},
-        )
-        for row in resources.list_all(site, "flavor")
-        if row.get("os-flavor-access:is_public", True) or _may_use(site, row["id"])
-    )
-
-
-def _may_use(site: CloudSite, flavor_id: str) -> bool:
-    """Whether a private flavor is for the project: to members Nova lists no other, administrators ask for each."""
-    if "admin" not in site.roles:
-        return True
-    what, path = "list the projects of a private flavor", f"/flavors/{flavor_id}/os-flavor-access"
-    rows = read_all(site, what, lambda: site.compute, path, "flavor_access")
-    return site.project_id in {row["tenant_id"] for row in rows}
 
 
 def _volume_types(site: CloudSite) -> tuple[TargetVolumeType, ...]:

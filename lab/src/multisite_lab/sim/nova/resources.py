@@ -53,15 +53,19 @@ def _flavor(row: Row, ask: Ask) -> Row:
 
 def usable(ask: Ask, row: Row) -> bool:
     """Private ones are for administrators and the projects they name."""
-    return (
-        ask.account.is_admin
-        or bool(row["os-flavor-access:is_public"])
-        or ask.account.project_id in row.get(ACCESS, ())
-    )
+    return ask.account.is_admin or _for_project(ask, row)
+
+
+def _for_project(ask: Ask, row: Row) -> bool:
+    return bool(row["os-flavor-access:is_public"]) or ask.account.project_id in row.get(ACCESS, ())
 
 
 def flavors(sim: Sim, ask: Ask) -> Answer:
-    rows = [_flavor(row, ask) for row in sim.state.flavors.values() if usable(ask, row)]
+    """``is_public`` is for administrators (None: all of both); without it they are shown what their project may use."""
+    everything = (
+        ask.account.is_admin and str(ask.one("is_public")).lower() == "none" and "is_public" in ask.query
+    )
+    rows = [_flavor(row, ask) for row in sim.state.flavors.values() if everything or _for_project(ask, row)]
     return page(ask, "flavors", rows, sim.settings.page)
 
 
@@ -104,6 +108,30 @@ def access(sim: Sim, ask: Ask) -> Answer:
         raise fault(404, "Access list not available for public flavors.")
     rows = [{"flavor_id": row["id"], "tenant_id": project} for project in row.get(ACCESS, ())]
     return ok({"flavor_access": rows})
+
+
+def flavor_action(sim: Sim, ask: Ask) -> Answer:
+    """Access to a private flavor, given and taken (nova/api/openstack/compute/flavor_access.py)."""
+    name = next(iter(ask.body), "")
+    if name not in ("addTenantAccess", "removeTenantAccess"):
+        raise fault(400, f"There is no such action: {name}")
+    adds = name == "addTenantAccess"
+    _admins_only(ask, f"os-flavor-access:{'add' if adds else 'remove'}_tenant_access")
+    project = str(required(ask.body, name).get("tenant"))
+    if project not in {account.project_id for account in sim.accounts}:
+        raise fault(400, f"Project ID {project} is not a valid project.")
+    row = _known_flavor(sim, ask)
+    known = tuple(row.get(ACCESS, ()))
+    if adds and row["os-flavor-access:is_public"]:
+        raise fault(409, "Can not add access to a public flavor.")
+    if adds and project in known:
+        raise fault(
+            409, f"Flavor access already exists for flavor {row['id']} and project {project} combination."
+        )
+    if not adds and project not in known:
+        raise fault(404, f"Flavor access not found for {row['id']} / {project} combination.")
+    row[ACCESS] = (*known, project) if adds else tuple(one for one in known if one != project)
+    return ok({"flavor_access": [{"flavor_id": row["id"], "tenant_id": one} for one in row[ACCESS]]})
 
 
 def delete_flavor(sim: Sim, ask: Ask) -> Answer:
@@ -229,6 +257,7 @@ ROUTES = (
     Route("GET", "/flavors/{id}", flavor),
     Route("DELETE", "/flavors/{id}", delete_flavor),
     Route("POST", "/flavors/{id}/os-extra_specs", add_specs),
+    Route("POST", "/flavors/{id}/action", flavor_action),
     Route("GET", "/flavors/{id}/os-flavor-access", access),
     Route("GET", "/os-keypairs", keypairs),
     Route("POST", "/os-keypairs", create_keypair),
