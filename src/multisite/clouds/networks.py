@@ -109,6 +109,7 @@ def ensure_port(
     end.  Raises Failed when it has others, and what ``call`` raises (an address in use: ConflictInSite).
     """
     fields: Row = {"name": record.name, "network_id": network_id}
+    fields |= _port_security(site, network_id, record.port_security_enabled)
     if mac_address is not None:
         fields["mac_address"] = mac_address
     if fixed_ips is not None:
@@ -117,7 +118,7 @@ def ensure_port(
         fields["security_groups"] = list(security_group_ids)
         fields["allowed_address_pairs"] = [dict(pair) for pair in record.allowed_address_pairs]
     else:
-        fields |= {"port_security_enabled": False, "security_groups": []}
+        fields["security_groups"] = []
     if record.vnic_type != "normal":
         fields["binding:vnic_type"] = record.vnic_type
     row = resources.ensure(site, "port", token, fields, description=record.description, fresh=fresh)
@@ -129,6 +130,18 @@ def ensure_port(
             site.name, f"create port {record.name or record.mac_address}", said, state=None, seconds=0.0
         )
     return made
+
+
+def _port_security(site: CloudSite, network_id: str, wanted: bool) -> Row:
+    """Said always, for a network has its own default.  But not in another's network when it is the default, for only
+    the owner may say it there (policy ``create_port:port_security_enabled``); and a Neutron that has no such
+    attribute is not asked for what it does anyway.
+    """
+    network = resources.read(site, "network", network_id)
+    default = network.get("port_security_enabled")
+    if (default is None and wanted) or (default == wanted and network.get("project_id") != site.project_id):
+        return {}
+    return {"port_security_enabled": wanted}
 
 
 def ensure_security_group(

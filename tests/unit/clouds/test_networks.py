@@ -96,6 +96,37 @@ def test_without_port_security_there_are_no_groups(target: SimulatedSite) -> Non
     assert row["allowed_address_pairs"] == []
 
 
+@pytest.mark.parametrize(("default", "wanted"), [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("anothers", [False, True])
+def test_port_security_is_the_records_whatever_the_networks_default(
+    target: SimulatedSite, default: bool, wanted: bool, anothers: bool
+) -> None:
+    network = target.add_network("n", port_security_enabled=default)
+    if anothers:
+        network |= {"project_id": "another", "shared": True}
+    values: dict[str, Any] = {"network_id": "n", "mac_address": None, "fixed_ips": None}
+    values["security_group_ids"] = [group(target)]
+    made = networks.ensure_port(target.site, TOKEN, replace(PORT, port_security_enabled=wanted), **values)
+    row = target.state.ports[made.id]
+    assert (row["port_security_enabled"], row["security_groups"]) == (
+        wanted,
+        [group(target)] if wanted else [],
+    )
+    (asked,) = target.bodies("POST", "/ports")
+    # In another's network only its owner may say it: a member does not when it need not.
+    assert ("port_security_enabled" in asked["port"]) is not (anothers and default == wanted)
+
+
+def test_a_neutron_without_port_security_is_not_asked_for_it(target: SimulatedSite) -> None:
+    target.add_network("n", port_security_enabled=None)
+    made = networks.ensure_port(
+        target.site, TOKEN, PORT, network_id="n", mac_address=None, fixed_ips=None, security_group_ids=[]
+    )
+    assert made.id in target.state.ports
+    (asked,) = target.bodies("POST", "/ports")
+    assert "port_security_enabled" not in asked["port"]
+
+
 def test_another_address_than_expected_is_a_failure(target: SimulatedSite) -> None:
     with pytest.raises(Failed, match=r"it has 10\.0\.0\.10, not 10\.0\.0\.77"):
         plug(target, expected=("10.0.0.77",))
