@@ -34,7 +34,7 @@ help:
 	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants, lists, remote_ports'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
-	@echo 'make fuzz                  3,000 damaged manifests against the API (no lab, long)'
+	@echo 'make fuzz                  20,000 requests and 3,000 damaged manifests against the API (no lab, long)'
 	@echo 'make fault-matrix-lab      a sample of these on the real sites'
 	@echo 'make mutants               plant 40 bugs and say which test catches each (no lab); ARGS="--jobs 2"'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
@@ -68,9 +68,9 @@ test-unit: env
 test-flows: env
 	$(BIN)/pytest -q tests/crash tests/contract tests/sim tests/matrix
 
-# FUZZ_SEED=N for others; a tenth of a second for each
+# FUZZ_SEED=N for others; half an hour of one processor
 fuzz: env
-	FUZZ_MANIFESTS=3000 $(BIN)/pytest -q -s tests/contract/test_fuzz.py
+	FUZZ_REQUESTS=20000 FUZZ_MANIFESTS=3000 $(BIN)/pytest -q -s tests/contract/test_fuzz.py
 
 # ARGS: --only CASE, --sample N --seed S, --jobs N, --json FILE (tests/matrix/README.md)
 fault-matrix: env

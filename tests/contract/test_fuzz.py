@@ -1,38 +1,56 @@
-"""Nothing that lies in the backup store breaks the API, hangs it or makes it grow.
+"""Nothing that is sent, and nothing that lies in the backup store, breaks the API, hangs it or makes it grow.
 
-A few here; ``make fuzz`` takes 3,000 manifests (``FUZZ_MANIFESTS``) and prints a line.
+A few of each here; ``make fuzz`` takes 20,000 requests and 3,000 manifests (``FUZZ_REQUESTS``, ``FUZZ_MANIFESTS``).
+The last line of each says the counts.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pytest
+import schemathesis
 from api.conftest import ADMIN
 from api.setup import MINE, operator
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as seeded
 from werkzeug.test import TestResponse
 
 from multisite.domain.manifest import digest_of
 from multisite.recovery import manifests
-from tests.contract.served import APP, SERVICES, begin_anew
+from tests.contract.served import APP, SERVICES, begin_anew, prepare, schema
 
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "120"))
 MANIFESTS = int(os.environ.get("FUZZ_MANIFESTS", "30"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
+ROUNDS = 9
 HANG = 5.0
 """Seconds an answer may take."""
 GIVE_UP = 60
 """Seconds after which a request that has not been answered is stopped."""
 GROWTH = 32 << 20
-"""Bytes the process may be larger at the end than after a quarter of the requests."""
+"""Bytes the process may be larger at the end than after a third of the requests."""
+
+
+class Sent(Enum):
+    """``DAMAGED``: text that was such a document once."""
+
+    ALLOWED = schemathesis.GenerationMode.POSITIVE
+    NOT_ALLOWED = schemathesis.GenerationMode.NEGATIVE
+    DAMAGED = "damaged"
 
 
 class Hangs(Exception):
@@ -48,6 +66,7 @@ class Tally:
     errors: list[str] = field(default_factory=list)
     hangs: list[str] = field(default_factory=list)
     at: list[int] = field(default_factory=list)
+    answers: Counter[int] = field(default_factory=Counter)
 
     @contextmanager
     def one(self, what: str) -> Iterator[None]:
@@ -69,18 +88,24 @@ class Tally:
 
     def judge(self, what: str, status: int, text: str, expected: set[str]) -> None:
         """A 5xx that is not described, or that says nothing but that it is our fault."""
+        self.answers[status] += 1
         if status == 500 or (status > 500 and str(status) not in expected):
             self.errors.append(f"{what}: {status} {text[:300]}")
 
-    def tell(self, what: str) -> None:
-        early = self.at[len(self.at) // 4] if self.at else 0
-        grown = f"{early >> 20} -> {self.at[-1] >> 20} MiB" if self.at else "too few to tell"
-        said = f"{len(self.errors)} server errors, {len(self.hangs)} over {HANG:.0f} s"
-        print(
-            f"\nFUZZ {self.count} {what}: {said}, slowest {self.slowest:.1f} s, memory {grown}, seed {SEED}"
+    def tell(self, what: str, last: pytest.Config) -> None:
+        """Prints the figures, and the counts as what the run ends with."""
+        thirds = [self.at[len(self.at) * n // 3 - 1] for n in (1, 2, 3)] if len(self.at) >= 3 else []
+        sizes = ", ".join(f"{size >> 20}" for size in thirds) or "too few to tell"
+        answers = ", ".join(f"{count} x {status}" for status, count in sorted(self.answers.items()))
+        counts = (
+            f"FUZZ {self.count} {what}: {len(self.errors)} server errors, {len(self.hangs)} over {HANG:.0f} s"
         )
+        print(
+            f"\n{what}: {answers}; slowest {self.slowest:.1f} s; MiB after each third: {sizes}; seed {SEED}"
+        )
+        last.add_cleanup(lambda: print(counts))
         assert (self.errors[:5], self.hangs[:5]) == ([], [])
-        assert not self.at or self.at[-1] - early < GROWTH
+        assert not thirds or thirds[2] - thirds[0] < GROWTH
 
 
 def _delayed() -> float:
@@ -106,7 +131,55 @@ def alarm() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-def test_manifests() -> None:
+def test_requests(pytestconfig: pytest.Config) -> None:
+    """Of every operation as many: with input the document allows, does not allow, and that is no such document.
+
+    In rounds over all operations, so that a third of the requests is like the next one.
+    """
+    tally = Tally()
+    operations = [found.ok() for found in schema.get_all_operations()]
+    ways = [(operation, sent) for operation in operations for sent in Sent if _possible(operation, sent)]
+    each = max(1, REQUESTS // len(ways) // ROUNDS)
+    for number in itertools.count(SEED):
+        for operation, sent in ways:
+            _try(operation, sent, each, number, tally)
+        if tally.count >= REQUESTS:
+            break
+    tally.tell("requests", pytestconfig)
+
+
+def _possible(operation: Any, sent: Sent) -> bool:
+    """Any text is allowed as an id: without a body or a query there is nothing wrong to send."""
+    return bool(operation.body or (operation.query and sent is not Sent.DAMAGED) or sent is Sent.ALLOWED)
+
+
+def _try(operation: Any, sent: Sent, count: int, seed: int, tally: Tally) -> None:
+    expected, dice = set(operation.definition.raw["responses"]), random.Random(seed)
+    damages = sent is Sent.DAMAGED
+    mode = Sent.ALLOWED.value if damages else sent.value
+
+    @seeded(seed)
+    @settings(
+        max_examples=count, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def run(case: schemathesis.Case) -> None:
+        refused = False
+        prepare(case)
+        body = {"data": damaged(json.dumps(case.body, default=str).encode(), dice)} if damages else {}
+        what = f"{case.method} {case.formatted_path} {case.query} {str(body or case.body)[:200]}"
+        with tally.one(what):
+            answer = case.call(headers=ADMIN, **body)
+            tally.judge(what, answer.status_code, answer.text, expected)
+            refused = 400 <= answer.status_code < 500
+        if case.method != "GET" and not refused:
+            begin_anew()
+
+    run()
+
+
+def test_manifests(pytestconfig: pytest.Config) -> None:
     """Damaged, and signed all the same; the others are as they were."""
     begin_anew()
     client, tally, dice = APP.test_client(), Tally(), random.Random(SEED)
@@ -134,7 +207,7 @@ def test_manifests() -> None:
                 tally.judge(what, answer.status_code, answer.text, {"502", "503"})
         shown = {p["id"] for p in client.get("/v1/restore-points", headers=ADMIN).json["restore_points"]}
         assert others <= shown
-    tally.tell(f"requests over {MANIFESTS} damaged manifests")
+    tally.tell(f"requests over {MANIFESTS} damaged manifests", pytestconfig)
     begin_anew()
 
 
@@ -166,7 +239,9 @@ def _change(document: Any, dice: random.Random) -> None:
     """One value somewhere in it: gone, odd, or in another's place."""
     here = document
     while True:
-        keys: list[Any] = list(here) if isinstance(here, dict) else list(range(len(here)))
+        keys: list[Any] = (
+            list(here) if isinstance(here, dict) else list(range(len(here))) if isinstance(here, list) else []
+        )
         if not keys:
             return
         key = dice.choice(keys)
@@ -176,4 +251,4 @@ def _change(document: Any, dice: random.Random) -> None:
     if dice.random() < 0.2:
         del here[key]
     else:
-        here[key] = dice.choice([*ODD, here[dice.choice(keys)]])
+        here[key] = deepcopy(dice.choice([*ODD, here[dice.choice(keys)]]))
