@@ -13,14 +13,18 @@ import argparse
 import statistics
 import time
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from openstack.connection import Connection
+
 from multisite_lab import vnf
 
-FREEZE_LIMIT = 60
-SNAPSHOT_LIMIT = 60.0
+LIMIT = 60
+THREADS = 16
+"""Requests at once, as many as the product has."""
 POLL = 0.05
 
 
@@ -35,22 +39,23 @@ class Figures:
 
 
 class Baseline:
-    """The calls, on connections that are already open."""
+    """The calls, on connections that are already open.
 
-    def __init__(self, cloud: str, name: str) -> None:
-        found = vnf.find(cloud, name)
-        if found is None:
-            raise SystemExit(f"{cloud} has no application {name}")
-        self._servers = [server.id for server in found.servers]
-        self._volumes = found.volumes
-        connection = vnf.connect(cloud)
+    ``servers`` in the order they freeze, ``volumes``: ids.  ``limit``: seconds of a freeze, and for all snapshots.
+    """
+
+    def __init__(
+        self, connection: Connection, servers: Sequence[str], volumes: Sequence[str], limit: int = LIMIT
+    ) -> None:
+        self._servers, self._volumes, self._limit = servers, volumes, limit
         self._compute, self._storage = connection.compute, connection.block_storage
-        self._pool = ThreadPoolExecutor(len(self._volumes))
+        self._threads = min(THREADS, len(volumes))
+        self._pool = ThreadPoolExecutor(self._threads)
 
     def warm_up(self) -> None:
         """A token, and one open connection per request that will go out at once."""
         self._compute.get("/servers?limit=1")
-        list(self._pool.map(lambda _: self._storage.get("/volumes?limit=1"), self._volumes))
+        list(self._pool.map(lambda _: self._storage.get("/volumes?limit=1"), range(self._threads)))
 
     def take(self) -> Figures:
         """One consistency point; its snapshots are removed afterwards."""
@@ -59,7 +64,7 @@ class Baseline:
         began = time.monotonic()
         try:
             for server in self._servers:
-                self._act(server, {"quiesce": {"timeout": FREEZE_LIMIT}})
+                self._act(server, {"quiesce": {"timeout": self._limit}})
             frozen = time.monotonic()
             list(self._pool.map(lambda volume: self._snapshot(volume, mark), self._volumes))
             self._wait(mark)
@@ -86,7 +91,7 @@ class Baseline:
         return rows
 
     def _wait(self, name: str) -> None:
-        end = time.monotonic() + SNAPSHOT_LIMIT
+        end = time.monotonic() + self._limit
         while True:
             states = [row["status"] for row in self._rows(name)]
             if states == ["available"] * len(self._volumes):
@@ -96,7 +101,7 @@ class Baseline:
             time.sleep(POLL)
 
     def _remove(self, name: str) -> None:
-        end = time.monotonic() + SNAPSHOT_LIMIT
+        end = time.monotonic() + self._limit
         while rows := self._rows(name):
             for row in rows:
                 if row["status"] != "deleting":
@@ -106,9 +111,17 @@ class Baseline:
             time.sleep(0.5)
 
 
+def of_lab(cloud: str, name: str) -> Baseline:
+    """Of an application of the lab."""
+    found = vnf.find(cloud, name)
+    if found is None:
+        raise SystemExit(f"{cloud} has no application {name}")
+    return Baseline(vnf.connect(cloud), [server.id for server in found.servers], found.volumes)
+
+
 def measure(cloud: str, name: str, rounds: int) -> list[Figures]:
     """The figures of so many consistency points, one after the other."""
-    baseline = Baseline(cloud, name)
+    baseline = of_lab(cloud, name)
     return [baseline.take() for _ in range(rounds)]
 
 

@@ -30,7 +30,7 @@ def main() -> int:
                 service.register(site)
             service.cli("application", "create", NAME, "--site", "site1", "--metadata-tag", f"vnf={NAME}")
             service.cli("protection", "create", NAME, "--target-site", "site2")
-            floor = baseline_window.Baseline("site1", NAME)
+            floor = baseline_window.of_lab("site1", NAME)
             for number in range(ROUNDS):
                 floors.append(floor.take().window)
                 point = service.cli("protection", "run", NAME)
