@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,6 +17,8 @@ from oslo_policy import generator
 
 from multisite.api import policy
 from multisite.api.resources import ROUTES
+from multisite.clouds.ledger import LEDGER
+from multisite.clouds.ledger.model import UNSET, Field, Kind
 from multisite.domain import l3_path, moving_address, planes, stretched
 from multisite.networks.paths import service as paths
 from multisite.networks.planes import job as planes_job
@@ -86,7 +89,34 @@ def network_states() -> str:
     return _states(stretched.SENTENCES, stretched.TRANSITIONS)
 
 
+def ledger() -> str:
+    return "\n".join(line for kind in LEDGER for line in _kind(kind))
+
+
+def _kind(kind: Kind) -> Iterator[str]:
+    yield f"## {kind.name[0].upper()}{kind.name[1:]}"
+    yield f"{kind.part}  Source: [API reference]({kind.source})."
+    yield "| field | what becomes of it | how | not set is |"
+    yield "|---|---|---|---|"
+    for one in kind.fields:
+        yield f"| `{one.name}` | {one.verdict} | {_how(one)} | {_unset(one)} |"
+
+
+def _how(one: Field) -> str:
+    if not one.told:
+        return f"{one.what}: {one.remedy}" if one.remedy else one.what
+    extension = f" (extension `{one.extension}`)" if one.extension else ""
+    return f"told: {one.told.replace('{value}', '...')}: {one.remedy}{extension}".replace("<", "\\<")
+
+
+def _unset(one: Field) -> str:
+    if not one.told or one.unset == UNSET:
+        return ""
+    return ", ".join(f"`{json.dumps(value)}`" for value in one.unset)
+
+
 TABLES = [
+    ("ledger.md", ledger),
     ("api.md", routes),
     ("cli.md", commands),
     ("addresses.md", address_states),

@@ -6,6 +6,7 @@ import pytest
 
 from tests.contract.sites import (
     checks_backups,
+    checks_ledger,
     checks_networks,
     checks_planes,
     checks_remote_ports,
@@ -21,6 +22,7 @@ CHECKS = (
     *checks_networks.CHECKS,
     *checks_remote_ports.CHECKS,
     *checks_planes.CHECKS,
+    *checks_ledger.CHECKS,
 )
 
 

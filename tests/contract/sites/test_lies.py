@@ -18,12 +18,13 @@ from multisite_lab.sim import guest, quotas
 from multisite_lab.sim.cinder import backups, snapshots, volumes
 from multisite_lab.sim.content import BackupStore, Content
 from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume
-from multisite_lab.sim.neutron import ports, routers, subnet_pools
+from multisite_lab.sim.neutron import ports, remote_ports, routers, subnet_pools
 from multisite_lab.sim.nova import quiesce
 from multisite_lab.sim.wire import ApiError, Ask, fault
 from multisite_lab.sim.world import make_world
 from tests.contract.sites import (
     checks_backups,
+    checks_ledger,
     checks_networks,
     checks_planes,
     checks_servers,
@@ -134,6 +135,11 @@ def a_pool_gives_a_block_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(subnet_pools, "block_for", lambda *_: ip_network("10.80.0.0/24"))
 
 
+def a_port_has_a_new_field(patch: pytest.MonkeyPatch) -> None:
+    shown = remote_ports.shown
+    patch.setattr(remote_ports, "shown", lambda sim, ask, row: shown(sim, ask, row) | {"brand_new": 1})
+
+
 DATA = "is not record|of one moment"
 LIES: tuple[tuple[Lie, Check, str], ...] = (
     (quota_is_403, checks_volumes.a_used_up_volume_quota_is_413, "403, not 413"),
@@ -183,6 +189,11 @@ LIES: tuple[tuple[Lie, Check, str], ...] = (
         volumes_in_use_are_like_others,
         checks_volumes.a_volume_in_use_is_snapshotted_by_force_only,
         "202, not 400",
+    ),
+    (
+        a_port_has_a_new_field,
+        checks_ledger.every_field_of_a_port_and_its_network_has_a_verdict,
+        "no verdict on brand_new of a port",
     ),
     (a_freeze_has_no_limit, checks_servers.a_freeze_ends_by_itself_and_says_so, "frozen beyond its limit"),
 )

@@ -38,6 +38,7 @@ class Settings:
 
     ``page``: rows a list gives at most at a time.  ``watcher``: whether nova-api keeps the limits of freezes.
     ``backup_service``: the state of cinder-backup, "up" or "down".
+    ``lacks``: extensions that Neutron has not loaded.
     ``remote_port``: whether Neutron has multisite-neutron; ``vteps``: host -> tunnel endpoint (one host by default).
     """
 
@@ -65,6 +66,7 @@ class Settings:
     remote_port: bool = False
     vteps: dict[str, str] = field(default_factory=dict)
     token_hours: float = 12.0
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Volume:
     metadata: dict[str, str] = field(default_factory=dict)
     image_metadata: dict[str, str] = field(default_factory=dict)
     bootable: bool = False
+    read_only: bool = False
     group_id: str | None = None
     snapshot_id: str | None = None
     server_id: str | None = None
@@ -157,6 +160,7 @@ class Disk:
     device: str
     delete_on_termination: bool
     attachment_id: str
+    tag: str | None = None
 
 
 @dataclass
@@ -178,6 +182,9 @@ class Server:
     disks: list[Disk]
     ports: list[str]
     group_id: str | None
+    nic_tags: dict[str, str] = field(default_factory=dict)
+    locked: bool = False
+    locked_reason: str | None = None
     status: str = "BUILD"
     task_state: str | None = "scheduling"
     fault: str | None = None

@@ -16,6 +16,8 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
 from multisite.clouds.facts import network as facts_network
 from multisite.clouds.facts.network import Row
+from multisite.clouds.ledger import block_storage, compute
+from multisite.clouds.ledger.notes import Notes
 from multisite.clouds.resources.kinds import CINDER_VERSION
 from multisite.clouds.resources.tokens import KEY as TOKEN_KEY
 from multisite.clouds.resources.tokens import OWN_KEYS
@@ -77,11 +79,11 @@ def read_application(
     """
     rows = _with_attributes(site, read_servers(site, server_ids))
     _refuse_unbuilt(site, rows)
-    scope, notes = _scope(site, rows[0]["tenant_id"]), list[str]()
+    scope, notes = _scope(site, rows[0]["tenant_id"]), Notes()
     volume_states: dict[str, str] = {}
     attached = _volumes(site, rows, scope, notes, volume_states)
     network = facts_network.read(site, rows, notes)
-    groups = _server_groups(site, rows, scope)
+    groups = _server_groups(site, rows, scope, notes)
     flavors = _flavors(site, rows, notes)
     servers = [
         _server(
@@ -106,7 +108,7 @@ def read_application(
         network.security_groups,
         _keypairs(site, rows, notes),
         tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
-        tuple(dict.fromkeys(notes)),
+        notes.all(),
         {row["id"]: _state(row) for row in rows},
         volume_states,
     )
@@ -173,14 +175,16 @@ def _server(
     port_ids: tuple[str, ...],
     volume_ids: tuple[str, ...],
     group: str | None,
-    notes: list[str],
+    notes: Notes,
 ) -> ServerRecord:
     if _USER_DATA not in row:
-        notes.append(
+        notes.add(
             f"user data of server {row['name']} cannot be read without the role admin: it is not carried over"
         )
     if any(a.get("OS-EXT-IPS:type") == "floating" for n in row["addresses"].values() for a in n):
-        notes.append(f"server {row['name']} has a floating address: it is not carried over")
+        notes.add(f"server {row['name']} has a floating address: it is not carried over")
+    notes.compare(compute.SERVER, row)
+    notes.compare(compute.SERVER_FLAVOR, row["flavor"], row["name"])
     return ServerRecord(
         id=row["id"],
         name=row["name"],
@@ -217,7 +221,7 @@ def _volumes(
     site: CloudSite,
     servers: list[Row],
     scope: Mapping[str, str],
-    notes: list[str],
+    notes: Notes,
     states: dict[str, str],
 ) -> dict[str, list[VolumeRecord]]:
     """Volumes by server id.  Nova says which, Cinder what they are, as which device and in which of ``states``."""
@@ -241,7 +245,7 @@ def _volume_row(site: CloudSite, server: Row, volume_id: str) -> Row:
     return row
 
 
-def _volume(site: CloudSite, server: Row, row: Row, attachment: Row, notes: list[str]) -> VolumeRecord:
+def _volume(site: CloudSite, server: Row, row: Row, attachment: Row, notes: Notes) -> VolumeRecord:
     shown = row["name"] or row["id"]
     if len({a["server_id"] for a in row["attachments"]}) > 1:
         said = f"volume {shown} is attached to more than one server: such volumes cannot be protected"
@@ -250,8 +254,8 @@ def _volume(site: CloudSite, server: Row, row: Row, attachment: Row, notes: list
     if not device:
         said = f"Cinder does not show on which device of server {server['name']} volume {shown} is"
         raise SiteError(site.name, "read the application", said)
-    if row.get("encrypted"):
-        notes.append(f"volume {shown} is encrypted: its key must be known at the target site too")
+    notes.compare(block_storage.VOLUME, row)
+    notes.compare(compute.ATTACHMENT, attachment, f"{shown} of {server['name']}")
     return VolumeRecord(
         id=row["id"],
         name=row["name"] or "",
@@ -265,9 +269,9 @@ def _volume(site: CloudSite, server: Row, row: Row, attachment: Row, notes: list
     )
 
 
-def _flavors(site: CloudSite, servers: list[Row], notes: list[str]) -> dict[str, FlavorRecord]:
+def _flavors(site: CloudSite, servers: list[Row], notes: Notes) -> dict[str, FlavorRecord]:
     """Flavor records by server id, as each server was made; the id is looked up by name ("" when it is gone)."""
-    ids = {row["name"]: row["id"] for row in resources.list_all(site, "flavor")}
+    offered = {row["name"]: row for row in resources.list_all(site, "flavor")}
     found = {}
     for server in servers:
         own = server["flavor"]
@@ -278,10 +282,12 @@ def _flavors(site: CloudSite, servers: list[Row], notes: list[str]) -> dict[str,
                 "read the application",
                 f"extra specs of flavor {name} are not shown to us: a role that may read them is needed",
             )
-        if name not in ids:
-            notes.append(f"flavor {name} of server {server['name']} is not offered any more in this site")
+        if name in offered:
+            notes.compare(compute.FLAVOR, _without_token(offered[name]))
+        else:
+            notes.add(f"flavor {name} of server {server['name']} is not offered any more in this site")
         found[server["id"]] = FlavorRecord(
-            id=ids.get(name, ""),
+            id=offered.get(name, {}).get("id", ""),
             name=name,
             vcpus=own["vcpus"],
             memory_mib=own["ram"],
@@ -293,7 +299,13 @@ def _flavors(site: CloudSite, servers: list[Row], notes: list[str]) -> dict[str,
     return found
 
 
-def _keypairs(site: CloudSite, servers: list[Row], notes: list[str]) -> tuple[KeypairRecord, ...]:
+def _without_token(flavor: Row) -> Row:
+    """One that an earlier recovery made has its token for a description."""
+    ours = (flavor.get("description") or "").startswith("multisite:")
+    return flavor | {"description": None} if ours else flavor
+
+
+def _keypairs(site: CloudSite, servers: list[Row], notes: Notes) -> tuple[KeypairRecord, ...]:
     """Key pairs by name.  They belong to users: those of others are readable for administrators only."""
     wanted = {(server["user_id"], server["key_name"]) for server in servers if server["key_name"]}
     found: dict[str, KeypairRecord] = {}
@@ -310,12 +322,11 @@ def _keypairs(site: CloudSite, servers: list[Row], notes: list[str]) -> tuple[Ke
         for name in sorted(name for whose, name in wanted if whose == user):
             pair = known.get(name) or (_keypair(reader, name, owner) if readable else None)
             if pair is None:
-                notes.append(f"key pair {name} is gone or belongs to another user: it is not carried over")
+                notes.add(f"key pair {name} is gone or belongs to another user: it is not carried over")
             elif name in found and found[name].public_key != pair["public_key"]:
-                notes.append(
-                    f"two users have a key pair {name} with different keys: only one is carried over"
-                )
+                notes.add(f"two users have a key pair {name} with different keys: only one is carried over")
             else:
+                notes.compare(compute.KEYPAIR, pair)
                 found[name] = KeypairRecord(name, pair["public_key"], pair["type"])
     return tuple(found.values())
 
@@ -328,7 +339,7 @@ def _keypair(site: CloudSite, name: str, owner: Mapping[str, str]) -> Row | None
         return None
 
 
-def _server_groups(site: CloudSite, servers: list[Row], scope: Mapping[str, str]) -> list[Row]:
+def _server_groups(site: CloudSite, servers: list[Row], scope: Mapping[str, str], notes: Notes) -> list[Row]:
     """Groups these servers are in.
 
     Listed again when one is in none: a list may lose rows and not say so, lists of servers do not name their
@@ -340,4 +351,6 @@ def _server_groups(site: CloudSite, servers: list[Row], scope: Mapping[str, str]
         found |= {row["id"]: row for row in rows if ours & set(row["members"])}
         if ours <= {member for row in found.values() for member in row["members"]}:
             break
+    for row in found.values():
+        notes.compare(compute.SERVER_GROUP, row)
     return list(found.values())

@@ -13,6 +13,8 @@ from multisite.clouds.administrator import DIAGNOSTICS, administrator
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
+from multisite.clouds.ledger import network as ledger
+from multisite.clouds.ledger.notes import Notes
 from multisite.clouds.resources import Kind
 from multisite.domain.manifest import (
     FixedAddress,
@@ -24,6 +26,20 @@ from multisite.domain.manifest import (
 )
 
 Row = dict[str, Any]
+# nova/network/neutron.py, and os-vif: written when a port is bound.
+_NOVAS_OWN = frozenset(
+    {
+        *(
+            "pci_vendor_info",
+            "pci_slot",
+            "physical_network",
+            "card_serial_number",
+            "pf_mac_address",
+            "vf_num",
+        ),
+        *("device_mac_address", "allocation", "migrating_to", "arq_uuid", "os_vif_delegation"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -36,19 +52,27 @@ class NetworkFacts:
     security_groups: tuple[SecurityGroupRecord, ...]
 
 
-def read(site: CloudSite, servers: list[Row], notes: list[str]) -> NetworkFacts:
+def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
     """Read the ports of these servers (as Nova shows them) and what they need.  Raises what ``call`` raises."""
     rows = _rows(site, "port", device_id=[server["id"] for server in servers])
     ports_of: dict[str, list[PortRecord]] = {}
     for server in servers:
         own = [row for row in rows if row["device_id"] == server["id"]]
         _complain_if_unplugged(site, server, own)
-        ports_of[server["id"]] = [_port(row, notes) for row in _in_nic_order(site, server, own, notes)]
+        hostname = server.get("OS-EXT-SRV-ATTR:hostname")
+        ports_of[server["id"]] = [
+            _port(row, hostname, notes) for row in _in_nic_order(site, server, own, notes)
+        ]
     network_ids = _distinct(row["network_id"] for row in rows)
     networks = _rows(site, "network", id=network_ids)
     _complain_if_missing(site, "network", network_ids, networks)
     subnets = _rows(site, "subnet", network_id=network_ids)
     _complain_if_missing(site, "subnet", _subnets_of(rows, networks), subnets)
+    for row in networks:
+        if not (row["shared"] or row.get("router:external")):  # the others are mapped, never made
+            notes.compare(ledger.NETWORK, _without_ours(row))
+    for row in subnets:
+        notes.compare(ledger.SUBNET, _without_ours(row), row["name"] or row["cidr"])
     groups = _security_groups(site, _distinct(g for row in rows for g in row["security_groups"]), notes)
     return NetworkFacts(
         ports_of,
@@ -63,7 +87,7 @@ def _rows(site: CloudSite, kind: Kind, **by: list[str]) -> list[Row]:
     return resources.list_all(site, kind, **by) if all(by.values()) else []
 
 
-def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: list[str]) -> list[Row]:
+def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: Notes) -> list[Row]:
     """Ports as the guest sees its NICs.
 
     Neutron does not know that order.  Nova's ``addresses`` keeps it, but by network: with two ports on one of several
@@ -77,7 +101,7 @@ def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: list[st
         if len(seen) == len(ports):
             macs = seen
         else:
-            notes.append(
+            notes.add(
                 f"the order of the {len(ports)} NICs of server {server['name']} cannot be told for certain: "
                 "compare them in the preview of a recovery"
             )
@@ -96,7 +120,7 @@ def _macs_by_hypervisor(site: CloudSite, server_id: str) -> list[str]:
     return [nic["mac_address"] for nic in nics]
 
 
-def _security_groups(site: CloudSite, ids: list[str], notes: list[str]) -> list[SecurityGroupRecord]:
+def _security_groups(site: CloudSite, ids: list[str], notes: Notes) -> list[SecurityGroupRecord]:
     """These groups and, one list call per step, those their rules refer to."""
     found: dict[str, SecurityGroupRecord] = {}
     wanted = ids
@@ -135,11 +159,17 @@ def _subnets_of(ports: list[Row], networks: list[Row]) -> list[str]:
     return _distinct([*used, *(subnet for row in networks for subnet in row.get("subnets", ()))])
 
 
-def _port(row: Row, notes: list[str]) -> PortRecord:
-    if row.get("trunk_details"):
-        notes.append(
-            f"port {row['name'] or row['id']} is the parent of a trunk: its sub-ports are not carried over"
-        )
+def _without_ours(row: Row) -> Row:
+    """A row without the tags that Multisite, and the binding profile that Nova has put there."""
+    profile = {k: v for k, v in (row.get("binding:profile") or {}).items() if k not in _NOVAS_OWN}
+    tags = [tag for tag in row.get("tags", ()) if not tag.startswith("multisite:")]
+    return row | {"tags": tags, "binding:profile": profile}
+
+
+def _port(row: Row, hostname: str | None, notes: Notes) -> PortRecord:
+    # Nova gives a port the host name of its server for a DNS name (nova/network/neutron.py, _update_port_dns_name).
+    derived = {"dns_name": ""} if row.get("dns_name") == hostname else {}
+    notes.compare(ledger.PORT, _without_ours(row) | derived)
     return PortRecord(
         id=row["id"],
         name=row["name"],
@@ -184,15 +214,13 @@ def _subnet(row: Row) -> SubnetRecord:
     )
 
 
-def _security_group(row: Row, notes: list[str]) -> SecurityGroupRecord:
+def _security_group(row: Row, notes: Notes) -> SecurityGroupRecord:
+    notes.compare(ledger.SECURITY_GROUP, _without_ours(row))
     rules = []
     for rule in row["security_group_rules"]:
-        if rule.get("remote_address_group_id"):
-            notes.append(
-                f"a rule of security group {row['name']} refers to an address group: it is not carried over"
-            )
-            continue
-        rules.append(rule_of(rule))
+        notes.compare(ledger.SECURITY_GROUP_RULE, rule, row["name"])
+        if not rule.get("remote_address_group_id"):  # told, by the ledger
+            rules.append(rule_of(rule))
     return SecurityGroupRecord(
         id=row["id"],
         name=row["name"],

@@ -63,7 +63,10 @@ def view(sim: Sim, volume: Volume, ask: Ask) -> Row:
         "volume_type": volume.volume_type,
         "snapshot_id": volume.snapshot_id,
         "source_volid": None,
-        "metadata": dict(volume.metadata),
+        "metadata": {
+            **volume.metadata,
+            **({"readonly": "True"} if ask.account.is_admin and volume.read_only else {}),
+        },
         "links": [{"rel": "self", "href": f"{ask.base}/volumes/{volume.id}"}],
         "user_id": volume.user_id,
         "bootable": "true" if volume.bootable else "false",
@@ -71,16 +74,19 @@ def view(sim: Sim, volume: Volume, ask: Ask) -> Row:
         "replication_status": None,
         "consistencygroup_id": None,
         "multiattach": False,
-        "migration_status": None,
         "attachments": [_attachment(volume)] if attached else [],
         "os-vol-tenant-attr:tenant_id": volume.project_id,
     }
     if volume.image_metadata:
         row["volume_image_metadata"] = dict(volume.image_metadata)
     if ask.account.is_admin:
+        row["migration_status"] = None
         row["os-vol-host-attr:host"] = f"{sim.name}@rbd#rbd"
+        row |= {"os-vol-mig-status-attr:migstat": None, "os-vol-mig-status-attr:name_id": None}
     if ask.version >= (3, 13):
         row["group_id"] = volume.group_id
+    if ask.account.is_admin and ask.version >= (3, 21):
+        row["provider_id"] = None
     return row
 
 
@@ -217,6 +223,12 @@ def action(sim: Sim, ask: Ask) -> Answer:
     if name == "os-set_bootable":
         volume.bootable = bool(body[name]["bootable"])
         return Answer(200)
+    if name == "os-update_readonly_flag":
+        if volume.status != "available":
+            said = f"Volume {volume.id} status must be available to update readonly flag, but current status is: "
+            raise invalid_volume(f"{said}{volume.status}.")
+        volume.read_only = bool(body[name]["readonly"])
+        return Answer(202)
     if name == "os-reset_status" and ask.account.is_admin:
         volume.status = str(body[name]["status"])
         return Answer(202)

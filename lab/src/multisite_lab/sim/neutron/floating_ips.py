@@ -92,6 +92,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
         "router_id": None,
         "status": "DOWN",
     }
+    del row["name"]  # the one kind of Neutron that has none
     if fields.get("port_id"):
         _lead(sim, ask, row, str(fields["port_id"]))
     sim.state.floatingips[row["id"]] = row

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from multisite_lab.sim import quotas
 from multisite_lab.sim.model import Row, Sim
-from multisite_lab.sim.neutron import policy, remote_ports, subnet_pools
+from multisite_lab.sim.neutron import attributes, policy, remote_ports, subnet_pools
 from multisite_lab.sim.neutron.ipam import DHCP, new_row, pools, release, serve_dhcp
 from multisite_lab.sim.neutron.policy import visible, visible_within
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
@@ -103,8 +103,9 @@ def create_network(sim: Sim, ask: Ask) -> Answer:
     row = {
         **common(sim, ask, fields),
         **remote_ports.segment(sim, ask, fields),
+        **attributes.given(sim, "network", fields),
         "mtu": mtu,
-        "admin_state_up": True,
+        "admin_state_up": bool(fields.get("admin_state_up", True)),
         "status": "ACTIVE",
         "shared": bool(fields.get("shared", False)),
         "router:external": bool(fields.get("router:external", False)),
@@ -122,7 +123,12 @@ def update_network(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "network")
     if int(fields.get("mtu") or 0) > MTU:
         raise invalid(f"Requested MTU is too big, maximum is {MTU}")
-    return _updated("network", row, fields, ("name", "description", "mtu", "admin_state_up"))
+    return _updated(
+        "network",
+        row,
+        fields,
+        ("name", "description", "mtu", "admin_state_up", *attributes.ATTRIBUTES["network"]),
+    )
 
 
 def _updated(key: str, row: Row, fields: Row, allowed: tuple[str, ...]) -> Answer:
@@ -163,6 +169,15 @@ def subnet(sim: Sim, ask: Ask) -> Answer:
     return ok({"subnet": find_subnet(sim, ask, ask.ids["id"])})
 
 
+def _refuse_overlap(sim: Sim, network_row: Row, block: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
+    for other in network_row["subnets"]:
+        if ipaddress.ip_network(sim.state.subnets[other]["cidr"]).overlaps(block):
+            said = (
+                f"Requested subnet with cidr: {block} for network: {network_row['id']} overlaps with another"
+            )
+            raise invalid(f"{said} subnet")
+
+
 def create_subnet(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "subnet")
     network_row = find_network(sim, ask, str(fields.get("network_id")))
@@ -178,16 +193,12 @@ def create_subnet(sim: Sim, ask: Ask) -> Answer:
             subnet_pools.refuse_taken(sim, ask, str(pool_id), block)
     except ValueError:
         raise invalid(f"'{fields.get('cidr')}' is not a valid IP subnet") from None
-    for other in network_row["subnets"]:
-        if ipaddress.ip_network(sim.state.subnets[other]["cidr"]).overlaps(block):
-            raise invalid(
-                f"Requested subnet with cidr: {block} for network: {network_row['id']} overlaps with another "
-                "subnet"
-            )
+    _refuse_overlap(sim, network_row, block)
     quotas.refuse_neutron(sim, ask, "subnet")
     gateway = fields.get("gateway_ip", str(block[1]))
     row = {
         **common(sim, ask, fields),
+        **attributes.given(sim, "subnet", fields),
         "network_id": network_row["id"],
         "cidr": str(block),
         "subnetpool_id": pool_id,
@@ -215,7 +226,7 @@ def update_subnet(sim: Sim, ask: Ask) -> Answer:
     row = find_subnet(sim, ask, ask.ids["id"])
     policy.refuse_change(ask, "subnet", row)
     allowed = ("name", "description", "enable_dhcp", "gateway_ip", "dns_nameservers", "host_routes",
-               "allocation_pools")  # fmt: skip
+               "allocation_pools", *attributes.ATTRIBUTES["subnet"])  # fmt: skip
     fields = wanted(ask, "subnet")
     if "gateway_ip" in fields and fields["gateway_ip"] != row["gateway_ip"]:
         _refuse_gateway(
@@ -280,8 +291,16 @@ def set_tags(sim: Sim, ask: Ask) -> Answer:
 
 
 def extensions(sim: Sim, _ask: Ask) -> Answer:
-    names = (*EXTENSIONS, *(remote_ports.EXTENSIONS if sim.settings.remote_port else ()))
-    rows = [{"alias": a, "name": a.replace("-", " "), "description": "", "links": []} for a in names]
+    names = (
+        *EXTENSIONS,
+        *attributes.EXTENSIONS,
+        *(remote_ports.EXTENSIONS if sim.settings.remote_port else ()),
+    )
+    rows = [
+        {"alias": a, "name": a.replace("-", " "), "description": "", "links": []}
+        for a in names
+        if a not in sim.settings.lacks
+    ]
     return ok({"extensions": rows})
 
 

@@ -6,7 +6,7 @@ import ipaddress
 
 from multisite_lab.sim import quotas
 from multisite_lab.sim.model import Row, Sim, new_id
-from multisite_lab.sim.neutron import floating_ips, policy, remote_ports
+from multisite_lab.sim.neutron import attributes, floating_ips, policy, remote_ports
 from multisite_lab.sim.neutron.ipam import blank_port, first_free, new_mac, taken
 from multisite_lab.sim.neutron.networks import (
     common,
@@ -52,6 +52,9 @@ def create_port(sim: Sim, ask: Ask) -> Answer:
     row = {
         **blank_port(sim, network),
         **common(sim, ask, fields),
+        **attributes.given(sim, "port", fields),
+        "admin_state_up": bool(fields.get("admin_state_up", True)),
+        "binding:profile": dict(fields.get("binding:profile") or {}),
         "mac_address": mac,
         "fixed_ips": addresses,
         "security_groups": groups,
@@ -156,7 +159,10 @@ def update_port(sim: Sim, ask: Ask) -> Answer:
         "allowed_address_pairs",
         "admin_state_up",
         "fixed_ips",
+        "binding:profile",
+        *attributes.ATTRIBUTES["port"],
     )
+    attributes.refuse_unknown(sim, "port", fields)
     for name, value in fields.items():
         if name in ("tunneling_ip", *written):
             continue
@@ -166,6 +172,8 @@ def update_port(sim: Sim, ask: Ask) -> Answer:
     if "fixed_ips" in written:
         written["fixed_ips"] = _readdressed(sim, ask, row, written["fixed_ips"])
     row |= written
+    if "admin_state_up" in written and row["device_id"]:
+        row["status"] = "ACTIVE" if row["admin_state_up"] else "DOWN"
     row["revision_number"] += 1
     return ok({"port": remote_ports.shown(sim, ask, row)})
 

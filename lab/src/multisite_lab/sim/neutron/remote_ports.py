@@ -43,10 +43,14 @@ def endpoint(sim: Sim, row: Row) -> str | None:
     return hosts(sim).get(row["binding:host_id"])
 
 
+_OF_ADMINISTRATORS = ("binding:profile", "binding:vif_type", "binding:vif_details")
+
+
 def shown(sim: Sim, ask: Ask, row: Row) -> Row:
     """A port as the caller may see it: endpoints are for administrators."""
     if not (sim.settings.remote_port and ask.account.is_admin):
-        return {name: value for name, value in row.items() if name != "tunneling_ip"}
+        hidden = ("tunneling_ip",) if ask.account.is_admin else ("tunneling_ip", *_OF_ADMINISTRATORS)
+        return {name: value for name, value in row.items() if name not in hidden}
     return {**row, "tunneling_ip": endpoint(sim, row)}
 
 

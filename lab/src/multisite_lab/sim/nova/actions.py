@@ -20,6 +20,10 @@ def action(sim: Sim, ask: Ask) -> Answer:
     name = next(iter(body), "")
     if name == "os-getConsoleOutput":
         return console(sim, server, body[name] or {})
+    if name in ("lock", "unlock"):
+        server.locked = name == "lock"
+        server.locked_reason = (body[name] or {}).get("locked_reason") if server.locked else None
+        return Answer(202)
     if name == "os-stop":
         _refuse(server, "stop", "ACTIVE")
         stop(sim, server)
@@ -52,7 +56,9 @@ def attachments(sim: Sim, ask: Ask) -> Answer:
     server = find(sim, ask.ids["id"], ask)
     rows = []
     for disk in server.disks:
-        row: Row = {"volumeId": disk.volume_id, "serverId": server.id, "device": disk.device, "tag": None}
+        row: Row = {"volumeId": disk.volume_id, "serverId": server.id, "device": disk.device}
+        if ask.version >= (2, 70):
+            row["tag"] = disk.tag
         if ask.version >= (2, 79):
             row["delete_on_termination"] = disk.delete_on_termination
         if ask.version >= (2, 89):
@@ -61,6 +67,21 @@ def attachments(sim: Sim, ask: Ask) -> Answer:
             row["id"] = disk.volume_id
         rows.append(row)
     return ok({"volumeAttachments": rows})
+
+
+def interfaces(sim: Sim, ask: Ask) -> Answer:
+    """Tags from 2.70."""
+    server = find(sim, ask.ids["id"], ask)
+    rows = []
+    for port_id in server.ports:
+        if (port := sim.state.ports.get(port_id)) is None:
+            continue
+        row = {"net_id": port["network_id"], "port_id": port_id, "mac_addr": port["mac_address"]}
+        row |= {"port_state": port["status"], "fixed_ips": [dict(ip) for ip in port["fixed_ips"]]}
+        if ask.version >= (2, 70):
+            row["tag"] = server.nic_tags.get(port_id)
+        rows.append(row)
+    return ok({"interfaceAttachments": rows})
 
 
 def update_attachment(sim: Sim, ask: Ask) -> Answer:
@@ -88,6 +109,7 @@ def diagnostics(sim: Sim, ask: Ask) -> Answer:
 ROUTES = (
     Route("POST", "/servers/{id}/action", action),
     Route("GET", "/servers/{id}/os-volume_attachments", attachments),
+    Route("GET", "/servers/{id}/os-interface", interfaces),
     Route("PUT", "/servers/{id}/os-volume_attachments/{volume}", update_attachment),
     Route("GET", "/servers/{id}/diagnostics", diagnostics),
 )

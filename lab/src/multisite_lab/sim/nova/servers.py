@@ -45,9 +45,8 @@ def create(sim: Sim, ask: Ask) -> Answer:
     wanted = required(ask.body, "server")
     name = wanted.get("name")
     if not isinstance(name, str) or not 1 <= len(name) <= 255:
-        raise fault(
-            400, f"Invalid input for field/attribute name. Value: {name}. '{name}' is too short or long"
-        )
+        said = "Invalid input for field/attribute name."
+        raise fault(400, f"{said} Value: {name}. '{name}' is too short or long")
     flavor = sim.state.flavors.get(str(wanted.get("flavorRef")))
     if flavor is None or not resources.usable(ask, flavor):
         raise fault(400, f"Flavor {wanted.get('flavorRef')} could not be found.")
@@ -68,7 +67,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
         metadata=dict(wanted.get("metadata") or {}),
         tags=list(wanted.get("tags") or []),
         description=wanted.get("description"),
-        hostname=wanted.get("hostname") or name,
+        hostname=_hostname(wanted),
         key_name=key,
         user_data=wanted.get("user_data"),
         availability_zone=wanted.get("availability_zone") or "nova",
@@ -76,6 +75,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
         disks=volumes,
         ports=ports,
         group_id=group_id,
+        nic_tags=_nic_tags(wanted),
     )
     sim.state.servers[server.id] = server
     _take(sim, server)
@@ -111,16 +111,38 @@ def _volumes(sim: Sim, ask: Ask, wanted: Row) -> list[Disk]:
                 f"but the current status is {volume.status}.",
             )
         keep = not mapping.get("delete_on_termination")
-        disks.append(Disk(volume_id, f"/dev/vd{chr(ord('a') + number)}", not keep, new_id()))
+        device = f"/dev/vd{chr(ord('a') + number)}"
+        disks.append(Disk(volume_id, device, not keep, new_id(), mapping.get("tag")))
     return disks
 
 
-def _ports(sim: Sim, ask: Ask, wanted: Row) -> list[str]:
+def _networks(wanted: Row) -> list[Row]:
     networks = wanted.get("networks")
-    if networks in (None, "auto", "none"):
-        return []
+    return [] if networks in (None, "auto", "none") else list(networks or [])
+
+
+def _nic_tags(wanted: Row) -> dict[str, str]:
+    return {str(one["port"]): one["tag"] for one in _networks(wanted) if one.get("tag")}
+
+
+def _hostname(wanted: Row) -> str:
+    return str(wanted.get("hostname") or wanted["name"])
+
+
+def _refuse_dns_names(sim: Sim, ports: list[str], hostname: str) -> None:
+    """A port's DNS name is its server's host name (nova/network/neutron.py, PortNotUsableDNS)."""
+    for port_id in ports:
+        name = sim.state.ports[port_id].get("dns_name")
+        if name and name != hostname:
+            said = (
+                f"Value {name} assigned to dns_name attribute does not match instance's hostname {hostname}"
+            )
+            raise fault(400, f"Port {port_id} not usable for instance. {said}")
+
+
+def _ports(sim: Sim, ask: Ask, wanted: Row) -> list[str]:
     found = []
-    for one in networks or []:
+    for one in _networks(wanted):
         port_id = str(one.get("port"))
         port = sim.state.ports.get(port_id)
         if port is None or port["project_id"] != ask.account.project_id:
@@ -128,6 +150,7 @@ def _ports(sim: Sim, ask: Ask, wanted: Row) -> list[str]:
         if port["device_id"]:
             raise fault(409, f"Port {port_id} is still in use.")
         found.append(port_id)
+    _refuse_dns_names(sim, found, _hostname(wanted))
     return found
 
 
@@ -146,6 +169,8 @@ def _take(sim: Sim, server: Server) -> None:
     for port_id in server.ports:
         port = sim.state.ports[port_id]
         port |= {"device_id": server.id, "device_owner": "compute:nova", "status": "BUILD"}
+        if "dns_name" in port:
+            port["dns_name"] = server.hostname
     if server.group_id is not None:
         sim.state.server_groups[server.group_id]["members"].append(server.id)
 
@@ -162,6 +187,12 @@ def _built(sim: Sim, server_id: str) -> None:
         return
     lost = [d.volume_id for d in server.disks if d.volume_id not in sim.state.volumes]
     lost += [p for p in server.ports if p not in sim.state.ports]
+    # Nobody says that such a port is plugged, which Nova waits for (vif_plugging_is_fatal).
+    closed = [p for p in server.ports if p not in lost and not sim.state.ports[p]["admin_state_up"]]
+    if closed:
+        server.status, server.task_state = "ERROR", None
+        server.fault = "Failed to allocate the network(s), not rescheduling."
+        return
     if lost:
         server.status, server.task_state = "ERROR", None
         server.fault = f"Build of instance {server_id} aborted: {lost[0]} could not be found."
@@ -176,7 +207,7 @@ def start(sim: Sim, server: Server) -> None:
     server.status, server.task_state = "ACTIVE", None
     for port_id in server.ports:
         if (port := sim.state.ports.get(port_id)) is not None:
-            port |= {"status": "ACTIVE", "binding:host_id": sim.name}
+            port |= {"status": "ACTIVE" if port["admin_state_up"] else "DOWN", "binding:host_id": sim.name}
     sim.after(sim.settings.boot, lambda: guest.boot(sim, server))
 
 
@@ -191,8 +222,10 @@ def stop(sim: Sim, server: Server) -> None:
 
 
 def delete(sim: Sim, ask: Ask) -> Answer:
-    """204; it is there, "deleting", until it is gone."""
+    """204; it is there, "deleting", until it is gone.  A locked one is only an administrator's to delete."""
     server = find(sim, ask.ids["id"], ask)
+    if server.locked and not ask.account.is_admin:
+        raise fault(409, f"Instance {server.id} is locked")
     server.task_state = "deleting"
     sim.after(sim.settings.delete_server, lambda: _deleted(sim, server.id))
     return Answer(204)

@@ -23,6 +23,8 @@ def server(sim: Sim, found: Server, ask: Ask) -> Row:
         "flavor": flavor_of(found, ask),
         "created": nova_time(found.created_at),
         "updated": nova_time(found.created_at),
+        "OS-SRV-USG:launched_at": None if found.status == "BUILD" else nova_time(found.created_at),
+        "OS-SRV-USG:terminated_at": None,
         "addresses": {} if found.status == "BUILD" else addresses(sim, found),
         "accessIPv4": "",
         "accessIPv6": "",
@@ -34,6 +36,7 @@ def server(sim: Sim, found: Server, ask: Ask) -> Row:
         "OS-EXT-STS:power_state": 1 if found.status == "ACTIVE" else 0,
         "config_drive": "True" if found.config_drive else "",
         "key_name": found.key_name,
+        "security_groups": _groups(sim, found),
         "os-extended-volumes:volumes_attached": [
             {"id": disk.volume_id, "delete_on_termination": disk.delete_on_termination}
             for disk in found.disks
@@ -42,21 +45,44 @@ def server(sim: Sim, found: Server, ask: Ask) -> Row:
     return row | _by_version(sim, found, ask)
 
 
+def _groups(sim: Sim, found: Server) -> list[Row]:
+    """Names of its ports' security groups."""
+    ports = [sim.state.ports[port] for port in found.ports if port in sim.state.ports]
+    ids = {group for port in ports for group in port["security_groups"]}
+    return [
+        {"name": sim.state.security_groups[i]["name"]} for i in sorted(ids) if i in sim.state.security_groups
+    ]
+
+
 def _by_version(sim: Sim, found: Server, ask: Ask) -> Row:
     """What is shown to administrators, from a microversion on, or of a failure."""
     row: Row = {}
+    if found.status in ("ACTIVE", "BUILD"):
+        row["progress"] = 0
+    if ask.version >= (2, 9):
+        row["locked"] = found.locked
     if ask.version >= (2, 19):
         row["description"] = found.description
     if ask.version >= (2, 26):
         row["tags"] = list(found.tags)
+    if ask.version >= (2, 63):
+        row["trusted_image_certificates"] = None
+    if ask.version >= (2, 73):
+        row["locked_reason"] = found.locked_reason
     if found.status == "ERROR":
         row["fault"] = {"code": 500, "message": found.fault or "unknown", "created": nova_time(sim.now)}
     if ask.account.is_admin:
         row["OS-EXT-SRV-ATTR:host"] = sim.name
+        row["OS-EXT-SRV-ATTR:hypervisor_hostname"] = sim.name
         row["OS-EXT-SRV-ATTR:instance_name"] = f"instance-{found.id[:8]}"
+    if ask.account.is_admin and ask.version >= (2, 16):
+        row["host_status"] = "UP"
     if ask.account.is_admin and ask.version >= (2, 3):
         row["OS-EXT-SRV-ATTR:user_data"] = found.user_data
         row["OS-EXT-SRV-ATTR:root_device_name"] = found.disks[0].device if found.disks else None
+        row["OS-EXT-SRV-ATTR:reservation_id"] = f"r-{found.id[:8]}"
+        row |= {"OS-EXT-SRV-ATTR:launch_index": 0}
+        row |= {"OS-EXT-SRV-ATTR:kernel_id": "", "OS-EXT-SRV-ATTR:ramdisk_id": ""}
     if ask.version >= (2, 90) or (ask.account.is_admin and ask.version >= (2, 3)):
         row["OS-EXT-SRV-ATTR:hostname"] = found.hostname
     return row

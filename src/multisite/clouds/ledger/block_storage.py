@@ -1,0 +1,60 @@
+"""What Cinder answers, up to microversion 3.71.
+
+Sources: Block Storage API reference v3; ``cinder/api/v3/views/{volumes,types}.py``, ``cinder/api/contrib/volume_*.py``,
+``types_extra_specs.py``.  Multisite asks 3.43.
+"""
+
+from __future__ import annotations
+
+from multisite.clouds.ledger.model import Kind, carried, derived, not_carried, of_the_site
+
+_REFERENCE = "https://docs.openstack.org/api-ref/block-storage/v3/"
+
+VOLUME = Kind(
+    "volume",
+    "volumes",
+    _REFERENCE + "#show-a-volume-s-details",
+    "Every volume of every member, with its data.",
+    (
+        *carried("its own name", "name", "size", "volume_type", "bootable", "metadata"),
+        *carried("image metadata", "volume_image_metadata"),
+        *carried("its device", "attachments"),
+        *not_carried(
+            "description", "description", "set it at the target: openstack volume set --description",
+        ),
+        *not_carried(
+            "encrypted", "key", "its key must be known at the target site too", told="it is encrypted",
+        ),
+        *not_carried(
+            "group_id", "membership in volume group",
+            "make a group at the target and add the volume: openstack volume group create, volume group add volume",
+        ),
+        *not_carried(
+            "consistencygroup_id", "membership in consistency group",
+            "make a volume group at the target, which took their place",
+        ),
+        *derived("from its type", "multiattach", "replication_status", "volume_type_id"),
+        *derived("from its encryption", "encryption_key_id"),
+        *of_the_site("identifier", "id", "user_id", "links", "os-vol-tenant-attr:tenant_id", "provider_id",
+                     "service_uuid", "os-vol-mig-status-attr:name_id"),
+        *of_the_site("where it is", "availability_zone", "os-vol-host-attr:host", "cluster_name", "shared_targets"),
+        *of_the_site("what it was made from", "snapshot_id", "source_volid"),
+        *of_the_site("state", "status", "migration_status", "os-vol-mig-status-attr:migstat", "consumes_quota"),
+        *of_the_site("time", "created_at", "updated_at"),
+    ),
+)  # fmt: skip
+
+VOLUME_TYPE = Kind(
+    "volume type",
+    "volume types",
+    _REFERENCE + "#show-volume-type-detail",
+    "Named by volumes; found by name at the target, or mapped: types are its operator's.",
+    (
+        *carried("the volume's type", "name"),
+        *of_the_site("identifier", "id"),
+        *of_the_site("of the type at the target", "description", "is_public", "os-volume-type-access:is_public",
+                     "extra_specs", "qos_specs_id"),
+    ),
+)  # fmt: skip
+
+KINDS = (VOLUME, VOLUME_TYPE)
