@@ -33,7 +33,7 @@ from multisite.domain.manifest import digest_of
 from multisite.recovery import manifests
 from tests.contract.served import APP, SERVICES, begin_anew, prepare, schema
 
-REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "120"))
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "100"))
 MANIFESTS = int(os.environ.get("FUZZ_MANIFESTS", "30"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 ROUNDS = 9

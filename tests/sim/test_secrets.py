@@ -1,7 +1,8 @@
 """Secrets of accounts and guests, planted where they belong, turn up nowhere else during a whole flow at DEBUG.
 
 Searched: all files below state_path (log, database with its journal and trail), every answer of the API, and the
-arguments of every process.  The manifests of the backup store hold what guests are made of, and are 0600.
+arguments of every process.  The manifests of the backup store hold what guests are made of, and are 0600; encrypted
+they show nothing.  What is in a process's memory nobody else can read: ``tests/unit/command/test_memory.py``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from oslo_config import cfg
 from multisite.api.app import create_app
 from multisite.command import log, options, wiring
 from multisite.domain.errors import MultisiteError
+from multisite.recovery.encryption import Encryption
 from multisite.store.database import Database
 from multisite_lab.guest.console import FREEZE_MARK
 from multisite_lab.sim.faults import Rule
@@ -112,8 +114,9 @@ def _clouds(world: World, folder: Path) -> Path:
     return file
 
 
-@pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
+@pytest.fixture(params=["0600"])
+def flow(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Flow]:
+    """``encrypted``: so are the manifests."""
     root = logging.getLogger()
     before = (list(root.handlers), root.level)
     (tmp_path / "multisite.conf").write_text("[DEFAULT]\n")
@@ -126,6 +129,9 @@ def flow(tmp_path: Path) -> Iterator[Flow]:
             ("clouds", "config_file"): str(_clouds(world, tmp_path)),
             ("backup_store", "path"): str(tmp_path / "store"),
         }
+        if request.param == "encrypted":
+            overrides["backup_store", "encryption_keys"] = str(tmp_path / "keys")
+            Encryption(tmp_path / "keys").make_key(replace=False)
         conf = options.load([str(tmp_path / "multisite.conf")], overrides)
         with closing(wiring.build(conf)) as services:
             services.protections._manifests.initialize()
@@ -215,9 +221,11 @@ def ask_amiss(flow: Flow) -> None:
     flow.told.append(str(refused.value).encode())
 
 
+@pytest.mark.parametrize("flow", ["0600", "encrypted"], indirect=True)
 def test_planted_secrets_turn_up_nowhere(flow: Flow) -> None:
     prepare(flow)
-    recover(flow, protect(flow))
+    point = protect(flow)
+    recover(flow, point)
     ask_amiss(flow)
     for path in ("applications", "protections", "restore-points", "recoveries", "jobs", "audit", "sites"):
         flow.ask("GET", f"/{path}")
@@ -225,9 +233,13 @@ def test_planted_secrets_turn_up_nowhere(flow: Flow) -> None:
     assert (flow.state / "multisite.log").stat().st_size > 100_000
     assert flow.found() - KEPT == set()
     manifests = list((flow.folder / "store").rglob("manifest.json"))
-    assert any(_holds(file.read_bytes(), USER_DATA) for file in manifests), (
-        "it is recovered with its user data"
-    )
+    assert USER_DATA in "".join(
+        base64.b64decode(server.user_data or "").decode()
+        for server in flow.services.protections._manifests.read(point).servers
+    ), "it is recovered with its user data"
+    stored = [file.read_bytes() for file in (flow.folder / "store").rglob("*") if file.is_file()]
+    shown = {secret for secret in SECRETS for data in stored if _holds(data, secret)}
+    assert shown == (set() if (flow.folder / "keys").exists() else {USER_DATA, METADATA, VOLUME})
     assert {file.stat().st_mode & 0o777 for file in (*manifests, flow.state / SIGNING_KEY)} == {0o600}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
@@ -45,6 +46,7 @@ def test_workers_come_and_go(empty: Postgres, command: list[str], tmp_path: Path
         started = [subprocess.Popen(command, stdout=log, stderr=log) for _ in range(2)]
     try:
         until(lambda: _workers(empty) == 2, 60, "both are enrolled")
+        assert [resource.prlimit(process.pid, resource.RLIMIT_CORE) for process in started] == [(0, 0)] * 2
         for process in started:
             process.send_signal(signal.SIGTERM)
         assert [process.wait(30) for process in started] == [0, 0]

@@ -38,6 +38,12 @@ _DEFAULT = (
     cfg.StrOpt(
         "log_level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="How much to log."
     ),
+    cfg.BoolOpt(
+        "allow_core_dumps",
+        default=False,
+        help="Whether a process of ours that crashes may leave a core dump, and debuggers of its user may attach to "
+        "it: passwords, tokens and user data of servers are in its memory.",
+    ),
 )
 _DATABASE = (
     cfg.StrOpt(

@@ -18,7 +18,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from oslo_config import cfg
 
-from multisite.command import log, wiring
+from multisite.command import log, memory, wiring
 from multisite.command.arguments import say
 from multisite.domain.errors import Conflict, MultisiteError
 
@@ -101,6 +101,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 def serve(conf: cfg.ConfigOpts) -> NoReturn:
     """Serve until told to stop (SIGTERM, SIGINT); ends the process."""
     log.set_up(conf.log_level, conf.log_file, conf.log_format)
+    memory.protect(allow_core_dumps=conf.allow_core_dumps)
     status = 0
     try:
         Arbiter(Server(conf)).run()

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from oslo_config import cfg
 
-from multisite.command import log, wiring
+from multisite.command import log, memory, wiring
 from multisite.command.arguments import say
 from multisite.domain.errors import MultisiteError, Unavailable
 from multisite.store.failures import describe, is_transient
@@ -24,6 +24,7 @@ DATABASE_PATIENCE = 60.0
 def work(conf: cfg.ConfigOpts) -> NoReturn:
     """Carry out jobs until told to stop (SIGTERM, SIGINT); ends the process."""
     log.set_up(conf.log_level, conf.log_file)
+    memory.protect(allow_core_dumps=conf.allow_core_dumps)
     # Signals wait until somebody asks for them: threads begun from here on inherit that.
     stop = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)

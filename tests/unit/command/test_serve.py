@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from command.conftest import SECRET, Setup, free_port
+from command.reading import ORDINARY, read
 from multisite.command import manage
 
 MULTISITE = [sys.executable, "-c", "import sys; from multisite.command.main import main; sys.exit(main())"]
@@ -25,8 +27,8 @@ MULTISITE = [sys.executable, "-c", "import sys; from multisite.command.main impo
 @contextmanager
 def served(setup: Setup) -> Iterator[subprocess.Popen[bytes]]:
     with (setup.folder / "log").open("ab") as log:
-        argv = [*MULTISITE, "serve", "--config-file", str(setup.file)]
-        process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+        argv = [*ORDINARY, *MULTISITE, "serve", "--config-file", str(setup.file)]
+        process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True, cwd=setup.folder)
     try:
         wait_for(lambda: status(setup, "/healthcheck") == 200, process)
         yield process
@@ -84,10 +86,15 @@ def test_serving_survives_what_does_not_answer_and_a_lost_worker(prepared: Setup
         assert status(prepared, "/readiness") == 200
         assert status(prepared, "/v1/sites") == 401
         first = worker_of(process)
-        os.kill(first, signal.SIGKILL)
+        assert [read(pid, SECRET) for pid in (process.pid, first)] == ["denied"] * 2
+        os.kill(first, signal.SIGSEGV)
         wait_for(lambda: status(prepared, "/healthcheck") == 200 and worker_of(process) != first, process)
+        assert [resource.prlimit(pid, resource.RLIMIT_CORE) for pid in (process.pid, worker_of(process))] == [
+            (0, 0)
+        ] * 2
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+    assert list(prepared.folder.glob("*core*")) == []
     lines = log_of(prepared, "log.json")
     messages = [str(line["message"]) for line in lines]
     assert sum(m.startswith("serving on 127.0.0.1") for m in messages) == 2

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from multisite.command import arguments as common
-from multisite.command import log
+from multisite.command import log, memory
 from multisite.command.keys.service import program, service
 from multisite.command.keys.verbs import KINDS
 from multisite.domain.errors import Conflict
@@ -24,6 +24,7 @@ from multisite.identity.keys.state import State
 def _run(arguments: argparse.Namespace) -> int:
     conf = common.configuration(arguments)
     log.set_up(conf.log_level, conf.log_file, conf.log_format)
+    memory.protect(allow_core_dumps=conf.allow_core_dumps)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
