@@ -14,7 +14,7 @@ from multisite_lab.sim.model import Row
 from multisite_lab.sim.neutron.policy import GRANTED
 from multisite_lab.sim.nova.resources import ACCESS, make_flavor
 from tests.sim import deploy
-from tests.sim.tenants import SITE, SITES, TARGET, Tenants
+from tests.sim.tenants import ADDRESSES, ALICE, SITE, SITES, TARGET, Tenants
 
 _RULES = (
     "network_names security_group_names volume_types availability_zones create_missing_flavors keep_addresses "
@@ -203,6 +203,11 @@ def _addresses(_made: Tenants) -> Mapping[str, str]:
     return {"own": "203.0.113.81", "another's": "203.0.113.71", "nowhere": "203.0.113.99"}
 
 
+def _moving_addresses(_made: Tenants) -> Mapping[str, str]:
+    """Alice's moving address, which is bound."""
+    return {"another's": ADDRESSES[ALICE], "nowhere": "203.0.113.98"}
+
+
 def _query(path: str, name: str, key: str) -> tuple[str, Case]:
     return f"GET {path} query:{name}", Case(lambda _made, x: ("GET", path, None, {name: x}), _ids(key))
 
@@ -227,6 +232,9 @@ CASES: Mapping[str, Case] = {
     ),
     "POST /v1/addresses body.members[].network": Case(lambda made, x: _address(made, network=x), _externals),
     "POST /v1/addresses body.address": Case(lambda made, x: _address(made, address=x), _addresses, chooses=True),
+    "POST /v1/addresses body.address (moving)": Case(
+        lambda made, x: _address(made, address=x), _moving_addresses, chooses=True
+    ),
     "POST /v1/paths body.ends[].port": Case(lambda made, x: _path(made, port=x), _ids(("free-port", TARGET))),
     "POST /v1/paths body.ends[].network": Case(lambda made, x: _path(made, network=x), _externals),
     **{

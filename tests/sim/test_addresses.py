@@ -19,7 +19,7 @@ from multisite.networks.members import MemberAsked
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.neutron import floating_ips
 from tests.sim import deploy
-from tests.sim.address_setup import OPERATOR, AddressSetup, address_setup
+from tests.sim.address_setup import ADDRESS, OPERATOR, AddressSetup, address_setup
 
 LATE_SECONDS = 3600.0
 """Of an effect that comes when the test says so."""
@@ -38,6 +38,18 @@ def test_it_is_made_in_every_site_and_bound_in_one(here: AddressSetup) -> None:
     assert (record.state, record.epoch, record.active_site) == (AddressState.HELD, 1, "site1")
     assert here.holders() == ["site1"]
     assert here.service.check(OPERATOR, record.id).verdict is Verdict.ONE
+
+
+def test_one_that_another_host_answers_for_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told after the sites have said who may have it; what they reserved is given back."""
+    monkeypatch.setattr(AddressSetup, "listen", lambda *_: True)
+    with address_setup(tmp_path) as made:
+        members = [MemberAsked(name, port) for name, port in made.ports.items()]
+        job = made.engine.rest(made.service.create(OPERATOR, "gw", ADDRESS, members, "site1").job_id)
+        assert (job.state, "another host has it" in job.error) == (JobState.UNDONE, True)
+        assert not any(site.sim.state.floatingips for site in made.world.sites.values())
 
 
 def test_a_move_and_its_undo(here: AddressSetup) -> None:

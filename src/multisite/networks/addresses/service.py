@@ -73,8 +73,8 @@ class AddressService:
     ) -> MovingAddress:
         """Set an address up: reserved in every site, bound in the active one.
 
-        All sites must answer, ports be the caller's.  Invalid naming the field, Conflict when name or address is
-        taken, SiteError.
+        All sites must answer, ports be the caller's.  Invalid naming the field, Conflict when the project has one of
+        this name or address, SiteError.  Whether it may have the address, each site tells the job.
         """
         shown = _address(address)
         _probe(probe)

@@ -87,13 +87,6 @@ class CreateSteps(CreateParams):
                     f"site {member.site}: {self.address} is in use there already, at port {found.port_id}: make "
                     "that the active member, or release it first"
                 )
-        probe = address.probe
-        # One that was deleted just now is at its L3 agent for a moment more.
-        if not held and self.tools.still_answers(self.address, probe):
-            raise StepFailed(
-                f"{self.address} answers from outside and none of the sites holds it: another host has it; find its "
-                "MAC address (`ip neigh`), or choose another address"
-            )
         return Held(held)
 
     def reserve(self, site: str) -> Callable[[StepContext], Reserved]:
@@ -128,6 +121,14 @@ class CreateSteps(CreateParams):
         return undo
 
     def epoch(self, ctx: StepContext) -> dict[str, int]:
+        """Not while it answers from outside.  Listened for only now: the sites have said who may have the address."""
+        address = self.tools.rows.get_owned(self.address_id, ctx.job_id)
+        # One that was deleted just now is at its L3 agent for a moment more.
+        if not ctx.result_of("check", Held).held and self.tools.still_answers(self.address, address.probe):
+            raise StepFailed(
+                f"{self.address} answers from outside and none of the sites holds it: another host has it; find its "
+                "MAC address (`ip neigh`), or choose another address"
+            )
         found = self.tools.rows.raise_epoch(
             self.address_id, ctx.job_id, self.active, self.tools.now(), self.by, "create"
         )

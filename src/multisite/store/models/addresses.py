@@ -12,11 +12,14 @@ from multisite.store.models.base import Base
 
 class MovingAddressRow(Base, of=MovingAddress):
     __tablename__ = "moving_address"
-    __table_args__ = (UniqueConstraint("project_id", "name", name="uq_moving_address_name"),)
+    __table_args__ = (
+        UniqueConstraint("project_id", "name", name="uq_moving_address_name"),
+        UniqueConstraint("project_id", "address", name="uq_moving_address_project_address"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
-    address: Mapped[str] = mapped_column(unique=True)
+    address: Mapped[str]
     project_id: Mapped[str] = mapped_column(index=True)
     error: Mapped[str | None] = mapped_column(Text)
 
