@@ -35,10 +35,14 @@ def test_undo_at_once_last_first(setup: JobSetup) -> None:
         setup.log.append("-b")
         results.append((result, ctx.result_of("a", dict), ctx.attempt, ctx.cancelled()))
 
+    def undo_c(ctx: StepContext, result: Any) -> None:
+        time.sleep(0.3)  # whoever does not wait for it comes first
+        setup.log.append("-c")
+
     steps = [
         setup.step("a"),
         setup.step("b", "a", undo=undo_b),
-        setup.step("c", "b", "read", run=_fail),
+        setup.step("c", "b", "read", run=_fail, undo=undo_c),
         setup.step("d", "c"),
         setup.step("read", "a", undo=None),
     ]
