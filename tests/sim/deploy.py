@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -174,6 +174,9 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
             volume(site, f"{own}-root", image=image_id, **more.volume),
             volume(site, f"{own}-data", **more.volume),
         ]
+        if full:  # possible while it is attached nowhere
+            flag = {"os-update_readonly_flag": {"readonly": True}}
+            ask(site.volume, "POST", f"/volumes/{disks[1]}/action", flag, CINDER)
         nics = [
             port(
                 site,
@@ -194,6 +197,11 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
         ports += nics
     for server_id in made:
         working(site, server_id)
+    if full:
+        _finish(site, made, ports, more)
+        for kind, ids in (("networks", nets), ("security-groups", groups)):
+            _tag(site, kind, ids.values(), more.tags)
+        _tag(site, "subnets", _subnets(site, nets.values()), more.tags)
     return Deployed(
         name,
         tuple(made),
@@ -203,6 +211,25 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
         tuple(groups.values()),
         together,
     )
+
+
+def _finish(site: CloudSite, servers: list[str], ports: list[str], more: details.Details) -> None:
+    """What servers and ports can have once they work."""
+    for number, port_id in enumerate(ports):
+        if later := more.later.get(list(NETWORKS)[number % len(NETWORKS)]):
+            ask(site.network, "PUT", f"/ports/{port_id}", {"port": later})
+    for server_id in servers:
+        body = {"lock": {"locked_reason": "in service"}}
+        ask(site.compute, "POST", f"/servers/{server_id}/action", body, NOVA)
+
+
+def _subnets(site: CloudSite, networks: Iterable[str]) -> list[str]:
+    return [s for n in networks for s in ask(site.network, "GET", f"/networks/{n}")["network"]["subnets"]]
+
+
+def _tag(site: CloudSite, kind: str, ids: Iterable[str], tags: Iterable[str]) -> None:
+    for one in ids:
+        ask(site.network, "PUT", f"/{kind}/{one}/tags", {"tags": list(tags)})
 
 
 def _group(site: CloudSite, name: str, **fields: Any) -> str:

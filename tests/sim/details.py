@@ -12,7 +12,8 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Details:
-    """Fields of requests, those of Neutron by the kind of network ("data", "mgmt")."""
+    """Fields of requests, those of Neutron by the kind of network ("data", "mgmt"); ``later``: of ports, once their
+    server is active, ``tags``: of networks, subnets and groups."""
 
     networks: Mapping[str, Fields] = field(default_factory=dict)
     subnets: Mapping[str, Fields] = field(default_factory=dict)
@@ -21,6 +22,8 @@ class Details:
     rule: Fields = field(default_factory=dict)
     volume: Fields = field(default_factory=dict)
     server: Fields = field(default_factory=dict)
+    later: Mapping[str, Fields] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
     extra_specs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -29,7 +32,7 @@ def of(name: str) -> Details:
     shared = {"ip_address": "10.31.0.100", "mac_address": "fa:16:3e:00:31:64"}
     return Details(
         networks={
-            "data": {"mtu": 1400, "description": f"data of {name}"},
+            "data": {"mtu": 1400, "description": f"data of {name}", "dns_domain": "data.example."},
             "mgmt": {"port_security_enabled": False},
         },
         subnets={
@@ -39,6 +42,7 @@ def of(name: str) -> Details:
                 "dns_nameservers": ["10.31.0.3", "10.31.0.2"],
                 "host_routes": [{"destination": "10.99.0.0/16", "nexthop": "10.31.0.254"}],
                 "description": f"addresses of {name}",
+                "dns_publish_fixed_ip": True,
             },
             "mgmt": {"enable_dhcp": False},
         },
@@ -47,16 +51,25 @@ def of(name: str) -> Details:
             "mgmt": {"stateful": False},
         },
         ports={
-            "data": {"description": f"traffic of {name}", "allowed_address_pairs": [shared]},
+            "data": {
+                "description": f"traffic of {name}",
+                "allowed_address_pairs": [shared],
+                "extra_dhcp_opts": [{"opt_name": "26", "opt_value": "1300", "ip_version": 4}],
+                "binding:profile": {"trusted": "true"},
+                "dns_domain": "ports.example.",
+                "tags": ["fast", "blue"],
+            },
             "mgmt": {"port_security_enabled": False, "security_groups": []},
         },
         rule={"description": "members answer each other"},
-        volume={"metadata": {"disk_of": name}},
+        volume={"metadata": {"disk_of": name}, "description": f"disk of {name}"},
         server={
             "tags": ["vnf", "active"],
             "config_drive": True,
             "user_data": base64.b64encode(f"#!/bin/sh\necho {name}\n".encode()).decode(),
             "availability_zone": "nova",
         },
+        later={"mgmt": {"admin_state_up": False, "dns_name": f"{name}-oam"}},
+        tags=("red", "green"),
         extra_specs={"hw:cpu_policy": "dedicated"},
     )

@@ -61,6 +61,8 @@ def _plain(record: Any, *without: str) -> Row:
     """Its fields but for its id, as JSON has them."""
     fields = {k: v for k, v in asdict(record).items() if k not in ("id", *without)}
     found: Row = json.loads(json.dumps(fields))
+    if "tags" in found:
+        found["tags"] = sorted(found["tags"])
     return found
 
 
@@ -143,7 +145,7 @@ class _View:
                 "swap_mib": flavor["swap"],
                 "extra_specs": flavor["extra_specs"],
             },
-            "port_ids": self._nics(row["id"]),
+            "port_ids": self._nics(row),
             "volume_ids": self._disks(row),
             "metadata": {k: v for k, v in row["metadata"].items() if k not in _OURS},
             "tags": sorted(row["tags"]),
@@ -154,16 +156,21 @@ class _View:
             "config_drive": bool(row["config_drive"]),
             "user_data": row["OS-EXT-SRV-ATTR:user_data"],
             "server_group_id": self._server_group(row["id"]),
+            "locked": row["locked"],
+            "locked_reason": row["locked_reason"],
         }
 
-    def _nics(self, server_id: str) -> list[Row]:
+    def _nics(self, server: Row) -> list[Row]:
         """In the hypervisor's order."""
+        server_id, hostname = server["id"], server["OS-EXT-SRV-ATTR:hostname"]
         path = f"/servers/{server_id}/diagnostics"
         seen = [nic["mac_address"] for nic in ask(self._site.compute, "GET", path, None, NOVA)["nic_details"]]
         own = [row for row in self._ports.values() if row["device_id"] == server_id]
-        return [self._port(row) for row in sorted(own, key=lambda row: seen.index(row["mac_address"]))]
+        return [
+            self._port(row, hostname) for row in sorted(own, key=lambda row: seen.index(row["mac_address"]))
+        ]
 
-    def _port(self, row: Row) -> Row:
+    def _port(self, row: Row, hostname: str) -> Row:
         addresses = [[self._subnets[a["subnet_id"]]["cidr"], a["ip_address"]] for a in row["fixed_ips"]]
         return {
             "name": row["name"],
@@ -175,6 +182,12 @@ class _View:
             "allowed_address_pairs": row["allowed_address_pairs"],
             "vnic_type": row["binding:vnic_type"],
             "description": row["description"],
+            "enabled": row["admin_state_up"],
+            "dhcp_options": row["extra_dhcp_opts"],
+            "binding_profile": row["binding:profile"],
+            "dns_name": "" if row["dns_name"] == hostname else row["dns_name"],
+            "dns_domain": row["dns_domain"],
+            "tags": _tags(row),
         }
 
     def _disks(self, server: Row) -> list[Row]:
@@ -194,6 +207,8 @@ class _View:
             "metadata": {k: v for k, v in row["metadata"].items() if k not in (*_OURS, *_CINDERS_OWN)},
             "image_metadata": row.get("volume_image_metadata", {}),
             "delete_on_termination": attachment["delete_on_termination"],
+            "description": row["description"] or "",
+            "read_only": row["metadata"].get("readonly") == "True",
         }
 
     def _server_group(self, server_id: str) -> Row | None:
@@ -211,6 +226,8 @@ class _View:
             "description": row["description"],
             "shared": row["shared"],
             "external": row["router:external"],
+            "dns_domain": row["dns_domain"],
+            "tags": _tags(row),
             "subnets": {s["cidr"]: _subnet(s) for s in subnets},
         }
 
@@ -218,16 +235,22 @@ class _View:
         names = {group_id: group["name"] for group_id, group in self._groups.items()}
         rules = [_rule(rule, names) for rule in row["security_group_rules"]]
         same = {key: row[key] for key in ("name", "description", "stateful")}
-        return {**same, "rules": sorted(rules, key=repr)}
+        return {**same, "rules": sorted(rules, key=repr), "tags": _tags(row)}
+
+
+def _tags(row: Row) -> list[str]:
+    """Sorted: Neutron keeps no order of them."""
+    return sorted(tag for tag in row["tags"] if not tag.startswith("multisite:"))
 
 
 def _subnet(row: Row) -> Row:
     same = ("name", "cidr", "ip_version", "allocation_pools", "dns_nameservers", "host_routes",
-            "ipv6_address_mode", "ipv6_ra_mode", "description")  # fmt: skip
+            "ipv6_address_mode", "ipv6_ra_mode", "description", "dns_publish_fixed_ip")  # fmt: skip
     return {
         **{key: row[key] for key in same},
         "gateway_address": row["gateway_ip"],
         "dhcp": row["enable_dhcp"],
+        "tags": _tags(row),
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from multisite.clouds.connect import Sites
 from multisite.clouds.facts.application import read_application
 from multisite.domain.findings import Severity
 from multisite_lab.sim.world import World
 from tests.sim.deploy import Deployed
-from tests.sim.service import MAPPING, SITE, TARGET, Service
+from tests.sim.service import CLOUDS, MAPPING, SITE, TARGET, Service
 
 
 def set_fields(world: World, made: Deployed) -> None:
@@ -61,3 +62,15 @@ def test_what_a_recovery_made_is_protected_again_without_a_word(world: World, se
     assert recovery.state == "done"
     ids = [server["id"] for server in recovery.servers]
     assert read_application(service.cloud(TARGET), ids).notes == ()
+
+
+def test_what_members_are_not_shown_is_said_to_be_unknown(service: Service) -> None:
+    made = service.deploy("mme", servers=1)
+    clouds = Sites(config_file=service.folder / CLOUDS)
+    notes = read_application(clouds.open_for_service(f"{SITE}-member"), made.servers).notes
+    for words in (
+        "binding:profile of ports",
+        "provider:network_type of networks",
+        "which volumes are read-only",
+    ):
+        assert [note for note in notes if words in note and "not known" in note], words

@@ -40,13 +40,18 @@ FLAVORS = AdminCall(
     "make and remove flavors, let the project use them, see who uses one",
     "Nova, os_compute_api:os-flavor-manage, os-flavor-access, servers:index:get_all_tenants",
 )
+BINDING_PROFILES = AdminCall(
+    "read and set binding profiles of ports, read what networks are made of",
+    "Neutron, get_port:binding:profile, update_port:binding:profile, get_network:provider:*",
+)
+READ_ONLY = AdminCall("see whether volumes are read-only", "Cinder shows this to administrators alone")
 STRETCH_NETWORKS = AdminCall(
     "stretch networks",
     "Neutron, create_network:provider:*, get_agent, create_port:tunneling_ip of multisite-neutron",
 )
 CALLS = (
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
-    *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, STRETCH_NETWORKS),
+    *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),
 )
 """All of them; docs/projects.md has the table."""
 

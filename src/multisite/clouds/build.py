@@ -179,10 +179,21 @@ def console(site: CloudSite, server_id: str, lines: int | None = None) -> str:
     return str(_post(site, what, path, body, _SERVERS, idempotent=True)["output"])
 
 
-def remove_server(site: CloudSite, server_id: str, timeout: float = 600) -> None:
-    """Delete a server and wait until it is gone; harmless when it is.  Its ports and volumes stay."""
+def lock_server(site: CloudSite, server_id: str, reason: str | None) -> None:
+    """Lock a server, as it was in the source; idempotent (Nova 2.73)."""
+    body = {"lock": {"locked_reason": reason} if reason else None}
+    _post(site, f"lock server {server_id}", f"/servers/{server_id}/action", body, _SERVERS, idempotent=True)
+
+
+def remove_server(site: CloudSite, server_id: str, timeout: float = 600, *, locked: bool = False) -> None:
+    """Delete a server and wait until it is gone; harmless when it is.  Its ports and volumes stay.
+
+    ``locked``: it may be, by ourselves; Nova lets none but administrators delete one that is.
+    """
     what = f"delete server {server_id}"
     try:
+        if locked:
+            _post(site, what, f"/servers/{server_id}/action", {"unlock": None}, _SERVERS, idempotent=True)
         call(site, what, lambda: site.compute.delete(f"/servers/{server_id}"), idempotent=True)
     except NotFoundInSite:
         return
@@ -199,11 +210,22 @@ def remove_server(site: CloudSite, server_id: str, timeout: float = 600) -> None
 
 
 def remove_servers(
-    site: CloudSite, token: str, known: str | None = None, *, timeout: float = 600, late: bool = False
+    site: CloudSite,
+    token: str,
+    known: str | None = None,
+    *,
+    timeout: float = 600,
+    late: bool = False,
+    locked: bool = False,
 ) -> int:
     """As ``resources.remove``; each is waited for until it is gone, ``timeout`` seconds."""
     return resources.remove(
-        site, "server", token, known, late=late, delete=lambda one: remove_server(site, one, timeout)
+        site,
+        "server",
+        token,
+        known,
+        late=late,
+        delete=lambda one: remove_server(site, one, timeout, locked=locked),
     )
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from multisite.clouds import resources
+from multisite.clouds.administrator import BINDING_PROFILES, administrator
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, Failed, NotFoundInSite, Refused
@@ -40,14 +42,25 @@ def ensure_network(
         fields["mtu"] = record.mtu
     if not record.port_security_enabled:
         fields["port_security_enabled"] = False
+    if record.dns_domain:
+        fields["dns_domain"] = record.dns_domain
+    make = partial(
+        resources.ensure,
+        site,
+        "network",
+        token,
+        description=record.description,
+        tags=record.tags,
+        fresh=fresh,
+    )
     try:
-        row = resources.ensure(site, "network", token, fields, description=record.description, fresh=fresh)
+        row = make(fields)
     except Refused as error:
         if error.site_status != 400 or "mtu" not in error.message.lower():
             raise
         LOG.warning("site %s cannot carry the MTU %s of network %s", site.name, record.mtu, name)
         del fields["mtu"]
-        row = resources.ensure(site, "network", token, fields, description=record.description, fresh=fresh)
+        row = make(fields)
     return str(row["id"])
 
 
@@ -74,9 +87,12 @@ def ensure_subnet(
     for key in ("ipv6_address_mode", "ipv6_ra_mode"):
         if (mode := getattr(record, key)) is not None:
             fields[key] = mode
-    return str(
-        resources.ensure(site, "subnet", token, fields, description=record.description, fresh=fresh)["id"]
+    if record.dns_publish_fixed_ip:
+        fields["dns_publish_fixed_ip"] = True
+    row = resources.ensure(
+        site, "subnet", token, fields, description=record.description, tags=record.tags, fresh=fresh
     )
+    return str(row["id"])
 
 
 def dhcp_can_wait(record: SubnetRecord) -> bool:
@@ -106,7 +122,8 @@ def ensure_port(
     """Find or make a port like the record.
 
     ``fixed_ips`` as Neutron takes them, None to let the site choose; ``expected``: the addresses it must have in the
-    end.  Raises Failed when it has others, and what ``call`` raises (an address in use: ConflictInSite).
+    end.  What Nova would refuse at boot comes later (``finish_port``).  Raises Failed when it has others, and what
+    ``call`` raises (an address in use: ConflictInSite).
     """
     fields: Row = {"name": record.name, "network_id": network_id}
     fields |= _port_security(site, network_id, record.port_security_enabled)
@@ -121,7 +138,16 @@ def ensure_port(
         fields["security_groups"] = []
     if record.vnic_type != "normal":
         fields["binding:vnic_type"] = record.vnic_type
-    row = resources.ensure(site, "port", token, fields, description=record.description, fresh=fresh)
+    if record.dhcp_options:
+        fields["extra_dhcp_opts"] = [dict(option) for option in record.dhcp_options]
+    if record.dns_domain:
+        fields["dns_domain"] = record.dns_domain
+    row = resources.ensure(
+        site, "port", token, fields, description=record.description, tags=record.tags, fresh=fresh
+    )
+    if record.binding_profile:
+        admin = administrator(site, BINDING_PROFILES)
+        _update_port(admin, row["id"], {"binding:profile": dict(record.binding_profile)})
     made = MadePort(row["id"], row["mac_address"], tuple(ip["ip_address"] for ip in row["fixed_ips"]))
     wanted = set(expected)
     if wanted and wanted != set(made.addresses):
@@ -144,6 +170,24 @@ def _port_security(site: CloudSite, network_id: str, wanted: bool) -> Row:
     return {"port_security_enabled": wanted}
 
 
+def finish_port(site: CloudSite, port_id: str, record: PortRecord) -> None:
+    """What a port can have once its server is active; idempotent.
+
+    Nova waits at boot until its ports are plugged, which a disabled one never is, and refuses one whose DNS name is
+    not the server's host name (``nova/network/neutron.py``, PortNotUsableDNS).
+    """
+    fields: Row = {} if record.enabled else {"admin_state_up": False}
+    if record.dns_name:
+        fields["dns_name"] = record.dns_name
+    if fields:
+        _update_port(site, port_id, fields)
+
+
+def _update_port(site: CloudSite, port_id: str, fields: Row) -> None:
+    what, body = f"set {', '.join(fields)} of port {port_id}", {"port": fields}
+    call(site, what, lambda: site.network.put(f"/ports/{port_id}", json=body), idempotent=True)
+
+
 def ensure_security_group(
     site: CloudSite, token: str, record: SecurityGroupRecord, name: str, *, fresh: bool = False
 ) -> str:
@@ -151,11 +195,10 @@ def ensure_security_group(
     fields: Row = {"name": name}
     if not record.stateful:
         fields["stateful"] = False
-    return str(
-        resources.ensure(site, "security_group", token, fields, description=record.description, fresh=fresh)[
-            "id"
-        ]
+    row = resources.ensure(
+        site, "security_group", token, fields, description=record.description, tags=record.tags, fresh=fresh
     )
+    return str(row["id"])
 
 
 def set_rules(site: CloudSite, group_id: str, record: SecurityGroupRecord, groups: Mapping[str, str]) -> None:

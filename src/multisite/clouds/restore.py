@@ -52,6 +52,8 @@ class WantedVolume:
     bootable: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     image_metadata: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    read_only: bool = False
 
 
 def import_record(site: CloudSite, backup_id: str, record: Mapping[str, str], timeout: float = 120) -> bool:
@@ -199,7 +201,7 @@ def _wait_backup_free(
 
 
 def _apply_attributes(site: CloudSite, token: str, row: Row, wanted: WantedVolume) -> None:
-    """Name, metadata, image metadata and the bootable flag, as far as the restore did not bring them.
+    """Name, description, metadata, image metadata and the flags, as far as the restore did not bring them.
 
     The token goes into the metadata before the name stops being it.
     """
@@ -223,7 +225,9 @@ def _apply_attributes(site: CloudSite, token: str, row: Row, wanted: WantedVolum
         _send(
             site, what, f"{path}/action", {"os-set_bootable": {"bootable": wanted.bootable}}, idempotent=True
         )
-    named = {"volume": {"name": wanted.name, "description": ""}}
+    if wanted.read_only:
+        _send(site, what, f"{path}/action", {"os-update_readonly_flag": {"readonly": True}}, idempotent=True)
+    named = {"volume": {"name": wanted.name, "description": wanted.description}}
     call(site, what, lambda: site.volume.put(path, json=named, microversion=CINDER_VERSION), idempotent=True)
 
 

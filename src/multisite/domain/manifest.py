@@ -22,6 +22,18 @@ from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, 
 FORMAT = "multisite.restore-point/2"
 FORMAT_1 = "multisite.restore-point/1"
 _SizeGib = Annotated[int, Field(ge=0, lt=1 << 31)]
+_ADDED: dict[str, dict[str, JsonValue]] = {
+    "servers": {"locked": False, "locked_reason": None},
+    "volumes": {"description": "", "read_only": False},
+    "ports": {
+        **{"enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": ""},
+        "tags": [],
+    },
+    "networks": {"dns_domain": "", "tags": []},
+    "subnets": {"dns_publish_fixed_ip": False, "tags": []},
+    "security_groups": {"tags": []},
+}
+"""What records had not from the beginning, by default: left out, so that earlier manifests keep their bytes."""
 _PAYLOAD_1 = ("backups", "snapshot_id")
 """What format 1 has in a volume itself; in format 2 it is the payload of the method that made it."""
 
@@ -57,6 +69,8 @@ class VolumeRecord:
     image_metadata: dict[str, str] = field(default_factory=dict)
     delete_on_termination: bool = False
     payload: Payload | None = None
+    description: str = ""
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,10 @@ class FixedAddress:
 
 @dataclass(frozen=True)
 class PortRecord:
+    """``dns_name``: only one that is not its server's host name, which Nova gives it.  ``binding_profile``: the user's
+    part of it.
+    """
+
     id: str
     name: str
     network_id: str
@@ -77,6 +95,12 @@ class PortRecord:
     allowed_address_pairs: tuple[dict[str, str], ...] = ()
     vnic_type: str = "normal"
     description: str = ""
+    enabled: bool = True
+    dhcp_options: tuple[dict[str, JsonValue], ...] = ()
+    binding_profile: dict[str, JsonValue] = field(default_factory=dict)
+    dns_name: str = ""
+    dns_domain: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +118,8 @@ class SubnetRecord:
     ipv6_address_mode: str | None = None
     ipv6_ra_mode: str | None = None
     description: str = ""
+    dns_publish_fixed_ip: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +131,8 @@ class NetworkRecord:
     description: str = ""
     shared: bool = False
     external: bool = False
+    dns_domain: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +154,7 @@ class SecurityGroupRecord:
     description: str = ""
     stateful: bool = True
     rules: tuple[SecurityGroupRule, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,6 +212,8 @@ class ServerRecord:
     config_drive: bool = False
     user_data: str | None = None
     server_group_id: str | None = None
+    locked: bool = False
+    locked_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +284,10 @@ def dump(manifest: Manifest) -> bytes:
     data: Any = _ADAPTER.dump_python(manifest, mode="json")
     if not manifest.epoch:  # what was written before there were epochs keeps its bytes
         del data["epoch"]
+    for part, added in _ADDED.items():
+        for record in data[part]:
+            for name in [name for name, default in added.items() if record[name] == default]:
+                del record[name]
     if manifest.format == FORMAT_1:
         for volume in data["volumes"]:
             volume.update((volume.pop("payload") or {"data": {"backups": [], "snapshot_id": None}})["data"])

@@ -87,6 +87,17 @@ def test_one_that_cannot_be_deleted_is_said(target: SimulatedSite, monkeypatch: 
     assert [s.path for s in target.changes if s.method == "DELETE"] == [f"/servers/{made.id}"]
 
 
+def test_a_member_removes_a_server_that_we_locked_and_no_other(target: SimulatedSite) -> None:
+    made = boot(target)
+    build.lock_server(target.site, made.id, "in service")
+    assert (made.locked, made.locked_reason) == (True, "in service")
+    with pytest.raises(ConflictInSite, match="is locked"):
+        build.remove_server(target.member, made.id, timeout=5)
+    build.remove_server(target.member, made.id, timeout=5, locked=True)
+    build.remove_server(target.member, made.id, timeout=5, locked=True)
+    assert not target.state.servers
+
+
 def test_key_pairs_are_told_apart_by_the_key(target: SimulatedSite) -> None:
     site = target.site
     assert build.ensure_keypair(site, KEYPAIR, "ops")

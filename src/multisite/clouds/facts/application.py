@@ -6,11 +6,17 @@ cannot be read raises an error naming it; what is readable but cannot be carried
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from multisite.clouds import resources
-from multisite.clouds.administrator import KEYPAIRS, SERVER_ATTRIBUTES, administrator
+from multisite.clouds.administrator import (
+    KEYPAIRS,
+    READ_ONLY,
+    SERVER_ATTRIBUTES,
+    administrator,
+    may_administer,
+)
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
@@ -202,6 +208,8 @@ def _server(
         config_drive=bool(row["config_drive"]),
         user_data=row.get(_USER_DATA),
         server_group_id=group,
+        locked=row.get("locked", False),
+        locked_reason=row.get("locked_reason"),
     )
 
 
@@ -226,17 +234,33 @@ def _volumes(
 ) -> dict[str, list[VolumeRecord]]:
     """Volumes by server id.  Nova says which, Cinder what they are, as which device and in which of ``states``."""
     by_id = {row["id"]: row for row in resources.list_all(site, "volume", **scope)}
+    read_only = _read_only(site, by_id, servers[0]["tenant_id"], notes)
     found: dict[str, list[VolumeRecord]] = {}
     for server in servers:
         root = server.get("OS-EXT-SRV-ATTR:root_device_name")
         records = []
         for attachment in server["os-extended-volumes:volumes_attached"]:
             row = by_id.get(attachment["id"]) or _volume_row(site, server, attachment["id"])
-            records.append(_volume(site, server, row, attachment, notes))
+            record = _volume(site, server, row, attachment, notes)
+            records.append(replace(record, read_only=record.id in read_only))
             states[row["id"]] = row["status"]
         # Device names count vda ... vdz, vdaa: the shorter come first.
         found[server["id"]] = sorted(records, key=lambda v: (v.device != root, len(v.device), v.device))
     return found
+
+
+def _read_only(site: CloudSite, by_id: Mapping[str, Row], project_id: str, notes: Notes) -> set[str]:
+    """Ids of the volumes that are read-only, which Cinder shows administrators alone, in the metadata."""
+    rows: Iterable[Row] = by_id.values()
+    if "admin" not in site.roles:
+        if not may_administer(site, READ_ONLY):
+            notes.add(
+                "Cinder shows administrators alone which volumes are read-only: whether any is is not known"
+            )
+            return set()
+        admin = administrator(site, READ_ONLY)
+        rows = resources.list_all(admin, "volume", all_tenants="1", project_id=project_id)
+    return {row["id"] for row in rows if row["metadata"].get("readonly") == "True"}
 
 
 def _volume_row(site: CloudSite, server: Row, volume_id: str) -> Row:
@@ -266,6 +290,7 @@ def _volume(site: CloudSite, server: Row, row: Row, attachment: Row, notes: Note
         metadata={k: v for k, v in row["metadata"].items() if k not in _CINDERS_OWN},
         image_metadata={k: str(v) for k, v in (row.get("volume_image_metadata") or {}).items()},
         delete_on_termination=bool(attachment["delete_on_termination"]),
+        description=row.get("description") or "",
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.administrator import DIAGNOSTICS, administrator
+from multisite.clouds.administrator import BINDING_PROFILES, DIAGNOSTICS, administrator, may_administer
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
@@ -54,7 +54,10 @@ class NetworkFacts:
 
 def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
     """Read the ports of these servers (as Nova shows them) and what they need.  Raises what ``call`` raises."""
-    rows = _rows(site, "port", device_id=[server["id"] for server in servers])
+    devices = {"device_id": [server["id"] for server in servers]}
+    rows = _as_administrator(
+        site, "port", _rows(site, "port", **devices), "binding:profile", notes, **devices
+    )
     ports_of: dict[str, list[PortRecord]] = {}
     for server in servers:
         own = [row for row in rows if row["device_id"] == server["id"]]
@@ -65,14 +68,15 @@ def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
         ]
     network_ids = _distinct(row["network_id"] for row in rows)
     networks = _rows(site, "network", id=network_ids)
+    networks = _as_administrator(site, "network", networks, "provider:network_type", notes, id=network_ids)
     _complain_if_missing(site, "network", network_ids, networks)
     subnets = _rows(site, "subnet", network_id=network_ids)
     _complain_if_missing(site, "subnet", _subnets_of(rows, networks), subnets)
     for row in networks:
         if not (row["shared"] or row.get("router:external")):  # the others are mapped, never made
-            notes.compare(ledger.NETWORK, _without_ours(row))
+            notes.compare(ledger.NETWORK, row)
     for row in subnets:
-        notes.compare(ledger.SUBNET, _without_ours(row), row["name"] or row["cidr"])
+        notes.compare(ledger.SUBNET, row, row["name"] or row["cidr"])
     groups = _security_groups(site, _distinct(g for row in rows for g in row["security_groups"]), notes)
     return NetworkFacts(
         ports_of,
@@ -85,6 +89,20 @@ def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
 def _rows(site: CloudSite, kind: Kind, **by: list[str]) -> list[Row]:
     """A Neutron list limited to some ids; nothing is asked when there are none."""
     return resources.list_all(site, kind, **by) if all(by.values()) else []
+
+
+def _as_administrator(
+    site: CloudSite, kind: Kind, rows: list[Row], field: str, notes: Notes, **by: list[str]
+) -> list[Row]:
+    """These rows with what Neutron shows administrators alone, ``field`` among it, if it shows it to us."""
+    if "admin" in site.roles or all(field in row for row in rows):
+        return rows
+    more: dict[str, Row] = {}
+    if may_administer(site, BINDING_PROFILES):
+        more = {row["id"]: row for row in _rows(administrator(site, BINDING_PROFILES), kind, **by)}
+    else:
+        notes.add(f"{field} of {kind}s is shown to administrators alone: whether it is set is not known")
+    return [more.get(row["id"], {}) | row for row in rows]
 
 
 def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: Notes) -> list[Row]:
@@ -159,17 +177,22 @@ def _subnets_of(ports: list[Row], networks: list[Row]) -> list[str]:
     return _distinct([*used, *(subnet for row in networks for subnet in row.get("subnets", ()))])
 
 
-def _without_ours(row: Row) -> Row:
-    """A row without the tags that Multisite, and the binding profile that Nova has put there."""
+def _tags(row: Row) -> tuple[str, ...]:
+    """Those that are not our tokens."""
+    return tuple(tag for tag in row.get("tags", ()) if not tag.startswith("multisite:"))
+
+
+def _users_own(row: Row, hostname: str | None) -> Row:
+    """A port without what Nova has put there, and our tokens."""
     profile = {k: v for k, v in (row.get("binding:profile") or {}).items() if k not in _NOVAS_OWN}
-    tags = [tag for tag in row.get("tags", ()) if not tag.startswith("multisite:")]
-    return row | {"tags": tags, "binding:profile": profile}
+    # nova/network/neutron.py, _update_port_dns_name: the DNS name becomes the server's host name.
+    name = "" if row.get("dns_name") == hostname else row.get("dns_name")
+    return row | {"tags": _tags(row), "binding:profile": profile, "dns_name": name}
 
 
 def _port(row: Row, hostname: str | None, notes: Notes) -> PortRecord:
-    # Nova gives a port the host name of its server for a DNS name (nova/network/neutron.py, _update_port_dns_name).
-    derived = {"dns_name": ""} if row.get("dns_name") == hostname else {}
-    notes.compare(ledger.PORT, _without_ours(row) | derived)
+    row = _users_own(row, hostname)
+    notes.compare(ledger.PORT, row)
     return PortRecord(
         id=row["id"],
         name=row["name"],
@@ -181,6 +204,12 @@ def _port(row: Row, hostname: str | None, notes: Notes) -> PortRecord:
         allowed_address_pairs=tuple(dict(pair) for pair in row.get("allowed_address_pairs", ())),
         vnic_type=row.get("binding:vnic_type", "normal"),
         description=row.get("description") or "",
+        enabled=row.get("admin_state_up", True),
+        dhcp_options=tuple(dict(option) for option in row.get("extra_dhcp_opts") or ()),
+        binding_profile=row["binding:profile"],
+        dns_name=row.get("dns_name") or "",
+        dns_domain=row.get("dns_domain") or "",
+        tags=tuple(row["tags"]),
     )
 
 
@@ -193,6 +222,8 @@ def _network(row: Row) -> NetworkRecord:
         description=row.get("description") or "",
         shared=row["shared"],
         external=row.get("router:external", False),
+        dns_domain=row.get("dns_domain") or "",
+        tags=_tags(row),
     )
 
 
@@ -211,11 +242,13 @@ def _subnet(row: Row) -> SubnetRecord:
         ipv6_address_mode=row.get("ipv6_address_mode"),
         ipv6_ra_mode=row.get("ipv6_ra_mode"),
         description=row.get("description") or "",
+        dns_publish_fixed_ip=row.get("dns_publish_fixed_ip") or False,
+        tags=_tags(row),
     )
 
 
 def _security_group(row: Row, notes: Notes) -> SecurityGroupRecord:
-    notes.compare(ledger.SECURITY_GROUP, _without_ours(row))
+    notes.compare(ledger.SECURITY_GROUP, row)
     rules = []
     for rule in row["security_group_rules"]:
         notes.compare(ledger.SECURITY_GROUP_RULE, rule, row["name"])
@@ -227,6 +260,7 @@ def _security_group(row: Row, notes: Notes) -> SecurityGroupRecord:
         description=row.get("description") or "",
         stateful=row.get("stateful", True),
         rules=tuple(rules),
+        tags=_tags(row),
     )
 
 

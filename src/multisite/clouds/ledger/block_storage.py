@@ -16,12 +16,11 @@ VOLUME = Kind(
     _REFERENCE + "#show-a-volume-s-details",
     "Every volume of every member, with its data.",
     (
-        *carried("its own name", "name", "size", "volume_type", "bootable", "metadata"),
+        *carried("its own name", "name", "size", "volume_type", "bootable"),
+        *carried("what is the user's, and whether it is read-only, which administrators see", "metadata"),
         *carried("image metadata", "volume_image_metadata"),
         *carried("its device", "attachments"),
-        *not_carried(
-            "description", "description", "set it at the target: openstack volume set --description",
-        ),
+        *carried("its own name", "description"),
         *not_carried(
             "encrypted", "key", "its key must be known at the target site too", told="it is encrypted",
         ),

@@ -40,13 +40,7 @@ SERVER = Kind(
             "accessIPv6", "access address",
             "give it one of the target with PUT /servers/<id>, field accessIPv6",
         ),
-        *not_carried(
-            "locked", "lock", "lock it again at the target: openstack server lock",
-            told="it is locked, and comes back unlocked",
-        ),
-        *not_carried(
-            "locked_reason", "reason of the lock", "give it again: openstack server lock --reason",
-        ),
+        *carried("locked once it is ready", "locked", "locked_reason"),
         *not_carried(
             "image", "image it boots from", "make it boot from a volume: only the data of volumes is backed up",
         ),

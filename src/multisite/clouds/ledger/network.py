@@ -26,25 +26,13 @@ PORT = Kind(
         *carried("addresses by subnet", "fixed_ips"),
         *carried("its own name", "security_groups", "allowed_address_pairs"),
         *carried("kind of NIC", "binding:vnic_type"),
-        *not_carried(
-            "admin_state_up", "administrative state", "disable it at the target: openstack port set --disable",
-            told="it is disabled, and comes up", unset=(True, None),
-        ),
-        *not_carried(
-            "extra_dhcp_opts", "extra DHCP options",
-            "set them at the target: openstack port set --extra-dhcp-option", extension="extra_dhcp_opt",
-        ),
-        *not_carried(
-            "binding:profile", "binding profile", "set it at the target: openstack port set --binding-profile",
-        ),
-        *not_carried(
-            "dns_name", "DNS name", "set it at the target: openstack port set --dns-name", extension="dns-integration",
-        ),
-        *not_carried(
-            "dns_domain", "DNS domain", "set it at the target: openstack port set --dns-domain",
-            extension="dns-domain-ports",
-        ),
-        *not_carried("tags", "tags", "set them at the target: openstack port set --tag"),
+        *carried("disabled once its server is active, which waits for its ports", "admin_state_up"),
+        *carried("DHCP options", "extra_dhcp_opts", extension="extra_dhcp_opt"),
+        *carried("but for what Nova writes there; read and set as an administrator", "binding:profile"),
+        *carried("one that is not its server's host name, set once its server is active", "dns_name",
+                 extension="dns-integration"),
+        *carried("its own name", "dns_domain", extension="dns-domain-ports"),
+        *carried("beside the token", "tags"),
         *not_carried("qos_policy_id", "QoS policy", "set one at the target: openstack port set --qos-policy"),
         *not_carried(
             "device_profile", "device profile",
@@ -94,9 +82,8 @@ NETWORK = Kind(
             "admin_state_up", "administrative state", "disable it at the target: openstack network set --disable",
             told="it is disabled, and comes up", unset=(True, None),
         ),
-        *not_carried("tags", "tags", "set them at the target: openstack network set --tag"),
-        *not_carried("dns_domain", "DNS domain", "set it at the target: openstack network set --dns-domain",
-                     extension="dns-integration"),
+        *carried("beside the token", "tags"),
+        *carried("its own name", "dns_domain", extension="dns-integration"),
         *not_carried("qos_policy_id", "QoS policy", "set one at the target: openstack network set --qos-policy"),
         *not_carried(
             "provider:network_type", "type", _MAP_NETWORK,
@@ -129,12 +116,8 @@ SUBNET = Kind(
                  "dns_nameservers", "host_routes", "ipv6_address_mode", "ipv6_ra_mode"),
         *carried("gateway", "gateway_ip"),
         *carried("DHCP", "enable_dhcp"),
-        *not_carried("tags", "tags", "set them at the target: openstack subnet set --tag"),
-        *not_carried(
-            "dns_publish_fixed_ip", "publishing of fixed IPs in DNS",
-            "set it at the target: openstack subnet set --dns-publish-fixed-ip",
-            told="it publishes fixed IPs in DNS, which is not carried", extension="subnet-dns-publish-fixed-ip",
-        ),
+        *carried("beside the token", "tags"),
+        *carried("its own name", "dns_publish_fixed_ip", extension="subnet-dns-publish-fixed-ip"),
         *not_carried("service_types", "service types", "set them at the target: openstack subnet set --service-type",
                      extension="subnet-service-types"),
         *not_carried("segment_id", "segment", "set it at the target: openstack subnet set --network-segment"),
@@ -156,7 +139,7 @@ SECURITY_GROUP = Kind(
     (
         *carried("its own name", "name", "description", "stateful"),
         *carried("rules", "security_group_rules"),
-        *not_carried("tags", "tags", "set them at the target: openstack security group set --tag"),
+        *carried("beside the token", "tags"),
         *of_the_site("of the sharing at the site", "shared"),
         *STANDARD,
     ),

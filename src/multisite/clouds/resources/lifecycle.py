@@ -7,7 +7,7 @@ takes the token too, so that also what was made without an answer is removed.  E
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -121,6 +121,7 @@ def ensure(
     fields: Mapping[str, Any],
     *,
     description: str = "",
+    tags: Sequence[str] = (),
     fresh: bool = False,
     beside: Mapping[str, Any] | None = None,
     within: Mapping[str, str] | None = None,
@@ -128,9 +129,9 @@ def ensure(
 ) -> Row:
     """The resource of this token, made if there is none; as its service shows it.
 
-    ``fields`` as the service takes them, ``description`` what a kind of Neutron has in the end.  ``fresh``: nothing
-    can carry the token yet, which saves looking.  ``beside``: what the request has beside the resource (hints).
-    What is there and not ``usable`` counts as not there.  ``within``: as in ``rows``.
+    ``fields`` as the service takes them, ``description`` and ``tags`` what a kind of Neutron has in the end.
+    ``fresh``: nothing can carry the token yet, which saves looking.  ``beside``: what the request has beside the
+    resource (hints).  What is there and not ``usable`` counts as not there.  ``within``: as in ``rows``.
     """
 
     known = partial(_known, site, kind, token, usable, within)
@@ -139,7 +140,7 @@ def ensure(
         return create(site, kind, {KINDS[kind].key: tokens.mark(kind, token, fields), **(beside or {})})
 
     row = (None if fresh else known()) or look_again(make, known)
-    tag_and_describe(site, kind, row, token, description)
+    tag_and_describe(site, kind, row, token, description, tags)
     return row
 
 
@@ -154,14 +155,19 @@ def _known(
 
 
 def tag_and_describe(
-    site: CloudSite, kind: Kind, row: Mapping[str, Any], token: str, description: str = ""
+    site: CloudSite,
+    kind: Kind,
+    row: Mapping[str, Any],
+    token: str,
+    description: str = "",
+    tags: Sequence[str] = (),
 ) -> None:
-    """Tag a resource of Neutron that has its token in the description, and give it its own description.
+    """Tag a resource of Neutron that has its token in the description, and give it its own description and ``tags``.
 
     ``row`` as Neutron shows it.  Idempotent; does nothing for other kinds.  Tags it has already are kept.
     """
     if KINDS[kind].token is TokenPlace.TAG:
-        tag(site, kind, row, token)
+        tag(site, kind, row, token, *tags)
         if row.get("description") != description:
             _change(site, kind, str(row["id"]), "", {KINDS[kind].key: {"description": description}})
 
@@ -191,10 +197,11 @@ def create(site: CloudSite, kind: Kind, body: Mapping[str, Any], what: str = "",
     return found
 
 
-def tag(site: CloudSite, kind: Kind, row: Mapping[str, Any], token: str) -> None:
-    """Give a resource of Neutron the token as a tag, beside those it has; idempotent."""
-    if token not in row.get("tags", ()):
-        _change(site, kind, str(row["id"]), "/tags", {"tags": [*row.get("tags", ()), token]})
+def tag(site: CloudSite, kind: Kind, row: Mapping[str, Any], *tags: str) -> None:
+    """Give a resource of Neutron these tags, the token among them, beside those it has; idempotent."""
+    there = row.get("tags", ())
+    if not set(tags) <= set(there):
+        _change(site, kind, str(row["id"]), "/tags", {"tags": list(dict.fromkeys([*there, *tags]))})
 
 
 def remove(

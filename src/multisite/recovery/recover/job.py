@@ -225,7 +225,13 @@ def _change(
 def _server_steps(steps: Steps, server: PlannedServer) -> list[Step]:
     name, needs = server.record.name, _needs_of_server(steps, server)
     boot = _call(
-        steps, server.step, f"Boot server {name}", steps.boot(server), steps.remove_server, needs, limit=None
+        steps,
+        server.step,
+        f"Boot server {name}",
+        steps.boot(server),
+        steps.remove_server(server),
+        needs,
+        limit=None,
     )
     needs = (server.step, *(steps.ports[p].step for p in server.record.port_ids))
     title = f"Wait until server {name} is ready"

@@ -14,6 +14,7 @@ from multisite.domain.manifest import (
     SubnetRecord,
 )
 from multisite.recovery.recover.draft import Draft
+from multisite.recovery.recover.extensions import possible, possible_port
 from multisite.recovery.recover.mapping import mapped
 from multisite.recovery.recover.model import (
     PlannedAddress,
@@ -55,9 +56,11 @@ def _network(draft: Draft, number: int, record: NetworkRecord) -> PlannedNetwork
             f"{there.name!r}: mapped by the operator, it stays after an undo",
         )
     else:
-        planned = tuple(PlannedSubnet(f"subnet-{number}-{n}", None, s) for n, s in enumerate(subnets, 1))
         if wanted is None and not (record.external or record.shared):
+            record = possible(draft, f"network {name}", record)
+            subnets = [possible(draft, f"subnet {s.name or s.cidr}", s) for s in subnets]
             _announce(draft, record, name, subnets)
+        planned = tuple(PlannedSubnet(f"subnet-{number}-{n}", None, s) for n, s in enumerate(subnets, 1))
     step = f"network-{number}"
     return PlannedNetwork(step, f"dhcp-{number}", name, there.id if there else None, record, planned)
 
@@ -165,6 +168,7 @@ def _port(
 ) -> PlannedPort:
     network = networks.get(record.network_id)
     shown = _shown(draft, record)
+    record = possible_port(draft, f"port {shown}", record)
     if network is not None and network.use is not None and not draft.rules.keep_addresses:
         draft.create("port", shown, f"in {network.name}: new address and MAC, as the operator allows")
         return PlannedPort(f"port-{number}", None, (), record)

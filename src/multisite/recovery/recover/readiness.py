@@ -1,4 +1,6 @@
-"""When a recovered server counts as ready: Nova says ACTIVE, its ports are ACTIVE, its console shows what it should."""
+"""When a recovered server counts as ready: Nova says ACTIVE, its ports are ACTIVE, but for disabled ones, its console
+shows what it should.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,8 @@ def wait_ready(
 def look(site: CloudSite, server_id: str, rule: Readiness) -> Seen:
     """Look once.  The console is only read when a line of it is waited for."""
     row: dict[str, Any] = build.read_server(site, server_id)
-    ports = {port["id"]: port["status"] for port in resources.list_all(site, "port", device_id=server_id)}
+    rows = resources.list_all(site, "port", device_id=server_id)
+    ports = {row["id"]: row["status"] for row in rows if row.get("admin_state_up", True)}
     lines = _console(site, server_id) if rule.console is not None else []
     line = newest_match(rule.console, lines) if rule.console is not None else None
     return Seen(row["status"], ports, line, tuple(lines[-TAIL:]))

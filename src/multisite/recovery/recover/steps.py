@@ -199,9 +199,18 @@ class Steps:
 
         return undo
 
-    def remove_server(self, ctx: StepContext, result: Made | None) -> None:
-        known = result.id if result else None
-        build.remove_servers(self.site(ctx), ctx.token, known, timeout=UNDO_SECONDS, late=result is None)
+    def remove_server(self, server: model.PlannedServer) -> Undo:
+        def undo(ctx: StepContext, result: Made | None) -> None:
+            build.remove_servers(
+                self.site(ctx),
+                ctx.token,
+                result.id if result else None,
+                timeout=UNDO_SECONDS,
+                late=result is None,
+                locked=server.record.locked,
+            )
+
+        return undo
 
     def boot(self, server: model.PlannedServer) -> Run:
         """Boot with all its ports and volumes, and look that each volume became the device it was."""
@@ -217,6 +226,8 @@ class Steps:
                 cancelled=ctx.cancelled,
                 fresh=fresh(ctx),
             )
+            for port in (self.ports[p] for p in server.record.port_ids):
+                networks.finish_port(site, self._id(ctx, port), port.record)
             devices = self._checked_devices(ctx, server, build.attached_devices(site, server_id))
             ctx.progress(1, 1, "servers", "ACTIVE")
             return Booted(server_id, devices)
@@ -287,6 +298,8 @@ class Steps:
                 volume = self.volumes[volume_id]
                 if volume.record.delete_on_termination:
                     build.delete_with_server(site, server_id, self._id(ctx, volume))
+            if record.locked:
+                build.lock_server(site, server_id, record.locked_reason)
             ctx.progress(1, 1, "servers", "ready")
             return self._found_ready(ctx, server, server_id, ready.line)
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.administrator import IMPORT_RECORD, may_administer
-from multisite.clouds.call import call, read_all
+from multisite.clouds.administrator import BINDING_PROFILES, IMPORT_RECORD, may_administer
+from multisite.clouds.call import call, network_extensions, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.facts.network import rule_of
@@ -83,6 +83,8 @@ class TargetFacts:
     project_id: str
     read_at: datetime
     may_import: bool = True
+    may_set_profiles: bool = True
+    network_extensions: frozenset[str] = frozenset()
     networks: tuple[TargetNetwork, ...] = ()
     ports: tuple[TargetPort, ...] = ()
     security_groups: tuple[TargetGroup, ...] = ()
@@ -117,6 +119,7 @@ def read_target(
     read_at = now()
     parts: dict[str, Callable[[], Any]] = {
         "networks": lambda: _networks(site),
+        "network_extensions": lambda: frozenset(network_extensions(site)),
         "ports": lambda: _ports(site, ports_in),
         "security_groups": lambda: _groups(site),
         "keypairs": lambda: _keypairs(site),
@@ -138,6 +141,7 @@ def read_target(
         site.project_id,
         read_at,
         may_import=may_administer(site, IMPORT_RECORD),
+        may_set_profiles=may_administer(site, BINDING_PROFILES),
         **known,
         method_parts=own,
         unknown=unknown,

@@ -53,9 +53,7 @@ def test_things_of_one_name_are_told_apart_by_their_ids() -> None:
 
 
 def test_notes_are_few_whatever_there_is() -> None:
-    rows = [
-        port(n, **{f"new{m}": 1 for m in range(50)}, **QOS, extra_dhcp_opts=["x" * 1000]) for n in range(900)
-    ]
+    rows = [port(n, **{f"new{m}": 1 for m in range(50)}, **QOS, hints={"a": "x" * 1000}) for n in range(900)]
     found = lost(PORT, rows)
     assert len(found) == 3
     assert all(len(note) < 600 for note in found)

@@ -187,6 +187,8 @@ def _restore(
         bootable=target.bootable,
         metadata=record.metadata,
         image_metadata=record.image_metadata,
+        description=record.description,
+        read_only=record.read_only,
     )
 
     def run(ctx: StepContext) -> Made:
