@@ -82,7 +82,7 @@ class Tally:
             signal.alarm(0)
         self.count, self.slowest = self.count + 1, max(self.slowest, took)
         if took > HANG:
-            self.hangs.append(f"{what}: {took:.1f} s")
+            self.hangs.append(self._told(f"{what}: {took:.1f} s"))
         if self.count % 100 == 0:
             self.at.append(_size())
 
@@ -90,7 +90,12 @@ class Tally:
         """A 5xx that is not described, or that says nothing but that it is our fault."""
         self.answers[status] += 1
         if status == 500 or (status > 500 and str(status) not in expected):
-            self.errors.append(f"{what}: {status} {text[:300]}")
+            self.errors.append(self._told(f"{what}: {status} {text[:300]}"))
+
+    def _told(self, wrong: str) -> str:
+        """At once: the end of all requests is far."""
+        print(f"\nFUZZ request {self.count}: {wrong}", flush=True)
+        return wrong
 
     def tell(self, what: str, last: pytest.Config) -> None:
         """Prints the figures, and the counts as what the run ends with."""
