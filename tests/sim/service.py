@@ -31,7 +31,7 @@ from multisite.domain.caller import Caller
 from multisite.domain.model import Application, Protection, Recovery, RestorePoint
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.view import Job
-from multisite.recovery.service import ProtectionService, RecoveryService
+from multisite.recovery.service import ProtectionService, RecoveryService, StaleDatabaseCheck
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
@@ -84,8 +84,9 @@ class Service:
             timeout=answer_seconds,
             project_of=self.grants.project_in if granted else None,
         )
-        self.jobs = JobEngine(self.database)
         self.manifests = store_in(folder / STORE, state=folder / "keys")
+        self.staleness = StaleDatabaseCheck(self.database, self.manifests)
+        self.jobs = JobEngine(self.database, staleness=self.staleness)
         self.sites = SiteService(rows, self.clouds)
         self.applications = ApplicationService(ApplicationRepository(self.database), self.clouds)
         self.protections = ProtectionService(

@@ -58,7 +58,9 @@ def test_few_modules_lie_between_the_request_and_cinder(
     monkeypatch.setattr(requests.Session, "send", noting(requests.Session.send, sent, is_backup))
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[])
-    given: Any = SimpleNamespace(protections=service.protections, audit=AuditTrail(service.database))
+    given: Any = SimpleNamespace(
+        protections=service.protections, audit=AuditTrail(service.database), staleness=service.staleness
+    )
     caller = {
         "X-User-Id": "u",
         "X-User-Name": "olga",

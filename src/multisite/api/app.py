@@ -15,9 +15,11 @@ from multisite.api.middleware import pipeline
 from multisite.api.policy import Policy
 from multisite.api.readiness import Readiness, database_answers
 from multisite.api.resources import DECLARED, MODULES, PUBLIC_PATHS, list_rules
-from multisite.api.state import KEY, State
+from multisite.api.state import KEY, Service, State
+from multisite.recovery.service import StaleDatabaseCheck
 
 LOG = logging.getLogger(__name__)
+staleness = Service("staleness", StaleDatabaseCheck)
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -38,6 +40,7 @@ def create_app(services: object, conf: ConfigOpts, *, auth: bool = True) -> APIF
     app.before_request(microversion.check)
     app.before_request(_only_json)
     app.before_request(trail.begin)
+    app.before_request(_refuse_when_stale)
     app.after_request(microversion.announce)
     app.after_request(_log)
     app.after_request(trail.finish)
@@ -46,7 +49,10 @@ def create_app(services: object, conf: ConfigOpts, *, auth: bool = True) -> APIF
         app.register_blueprint(module.resource.blueprint)
     refuse_undeclared(app)
     public = PUBLIC_PATHS | {openapi.PATH}
-    ready = Readiness({"database": lambda: database_answers(services.database)})  # type: ignore[attr-defined]
+    ready = Readiness(
+        {"database": lambda: database_answers(services.database)},  # type: ignore[attr-defined]
+        notices=lambda: services.staleness.notices(),  # type: ignore[attr-defined]
+    )
     app.wsgi_app = pipeline(app.wsgi_app, conf, auth=auth, public=public, ready=ready)  # type: ignore[assignment, method-assign]
     return app
 
@@ -60,6 +66,13 @@ def refuse_undeclared(app: APIFlask) -> None:
 
 def _begin() -> None:
     g.begun = time.monotonic()
+
+
+def _refuse_when_stale() -> None:
+    """No change of what an operator has to look at first; recorded before, as what is refused is."""
+    route = DECLARED.get(request.endpoint or "")
+    if route is not None and route.recorded and request.method == route.method:
+        staleness().refuse_changes()
 
 
 def _only_json() -> None:

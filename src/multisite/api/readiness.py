@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -31,17 +31,26 @@ class Readiness:
 
     ``checks``: by the name that is shown, raising when what it asks cannot be used.  The answer is ``{"ready": bool,
     "checks": {name: "ok", "unavailable" or "no answer"}}``; why is in the log only, for anybody may ask.
+    ``notices``: what keeps nobody from sending requests, but should be known; shown as such if there are any.
     """
 
-    def __init__(self, checks: Mapping[str, Check], seconds: float = SECONDS) -> None:
-        self._checks = checks
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        seconds: float = SECONDS,
+        notices: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self._checks, self._notices = checks, notices
         self._calls = {name: BoundedCalls(seconds) for name in checks}
         self._known = dict.fromkeys(checks, OK)
 
     def __call__(self, _environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         found = {name: self._ask(name) for name in self._checks}
         ready = all(state == OK for state in found.values())
-        body = json.dumps({"ready": ready, "checks": found}).encode()
+        answer: dict[str, object] = {"ready": ready, "checks": found}
+        if notices := self._notices():
+            answer["notices"] = notices
+        body = json.dumps(answer).encode()
         headers = {
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),

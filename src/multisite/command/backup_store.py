@@ -57,14 +57,14 @@ def add(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    store = _store(arguments)
+    store = opened_store(arguments)
     store.initialize()
     sys.stdout.write(f"{store.path} is a backup store\n")
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    store = _store(arguments)
+    store = opened_store(arguments)
     contents = store.list()
     for manifest in contents.manifests:
         sys.stdout.write(f"{manifest.id}  {manifest.application}  {manifest.consistent_at.isoformat()}\n")
@@ -74,7 +74,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _sign_existing(arguments: argparse.Namespace) -> int:
-    store = _store(arguments)
+    store = opened_store(arguments)
     contents = store.unsigned()
     chosen = [m.id for m in contents.manifests if not arguments.ids or m.id in arguments.ids]
     if missing := set(arguments.ids) - set(chosen):
@@ -103,7 +103,7 @@ def _damaged(contents: StoreContents) -> int:
 
 
 def _keys_list(arguments: argparse.Namespace) -> int:
-    keys = _store(arguments).keys
+    keys = opened_store(arguments).keys
     signing = keys.signing_id()
     for id in keys.ids():
         sys.stdout.write(f"{id}{'  signs' if id == signing else ''}\n")
@@ -111,7 +111,7 @@ def _keys_list(arguments: argparse.Namespace) -> int:
 
 
 def _keys_create(arguments: argparse.Namespace) -> int:
-    keys = _store(arguments).keys
+    keys = opened_store(arguments).keys
     if keys.signing_id() is not None and not arguments.replace:
         raise Conflict(
             f"{keys.signing_key}: there is a key; --replace makes a new one, the old stays trusted"
@@ -122,22 +122,22 @@ def _keys_create(arguments: argparse.Namespace) -> int:
 
 
 def _keys_trust(arguments: argparse.Namespace) -> int:
-    sys.stdout.write(f"{_store(arguments).keys.trust(Path(arguments.file))} is trusted\n")
+    sys.stdout.write(f"{opened_store(arguments).keys.trust(Path(arguments.file))} is trusted\n")
     return 0
 
 
 def _keys_export(arguments: argparse.Namespace) -> int:
-    sys.stdout.write(_store(arguments).keys.export().decode())
+    sys.stdout.write(opened_store(arguments).keys.export().decode())
     return 0
 
 
 def _create_key(arguments: argparse.Namespace) -> int:
-    sys.stdout.write(f"{_store(arguments).encryption.make_key(replace=arguments.replace)}\n")
+    sys.stdout.write(f"{opened_store(arguments).encryption.make_key(replace=arguments.replace)}\n")
     return 0
 
 
 def _encrypt(arguments: argparse.Namespace) -> int:
-    store = _store(arguments)
+    store = opened_store(arguments)
     if store.encryption.keys is None:
         raise common.ConfigurationWrong(f"{ENCRYPTION}: not set")
     contents = store.list()
@@ -152,7 +152,8 @@ def _encrypt(arguments: argparse.Namespace) -> int:
     return common.EXIT_FAILED if damaged or (found and not arguments.yes) else 0
 
 
-def _store(arguments: argparse.Namespace) -> ManifestStore:
+def opened_store(arguments: argparse.Namespace) -> ManifestStore:
+    """The configured one; ConfigurationWrong."""
     conf = common.configuration(arguments)
     if not conf.backup_store.path:
         raise common.ConfigurationWrong("[backup_store] path: not set")

@@ -8,16 +8,15 @@ import sys
 from collections.abc import Sequence
 
 from multisite.command import arguments as common
-from multisite.command import backup_store, options
+from multisite.command import backup_store, database
+from multisite.command.database import opened as _database
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the program."""
     parser = common.parser("multisite-manage", __doc__)
     groups = parser.add_subparsers(required=True, metavar="<group>")
-    database = common.command(groups, "db", "the database").add_subparsers(required=True)
-    common.command(database, "upgrade", "bring the schema to this release", _db_upgrade)
-    common.command(database, "version", "print the schema's version", _db_version)
+    database.add(groups)
     backup_store.add(groups)
     schedules = common.command(groups, "schedule", "periodic tasks").add_subparsers(required=True)
     common.command(schedules, "list", "every task, its last and its next run", _schedule_list)
@@ -49,24 +48,6 @@ def _register_command(groups: argparse._SubParsersAction[argparse.ArgumentParser
     )
 
 
-def _db_upgrade(arguments: argparse.Namespace) -> int:
-    database = _database(arguments)
-    database.upgrade()
-    sys.stdout.write(f"{database.version()}\n")
-    return 0
-
-
-def _db_version(arguments: argparse.Namespace) -> int:
-    sys.stdout.write(f"{_database(arguments).version() or 'empty'}\n")
-    return 0
-
-
-def _database(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from multisite.store.database import Database
-
-    return Database(options.database_url(common.configuration(arguments)))
-
-
 def _schedule_list(arguments: argparse.Namespace) -> int:
     from multisite.store.schedules import ScheduleStore
 
@@ -88,10 +69,9 @@ def _retention(arguments: argparse.Namespace) -> int:
     from multisite.jobs.retention import Policy, Retention
     from multisite.store.trail import AuditTrail
 
-    conf, database = common.configuration(arguments), _database(arguments)
-    kept = Retention(
-        database, AuditTrail(database), Policy.of_days(conf.retention.job_days, conf.retention.audit_days)
-    ).kept()
+    conf, rows = common.configuration(arguments), _database(arguments)
+    policy = Policy.of_days(conf.retention.job_days, conf.retention.audit_days)
+    kept = Retention(rows, AuditTrail(rows), policy).kept()
     sys.stdout.write("".join(f"{line}\n" for line in kept.lines()))
     return 0
 

@@ -32,7 +32,7 @@ from multisite.networks.stretch.service import NetworkService
 from multisite.periodic.loop import Loop
 from multisite.periodic.schedule import Cron, Interval
 from multisite.periodic.task import Mode, Task
-from multisite.recovery.service import ProtectionService, RecoveryService
+from multisite.recovery.service import ProtectionService, RecoveryService, StaleDatabaseCheck
 from multisite.sites.grants import ProjectGrantService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -66,6 +66,7 @@ class Services:
     probe: ProbeService
     periodic: Loop
     notifications: Listeners
+    staleness: StaleDatabaseCheck
 
     def begin(self) -> None:
         """Carry out jobs and periodic tasks.  Conflict while another process has the jobs."""
@@ -95,7 +96,8 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     near = _clouds(conf, database, audit, timeout=conf.networks.site_timeout)
     manifests = manifest_store(conf)
     manifests.keys.make()
-    jobs = JobEngine(database, sharing(conf, carry_out=carry_out))
+    staleness = StaleDatabaseCheck(database, manifests, lambda: audit.changes)
+    jobs = JobEngine(database, sharing(conf, carry_out=carry_out), staleness)
     sites = SiteService(SiteRepository(database), clouds)
     applications = ApplicationService(ApplicationRepository(database), clouds)
     reconciler = Reconciler(
@@ -104,8 +106,8 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
     addresses = AddressService(database, jobs, clouds, audit=audit)
     retention = Retention(database, audit, Policy.of_days(conf.retention.job_days, conf.retention.audit_days))
-    periodic = Loop(_tasks(conf, reconciler, addresses, retention) if carry_out else (), database)
-    buses = parsed(conf.networks.notifications) if carry_out else {}
+    tasks = _tasks(conf, reconciler, addresses, retention) if carry_out else ()
+    periodic = Loop(tasks, database, staleness.why_rest)
     return Services(
         sites=sites,
         grants=ProjectGrantService(ProjectGrantRepository(database), clouds),
@@ -118,12 +120,11 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
             database, manifests, jobs, clouds, restores_per_site=conf.limits.restores_per_site,
             calls_per_site=conf.limits.calls_per_site, audit=audit,
         ),
-        jobs=jobs, audit=audit, database=database, networks=networks, addresses=addresses,
+        jobs=jobs, audit=audit, database=database, staleness=staleness, networks=networks, addresses=addresses,
         paths=PathService(database, jobs, clouds),
         planes=PlaneService(database, applications, sites, clouds, jobs, networks),
-        probe=ProbeService(),
-        periodic=periodic,
-        notifications=Listeners(buses, lambda: periodic.wake(NETWORKS)),
+        probe=ProbeService(), periodic=periodic,
+        notifications=Listeners(parsed(conf.networks.notifications) if carry_out else {}, lambda: periodic.wake(NETWORKS)),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ class AuditKind(StrEnum):
     CLOUD = "cloud"  # a change a job made, or tried to make, in a site
     API = "api"  # a change somebody asked of this service
     SERVICE = "service"  # a change this service made by its configuration: what was removed by age
-    APPROVAL = "approval"  # somebody's explicit word that a recovery may begin
+    APPROVAL = "approval"  # somebody's explicit word: a recovery may begin, a restored database counts
 
 
 class AuditOutcome(StrEnum):

@@ -91,6 +91,8 @@ class RunContext:
     go_on: Callable[[], None]
     """Raises Abandoned when the worker is stopping or the lease is lost."""
     cancel: threading.Event
+    not_stale: Callable[[], None] = lambda: None
+    """Raises Abandoned when the database is older than what was done with it."""
 
     def retry(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call it until the database is available."""
@@ -152,8 +154,12 @@ class Context:
         return not self._undoing and self._around.cancel.is_set()
 
     def check(self) -> None:
-        """Before an outside call: the worker still has the job.  See ``domain.fence``."""
+        """Before an outside call: the worker still has the job, of a database that is not stale.
+
+        See ``domain.fence``.
+        """
         self._around.ownership.check()
+        self._around.not_stale()
 
     def waits(self, why: str) -> None:
         """Shown to operators beside the step."""

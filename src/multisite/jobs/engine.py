@@ -28,6 +28,7 @@ from multisite.jobs.model import JobKind, JobState, Json
 from multisite.jobs.records import Abandoned, Claim, Records
 from multisite.jobs.retry import retry_until_database_available
 from multisite.jobs.runner import Runner
+from multisite.jobs.staleness import NeverStale, Staleness
 from multisite.jobs.values import plain_object, text
 from multisite.jobs.view import Job
 from multisite.store.database import Database
@@ -39,6 +40,7 @@ log = logging.getLogger("multisite.jobs")
 T = TypeVar("T")
 STEPS_AT_ONCE = 64
 RETRY_SECONDS = (1.0, 60.0)
+REST_SECONDS = 0.5
 _OVER = ("stopping", "stopped")
 
 
@@ -46,10 +48,12 @@ class JobEngine:
     """Accepts jobs, carries them out durably, answers about them.  One per process.
 
     On SQLite this process is the only one; on a database server it shares the jobs with others.  ``sharing``:
-    how it does that, and under which name operators see it.
+    how it does that, and under which name operators see it.  ``staleness``: says when no job may go on.
     """
 
-    def __init__(self, database: Database, sharing: Sharing | None = None) -> None:
+    def __init__(
+        self, database: Database, sharing: Sharing | None = None, staleness: Staleness | None = None
+    ) -> None:
         dbos_calls.migrate(database)
         self._database = database
         self._records = Records(database, dbos_calls.Queue(database))
@@ -57,7 +61,8 @@ class JobEngine:
         self.claim, self.resume, self.undo = records.claim_subject, records.resume, records.undo
         self.get, self.list, self.states = records.get, records.list, records.states
         sharing = sharing or Sharing(f"{socket.gethostname()}-{os.getpid()}")
-        self._executor = Executor(database, sharing, self._records, self._stop_run)
+        self._staleness = staleness or NeverStale()
+        self._executor = Executor(database, sharing, self._records, self._stop_run, self._staleness.check)
         self._kinds: dict[str, JobKind] = {}
         self._counts = Counts()
         self.turn = asyncio.Lock()  # see runner.Worker
@@ -68,6 +73,9 @@ class JobEngine:
         self._settles = 0
         self._steps = ThreadPoolExecutor(STEPS_AT_ONCE, "multisite-step")
         self._bookkeeping = ThreadPoolExecutor(8, "multisite-record")
+        self._marks = ThreadPoolExecutor(
+            16, "multisite-mark"
+        )  # of their own: a slow store holds up nobody else
         self._board = ProgressBoard(database)
 
     # Lifecycle
@@ -90,7 +98,9 @@ class JobEngine:
         if self._state != "new":
             raise Conflict("jobs: an engine is launched once; make a new one")
         self._records.list(page=Page(1))  # fails here when the database was not upgraded: nothing runs yet
+        self._staleness.check()
         self._executor.launch(self._carry_out)
+        self._staleness.start()
         self._board.start()
         self._state = "running"
 
@@ -105,11 +115,13 @@ class JobEngine:
             self._executor.shutdown(idle=not self._running)
             self._board.close()
         self._state = "stopped"
+        self._staleness.stop()
         if self._running:
             log.warning("%d steps still run: the database stays locked until they end", len(self._running))
         self._unlock_when_idle()
         self._steps.shutdown(wait=False, cancel_futures=True)
         self._bookkeeping.shutdown(wait=False, cancel_futures=True)
+        self._marks.shutdown(wait=False, cancel_futures=True)
 
     def rule_of(self, kind: str) -> str:
         """The policy's rule for working on jobs of a kind; "" for administrators only, and a kind not known here."""
@@ -168,6 +180,11 @@ class JobEngine:
 
     # The runner's side (see runner.Worker)
 
+    async def raise_mark(self, go_on: Callable[[], None]) -> None:
+        raised = self._staleness.raise_mark
+        await self.record(retry_until_database_available, go_on, raised, pool=self._marks)
+        go_on()  # it has compared first
+
     async def work(self, call: Callable[..., T], *args: Any) -> T:
         return await self.record(call, *args, pool=self._steps)
 
@@ -205,6 +222,8 @@ class JobEngine:
         go_on = partial(self._go_on, ownership)
         while True:
             try:
+                await self._rest_while_stale(job_id, ownership)
+                await self.raise_mark(go_on)
                 become = partial(self._records.claim, job_id, run, ownership.worker, owner)
                 claim = await self.record(retry_until_database_available, go_on, become)
                 if claim is not None:
@@ -216,7 +235,8 @@ class JobEngine:
             except Abandoned:
                 if self._state in _OVER or ownership.lost:
                     return False
-                break  # somebody else carries it out
+                if self._staleness.why_rest() is None:
+                    break  # somebody else carries it out
             except Exception:
                 log.exception("job %s: interrupted by the engine's own trouble; trying again", job_id)
                 await asyncio.sleep(pause)
@@ -228,15 +248,33 @@ class JobEngine:
             self._changed.notify_all()
         return True
 
+    async def _rest_while_stale(self, job_id: str, ownership: Ownership) -> None:
+        """A job that uses the store waits for its answer besides."""
+        while self._staleness.why_rest(uses_store=True) is not None:
+            self._go_on_or_stop(ownership)
+            if self._staleness.why_rest() is None:
+                job = await self.record(self._records.get, job_id)
+                if job.kind not in self._kinds or not self._kinds[job.kind].uses_store:
+                    return
+            await asyncio.sleep(REST_SECONDS)
+
     def _runner(self, claim: Claim, run: int, ownership: Ownership) -> Runner:
         cancel = self._cancel_event(claim.job_id, run)
         if claim.cancelled:
             cancel.set()
         go_on = partial(self._go_on, ownership)
-        around = RunContext(self._records, self._board, claim, ownership, go_on, cancel)
+        around = RunContext(self._records, self._board, claim, ownership, go_on, cancel, self._not_stale)
         return Runner(self, self._kinds.get(claim.kind) or _unknown(claim.kind), around)
 
     def _go_on(self, ownership: Ownership) -> None:
+        self._go_on_or_stop(ownership)
+        self._not_stale()
+
+    def _not_stale(self) -> None:
+        if why := self._staleness.why_rest():
+            raise Abandoned(why)
+
+    def _go_on_or_stop(self, ownership: Ownership) -> None:
         if self._state in _OVER:
             raise Abandoned("the worker is stopping")
         if ownership.lost:

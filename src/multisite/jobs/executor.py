@@ -61,11 +61,17 @@ async def _workflow(job_id: str, run: int) -> None:
 class Executor:
     """DBOS with an event loop of its own; everything of the engine that is asynchronous runs in that loop.
 
-    ``cancelled`` is called with id and run of every job of this process that an operator wants stopped.
+    ``cancelled`` is called with id and run of every job of this process that an operator wants stopped,
+    ``before_life`` when it has the right to act, before it takes any.
     """
 
     def __init__(
-        self, database: Database, sharing: Sharing, records: Records, cancelled: Callable[[str, int], None]
+        self,
+        database: Database,
+        sharing: Sharing,
+        records: Records,
+        cancelled: Callable[[str, int], None],
+        before_life: Callable[[], None] = lambda: None,
     ) -> None:
         if database.is_sqlite and not sharing.carry_out:
             raise Invalid(
@@ -73,6 +79,7 @@ class Executor:
             )
         self._database, self._sharing, self._records = database, sharing, records
         self._cancelled = cancelled
+        self._before_life = before_life
         self._carry_out: CarryOut | None = None
         self._ownership: Ownership = SoleOwner(sharing.name)
         self._executor = dbos_calls.APPLICATION  # as DBOS knows it: on a server each life is another
@@ -147,6 +154,7 @@ class Executor:
             )
             lease.begin()
             self._ownership, self._executor = lease, lease.worker
+        self._before_life()
         self._launched = True
         try:
             self._call(dbos_calls.launch(self._database, self._executor))

@@ -142,6 +142,7 @@ class JobKind:
     ``left`` is asked when every step was undone, with the ids of the job and its project, and the steps with an undo
     that had begun in a site: what is still there of the job, as pairs of a step ("" when that is not known) and words.
     The undo has failed when it finds something or raises.
+    ``uses_store``: its steps need the backup store, and the job waits where that was never reached since the start.
     ``rule`` of the policy, as in "network:stretch": that of the verb that starts it.  Who undoes, resumes or cancels
     such a job needs the same right; without one that is for administrators.
     """
@@ -154,6 +155,7 @@ class JobKind:
     outcome: AppliesOutcome | None = None
     left: Callable[[str, str, Mapping[str, str]], Sequence[tuple[str, str]]] | None = None
     rule: str = ""
+    uses_store: bool = False
 
 
 class StepFailed(Exception):

@@ -37,6 +37,9 @@ class Worker(Protocol):
     async def record(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a short call in the pool for bookkeeping, so that long steps never hold it up."""
 
+    async def raise_mark(self, go_on: Callable[[], None]) -> None:
+        """No earlier state of the database knows what was done until now."""
+
     def limit(self, name: str | None, step: str, around: RunContext) -> AbstractAsyncContextManager[Any]:
         """Held while a step runs."""
 
@@ -216,6 +219,7 @@ class Runner:
     async def _settle(self) -> None:
         """Until it succeeds: the object the job was about must not stay behind."""
         pause = TELL_PAUSE
+        await self._worker.raise_mark(self._around.go_on)
         while True:
             try:
                 await self._worker.record(self._around.ownership.check)  # or it tells what is no longer so

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from multisite.periodic.runs import ContinuousRun, LocalRun, Run, SharedRun, TickRun
 from multisite.periodic.task import Mode, Task
@@ -25,9 +25,15 @@ POLL = 2.0
 
 
 class Loop:
-    """``tasks`` that are not LOCAL need the ``database``."""
+    """``tasks`` that are not LOCAL need the ``database``.  None is begun while ``why_rest`` gives a reason."""
 
-    def __init__(self, tasks: Iterable[Task], database: Database | None = None) -> None:
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        database: Database | None = None,
+        why_rest: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._why_rest = why_rest
         self._database, self._holder = database, uuid.uuid4().hex
         self._ended, self._changed = threading.Event(), threading.Event()
         self._runs = {task.name: (task, self._made(task)) for task in tasks}
@@ -94,6 +100,9 @@ class Loop:
     def _run(self) -> None:
         while not self._ended.is_set():
             self._changed.clear()
+            if self._why_rest() is not None:
+                self._changed.wait(POLL)
+                continue
             with self._lock:
                 due = [name for name in self._runs if name not in self._running and self._is_due(name)]
                 self._running.update(due)

@@ -22,7 +22,6 @@ from multisite.store.applications import ApplicationRepository
 
 FOLDER, FILE = "applications", "epochs.jsonl"
 _OF_EPOCHS = b"multisite.epochs\0"
-"""In front of what is signed: nobody can pass a manifest for it, nor it for a manifest."""
 _ADAPTER: TypeAdapter[Epochs] = TypeAdapter(Epochs)
 
 
@@ -78,9 +77,7 @@ class EpochStore:
         data = self._manifests.read_file(FOLDER, application_id, FILE)
         if data is None:
             return Epochs(application_id)
-        signature, _, signed = data.partition(b"\n")
-        self._manifests.keys.verify(_OF_EPOCHS + signed, signature)
-        found = _ADAPTER.validate_json(signed)
+        found = _ADAPTER.validate_json(self._manifests.keys.open(_OF_EPOCHS, data))
         if found.application_id != application_id:
             raise ManifestError(f"it is of application {found.application_id}")
         return found
@@ -92,9 +89,8 @@ class EpochStore:
             return 0
 
     def _write(self, epochs: Epochs) -> None:
-        data = _ADAPTER.dump_json(epochs)
-        signature = self._manifests.keys.sign(_OF_EPOCHS + data)
-        self._manifests.write_file(FOLDER, epochs.application_id, FILE, signature + data)
+        data = self._manifests.keys.seal(_OF_EPOCHS, _ADAPTER.dump_json(epochs))
+        self._manifests.write_file(FOLDER, epochs.application_id, FILE, data)
         with suppress(NotFound):  # forgotten here, or of another installation
             self._applications.change(
                 epochs.application_id, lambda known: replace(known, epoch=epochs.number)

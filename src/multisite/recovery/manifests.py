@@ -316,21 +316,33 @@ class ManifestStore:
         self.check()
         return self._bytes(self._beside(*parts))
 
-    def write_file(self, folder: str, id: str, name: str, data: bytes) -> None:
-        """All of it or nothing, as manifests are."""
+    def write_file(self, folder: str, id: str, name: str, data: bytes, *, replace: bool = True) -> bool:
+        """All of it or nothing, as manifests are; False when it is there and not to be replaced."""
         self.check()
         path = self._beside(folder, id, name)
         with _reachable(self.path):
             for part in (path.parents[2], path.parents[1], path.parent):
                 make_durably(part)
-            write_durably(path, data)
+            with suppress(FileExistsError):
+                write_durably(path, data, replace=replace)
+                return True
+        return False
 
-    @_answering
+    def remove_file(self, *parts: str) -> None:
+        """Harmless when it is not there."""
+        with _reachable(self.path):
+            self._beside(*parts).unlink(missing_ok=True)
+
     def folders(self, folder: str) -> tuple[str, ...]:
         """Ids that have files in such a folder."""
+        return tuple(name for name in self.names(folder) if _ID.fullmatch(name))
+
+    @_answering
+    def names(self, *parts: str) -> tuple[str, ...]:
+        """Of everything in a folder beside the restore points."""
         self.check()
         with _reachable(self.path), suppress(FileNotFoundError):
-            return tuple(e.name for e in self._beside(folder).iterdir() if _ID.fullmatch(e.name))
+            return tuple(entry.name for entry in self._beside(*parts).iterdir())
         return ()
 
     def _beside(self, folder: str, *parts: str) -> Path:

@@ -3,5 +3,6 @@
 from multisite.recovery.protect.service import ProtectionService
 from multisite.recovery.recover.mapping import Rules
 from multisite.recovery.recover.service import RecoveryService
+from multisite.recovery.staleness import StaleDatabaseCheck
 
-__all__ = ["ProtectionService", "RecoveryService", "Rules"]
+__all__ = ["ProtectionService", "RecoveryService", "Rules", "StaleDatabaseCheck"]

@@ -108,6 +108,16 @@ class ManifestKeys:
                 " do not use it, get both from a copy of the store"
             ) from error
 
+    def seal(self, purpose: bytes, data: bytes) -> bytes:
+        """A file of a line with the signature and the data; nobody can pass it for one of another ``purpose``."""
+        return self.sign(purpose + data) + data
+
+    def open(self, purpose: bytes, sealed: bytes) -> bytes:
+        """The data of such a file.  Raises as ``verify``."""
+        signature, _, data = sealed.partition(b"\n")
+        self.verify(purpose + data, signature)
+        return data
+
     def ids(self) -> list[str]:
         """Ids of the keys that are trusted.  Raises KeyUnusable."""
         return sorted(dict(self._keys()))

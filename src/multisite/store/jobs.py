@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session, defer
 
 from multisite.domain.errors import NotFound
@@ -75,6 +75,17 @@ def clear_others(session: Session, job_id: str) -> None:
     """Of their claims only the present one counts."""
     others = update(JobRow).where(JobRow.id != job_id, JobRow.settled.is_(False), JobRow.claims > 1)
     session.execute(others.values(claims=1), execution_options={"synchronize_session": False})
+
+
+def doubt_open_steps(session: Session) -> list[str]:
+    """Of jobs that are not over, every step that may have been run: its end is unknown.  Ids of the jobs."""
+    over = ("done", "undone")
+    ids = session.scalars(select(JobRow.id).where(JobRow.state.not_in(over))).all()
+    wanted = update(StepRow).where(StepRow.job_id.in_(ids), StepRow.state.not_in(over))
+    begun = case((StepRow.attempt == 0, 1), else_=StepRow.attempt)
+    values = wanted.values(interrupted=True, attempt=begun)
+    session.execute(values, execution_options={"synchronize_session": "fetch"})
+    return list(ids)
 
 
 def step(session: Session, job_id: str, name: str) -> StepRow:

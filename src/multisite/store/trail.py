@@ -41,9 +41,12 @@ class AuditTrail:
         self._wake = threading.Event()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        self.changes = 0
+        """Of sites, begun by this process."""
 
     def begin(self, intent: Intent) -> None:
         """Record what is about to be changed; raises what the database raises, and then it must not be."""
+        self.changes += intent.kind is AuditKind.CLOUD
         _log("intended", asdict(intent))
         if work.hurried() or self._database.in_session:
             self._leave(intent=intent)

@@ -182,6 +182,7 @@ class Services:
         self.addresses, self.paths, self.probe = built.addresses, built.paths, built.probe
         self.networks, self.planes = built.networks, built.planes
         self.protections, self.recoveries = built.protections, built.recoveries
+        self.staleness = built.staleness
         self.kept_applications = ApplicationRepository(self.database)
         self.carry_out = Worker(built, prepared.carried_out).carry_out
 

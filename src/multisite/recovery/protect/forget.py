@@ -42,7 +42,9 @@ def forget_kind(dependencies: ProtectDependencies, methods: Mapping[str, Protect
         return [manifest, *(replace(step, needs=("manifest", *step.needs)) for step in steps)]
 
     outcome = Outcome(dependencies.restore_points, "restore_point", OUTCOME, any_job=True)
-    return JobKind(KIND, build, on_failure="pause", outcome=outcome, rule="restore_point:delete")
+    return JobKind(
+        KIND, build, on_failure="pause", outcome=outcome, rule="restore_point:delete", uses_store=True
+    )
 
 
 def _order(params: Mapping[str, Json]) -> DeleteOrder:

@@ -37,6 +37,7 @@ def protect_kind(dependencies: ProtectDependencies, methods: Mapping[str, Protec
         finished=partial(_finished, dependencies),
         left=left,
         rule="protection:run",
+        uses_store=True,
     )
 
 

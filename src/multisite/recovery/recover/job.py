@@ -97,8 +97,9 @@ def recover_kind(
     limits = {RESTORES: restores_per_site, IMPORTS: restores_per_site, CALLS: calls_per_site}
     left = left_by_job(sites, MADE, stays=flavor_in_use)
     return JobKind(
-        KIND, build, on_failure="pause", limits=limits, outcome=outcome, left=left, rule="recovery:start"
-    )
+        KIND, build, on_failure="pause", limits=limits, outcome=outcome, left=left, rule="recovery:start",
+        uses_store=True,
+    )  # fmt: skip
 
 
 def flavor_in_use(site: CloudSite, job_id: str, found: Found) -> bool:

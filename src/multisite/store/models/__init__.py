@@ -3,6 +3,7 @@
 from multisite.store.models.addresses import AddressEpochRow, MovingAddressRow, PathRow
 from multisite.store.models.audit import AuditEndRow, AuditRow
 from multisite.store.models.base import Base
+from multisite.store.models.installation import InstallationRow
 from multisite.store.models.jobs import JobRow, JournalRow, SlotRow, StepRow, WorkerRow
 from multisite.store.models.networks import SitePortsRow, StretchedRow
 from multisite.store.models.periodic import LeaseRow, ScheduleRow
@@ -23,6 +24,7 @@ __all__ = [
     "AuditEndRow",
     "AuditRow",
     "Base",
+    "InstallationRow",
     "JobRow",
     "JournalRow",
     "LeaseRow",
