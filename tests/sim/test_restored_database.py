@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from multisite.command import database as command
 from multisite.command import manage
+from multisite.domain.model import Recovery
 from multisite.jobs.model import JobState
 from multisite.recovery import staleness
-from multisite.store.trail import AuditTrail
+from multisite.recovery.signatures import SIGNING_KEY, TRUSTED_KEYS
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
 from tests.sim.deploy import until
-from tests.sim.service import DATABASE, MAPPING, STORE, TARGET, Service, prepare, running_service
+from tests.sim.judge import wrong
+from tests.sim.service import DATABASE, MAPPING, PATIENCE, STORE, TARGET, Service, running_service
 
 REST_SECONDS = 3.0
 """Longer than a job needs to make its first volume."""
@@ -56,6 +56,7 @@ def restore(folder: Path) -> None:
 @contextmanager
 def restarted(folder: Path) -> Iterator[Service]:
     service = Service(folder)
+    service.patience = REST_SECONDS
     service.open()
     try:
         yield service
@@ -63,19 +64,23 @@ def restarted(folder: Path) -> Iterator[Service]:
         service.close()
 
 
+def begun(world: World, service: Service) -> Recovery:
+    """A recovery, and a backup from when its first volume was being made."""
+    service.deploy("mme", servers=1)
+    _, point = service.protect("mme")
+    rule = world.sites[TARGET].strike(Rule("delay", "volume", "POST", "^/backups/.*/restore$", seconds=1.0))
+    started = service.recoveries.start(service.caller, point.id, TARGET, MAPPING, confirm="mme")
+    until(lambda: rule.struck or None, "the first restore")
+    back_up(service)
+    return started
+
+
 @pytest.fixture
 def undone(world: World, tmp_path: Path) -> str:
     """A recovery that was backed up while it was at work, and undone since; the id of its job."""
     with running_service(tmp_path, world) as service:
-        service.deploy("mme", servers=1)
-        _, point = service.protect("mme")
-        rule = world.sites[TARGET].strike(
-            Rule("delay", "volume", "POST", "^/backups/.*/restore$", seconds=1.0)
-        )
-        started = service.recoveries.start(service.caller, point.id, TARGET, MAPPING, confirm="mme")
-        until(lambda: rule.struck or None, "the first restore")
-        back_up(service)
-        assert service.rest(started.job_id).state is JobState.DONE
+        started = begun(world, service)
+        assert service.rest(str(started.job_id)).state is JobState.DONE
         assert service.undo(started.id)[0].state is JobState.UNDONE
     assert volumes(world) == []
     return str(started.job_id)
@@ -84,16 +89,18 @@ def undone(world: World, tmp_path: Path) -> str:
 def test_an_undone_recovery_does_not_go_on_by_itself(world: World, tmp_path: Path, undone: str) -> None:
     restore(tmp_path)
     with restarted(tmp_path) as service:
-        with pytest.raises(AssertionError, match="does not come to rest: running"):
-            service.patience = REST_SECONDS
-            service.rest(undone)
-        assert volumes(world) == []
-        assert "multisite-manage db accept-restored" in str(service.staleness.why_rest())
-    with restarted(tmp_path) as service:  # nor does the next one
-        service.patience = REST_SECONDS
-        with pytest.raises(AssertionError, match="does not come to rest: running"):
-            service.rest(undone)
-        assert volumes(world) == []
+        rests(world, service, undone)
+    shutil.rmtree(tmp_path / STORE / "multisite" / "installations")
+    with restarted(tmp_path) as service:  # what was found once is known without the mark
+        rests(world, service, undone)
+
+
+def rests(world: World, service: Service, job_id: str) -> None:
+    with pytest.raises(AssertionError, match="does not come to rest: running"):
+        service.rest(job_id)
+    assert volumes(world) == []
+    assert "`multisite-manage db accept-restored`" in str(service.staleness.why_rest())
+    assert service.staleness.notices()
 
 
 def test_without_the_mark_it_does(world: World, tmp_path: Path, undone: str) -> None:
@@ -101,8 +108,89 @@ def test_without_the_mark_it_does(world: World, tmp_path: Path, undone: str) -> 
     restore(tmp_path)
     shutil.rmtree(tmp_path / STORE / "multisite" / "installations")
     with restarted(tmp_path) as service:
+        until(lambda: volumes(world) or None, "a volume")
+        service.patience = PATIENCE
         service.rest(undone)
+
+
+def accept(folder: Path, *words: str) -> int:
+    """What the operator types, beside the service that runs."""
+    file = folder / "multisite.conf"
+    file.write_text(
+        f"[DEFAULT]\nstate_path = {folder}\n[backup_store]\npath = {folder / STORE}\n"
+        f"signing_key = {folder / 'keys' / SIGNING_KEY}\ntrusted_keys = {folder / 'keys' / TRUSTED_KEYS}\n"
+    )
+    return manage.main(["db", "accept-restored", *words, "--config-file", str(file)])
+
+
+def test_accepted_it_goes_on_as_the_database_has_it(
+    world: World, tmp_path: Path, undone: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stops where what it had made is gone since, and can be undone."""
+    restore(tmp_path)
+    with restarted(tmp_path) as service:
+        rests(world, service, undone)
+        assert accept(tmp_path) == 1
+        shown = capsys.readouterr().out
+        assert f"{undone}  goes on  recover running" in shown
+        assert "nothing was changed" in shown
+        rests(world, service, undone)
+        assert accept(tmp_path, "--yes") == 0
+        service.patience = PATIENCE
+        assert service.rest(undone).state in (JobState.PAUSED, JobState.DONE)
         assert volumes(world) != []
+        (record,) = [r for r in service.audit.list() if r.action == "accept-restored"]
+        assert (record.kind, record.method, record.outcome) == ("approval", "POST", "done")
+        assert accept(tmp_path, "--yes") == 1, "there is nothing to accept any more"
+        (recovery,) = service.recoveries.list(service.caller)
+        assert service.undo(recovery.id)[0].state is JobState.UNDONE
+        assert volumes(world) == []
+
+
+@pytest.fixture
+def done(world: World, tmp_path: Path) -> tuple[str, str, list[str]]:
+    """One that was done since: its id, its job's, and the volumes it made."""
+    with running_service(tmp_path, world) as service:
+        started = begun(world, service)
+        assert service.rest(str(started.job_id)).state is JobState.DONE
+    restore(tmp_path)
+    assert len(volumes(world)) == 2
+    return started.id, str(started.job_id), volumes(world)
+
+
+def test_accepted_it_finds_what_it_made_since(
+    world: World, tmp_path: Path, done: tuple[str, str, list[str]]
+) -> None:
+    _, job_id, made = done
+    assert accept(tmp_path, "--yes") == 0
+    with restarted(tmp_path) as service:
+        service.patience = PATIENCE
+        assert service.rest(job_id).state is JobState.DONE
+        assert volumes(world) == made
+        assert wrong(world, service) == []
+
+
+def test_set_aside_first_it_is_undone(world: World, tmp_path: Path, done: tuple[str, str, list[str]]) -> None:
+    """What was made after the backup is not left behind by an undo that knows nothing of it."""
+    id, job_id, made = done
+    with restarted(tmp_path) as service:
+        assert accept(tmp_path, "--set-aside", "all", "--yes") == 0
+        service.patience = PATIENCE
+        job = service.rest(job_id)
+        assert (job.state, "set aside" in str(job.error)) == (JobState.PAUSED, True)
+        assert volumes(world) == made
+        assert service.undo(id)[0].state is JobState.UNDONE
+        assert (volumes(world), world.sites[TARGET].settle().state.servers) == ([], {})
+
+
+def test_a_cancelled_one_begins_no_step(world: World, tmp_path: Path, undone: str) -> None:
+    restore(tmp_path)
+    with restarted(tmp_path) as service:
+        rests(world, service, undone)
+        assert accept(tmp_path, "--cancel", undone, "--yes") == 0
+        service.patience = PATIENCE
+        assert service.rest(undone).state is JobState.PAUSED
+        assert volumes(world) == []
 
 
 def test_the_database_it_had_goes_on(world: World, tmp_path: Path, undone: str) -> None:
@@ -114,5 +202,6 @@ def test_the_database_it_had_goes_on(world: World, tmp_path: Path, undone: str) 
     restore(tmp_path)
     with restarted(tmp_path) as service:
         assert service.staleness.why_rest() is None
+        service.patience = PATIENCE
         point = service.points()[0]
         assert service.recover(point.id)[0].state is JobState.DONE

@@ -124,7 +124,8 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         paths=PathService(database, jobs, clouds),
         planes=PlaneService(database, applications, sites, clouds, jobs, networks),
         probe=ProbeService(), periodic=periodic,
-        notifications=Listeners(parsed(conf.networks.notifications) if carry_out else {}, lambda: periodic.wake(NETWORKS)),
+        notifications=Listeners(
+            parsed(conf.networks.notifications) if carry_out else {}, lambda: periodic.wake(NETWORKS)),
     )  # fmt: skip
 
 

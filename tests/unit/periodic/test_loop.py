@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from multisite.periodic import runs
+from multisite.periodic import loop, runs
 from multisite.periodic.loop import Loop
 from multisite.periodic.schedule import Interval
 from multisite.periodic.task import Mode, Task
@@ -49,6 +49,18 @@ def test_waking_does_not_wait_for_the_interval() -> None:
     made.start()
     assert passes.went.acquire(timeout=30)
     made.wake("passes")
+    assert passes.went.acquire(timeout=30)
+    made.stop()
+
+
+def test_none_is_begun_while_there_is_a_reason_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "POLL", 0.05)
+    passes, why = Passes(), ["the database is stale"]
+    made = Loop([Task("passes", Interval(0.01), passes.run)], why_rest=lambda: why[0] if why else None)
+    made.start()
+    made.wake("passes")
+    assert not passes.went.acquire(timeout=0.3)
+    why.clear()
     assert passes.went.acquire(timeout=30)
     made.stop()
 
