@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from multisite.command import arguments as common
 from multisite.command import options
-from multisite.domain.errors import Conflict
+from multisite.domain.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
     from multisite.domain.installation import Installation
@@ -62,15 +62,17 @@ def _version(arguments: argparse.Namespace) -> int:
 def _accept_restored(arguments: argparse.Namespace) -> int:
     from multisite.command.backup_store import opened_store
     from multisite.jobs.restored import RestoredJobs
+    from multisite.recovery.manifests import PATIENCE
     from multisite.recovery.service import StaleDatabaseCheck
 
     database, store = opened(arguments), opened_store(arguments)
     database.upgrade()
-    staleness, jobs = StaleDatabaseCheck(database, store), RestoredJobs(database)
-    store.check()
+    staleness, jobs = StaleDatabaseCheck(database, store, patience=PATIENCE), RestoredJobs(database)
     staleness.check()
-    why = staleness.why_rest(uses_store=True)
+    why = staleness.why_rest()
     if why is None:
+        if unknown := staleness.why_rest(uses_store=True):
+            raise Unavailable(unknown)
         raise Conflict("database: it knows the mark in the backup store: there is nothing to accept")
     sys.stdout.write(f"{why}\n")
     found = jobs.at_work()
