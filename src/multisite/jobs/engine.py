@@ -39,6 +39,7 @@ log = logging.getLogger("multisite.jobs")
 T = TypeVar("T")
 STEPS_AT_ONCE = 64
 RETRY_SECONDS = (1.0, 60.0)
+LOOK_SECONDS = 0.02
 _OVER = ("stopping", "stopped")
 
 
@@ -62,10 +63,8 @@ class JobEngine:
         self._counts = Counts()
         self.turn = asyncio.Lock()  # see runner.Worker
         self._cancels: dict[tuple[str, int], threading.Event] = {}
-        self._changed = threading.Condition()
         self._state = "new"
         self._running: set[Future[Any]] = set()  # calls in the pools
-        self._settles = 0
         self._steps = ThreadPoolExecutor(STEPS_AT_ONCE, "multisite-step")
         self._bookkeeping = ThreadPoolExecutor(8, "multisite-record")
         self._board = ProgressBoard(database)
@@ -157,14 +156,9 @@ class JobEngine:
     def wait(self, job_id: str, timeout: float) -> Job:
         """The job once it is settled, or as it is when the time is over: look at ``settled``."""
         deadline = time.monotonic() + timeout
-        while True:
-            settles = self._settles
-            job = self._records.get(job_id)
-            left = deadline - time.monotonic()
-            if job.settled or left <= 0:
-                return job
-            with self._changed:
-                self._changed.wait_for(partial(self._settled_since, settles), min(left, 1.0))
+        while not (job := self.get(job_id)).settled and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+        return job
 
     # The runner's side (see runner.Worker)
 
@@ -223,9 +217,6 @@ class JobEngine:
                 pause = min(pause * 2, RETRY_SECONDS[1])
         if not ownership.lost:  # else a later life of this process may carry it out by now
             self._cancels.pop((job_id, run), None)
-        with self._changed:
-            self._settles += 1
-            self._changed.notify_all()
         return True
 
     def _runner(self, claim: Claim, run: int, ownership: Ownership) -> Runner:
@@ -255,9 +246,6 @@ class JobEngine:
         if name not in self._kinds:
             raise Invalid(f"kind: {name!r} is not a kind of job of this release")
         return self._kinds[name]
-
-    def _settled_since(self, settles: int) -> bool:
-        return self._settles != settles
 
     def _ended(self, call: Future[Any]) -> None:
         self._running.discard(call)

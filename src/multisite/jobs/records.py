@@ -22,8 +22,7 @@ from multisite.jobs import crashes, dbos_calls
 from multisite.jobs.crashes import Crashes
 from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Step, StepState
-from multisite.jobs.reader import JobReader
-from multisite.jobs.view import error_of
+from multisite.jobs.view import JobReader, error_of
 from multisite.store import jobs as rows
 from multisite.store.database import Database
 from multisite.store.models import JobRow, StepRow, WorkerRow
@@ -95,7 +94,7 @@ class Records(JobReader):
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             _require(row, "resumed", JobState.PAUSED)
-            for step in rows.steps(session, [job_id])[job_id]:
+            for step in rows.steps(session, job_id):
                 if step.state in (StepState.FAILED, StepState.SKIPPED):
                     step.state, step.error = StepState.WAITING, None
                     step.started_at, step.ended_at = None, None
@@ -236,7 +235,7 @@ class Records(JobReader):
     def conclude(self, claim: Claim, policy: Policy) -> JobState:
         """Every step of the run has ended: done, paused, or (by policy, or as an operator asked) undoing."""
         with self._owned(claim) as (session, row):
-            steps = rows.steps(session, [claim.job_id])[claim.job_id]
+            steps = rows.steps(session, claim.job_id)
             if all(step.state == StepState.DONE for step in steps) and row.intent != "undo":
                 return self._rest(session, row, JobState.DONE)
             failed = [step for step in steps if step.state == StepState.FAILED]
@@ -257,7 +256,7 @@ class Records(JobReader):
         A step of which something was found is undone again when that is asked for.
         """
         with self._owned(claim) as (session, row):
-            steps = rows.steps(session, [claim.job_id])[claim.job_id]
+            steps = rows.steps(session, claim.job_id)
             for step in steps:
                 if words := [what for name, what in found if name == step.name]:
                     step.state, step.error = StepState.UNDO_FAILED, "; ".join(words)
@@ -277,7 +276,7 @@ class Records(JobReader):
             if claim.crashes.culprit:
                 crashes.set_aside(session, row)
             undoing = row.state == JobState.UNDOING
-            for step in rows.steps(session, [claim.job_id])[claim.job_id]:
+            for step in rows.steps(session, claim.job_id):
                 if step.state in (StepState.RUNNING, StepState.UNDOING):
                     step.state = StepState.UNDO_FAILED if undoing else StepState.FAILED
                     step.interrupted, step.error, step.ended_at = True, INTERRUPTED, now()
