@@ -90,7 +90,6 @@ class JobEngine:
             raise Conflict("jobs: an engine is launched once; make a new one")
         self._records.list(page=Page(1))  # fails here when the database was not upgraded: nothing runs yet
         self._executor.launch(self._carry_out)
-        self._board.start()
         self._state = "running"
 
     def shutdown(self, timeout: float = 10.0) -> None:
@@ -102,7 +101,6 @@ class JobEngine:
             while self._running and (left := deadline - time.monotonic()) > 0:
                 wait(self._running.copy(), left)
             self._executor.shutdown(idle=not self._running)
-            self._board.close()
         self._state = "stopped"
         if self._running:
             log.warning("%d steps still run: the database stays locked until they end", len(self._running))

@@ -85,9 +85,7 @@ class Runner:
                 state = await self._note(self._records.give_up, self._claim, problem)
         if state == JobState.RUNNING:
             await self._walk(self._steps, {step.name: step.needs for step in self._steps}, self._run)
-            state = await self._worker.record(
-                self._retry, self._records.conclude, self._claim, self._kind.on_failure
-            )
+            state = await self._note(self._records.conclude, self._claim, self._kind.on_failure)
         if state == JobState.UNDOING:
             await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
             left = await self._worker.work(self._left)
@@ -96,9 +94,8 @@ class Runner:
 
     def _left(self) -> Sequence[tuple[str, str]]:
         """What is found of the job once every step was undone; before, the steps say it themselves."""
-        begun = [
-            step for step in self._retry(self._records.get, self._claim.job_id).steps if step.attempt > 0
-        ]
+        known = self._retry(self._records.get, self._claim.job_id)
+        begun = [step for step in known.steps if step.attempt > 0]
         if self._kind.left is None or any(step.state != StepState.UNDONE for step in begun):
             return ()
         undone = {step.name for step in self._steps if step.undo is not None}
@@ -184,9 +181,8 @@ class Runner:
             begun = self._retry(self._records.begin, self._claim, step.name, self._kind.on_failure)
         if not begun.go:
             return begun.ok
-        context = Context(
-            self._around, step.name, begun, partial(self._ancestors, step.name), undoing=undoing
-        )
+        known = partial(graph.ancestors, step.name, self._steps)
+        context = Context(self._around, step.name, begun, known, undoing)
         with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt, undoing=undoing)):
             try:
                 with fence.around(context):
@@ -204,9 +200,6 @@ class Runner:
         progress = self._around.board.take(self._claim, step.name)
         self._retry(self._records.end, self._claim, step.name, state, progress=progress, **outcome)
         self._progressed = True
-
-    def _ancestors(self, name: str) -> frozenset[str]:
-        return graph.ancestors(name, {step.name: step.needs for step in self._steps})
 
     def _failure(self, step: Step, error: Exception) -> str:
         if not isinstance(error, StepFailed | MultisiteError):
