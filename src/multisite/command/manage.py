@@ -90,7 +90,7 @@ def _retention(arguments: argparse.Namespace) -> int:
 
     conf, database = common.configuration(arguments), _database(arguments)
     kept = Retention(
-        database, AuditTrail(database), Policy.of_days(conf.retention.job_days, conf.retention.audit_days)
+        database, AuditTrail(database), Policy(conf.retention.job_days, conf.retention.audit_days)
     ).kept()
     sys.stdout.write("".join(f"{line}\n" for line in kept.lines()))
     return 0

@@ -103,7 +103,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     )
     networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
     addresses = AddressService(database, jobs, clouds, audit=audit)
-    retention = Retention(database, audit, Policy.of_days(conf.retention.job_days, conf.retention.audit_days))
+    retention = Retention(database, audit, Policy(conf.retention.job_days, conf.retention.audit_days))
     periodic = Loop(_tasks(conf, reconciler, addresses, retention) if carry_out else (), database)
     buses = parsed(conf.networks.notifications) if carry_out else {}
     return Services(

@@ -84,8 +84,7 @@ class Records(JobReader):
         with self.database.session() as session:
             session.add(row)
             session.flush()
-            for position, step in enumerate(steps):
-                session.add(_step_row(row.id, position, step))
+            session.add_all(_step_row(row.id, position, step) for position, step in enumerate(steps))
             self._note(session, row.id, row.requested_by, f"accepted: {row.title}")
             self._queue.put(session, row.id, row.run)
 
@@ -173,9 +172,8 @@ class Records(JobReader):
             if row.cancel_requested or (
                 policy == "undo" and rows.any_in_state(session, claim.job_id, StepState.FAILED)
             ):
-                step.state = StepState.FAILED if interrupted else StepState.SKIPPED
-                step.error = INTERRUPTED if interrupted else None
-                step.ended_at = now() if interrupted else None
+                if interrupted:
+                    step.state, step.error, step.ended_at = StepState.FAILED, INTERRUPTED, now()
                 return Begun(go=False)
             _start(step, StepState.RUNNING, claim.epoch)
             step.attempt, step.result = step.attempt + 1, None
@@ -225,17 +223,13 @@ class Records(JobReader):
                 what = "undo failed" if state == StepState.UNDO_FAILED else "failed"
                 self._note(session, claim.job_id, ENGINE, f"{step.title}: {what}: {error}", step=name)
 
-    def skip(self, claim: Claim, name: str) -> None:
-        """It will not start in this run."""
-        with self._owned(claim) as (session, _):
-            step = rows.step(session, claim.job_id, name)
-            if step.state == StepState.WAITING:
-                step.state = StepState.SKIPPED
-
     def conclude(self, claim: Claim, policy: Policy) -> JobState:
         """Every step of the run has ended: done, paused, or (by policy, or as an operator asked) undoing."""
         with self._owned(claim) as (session, row):
             steps = rows.steps(session, claim.job_id)
+            for step in steps:
+                if step.state == StepState.WAITING:
+                    step.state = StepState.SKIPPED
             if all(step.state == StepState.DONE for step in steps) and row.intent != "undo":
                 return self._rest(session, row, JobState.DONE)
             failed = [step for step in steps if step.state == StepState.FAILED]
@@ -315,13 +309,13 @@ class Records(JobReader):
             unsettled = rows.jobs(session, settled=False)
             jobs = {dbos_calls.workflow_id(row.id, row.run): row for row in reversed(unsettled)}
             known = dbos_calls.states(session, list(jobs))
-            ours = session.scalars(select(WorkerRow.id)).all()
+            living = session.scalars(select(WorkerRow.id)).all()
             return [
                 (row.id, row.run)
                 for workflow, row in jobs.items()
                 # What a living worker of an older release has in hand it carries to its end.
                 if known.get(workflow) not in dbos_calls.ACTIVE
-                and not (workflow not in known and row.worker in ours)
+                and (workflow in known or row.worker not in living)
             ]
 
     def queue_again(self, job_id: str, run: int) -> None:
@@ -332,7 +326,7 @@ class Records(JobReader):
                 return
             workflow = dbos_calls.workflow_id(job_id, run)
             state = dbos_calls.states(session, [workflow]).get(workflow)
-            if state is None or state not in dbos_calls.ACTIVE:
+            if state not in dbos_calls.ACTIVE:
                 row.run += state is not None
                 self._queue.put(session, job_id, row.run)
 
@@ -354,8 +348,8 @@ class Records(JobReader):
             return state  # written already, the answer to the commit was lost
         row.state = state
         row.ended_at = None if state == JobState.PAUSED else now()
-        errors = [error for error in (row.error, row.undo_error) if error]
-        self._note(session, row.id, ENGINE, ": ".join([state.value, *errors]))
+        error = error_of(row)
+        self._note(session, row.id, ENGINE, f"{state}: {error}" if error else state)
         return state
 
     def _again(self, session: Session, row: JobRow, state: JobState) -> None:

@@ -156,8 +156,6 @@ class Runner:
                 raise end
 
     async def _run(self, step: Step, ready: bool) -> bool:
-        if not ready:
-            await self._note(self._records.skip, self._claim, step.name)
         return ready and await self._act(step, undoing=False)
 
     async def _undo(self, step: Step, ready: bool) -> bool:
