@@ -78,7 +78,8 @@ class RunContext:
     ownership: Ownership
     go_on: Callable[[], None]
     """Raises Abandoned when the worker is stopping or the lease is lost."""
-    cancel: threading.Event
+    cancelled: Callable[[], bool]
+    """Whether an operator wants this run stopped."""
 
     def retry(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call it until the database is available."""
@@ -132,7 +133,7 @@ class Context:
     def cancelled(self) -> bool:
         """False while undoing: what is being undone must not stop half-way because the run was cancelled."""
         self._around.go_on()
-        return not self._undoing and self._around.cancel.is_set()
+        return not self._undoing and self._around.cancelled()
 
     def check(self) -> None:
         """Before an outside call: the worker still has the job.  See ``domain.fence``."""

@@ -11,10 +11,11 @@ import asyncio
 import fcntl
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
 from dbos import DBOS
@@ -22,7 +23,7 @@ from sqlalchemy import select
 
 from multisite.domain.errors import Conflict, Invalid
 from multisite.jobs import dbos_calls
-from multisite.jobs.lease import LEASE_SECONDS, Ownership, SoleOwner, WorkerLease
+from multisite.jobs.lease import LEASE_SECONDS, Ownership, WorkerLease
 from multisite.jobs.records import Records
 from multisite.store import workers
 from multisite.store.database import Database
@@ -44,7 +45,7 @@ _run: Callable[[str, int], Awaitable[None]] | None = None  # DBOS is one per pro
 class Sharing:
     """How a process shares work with others.  ``carry_out``: False for one that only accepts jobs."""
 
-    name: str
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     """Shown to operators; need not be unique."""
     carry_out: bool = True
     lease_seconds: float = LEASE_SECONDS
@@ -59,22 +60,18 @@ async def _workflow(job_id: str, run: int) -> None:
 
 
 class Executor:
-    """DBOS with an event loop of its own; everything of the engine that is asynchronous runs in that loop.
+    """DBOS with an event loop of its own; everything of the engine that is asynchronous runs in that loop."""
 
-    ``cancelled`` is called with id and run of every job of this process that an operator wants stopped.
-    """
-
-    def __init__(
-        self, database: Database, sharing: Sharing, records: Records, cancelled: Callable[[str, int], None]
-    ) -> None:
+    def __init__(self, database: Database, sharing: Sharing, records: Records, carry_out: CarryOut) -> None:
         if database.is_sqlite and not sharing.carry_out:
             raise Invalid(
                 f"jobs: the database {database.path} is this process's alone: it has to carry out the jobs too"
             )
         self._database, self._sharing, self._records = database, sharing, records
-        self._cancelled = cancelled
-        self._carry_out: CarryOut | None = None
-        self._ownership: Ownership = SoleOwner(sharing.name)
+        self._carry_out = carry_out
+        self.cancelled: frozenset[tuple[str, int]] = frozenset()
+        """Id and run of every job of this process that an operator wants stopped."""
+        self._ownership = Ownership(sharing.name)
         self._executor = dbos_calls.APPLICATION  # as DBOS knows it: on a server each life is another
         self._lock: IO[str] | None = None
         self._launched = False
@@ -85,7 +82,7 @@ class Executor:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="multisite-jobs", daemon=True)
 
-    def launch(self, carry_out: CarryOut) -> None:
+    def launch(self) -> None:
         """Begin to take runs, first of all those left unfinished; raises what the database raises."""
         global _run
         if not self._sharing.carry_out:
@@ -94,7 +91,7 @@ class Executor:
         if _run is not None:
             raise Conflict("jobs: an engine is already running in this process")
         self._lock = _lock(self._database)
-        _run, self._carry_out = self._one, carry_out
+        _run = self._one
         try:
             self._thread.start()
             dbos_calls.Queue(self._database).register(self._sharing.jobs)
@@ -130,7 +127,7 @@ class Executor:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(10)
-        if self._carry_out is not None:
+        if _run == self._one:
             _run = None
 
     def unlock(self) -> None:
@@ -142,9 +139,7 @@ class Executor:
         """A new executor: whatever an earlier life of this process still writes is void."""
         self._end_life()
         if not self._database.is_sqlite:
-            lease = WorkerLease(
-                self._database, self._sharing.name, self._sharing.lease_seconds, self._cancelled
-            )
+            lease = WorkerLease(self._database, self._sharing.name, self._sharing.lease_seconds)
             lease.begin()
             self._ownership, self._executor = lease, lease.worker
         self._launched = True
@@ -171,7 +166,6 @@ class Executor:
             log.warning("worker %s: its lease is left to expire: %s", lease.worker, describe(error))
 
     async def _one(self, job_id: str, run: int) -> None:
-        assert self._carry_out is not None
         workflow = dbos_calls.workflow_id(job_id, run)
         self._in_hand.add(workflow)
         try:
@@ -197,7 +191,7 @@ class Executor:
             try:
                 if self._ownership.lost:
                     self._begin_life()
-                self._reclaim_expired_workers()
+                self._poll()
                 if time.monotonic() - swept > SWEEP_SECONDS:
                     self._sweep()
                     swept = time.monotonic()
@@ -207,11 +201,13 @@ class Executor:
                 else:
                     log.exception("looking for jobs failed; trying again")
 
-    def _reclaim_expired_workers(self) -> None:
-        if not isinstance(self._ownership, WorkerLease) or not self._ownership.steady:
-            return
+    def _poll(self) -> None:
+        """Learn which jobs to stop, and reclaim the workers whose lease is over."""
+        mine = self._ownership
         with self._database.session(read_only=True) as session:
-            dead = workers.expired(session)
+            self.cancelled = frozenset(workers.cancelled(session, mine.worker))
+            steady = isinstance(mine, WorkerLease) and mine.steady
+            dead = workers.expired(session) if steady else []
         for worker, sessions in dead:
             self._end_sessions(worker, sessions)
             jobs = self._free(worker, only_expired=True)

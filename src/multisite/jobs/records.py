@@ -52,7 +52,6 @@ class Claim:
     kind: str
     params: Mapping[str, Json]
     state: JobState
-    cancelled: bool
     owner: str = ""
     crashes: Crashes = field(default_factory=Crashes)
     work: Work = field(default_factory=Work)
@@ -114,15 +113,14 @@ class Records(JobReader):
                 row.undo_error = None
                 self._again(session, row, JobState.UNDOING)
 
-    def cancel(self, job_id: str, by: str) -> int:
-        """Ask the present run to stop; returns its number."""
+    def cancel(self, job_id: str, by: str) -> None:
+        """Begin no more steps; running ones are told.  Then the kind's policy decides: undone, or paused."""
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             _require(row, "cancelled", JobState.QUEUED, JobState.RUNNING)
             if not row.cancel_requested:
                 row.cancel_requested = True
                 self._note(session, job_id, by, rows.CANCEL)
-            return row.run
 
     # What the owner does
 
@@ -144,8 +142,8 @@ class Records(JobReader):
                 row.state = JobState.RUNNING
             row.started_at = row.started_at or now()
             state, work = JobState(row.state), _work(row, rows.asked_by(session, job_id) or row.requested_by)
-            cancelled, died = row.cancel_requested, crashes.take_up(session, row, owner)
-            return Claim(job_id, row.epoch, row.kind, row.params, state, cancelled, owner, died, work)
+            died = crashes.take_up(session, row, owner)
+            return Claim(job_id, row.epoch, row.kind, row.params, state, owner, died, work)
 
     def begin_turn(self, claim: Claim) -> None:
         """A suspect (``crashes``) is carried out by itself."""

@@ -34,7 +34,7 @@ class Worker(Protocol):
     async def work(self, call: Callable[..., T], *args: Any) -> T:
         """Run a step in the pool for steps."""
 
-    async def record(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    async def record(self, call: Callable[..., T], *args: Any) -> T:
         """Run a short call in the pool for bookkeeping, so that long steps never hold it up."""
 
     def limit(self, name: str | None, step: str, around: RunContext) -> AbstractAsyncContextManager[Any]:
