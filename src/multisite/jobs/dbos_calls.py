@@ -86,15 +86,9 @@ class Queue:
         }  # fmt: skip
         self._client.enqueue_in_transaction(session, place, job_id, run)
 
-    def register(self, at_once: int) -> None:
-        """``at_once``: runs each process carries out at the same time."""
-        self._client.register_queue(
-            QUEUE, worker_concurrency=at_once, polling_interval_sec=POLL_SECONDS, application_name=APPLICATION
-        )
 
-
-async def launch(database: Database, executor: str) -> None:
-    """Begin to take runs from the queue, in the running event loop: DBOS adopts it for every workflow."""
+def launch(database: Database, executor: str, at_once: int) -> None:
+    """Begin to take runs from the queue, so many at the same time, in an event loop that DBOS ends with ``destroy``."""
     logger = logging.getLogger("dbos")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())  # or DBOS adds a console of its own
@@ -114,6 +108,9 @@ async def launch(database: Database, executor: str) -> None:
         config["system_database_engine"] = database.engine
     DBOS(config=config)
     DBOS.launch()
+    DBOS.register_queue(
+        QUEUE, worker_concurrency=at_once, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
+    )
     if not database.is_sqlite:
         _share(_dbos._get_dbos_instance()._sys_db)
 
@@ -132,7 +129,7 @@ def _share(system: _sys_db.SystemDatabase) -> None:
 
 
 def destroy() -> None:
-    """Take no more; what has not ended stays PENDING."""
+    """Take no more, cancel what runs, if anything was launched; what has not ended stays PENDING."""
     logging.getLogger("dbos").setLevel(logging.CRITICAL)  # it warns of every task it leaves for recovery
     DBOS.destroy()
 

@@ -50,7 +50,7 @@ class JobEngine:
     def __init__(self, database: Database, sharing: Sharing | None = None) -> None:
         dbos_calls.migrate(database)
         self._database = database
-        self._records = Records(database, dbos_calls.Queue(database))
+        self._records = Records(database)
         records = self._records  # which is all of these verbs
         self.claim, self.cancel = records.claim_subject, records.cancel
         self.resume, self.undo = records.resume, records.undo
@@ -58,7 +58,6 @@ class JobEngine:
         self._executor = Executor(database, sharing or Sharing(), records, self._carry_out)
         self._kinds: dict[str, JobKind] = {}
         self._limits = Limits(database)
-        self.turn = asyncio.Lock()  # see runner.Worker
         self._state = "new"
         self._running: set[Future[Any]] = set()  # calls in the pools
         self._steps = FencedThreads(STEPS_AT_ONCE, "multisite-step")

@@ -14,7 +14,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -60,7 +60,7 @@ async def _workflow(job_id: str, run: int) -> None:
 
 
 class Executor:
-    """DBOS with an event loop of its own; everything of the engine that is asynchronous runs in that loop."""
+    """DBOS; everything of the engine that is asynchronous runs in its event loop, of which each life has another."""
 
     def __init__(self, database: Database, sharing: Sharing, records: Records, carry_out: CarryOut) -> None:
         if database.is_sqlite and not sharing.carry_out:
@@ -74,13 +74,10 @@ class Executor:
         self._ownership = Ownership(sharing.name)
         self._executor = dbos_calls.APPLICATION  # as DBOS knows it: on a server each life is another
         self._lock: IO[str] | None = None
-        self._launched = False
         self._in_hand: set[str] = set()
         self._suspects: set[tuple[str, str | None]] = set()
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch_for_ever, name="multisite-watch", daemon=True)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="multisite-jobs", daemon=True)
 
     def launch(self) -> None:
         """Begin to take runs, first of all those left unfinished; raises what the database raises."""
@@ -93,8 +90,6 @@ class Executor:
         self._lock = _lock(self._database)
         _run = self._one
         try:
-            self._thread.start()
-            dbos_calls.Queue(self._database).register(self._sharing.jobs)
             self._begin_life()
             self._sweep()
         except BaseException:
@@ -119,16 +114,13 @@ class Executor:
         self._closed.set()
         if self._watcher.is_alive():
             self._watcher.join(10)
-        self._end_life()
+        if _run == self._one:
+            dbos_calls.destroy()
+            _run = None
         if isinstance(self._ownership, WorkerLease):
             self._ownership.lose()
             if idle:
                 self._retire(self._ownership)
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(10)
-        if _run == self._one:
-            _run = None
 
     def unlock(self) -> None:
         """Let another engine work on this SQLite file: not before the last step of this one has ended."""
@@ -136,28 +128,22 @@ class Executor:
             self._lock.close()
 
     def _begin_life(self) -> None:
-        """A new executor: whatever an earlier life of this process still writes is void."""
-        self._end_life()
+        """A new executor: whatever an earlier life of this process still writes is void.
+
+        What that has not ended stays PENDING: the next executor takes it.
+        """
+        dbos_calls.destroy()
         if not self._database.is_sqlite:
             lease = WorkerLease(self._database, self._sharing.name, self._sharing.lease_seconds)
             lease.begin()
             self._ownership, self._executor = lease, lease.worker
-        self._launched = True
         try:
-            self._call(dbos_calls.launch(self._database, self._executor))
+            dbos_calls.launch(self._database, self._executor, self._sharing.jobs)
         except BaseException:
             if isinstance(self._ownership, WorkerLease):
                 self._ownership.lose()
             raise
         log.info("worker %s takes jobs", self._ownership.worker)
-
-    def _end_life(self) -> None:
-        """What has not ended stays PENDING: the next executor takes it."""
-        if self._launched:
-            self._call(self._cancel_all())
-            dbos_calls.destroy()
-            self._call(self._cancel_all())
-            self._launched = False
 
     def _retire(self, lease: WorkerLease) -> None:
         try:
@@ -174,16 +160,6 @@ class Executor:
                 await asyncio.Event().wait()
         finally:
             self._in_hand.discard(workflow)
-
-    def _call(self, coroutine: Coroutine[None, None, None]) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    async def _cancel_all(self) -> None:
-        mine = asyncio.current_task()
-        tasks = [task for task in asyncio.all_tasks() if task is not mine]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _watch_for_ever(self) -> None:
         swept = time.monotonic()

@@ -8,6 +8,7 @@ that somebody else has taken over.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -37,6 +38,8 @@ class Ownership:
     def __init__(self, worker: str) -> None:
         self.worker = worker
         self.lost = False
+        self.turn = asyncio.Lock()
+        """Of one suspect at a time (``crashes``): each life has an event loop of its own."""
 
     def check(self) -> None:
         """Called before an outside effect: wait while in doubt, Abandoned when lost."""

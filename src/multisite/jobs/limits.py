@@ -28,7 +28,7 @@ class Limits:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._counts: dict[str, int] = {}
-        self._semaphores: dict[str, asyncio.Semaphore] = {}
+        self._semaphores: dict[tuple[str, str], asyncio.Semaphore] = {}
 
     def set(self, name: str, count: int) -> bool:
         """False when the count makes no sense or another kind of job says otherwise."""
@@ -38,8 +38,9 @@ class Limits:
     async def hold(self, name: str, step: str, around: RunContext, record: Record) -> AsyncIterator[None]:
         """Hold one of its slots, in the order of asking in this process.  Abandoned when the lease is lost."""
         count = self._counts.get(name) or self._counts.get(name.partition(":")[0]) or 1
+        life = (around.ownership.worker, name)  # each has an event loop of its own
         # Those of this process first, so that few ask the database.
-        async with self._semaphores.setdefault(name, asyncio.Semaphore(count)):
+        async with self._semaphores.setdefault(life, asyncio.Semaphore(count)):
             if self._database.is_sqlite:
                 yield
                 return

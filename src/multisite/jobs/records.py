@@ -20,7 +20,6 @@ from multisite.domain.page import Page
 from multisite.domain.work import Work
 from multisite.jobs import crashes, dbos_calls
 from multisite.jobs.crashes import Crashes
-from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Step, StepState
 from multisite.jobs.view import JobReader, error_of
 from multisite.store import jobs as rows
@@ -72,9 +71,9 @@ class Begun:
 class Records(JobReader):
     """Jobs in the database."""
 
-    def __init__(self, database: Database, queue: Queue) -> None:
+    def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._queue = queue
+        self._queue = dbos_calls.Queue(database)
 
     # What operators ask
 

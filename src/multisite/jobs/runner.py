@@ -28,9 +28,6 @@ TELL_PAUSE_MAX = 60.0
 class Worker(Protocol):
     """What the runner needs of the engine."""
 
-    turn: asyncio.Lock
-    """Of one suspect at a time (``crashes``)."""
-
     async def work(self, call: Callable[..., T], *args: Any) -> T:
         """Run a step in the pool for steps."""
 
@@ -69,13 +66,13 @@ class Runner:
         died = self._claim.crashes.count
         message = f"the process died {died} times in a row with this job and others: they are carried out one at a time"
         await self._note(self._records.event, self._claim, message, None, {})
-        self._has_turn = await self._worker.turn.acquire()
+        self._has_turn = await self._around.ownership.turn.acquire()
         await self._note(self._records.begin_turn, self._claim)
 
     def _end_turn(self) -> None:
         if self._has_turn:
             self._has_turn = False
-            self._worker.turn.release()
+            self._around.ownership.turn.release()
 
     async def _carry_out(self) -> None:
         state = self._claim.state
