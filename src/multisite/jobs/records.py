@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ from multisite.domain.page import Page
 from multisite.domain.work import Work
 from multisite.jobs import crashes, dbos_calls
 from multisite.jobs.crashes import Crashes
-from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Step, StepState
+from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Policy, Step, StepState
 from multisite.jobs.view import JobReader, error_of
 from multisite.store import jobs as rows
 from multisite.store.database import Database
@@ -31,8 +31,6 @@ log = logging.getLogger("multisite.jobs")
 
 ENGINE = "multisite"  # who, in the journal, when it was no person
 INTERRUPTED = "interrupted: the worker stopped during this step and its end is unknown"
-Policy = Literal["undo", "pause"]
-Progress = Mapping[str, Any]
 
 
 class Abandoned(BaseException):
@@ -140,8 +138,9 @@ class Records(JobReader):
             if row.state == JobState.QUEUED:
                 row.state = JobState.RUNNING
             row.started_at = row.started_at or now()
-            state, work = JobState(row.state), _work(row, rows.asked_by(session, job_id) or row.requested_by)
-            died = crashes.take_up(session, row, owner)
+            user = rows.asked_by(session, job_id) or row.requested_by
+            work = Work(user, row.project_id, row.request_id, job_id, row.subject)
+            state, died = JobState(row.state), crashes.take_up(session, row, owner)
             return Claim(job_id, row.epoch, row.kind, row.params, state, owner, died, work)
 
     def begin_turn(self, claim: Claim) -> None:
@@ -203,7 +202,7 @@ class Records(JobReader):
         *,
         result: Json = None,
         error: str | None = None,
-        progress: Progress | None = None,
+        progress: Mapping[str, Any] | None = None,
     ) -> None:
         """How the step ended, after the effect.  The result of a run is kept for its undo."""
         with self._owned(claim) as (session, row):
@@ -361,10 +360,6 @@ class Records(JobReader):
     ) -> None:  # fmt: skip
         rows.note(session, job_id, who, message, step, data or {})
         log.info("job %s: %s", job_id, message, extra={"job": job_id, "step": step, "who": who, "data": data})
-
-
-def _work(row: JobRow, user: str) -> Work:
-    return Work(user, row.project_id, row.request_id, row.id, row.subject)
 
 
 def _step_row(job_id: str, position: int, step: Step) -> StepRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
@@ -81,10 +81,10 @@ class Runner:
             if problem:
                 state = await self._note(self._records.give_up, self._claim, problem)
         if state == JobState.RUNNING:
-            await self._walk(self._steps, {step.name: step.needs for step in self._steps}, self._run)
+            await self._walk(self._steps, {step.name: step.needs for step in self._steps}, undoing=False)
             state = await self._note(self._records.conclude, self._claim, self._kind.on_failure)
         if state == JobState.UNDOING:
-            await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
+            await self._walk(self._steps[::-1], graph.dependants(self._steps), undoing=True)
             left = await self._worker.work(self._left)
             state = await self._note(self._records.conclude_undo, self._claim, left)
         await self._settle()
@@ -132,17 +132,16 @@ class Runner:
         return None
 
     async def _walk(
-        self,
-        steps: Sequence[Step],
-        after: Mapping[str, Sequence[str]],
-        act: Callable[[Step, bool], Awaitable[bool]],
+        self, steps: Sequence[Step], after: Mapping[str, Sequence[str]], *, undoing: bool
     ) -> None:
-        """Every step once, when those it comes after have ended; ``act`` learns whether they went well."""
+        """Every step whose predecessors have ended well.  Where they have not, a run has nothing to build on, and an
+        undo would fail, or break what needs the thing.
+        """
         tasks: dict[str, asyncio.Task[bool]] = {}
 
         async def one(step: Step) -> bool:
             ends = [await tasks[name] for name in after[step.name]]
-            return await act(step, all(ends))
+            return all(ends) and await self._act(step, undoing=undoing)
 
         for step in steps:
             tasks[step.name] = asyncio.create_task(one(step))
@@ -151,13 +150,6 @@ class Runner:
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
-
-    async def _run(self, step: Step, ready: bool) -> bool:
-        return ready and await self._act(step, undoing=False)
-
-    async def _undo(self, step: Step, ready: bool) -> bool:
-        # Not ready: something that needs it is left, and removing it could only fail, or break that.
-        return ready and await self._act(step, undoing=True)
 
     async def _act(self, step: Step, *, undoing: bool) -> bool:
         async with self._worker.limit(step.limit, step.name, self._around):
@@ -185,8 +177,10 @@ class Runner:
             except Exception as error:
                 if is_transient(error):  # no failure of the step: it runs again, and is told so
                     raise
+                if not isinstance(error, StepFailed | MultisiteError):
+                    log.exception("job %s: step %s raised", self._claim.job_id, step.name)
                 failed = StepState.UNDO_FAILED if undoing else StepState.FAILED
-                self._end(step, failed, error=self._failure(step, error))
+                self._end(step, failed, error=describe(error))
                 return False
             self._end(step, StepState.UNDONE if undoing else StepState.DONE, result=result)
             return True
@@ -195,11 +189,6 @@ class Runner:
         progress = self._around.board.take(self._claim, step.name)
         self._retry(self._records.end, self._claim, step.name, state, progress=progress, **outcome)
         self._progressed = True
-
-    def _failure(self, step: Step, error: Exception) -> str:
-        if not isinstance(error, StepFailed | MultisiteError):
-            log.error("job %s: step %s raised", self._claim.job_id, step.name, exc_info=error)
-        return describe(error)
 
     async def _settle(self) -> None:
         """Until it succeeds: the object the job was about must not stay behind."""
