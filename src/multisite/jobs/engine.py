@@ -36,7 +36,6 @@ log = logging.getLogger("multisite.jobs")
 T = TypeVar("T")
 STEPS_AT_ONCE = 64
 RETRY_SECONDS = (1.0, 60.0)
-POLL_SECONDS = 0.02
 _OVER = ("stopping", "stopped")
 
 
@@ -67,11 +66,7 @@ class JobEngine:
     # Lifecycle
 
     def register(self, kind: JobKind) -> None:
-        """Make a kind of job known, before launch.
-
-        Limits of the same name are shared by all jobs of all kinds.  A limit ``backups`` is also that of each
-        ``backups:<site>``, every site for itself.
-        """
+        """Make a kind of job known, before launch.  Its limits are shared with all kinds that name them: ``Limits``."""
         if kind.name in self._kinds:
             raise Invalid(f"job kind {kind.name!r} is registered twice")
         for name, count in kind.limits.items():
@@ -139,9 +134,10 @@ class JobEngine:
 
     def wait(self, job_id: str, timeout: float) -> Job:
         """The job once it is settled, or as it is when the time is over: look at ``settled``."""
-        deadline = time.monotonic() + timeout
+        deadline, pause = time.monotonic() + timeout, 0.01
         while not (job := self.get(job_id)).settled and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.2)
         return job
 
     # The runner's side (see runner.Worker)
