@@ -133,9 +133,11 @@ class JobEngine:
         return row.id
 
     def wait(self, job_id: str, timeout: float) -> Job:
-        """The job once it is settled, or as it is when the time is over: look at ``settled``."""
+        """The job once it is settled and this process done with it, or as it is when the time is over."""
         deadline, pause = time.monotonic() + timeout, 0.01
-        while not (job := self.get(job_id)).settled and time.monotonic() < deadline:
+        while not (job := self.get(job_id)).settled or self._executor.has(job_id):
+            if time.monotonic() >= deadline:
+                break
             time.sleep(pause)
             pause = min(pause * 1.5, 0.2)
         return job

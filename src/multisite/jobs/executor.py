@@ -151,6 +151,10 @@ class Executor:
         except Exception as error:
             log.warning("worker %s: its lease is left to expire: %s", lease.worker, describe(error))
 
+    def has(self, job_id: str) -> bool:
+        """Whether a run of the job is carried out here."""
+        return any(workflow.startswith(job_id) for workflow in self._in_hand.copy())
+
     async def _one(self, job_id: str, run: int) -> None:
         workflow = dbos_calls.workflow_id(job_id, run)
         self._in_hand.add(workflow)
