@@ -25,6 +25,7 @@ import alembic.migration  # noqa: F401
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import Ended, JobKind, JobState, Step, StepContext, StepFailed
 from multisite.jobs.records import Records
+from multisite.jobs.values import plain
 from multisite.store.database import Database
 
 NEEDS = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
@@ -113,7 +114,7 @@ def live(directory: Path, scenario: str, die_at: str) -> None:
     if scenario == "resumed" and job.state == JobState.PAUSED:
         engine.resume(job.id, "test")
         job = engine.wait(job.id, PATIENCE)
-    (directory / "job.json").write_text(json.dumps(job.to_json()))
+    (directory / "job.json").write_text(json.dumps(plain(job, "job")))
     os._exit(0 if job.settled else 3)
 
 

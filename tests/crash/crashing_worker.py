@@ -19,6 +19,7 @@ from pathlib import Path
 
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobKind, Step, StepContext
+from multisite.jobs.values import plain
 from multisite.store.database import Database
 
 PATIENCE = 60
@@ -63,8 +64,8 @@ def main(directory: Path, order: str) -> int:
         engine.shutdown()
         return 0
     job = engine.wait(job_id, PATIENCE)
-    beside_it = [engine.wait(jobs["beside"], PATIENCE).to_json()] if order == "beside" else []
-    print(json.dumps([job.to_json(), *beside_it] if beside_it else job.to_json()))
+    found = [job, engine.wait(jobs["beside"], PATIENCE)] if order == "beside" else job
+    print(json.dumps(plain(found, "job")))
     engine.shutdown()
     return 0 if job.settled else 3
 

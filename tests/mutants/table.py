@@ -174,7 +174,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "undo-in-any-order", "job", "jobs/runner.py",
-        "graph.dependants(self._steps), self._undo)", "dict.fromkeys(graph.dependants(self._steps), ()), self._undo)",
+        "graph.dependants(self._steps), undoing", "dict.fromkeys(graph.dependants(self._steps), ()), undoing",
         f"{_JOBS}/test_failures.py -k last_first",
     ),
     Mutant(

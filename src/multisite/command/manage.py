@@ -70,7 +70,7 @@ def _retention(arguments: argparse.Namespace) -> int:
     from multisite.store.trail import AuditTrail
 
     conf, rows = common.configuration(arguments), _database(arguments)
-    policy = Policy.of_days(conf.retention.job_days, conf.retention.audit_days)
+    policy = Policy(conf.retention.job_days, conf.retention.audit_days)
     kept = Retention(rows, AuditTrail(rows), policy).kept()
     sys.stdout.write("".join(f"{line}\n" for line in kept.lines()))
     return 0

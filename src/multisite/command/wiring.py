@@ -105,7 +105,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     )
     networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
     addresses = AddressService(database, jobs, clouds, audit=audit)
-    retention = Retention(database, audit, Policy.of_days(conf.retention.job_days, conf.retention.audit_days))
+    retention = Retention(database, audit, Policy(conf.retention.job_days, conf.retention.audit_days))
     tasks = _tasks(conf, reconciler, addresses, retention) if carry_out else ()
     periodic = Loop(tasks, database, staleness.why_rest)
     return Services(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ FLUSH_SECONDS = 0.25
 
 
 class ProgressBoard:
-    """The latest progress of each running step, written by one thread, four times a second.
+    """The latest progress of each running step, written by one thread, four times a second, while there is any.
 
     Steps only touch memory: a slow disk or a busy database never slows the work that is being reported.
     """
@@ -34,50 +35,37 @@ class ProgressBoard:
         self._database = database
         self._lock = threading.Lock()
         self._fresh: dict[tuple[str, str, int], dict[str, Any]] = {}
-        self._dirty = threading.Event()
-        self._closed = False
-        self._thread = threading.Thread(target=self._write_for_ever, name="multisite-progress", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
+        self._writing = False
 
     def report(self, claim: Claim, step: str, **values: Any) -> None:
         with self._lock:
             self._fresh.setdefault((claim.job_id, step, claim.epoch), {}).update(values)
-        self._dirty.set()
+            if not self._writing:
+                self._writing = True
+                threading.Thread(target=self._write, name="multisite-progress", daemon=True).start()
 
     def take(self, claim: Claim, step: str) -> dict[str, Any] | None:
         """The last report if it is not written yet: the step's end writes it."""
         with self._lock:
             return self._fresh.pop((claim.job_id, step, claim.epoch), None)
 
-    def close(self) -> None:
-        self._closed = True
-        self._dirty.set()
-        self._thread.join(5)
-
-    def _write_for_ever(self) -> None:
-        pause = threading.Event()
-        while not self._closed:
-            self._dirty.wait()
-            self._dirty.clear()
+    def _write(self) -> None:
+        while True:
             with self._lock:
                 fresh, self._fresh = self._fresh, {}
+                self._writing = bool(fresh)
+            if not fresh:
+                return
             try:
-                self._write(fresh)
+                with self._database.session() as session:
+                    for (job_id, name, epoch), values in fresh.items():
+                        running = StepRow.state.in_([StepState.RUNNING, StepState.UNDOING])
+                        # Of an owner who has lost the job it is void, as all he writes.
+                        mine = (StepRow.job_id == job_id, StepRow.name == name, StepRow.epoch == epoch)
+                        session.execute(update(StepRow).where(*mine, running).values(**values))
             except Exception:
                 log.warning("progress of %d steps could not be written", len(fresh), exc_info=True)
-            pause.wait(0 if self._closed else FLUSH_SECONDS)
-
-    def _write(self, fresh: dict[tuple[str, str, int], dict[str, Any]]) -> None:
-        if not fresh:
-            return
-        with self._database.session() as session:
-            for (job_id, name, epoch), values in fresh.items():
-                running = StepRow.state.in_([StepState.RUNNING, StepState.UNDOING])
-                # Of an owner who has lost the job it is void, as all he writes.
-                wanted = (StepRow.job_id == job_id, StepRow.name == name, StepRow.epoch == epoch, running)
-                session.execute(update(StepRow).where(*wanted).values(**values))
+            time.sleep(FLUSH_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -90,7 +78,8 @@ class RunContext:
     ownership: Ownership
     go_on: Callable[[], None]
     """Raises Abandoned when the worker is stopping or the lease is lost."""
-    cancel: threading.Event
+    cancelled: Callable[[], bool]
+    """Whether an operator wants this run stopped."""
     not_stale: Callable[[], None] = lambda: None
     """Raises Abandoned when the database is older than what was done with it."""
 
@@ -108,8 +97,7 @@ class Context:
         step: str,
         begun: Begun,
         known: Callable[[], frozenset[str]],
-        *,
-        undoing: bool = False,
+        undoing: bool,
     ) -> None:
         self.job_id = around.claim.job_id
         self.step = step
@@ -131,14 +119,10 @@ class Context:
 
     def progress(self, done: float, total: float | None = None, unit: str = "", detail: str = "") -> None:
         self._around.go_on()
+        whole = None if total is None else float(total)
+        words = {"unit": text(unit, "progress"), "detail": text(detail, "progress")}
         self._around.board.report(
-            self._around.claim,
-            self.step,
-            waits="",
-            done=float(done),
-            total=None if total is None else float(total),
-            unit=text(unit, "progress"),
-            detail=text(detail, "progress"),
+            self._around.claim, self.step, waits="", done=float(done), total=whole, **words
         )
 
     def event(self, message: str, **data: Json) -> None:
@@ -151,7 +135,7 @@ class Context:
     def cancelled(self) -> bool:
         """False while undoing: what is being undone must not stop half-way because the run was cancelled."""
         self._around.go_on()
-        return not self._undoing and self._around.cancel.is_set()
+        return not self._undoing and self._around.cancelled()
 
     def check(self) -> None:
         """Before an outside call: the worker still has the job, of a database that is not stale.

@@ -10,11 +10,11 @@ import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from dbos import DBOS, DBOSClient, DBOSConfig, _context, _dbos, _serialization, _sys_db
-from sqlalchemy import ColumnElement, Select, column, delete, select, table, update
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, _context, _dbos, _serialization, _sys_db
+from sqlalchemy import ColumnElement, Engine, Select, column, delete, select, table, update
 from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Invalid
@@ -54,59 +54,41 @@ def _url(database: Database) -> str:
 
 def migrate(database: Database) -> None:
     """Create DBOS's tables, or bring them up to date; safe to call on every start."""
-    made = _sys_db.SystemDatabase.create(
-        system_database_url=_url(database),
-        engine_kwargs={"pool_size": 1},
-        engine=None if database.is_sqlite else database.engine,
-        schema="dbos",
-        serializer=_serialization.DBOSPortableJSON,
-        executor_id=None,
-        use_listen_notify=False,
-        app_name=APPLICATION,
-    )
+    # On SQLite it begins transactions of its own: not on our engine, which has begun one already.
+    client = _client(database, None if database.is_sqlite else database.engine)
     try:
-        made.run_migrations()
+        client._sys_db.run_migrations()
     finally:
-        made.destroy()
+        client.destroy()
+
+
+def _client(database: Database, engine: Engine | None) -> DBOSClient:
+    return DBOSClient(
+        system_database_url=_url(database),
+        system_database_engine=engine,
+        serializer=_serialization.DBOSPortableJSON,
+        application_name=APPLICATION,
+        lazy=True,
+    )
 
 
 class Queue:
     """The queue of runs to carry out, as who fills it sees it."""
 
     def __init__(self, database: Database) -> None:
-        self._client = DBOSClient(
-            system_database_engine=database.engine,
-            serializer=_serialization.DBOSPortableJSON,
-            application_name=APPLICATION,
-            lazy=True,
-        )
+        self._client = _client(database, database.engine)
 
     def put(self, session: Session, job_id: str, run: int) -> None:
         """Within the session: a run that is in already stays as it is."""
-        self._client.enqueue_in_transaction(
-            session,
-            {
-                "workflow_name": WORKFLOW,
-                "queue_name": QUEUE,
-                "workflow_id": workflow_id(job_id, run),
-                "app_version": VERSION,
-            },
-            job_id,
-            run,
-        )
-
-    def register(self, at_once: int) -> None:
-        """``at_once``: runs each process carries out at the same time."""
-        self._client.register_queue(
-            QUEUE,
-            worker_concurrency=at_once,
-            polling_interval_sec=POLL_SECONDS,
-            application_name=APPLICATION,
-        )
+        place: EnqueueOptions = {
+            "workflow_name": WORKFLOW, "queue_name": QUEUE, "workflow_id": workflow_id(job_id, run),
+            "app_version": VERSION,
+        }  # fmt: skip
+        self._client.enqueue_in_transaction(session, place, job_id, run)
 
 
-async def launch(database: Database, executor: str) -> None:
-    """Begin to take runs from the queue, in the running event loop: DBOS adopts it for every workflow."""
+def launch(database: Database, executor: str, at_once: int) -> None:
+    """Begin to take runs from the queue, so many at the same time, in an event loop that DBOS ends with ``destroy``."""
     logger = logging.getLogger("dbos")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())  # or DBOS adds a console of its own
@@ -126,6 +108,9 @@ async def launch(database: Database, executor: str) -> None:
         config["system_database_engine"] = database.engine
     DBOS(config=config)
     DBOS.launch()
+    DBOS.register_queue(
+        QUEUE, worker_concurrency=at_once, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
+    )
     if not database.is_sqlite:
         _share(_dbos._get_dbos_instance()._sys_db)
 
@@ -144,7 +129,7 @@ def _share(system: _sys_db.SystemDatabase) -> None:
 
 
 def destroy() -> None:
-    """Take no more; what has not ended stays PENDING."""
+    """Take no more, cancel what runs, if anything was launched; what has not ended stays PENDING."""
     logging.getLogger("dbos").setLevel(logging.CRITICAL)  # it warns of every task it leaves for recovery
     DBOS.destroy()
 
@@ -163,12 +148,9 @@ def current_owner() -> str:
 _COLUMNS = ("workflow_uuid", "status", "name", "executor_id", "owner_xid", "started_at_epoch_ms")
 
 
-def _rows(session: Session) -> Any:
-    return table("workflow_status", *(column(name) for name in _COLUMNS), schema=_schema(session))
-
-
-def _schema(session: Session) -> str | None:
-    return None if session.get_bind().dialect.name == "sqlite" else "dbos"
+def _rows(session: Session, name: str = "workflow_status", columns: Iterable[str] = _COLUMNS) -> Any:
+    schema = None if session.get_bind().dialect.name == "sqlite" else "dbos"
+    return table(name, *map(column, columns), schema=schema)
 
 
 def owns(session: Session, workflow: str, owner: str) -> bool:
@@ -182,9 +164,7 @@ def claimed(session: Session, executor: str) -> dict[str, str | None]:
     """Workflows this executor has taken and not ended, with its token for each."""
     rows = _rows(session)
     mine = (rows.c.status == "PENDING", rows.c.executor_id == executor, rows.c.name == WORKFLOW)
-    return {
-        row[0]: row[1] for row in session.execute(select(rows.c.workflow_uuid, rows.c.owner_xid).where(*mine))
-    }
+    return dict(session.execute(select(rows.c.workflow_uuid, rows.c.owner_xid).where(*mine)).all())
 
 
 def give_back(session: Session, workflow: str, owner: str | None) -> None:
@@ -203,14 +183,14 @@ def states(session: Session, workflows: Collection[str]) -> Mapping[str, str]:
     """The state of each workflow that DBOS knows."""
     rows = _rows(session)
     known = select(rows.c.workflow_uuid, rows.c.status).where(rows.c.workflow_uuid.in_(workflows))
-    return {row[0]: row[1] for row in session.execute(known)}
+    return dict(session.execute(known).all())
 
 
-def remove(session: Session, workflows: Collection[str]) -> None:
-    """Workflows that have ended, with all that DBOS keeps of them."""
-    schema = _schema(session)
+def remove(session: Session, runs: Mapping[str, int]) -> None:
+    """All that DBOS keeps of jobs that have ended, given how many runs each had."""
+    workflows = [workflow_id(job_id, run) for job_id, last in runs.items() for run in range(1, last + 1)]
     for name in ("operation_outputs", "workflow_input", "workflow_output", "workflow_status"):
-        rows = table(name, column("workflow_uuid"), schema=schema)
+        rows = _rows(session, name, ["workflow_uuid"])
         session.execute(delete(rows).where(rows.c.workflow_uuid.in_(workflows)))
 
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
-import os
-import socket
-import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
 from multisite.domain import work
 from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.fence import FencedThreads
 from multisite.domain.page import Page
 from multisite.jobs import dbos_calls, graph
 from multisite.jobs.context import ProgressBoard, RunContext
 from multisite.jobs.executor import Executor, Sharing
 from multisite.jobs.lease import Ownership
-from multisite.jobs.limits import Counts, slot
+from multisite.jobs.limits import Limits
 from multisite.jobs.model import JobKind, JobState, Json
 from multisite.jobs.records import Abandoned, Claim, Records
 from multisite.jobs.retry import retry_until_database_available
@@ -56,40 +53,33 @@ class JobEngine:
     ) -> None:
         dbos_calls.migrate(database)
         self._database = database
-        self._records = Records(database, dbos_calls.Queue(database))
+        self._records = Records(database)
         records = self._records  # which is all of these verbs
-        self.claim, self.resume, self.undo = records.claim_subject, records.resume, records.undo
+        self.claim, self.cancel = records.claim_subject, records.cancel
+        self.resume, self.undo = records.resume, records.undo
         self.get, self.list, self.states = records.get, records.list, records.states
-        sharing = sharing or Sharing(f"{socket.gethostname()}-{os.getpid()}")
         self._staleness = staleness or NeverStale()
-        self._executor = Executor(database, sharing, self._records, self._stop_run, self._staleness.check)
+        self._executor = Executor(
+            database, sharing or Sharing(), records, self._carry_out, self._staleness.check
+        )
         self._kinds: dict[str, JobKind] = {}
-        self._counts = Counts()
-        self.turn = asyncio.Lock()  # see runner.Worker
-        self._cancels: dict[tuple[str, int], threading.Event] = {}
-        self._changed = threading.Condition()
+        self._limits = Limits(database)
         self._state = "new"
         self._running: set[Future[Any]] = set()  # calls in the pools
-        self._settles = 0
-        self._steps = ThreadPoolExecutor(STEPS_AT_ONCE, "multisite-step")
-        self._bookkeeping = ThreadPoolExecutor(8, "multisite-record")
-        self._marks = ThreadPoolExecutor(
-            16, "multisite-mark"
-        )  # of their own: a slow store holds up nobody else
+        self._steps = FencedThreads(STEPS_AT_ONCE, "multisite-step")
+        self._bookkeeping = FencedThreads(8, "multisite-record")
+        # Of their own: a slow store holds up nobody else.
+        self._marks = FencedThreads(16, "multisite-mark")
         self._board = ProgressBoard(database)
 
     # Lifecycle
 
     def register(self, kind: JobKind) -> None:
-        """Make a kind of job known, before launch.
-
-        Limits of the same name are shared by all jobs of all kinds.  A limit ``backups`` is also that of each
-        ``backups:<site>``, every site for itself.
-        """
+        """Make a kind of job known, before launch.  Its limits are shared with all kinds that name them: ``Limits``."""
         if kind.name in self._kinds:
             raise Invalid(f"job kind {kind.name!r} is registered twice")
         for name, count in kind.limits.items():
-            if not self._counts.set(name, count):
+            if not self._limits.set(name, count):
                 raise Invalid(f"limit {name!r} of job kind {kind.name!r}: {count} is below 1 or disputed")
         self._kinds[kind.name] = kind
 
@@ -99,9 +89,8 @@ class JobEngine:
             raise Conflict("jobs: an engine is launched once; make a new one")
         self._records.list(page=Page(1))  # fails here when the database was not upgraded: nothing runs yet
         self._staleness.check()
-        self._executor.launch(self._carry_out)
+        self._executor.launch()
         self._staleness.start()
-        self._board.start()
         self._state = "running"
 
     def shutdown(self, timeout: float = 10.0) -> None:
@@ -113,7 +102,6 @@ class JobEngine:
             while self._running and (left := deadline - time.monotonic()) > 0:
                 wait(self._running.copy(), left)
             self._executor.shutdown(idle=not self._running)
-            self._board.close()
         self._state = "stopped"
         self._staleness.stop()
         if self._running:
@@ -157,60 +145,39 @@ class JobEngine:
         self._records.create(row, steps)
         return row.id
 
-    def cancel(self, job_id: str, by: str) -> None:
-        """Begin no more steps; running ones are told.  Then the kind's policy decides: undone, or paused."""
-        run = self._records.cancel(job_id, by)
-        # Alone, it may be about to begin: then the event is there before it.  Among several, its worker is told.
-        alone = self._database.is_sqlite
-        self._database.after_commit(
-            self._cancel_event(job_id, run).set if alone else partial(self._stop_run, job_id, run)
-        )
-
     def wait(self, job_id: str, timeout: float) -> Job:
-        """The job once it is settled, or as it is when the time is over: look at ``settled``."""
-        deadline = time.monotonic() + timeout
-        while True:
-            settles = self._settles
-            job = self._records.get(job_id)
-            left = deadline - time.monotonic()
-            if job.settled or left <= 0:
-                return job
-            with self._changed:
-                self._changed.wait_for(partial(self._settled_since, settles), min(left, 1.0))
+        """The job once it is settled and this process done with it, or as it is when the time is over."""
+        deadline, pause = time.monotonic() + timeout, 0.01
+        while not (job := self.get(job_id)).settled or self._executor.has(job_id):
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.2)
+        return job
 
     # The runner's side (see runner.Worker)
 
     async def raise_mark(self, go_on: Callable[[], None]) -> None:
         raised = self._staleness.raise_mark
-        await self.record(retry_until_database_available, go_on, raised, pool=self._marks)
+        await self._in(self._marks, retry_until_database_available, go_on, raised)
         go_on()  # it has compared first
 
     async def work(self, call: Callable[..., T], *args: Any) -> T:
-        return await self.record(call, *args, pool=self._steps)
+        return await self._in(self._steps, call, *args)
 
-    async def record(
-        self, call: Callable[..., T], *args: Any, pool: ThreadPoolExecutor | None = None, **kwargs: Any
-    ) -> T:
-        # With this task's context: the log tells whose work a line belongs to, in the pools too.
-        there = partial(contextvars.copy_context().run, partial(call, *args, **kwargs))
-        future = (pool or self._bookkeeping).submit(there)
+    async def record(self, call: Callable[..., T], *args: Any) -> T:
+        return await self._in(self._bookkeeping, call, *args)
+
+    async def _in(self, pool: FencedThreads, call: Callable[..., T], *args: Any) -> T:
+        future = pool.submit(call, *args)  # in this task's context, so that log lines tell whose work it is
         self._running.add(future)
         future.add_done_callback(self._ended)
         return await asyncio.wrap_future(future)
 
-    @asynccontextmanager
-    async def limit(self, name: str | None, step: str, around: RunContext) -> AsyncIterator[None]:
+    def limit(self, name: str | None, step: str, around: RunContext) -> AbstractAsyncContextManager[None]:
         if name is None:
-            yield
-            return
-        async with self._counts.here(name):  # those of this process first, so that few ask the database
-            if self._database.is_sqlite:
-                yield
-                return
-            record = partial(self.record, around.retry)
-            job_id, ownership = around.claim.job_id, around.ownership
-            async with slot(self._database, name, self._counts.of(name), job_id, step, ownership, record):
-                yield
+            return nullcontext()
+        return self._limits.hold(name, step, around, partial(self.record, around.retry))
 
     async def _carry_out(self, job_id: str, run: int, ownership: Ownership, owner: str) -> bool:
         """One run of a job, until it is at rest.  Whatever goes wrong around the steps is tried again.
@@ -218,8 +185,7 @@ class JobEngine:
         ``owner``: DBOS's token for this taking of it.  False when the worker stops or has lost its lease, and
         somebody has to carry on.
         """
-        pause = RETRY_SECONDS[0]
-        go_on = partial(self._go_on, ownership)
+        pause, go_on = RETRY_SECONDS[0], partial(self._go_on, ownership)
         while True:
             try:
                 await self._rest_while_stale(job_id, ownership)
@@ -229,24 +195,18 @@ class JobEngine:
                 if claim is not None:
                     work.begin(claim.work)  # this task is of this run alone
                     await self._runner(claim, run, ownership).carry_out()
-                break
+                return True
             except NotFound:
-                break  # not in this database
-            except Abandoned:
+                return True  # not in this database
+            except Abandoned:  # by us, or because somebody else carries it out
                 if self._state in _OVER or ownership.lost:
                     return False
                 if self._staleness.why_rest() is None:
-                    break  # somebody else carries it out
+                    return True
             except Exception:
                 log.exception("job %s: interrupted by the engine's own trouble; trying again", job_id)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_SECONDS[1])
-        if not ownership.lost:  # else a later life of this process may carry it out by now
-            self._cancels.pop((job_id, run), None)
-        with self._changed:
-            self._settles += 1
-            self._changed.notify_all()
-        return True
 
     async def _rest_while_stale(self, job_id: str, ownership: Ownership) -> None:
         """A job that uses the store waits for its answer besides."""
@@ -259,11 +219,11 @@ class JobEngine:
             await asyncio.sleep(REST_SECONDS)
 
     def _runner(self, claim: Claim, run: int, ownership: Ownership) -> Runner:
-        cancel = self._cancel_event(claim.job_id, run)
-        if claim.cancelled:
-            cancel.set()
+        def cancelled() -> bool:
+            return (claim.job_id, run) in self._executor.cancelled
+
         go_on = partial(self._go_on, ownership)
-        around = RunContext(self._records, self._board, claim, ownership, go_on, cancel, self._not_stale)
+        around = RunContext(self._records, self._board, claim, ownership, go_on, cancelled, self._not_stale)
         return Runner(self, self._kinds.get(claim.kind) or _unknown(claim.kind), around)
 
     def _go_on(self, ownership: Ownership) -> None:
@@ -280,22 +240,10 @@ class JobEngine:
         if ownership.lost:
             raise Abandoned(f"worker {ownership.worker} has lost its lease")
 
-    def _stop_run(self, job_id: str, run: int) -> None:
-        """An operator wants it stopped, whichever process was asked; told every second until it has."""
-        event = self._cancels.get((job_id, run))
-        if event is not None:
-            event.set()
-
-    def _cancel_event(self, job_id: str, run: int) -> threading.Event:
-        return self._cancels.setdefault((job_id, run), threading.Event())
-
     def _kind(self, name: str) -> JobKind:
         if name not in self._kinds:
             raise Invalid(f"kind: {name!r} is not a kind of job of this release")
         return self._kinds[name]
-
-    def _settled_since(self, settles: int) -> bool:
-        return self._settles != settles
 
     def _ended(self, call: Future[Any]) -> None:
         self._running.discard(call)

@@ -11,10 +11,11 @@ import asyncio
 import fcntl
 import logging
 import os
+import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import IO
 
 from dbos import DBOS
@@ -22,7 +23,7 @@ from sqlalchemy import select
 
 from multisite.domain.errors import Conflict, Invalid
 from multisite.jobs import dbos_calls
-from multisite.jobs.lease import LEASE_SECONDS, Ownership, SoleOwner, WorkerLease
+from multisite.jobs.lease import LEASE_SECONDS, Ownership, WorkerLease
 from multisite.jobs.records import Records
 from multisite.store import workers
 from multisite.store.database import Database
@@ -44,7 +45,7 @@ _run: Callable[[str, int], Awaitable[None]] | None = None  # DBOS is one per pro
 class Sharing:
     """How a process shares work with others.  ``carry_out``: False for one that only accepts jobs."""
 
-    name: str
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     """Shown to operators; need not be unique."""
     carry_out: bool = True
     lease_seconds: float = LEASE_SECONDS
@@ -59,40 +60,32 @@ async def _workflow(job_id: str, run: int) -> None:
 
 
 class Executor:
-    """DBOS with an event loop of its own; everything of the engine that is asynchronous runs in that loop.
+    """DBOS; everything of the engine that is asynchronous runs in its event loop, of which each life has another.
 
-    ``cancelled`` is called with id and run of every job of this process that an operator wants stopped,
-    ``before_life`` when it has the right to act, before it takes any.
+    ``before_life`` is called when it has the right to act, before it takes any run.
     """
 
     def __init__(
-        self,
-        database: Database,
-        sharing: Sharing,
-        records: Records,
-        cancelled: Callable[[str, int], None],
+        self, database: Database, sharing: Sharing, records: Records, carry_out: CarryOut,
         before_life: Callable[[], None] = lambda: None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if database.is_sqlite and not sharing.carry_out:
             raise Invalid(
                 f"jobs: the database {database.path} is this process's alone: it has to carry out the jobs too"
             )
         self._database, self._sharing, self._records = database, sharing, records
-        self._cancelled = cancelled
-        self._before_life = before_life
-        self._carry_out: CarryOut | None = None
-        self._ownership: Ownership = SoleOwner(sharing.name)
+        self._carry_out, self._before_life = carry_out, before_life
+        self.cancelled: frozenset[tuple[str, int]] = frozenset()
+        """Id and run of every job of this process that an operator wants stopped."""
+        self._ownership = Ownership(sharing.name)
         self._executor = dbos_calls.APPLICATION  # as DBOS knows it: on a server each life is another
         self._lock: IO[str] | None = None
-        self._launched = False
         self._in_hand: set[str] = set()
         self._suspects: set[tuple[str, str | None]] = set()
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch_for_ever, name="multisite-watch", daemon=True)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="multisite-jobs", daemon=True)
 
-    def launch(self, carry_out: CarryOut) -> None:
+    def launch(self) -> None:
         """Begin to take runs, first of all those left unfinished; raises what the database raises."""
         global _run
         if not self._sharing.carry_out:
@@ -101,10 +94,8 @@ class Executor:
         if _run is not None:
             raise Conflict("jobs: an engine is already running in this process")
         self._lock = _lock(self._database)
-        _run, self._carry_out = self._one, carry_out
+        _run = self._one
         try:
-            self._thread.start()
-            dbos_calls.Queue(self._database).register(self._sharing.jobs)
             self._begin_life()
             self._sweep()
         except BaseException:
@@ -129,16 +120,13 @@ class Executor:
         self._closed.set()
         if self._watcher.is_alive():
             self._watcher.join(10)
-        self._end_life()
+        if _run == self._one:
+            dbos_calls.destroy()
+            _run = None
         if isinstance(self._ownership, WorkerLease):
             self._ownership.lose()
             if idle:
                 self._retire(self._ownership)
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(10)
-        if self._carry_out is not None:
-            _run = None
 
     def unlock(self) -> None:
         """Let another engine work on this SQLite file: not before the last step of this one has ended."""
@@ -146,31 +134,23 @@ class Executor:
             self._lock.close()
 
     def _begin_life(self) -> None:
-        """A new executor: whatever an earlier life of this process still writes is void."""
-        self._end_life()
+        """A new executor: whatever an earlier life of this process still writes is void.
+
+        What that has not ended stays PENDING: the next executor takes it.
+        """
+        dbos_calls.destroy()
         if not self._database.is_sqlite:
-            lease = WorkerLease(
-                self._database, self._sharing.name, self._sharing.lease_seconds, self._cancelled
-            )
+            lease = WorkerLease(self._database, self._sharing.name, self._sharing.lease_seconds)
             lease.begin()
             self._ownership, self._executor = lease, lease.worker
         self._before_life()
-        self._launched = True
         try:
-            self._call(dbos_calls.launch(self._database, self._executor))
+            dbos_calls.launch(self._database, self._executor, self._sharing.jobs)
         except BaseException:
             if isinstance(self._ownership, WorkerLease):
                 self._ownership.lose()
             raise
         log.info("worker %s takes jobs", self._ownership.worker)
-
-    def _end_life(self) -> None:
-        """What has not ended stays PENDING: the next executor takes it."""
-        if self._launched:
-            self._call(self._cancel_all())
-            dbos_calls.destroy()
-            self._call(self._cancel_all())
-            self._launched = False
 
     def _retire(self, lease: WorkerLease) -> None:
         try:
@@ -178,8 +158,11 @@ class Executor:
         except Exception as error:
             log.warning("worker %s: its lease is left to expire: %s", lease.worker, describe(error))
 
+    def has(self, job_id: str) -> bool:
+        """Whether a run of the job is carried out here."""
+        return any(workflow.startswith(job_id) for workflow in self._in_hand.copy())
+
     async def _one(self, job_id: str, run: int) -> None:
-        assert self._carry_out is not None
         workflow = dbos_calls.workflow_id(job_id, run)
         self._in_hand.add(workflow)
         try:
@@ -189,23 +172,13 @@ class Executor:
         finally:
             self._in_hand.discard(workflow)
 
-    def _call(self, coroutine: Coroutine[None, None, None]) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    async def _cancel_all(self) -> None:
-        mine = asyncio.current_task()
-        tasks = [task for task in asyncio.all_tasks() if task is not mine]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
     def _watch_for_ever(self) -> None:
         swept = time.monotonic()
         while not self._closed.wait(WATCH_SECONDS):
             try:
                 if self._ownership.lost:
                     self._begin_life()
-                self._reclaim_expired_workers()
+                self._poll()
                 if time.monotonic() - swept > SWEEP_SECONDS:
                     self._sweep()
                     swept = time.monotonic()
@@ -215,11 +188,13 @@ class Executor:
                 else:
                     log.exception("looking for jobs failed; trying again")
 
-    def _reclaim_expired_workers(self) -> None:
-        if not isinstance(self._ownership, WorkerLease) or not self._ownership.steady:
-            return
+    def _poll(self) -> None:
+        """Learn which jobs to stop, and reclaim the workers whose lease is over."""
+        mine = self._ownership
         with self._database.session(read_only=True) as session:
-            dead = workers.expired(session)
+            self.cancelled = frozenset(workers.cancelled(session, mine.worker))
+            steady = isinstance(mine, WorkerLease) and mine.steady
+            dead = workers.expired(session) if steady else []
         for worker, sessions in dead:
             self._end_sessions(worker, sessions)
             jobs = self._free(worker, only_expired=True)

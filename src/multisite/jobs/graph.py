@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from multisite.domain.errors import Invalid
@@ -38,9 +38,9 @@ def dependants(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(names) for name, names in found.items()}
 
 
-def ancestors(name: str, needs: Mapping[str, Sequence[str]]) -> frozenset[str]:
+def ancestors(name: str, steps: Sequence[Step]) -> frozenset[str]:
     """Every step that is done before ``name`` may start."""
-    found: set[str] = set()
+    needs, found = {step.name: step.needs for step in steps}, set[str]()
     waiting = list(needs[name])
     while waiting:
         need = waiting.pop()

@@ -8,12 +8,11 @@ that somebody else has taken over.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from typing import Protocol
 
 from multisite.jobs.records import Abandoned
 from multisite.store import workers
@@ -30,28 +29,20 @@ LATE = 3.0
 """Seconds between two renewals that an operator should know of: is the machine or the database overloaded?"""
 
 
-class Ownership(Protocol):
-    """Of one life of a worker.  Once lost it is lost for good; the next life has another."""
+class Ownership:
+    """Of one life of a worker: once ``lost``, somebody else may act, and it is lost for good.
 
-    worker: str
-
-    @property
-    def lost(self) -> bool:
-        """Somebody else may act already."""
-
-    def check(self) -> None:
-        """Called before an outside effect: wait while in doubt, Abandoned when lost."""
-
-
-class SoleOwner:
-    """The only process there can be: a lock on the file keeps all others out, also while it is frozen."""
+    This one is of the only process there can be: a lock on the file keeps all others out, also while it is frozen.
+    """
 
     def __init__(self, worker: str) -> None:
         self.worker = worker
         self.lost = False
+        self.turn = asyncio.Lock()
+        """Of one suspect at a time (``crashes``): each life has an event loop of its own."""
 
     def check(self) -> None:
-        pass
+        """Called before an outside effect: wait while in doubt, Abandoned when lost."""
 
 
 def boot_clock() -> float:
@@ -59,28 +50,17 @@ def boot_clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class WorkerLease:
-    """One life of a worker among several on a database server, kept by a thread of its own.
+class WorkerLease(Ownership):
+    """One life of a worker among several on a database server, kept by a thread of its own."""
 
-    ``cancelled`` is called with id and run of every job of ours that an operator wants stopped.
-    """
-
-    def __init__(
-        self, database: Database, name: str, seconds: float, cancelled: Callable[[str, int], None]
-    ) -> None:
-        self.worker = f"{name}-{uuid.uuid4().hex[:8]}"
+    def __init__(self, database: Database, name: str, seconds: float) -> None:
+        super().__init__(f"{name}-{uuid.uuid4().hex[:8]}")
         self._database = database
         self._seconds = seconds
-        self._cancelled = cancelled
         self._changed = threading.Condition()
-        self._lost = False
         self._good_until = self._steady_since = self._asked = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="multisite-lease", daemon=True)
-
-    @property
-    def lost(self) -> bool:
-        return self._lost
 
     @property
     def steady(self) -> bool:
@@ -99,15 +79,15 @@ class WorkerLease:
 
     def check(self) -> None:
         with self._changed:
-            while not self._lost and boot_clock() >= self._good_until:
+            while not self.lost and boot_clock() >= self._good_until:
                 self._changed.wait(HEARTBEAT)
-            if self._lost:
+            if self.lost:
                 raise Abandoned(f"worker {self.worker} has lost its lease")
 
     def lose(self) -> None:
         """From now on nothing of this life may act."""
         with self._changed:
-            self._lost = True
+            self.lost = True
             self._ended.set()
             self._changed.notify_all()
 
@@ -117,27 +97,22 @@ class WorkerLease:
             try:
                 with self._database.session() as session:
                     kept = workers.renew(session, self.worker, self._seconds)
-                    stop = workers.cancelled(session, self.worker) if kept else []
             except Exception as error:
                 log.warning("worker %s: its lease could not be renewed: %s", self.worker, describe(error))
                 continue
             if not kept:
-                log.error(
-                    "worker %s: its lease was over, others take its jobs; stopping them here", self.worker
-                )
+                log.error("worker %s: its lease was over, others take its jobs; stopping them", self.worker)
                 self.lose()
                 return
             self._renewed(asked)
-            for job_id, run in stop:
-                self._cancelled(job_id, run)
 
     def _renewed(self, asked: float) -> None:
         with self._changed:
             late = asked - self._asked
             if late > LATE:  # others may have been late too, and have to renew before they are declared dead
                 self._steady_since = asked
-            if self._asked and late > LATE:
-                log.warning("worker %s: its lease was renewed after %.1f s only", self.worker, late)
+                if self._asked:
+                    log.warning("worker %s: its lease was renewed after %.1f s only", self.worker, late)
             self._asked = asked
             self._good_until = asked + self._seconds - MARGIN
             self._changed.notify_all()

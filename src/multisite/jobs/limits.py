@@ -6,12 +6,11 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from multisite.jobs.lease import Ownership
+from multisite.jobs.context import RunContext
 from multisite.jobs.records import Abandoned
 from multisite.store import workers
 from multisite.store.database import Database
@@ -20,55 +19,48 @@ POLL = (0.1, 0.3)
 """Seconds between two looks for a slot that another worker may give back; at random, so that none starves."""
 
 Record = Callable[..., Awaitable[Any]]
+"""Runs a short call on the database, and rides out its absence."""
 
 
-class Counts:
+class Limits:
     """How many may hold a limit.  ``backups`` is also the limit of each ``backups:<site>``; unknown means 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._counts: dict[str, int] = {}
-        self._semaphores: dict[str, asyncio.Semaphore] = {}
+        self._semaphores: dict[tuple[str, str], asyncio.Semaphore] = {}
 
     def set(self, name: str, count: int) -> bool:
         """False when the count makes no sense or another kind of job says otherwise."""
         return self._counts.setdefault(name, count) == count and count >= 1
 
-    def of(self, name: str) -> int:
-        return self._counts.get(name) or self._counts.get(name.partition(":")[0]) or 1
+    @asynccontextmanager
+    async def hold(self, name: str, step: str, around: RunContext, record: Record) -> AsyncIterator[None]:
+        """Hold one of its slots, in the order of asking in this process.  Abandoned when the lease is lost."""
+        count = self._counts.get(name) or self._counts.get(name.partition(":")[0]) or 1
+        life = (around.ownership.worker, name)  # each has an event loop of its own
+        # Those of this process first, so that few ask the database.
+        async with self._semaphores.setdefault(life, asyncio.Semaphore(count)):
+            if self._database.is_sqlite:
+                yield
+                return
+            while (number := await record(self._take, name, count, around, step)) is None:
+                await asyncio.sleep(random.uniform(*POLL))  # noqa: S311 - no secret
+            try:
+                yield
+            finally:
+                # Else whoever noticed has given it back, and it may be another's by now.
+                if not around.ownership.lost:
+                    await record(self._give_back, name, number, around.ownership.worker)
 
-    def here(self, name: str) -> asyncio.Semaphore:
-        """Of this process, in the order of asking."""
-        return self._semaphores.setdefault(name, asyncio.Semaphore(self.of(name)))
+    def _take(self, name: str, count: int, around: RunContext, step: str) -> int | None:
+        worker = around.ownership.worker
+        try:
+            with self._database.session() as session:
+                return workers.take_slot(session, name, count, worker, around.claim.job_id, step)
+        except IntegrityError as error:  # there is no such worker any more
+            raise Abandoned(f"worker {worker} has lost its lease") from error
 
-
-@asynccontextmanager
-async def slot(
-    database: Database, name: str, count: int, job_id: str, step: str, ownership: Ownership, record: Record
-) -> AsyncIterator[None]:
-    """Hold one of ``count`` slots of a limit over all workers.  Abandoned when the lease is lost.
-
-    ``record`` runs a short call on the database and rides out its absence.
-    """
-    taking = partial(_take, database, name, count, ownership, job_id, step)
-    while (number := await record(taking)) is None:
-        await asyncio.sleep(random.uniform(*POLL))  # noqa: S311 - no secret
-    try:
-        yield
-    finally:
-        if not ownership.lost:  # else whoever noticed has given it back, and it may be another's by now
-            await record(partial(_give_back, database, name, number, ownership))
-
-
-def _take(
-    database: Database, name: str, count: int, ownership: Ownership, job_id: str, step: str
-) -> int | None:
-    try:
-        with database.session() as session:
-            return workers.take_slot(session, name, count, ownership.worker, job_id, step)
-    except IntegrityError as error:  # there is no such worker any more
-        raise Abandoned(f"worker {ownership.worker} has lost its lease") from error
-
-
-def _give_back(database: Database, name: str, number: int, ownership: Ownership) -> None:
-    with database.session() as session:
-        workers.give_back(session, name, number, ownership.worker)
+    def _give_back(self, name: str, number: int, worker: str) -> None:
+        with self._database.session() as session:
+            workers.give_back(session, name, number, worker)

@@ -16,6 +16,8 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 """What is stored.  Read it as a type of one's own: ``StepContext.result_of``, ``values.decode``."""
 
 T = TypeVar("T")
+Policy = Literal["undo", "pause"]
+"""What becomes of a job when a step has failed: see ``JobKind.on_failure``."""
 
 
 class JobState(StrEnum):
@@ -149,7 +151,7 @@ class JobKind:
 
     name: str
     build: Callable[[Mapping[str, Json]], list[Step]]
-    on_failure: Literal["undo", "pause"]
+    on_failure: Policy
     limits: Mapping[str, int] = field(default_factory=dict)
     finished: Callable[[Ended], None] | None = None
     outcome: AppliesOutcome | None = None

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,10 +20,8 @@ from multisite.domain.page import Page
 from multisite.domain.work import Work
 from multisite.jobs import crashes, dbos_calls
 from multisite.jobs.crashes import Crashes
-from multisite.jobs.dbos_calls import Queue
-from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Step, StepState
-from multisite.jobs.reader import JobReader
-from multisite.jobs.view import error_of
+from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Policy, Step, StepState
+from multisite.jobs.view import JobReader, error_of
 from multisite.store import jobs as rows
 from multisite.store.database import Database
 from multisite.store.models import JobRow, StepRow, WorkerRow
@@ -33,8 +31,6 @@ log = logging.getLogger("multisite.jobs")
 
 ENGINE = "multisite"  # who, in the journal, when it was no person
 INTERRUPTED = "interrupted: the worker stopped during this step and its end is unknown"
-Policy = Literal["undo", "pause"]
-Progress = Mapping[str, Any]
 
 
 class Abandoned(BaseException):
@@ -53,7 +49,6 @@ class Claim:
     kind: str
     params: Mapping[str, Json]
     state: JobState
-    cancelled: bool
     owner: str = ""
     crashes: Crashes = field(default_factory=Crashes)
     work: Work = field(default_factory=Work)
@@ -74,9 +69,9 @@ class Begun:
 class Records(JobReader):
     """Jobs in the database."""
 
-    def __init__(self, database: Database, queue: Queue) -> None:
+    def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._queue = queue
+        self._queue = dbos_calls.Queue(database)
 
     # What operators ask
 
@@ -85,8 +80,7 @@ class Records(JobReader):
         with self.database.session() as session:
             session.add(row)
             session.flush()
-            for position, step in enumerate(steps):
-                session.add(_step_row(row.id, position, step))
+            session.add_all(_step_row(row.id, position, step) for position, step in enumerate(steps))
             self._note(session, row.id, row.requested_by, f"accepted: {row.title}")
             self._queue.put(session, row.id, row.run)
 
@@ -95,7 +89,7 @@ class Records(JobReader):
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             _require(row, "resumed", JobState.PAUSED)
-            for step in rows.steps(session, [job_id])[job_id]:
+            for step in rows.steps(session, job_id):
                 if step.state in (StepState.FAILED, StepState.SKIPPED):
                     step.state, step.error = StepState.WAITING, None
                     step.started_at, step.ended_at = None, None
@@ -116,15 +110,14 @@ class Records(JobReader):
                 row.undo_error = None
                 self._again(session, row, JobState.UNDOING)
 
-    def cancel(self, job_id: str, by: str) -> int:
-        """Ask the present run to stop; returns its number."""
+    def cancel(self, job_id: str, by: str) -> None:
+        """Begin no more steps; running ones are told.  Then the kind's policy decides: undone, or paused."""
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             _require(row, "cancelled", JobState.QUEUED, JobState.RUNNING)
             if not row.cancel_requested:
                 row.cancel_requested = True
                 self._note(session, job_id, by, rows.CANCEL)
-            return row.run
 
     # What the owner does
 
@@ -145,9 +138,10 @@ class Records(JobReader):
             if row.state == JobState.QUEUED:
                 row.state = JobState.RUNNING
             row.started_at = row.started_at or now()
-            state, work = JobState(row.state), _work(row, rows.asked_by(session, job_id) or row.requested_by)
-            cancelled, died = row.cancel_requested, crashes.take_up(session, row, owner)
-            return Claim(job_id, row.epoch, row.kind, row.params, state, cancelled, owner, died, work)
+            user = rows.asked_by(session, job_id) or row.requested_by
+            work = Work(user, row.project_id, row.request_id, job_id, row.subject)
+            state, died = JobState(row.state), crashes.take_up(session, row, owner)
+            return Claim(job_id, row.epoch, row.kind, row.params, state, owner, died, work)
 
     def begin_turn(self, claim: Claim) -> None:
         """A suspect (``crashes``) is carried out by itself."""
@@ -174,9 +168,8 @@ class Records(JobReader):
             if row.cancel_requested or (
                 policy == "undo" and rows.any_in_state(session, claim.job_id, StepState.FAILED)
             ):
-                step.state = StepState.FAILED if interrupted else StepState.SKIPPED
-                step.error = INTERRUPTED if interrupted else None
-                step.ended_at = now() if interrupted else None
+                if interrupted:
+                    step.state, step.error, step.ended_at = StepState.FAILED, INTERRUPTED, now()
                 return Begun(go=False)
             _start(step, StepState.RUNNING, claim.epoch)
             step.attempt, step.result = step.attempt + 1, None
@@ -209,7 +202,7 @@ class Records(JobReader):
         *,
         result: Json = None,
         error: str | None = None,
-        progress: Progress | None = None,
+        progress: Mapping[str, Any] | None = None,
     ) -> None:
         """How the step ended, after the effect.  The result of a run is kept for its undo."""
         with self._owned(claim) as (session, row):
@@ -226,17 +219,13 @@ class Records(JobReader):
                 what = "undo failed" if state == StepState.UNDO_FAILED else "failed"
                 self._note(session, claim.job_id, ENGINE, f"{step.title}: {what}: {error}", step=name)
 
-    def skip(self, claim: Claim, name: str) -> None:
-        """It will not start in this run."""
-        with self._owned(claim) as (session, _):
-            step = rows.step(session, claim.job_id, name)
-            if step.state == StepState.WAITING:
-                step.state = StepState.SKIPPED
-
     def conclude(self, claim: Claim, policy: Policy) -> JobState:
         """Every step of the run has ended: done, paused, or (by policy, or as an operator asked) undoing."""
         with self._owned(claim) as (session, row):
-            steps = rows.steps(session, [claim.job_id])[claim.job_id]
+            steps = rows.steps(session, claim.job_id)
+            for step in steps:
+                if step.state == StepState.WAITING:
+                    step.state = StepState.SKIPPED
             if all(step.state == StepState.DONE for step in steps) and row.intent != "undo":
                 return self._rest(session, row, JobState.DONE)
             failed = [step for step in steps if step.state == StepState.FAILED]
@@ -257,7 +246,7 @@ class Records(JobReader):
         A step of which something was found is undone again when that is asked for.
         """
         with self._owned(claim) as (session, row):
-            steps = rows.steps(session, [claim.job_id])[claim.job_id]
+            steps = rows.steps(session, claim.job_id)
             for step in steps:
                 if words := [what for name, what in found if name == step.name]:
                     step.state, step.error = StepState.UNDO_FAILED, "; ".join(words)
@@ -277,7 +266,7 @@ class Records(JobReader):
             if claim.crashes.culprit:
                 crashes.set_aside(session, row)
             undoing = row.state == JobState.UNDOING
-            for step in rows.steps(session, [claim.job_id])[claim.job_id]:
+            for step in rows.steps(session, claim.job_id):
                 if step.state in (StepState.RUNNING, StepState.UNDOING):
                     step.state = StepState.UNDO_FAILED if undoing else StepState.FAILED
                     step.interrupted, step.error, step.ended_at = True, INTERRUPTED, now()
@@ -316,13 +305,13 @@ class Records(JobReader):
             unsettled = rows.jobs(session, settled=False)
             jobs = {dbos_calls.workflow_id(row.id, row.run): row for row in reversed(unsettled)}
             known = dbos_calls.states(session, list(jobs))
-            ours = session.scalars(select(WorkerRow.id)).all()
+            living = session.scalars(select(WorkerRow.id)).all()
             return [
                 (row.id, row.run)
                 for workflow, row in jobs.items()
                 # What a living worker of an older release has in hand it carries to its end.
                 if known.get(workflow) not in dbos_calls.ACTIVE
-                and not (workflow not in known and row.worker in ours)
+                and (workflow in known or row.worker not in living)
             ]
 
     def queue_again(self, job_id: str, run: int) -> None:
@@ -333,7 +322,7 @@ class Records(JobReader):
                 return
             workflow = dbos_calls.workflow_id(job_id, run)
             state = dbos_calls.states(session, [workflow]).get(workflow)
-            if state is None or state not in dbos_calls.ACTIVE:
+            if state not in dbos_calls.ACTIVE:
                 row.run += state is not None
                 self._queue.put(session, job_id, row.run)
 
@@ -355,8 +344,8 @@ class Records(JobReader):
             return state  # written already, the answer to the commit was lost
         row.state = state
         row.ended_at = None if state == JobState.PAUSED else now()
-        errors = [error for error in (row.error, row.undo_error) if error]
-        self._note(session, row.id, ENGINE, ": ".join([state.value, *errors]))
+        error = error_of(row)
+        self._note(session, row.id, ENGINE, f"{state}: {error}" if error else state)
         return state
 
     def _again(self, session: Session, row: JobRow, state: JobState) -> None:
@@ -371,10 +360,6 @@ class Records(JobReader):
     ) -> None:  # fmt: skip
         rows.note(session, job_id, who, message, step, data or {})
         log.info("job %s: %s", job_id, message, extra={"job": job_id, "step": step, "who": who, "data": data})
-
-
-def _work(row: JobRow, user: str) -> Work:
-    return Work(user, row.project_id, row.request_id, row.id, row.subject)
 
 
 def _step_row(job_id: str, position: int, step: Step) -> StepRow:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from multisite.domain.errors import Conflict
-from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.model import JobState
 from multisite.jobs.records import ENGINE, Claim, Records
 from multisite.jobs.view import Job
@@ -20,7 +19,7 @@ class RestoredJobs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._records = Records(database, Queue(database))
+        self._records = Records(database)
 
     def at_work(self) -> list[Job]:
         """Those that would go on, oldest first, with their steps."""
@@ -38,7 +37,7 @@ class RestoredJobs:
             if row.state not in AT_WORK:
                 raise Conflict(f"job: {job_id} is {row.state}: it rests already")
             row.epoch += 1  # whoever had it
-            claim = Claim(row.id, row.epoch, row.kind, {}, JobState(row.state), cancelled=False)
+            claim = Claim(row.id, row.epoch, row.kind, {}, JobState(row.state))
             self._records.give_up(claim, f"{SET_ASIDE} (by {by}): resume or undo it")
 
     def doubt_open_steps(self) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-from sqlalchemy.orm import Session
 
 from multisite.domain import fence
 from multisite.domain.audit import AuditKind, AuditOutcome, Ending, Intent
@@ -34,14 +32,10 @@ PAUSE = 0.02
 
 @dataclass(frozen=True)
 class Policy:
-    """The age, after its end, at which a job is removed, and that of a record of the audit trail."""
+    """Days after its end at which a job is removed, and the age in days at which a record of the audit trail is."""
 
-    jobs: timedelta
-    audit: timedelta
-
-    @classmethod
-    def of_days(cls, jobs: int, audit: int) -> Policy:
-        return cls(timedelta(days=jobs), timedelta(days=audit))
+    jobs: int
+    audit: int
 
 
 @dataclass(frozen=True)
@@ -69,67 +63,55 @@ class Retention:
 
     def run(self) -> tuple[int, int]:
         """Remove what is too old; returns how many jobs and how many records of the audit trail."""
-        present = now()
-        jobs, audit = self._jobs(present - self._policy.jobs), self._audit(present - self._policy.audit)
+        kept = self.kept()
+        jobs = self._remove("/jobs", self._policy.jobs, self._jobs) if kept.jobs.removable else 0
+        audit = self._remove("/audit", self._policy.audit, self._audit) if kept.audit[1] else 0
         if jobs or audit:
             LOG.info("removed by age: %d jobs, %d records of the audit trail", jobs, audit)
         return jobs, audit
 
     def kept(self) -> Kept:
         """What there is, and what the next run removes."""
-        present = now()
         with self._database.session(read_only=True) as session:
             return Kept(
-                rows.count_jobs(session, present - self._policy.jobs, rows.kept_by_planes(session)),
-                rows.count_audit(session, present - self._policy.audit),
+                rows.count_jobs(session, _before(self._policy.jobs), rows.kept_by_planes(session)),
+                rows.count_audit(session, _before(self._policy.audit)),
             )
 
-    def _jobs(self, before: datetime) -> int:
+    def _jobs(self, before: datetime) -> Iterator[int]:
         with self._database.session(read_only=True) as session:
             keep = rows.kept_by_planes(session)
-            if not rows.count_jobs(session, before, keep).removable:
-                return 0
         marker: Marker | None = None
-
-        def batch(session: Session) -> tuple[int, bool]:
-            nonlocal marker
-            found = rows.remove_jobs(session, before, marker, JOBS_AT_ONCE, keep)
-            dbos_calls.remove(
-                session, [workflow for id, run in found.runs.items() for workflow in _runs(id, run)]
-            )
-            marker = found.marker
-            return len(found.runs), marker is not None
-
-        return self._remove("/jobs", before, batch)
-
-    def _audit(self, before: datetime) -> int:
-        with self._database.session(read_only=True) as session:
-            if not rows.count_audit(session, before)[1]:
-                return 0
-
-        def batch(session: Session) -> tuple[int, bool]:
-            count = rows.remove_audit(session, before, RECORDS_AT_ONCE)
-            return count, count == RECORDS_AT_ONCE
-
-        return self._remove("/audit", before, batch)
-
-    def _remove(self, path: str, before: datetime, batch: Callable[[Session], tuple[int, bool]]) -> int:
-        """Batch by batch; each tells how many it removed and whether there may be more."""
-        intent = Intent(
-            AuditKind.SERVICE, "multisite", "DELETE", path, action=f"those from before {before.isoformat()}"
-        )
-        self._trail.begin(intent)
-        begun, removed, more = time.monotonic(), 0, True
+        more = True
         while more:
-            fence.check()
             with self._database.session() as session:
-                count, more = batch(session)
+                found = rows.remove_jobs(session, before, marker, JOBS_AT_ONCE, keep)
+                dbos_calls.remove(session, found.runs)
+            yield len(found.runs)
+            marker, more = found.marker, found.marker is not None
+
+    def _audit(self, before: datetime) -> Iterator[int]:
+        count = RECORDS_AT_ONCE
+        while count == RECORDS_AT_ONCE:
+            with self._database.session() as session:
+                count = rows.remove_audit(session, before, RECORDS_AT_ONCE)
+            yield count
+
+    def _remove(self, path: str, days: int, batches: Callable[[datetime], Iterator[int]]) -> int:
+        before = _before(days)
+        action = f"those from before {before.isoformat()}"
+        intent = Intent(AuditKind.SERVICE, "multisite", "DELETE", path, action=action)
+        self._trail.begin(intent)
+        begun, removed = time.monotonic(), 0
+        fence.check()
+        for count in batches(before):
             removed += count
             time.sleep(PAUSE)
+            fence.check()
         seconds = time.monotonic() - begun
         self._trail.finish(Ending(intent.key, AuditOutcome.DONE, seconds=seconds))
         return removed
 
 
-def _runs(job_id: str, last: int) -> list[str]:
-    return [dbos_calls.workflow_id(job_id, run) for run in range(1, last + 1)]
+def _before(days: int) -> datetime:
+    return now() - timedelta(days=days)

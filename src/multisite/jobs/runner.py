@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
@@ -28,13 +28,10 @@ TELL_PAUSE_MAX = 60.0
 class Worker(Protocol):
     """What the runner needs of the engine."""
 
-    turn: asyncio.Lock
-    """Of one suspect at a time (``crashes``)."""
-
     async def work(self, call: Callable[..., T], *args: Any) -> T:
         """Run a step in the pool for steps."""
 
-    async def record(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    async def record(self, call: Callable[..., T], *args: Any) -> T:
         """Run a short call in the pool for bookkeeping, so that long steps never hold it up."""
 
     async def raise_mark(self, go_on: Callable[[], None]) -> None:
@@ -72,13 +69,13 @@ class Runner:
         died = self._claim.crashes.count
         message = f"the process died {died} times in a row with this job and others: they are carried out one at a time"
         await self._note(self._records.event, self._claim, message, None, {})
-        self._has_turn = await self._worker.turn.acquire()
+        self._has_turn = await self._around.ownership.turn.acquire()
         await self._note(self._records.begin_turn, self._claim)
 
     def _end_turn(self) -> None:
         if self._has_turn:
             self._has_turn = False
-            self._worker.turn.release()
+            self._around.ownership.turn.release()
 
     async def _carry_out(self) -> None:
         state = self._claim.state
@@ -87,21 +84,18 @@ class Runner:
             if problem:
                 state = await self._note(self._records.give_up, self._claim, problem)
         if state == JobState.RUNNING:
-            await self._walk(self._steps, {step.name: step.needs for step in self._steps}, self._run)
-            state = await self._worker.record(
-                self._retry, self._records.conclude, self._claim, self._kind.on_failure
-            )
+            await self._walk(self._steps, {step.name: step.needs for step in self._steps}, undoing=False)
+            state = await self._note(self._records.conclude, self._claim, self._kind.on_failure)
         if state == JobState.UNDOING:
-            await self._walk(self._steps[::-1], graph.dependants(self._steps), self._undo)
+            await self._walk(self._steps[::-1], graph.dependants(self._steps), undoing=True)
             left = await self._worker.work(self._left)
             state = await self._note(self._records.conclude_undo, self._claim, left)
         await self._settle()
 
     def _left(self) -> Sequence[tuple[str, str]]:
         """What is found of the job once every step was undone; before, the steps say it themselves."""
-        begun = [
-            step for step in self._retry(self._records.get, self._claim.job_id).steps if step.attempt > 0
-        ]
+        known = self._retry(self._records.get, self._claim.job_id)
+        begun = [step for step in known.steps if step.attempt > 0]
         if self._kind.left is None or any(step.state != StepState.UNDONE for step in begun):
             return ()
         undone = {step.name for step in self._steps if step.undo is not None}
@@ -141,17 +135,16 @@ class Runner:
         return None
 
     async def _walk(
-        self,
-        steps: Sequence[Step],
-        after: Mapping[str, Sequence[str]],
-        act: Callable[[Step, bool], Awaitable[bool]],
+        self, steps: Sequence[Step], after: Mapping[str, Sequence[str]], *, undoing: bool
     ) -> None:
-        """Every step once, when those it comes after have ended; ``act`` learns whether they went well."""
+        """Every step whose predecessors have ended well.  Where they have not, a run has nothing to build on, and an
+        undo would fail, or break what needs the thing.
+        """
         tasks: dict[str, asyncio.Task[bool]] = {}
 
         async def one(step: Step) -> bool:
             ends = [await tasks[name] for name in after[step.name]]
-            return await act(step, all(ends))
+            return all(ends) and await self._act(step, undoing=undoing)
 
         for step in steps:
             tasks[step.name] = asyncio.create_task(one(step))
@@ -160,15 +153,6 @@ class Runner:
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
-
-    async def _run(self, step: Step, ready: bool) -> bool:
-        if not ready:
-            await self._note(self._records.skip, self._claim, step.name)
-        return ready and await self._act(step, undoing=False)
-
-    async def _undo(self, step: Step, ready: bool) -> bool:
-        # Not ready: something that needs it is left, and removing it could only fail, or break that.
-        return ready and await self._act(step, undoing=True)
 
     async def _act(self, step: Step, *, undoing: bool) -> bool:
         async with self._worker.limit(step.limit, step.name, self._around):
@@ -187,9 +171,8 @@ class Runner:
             begun = self._retry(self._records.begin, self._claim, step.name, self._kind.on_failure)
         if not begun.go:
             return begun.ok
-        context = Context(
-            self._around, step.name, begun, partial(self._ancestors, step.name), undoing=undoing
-        )
+        known = partial(graph.ancestors, step.name, self._steps)
+        context = Context(self._around, step.name, begun, known, undoing)
         with work.doing(replace(self._claim.work, step=step.name, attempt=begun.attempt, undoing=undoing)):
             try:
                 with fence.around(context):
@@ -197,8 +180,10 @@ class Runner:
             except Exception as error:
                 if is_transient(error):  # no failure of the step: it runs again, and is told so
                     raise
+                if not isinstance(error, StepFailed | MultisiteError):
+                    log.exception("job %s: step %s raised", self._claim.job_id, step.name)
                 failed = StepState.UNDO_FAILED if undoing else StepState.FAILED
-                self._end(step, failed, error=self._failure(step, error))
+                self._end(step, failed, error=describe(error))
                 return False
             self._end(step, StepState.UNDONE if undoing else StepState.DONE, result=result)
             return True
@@ -207,14 +192,6 @@ class Runner:
         progress = self._around.board.take(self._claim, step.name)
         self._retry(self._records.end, self._claim, step.name, state, progress=progress, **outcome)
         self._progressed = True
-
-    def _ancestors(self, name: str) -> frozenset[str]:
-        return graph.ancestors(name, {step.name: step.needs for step in self._steps})
-
-    def _failure(self, step: Step, error: Exception) -> str:
-        if not isinstance(error, StepFailed | MultisiteError):
-            log.error("job %s: step %s raised", self._claim.job_id, step.name, exc_info=error)
-        return describe(error)
 
     async def _settle(self) -> None:
         """Until it succeeds: the object the job was about must not stay behind."""

@@ -50,13 +50,9 @@ def states(session: Session, job_ids: Sequence[str]) -> dict[str, str]:
     return dict(session.execute(wanted).all())
 
 
-def steps(session: Session, job_ids: Sequence[str]) -> dict[str, list[StepRow]]:
-    """By job, in the order the plan names them."""
-    found: dict[str, list[StepRow]] = {job_id: [] for job_id in job_ids}
-    wanted = select(StepRow).where(StepRow.job_id.in_(job_ids)).order_by(StepRow.job_id, StepRow.position)
-    for row in session.scalars(wanted):
-        found[row.job_id].append(row)
-    return found
+def steps(session: Session, job_id: str) -> Sequence[StepRow]:
+    """In the order the plan names them."""
+    return session.scalars(select(StepRow).where(StepRow.job_id == job_id).order_by(StepRow.position)).all()
 
 
 def reset_claims(session: Session, worker: str) -> None:

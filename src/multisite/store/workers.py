@@ -1,6 +1,6 @@
 """Rows of workers, their leases and slots, on a database server (PostgreSQL).  Every moment is the database's.
 
-An embedded database has one process and needs none of this.
+An embedded database has one process and needs none of this but ``cancelled``.
 """
 
 from __future__ import annotations
@@ -8,22 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    CursorResult,
-    Executable,
-    column,
-    delete,
-    func,
-    insert,
-    select,
-    table,
-    update,
-)
+from sqlalchemy import ColumnElement, column, delete, func, insert, select, table, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.orm import Session
 
 from multisite.store.models import JobRow, SlotRow, WorkerRow
+
+_BLIND = {"synchronize_session": False}
 
 
 def enrol(session: Session, worker: str, sessions: str, lease: float) -> None:
@@ -37,8 +28,9 @@ def renew(session: Session, worker: str, lease: float) -> bool:
 
     A lease that has expired unnoticed is as good as before: nobody has taken anything from it.
     """
-    seen = {"seen_at": func.clock_timestamp(), "expires_at": _in(lease)}
-    return _count(session, update(WorkerRow).where(WorkerRow.id == worker).values(**seen)) == 1
+    seen = {"seen_at": _in(0), "expires_at": _in(lease)}
+    mine = update(WorkerRow).where(WorkerRow.id == worker).values(**seen)
+    return session.scalar(mine.returning(WorkerRow.id), execution_options=_BLIND) is not None
 
 
 def expired(session: Session) -> list[tuple[str, str]]:
@@ -61,14 +53,14 @@ def retire(session: Session, worker: str, *, only_expired: bool) -> Sequence[str
 
     Returns the ids of its jobs; None when the lease was renewed or somebody else was faster.
     """
-    wanted = [WorkerRow.id == worker]
+    over = delete(WorkerRow).where(WorkerRow.id == worker)
     if only_expired:
-        wanted.append(WorkerRow.expires_at < func.clock_timestamp())
-    if _count(session, delete(WorkerRow).where(*wanted)) == 0:
+        over = over.where(WorkerRow.expires_at < func.clock_timestamp())
+    if session.scalar(over.returning(WorkerRow.id), execution_options=_BLIND) is None:
         return None
     freed = update(JobRow).where(JobRow.worker == worker, JobRow.settled.is_(False))
     freed = freed.values(worker=None, epoch=JobRow.epoch + 1)
-    return session.scalars(freed.returning(JobRow.id), execution_options={"synchronize_session": False}).all()
+    return session.scalars(freed.returning(JobRow.id), execution_options=_BLIND).all()
 
 
 def cancelled(session: Session, worker: str) -> list[tuple[str, int]]:
@@ -105,9 +97,3 @@ def give_back(session: Session, name: str, number: int, worker: str) -> None:
 
 def _in(seconds: float) -> ColumnElement[Any]:
     return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-
-
-def _count(session: Session, statement: Executable) -> int:
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    assert isinstance(result, CursorResult)
-    return result.rowcount

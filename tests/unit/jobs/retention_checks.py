@@ -21,7 +21,7 @@ from multisite.store.retention import names_of_jobs
 from multisite.store.trail import AuditTrail
 from multisite.store.types import UtcDateTime, now
 
-POLICY = Policy.of_days(90, 365)
+POLICY = Policy(90, 365)
 
 
 class Jobs:
@@ -127,7 +127,7 @@ def check_audit(database: Database) -> None:
     assert [record.path for record in rows.list()] == ["/audit", "/20", "/364"]
     with database.session(read_only=True) as session:
         assert session.scalar(select(func.count()).select_from(AuditEndRow)) == 3
-    too_short, _ = retention(database, Policy.of_days(90, 10))
+    too_short, _ = retention(database, Policy(90, 10))
     with pytest.raises(DBAPIError, match="append-only"):
         too_short.run()
     for change in (

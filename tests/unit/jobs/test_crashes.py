@@ -11,7 +11,6 @@ import pytest
 from jobs.conftest import JobSetup
 from jobs.test_restart import take
 from multisite.jobs.crashes import MAX_CRASHES, Crashes
-from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.model import JobState, StepContext
 from multisite.jobs.records import Claim, Records
 from multisite.store.models import JobRow
@@ -28,7 +27,7 @@ def fresh(tmp_path: Path) -> Iterator[JobSetup]:
 
 @pytest.fixture
 def records(fresh: JobSetup) -> Records:
-    return Records(fresh.database, Queue(fresh.database))
+    return Records(fresh.database)
 
 
 def life(setup: JobSetup, records: Records, *jobs: str) -> list[Claim]:

@@ -25,7 +25,7 @@ def test_steps_come_after_what_they_need_whatever_their_order() -> None:
     assert names[0] == "a"
     assert names[-1] == "d"
     assert graph.dependants(steps)["a"] == ("c", "b")
-    assert graph.ancestors("d", {step.name: step.needs for step in steps}) == {"a", "b", "c"}
+    assert graph.ancestors("d", steps) == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize(

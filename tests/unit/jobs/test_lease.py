@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def lease(clock: Clock, tmp_path: Path) -> WorkerLease:
-    lease = WorkerLease(Database(f"sqlite:///{tmp_path}/m.db"), "w", LEASE_SECONDS, lambda job_id, run: None)
+    lease = WorkerLease(Database(f"sqlite:///{tmp_path}/m.db"), "w", LEASE_SECONDS)
     lease._renewed(clock.now)
     return lease
 

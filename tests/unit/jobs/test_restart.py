@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from jobs.conftest import JobSetup
 from multisite.domain.errors import Conflict
-from multisite.jobs.dbos_calls import Queue, workflow_id
+from multisite.jobs.dbos_calls import workflow_id
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState, StepContext, StepState
 from multisite.jobs.records import Abandoned, Records
@@ -104,7 +104,7 @@ def test_nobody_takes_over_before_the_last_step_has_ended(
 
 def test_a_stale_claim_is_void(fresh: JobSetup) -> None:
     job_id = fresh.start([fresh.step("a")])
-    records = Records(fresh.database, Queue(fresh.database))
+    records = Records(fresh.database)
     old = records.claim(job_id, 1, "w1", take(fresh, job_id))
     new = records.claim(job_id, 1, "w2", take(fresh, job_id))
     assert old is not None
@@ -125,7 +125,7 @@ def test_a_stale_claim_is_void(fresh: JobSetup) -> None:
 def test_who_has_lost_a_run_before_claiming_it_never_becomes_its_owner(fresh: JobSetup) -> None:
     """Frozen between the two, it would make the claim of its successor void."""
     job_id = fresh.start([fresh.step("a")])
-    records = Records(fresh.database, Queue(fresh.database))
+    records = Records(fresh.database)
     stale = take(fresh, job_id)
     new = records.claim(job_id, 1, "w2", take(fresh, job_id))
     with pytest.raises(Abandoned):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,8 @@ def searches(database: Database) -> list[str]:
 
     event.listen(database.engine, "before_cursor_execute", explain)
     with database.session() as session:
-        rows.remove_jobs(session, now() - POLICY.jobs, None, 10, ())
-        rows.remove_audit(session, now() - POLICY.audit, 10)
+        rows.remove_jobs(session, now() - timedelta(POLICY.jobs), None, 10, ())
+        rows.remove_audit(session, now() - timedelta(POLICY.audit), 10)
     event.remove(database.engine, "before_cursor_execute", explain)
     reader.close()
     own = ("SCAN CONSTANT ROW", "SCAN (subquery")  # of the batch's own ids

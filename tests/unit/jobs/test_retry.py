@@ -16,7 +16,7 @@ from multisite.jobs.records import Abandoned, Records
 from multisite.jobs.retry import retry_until_database_available
 from multisite.store.failures import is_transient
 
-CALLS = ("claim", "begin", "begin_undo", "end", "skip", "conclude", "conclude_undo", "settle", "result")
+CALLS = ("claim", "begin", "begin_undo", "end", "conclude", "conclude_undo", "settle", "result")
 
 
 def away() -> OperationalError:

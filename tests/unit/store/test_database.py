@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateTable
 
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.model import Site
-from multisite.jobs.dbos_calls import Queue, migrate
+from multisite.jobs.dbos_calls import migrate
 from multisite.jobs.records import Records
 from multisite.recovery.methods.consistent_backup.options import BackupOptions, options_of
 from multisite.store.database import Database
@@ -55,7 +55,7 @@ def test_jobs_of_the_release_before_are_kept(tmp_path: Path) -> None:
         )
     database.upgrade()
     migrate(database)
-    records = Records(database, Queue(database))
+    records = Records(database)
     assert [(job.id, job.settled) for job in records.list()] == [("j", False)]
     assert records.not_queued() == [("j", 1)]
     records.queue_again("j", 1)
