@@ -24,10 +24,10 @@ FORMAT_1 = "multisite.restore-point/1"
 _SizeGib = Annotated[int, Field(ge=0, lt=1 << 31)]
 _ADDED: dict[str, dict[str, JsonValue]] = {
     "servers": {"locked": False, "locked_reason": None},
-    "volumes": {"description": "", "read_only": False},
+    "volumes": {"description": "", "read_only": False, "device_tag": None},
     "ports": {
         **{"enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": ""},
-        "tags": [],
+        **{"tags": [], "device_tag": None},
     },
     "networks": {"dns_domain": "", "tags": []},
     "subnets": {"dns_publish_fixed_ip": False, "tags": []},
@@ -71,6 +71,7 @@ class VolumeRecord:
     payload: Payload | None = None
     description: str = ""
     read_only: bool = False
+    device_tag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class PortRecord:
     dns_name: str = ""
     dns_domain: str = ""
     tags: tuple[str, ...] = ()
+    device_tag: str | None = None
 
 
 @dataclass(frozen=True)

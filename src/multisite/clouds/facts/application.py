@@ -1,7 +1,8 @@
 """Reading an application out of a site: everything a manifest must say so that it can be built again elsewhere.
 
-A dozen list calls for any number of servers (Nova, Cinder and Neutron API references; microversions pinned).  What
-cannot be read raises an error naming it; what is readable but cannot be carried over becomes a sentence in ``notes``.
+A dozen list calls for any number of servers, and two calls for each server (``devices``).  Sources: Nova, Cinder and
+Neutron API references; microversions are pinned.  What cannot be read raises an error naming it; what is readable but
+cannot be carried over becomes a sentence in ``notes``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from multisite.clouds.administrator import (
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
+from multisite.clouds.facts import devices
 from multisite.clouds.facts import network as facts_network
 from multisite.clouds.facts.network import Row
 from multisite.clouds.ledger import block_storage, compute
@@ -90,6 +92,7 @@ def read_application(
     attached = _volumes(site, rows, scope, notes, volume_states)
     network = facts_network.read(site, rows, notes)
     groups = _server_groups(site, rows, scope, notes)
+    tags = devices.tags(site, [row["id"] for row in rows])
     flavors = _flavors(site, rows, notes)
     servers = [
         _server(
@@ -107,8 +110,8 @@ def read_application(
     return ApplicationFacts(
         rows[0]["tenant_id"],
         tuple(servers),
-        tuple(v for row in rows for v in attached[row["id"]]),
-        tuple(p for row in rows for p in network.ports_of[row["id"]]),
+        tuple(replace(v, device_tag=tags.get(v.id)) for row in rows for v in attached[row["id"]]),
+        tuple(replace(p, device_tag=tags.get(p.id)) for row in rows for p in network.ports_of[row["id"]]),
         network.networks,
         network.subnets,
         network.security_groups,
