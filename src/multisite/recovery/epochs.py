@@ -9,6 +9,7 @@ that was lost in between would leave no trace of which copy is the application.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 
@@ -22,6 +23,8 @@ from multisite.store.applications import ApplicationRepository
 
 FOLDER, FILE = "applications", "epochs.jsonl"
 _OF_EPOCHS = b"multisite.epochs\0"
+_LEFT = re.compile(r"\.epochs\.jsonl\.[0-9]+\.tmp")
+"""By a process that died while writing."""
 _ADAPTER: TypeAdapter[Epochs] = TypeAdapter(Epochs)
 
 
@@ -65,13 +68,15 @@ class EpochStore:
 
     def begin(self, application_id: str, epoch: Epoch) -> None:
         """Harmless to repeat."""
-        self._write(self.read(application_id).begin(epoch))
+        with self._applications.turn(application_id):
+            self._write(self.read(application_id).begin(epoch))
 
     def withdraw(self, application_id: str, recovery_id: str) -> None:
         """The recovery is being undone: its copy is not the application any more.  Harmless to repeat."""
-        known = self.read(application_id)
-        if any(e.recovery_id == recovery_id for e in known.begun):
-            self._write(known.withdraw(recovery_id))
+        with self._applications.turn(application_id):
+            known = self.read(application_id)
+            if any(e.recovery_id == recovery_id for e in known.begun):
+                self._write(known.withdraw(recovery_id))
 
     def _read(self, application_id: str) -> Epochs:
         data = self._manifests.read_file(FOLDER, application_id, FILE)
@@ -90,6 +95,9 @@ class EpochStore:
 
     def _write(self, epochs: Epochs) -> None:
         data = self._manifests.keys.seal(_OF_EPOCHS, _ADAPTER.dump_json(epochs))
+        for left in self._manifests.names(FOLDER, epochs.application_id):
+            if _LEFT.fullmatch(left):
+                self._manifests.remove_file(FOLDER, epochs.application_id, left)
         self._manifests.write_file(FOLDER, epochs.application_id, FILE, data)
         with suppress(NotFound):  # forgotten here, or of another installation
             self._applications.change(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from multisite.domain.epoch import Epoch
+from multisite.domain.epoch import Epoch, Epochs
 from multisite.domain.errors import Conflict, Invalid
 from multisite.domain.manifest import dump, load
 from multisite.recovery.epochs import EpochStore
@@ -47,6 +49,29 @@ def test_what_was_begun_is_read_again(epochs: EpochStore, tmp_path: Path) -> Non
 def test_undoing_what_began_none_writes_none(epochs: EpochStore, tmp_path: Path) -> None:
     epochs.withdraw("a1", "r1")
     assert not (tmp_path / "multisite").exists()
+
+
+def test_two_that_begin_at_once_are_both_kept(epochs: EpochStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = epochs.read
+
+    def slowly(application_id: str) -> Epochs:
+        found = read(application_id)
+        time.sleep(0.2)  # without turns, the other one reads meanwhile
+        return found
+
+    monkeypatch.setattr(epochs, "read", slowly)
+    second = replace(FIRST, number=2, recovery_id="r2")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda epoch: epochs.begin("a1", epoch), (FIRST, second)))
+    assert {epoch.recovery_id for epoch in read("a1").begun} == {"r1", "r2"}
+
+
+def test_what_a_killed_process_left_is_removed(epochs: EpochStore, tmp_path: Path) -> None:
+    epochs.begin("a1", FIRST)
+    folder = tmp_path / "multisite" / "applications" / "a1"
+    (folder / ".epochs.jsonl.17.tmp").write_bytes(b"half")
+    epochs.begin("a1", FIRST)
+    assert [path.name for path in folder.iterdir()] == ["epochs.jsonl"]
 
 
 def lay(folder: Path, data: bytes) -> None:
