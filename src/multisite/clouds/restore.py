@@ -114,6 +114,8 @@ def restore_volume(
 
     row = _begun(site, token, wanted, left(), fresh)
     volume_id = str(row["id"])
+    if row["status"] == "in-use" and _restored_from(row) == wanted.backup_id:
+        return volume_id  # a later step has attached it: the database is from before that
     begun = row["status"] == _RESTORING
     row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
     if not begun and _restored_from(row) != wanted.backup_id:
