@@ -19,6 +19,8 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
 
+from multisite.domain.validation import Address, Network
+
 FORMAT = "multisite.restore-point/2"
 FORMAT_1 = "multisite.restore-point/1"
 _SizeGib = Annotated[int, Field(ge=0, lt=1 << 31)]
@@ -77,7 +79,7 @@ class VolumeRecord:
 @dataclass(frozen=True)
 class FixedAddress:
     subnet_id: str
-    address: str
+    address: Address
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,9 @@ class SubnetRecord:
     id: str
     network_id: str
     name: str
-    cidr: str
+    cidr: Network
     ip_version: int
-    gateway_address: str | None
+    gateway_address: Address | None
     dhcp: bool
     allocation_pools: tuple[dict[str, str], ...] = ()
     dns_nameservers: tuple[str, ...] = ()
