@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from multisite_lab.sim.world import World
 from tests.sim.deploy import until
 from tests.sim.judge import wrong
 from tests.sim.service import DATABASE, MAPPING, PATIENCE, SITE, STORE, TARGET, Service, running_service
+from tests.sqlite_copy import copy_database
 
 REST_SECONDS = 3.0
 """Longer than a job needs to make its first volume."""
@@ -39,12 +39,8 @@ def kept_aside(folder: Path) -> Path:
 
 
 def back_up(service: Service) -> None:
-    """As an operator does: a consistent copy while the service runs."""
-    with (
-        closing(sqlite3.connect(service.folder / DATABASE)) as present,
-        closing(sqlite3.connect(kept_aside(service.folder))) as copy,
-    ):
-        present.backup(copy)
+    """As an operator does."""
+    copy_database(service.folder / DATABASE, kept_aside(service.folder))
 
 
 def restore(folder: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, read_one
+from multisite.clouds.call import call, post, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite
 from multisite.clouds.waiting import wait_gone, wait_until
@@ -251,11 +251,6 @@ def _shown_state(row: Row) -> str:
 def _post(
     site: CloudSite, what: str, path: str, body: Row, microversion: str, *, idempotent: bool = False
 ) -> Row:
-    answer = call(
-        site,
-        what,
-        lambda: site.compute.post(path, json=body, microversion=microversion),
-        idempotent=idempotent,
+    return post(
+        site, what, lambda: site.compute, path, body, microversion=microversion, idempotent=idempotent
     )
-    found: Row = answer.json() if answer.content else {}
-    return found

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
 
-from multisite.domain.validation import Address, Network
+from multisite.domain.validation import Address, Network, first_problem
 
 FORMAT = "multisite.restore-point/2"
 FORMAT_1 = "multisite.restore-point/1"
@@ -28,13 +28,13 @@ _ADDED: dict[str, dict[str, JsonValue]] = {
     "servers": {"locked": False, "locked_reason": None},
     "volumes": {"description": "", "read_only": False, "device_tag": None},
     "ports": {
-        **{"enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": ""},
-        **{"tags": [], "device_tag": None},
+        "enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": "",
+        "tags": [], "device_tag": None,
     },
     "networks": {"dns_domain": "", "tags": []},
     "subnets": {"dns_publish_fixed_ip": False, "tags": []},
     "security_groups": {"tags": []},
-}
+}  # fmt: skip
 """What records had not from the beginning, by default: left out, so that earlier manifests keep their bytes."""
 _PAYLOAD_1 = ("backups", "snapshot_id")
 """What format 1 has in a volume itself; in format 2 it is the payload of the method that made it."""
@@ -313,8 +313,7 @@ def load(data: bytes) -> Manifest:
     try:
         manifest = _ADAPTER.validate_python(raw if found_format == FORMAT else _from_format_1(raw))
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise ManifestError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise ManifestError(first_problem(error)) from error
     _check_references(manifest)
     return manifest
 

@@ -53,6 +53,12 @@ Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 
 
+def first_problem(error: ValidationError, *within: str) -> str:
+    """The first of what pydantic found: "field: what is wrong", without the value; ``within`` begins the field."""
+    first = error.errors(include_input=False)[0]
+    return f"{'.'.join(map(str, (*within, *first['loc'])))}: {first['msg']}"
+
+
 def validated(kind: type[T], given: object, where: str, what: str) -> T:
     """A dataclass of a JSON object, exactly of the types it says; null is as good as nothing.
 

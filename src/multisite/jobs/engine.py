@@ -73,9 +73,8 @@ class JobEngine:
         self._settles = 0
         self._steps = ThreadPoolExecutor(STEPS_AT_ONCE, "multisite-step")
         self._bookkeeping = ThreadPoolExecutor(8, "multisite-record")
-        self._marks = ThreadPoolExecutor(
-            16, "multisite-mark"
-        )  # of their own: a slow store holds up nobody else
+        # Of their own: a slow store holds up nobody else.
+        self._marks = ThreadPoolExecutor(16, "multisite-mark")
         self._board = ProgressBoard(database)
 
     # Lifecycle

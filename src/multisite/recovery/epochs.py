@@ -9,7 +9,7 @@ that was lost in between would leave no trace of which copy is the application.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,13 +18,12 @@ from pydantic import TypeAdapter, ValidationError
 from multisite.domain.epoch import Epoch, Epochs
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.manifest import ManifestError
+from multisite.domain.validation import first_problem
 from multisite.recovery.manifests import ManifestStore
 from multisite.store.applications import ApplicationRepository
 
 FOLDER, FILE = "applications", "epochs.jsonl"
 _OF_EPOCHS = b"multisite.epochs\0"
-_LEFT = re.compile(r"\.epochs\.jsonl\.[0-9]+\.tmp")
-"""By a process that died while writing."""
 _ADAPTER: TypeAdapter[Epochs] = TypeAdapter(Epochs)
 
 
@@ -47,8 +46,7 @@ class EpochStore:
                 return found
             why = f"it ends with epoch {found.highest}, and epoch {known} has begun"
         except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            why = first_problem(error)
         except ManifestError as error:
             why = str(error)
         raise Conflict(
@@ -56,10 +54,10 @@ class EpochStore:
             "application counts is unknown: restore the file from a backup of the store"
         )
 
-    def numbers(self) -> dict[str, int]:
-        """The current epoch of every application that ever had one but 0; damaged ones are left out."""
+    def numbers(self, application_ids: Iterable[str]) -> dict[str, int]:
+        """The current epoch of those of these applications that ever had one but 0; damaged ones are left out."""
         found = {}
-        for application_id in self._manifests.folders(FOLDER):
+        for application_id in {*application_ids} & {*self._manifests.folders(FOLDER)}:
             try:
                 found[application_id] = self.read(application_id).number
             except Conflict:
@@ -95,9 +93,6 @@ class EpochStore:
 
     def _write(self, epochs: Epochs) -> None:
         data = self._manifests.keys.seal(_OF_EPOCHS, _ADAPTER.dump_json(epochs))
-        for left in self._manifests.names(FOLDER, epochs.application_id):
-            if _LEFT.fullmatch(left):
-                self._manifests.remove_file(FOLDER, epochs.application_id, left)
         self._manifests.write_file(FOLDER, epochs.application_id, FILE, data)
         with suppress(NotFound):  # forgotten here, or of another installation
             self._applications.change(

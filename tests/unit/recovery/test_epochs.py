@@ -29,21 +29,28 @@ def store(tmp_path: Path) -> ManifestStore:
 
 
 @pytest.fixture
-def epochs(tmp_path: Path, store: ManifestStore) -> EpochStore:
-    database = Database(f"sqlite:///{tmp_path}/multisite.db")
-    database.upgrade()
+def epochs(database: Database, store: ManifestStore) -> EpochStore:
     return EpochStore(store, ApplicationRepository(database))
 
 
 def test_what_was_begun_is_read_again(epochs: EpochStore, tmp_path: Path) -> None:
-    assert (epochs.read("a1").number, epochs.numbers()) == (0, {})
+    assert (epochs.read("a1").number, epochs.numbers(["a1", "a2"])) == (0, {})
     epochs.begin("a1", FIRST)
     assert epochs.read("a1").current == FIRST
-    assert epochs.numbers() == {"a1": 1}
+    assert epochs.numbers(["a1", "a2"]) == {"a1": 1}
     epochs.withdraw("a1", "r1")
     assert (epochs.read("a1").number, epochs.read("a1").highest) == (0, 1)
     file = tmp_path / "multisite" / "applications" / "a1" / "epochs.jsonl"
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_more_than_those_asked_for_are_read(epochs: EpochStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for id in ("a1", "a2", "a3"):
+        epochs.begin(id, FIRST)
+    read: list[str] = []
+    monkeypatch.setattr(epochs, "read", lambda id: read.append(id) or Epochs(id, (FIRST,)))
+    assert epochs.numbers(["a2", "a4", "a2"]) == {"a2": 1}
+    assert read == ["a2"]
 
 
 def test_undoing_what_began_none_writes_none(epochs: EpochStore, tmp_path: Path) -> None:
@@ -90,7 +97,7 @@ def test_a_damaged_file_is_said(
     lay(tmp_path, store.keys.sign(b"multisite.epochs\0" + text) + text if signed else text)
     with pytest.raises(Conflict, match=r"applications/a1/epochs\.jsonl is damaged"):
         epochs.read("a1")
-    assert epochs.numbers() == {}
+    assert epochs.numbers(["a1", "a2"]) == {}
 
 
 def test_what_no_trusted_key_signed_does_not_count(

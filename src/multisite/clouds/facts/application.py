@@ -26,9 +26,8 @@ from multisite.clouds.facts import network as facts_network
 from multisite.clouds.facts.network import Row
 from multisite.clouds.ledger import block_storage, compute
 from multisite.clouds.ledger.notes import Notes
+from multisite.clouds.resources import tokens
 from multisite.clouds.resources.kinds import CINDER_VERSION
-from multisite.clouds.resources.tokens import KEY as TOKEN_KEY
-from multisite.clouds.resources.tokens import OWN_KEYS
 from multisite.domain.manifest import (
     FlavorRecord,
     KeypairRecord,
@@ -45,7 +44,7 @@ _USER_DATA = "OS-EXT-SRV-ATTR:user_data"
 SERVERS = "2.90"
 """Nova (Yoga): tags, description, the flavor as it was when the server was made, host name for everybody."""
 # Cinder mixes these into a volume's metadata for administrators; they are its own.
-_CINDERS_OWN = frozenset({"readonly", "attached_mode", TOKEN_KEY})
+_CINDERS_OWN = frozenset({"readonly", "attached_mode", tokens.KEY})
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,7 @@ def _server(
         flavor=flavor,
         port_ids=port_ids,
         volume_ids=volume_ids,
-        metadata={k: v for k, v in row["metadata"].items() if k not in OWN_KEYS},
+        metadata={k: v for k, v in row["metadata"].items() if k not in tokens.OWN_KEYS},
         tags=tuple(row["tags"]),
         description=row["description"],
         hostname=row.get("OS-EXT-SRV-ATTR:hostname"),
@@ -329,8 +328,7 @@ def _flavors(site: CloudSite, servers: list[Row], notes: Notes) -> dict[str, Fla
 
 def _without_token(flavor: Row) -> Row:
     """One that an earlier recovery made has its token for a description."""
-    ours = (flavor.get("description") or "").startswith("multisite:")
-    return flavor | {"description": None} if ours else flavor
+    return flavor | {"description": None} if tokens.is_token(flavor.get("description")) else flavor
 
 
 def _keypairs(site: CloudSite, servers: list[Row], notes: Notes) -> tuple[KeypairRecord, ...]:
