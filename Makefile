@@ -68,9 +68,9 @@ test-unit: env
 test-flows: env
 	$(BIN)/pytest -q tests/crash tests/contract tests/sim tests/matrix
 
-# FUZZ_SEED=N for others; half an hour of one processor
+# FUZZ_SEED=N for others; half an hour of one processor; kept log lines would count as growth
 fuzz: env
-	FUZZ_REQUESTS=20000 FUZZ_MANIFESTS=3000 $(BIN)/pytest -q -s tests/contract/test_fuzz.py
+	FUZZ_REQUESTS=20000 FUZZ_MANIFESTS=3000 $(BIN)/pytest -q -s -p no:logging tests/contract/test_fuzz.py
 
 # ARGS: --only CASE, --sample N --seed S, --jobs N, --json FILE (tests/matrix/README.md)
 fault-matrix: env

@@ -71,11 +71,12 @@ class Tally:
     @contextmanager
     def one(self, what: str) -> Iterator[None]:
         """Times a request, and stops it when it does not end."""
-        begun = time.monotonic() - _delayed()
+        begun, delayed = time.monotonic(), _delayed()
         signal.alarm(GIVE_UP)
         try:
             yield
-            took = time.monotonic() - _delayed() - begun
+            # What a thread has waited before counts for nothing, also when it has ended meanwhile.
+            took = time.monotonic() - begun - (_delayed() - delayed).total() / 1e9
         except Hangs:
             took = float(GIVE_UP)
         finally:
@@ -113,13 +114,13 @@ class Tally:
         assert not thirds or thirds[2] - thirds[0] < GROWTH
 
 
-def _delayed() -> float:
-    """Seconds our threads have waited for a processor: others' work on the machine is no hang (proc(5): schedstat)."""
-    waited = 0
+def _delayed() -> Counter[str]:
+    """Nanoseconds each thread has waited for a processor (proc(5): schedstat): others' work is no hang."""
+    waited: Counter[str] = Counter()
     for task in Path("/proc/self/task").iterdir():
         with suppress(OSError):  # it has ended
-            waited += int((task / "schedstat").read_text().split()[1])
-    return waited / 1e9
+            waited[task.name] = int((task / "schedstat").read_text().split()[1])
+    return waited
 
 
 def _size() -> int:

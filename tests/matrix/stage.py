@@ -48,7 +48,9 @@ class Stage(Protocol):
 
 def common_facts(service: Service) -> Facts:
     """What the service itself says, and what is in its backup store."""
-    files = sorted(path.name for path in (service.folder / "store").rglob("*") if path.is_file())
+    found = (path for path in (service.folder / "store").rglob("*") if path.is_file())
+    # How many marks of the database were written says how often it was, and not what for.
+    files = sorted(path.name for path in found if path.parents[1].name != "installations")
     recoveries = service.recoveries.list(service.caller)
     return {
         "jobs": sorted(f"{job.kind} {job.state}" for job in service.jobs.list()),

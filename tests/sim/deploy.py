@@ -113,15 +113,16 @@ def server(
     site: CloudSite, name: str, flavor_id: str, volumes: list[str], ports: list[str], **fields: Any
 ) -> str:
     """Ask for a server; ``group`` becomes a hint of the scheduler, ``going``: volumes that go with it."""
-    going = fields.pop("going", ())
+    going, tags = fields.pop("going", ()), fields.pop("device_tags", {})
     disks = [
         {"uuid": v, "source_type": "volume", "destination_type": "volume", "boot_index": 0 if not n else -1,
-         "delete_on_termination": v in going}
+         "delete_on_termination": v in going, **({"tag": tags[v]} if v in tags else {})}
         for n, v in enumerate(volumes)
     ]  # fmt: skip
     group = fields.pop("group", None)
     wanted = {"name": name, "flavorRef": flavor_id, "block_device_mapping_v2": disks, **fields}
-    wanted["networks"] = [{"port": p} for p in ports] or "none"
+    nics = [{"port": p, **({"tag": tags[p]} if p in tags else {})} for p in ports]
+    wanted["networks"] = nics or "none"
     body: dict[str, Any] = {"server": wanted}
     if group is not None:
         body["os:scheduler_hints"] = {"group": group}
@@ -192,6 +193,7 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
         described = {"metadata": metadata, "description": f"member {number}", "key_name": key, **more.server}
         if full:
             described |= {"hostname": f"{own}-host", "going": disks[1:]}
+            described["device_tags"] = {disks[1]: "database", nics[0]: "traffic"}
         made.append(server(site, own, flavor_id, disks, nics, group=together, **described))
         volumes += disks
         ports += nics

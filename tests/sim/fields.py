@@ -166,9 +166,11 @@ class _View:
         path = f"/servers/{server_id}/diagnostics"
         seen = [nic["mac_address"] for nic in ask(self._site.compute, "GET", path, None, NOVA)["nic_details"]]
         own = [row for row in self._ports.values() if row["device_id"] == server_id]
-        return [
-            self._port(row, hostname) for row in sorted(own, key=lambda row: seen.index(row["mac_address"]))
-        ]
+        path = f"/servers/{server_id}/os-interface"
+        plugged = ask(self._site.compute, "GET", path, None, NOVA)["interfaceAttachments"]
+        tags = {row["port_id"]: {"device_tag": row["tag"]} for row in plugged}
+        in_order = sorted(own, key=lambda row: seen.index(row["mac_address"]))
+        return [self._port(row, hostname) | tags[row["id"]] for row in in_order]
 
     def _port(self, row: Row, hostname: str) -> Row:
         addresses = [[self._subnets[a["subnet_id"]]["cidr"], a["ip_address"]] for a in row["fixed_ips"]]
@@ -209,6 +211,7 @@ class _View:
             "delete_on_termination": attachment["delete_on_termination"],
             "description": row["description"] or "",
             "read_only": row["metadata"].get("readonly") == "True",
+            "device_tag": attachment["tag"],
         }
 
     def _server_group(self, server_id: str) -> Row | None:

@@ -25,11 +25,15 @@ def states(service: Service) -> dict[str, str]:
     return {point.id: point.state.value for point in service.points()}
 
 
-def kept(service: Service) -> list[tuple[int, str, bool]]:
-    """What the backup store says of the application's epochs."""
+def kept_in(service: Service) -> Path:
+    """The file of the application's epochs in the backup store."""
     id = service.application("mme").id
-    file = service.manifests.path / "multisite" / "applications" / id / "epochs.jsonl"
-    _, said = file.read_text().splitlines()
+    return service.manifests.path / "multisite" / "applications" / id / "epochs.jsonl"
+
+
+def kept(service: Service) -> list[tuple[int, str, bool]]:
+    """What it says."""
+    _, said = kept_in(service).read_text().splitlines()
     return [(e["number"], e["site"], e["withdrawn"]) for e in json.loads(said)["begun"]]
 
 
@@ -108,8 +112,7 @@ def test_between_the_file_and_the_row(service: Service, point: str, monkeypatch:
 def test_a_store_that_knows_less_than_the_database(service: Service, point: str) -> None:
     """Removed, or put back from before: the old source is not the application again by that."""
     service.recover(point)
-    id = service.application("mme").id
-    file = service.manifests.path / "multisite" / "applications" / id / "epochs.jsonl"
+    file = kept_in(service)
     kept_aside = file.read_bytes()
     file.unlink()
     for ask in (

@@ -97,6 +97,13 @@ def test_a_locked_server_is_locked_again_for_the_same_reason(recovered: Recovere
     assert (recovered.server.locked, recovered.server.locked_reason) == (True, "in service")
 
 
+def test_device_role_tags_of_disks_and_nics(recovered: Recovered) -> None:
+    names = {v.id: v.name for v in recovered.target.volumes.values()}
+    disks = {names[d.volume_id]: d.tag for d in recovered.server.disks}
+    assert disks == {"mme-1-root": None, "mme-1-data": "database"}
+    assert recovered.server.nic_tags == {recovered.port("mme-1-data")["id"]: "traffic"}
+
+
 def test_nothing_of_it_is_told_as_lost(recovered: Recovered) -> None:
     assert recovered.manifest.notes == ()
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,8 @@ from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
 from tests.sim.deploy import until
 from tests.sim.judge import wrong
-from tests.sim.service import DATABASE, MAPPING, PATIENCE, STORE, TARGET, Service, running_service
+from tests.sim.service import DATABASE, MAPPING, PATIENCE, SITE, STORE, TARGET, Service, running_service
+from tests.sqlite_copy import copy_database
 
 REST_SECONDS = 3.0
 """Longer than a job needs to make its first volume."""
@@ -39,12 +39,8 @@ def kept_aside(folder: Path) -> Path:
 
 
 def back_up(service: Service) -> None:
-    """As an operator does: a consistent copy while the service runs."""
-    with (
-        closing(sqlite3.connect(service.folder / DATABASE)) as present,
-        closing(sqlite3.connect(kept_aside(service.folder))) as copy,
-    ):
-        present.backup(copy)
+    """As an operator does."""
+    copy_database(service.folder / DATABASE, kept_aside(service.folder))
 
 
 def restore(folder: Path) -> None:
@@ -68,6 +64,7 @@ def begun(world: World, service: Service) -> Recovery:
     """A recovery, and a backup from when its first volume was being made."""
     service.deploy("mme", servers=1)
     _, point = service.protect("mme")
+    world.lose(SITE)
     rule = world.sites[TARGET].strike(Rule("delay", "volume", "POST", "^/backups/.*/restore$", seconds=1.0))
     started = service.recoveries.start(service.caller, point.id, TARGET, MAPPING, confirm="mme")
     until(lambda: rule.struck or None, "the first restore")
@@ -167,6 +164,7 @@ def test_accepted_it_finds_what_it_made_since(
         service.patience = PATIENCE
         assert service.rest(job_id).state is JobState.DONE
         assert volumes(world) == made
+        assert len(world.sites[TARGET].settle().state.servers) == 1
         assert wrong(world, service) == []
 
 

@@ -249,5 +249,9 @@ class Proxy(NetworkVerbs, PlaneVerbs):
 
 
 def _question(restore_point: str, target_site: str, mapping: Mapping[str, Any], supersede: bool) -> Json:
-    asked = {"restore_point": restore_point, "target_site": target_site, "mapping": dict(mapping)}
-    return asked | {"supersede": supersede}
+    return {
+        "restore_point": restore_point,
+        "target_site": target_site,
+        "mapping": dict(mapping),
+        "supersede": supersede,
+    }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.call import call, read_one
+from multisite.clouds.call import call, post, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite
 from multisite.clouds.waiting import wait_gone, wait_until
@@ -31,7 +31,8 @@ _ERROR_POLLS = 30
 class WantedServer:
     """A server to be made.  ``volume_ids``: boot volume first; ``port_ids``: first NIC first; all ids of the site.
 
-    ``user_data`` is base64, as Nova takes it.  Volumes outlive the server (``keep_with_server`` changes that later).
+    ``user_data`` is base64, as Nova takes it; ``device_tags`` by id of a volume or port.  Volumes outlive the server
+    (``delete_with_server`` changes that later).
     """
 
     name: str
@@ -47,6 +48,7 @@ class WantedServer:
     hostname: str | None = None
     config_drive: bool = False
     user_data: str | None = None
+    device_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def ensure_keypair(site: CloudSite, record: KeypairRecord, name: str) -> bool:
@@ -132,13 +134,14 @@ def _server_fields(wanted: WantedServer) -> Row:
             "destination_type": "volume",
             "boot_index": 0 if position == 0 else -1,
             "delete_on_termination": False,
+            **_tag(wanted, volume_id),
         }
         for position, volume_id in enumerate(wanted.volume_ids)
     ]
     server: Row = {
         "name": wanted.name,
         "flavorRef": wanted.flavor_id,
-        "networks": [{"port": port_id} for port_id in wanted.port_ids] or "none",
+        "networks": [{"port": port_id, **_tag(wanted, port_id)} for port_id in wanted.port_ids] or "none",
         "block_device_mapping_v2": disks,
         "metadata": dict(wanted.metadata),
         "tags": list(wanted.tags),
@@ -148,6 +151,10 @@ def _server_fields(wanted: WantedServer) -> Row:
         if (value := getattr(wanted, key)) is not None:
             server[key] = value
     return server
+
+
+def _tag(wanted: WantedServer, id: str) -> Row:
+    return {"tag": wanted.device_tags[id]} if id in wanted.device_tags else {}
 
 
 def read_server(site: CloudSite, server_id: str) -> Row:
@@ -244,11 +251,6 @@ def _shown_state(row: Row) -> str:
 def _post(
     site: CloudSite, what: str, path: str, body: Row, microversion: str, *, idempotent: bool = False
 ) -> Row:
-    answer = call(
-        site,
-        what,
-        lambda: site.compute.post(path, json=body, microversion=microversion),
-        idempotent=idempotent,
+    return post(
+        site, what, lambda: site.compute, path, body, microversion=microversion, idempotent=idempotent
     )
-    found: Row = answer.json() if answer.content else {}
-    return found

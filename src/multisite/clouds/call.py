@@ -102,6 +102,30 @@ def _attempt(site: CloudSite, what: str, idempotent: bool, act: Callable[[], Any
         raise verdict.error from error
 
 
+def post(
+    site: CloudSite,
+    what: str,
+    proxy: Callable[[], Any],
+    path: str,
+    body: object,
+    *,
+    microversion: str,
+    idempotent: bool = False,
+) -> dict[str, Any]:
+    """``POST path`` of a service (``proxy`` as for ``read_one``); its answer, {} when that is empty.
+
+    Raises what ``call`` raises.
+    """
+    answer = call(
+        site,
+        what,
+        lambda: proxy().post(path, json=body, microversion=microversion),
+        idempotent=idempotent,
+    )
+    found: dict[str, Any] = answer.json() if answer.content else {}
+    return found
+
+
 def read_one(
     site: CloudSite,
     what: str,

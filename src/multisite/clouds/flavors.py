@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from multisite.clouds import resources
 from multisite.clouds.administrator import FLAVORS, administrator
-from multisite.clouds.call import call, read_all
+from multisite.clouds.call import post, read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite
 from multisite.clouds.resources import tokens
@@ -105,9 +105,4 @@ def _may_use(site: CloudSite, flavor_id: str) -> bool:
 
 
 def _post(site: CloudSite, what: str, path: str, body: object) -> None:
-    call(
-        site,
-        what,
-        lambda: site.compute.post(f"/flavors/{path}", json=body, microversion=_VERSION),
-        idempotent=True,
-    )
+    post(site, what, lambda: site.compute, f"/flavors/{path}", body, microversion=_VERSION, idempotent=True)

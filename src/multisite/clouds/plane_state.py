@@ -14,7 +14,7 @@ from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.planes import AUTOMATIC
 from multisite.clouds.projects import require_visible
-from multisite.clouds.resources import Kind
+from multisite.clouds.resources import Kind, tokens
 from multisite.domain.plane_drift import Holder, NetworkSeen, PlaneSiteState, RouterSeen, SubnetSeen
 from multisite.domain.planes import MadeAt
 
@@ -94,7 +94,7 @@ def _others(site: CloudSite, kind: Kind, name: str, made: MadeAt) -> tuple[str, 
 
 def _by_hand(row: Row) -> bool:
     """Nothing of it carries a token: a repair that died may have made it without coming to write that down."""
-    return not any(str(word).startswith("multisite:") for word in (*row.get("tags", ()), row["description"]))
+    return not any(tokens.is_token(word) for word in (*row.get("tags", ()), row["description"]))
 
 
 def _network(row: Row | None) -> NetworkSeen | None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from multisite.clouds import resources, volumes
 from multisite.clouds.administrator import IMPORT_RECORD, administrator
-from multisite.clouds.call import call
+from multisite.clouds.call import call, post
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import (
     Refused,
@@ -114,6 +114,8 @@ def restore_volume(
 
     row = _begun(site, token, wanted, left(), fresh)
     volume_id = str(row["id"])
+    if row["status"] == "in-use" and _restored_from(row) == wanted.backup_id:
+        return volume_id  # a later step has attached it: the database is from before that
     begun = row["status"] == _RESTORING
     row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
     if not begun and _restored_from(row) != wanted.backup_id:
@@ -251,11 +253,6 @@ def _restored_from(row: Row) -> str | None:
 
 
 def _send(site: CloudSite, what: str, path: str, body: Row, *, idempotent: bool = False) -> Row:
-    answer = call(
-        site,
-        what,
-        lambda: site.volume.post(path, json=body, microversion=CINDER_VERSION),
-        idempotent=idempotent,
+    return post(
+        site, what, lambda: site.volume, path, body, microversion=CINDER_VERSION, idempotent=idempotent
     )
-    found: Row = answer.json() if answer.content else {}
-    return found

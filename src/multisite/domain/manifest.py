@@ -19,20 +19,22 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
 
+from multisite.domain.validation import Address, Network, first_problem
+
 FORMAT = "multisite.restore-point/2"
 FORMAT_1 = "multisite.restore-point/1"
 _SizeGib = Annotated[int, Field(ge=0, lt=1 << 31)]
 _ADDED: dict[str, dict[str, JsonValue]] = {
     "servers": {"locked": False, "locked_reason": None},
-    "volumes": {"description": "", "read_only": False},
+    "volumes": {"description": "", "read_only": False, "device_tag": None},
     "ports": {
-        **{"enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": ""},
-        "tags": [],
+        "enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": "",
+        "tags": [], "device_tag": None,
     },
     "networks": {"dns_domain": "", "tags": []},
     "subnets": {"dns_publish_fixed_ip": False, "tags": []},
     "security_groups": {"tags": []},
-}
+}  # fmt: skip
 """What records had not from the beginning, by default: left out, so that earlier manifests keep their bytes."""
 _PAYLOAD_1 = ("backups", "snapshot_id")
 """What format 1 has in a volume itself; in format 2 it is the payload of the method that made it."""
@@ -71,12 +73,13 @@ class VolumeRecord:
     payload: Payload | None = None
     description: str = ""
     read_only: bool = False
+    device_tag: str | None = None
 
 
 @dataclass(frozen=True)
 class FixedAddress:
     subnet_id: str
-    address: str
+    address: Address
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class PortRecord:
     dns_name: str = ""
     dns_domain: str = ""
     tags: tuple[str, ...] = ()
+    device_tag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,9 @@ class SubnetRecord:
     id: str
     network_id: str
     name: str
-    cidr: str
+    cidr: Network
     ip_version: int
-    gateway_address: str | None
+    gateway_address: Address | None
     dhcp: bool
     allocation_pools: tuple[dict[str, str], ...] = ()
     dns_nameservers: tuple[str, ...] = ()
@@ -309,8 +313,7 @@ def load(data: bytes) -> Manifest:
     try:
         manifest = _ADAPTER.validate_python(raw if found_format == FORMAT else _from_format_1(raw))
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise ManifestError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise ManifestError(first_problem(error)) from error
     _check_references(manifest)
     return manifest
 

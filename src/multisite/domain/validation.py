@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from ipaddress import ip_address, ip_network
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
@@ -30,6 +31,32 @@ Expression = Annotated[
     ),
     AfterValidator(_expression),
 ]
+
+
+def _address(text: str) -> str:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 address") from None
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 network, such as 192.0.2.0/24") from None
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Network = Annotated[str, AfterValidator(_network)]
+
+
+def first_problem(error: ValidationError, *within: str) -> str:
+    """The first of what pydantic found: "field: what is wrong", without the value; ``within`` begins the field."""
+    first = error.errors(include_input=False)[0]
+    return f"{'.'.join(map(str, (*within, *first['loc'])))}: {first['msg']}"
 
 
 def validated(kind: type[T], given: object, where: str, what: str) -> T:

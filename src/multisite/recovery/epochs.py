@@ -9,6 +9,7 @@ that was lost in between would leave no trace of which copy is the application.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from multisite.domain.epoch import Epoch, Epochs
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.manifest import ManifestError
+from multisite.domain.validation import first_problem
 from multisite.recovery.manifests import ManifestStore
 from multisite.store.applications import ApplicationRepository
 
@@ -44,8 +46,7 @@ class EpochStore:
                 return found
             why = f"it ends with epoch {found.highest}, and epoch {known} has begun"
         except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            why = first_problem(error)
         except ManifestError as error:
             why = str(error)
         raise Conflict(
@@ -53,10 +54,10 @@ class EpochStore:
             "application counts is unknown: restore the file from a backup of the store"
         )
 
-    def numbers(self) -> dict[str, int]:
-        """The current epoch of every application that ever had one but 0; damaged ones are left out."""
+    def numbers(self, application_ids: Iterable[str]) -> dict[str, int]:
+        """The current epoch of those of these applications that ever had one but 0; damaged ones are left out."""
         found = {}
-        for application_id in self._manifests.folders(FOLDER):
+        for application_id in {*application_ids} & {*self._manifests.folders(FOLDER)}:
             try:
                 found[application_id] = self.read(application_id).number
             except Conflict:
@@ -65,13 +66,15 @@ class EpochStore:
 
     def begin(self, application_id: str, epoch: Epoch) -> None:
         """Harmless to repeat."""
-        self._write(self.read(application_id).begin(epoch))
+        with self._applications.turn(application_id):
+            self._write(self.read(application_id).begin(epoch))
 
     def withdraw(self, application_id: str, recovery_id: str) -> None:
         """The recovery is being undone: its copy is not the application any more.  Harmless to repeat."""
-        known = self.read(application_id)
-        if any(e.recovery_id == recovery_id for e in known.begun):
-            self._write(known.withdraw(recovery_id))
+        with self._applications.turn(application_id):
+            known = self.read(application_id)
+            if any(e.recovery_id == recovery_id for e in known.begun):
+                self._write(known.withdraw(recovery_id))
 
     def _read(self, application_id: str) -> Epochs:
         data = self._manifests.read_file(FOLDER, application_id, FILE)

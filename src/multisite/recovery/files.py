@@ -64,7 +64,10 @@ def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
     sync_directory(path.parent)
 
 
-def make_durably(directory: Path) -> None:
+def make_durably(directory: Path, parents: int = 0) -> None:
+    """And as many of the folders it is in."""
+    if parents:
+        make_durably(directory.parent, parents - 1)
     if not directory.is_dir():
         directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         sync_directory(directory.parent)

@@ -147,8 +147,7 @@ class ManifestStore:
         if stored is not None and stored.strip() != digest:
             raise Conflict(f"restore point {manifest.id}: the backup store holds another manifest of this id")
         with _reachable(self.path):
-            for part in (directory.parent.parent, directory.parent, directory):
-                make_durably(part)
+            make_durably(directory, parents=2)
             write_durably(directory / MANIFEST, self.encryption.seal(data))
             write_durably(directory / SIGNATURE, signature)
             write_durably(directory / DIGEST, f"{digest}\n".encode())
@@ -166,8 +165,7 @@ class ManifestStore:
         directory, data = self._beside(POINTS, manifest.id), dump(manifest)
         signature = self.keys.sign(_A_DRAFT + data)
         with _reachable(self.path):
-            for part in (directory.parent.parent, directory.parent, directory):
-                make_durably(part)
+            make_durably(directory, parents=2)
             write_durably(directory / DRAFT, self.encryption.seal(data))
             write_durably(directory / DRAFT_SIGNATURE, signature)
 
@@ -317,12 +315,16 @@ class ManifestStore:
         return self._bytes(self._beside(*parts))
 
     def write_file(self, folder: str, id: str, name: str, data: bytes, *, replace: bool = True) -> bool:
-        """All of it or nothing, as manifests are; False when it is there and not to be replaced."""
+        """All of it or nothing, as manifests are; False when it is there and not to be replaced.
+
+        Who replaces a file is alone in it: what one that died while writing it left goes first.
+        """
         self.check()
         path = self._beside(folder, id, name)
         with _reachable(self.path):
-            for part in (path.parents[2], path.parents[1], path.parent):
-                make_durably(part)
+            make_durably(path.parent, parents=2)
+            for left in path.parent.glob(f".{name}.*.tmp") if replace else ():
+                left.unlink(missing_ok=True)
             with suppress(FileExistsError):
                 write_durably(path, data, replace=replace)
                 return True

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from multisite.domain.installation import Mark
 from multisite.domain.manifest import ManifestError
+from multisite.domain.validation import first_problem
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable
 
 FOLDER = "installations"
@@ -65,8 +66,7 @@ class MarkStore:
         try:
             mark = _ADAPTER.validate_json(self._manifests.keys.open(_OF_MARKS, data))
         except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            raise ManifestError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            raise ManifestError(f"{path}: {first_problem(error)}") from error
         except ManifestError as error:
             raise ManifestError(f"{path}: {error}") from error
         if (mark.installation_id, mark.counter) != (installation_id, number):

@@ -121,11 +121,12 @@ class AddressRepository(Repository[MovingAddress, MovingAddressRow]):
     def _refuse_taken(self, session: Session, item: MovingAddress) -> None:
         """By the project itself.  Between projects the sites decide: what others have is not ours to tell."""
         for field, column in (("address", MovingAddressRow.address), ("name", MovingAddressRow.name)):
-            same = [column == getattr(item, field), MovingAddressRow.project_id == item.project_id]
-            if (
-                session.scalar(select(MovingAddressRow.id).where(*same, MovingAddressRow.id != item.id))
-                is not None
-            ):
+            taken = select(MovingAddressRow.id).where(
+                column == getattr(item, field),
+                MovingAddressRow.project_id == item.project_id,
+                MovingAddressRow.id != item.id,
+            )
+            if session.scalar(taken) is not None:
                 raise Conflict(
                     f"{field}: a moving address with {field} {getattr(item, field)!r} exists already"
                 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import select
@@ -21,6 +24,7 @@ _MEMBER = Codec(Member)
 class ApplicationRepository(Repository[Application, ApplicationRow]):
     row_type, item_type, noun = ApplicationRow, Application, "application"
     used_by = "protections or realized planes"
+    _turns = threading.Lock()
 
     def delete(self, id: str) -> None:
         """Planes that are only described go with it.  Conflict while it is protected, or has something in a site."""
@@ -28,6 +32,20 @@ class ApplicationRepository(Repository[Application, ApplicationRow]):
             self._database.advisory_lock(f"planes {id}")  # or one of them is realized meanwhile
             forget_unrealized(session, id)
             super().delete(id)
+
+    @contextmanager
+    def turn(self, id: str) -> Iterator[None]:
+        """Nobody else is in one for the same application; what is done within may take long, or hang.
+
+        So SQLite, where one process works, gives no transaction for it: its only writer would wait, and all with it.
+        """
+        with self._turns:
+            if self._database.is_sqlite:
+                yield
+            else:
+                with self._database.session():
+                    self._database.advisory_lock(f"epochs of {id}")
+                    yield
 
     def by_name(self, name: str, project_id: str) -> Application:
         return self._one(name, ApplicationRow.name == name, ApplicationRow.project_id == project_id)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 from command.conftest import Run, Setup, ready
 from multisite.command import manage
 from multisite.command.wiring import myself
@@ -15,11 +11,7 @@ from multisite.recovery.staleness import StaleDatabaseCheck
 from multisite.store.audit import AuditRepository
 from multisite.store.database import Database
 from tests.manifest_store import store_in
-
-
-def copied(source: Path, target: Path) -> None:
-    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
-        one.backup(other)
+from tests.sqlite_copy import copy_database
 
 
 def test_what_would_go_on_is_shown_and_decided_first(setup: Setup, run: Run) -> None:
@@ -37,9 +29,9 @@ def test_what_would_go_on_is_shown_and_decided_first(setup: Setup, run: Run) -> 
     first, second, third = (
         engine.start("idle", {}, title=f"Job {n}", project_id="p", requested_by="olga") for n in range(3)
     )
-    copied(state / "multisite.sqlite", setup.folder / "backup")
+    copy_database(state / "multisite.sqlite", setup.folder / "backup")
     check.raise_mark()
-    copied(setup.folder / "backup", state / "multisite.sqlite")
+    copy_database(setup.folder / "backup", state / "multisite.sqlite")
     for words in ((), ("--set-aside", "all")):
         code, out, _ = run(*command, *words)
         assert (code, "nothing was changed: --yes" in out) == (1, True)

@@ -57,6 +57,8 @@ CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("volumes", {"description": "of the data base", "read_only": True}),
     ("ports", {"enabled": False, "dhcp_options": ({"opt_name": "26", "opt_value": "1300"},)}),
     ("ports", {"binding_profile": {"trusted": "true"}, "dns_name": "a", "dns_domain": "b.", "tags": ("t",)}),
+    ("volumes", {"device_tag": "database"}),
+    ("ports", {"device_tag": "traffic"}),
     ("networks", {"dns_domain": "b.", "tags": ("t",)}),
     ("subnets", {"dns_publish_fixed_ip": True, "tags": ("t",)}),
     ("security_groups", {"tags": ("t",)}),

@@ -17,6 +17,8 @@ from multisite.jobs.view import Job
 from multisite.store.database import Database
 
 Policy = Literal["undo", "pause"]
+Until = Callable[[Callable[[], bool]], None]
+"""What the fixture ``until`` gives."""
 
 
 class JobSetup:
@@ -91,7 +93,7 @@ def setup(launched: JobSetup) -> JobSetup:
 
 
 @pytest.fixture
-def until() -> Callable[[Callable[[], bool]], None]:
+def until() -> Until:
     def wait(condition: Callable[[], bool], seconds: float = 20) -> None:
         deadline = time.monotonic() + seconds
         while not condition():

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.conftest import JobSetup
+from jobs.conftest import JobSetup, Until
 from jobs.test_restart import take
 from multisite.jobs.crashes import MAX_CRASHES, Crashes
 from multisite.jobs.model import JobState, StepContext
 from multisite.jobs.records import Claim, Records
 from multisite.store.models import JobRow
-
-Until = Callable[[Callable[[], bool]], None]
 
 
 @pytest.fixture

@@ -17,9 +17,7 @@ from sqlalchemy import text
 from multisite.jobs import dbos_calls, executor
 from multisite.jobs.dbos_calls import Queue, workflow_id
 from multisite.jobs.model import JobState, Step
-from tests.unit.jobs.conftest import JobSetup
-
-Until = Callable[[Callable[[], bool]], None]
+from tests.unit.jobs.conftest import JobSetup, Until
 
 
 @pytest.fixture

@@ -10,15 +10,13 @@ from typing import Any
 
 import pytest
 
-from jobs.conftest import JobSetup
+from jobs.conftest import JobSetup, Until
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.page import Page
 from multisite.jobs.dbos_calls import Queue
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobKind, JobState, StepContext, StepState
 from multisite.jobs.values import plain
-
-Until = Callable[[Callable[[], bool]], None]
 
 
 def test_a_job_goes_through_its_graph(setup: JobSetup) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from jobs.conftest import JobSetup
+from jobs.conftest import JobSetup, Until
 from multisite.domain.errors import Conflict
 from multisite.jobs.model import JobState, StepContext, StepFailed, StepState
-
-Until = Callable[[Callable[[], bool]], None]
 
 
 def _fail(ctx: StepContext) -> None:

@@ -14,9 +14,7 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.jobs.model import JobKind, JobState, Step, StepContext, StepFailed
 from multisite.jobs.outcome import Outcome
 from multisite.jobs.view import Job
-from tests.unit.jobs.conftest import JobSetup
-
-Until = Callable[[Callable[[], bool]], None]
+from tests.unit.jobs.conftest import JobSetup, Until
 
 
 @dataclass(frozen=True)

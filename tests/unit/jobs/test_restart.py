@@ -8,20 +8,18 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from jobs.conftest import JobSetup
+from jobs.conftest import JobSetup, Until
 from multisite.domain.errors import Conflict
 from multisite.jobs.dbos_calls import workflow_id
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState, StepContext, StepState
 from multisite.jobs.records import Abandoned, Records
-
-Until = Callable[[Callable[[], bool]], None]
 
 
 def take(setup: JobSetup, job_id: str) -> str:

@@ -16,9 +16,8 @@ from multisite.jobs.model import JobKind, JobState, Step, StepContext
 from multisite.jobs.records import Records
 from multisite.jobs.restored import RestoredJobs
 from multisite.jobs.staleness import NeverStale
-from tests.unit.jobs.conftest import JobSetup
+from tests.unit.jobs.conftest import JobSetup, Until
 
-Until = Callable[[Callable[[], bool]], None]
 STALE = "database: it is stale"
 
 

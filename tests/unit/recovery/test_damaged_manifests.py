@@ -66,6 +66,18 @@ def changed(path: list[str | int], value: Any, id: str = "bad") -> bytes:
             changed(["frozen_seconds"], 5).replace(b'"frozen_seconds": 5', b'"frozen_seconds": 1e999'),
             "finite",
         ),
+        (
+            changed(["subnets", 0, "cidr"], "10[[.0.0/24"),
+            "subnets.0.cidr: Value error, must be an IPv4 or IPv6 n",
+        ),
+        (
+            changed(["subnets", 0, "gateway_address"], "gw"),
+            "subnets.0.gateway_address: Value error, must be an",
+        ),
+        (
+            changed(["ports", 0, "fixed_addresses", 0, "address"], "10.0.0"),
+            "fixed_addresses.0.address: Value e",
+        ),
         (changed(["application"], "a\0b"), "U+0000"),
         (changed(["application"], "\ud800"), "surrogates not allowed"),
     ],

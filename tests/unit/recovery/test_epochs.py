@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from multisite.domain.epoch import Epoch
+from multisite.domain.epoch import Epoch, Epochs
 from multisite.domain.errors import Conflict, Invalid
 from multisite.domain.manifest import dump, load
 from multisite.recovery.epochs import EpochStore
@@ -27,26 +29,56 @@ def store(tmp_path: Path) -> ManifestStore:
 
 
 @pytest.fixture
-def epochs(tmp_path: Path, store: ManifestStore) -> EpochStore:
-    database = Database(f"sqlite:///{tmp_path}/multisite.db")
-    database.upgrade()
+def epochs(database: Database, store: ManifestStore) -> EpochStore:
     return EpochStore(store, ApplicationRepository(database))
 
 
 def test_what_was_begun_is_read_again(epochs: EpochStore, tmp_path: Path) -> None:
-    assert (epochs.read("a1").number, epochs.numbers()) == (0, {})
+    assert (epochs.read("a1").number, epochs.numbers(["a1", "a2"])) == (0, {})
     epochs.begin("a1", FIRST)
     assert epochs.read("a1").current == FIRST
-    assert epochs.numbers() == {"a1": 1}
+    assert epochs.numbers(["a1", "a2"]) == {"a1": 1}
     epochs.withdraw("a1", "r1")
     assert (epochs.read("a1").number, epochs.read("a1").highest) == (0, 1)
     file = tmp_path / "multisite" / "applications" / "a1" / "epochs.jsonl"
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_no_more_than_those_asked_for_are_read(epochs: EpochStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for id in ("a1", "a2", "a3"):
+        epochs.begin(id, FIRST)
+    read: list[str] = []
+    monkeypatch.setattr(epochs, "read", lambda id: read.append(id) or Epochs(id, (FIRST,)))
+    assert epochs.numbers(["a2", "a4", "a2"]) == {"a2": 1}
+    assert read == ["a2"]
+
+
 def test_undoing_what_began_none_writes_none(epochs: EpochStore, tmp_path: Path) -> None:
     epochs.withdraw("a1", "r1")
     assert not (tmp_path / "multisite").exists()
+
+
+def test_two_that_begin_at_once_are_both_kept(epochs: EpochStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = epochs.read
+
+    def slowly(application_id: str) -> Epochs:
+        found = read(application_id)
+        time.sleep(0.2)  # without turns, the other one reads meanwhile
+        return found
+
+    monkeypatch.setattr(epochs, "read", slowly)
+    second = replace(FIRST, number=2, recovery_id="r2")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda epoch: epochs.begin("a1", epoch), (FIRST, second)))
+    assert {epoch.recovery_id for epoch in read("a1").begun} == {"r1", "r2"}
+
+
+def test_what_a_killed_process_left_is_removed(epochs: EpochStore, tmp_path: Path) -> None:
+    epochs.begin("a1", FIRST)
+    folder = tmp_path / "multisite" / "applications" / "a1"
+    (folder / ".epochs.jsonl.17.tmp").write_bytes(b"half")
+    epochs.begin("a1", FIRST)
+    assert [path.name for path in folder.iterdir()] == ["epochs.jsonl"]
 
 
 def lay(folder: Path, data: bytes) -> None:
@@ -65,7 +97,7 @@ def test_a_damaged_file_is_said(
     lay(tmp_path, store.keys.sign(b"multisite.epochs\0" + text) + text if signed else text)
     with pytest.raises(Conflict, match=r"applications/a1/epochs\.jsonl is damaged"):
         epochs.read("a1")
-    assert epochs.numbers() == {}
+    assert epochs.numbers(["a1", "a2"]) == {}
 
 
 def test_what_no_trusted_key_signed_does_not_count(

@@ -6,11 +6,9 @@ import logging
 import os
 import shutil
 import signal
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,8 @@ from multisite.recovery.staleness import StaleDatabaseCheck
 from multisite.store.database import Database
 from multisite.store.installation import InstallationRepository
 from tests.manifest_store import store_in
+from tests.sim.deploy import until
+from tests.sqlite_copy import copy_database
 
 PATIENCE = 20.0
 """Longer than any disk of a busy machine needs: nothing here waits for it."""
@@ -45,11 +45,7 @@ class Installation:
         return made
 
     def copy(self, name: str) -> Installation:
-        with (
-            closing(sqlite3.connect(self.file)) as present,
-            closing(sqlite3.connect(self.folder / f"{name}.db")) as copy,
-        ):
-            present.backup(copy)
+        copy_database(self.file, self.folder / f"{name}.db")
         return Installation(self.folder, self.store, name)
 
     @property
@@ -152,8 +148,7 @@ def test_a_living_process_notices_without_the_store(ours: Installation) -> None:
     process = ours.process()
     process.raise_mark()
     (ours.store.path / MARKER).unlink()
-    with closing(sqlite3.connect(old.file)) as backup, closing(sqlite3.connect(ours.file)) as present:
-        backup.backup(present)
+    copy_database(old.file, ours.file)
     process.check()
     assert "its counter is 1 of" in str(process.why_rest())
 
@@ -171,8 +166,11 @@ def test_a_store_that_is_away_stops_nobody_and_is_made_up_for(
     away()
     process.start()
     try:
-        _until(lambda: (ours.marks / "1.json").exists())
-        _until(lambda: process.why_rest(uses_store=True) is None and not process.notices())
+        until(lambda: (ours.marks / "1.json").exists() or None, "the mark")
+        until(
+            lambda: (process.why_rest(uses_store=True) is None and not process.notices()) or None,
+            "the end of it",
+        )
     finally:
         process.stop()
 
@@ -304,7 +302,7 @@ def test_calls_at_the_same_time_share_one(ours: Installation, monkeypatch: pytes
     with ThreadPoolExecutor(10) as pool:
         with process._turn:
             calls = [pool.submit(process.raise_mark) for _ in range(10)]
-            _until(lambda: process._asked == 10)
+            until(lambda: process._asked == 10 or None, "all calls")
         for call in calls:
             call.result()
     assert ours.counter == 1
@@ -350,14 +348,6 @@ def test_killed_between_any_two_lines(
     raised(ours, 4)
     assert ours.process().why_rest(uses_store=True) is None
     assert {path.suffix for path in ours.marks.iterdir()} == {".json"}, "nothing half is left"
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("it did not happen in time")
 
 
 @pytest.fixture(autouse=True)

@@ -34,9 +34,7 @@ ALICES = MovingAddress(
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> AddressRepository:
-    database = Database(f"sqlite:///{tmp_path}/multisite.db")
-    database.upgrade()
+def rows(database: Database) -> AddressRepository:
     return AddressRepository(database)
 
 

@@ -1,7 +1,8 @@
 """Reading an application out of a site: everything a manifest must say so that it can be built again elsewhere.
 
-A dozen list calls for any number of servers (Nova, Cinder and Neutron API references; microversions pinned).  What
-cannot be read raises an error naming it; what is readable but cannot be carried over becomes a sentence in ``notes``.
+A dozen list calls for any number of servers, and two calls for each server (``devices``).  Sources: Nova, Cinder and
+Neutron API references; microversions are pinned.  What cannot be read raises an error naming it; what is readable but
+cannot be carried over becomes a sentence in ``notes``.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from multisite.clouds.administrator import (
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
+from multisite.clouds.facts import devices
 from multisite.clouds.facts import network as facts_network
 from multisite.clouds.facts.network import Row
 from multisite.clouds.ledger import block_storage, compute
 from multisite.clouds.ledger.notes import Notes
+from multisite.clouds.resources import tokens
 from multisite.clouds.resources.kinds import CINDER_VERSION
-from multisite.clouds.resources.tokens import KEY as TOKEN_KEY
-from multisite.clouds.resources.tokens import OWN_KEYS
 from multisite.domain.manifest import (
     FlavorRecord,
     KeypairRecord,
@@ -43,7 +44,7 @@ _USER_DATA = "OS-EXT-SRV-ATTR:user_data"
 SERVERS = "2.90"
 """Nova (Yoga): tags, description, the flavor as it was when the server was made, host name for everybody."""
 # Cinder mixes these into a volume's metadata for administrators; they are its own.
-_CINDERS_OWN = frozenset({"readonly", "attached_mode", TOKEN_KEY})
+_CINDERS_OWN = frozenset({"readonly", "attached_mode", tokens.KEY})
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def read_application(
     attached = _volumes(site, rows, scope, notes, volume_states)
     network = facts_network.read(site, rows, notes)
     groups = _server_groups(site, rows, scope, notes)
+    tags = devices.tags(site, [row["id"] for row in rows])
     flavors = _flavors(site, rows, notes)
     servers = [
         _server(
@@ -107,8 +109,8 @@ def read_application(
     return ApplicationFacts(
         rows[0]["tenant_id"],
         tuple(servers),
-        tuple(v for row in rows for v in attached[row["id"]]),
-        tuple(p for row in rows for p in network.ports_of[row["id"]]),
+        tuple(replace(v, device_tag=tags.get(v.id)) for row in rows for v in attached[row["id"]]),
+        tuple(replace(p, device_tag=tags.get(p.id)) for row in rows for p in network.ports_of[row["id"]]),
         network.networks,
         network.subnets,
         network.security_groups,
@@ -199,7 +201,7 @@ def _server(
         flavor=flavor,
         port_ids=port_ids,
         volume_ids=volume_ids,
-        metadata={k: v for k, v in row["metadata"].items() if k not in OWN_KEYS},
+        metadata={k: v for k, v in row["metadata"].items() if k not in tokens.OWN_KEYS},
         tags=tuple(row["tags"]),
         description=row["description"],
         hostname=row.get("OS-EXT-SRV-ATTR:hostname"),
@@ -326,8 +328,7 @@ def _flavors(site: CloudSite, servers: list[Row], notes: Notes) -> dict[str, Fla
 
 def _without_token(flavor: Row) -> Row:
     """One that an earlier recovery made has its token for a description."""
-    ours = (flavor.get("description") or "").startswith("multisite:")
-    return flavor | {"description": None} if ours else flavor
+    return flavor | {"description": None} if tokens.is_token(flavor.get("description")) else flavor
 
 
 def _keypairs(site: CloudSite, servers: list[Row], notes: Notes) -> tuple[KeypairRecord, ...]:

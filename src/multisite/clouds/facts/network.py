@@ -15,7 +15,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.ledger import network as ledger
 from multisite.clouds.ledger.notes import Notes
-from multisite.clouds.resources import Kind
+from multisite.clouds.resources import Kind, tokens
 from multisite.domain.manifest import (
     FixedAddress,
     NetworkRecord,
@@ -27,19 +27,10 @@ from multisite.domain.manifest import (
 
 Row = dict[str, Any]
 # nova/network/neutron.py, and os-vif: written when a port is bound.
-_NOVAS_OWN = frozenset(
-    {
-        *(
-            "pci_vendor_info",
-            "pci_slot",
-            "physical_network",
-            "card_serial_number",
-            "pf_mac_address",
-            "vf_num",
-        ),
-        *("device_mac_address", "allocation", "migrating_to", "arq_uuid", "os_vif_delegation"),
-    }
-)
+_NOVAS_OWN = frozenset({
+    "pci_vendor_info", "pci_slot", "physical_network", "card_serial_number", "pf_mac_address", "vf_num",
+    "device_mac_address", "allocation", "migrating_to", "arq_uuid", "os_vif_delegation",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -179,7 +170,7 @@ def _subnets_of(ports: list[Row], networks: list[Row]) -> list[str]:
 
 def _tags(row: Row) -> tuple[str, ...]:
     """Those that are not our tokens."""
-    return tuple(tag for tag in row.get("tags", ()) if not tag.startswith("multisite:"))
+    return tuple(tag for tag in row.get("tags", ()) if not tokens.is_token(tag))
 
 
 def _users_own(row: Row, hostname: str | None) -> Row:

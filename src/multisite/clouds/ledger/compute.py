@@ -141,10 +141,7 @@ ATTACHMENT = Kind(
     (
         *carried("the volume's device", "device"),
         *carried("its own name", "delete_on_termination"),
-        *not_carried(
-            "tag", "device role tag",
-            "attach the volume again with it: openstack server add volume --tag",
-        ),
+        *carried("the volume's, by which its guest finds it", "tag"),
         *derived("from server and volume", "volumeId", "serverId"),
         *of_the_site("identifier", "id", "attachment_id", "bdm_uuid"),
     ),
@@ -156,10 +153,7 @@ INTERFACE = Kind(
     _REFERENCE + "#list-port-interfaces",
     "How a port hangs on its server.",
     (
-        *not_carried(
-            "tag", "device role tag",
-            "attach the port again with it: openstack server add port --tag",
-        ),
+        *carried("the port's, by which its guest finds it", "tag"),
         *derived("from the port", "port_id", "net_id", "mac_addr", "fixed_ips"),
         *of_the_site("state", "port_state"),
     ),

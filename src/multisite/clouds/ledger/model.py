@@ -55,6 +55,11 @@ class Kind:
     def field(self, name: str) -> Field | None:
         return next((field for field in self.fields if field.name == name), None)
 
+    def extension_of(self, name: str) -> str | None:
+        """Alias of the extension that brings a field; None when it is always there."""
+        field = self.field(name)
+        return field.extension if field else None
+
 
 def carried(what: str, *names: str, extension: str | None = None) -> tuple[Field, ...]:
     return tuple(Field(name, Verdict.CARRIED, what, extension=extension) for name in names)

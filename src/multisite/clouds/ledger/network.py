@@ -159,8 +159,11 @@ SECURITY_GROUP_RULE = Kind(
             "make group and rule at the target: openstack security group rule create --remote-address-group",
             told="it refers to an address group: it is not carried over", extension="address-group",
         ),
+        *not_carried("tags", "tags", "set them at the target: PUT /security_group_rules/<id>/tags",
+                     told="it has tags, which are not carried over"),
         *derived("from the remote address", "normalized_cidr"),
         *derived("from its group", "belongs_to_default_sg", "security_group_id"),
+        *of_the_site("identifier", "standard_attr_id"),
         *STANDARD,
     ),
 )  # fmt: skip

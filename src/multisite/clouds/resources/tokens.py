@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from multisite.clouds.resources.kinds import KINDS, Kind, TokenPlace
 
+PREFIX = "multisite:"
 KEY = "multisite_token"
 APPLICATION_KEY, EPOCH_KEY = "multisite_application", "multisite_epoch"
 """Metadata of recovered servers: of which application, by which of its recoveries (``domain.epoch``)."""
@@ -22,12 +23,17 @@ _SUFFIX = re.compile(r"-ms-[0-9a-f]{8}-[0-9a-f]{8}$")
 
 def job_prefix(job_id: str) -> str:
     """What the tokens of all steps of a job begin with."""
-    return f"multisite:{job_id}:"
+    return f"{PREFIX}{job_id}:"
+
+
+def is_token(word: object) -> TypeGuard[str]:
+    """Whether a tag, a description or a name is one, of whatever job."""
+    return isinstance(word, str) and word.startswith(PREFIX)
 
 
 def checked(token: str) -> str:
     """The token, if every service accepts it; ValueError says why not (it is made of our own names)."""
-    if not token.startswith("multisite:") or token.count(":") < 2:
+    if not is_token(token) or token.count(":") < 2:
         raise ValueError(f"{token!r} is not multisite:<job>:<step>")
     if len(token) > LONGEST or "," in token or not token.isprintable():
         raise ValueError(
@@ -89,7 +95,7 @@ def read(kind: Kind, row: Mapping[str, Any]) -> list[str]:
         places = [*row.get("tags", ()), row.get("description")]
     else:
         places = [row.get("description")]
-    return [place for place in places if isinstance(place, str) and place.startswith("multisite:")]
+    return [place for place in places if is_token(place)]
 
 
 def _suffix(token: str) -> str:

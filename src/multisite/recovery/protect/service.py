@@ -6,7 +6,7 @@ import builtins
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -198,8 +198,8 @@ class ProtectionService:
 
     def restore_point(self, caller: Caller, id: str) -> RestorePoint:
         """By id; NotFound also for one of another project."""
-        stored = self._stored()
-        return _as_stored(self._restore_points.get(id, caller.scope), stored)
+        (found,) = self._with_store(lambda: [self._restore_points.get(id, caller.scope)])
+        return found
 
     def rescan(self, caller: Caller) -> builtins.list[RestorePoint]:
         """Read the whole backup store, verify it, and bring the database in line with it.
@@ -338,13 +338,16 @@ class ProtectionService:
                 self._restore_points.save(as_restore_point(manifest))
         return ids
 
-    def _stored(self) -> _Stored | None:
-        """What the backup store holds; None when it cannot be asked."""
+    def _with_store(self, read: Callable[[], Sequence[RestorePoint]]) -> builtins.list[RestorePoint]:
+        """What is ``read`` of the database, as the store has it; as it is when the store cannot be asked."""
         try:
-            return _Stored(self._adopted(self._manifests.ids()), self._epochs.numbers())
+            held = self._adopted(self._manifests.ids())
+            rows = read()
+            epochs = self._epochs.numbers(row.application_id for row in rows)
         except StoreUnavailable as error:
             LOG.warning("restore points are shown from the database alone: %s", error)
-            return None
+            return [*read()]
+        return [_as_stored(row, held, epochs.get(row.application_id, 0)) for row in rows]
 
     def _manifest_or_none(self, id: str) -> Manifest | None:
         try:
@@ -356,26 +359,16 @@ class ProtectionService:
         self, project_id: str | None, application: str | None = None, page: Page = ALL
     ) -> builtins.list[RestorePoint]:
         """As the database and the store say together, newest first."""
-        stored = self._stored()
-        rows = self._restore_points.list(project_id, named=application, page=page)
-        return [_as_stored(row, stored) for row in rows]
+        return self._with_store(lambda: self._restore_points.list(project_id, named=application, page=page))
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """Ids of the restore points in the store, and the current epoch of each application that has begun one."""
-
-    held: frozenset[str]
-    epochs: Mapping[str, int]
-
-
-def _as_stored(point: RestorePoint, stored: _Stored | None) -> RestorePoint:
-    """``stored``: None when that is not known."""
-    if stored is None or point.state != RestorePointState.AVAILABLE:
+def _as_stored(point: RestorePoint, held: frozenset[str], epoch: int) -> RestorePoint:
+    """``held``: ids of the restore points in the store; ``epoch``: the current one of its application."""
+    if point.state != RestorePointState.AVAILABLE:
         return point
-    if point.id not in stored.held:
+    if point.id not in held:
         return replace(point, state=RestorePointState.MISSING, error=_GONE)
-    if point.epoch != stored.epochs.get(point.application_id, 0):
+    if point.epoch != epoch:
         return replace(point, state=RestorePointState.SUPERSEDED)
     return point
 

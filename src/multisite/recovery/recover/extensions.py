@@ -8,30 +8,33 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
+from multisite.clouds.ledger.model import Kind
+from multisite.clouds.ledger.network import NETWORK, PORT, SUBNET
 from multisite.domain.manifest import NetworkRecord, PortRecord, SubnetRecord
 from multisite.recovery.recover.draft import Draft
 
 RecordT = TypeVar("RecordT", PortRecord, NetworkRecord, SubnetRecord)
 
-_DNS = "dns-integration"
-EXTENSIONS: dict[type, dict[str, tuple[str, str]]] = {
-    PortRecord: {
-        "dhcp_options": ("extra_dhcp_opt", "extra DHCP options"),
-        "dns_name": (_DNS, "DNS name"),
-        "dns_domain": ("dns-domain-ports", "DNS domain"),
-    },
-    NetworkRecord: {"dns_domain": (_DNS, "DNS domain")},
-    SubnetRecord: {"dns_publish_fixed_ip": ("subnet-dns-publish-fixed-ip", "publishing of fixed IPs in DNS")},
-}
-"""By kind of record: field -> alias of its extension, what it is called."""
+FIELDS: dict[type, tuple[Kind, dict[str, tuple[str, str]]]] = {
+    PortRecord: (PORT, {
+        "dhcp_options": ("extra_dhcp_opts", "extra DHCP options"),
+        "dns_name": ("dns_name", "DNS name"),
+        "dns_domain": ("dns_domain", "DNS domain"),
+    }),
+    NetworkRecord: (NETWORK, {"dns_domain": ("dns_domain", "DNS domain")}),
+    SubnetRecord: (SUBNET, {"dns_publish_fixed_ip": ("dns_publish_fixed_ip", "publishing of fixed IPs in DNS")}),
+}  # fmt: skip
+"""By kind of record its table in the ledger, which knows the extensions; by field Neutron's name, what it is called."""
 
 
 def possible(draft: Draft, subject: str, record: RecordT) -> RecordT:
     """The record without what the target's Neutron cannot have, each a note."""
-    for name, (alias, words) in EXTENSIONS[type(record)].items():
+    kind, names = FIELDS[type(record)]
+    for name, (answered, words) in names.items():
         if not getattr(record, name) or not draft.needs("network_extensions", "network extensions"):
             continue
-        if alias not in draft.facts.network_extensions:
+        alias = kind.extension_of(answered)
+        if alias is not None and alias not in draft.facts.network_extensions:
             draft.note(
                 subject,
                 f"its {words} cannot be set at {draft.facts.site}: Neutron there lacks the extension {alias}",

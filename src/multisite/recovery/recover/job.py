@@ -196,12 +196,9 @@ def _compute_steps(steps: Steps) -> list[Step]:
         run = steps.ensure(flavors.ensure_flavor, flavor.record, flavor.name)
         made.append(_call(steps, flavor.step, f"Create flavor {flavor.name}", run, steps.remove_flavor))
     for keypair in (k for k in steps.plan.keypairs if k.use is None):
-        title, run, undo = (
-            f"Create key pair {keypair.name}",
-            steps.make_keypair(keypair),
-            steps.remove_keypair(keypair),
-        )
-        made.append(replace(_call(steps, keypair.step, title, run, undo), result=MadeKeypair))
+        run, undo = steps.make_keypair(keypair), steps.remove_keypair(keypair)
+        step = _call(steps, keypair.step, f"Create key pair {keypair.name}", run, undo)
+        made.append(replace(step, result=MadeKeypair))
     for group in steps.plan.server_groups:
         run, undo = steps.ensure(build.ensure_server_group, group.record), steps.remove("server_group")
         made.append(_call(steps, group.step, f"Create server group {group.record.name}", run, undo))

@@ -31,7 +31,7 @@ from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
 from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.recover.checks import SourceState
-from multisite.recovery.recover.copies import Copy, copies_of, in_the_way
+from multisite.recovery.recover.copies import copies_of, in_the_way
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.mapping import Rules, parse
 from multisite.recovery.recover.plan import Decision, SpeedModel, decide
@@ -111,7 +111,7 @@ class RecoveryService:
         StoreUnavailable, and SiteError when the target as a whole cannot be read.
         """
         manifest = self._manifest(caller, restore_point)
-        copies = self._copies(manifest, self._epochs.read(manifest.application_id))
+        copies = copies_of(self._of(manifest), self._epochs.read(manifest.application_id), manifest.epoch)
         others = in_the_way(copies, manifest.application, target_site, superseded=supersede)
         return self._decide(manifest, target_site, parse(mapping), others).preview
 
@@ -140,7 +140,7 @@ class RecoveryService:
                 f"restore point {manifest.id} is of {manifest.application!r}"
             )
         epochs = self._epochs.read(manifest.application_id)
-        copies = self._copies(manifest, epochs)
+        copies = copies_of(self._of(manifest), epochs, manifest.epoch)
         others = in_the_way(copies, manifest.application, target_site, superseded=supersede)
         _refuse(others)
         rules = parse(mapping)
@@ -234,14 +234,9 @@ class RecoveryService:
                     return measured(self._jobs.get(recovery.job_id), self._restores_per_site)
         return None
 
-    def _copies(self, manifest: Manifest, epochs: Epochs) -> tuple[Copy, ...]:
-        known = self._recoveries.list(application_id=manifest.application_id)
-        return copies_of(self._as_their_jobs_are(known), epochs, manifest.epoch)
-
-    def _following(self, manifest: Manifest, epochs: Epochs) -> int:
-        """The epoch that a recovery will begin: given once, asked in a claim."""
-        known = self._recoveries.list(application_id=manifest.application_id)
-        return max([epochs.highest, *(recovery.epoch for recovery in known)]) + 1
+    def _of(self, manifest: Manifest) -> builtins.list[Recovery]:
+        """All recoveries of its application."""
+        return self._as_their_jobs_are(self._recoveries.list(application_id=manifest.application_id))
 
     def _refuse_deleted(self, manifest: Manifest) -> None:
         """Its restore point is being deleted, or the run that made it undone; asked in a claim."""
@@ -267,10 +262,10 @@ class RecoveryService:
         """Job and recovery are written together: there is never one without the other."""
         recovery_id, target = str(uuid.uuid4()), decision.plan.target_site
         with self._recoveries.claim(manifest.application_id):
-            copies = self._copies(manifest, epochs)
+            copies = copies_of(known := self._of(manifest), epochs, manifest.epoch)
             _refuse(in_the_way(copies, manifest.application, target, superseded=supersede))
             self._refuse_deleted(manifest)
-            plan = replace(decision.plan, epoch=self._following(manifest, epochs))
+            plan = replace(decision.plan, epoch=_following(known, epochs))
             job_id = self._jobs.start(
                 KIND,
                 {"recovery_id": recovery_id, "plan": plan.to_json()},
@@ -326,6 +321,11 @@ class RecoveryService:
             else recovery
             for recovery in found
         ]
+
+
+def _following(known: Sequence[Recovery], epochs: Epochs) -> int:
+    """The epoch that a recovery will begin: given once, asked in a claim."""
+    return max([epochs.highest, *(recovery.epoch for recovery in known)]) + 1
 
 
 def _refuse(others: Sequence[Finding]) -> None:

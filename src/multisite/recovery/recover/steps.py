@@ -14,7 +14,7 @@ from typing import Any
 from multisite.clouds import build, flavors, networks, resources
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.resources import Kind, tokens
-from multisite.domain.manifest import Manifest
+from multisite.domain.manifest import Manifest, ServerRecord
 from multisite.jobs.model import Made, Step, StepContext, StepFailed
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod, RestoreTarget, fresh
@@ -251,7 +251,15 @@ class Steps:
             hostname=record.hostname,
             config_drive=record.config_drive,
             user_data=self._user_data(server) if server.has_user_data else None,
+            device_tags=self._device_tags(ctx, record),
         )
+
+    def _device_tags(self, ctx: StepContext, record: ServerRecord) -> dict[str, str]:
+        ports = [self.ports[p] for p in record.port_ids]
+        found = {self._id(ctx, port): port.record.device_tag for port in ports}
+        volumes = [self.volumes[v] for v in record.volume_ids]
+        found |= {self._id(ctx, volume): volume.record.device_tag for volume in volumes}
+        return {id: tag for id, tag in found.items() if tag}
 
     def _copy(self) -> dict[str, str]:
         """By this a server tells which copy of which application it is of."""

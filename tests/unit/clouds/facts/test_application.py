@@ -139,11 +139,18 @@ class Vnf:
         self.keypairs = [{"keypair": {"name": "ops", "public_key": "ssh-rsa A", "type": "ssh"}}]
         self.keypairs_status = 200
         self.nics: list[str] | None = None
+        self.tagged_disks: list[dict[str, Any]] = []
+        self.tagged_nics: list[dict[str, Any]] = []
 
     def play(self, fake: FakeCloud) -> None:
         for row in self.servers:
             fake.json("GET", "compute", f"/servers/{row['id']}", {"server": row})
             nics = {"nic_details": [{"mac_address": m} for m in self.nics or []]}
+            path = f"/servers/{row['id']}"
+            fake.json(
+                "GET", "compute", f"{path}/os-volume_attachments", {"volumeAttachments": self.tagged_disks}
+            )
+            fake.json("GET", "compute", f"{path}/os-interface", {"interfaceAttachments": self.tagged_nics})
             path = f"/servers/{row['id']}/diagnostics"
             fake.json("GET", "compute", path, nics, 200 if self.nics else 403)
         fake.json("GET", "compute", "/servers/detail", {"servers": self.servers})
@@ -218,6 +225,15 @@ def test_our_own_marks_are_not_carried_over(fake: FakeCloud, site: CloudSite, vn
     assert facts.volumes[0].metadata == {"role": "db"}
 
 
+def test_device_tags_are_those_of_each_disk_and_nic(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.tagged_disks = [{"volumeId": "v1-data", "tag": "database"}, {"volumeId": "v1-root", "tag": None}]
+    vnf.tagged_nics = [{"port_id": "p1-oam", "tag": "oam"}, {"port_id": "p1-data"}]
+    vnf.play(fake)
+    facts = read_application(site, ["s1"])
+    assert {v.id: v.device_tag for v in facts.volumes} == {"v1-root": None, "v1-data": "database"}
+    assert {p.id: p.device_tag for p in facts.ports} == {"p1-oam": "oam", "p1-data": None}
+
+
 def test_lists_not_one_call_per_thing(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
     vnf.servers = [server(n) for n in range(1, 9)]
     vnf.volumes = [
@@ -234,7 +250,10 @@ def test_lists_not_one_call_per_thing(fake: FakeCloud, site: CloudSite, vnf: Vnf
     _ = site.compute, site.volume, site.network
     before = fake.mock.call_count
     assert len(read_application(site, [f"s{n}" for n in range(1, 9)]).servers) == 8
-    assert fake.mock.call_count - before <= 15
+    asked = [request.path for request in fake.mock.request_history[before:]]
+    devices = [path for path in asked if path.endswith(("/os-volume_attachments", "/os-interface"))]
+    assert len(devices) == 2 * 8, "no list has device tags"
+    assert len(asked) - len(devices) <= 15
 
 
 def test_servers_of_another_project_are_listed_there(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:

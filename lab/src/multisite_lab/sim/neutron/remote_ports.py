@@ -24,6 +24,7 @@ EXTENSIONS = (
     "l2_adjacency",
 )
 _OWN_VNIS = 1000
+_OF_ADMINISTRATORS = ("binding:profile", "binding:vif_type", "binding:vif_details")
 """Where a site's own networks get their VNI from."""
 
 
@@ -41,9 +42,6 @@ def endpoint(sim: Sim, row: Row) -> str | None:
         found: str = row["tunneling_ip"]
         return found
     return hosts(sim).get(row["binding:host_id"])
-
-
-_OF_ADMINISTRATORS = ("binding:profile", "binding:vif_type", "binding:vif_details")
 
 
 def shown(sim: Sim, ask: Ask, row: Row) -> Row:

@@ -81,8 +81,8 @@ def _by_version(sim: Sim, found: Server, ask: Ask) -> Row:
         row["OS-EXT-SRV-ATTR:user_data"] = found.user_data
         row["OS-EXT-SRV-ATTR:root_device_name"] = found.disks[0].device if found.disks else None
         row["OS-EXT-SRV-ATTR:reservation_id"] = f"r-{found.id[:8]}"
-        row |= {"OS-EXT-SRV-ATTR:launch_index": 0}
-        row |= {"OS-EXT-SRV-ATTR:kernel_id": "", "OS-EXT-SRV-ATTR:ramdisk_id": ""}
+        row["OS-EXT-SRV-ATTR:launch_index"] = 0
+        row["OS-EXT-SRV-ATTR:kernel_id"] = row["OS-EXT-SRV-ATTR:ramdisk_id"] = ""
     if ask.version >= (2, 90) or (ask.account.is_admin and ask.version >= (2, 3)):
         row["OS-EXT-SRV-ATTR:hostname"] = found.hostname
     return row

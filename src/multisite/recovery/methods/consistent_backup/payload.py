@@ -8,6 +8,7 @@ from datetime import datetime
 from pydantic import TypeAdapter, ValidationError
 
 from multisite.domain.manifest import ManifestError, Payload, VolumeRecord
+from multisite.domain.validation import first_problem
 
 NAME = "consistent-backup"
 BACKUP_SECONDS, BACKUP_SECONDS_PER_GIB = 1800.0, 600.0
@@ -56,9 +57,7 @@ def chain_of(volume: VolumeRecord) -> tuple[BackupRecord, ...]:
     try:
         return _CHAIN.validate_python(volume.payload.data).backups
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, ("payload", "data", *first["loc"])))
-        raise ManifestError(f"volume {volume.id}: {where}: {first['msg']}") from error
+        raise ManifestError(f"volume {volume.id}: {first_problem(error, 'payload', 'data')}") from error
 
 
 def backup_timeout(size_gib: int) -> float:
