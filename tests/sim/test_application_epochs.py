@@ -91,6 +91,19 @@ def test_who_lost_the_database_knows_it_from_the_store(tmp_path: Path, service: 
         second.close()
 
 
+def test_which_copy_counts_is_unknown_when_the_file_is_damaged(service: Service, point: str) -> None:
+    service.recover(point)
+    file = kept_in(service)
+    kept_before = file.read_bytes()
+    for damage in (lambda: file.write_bytes(b"{}"), file.unlink):
+        damage()
+        (shown,) = service.points()
+        assert shown.state == "unknown"
+        assert "epochs.jsonl is damaged" in str(shown.error)
+    file.write_bytes(kept_before)
+    assert states(service) == {point: "superseded"}
+
+
 def test_between_the_file_and_the_row(service: Service, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store is written first; what was begun there is finished here, and not begun twice."""
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from oslo_config import cfg
 
 from multisite.command import arguments as common
 from multisite.domain.errors import Conflict
-from multisite.domain.manifest import Manifest
+from multisite.domain.manifest import Manifest, ManifestError
+from multisite.recovery import epochs, marks
 from multisite.recovery.encryption import OPTION as ENCRYPTION
 from multisite.recovery.encryption import Encryption
 from multisite.recovery.manifests import ManifestStore, StoreContents
+from multisite.recovery.marks import MarkStore
 from multisite.recovery.signatures import ManifestKeys
 
 
@@ -68,9 +72,22 @@ def _check(arguments: argparse.Namespace) -> int:
     contents = store.list()
     for manifest in contents.manifests:
         sys.stdout.write(f"{manifest.id}  {manifest.application}  {manifest.consistent_at.isoformat()}\n")
-    damaged = _damaged(contents)
+    damaged, others = _damaged(contents), [*_damaged_others(store)]
     sys.stdout.write(f"{store.path}: {len(contents.manifests)} restore points, {damaged} damaged\n")
-    return common.EXIT_FAILED if damaged else 0
+    for problem in others:
+        sys.stdout.write(f"DAMAGED: {problem}\n")
+    return common.EXIT_FAILED if damaged or others else 0
+
+
+def _damaged_others(store: ManifestStore) -> Iterator[str]:
+    """What is wrong with the files beside the restore points: epochs of applications, marks of databases."""
+    kinds = ((epochs.FOLDER, partial(epochs.stored_epochs, store)), (marks.FOLDER, MarkStore(store).newest))
+    for folder, read in kinds:
+        for id in store.folders(folder):
+            try:
+                read(id)
+            except ManifestError as error:
+                yield str(error)
 
 
 def _sign_existing(arguments: argparse.Namespace) -> int:

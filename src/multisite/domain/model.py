@@ -113,6 +113,7 @@ class RestorePointState(StrEnum):
     SUPERSEDED = (
         "superseded"  # usable, but a recovery made another copy the application since: by its id only
     )
+    UNKNOWN = "unknown"  # usable, if it is not superseded: the file that tells is damaged; by its id only
     MISSING = "missing"  # the database knows it, the backup store does not hold it any more
 
 

@@ -40,28 +40,24 @@ class EpochStore:
         Nor can one that knows of less than the database (an older one was put back, or it was removed).
         """
         try:
-            found = self._read(application_id)
-            known = self._known(application_id)
-            if found.highest >= known:
-                return found
-            why = f"it ends with epoch {found.highest}, and epoch {known} has begun"
-        except ValidationError as error:
-            why = first_problem(error)
+            found = stored_epochs(self._manifests, application_id)
         except ManifestError as error:
-            why = str(error)
-        raise Conflict(
-            f"{self._manifests.path}/multisite/{FOLDER}/{application_id}/{FILE} is damaged: {why}: which copy of the "
-            "application counts is unknown: restore the file from a backup of the store"
-        )
+            raise Conflict(str(error)) from error
+        known = self._known(application_id)
+        if found.highest >= known:
+            return found
+        why = f"it ends with epoch {found.highest}, and epoch {known} has begun"
+        raise Conflict(_damaged(self._manifests, application_id, why))
 
-    def numbers(self, application_ids: Iterable[str]) -> dict[str, int]:
-        """The current epoch of those of these applications that ever had one but 0; damaged ones are left out."""
-        found = {}
-        for application_id in {*application_ids} & {*self._manifests.folders(FOLDER)}:
+    def numbers(self, application_ids: Iterable[str]) -> dict[str, int | Conflict]:
+        """The current epoch of each of these applications; the Conflict of ``read`` where it is unknown."""
+        ids = {*application_ids}
+        found: dict[str, int | Conflict] = dict.fromkeys(ids, 0)
+        for application_id in ids & {*self._manifests.folders(FOLDER), *self._applications.recovered()}:
             try:
                 found[application_id] = self.read(application_id).number
-            except Conflict:
-                continue
+            except Conflict as error:
+                found[application_id] = error
         return found
 
     def begin(self, application_id: str, epoch: Epoch) -> None:
@@ -76,15 +72,6 @@ class EpochStore:
             if any(e.recovery_id == recovery_id for e in known.begun):
                 self._write(known.withdraw(recovery_id))
 
-    def _read(self, application_id: str) -> Epochs:
-        data = self._manifests.read_file(FOLDER, application_id, FILE)
-        if data is None:
-            return Epochs(application_id)
-        found = _ADAPTER.validate_json(self._manifests.keys.open(_OF_EPOCHS, data))
-        if found.application_id != application_id:
-            raise ManifestError(f"it is of application {found.application_id}")
-        return found
-
     def _known(self, application_id: str) -> int:
         try:
             return self._applications.get(application_id).epoch
@@ -98,3 +85,28 @@ class EpochStore:
             self._applications.change(
                 epochs.application_id, lambda known: replace(known, epoch=epochs.number)
             )
+
+
+def stored_epochs(manifests: ManifestStore, application_id: str) -> Epochs:
+    """As the file says; none when there is no file.  ManifestError for one that cannot be used."""
+    data = manifests.read_file(FOLDER, application_id, FILE)
+    if data is None:
+        return Epochs(application_id)
+    try:
+        found = _ADAPTER.validate_json(manifests.keys.open(_OF_EPOCHS, data))
+    except ValidationError as error:
+        raise ManifestError(_damaged(manifests, application_id, first_problem(error))) from error
+    except ManifestError as error:
+        raise ManifestError(_damaged(manifests, application_id, str(error))) from error
+    if found.application_id != application_id:
+        raise ManifestError(
+            _damaged(manifests, application_id, f"it is of application {found.application_id}")
+        )
+    return found
+
+
+def _damaged(manifests: ManifestStore, application_id: str, why: str) -> str:
+    return (
+        f"{manifests.path}/multisite/{FOLDER}/{application_id}/{FILE} is damaged: {why}: which copy of the "
+        "application counts is unknown: restore the file from a backup of the store"
+    )

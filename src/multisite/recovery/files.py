@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ def read_file(path: Path, largest: int) -> bytes:
 def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
     """Other name, fsync, rename, fsync of the directory.  FileExistsError when it is there and not to be replaced."""
     fence.check()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # pids repeat on other hosts
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -21,7 +21,7 @@ KEPT = 3
 TRIES = 5
 _OF_MARKS = b"multisite.mark\0"
 _NAME = re.compile(r"([0-9]{1,9})\.json")
-_LEFT = re.compile(r"\.([0-9]{1,9})\.json\.[0-9]+\.tmp")
+_LEFT = re.compile(r"\.([0-9]{1,9})\.json\.[0-9a-f]+\.tmp")
 """By a process that died while writing."""
 _ADAPTER: TypeAdapter[Mark] = TypeAdapter(Mark)
 

@@ -47,6 +47,11 @@ class ApplicationRepository(Repository[Application, ApplicationRow]):
                     self._database.advisory_lock(f"epochs of {id}")
                     yield
 
+    def recovered(self) -> frozenset[str]:
+        """Ids of those whose application is a copy that a recovery made."""
+        with self._database.session() as session:
+            return frozenset(session.scalars(select(ApplicationRow.id).where(ApplicationRow.epoch > 0)))
+
     def by_name(self, name: str, project_id: str) -> Application:
         return self._one(name, ApplicationRow.name == name, ApplicationRow.project_id == project_id)
 

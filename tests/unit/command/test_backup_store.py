@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from command.conftest import Run, Setup, ready
 from multisite.command import main, manage
+from multisite.domain.installation import Mark
+from multisite.recovery.marks import MarkStore
 from tests.manifest_store import store_in
 from tests.unit.recovery.recover_samples import manifest
 
@@ -52,6 +55,21 @@ def test_signing_what_is_there(setup: Setup, run: Run) -> None:
     assert (code, "rp-1: not there, damaged or signed already" in err) == (1, True)
     assert run(*command, "sign-existing", "--yes")[0] == 0
     assert run(*command, "check")[0] == 0
+
+
+def test_checking_what_lies_beside_the_restore_points(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    check = [manage.main, "--config-file", str(setup.file), "store", "check"]
+    store = store_in(setup.folder / "store", state=setup.folder / "state")
+    MarkStore(store).write(Mark("i1", 7, datetime(2026, 1, 1, tzinfo=UTC), "n"))
+    assert run(*check)[0] == 0
+    for path in ("applications/a1/epochs.jsonl", "installations/i1/7.json"):
+        file = store.path / "multisite" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"{}")
+        code, out, _ = run(*check)
+        assert code == 1
+        assert f"DAMAGED: {file}" in out
 
 
 def test_keys_that_others_could_change_or_read(setup: Setup, run: Run) -> None:

@@ -347,7 +347,7 @@ class ProtectionService:
         except StoreUnavailable as error:
             LOG.warning("restore points are shown from the database alone: %s", error)
             return [*read()]
-        return [_as_stored(row, held, epochs.get(row.application_id, 0)) for row in rows]
+        return [_as_stored(row, held, epochs[row.application_id]) for row in rows]
 
     def _manifest_or_none(self, id: str) -> Manifest | None:
         try:
@@ -362,12 +362,14 @@ class ProtectionService:
         return self._with_store(lambda: self._restore_points.list(project_id, named=application, page=page))
 
 
-def _as_stored(point: RestorePoint, held: frozenset[str], epoch: int) -> RestorePoint:
-    """``held``: ids of the restore points in the store; ``epoch``: the current one of its application."""
+def _as_stored(point: RestorePoint, held: frozenset[str], epoch: int | Conflict) -> RestorePoint:
+    """``held``: ids of the restore points in the store; ``epoch``: the current one of its application, if known."""
     if point.state != RestorePointState.AVAILABLE:
         return point
     if point.id not in held:
         return replace(point, state=RestorePointState.MISSING, error=_GONE)
+    if isinstance(epoch, Conflict):
+        return replace(point, state=RestorePointState.UNKNOWN, error=str(epoch))
     if point.epoch != epoch:
         return replace(point, state=RestorePointState.SUPERSEDED)
     return point

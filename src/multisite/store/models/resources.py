@@ -55,6 +55,7 @@ class ApplicationRow(Base, of=Application):
     name: Mapped[str]
     project_id: Mapped[str]
     site: Mapped[str] = mapped_column(ForeignKey("site.name"))
+    epoch: Mapped[int]
     members: Mapped[list[MemberRow]] = relationship(
         cascade="all, delete-orphan", order_by="MemberRow.order", lazy="selectin"
     )
