@@ -8,6 +8,7 @@ back.  A field the restore point has and this module does not read is a differen
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
@@ -34,7 +35,9 @@ def differences(site: CloudSite, manifest: Manifest) -> list[str]:
 def recorded(manifest: Manifest) -> Facts:
     """The restore point's records, by names instead of ids; every field is kept under its own name."""
     subnets = {s.id: s.cidr for s in manifest.subnets}
-    networks = {n.id: n.name for n in manifest.networks}
+    networks = _told_apart(
+        {n.id: n.name for n in manifest.networks}, [(s.network_id, s.cidr) for s in manifest.subnets]
+    )
     groups = {g.id: g.name for g in manifest.security_groups}
     ports = {
         p.id: _plain(p)
@@ -48,12 +51,21 @@ def recorded(manifest: Manifest) -> Facts:
     return {
         "servers": {s.name: _recorded_server(manifest, s, ports) for s in manifest.servers},
         "networks": {
-            n.name: _plain(n)
+            networks[n.id]: _plain(n)
             | {"subnets": {s.cidr: _plain(s, "network_id") for s in manifest.subnets if s.network_id == n.id}}
             for n in manifest.networks
         },
         "security_groups": {g.name: _recorded_group(g, groups) for g in manifest.security_groups},
         "keypairs": {k.name: _plain(k) for k in manifest.keypairs},
+    }
+
+
+def _told_apart(names: dict[str, str], cidrs: list[tuple[str, str]]) -> dict[str, str]:
+    """Networks of one name by their subnets, too."""
+    times = Counter(names.values())
+    return {
+        id: name if times[name] == 1 else f"{name} {sorted(c for n, c in cidrs if n == id)}"
+        for id, name in names.items()
     }
 
 
@@ -85,13 +97,13 @@ def _recorded_group(record: SecurityGroupRecord, names: dict[str, str]) -> Row:
 
 def shown(site: CloudSite, names: Collection[str]) -> Facts:
     """The same of what the site shows of the servers of these names, and of what they use."""
-    every = ask(site.compute, "GET", "/servers/detail", None, NOVA)["servers"]
+    every = ask(site.compute, "GET", "/servers/detail", None, "2.96")["servers"]
     servers = [row for row in every if row["name"] in names]
     view = _View(site, [row["id"] for row in servers])
     keys = sorted({row["key_name"] for row in servers if row["key_name"]})
     return {
         "servers": {row["name"]: view.server(row) for row in servers},
-        "networks": {row["name"]: view.network(row) for row in view.used_networks()},
+        "networks": {view.names[row["id"]]: view.network(row) for row in view.used_networks()},
         "security_groups": {row["name"]: view.group(row) for row in view.used_groups()},
         "keypairs": {name: _keypair(site, name) for name in keys},
     }
@@ -114,6 +126,10 @@ class _View:
         self._ports = {i: row for i, row in every.items() if row["device_id"] in servers}
         self._networks = by_id("/networks", "networks")
         self._subnets = by_id("/subnets", "subnets")
+        self.names = _told_apart(
+            {row["id"]: row["name"] for row in self.used_networks()},
+            [(row["network_id"], row["cidr"]) for row in self._subnets.values()],
+        )
         self._groups = by_id("/security-groups", "security_groups")
         volumes = ask(site.volume, "GET", "/volumes/detail", None, CINDER)["volumes"]
         self._volumes = {row["id"]: row for row in volumes}
@@ -152,19 +168,24 @@ class _View:
             "description": row["description"],
             "hostname": row["OS-EXT-SRV-ATTR:hostname"],
             "key_name": row["key_name"],
-            "availability_zone": row["OS-EXT-AZ:availability_zone"],
+            "availability_zone": row["pinned_availability_zone"],
             "config_drive": bool(row["config_drive"]),
             "user_data": row["OS-EXT-SRV-ATTR:user_data"],
             "server_group_id": self._server_group(row["id"]),
             "locked": row["locked"],
             "locked_reason": row["locked_reason"],
+            "root_device": row["OS-EXT-SRV-ATTR:root_device_name"],
+            "stopped": row["status"] == "SHUTOFF",
         }
 
     def _nics(self, server: Row) -> list[Row]:
-        """In the hypervisor's order."""
+        """In the hypervisor's order; of one that is shut off it has none, and no two networks are of one name."""
         server_id, hostname = server["id"], server["OS-EXT-SRV-ATTR:hostname"]
-        path = f"/servers/{server_id}/diagnostics"
-        seen = [nic["mac_address"] for nic in ask(self._site.compute, "GET", path, None, NOVA)["nic_details"]]
+        seen = [nic["OS-EXT-IPS-MAC:mac_addr"] for net in server["addresses"].values() for nic in net]
+        if server["status"] != "SHUTOFF":
+            path = f"/servers/{server_id}/diagnostics"
+            nics = ask(self._site.compute, "GET", path, None, NOVA)["nic_details"]
+            seen = [nic["mac_address"] for nic in nics]
         own = [row for row in self._ports.values() if row["device_id"] == server_id]
         path = f"/servers/{server_id}/os-interface"
         plugged = ask(self._site.compute, "GET", path, None, NOVA)["interfaceAttachments"]
@@ -176,7 +197,7 @@ class _View:
         addresses = [[self._subnets[a["subnet_id"]]["cidr"], a["ip_address"]] for a in row["fixed_ips"]]
         return {
             "name": row["name"],
-            "network_id": self._networks[row["network_id"]]["name"],
+            "network_id": self.names[row["network_id"]],
             "mac_address": row["mac_address"],
             "fixed_addresses": addresses,
             "security_group_ids": sorted(self._groups[g]["name"] for g in row["security_groups"]),

@@ -8,6 +8,7 @@ same name with the same public key *is* the one wanted; whoever asks to remove i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,6 +191,31 @@ def lock_server(site: CloudSite, server_id: str, reason: str | None) -> None:
     """Lock a server, as it was in the source; idempotent (Nova 2.73)."""
     body = {"lock": {"locked_reason": reason} if reason else None}
     _post(site, f"lock server {server_id}", f"/servers/{server_id}/action", body, _SERVERS, idempotent=True)
+
+
+def stop_server(
+    site: CloudSite,
+    server_id: str,
+    *,
+    timeout: float,
+    on_poll: Callable[[str], object] = lambda _: None,
+    cancelled: Callable[[], bool] | None = None,
+) -> None:
+    """Shut a server off and wait until it is; harmless when it is.  Raises Failed, TimedOut, Cancelled as waits do."""
+    what = f"stop server {server_id}"
+    if read_server(site, server_id)["status"] != "SHUTOFF":
+        with suppress(ConflictInSite):  # somebody else is stopping it, or has
+            _post(site, what, f"/servers/{server_id}/action", {"os-stop": None}, _SERVERS, idempotent=True)
+    wait_until(
+        lambda: read_server(site, server_id),
+        done=("shutoff",),
+        failed=("error", "deleted", "soft_deleted"),
+        timeout=timeout,
+        what=what,
+        on_poll=lambda row: on_poll(_shown_state(row)),
+        cancelled=cancelled,
+        site=site.name,
+    )
 
 
 def remove_server(site: CloudSite, server_id: str, timeout: float = 600, *, locked: bool = False) -> None:

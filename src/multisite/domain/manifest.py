@@ -25,7 +25,7 @@ FORMAT = "multisite.restore-point/2"
 FORMAT_1 = "multisite.restore-point/1"
 _SizeGib = Annotated[int, Field(ge=0, lt=1 << 31)]
 _ADDED: dict[str, dict[str, JsonValue]] = {
-    "servers": {"locked": False, "locked_reason": None},
+    "servers": {"locked": False, "locked_reason": None, "stopped": False, "root_device": None},
     "volumes": {"description": "", "read_only": False, "device_tag": None},
     "ports": {
         "enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": "",
@@ -198,7 +198,11 @@ class ServerGroupRecord:
 
 @dataclass(frozen=True)
 class ServerRecord:
-    """A server.  ``order`` starts at 1: lower boots first; freezing goes in this order, thawing in reverse."""
+    """A server.  ``order`` starts at 1: lower boots first; freezing goes in this order, thawing in reverse.
+
+    ``availability_zone``: one that was asked for.  ``stopped``: it was shut off.  ``root_device``: where
+    its root disk is; None: not shown to us.
+    """
 
     id: str
     name: str
@@ -218,6 +222,8 @@ class ServerRecord:
     server_group_id: str | None = None
     locked: bool = False
     locked_reason: str | None = None
+    stopped: bool = False
+    root_device: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ import pytest
 
 from multisite.clouds import build, flavors, quiesce, resources
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite, OverQuota
+from multisite.clouds.facts import zones
 from multisite.clouds.quotas import headroom
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
 from multisite_lab.guest import console
 from tests.contract.sites.pair import Check, Pair, refused, send
+from tests.sim import deploy
 from tests.sim.deploy import NOVA, PUBLIC_KEY, flavor
 
 NOWHERE = "00000000-1111-2222-3333-444444444444"
@@ -172,6 +174,28 @@ def a_freeze_of_nonsense_is_refused(pair: Pair) -> None:
     assert quiesce.state(pair.one, machine.id).state == "thawed"
 
 
+def the_zone_that_was_asked_for_is_told(pair: Pair) -> None:
+    """None was; the scheduler chose the one that is shown."""
+    for site in (pair.one, pair.member):
+        path = f"/servers/{pair.machine().id}"
+        row = send(site.compute, "GET", path, None, zones.PINNED).json()["server"]
+        assert row["pinned_availability_zone"] is None
+        assert row["OS-EXT-AZ:availability_zone"]
+        assert zones.asked_for(row) is None
+
+
+def a_server_is_stopped_once(pair: Pair) -> None:
+    machine = pair.machine()
+    path = f"/servers/{machine.id}/action"
+    pair.later(deploy.working, pair.one, machine.id)
+    pair.later(send, pair.one.compute, "POST", path, {"os-start": None}, NOVA)
+    for _ in range(2):
+        build.stop_server(pair.one, machine.id, timeout=120)
+    refused(send(pair.one.compute, "POST", path, {"os-stop": None}, NOVA), 409, "Cannot 'stop'")
+    row = build.read_server(pair.one, machine.id)
+    assert (row["status"], row["OS-EXT-STS:task_state"]) == ("SHUTOFF", None)
+
+
 def a_token_that_is_none_is_refused(pair: Pair) -> None:
     lists = {"compute": "/servers", "block-storage": "/volumes", "network": "/v2.0/ports"}
     for service, path in lists.items():
@@ -193,5 +217,7 @@ CHECKS: tuple[Check, ...] = (
     a_freeze_is_recorded_and_thawed,
     a_freeze_ends_by_itself_and_says_so,
     a_freeze_of_nonsense_is_refused,
+    the_zone_that_was_asked_for_is_told,
+    a_server_is_stopped_once,
     a_token_that_is_none_is_refused,
 )

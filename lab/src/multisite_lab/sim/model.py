@@ -183,6 +183,7 @@ class Server:
     ports: list[str]
     group_id: str | None
     nic_tags: dict[str, str] = field(default_factory=dict)
+    pinned_zone: str | None = None
     locked: bool = False
     locked_reason: str | None = None
     status: str = "BUILD"

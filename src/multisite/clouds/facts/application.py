@@ -21,7 +21,7 @@ from multisite.clouds.administrator import (
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
-from multisite.clouds.facts import devices
+from multisite.clouds.facts import devices, zones
 from multisite.clouds.facts import network as facts_network
 from multisite.clouds.facts.network import Row
 from multisite.clouds.ledger import block_storage, compute
@@ -41,8 +41,7 @@ from multisite.domain.manifest import (
 )
 
 _USER_DATA = "OS-EXT-SRV-ATTR:user_data"
-SERVERS = "2.90"
-"""Nova (Yoga): tags, description, the flavor as it was when the server was made, host name for everybody."""
+_ROOT_DEVICE = "OS-EXT-SRV-ATTR:root_device_name"
 # Cinder mixes these into a volume's metadata for administrators; they are its own.
 _CINDERS_OWN = frozenset({"readonly", "attached_mode", tokens.KEY})
 
@@ -93,6 +92,7 @@ def read_application(
     groups = _server_groups(site, rows, scope, notes)
     tags = devices.tags(site, [row["id"] for row in rows])
     flavors = _flavors(site, rows, notes)
+    zones.tell(rows, notes)
     servers = [
         _server(
             row,
@@ -129,7 +129,7 @@ def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
     """
     if not server_ids:
         raise ValueError("no servers")
-    first = resources.read(site, "server", server_ids[0])
+    first = resources.read(site, "server", server_ids[0], zones.version(site))
     found = {first["id"]: first}
     if len(server_ids) > 1:
         found |= {row["id"]: row for row in list_servers(site, first["tenant_id"])}
@@ -141,7 +141,7 @@ def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
 
 def _of_project(site: CloudSite, server_id: str, project_id: str) -> Row:
     """One that the list did not show; NotFoundInSite, in Nova's words, also when it is of another project."""
-    row = resources.read(site, "server", server_id)
+    row = resources.read(site, "server", server_id, zones.version(site))
     if row["tenant_id"] != project_id:
         said = f"Instance {server_id} could not be found."
         raise NotFoundInSite(site.name, f"read server {server_id}", said, site_status=404)
@@ -155,7 +155,7 @@ def _with_attributes(site: CloudSite, rows: list[Row]) -> list[Row]:
     admin = administrator(site, SERVER_ATTRIBUTES)
     query = {"all_tenants": "1", "project_id": rows[0]["tenant_id"]}
     try:
-        listed = resources.list_all(admin, "server", SERVERS, **query)
+        listed = resources.list_all(admin, "server", zones.SERVERS, **query)
     except Refused as error:
         if error.site_status != 403:
             raise
@@ -166,7 +166,7 @@ def _with_attributes(site: CloudSite, rows: list[Row]) -> list[Row]:
 
 def list_servers(site: CloudSite, project_id: str) -> list[Row]:
     """All servers of a project, as Nova shows them."""
-    return resources.list_all(site, "server", SERVERS, **_scope(site, project_id))
+    return resources.list_all(site, "server", zones.version(site), **_scope(site, project_id))
 
 
 def _scope(site: CloudSite, project_id: str) -> dict[str, str]:
@@ -206,12 +206,14 @@ def _server(
         description=row["description"],
         hostname=row.get("OS-EXT-SRV-ATTR:hostname"),
         key_name=row["key_name"],
-        availability_zone=row["OS-EXT-AZ:availability_zone"] or None,
+        availability_zone=zones.asked_for(row),
         config_drive=bool(row["config_drive"]),
         user_data=row.get(_USER_DATA),
         server_group_id=group,
         locked=row.get("locked", False),
         locked_reason=row.get("locked_reason"),
+        stopped=row["status"] == "SHUTOFF",
+        root_device=row.get(_ROOT_DEVICE),
     )
 
 
@@ -239,13 +241,17 @@ def _volumes(
     read_only = _read_only(site, by_id, servers[0]["tenant_id"], notes)
     found: dict[str, list[VolumeRecord]] = {}
     for server in servers:
-        root = server.get("OS-EXT-SRV-ATTR:root_device_name")
+        root = server.get(_ROOT_DEVICE)
         records = []
         for attachment in server["os-extended-volumes:volumes_attached"]:
             row = by_id.get(attachment["id"]) or _volume_row(site, server, attachment["id"])
             record = _volume(site, server, row, attachment, notes)
             records.append(replace(record, read_only=record.id in read_only))
             states[row["id"]] = row["status"]
+        if root is None and len(records) > 1:
+            notes.add(
+                f"which device server {server['name']} boots from is shown to administrators alone: its first is taken"
+            )
         # Device names count vda ... vdz, vdaa: the shorter come first.
         found[server["id"]] = sorted(records, key=lambda v: (v.device != root, len(v.device), v.device))
     return found

@@ -99,12 +99,12 @@ def _as_administrator(
 def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: Notes) -> list[Row]:
     """Ports as the guest sees its NICs.
 
-    Neutron does not know that order.  Nova's ``addresses`` keeps it, but by network: with two ports on one of several
-    networks, or a port without an address, only the hypervisor's own list (diagnostics, administrators) tells.
+    Neutron does not know that order, and Nova's os-interface has Neutron's.  Nova's ``addresses`` keeps it, but by
+    the networks' names (nova/api/openstack/common.py): with two ports below one of several names, or a port without
+    an address, only the hypervisor's own list (diagnostics, administrators) tells.
     """
     macs = _distinct(a["OS-EXT-IPS-MAC:mac_addr"] for net in server["addresses"].values() for a in net)
-    networks = [row["network_id"] for row in ports]
-    told = len(set(networks)) in (1, len(networks)) and len(macs) == len(ports)
+    told = len(server["addresses"]) in (1, len(macs)) and len(macs) == len(ports)
     if not told and len(ports) > 1:
         seen = _macs_by_hypervisor(site, server["id"])
         if len(seen) == len(ports):

@@ -2,7 +2,7 @@
 
 Sources: Compute API reference; ``nova/api/openstack/compute``: ``views/{servers,flavors,keypairs}.py``,
 ``server_groups.py``, ``attach_interfaces.py``, ``volume_attachments.py``, ``availability_zone.py``.
-Multisite asks 2.90; what later ones add is here for the day it asks them.
+Multisite asks 2.90, and 2.96 where Nova has it; what later ones add is here for the day it asks them.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ SERVER = Kind(
         ),
         *carried("host name", "OS-EXT-SRV-ATTR:hostname"),
         *carried("user data, read as an administrator", "OS-EXT-SRV-ATTR:user_data"),
-        *carried("zone", "OS-EXT-AZ:availability_zone"),
+        *carried("the zone it was asked into", "pinned_availability_zone"),
+        *carried("shut off again when it was SHUTOFF", "status"),
         *carried("volumes and whether they go with the server", "os-extended-volumes:volumes_attached"),
         *carried("server group", "server_groups"),
         *derived("from its ports; a floating IP is told of", "addresses"),
         *derived("from its ports", "security_groups"),
-        *derived("the first volume is the root", "OS-EXT-SRV-ATTR:root_device_name"),
+        *carried("the volume on it becomes the root", "OS-EXT-SRV-ATTR:root_device_name"),
         *derived("from the image metadata of its boot volume",
                  "OS-EXT-SRV-ATTR:kernel_id", "OS-EXT-SRV-ATTR:ramdisk_id"),
-        *derived("the zone it is in is carried, asked for or not", "pinned_availability_zone"),
+        *derived("where it was asked to be or the scheduler put it; of a Nova before 2.96 it is taken for asked, "
+                 "but for the default zone, and told", "OS-EXT-AZ:availability_zone"),
         *not_carried(
             "accessIPv4", "access address",
             "give it one of the target with PUT /servers/<id>, field accessIPv4",
@@ -55,7 +57,7 @@ SERVER = Kind(
         *of_the_site("identifier", "id", "tenant_id", "user_id", "hostId", "links", "OS-EXT-SRV-ATTR:reservation_id",
                      "OS-EXT-SRV-ATTR:launch_index", "OS-EXT-SRV-ATTR:instance_name"),
         *of_the_site("where it runs", "OS-EXT-SRV-ATTR:host", "OS-EXT-SRV-ATTR:hypervisor_hostname", "host_status"),
-        *of_the_site("state", "status", "progress", "fault", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state",
+        *of_the_site("state", "progress", "fault", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state",
                      "OS-EXT-STS:power_state"),
         *of_the_site("time", "created", "updated", "OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at"),
         *of_the_site("of the Xen driver, which Nova no longer has", "OS-DCF:diskConfig"),
@@ -139,7 +141,7 @@ ATTACHMENT = Kind(
     _REFERENCE + "#list-volume-attachments-for-an-instance",
     "How a volume hangs on its server.",
     (
-        *carried("the volume's device", "device"),
+        *carried("the order of the volumes; a name that changes is told in the preview", "device"),
         *carried("its own name", "delete_on_termination"),
         *carried("the volume's, by which its guest finds it", "tag"),
         *derived("from server and volume", "volumeId", "serverId"),

@@ -96,12 +96,14 @@ def list_all(site: CloudSite, kind: Kind, microversion: str | None = None, /, **
     return [one[row.key] for one in listed] if row.nested else listed
 
 
-def read(site: CloudSite, kind: Kind, resource_id: str, **query: Any) -> Row:
-    """One as its service shows it; NotFoundInSite when it is not there."""
+def read(
+    site: CloudSite, kind: Kind, resource_id: str, microversion: str | None = None, /, **query: Any
+) -> Row:
+    """One as its service shows it; NotFoundInSite when it is not there.  ``microversion`` as for ``list_all``."""
     row, what = KINDS[kind], f"read {label(kind)} {resource_id}"
     found: Row = read_one(
         site, what, lambda: getattr(site, row.service), f"{row.path}/{resource_id}", row.key,
-        microversion=row.microversion, **query,
+        microversion=microversion or row.microversion, **query,
     )  # fmt: skip
     return found
 

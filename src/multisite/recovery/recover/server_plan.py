@@ -10,6 +10,7 @@ from dataclasses import replace
 from multisite.clouds.resources import tokens
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerRecord, VolumeRecord
 from multisite.recovery.methods.base import ProtectionMethod, VolumeToRestore
+from multisite.recovery.recover.devices import tell_of_devices
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.mapping import mapped
 from multisite.recovery.recover.model import (
@@ -258,7 +259,10 @@ def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[Plan
         after = () if draft.rules.parallel_boot else tuple(gates[s.id] for s in ordered if s.order in earlier)
         names = ", ".join(s.name for s in ordered if s.order in earlier)
         when = f"after {names} is ready" if after else "as soon as its volumes and ports are there"
-        draft.create("server", record.name, f"boots {when}")
+        ends = "; it was shut off, and is shut off again once Nova has started it" if record.stopped else ""
+        draft.create("server", record.name, f"boots {when}{ends}")
+        volume_ids = _boot_order(draft, record)
+        tell_of_devices(draft, record, volume_ids)
         planned.append(
             PlannedServer(
                 step=f"server-{number}",
@@ -268,7 +272,7 @@ def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[Plan
                 key_name=_key_name(draft, record, key_names),
                 has_user_data=record.user_data is not None,
                 mark=marks.get(record.id),
-                record=replace(record, user_data=None, volume_ids=_boot_order(draft, record)),
+                record=replace(record, user_data=None, volume_ids=volume_ids),
             )
         )
     return tuple(planned)
@@ -311,22 +315,25 @@ def _key_name(draft: Draft, record: ServerRecord, known: dict[str, str]) -> str 
 
 
 def _boot_order(draft: Draft, record: ServerRecord) -> tuple[str, ...]:
-    """Its boot volume, then the others by device (vdb ... vdz, vdaa): the hypervisor names disks in the order given."""
+    """Its root volume, then the others by device (vdb ... vdz, vdaa): the hypervisor names disks in the order given.
+
+    The root is the one Nova called so, else the first device; whether Cinder calls it bootable says nothing.
+    """
     by_id = {v.id: v for v in draft.manifest.volumes}
     volumes = [by_id[v] for v in record.volume_ids if v in by_id]
     if not volumes:
         draft.problem(
             f"server {record.name}",
             "has no volume in the restore point to boot from",
-            "protect it with a method that covers image-backed servers",
+            "recover from another restore point: only servers that boot from a volume are protected",
         )
         return ()
-    root = next((v for v in volumes if v.bootable), volumes[0])
+    volumes.sort(key=lambda v: (v.device != record.root_device, len(v.device), v.device))
+    root, *others = volumes
     if not root.bootable:
         draft.note(
             f"server {record.name}",
-            f"its first disk {root.device} is not marked bootable",
+            f"its root disk {root.device} is not marked bootable",
             "it will be marked so, for the server boots from it",
         )
-    others = sorted((v for v in volumes if v is not root), key=lambda v: (len(v.device), v.device))
     return (root.id, *(v.id for v in others))

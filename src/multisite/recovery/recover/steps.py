@@ -294,14 +294,7 @@ class Steps:
 
         def run(ctx: StepContext) -> Ready:
             site, server_id = self.site(ctx), ctx.result_of(server.step, Made).id
-            ready = wait_ready(
-                site,
-                record.name,
-                server_id,
-                self.plan.readiness,
-                on_poll=lambda missing: ctx.progress(0, 1, "servers", missing),
-                cancelled=ctx.cancelled,
-            )
+            line = self._wait_ready(ctx, site, record, server_id)
             for volume_id in record.volume_ids:
                 volume = self.volumes[volume_id]
                 if volume.record.delete_on_termination:
@@ -309,9 +302,23 @@ class Steps:
             if record.locked:
                 build.lock_server(site, server_id, record.locked_reason)
             ctx.progress(1, 1, "servers", "ready")
-            return self._found_ready(ctx, server, server_id, ready.line)
+            return self._found_ready(ctx, server, server_id, line)
 
         return run
+
+    def _wait_ready(
+        self, ctx: StepContext, site: CloudSite, record: ServerRecord, server_id: str
+    ) -> str | None:
+        """The console line that was waited for.  One that was shut off is shut off again: Nova starts what it makes."""
+        rule = self.plan.readiness
+
+        def on_poll(missing: str) -> None:
+            ctx.progress(0, 1, "servers", missing)
+
+        if record.stopped:
+            build.stop_server(site, server_id, timeout=rule.timeout, on_poll=on_poll, cancelled=ctx.cancelled)
+            return None
+        return wait_ready(site, record.name, server_id, rule, on_poll=on_poll, cancelled=ctx.cancelled).line
 
     def _found_ready(
         self, ctx: StepContext, server: model.PlannedServer, server_id: str, line: str | None

@@ -29,6 +29,7 @@ def server(number: int, **more: Any) -> dict[str, Any]:
         "key_name": "ops",
         "config_drive": "True",
         "OS-EXT-AZ:availability_zone": "nova",
+        "pinned_availability_zone": "nova",
         "OS-EXT-SRV-ATTR:hostname": f"vm{number}",
         "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda",
         "OS-EXT-SRV-ATTR:user_data": "I2Nsb3Vk",

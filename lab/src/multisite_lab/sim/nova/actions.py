@@ -24,6 +24,8 @@ def action(sim: Sim, ask: Ask) -> Answer:
         server.locked = name == "lock"
         server.locked_reason = (body[name] or {}).get("locked_reason") if server.locked else None
         return Answer(202)
+    if name in ("os-stop", "os-start") and server.locked and not ask.account.is_admin:
+        raise fault(409, f"Instance {server.id} is locked")
     if name == "os-stop":
         _refuse(server, "stop", "ACTIVE")
         stop(sim, server)
@@ -70,10 +72,10 @@ def attachments(sim: Sim, ask: Ask) -> Answer:
 
 
 def interfaces(sim: Sim, ask: Ask) -> Answer:
-    """Tags from 2.70."""
+    """Tags from 2.70.  In the order in which Neutron lists ports, which is not that of the NICs."""
     server = find(sim, ask.ids["id"], ask)
     rows = []
-    for port_id in server.ports:
+    for port_id in sorted(server.ports):
         if (port := sim.state.ports.get(port_id)) is None:
             continue
         row = {"net_id": port["network_id"], "port_id": port_id, "mac_addr": port["mac_address"]}

@@ -76,15 +76,16 @@ def create(sim: Sim, ask: Ask) -> Answer:
         ports=ports,
         group_id=group_id,
         nic_tags=_nic_tags(wanted),
+        pinned_zone=wanted.get("availability_zone"),
     )
     sim.state.servers[server.id] = server
-    _take(sim, server)
     _build(sim, server)
     shown = {"id": server.id, "links": [], "OS-DCF:diskConfig": "MANUAL", "security_groups": []}
     return ok({"server": shown}, 202)
 
 
 def _build(sim: Sim, server: Server) -> None:
+    _take(sim, server)
     for number, stage in enumerate(STAGES[1:], start=1):
         seconds = sim.settings.build_server * number / len(STAGES)
         sim.after(seconds, partial(_stage, sim, server.id, stage))

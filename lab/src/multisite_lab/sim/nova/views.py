@@ -69,22 +69,29 @@ def _by_version(sim: Sim, found: Server, ask: Ask) -> Row:
         row["trusted_image_certificates"] = None
     if ask.version >= (2, 73):
         row["locked_reason"] = found.locked_reason
+    if ask.version >= (2, 96):
+        row["pinned_availability_zone"] = found.pinned_zone
     if found.status == "ERROR":
         row["fault"] = {"code": 500, "message": found.fault or "unknown", "created": nova_time(sim.now)}
-    if ask.account.is_admin:
-        row["OS-EXT-SRV-ATTR:host"] = sim.name
-        row["OS-EXT-SRV-ATTR:hypervisor_hostname"] = sim.name
-        row["OS-EXT-SRV-ATTR:instance_name"] = f"instance-{found.id[:8]}"
-    if ask.account.is_admin and ask.version >= (2, 16):
+    if ask.version >= (2, 90) or (ask.account.is_admin and ask.version >= (2, 3)):
+        row["OS-EXT-SRV-ATTR:hostname"] = found.hostname
+    return row | (_for_administrators(sim, found, ask) if ask.account.is_admin else {})
+
+
+def _for_administrators(sim: Sim, found: Server, ask: Ask) -> Row:
+    row: Row = {
+        "OS-EXT-SRV-ATTR:host": sim.name,
+        "OS-EXT-SRV-ATTR:hypervisor_hostname": sim.name,
+        "OS-EXT-SRV-ATTR:instance_name": f"instance-{found.id[:8]}",
+    }
+    if ask.version >= (2, 16):
         row["host_status"] = "UP"
-    if ask.account.is_admin and ask.version >= (2, 3):
+    if ask.version >= (2, 3):
         row["OS-EXT-SRV-ATTR:user_data"] = found.user_data
         row["OS-EXT-SRV-ATTR:root_device_name"] = found.disks[0].device if found.disks else None
         row["OS-EXT-SRV-ATTR:reservation_id"] = f"r-{found.id[:8]}"
         row["OS-EXT-SRV-ATTR:launch_index"] = 0
         row["OS-EXT-SRV-ATTR:kernel_id"] = row["OS-EXT-SRV-ATTR:ramdisk_id"] = ""
-    if ask.version >= (2, 90) or (ask.account.is_admin and ask.version >= (2, 3)):
-        row["OS-EXT-SRV-ATTR:hostname"] = found.hostname
     return row
 
 
