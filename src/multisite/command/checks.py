@@ -15,6 +15,7 @@ from multisite.domain.errors import MultisiteError
 from multisite.domain.findings import Finding, Severity, blocking
 
 _CONNECTION = "[database] connection"
+_AUTHTOKEN = "keystone_authtoken"
 _POSTGRESQL = "postgresql+psycopg://user:password@host/name"
 
 
@@ -187,8 +188,9 @@ def _clouds(conf: cfg.ConfigOpts) -> Iterator[Finding]:
 def _authtoken(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     _register_authtoken(conf)
     section = conf.keystone_authtoken
-    if not section.auth_type and not section.auth_section:
-        option = "[keystone_authtoken] auth_type"
+    group = _login_group(conf)
+    if not conf[group].auth_type:
+        option = f"[{group}] auth_type"
         yield _wrong(option, "not set: tokens cannot be checked", "use password")
     if not section.www_authenticate_uri:
         option = "[keystone_authtoken] www_authenticate_uri"
@@ -232,11 +234,10 @@ def _keystone(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     from keystoneauth1 import loading, session
     from keystoneauth1.exceptions import ClientException
 
-    section = conf.keystone_authtoken
-    group = section.auth_section or "keystone_authtoken"
+    section, group = conf.keystone_authtoken, _login_group(conf)
     verify = (section.cafile or True) if not section.insecure else False
     try:
-        auth = loading.load_auth_from_conf_options(conf, group)
+        auth = loading.load_auth_from_conf_options(conf, _AUTHTOKEN)
         session.Session(auth=auth, verify=verify, timeout=10).get_token()
     except (ClientException, cfg.Error) as error:
         remedy = f"correct the login and URL in [{group}], or start Keystone"
@@ -244,10 +245,17 @@ def _keystone(conf: cfg.ConfigOpts) -> Iterator[Finding]:
 
 
 def _register_authtoken(conf: cfg.ConfigOpts) -> None:
+    """Its own options, and those of the section that ``auth_section`` names."""
+    from keystoneauth1 import loading
     from keystonemiddleware.auth_token import list_opts
 
     for group, opts in list_opts():
         conf.register_opts(opts, group=group)
+    loading.register_auth_conf_options(conf, _AUTHTOKEN)
+
+
+def _login_group(conf: cfg.ConfigOpts) -> str:
+    return str(conf[_AUTHTOKEN].auth_section or _AUTHTOKEN)
 
 
 _STATIC: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (

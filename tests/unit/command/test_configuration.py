@@ -100,6 +100,22 @@ def test_a_file_that_is_not_there(run: Run) -> None:
     assert "/nowhere.conf" in err
 
 
+def test_the_login_may_be_in_another_section(setup: Setup, run: Run) -> None:
+    """``auth_section``: as keystonemiddleware and keystoneauth read it."""
+    ready(setup, run)
+    setup.change("auth_type = password", "auth_section = service_user")
+    login = "auth_type = password\nauth_url = http://127.0.0.1:9/v3\nusername = u\npassword = p\n"
+    setup.change("[backup_store]", f"[service_user]\n{login}\n[backup_store]")
+    code, out, _ = run(main.main, "check", "--offline", "--config-file", str(setup.file))
+    assert code == 0, out
+    code, out, _ = run(main.main, "check", "--config-file", str(setup.file))
+    assert "error: [service_user]: logging in to Keystone as the service failed" in out
+    assert "Unable to establish connection" in out, "it was tried, with what is there"
+    setup.change("auth_type = password", "")
+    code, out, _ = run(main.main, "check", "--offline", "--config-file", str(setup.file))
+    assert "error: [service_user] auth_type: not set" in out
+
+
 def test_asking_keystone_too(setup: Setup, run: Run) -> None:
     ready(setup, run)
     code, out, _ = run(main.main, "check", "--config-file", str(setup.file))

@@ -144,6 +144,15 @@ def after(folder: Path, name: str, old: str, new: str) -> list[Finding]:
 CONF = "oslo/keystone/etc/keystone/keystone.conf"
 DATABASE = "oslo/keystone/etc/keystone/keystone.conf.d/database.conf"
 SERVICE = "oslo/services/keystone_authtoken.conf"
+LOGIN = (
+    "auth_type",
+    "auth_url",
+    "username",
+    "password",
+    "project_name",
+    "user_domain_name",
+    "project_domain_name",
+)
 
 
 def test_files_as_rendered_are_in_step(tmp_path: Path) -> None:
@@ -181,6 +190,30 @@ def test_a_difference_of_a_file(tmp_path: Path, file: str, old: str, new: str, c
     where = found.what.partition(": it is ")[0]
     assert str(tmp_path / file).startswith(where) or "keystone.conf" in where
     assert found.remedy
+
+
+def moved(folder: Path, section: str, url: str = "http://203.0.113.10:5000") -> list[Finding]:
+    """The findings when the login is in a section of its own."""
+    path = written(folder) / SERVICE
+    lines = path.read_text().splitlines()
+    login = [line for line in lines if line.split(" =")[0] in LOGIN]
+    assert len(login) == len(LOGIN)
+    rest = [line for line in lines if line not in login]
+    text = "\n".join([*rest, "auth_section = service_user", f"[{section}]", *login, ""])
+    path.write_text(
+        text.replace("http://203.0.113.10:5000", url).replace("memcached_servers", "memcache_servers")
+    )
+    return run.findings(STAR, scope(folder))
+
+
+def test_a_login_in_a_section_of_its_own(tmp_path: Path) -> None:
+    """As keystonemiddleware reads it, and the name memcached_servers had."""
+    assert moved(tmp_path, "service_user") == []
+    found = only(moved(tmp_path / "2", "service_user", "http://192.0.2.10:5000"))
+    assert "logs in at another site" in found.consequence
+    assert found.kind == "[service_user] auth_url"
+    found = only(moved(tmp_path / "3", "elsewhere"))
+    assert (found.severity, found.kind) == (Severity.UNKNOWN, "[service_user]")
 
 
 def test_no_password_is_shown(tmp_path: Path) -> None:

@@ -180,6 +180,7 @@ def _choose(kind: Kind, answers: Answers, source: str, create: bool) -> Reposito
     """The repository to begin with; None: make one."""
     problems = [f"{n}: unknown: {a}" for n, a in answers.items() if isinstance(a, SiteProblem)]
     has = {n: a.kinds[kind].repository for n, a in answers.items() if isinstance(a, SiteKeys)}
+    _refuse_flaws(kind, answers, source)
     if source:
         if source not in has:
             raise Conflict(f"{source}: cannot be asked: {answers[source]}")
@@ -199,6 +200,16 @@ def _choose(kind: Kind, answers: Answers, source: str, create: bool) -> Reposito
         )
     first = next(n for n, r in sorted(has.items()) if r.keys)
     return _whole(kind, first, has[first])
+
+
+def _refuse_flaws(kind: Kind, answers: Answers, source: str) -> None:
+    """Keys that Keystone cannot use are not spread over all sites, nor over those that have good ones."""
+    for name, answer in answers.items():
+        if isinstance(answer, SiteKeys) and source in ("", name) and answer.kinds[kind].flaws:
+            raise Conflict(
+                f"{kind}: {name}: {'; '.join(answer.kinds[kind].flaws)}. Make new ones there (`keystone-manage "
+                "fernet_setup` or `credential_setup`), or take those of another site: `adopt --from <site>`"
+            )
 
 
 def _whole(kind: Kind, site: str, repository: Repository) -> Repository:

@@ -162,7 +162,11 @@ def _sites(state: State, names: Collection[str], tokens: Tokens, now: float) -> 
             yield warning("site-away", name, "", text)
             continue
         for kind, mine in state.kinds.items():
-            if not gate.in_sync(mine.desired, site.seen.get(kind)):
+            seen = site.seen.get(kind)
+            if seen is not None and seen.problems:
+                text = f"Keystone of site {name} cannot use {kind}: {'; '.join(seen.problems)}"
+                yield critical("unusable", name, kind, text)
+            elif not gate.in_sync(mine.desired, seen):
                 yield warning("out-of-sync", name, kind, f"site {name}: {kind} is not as desired")
 
 

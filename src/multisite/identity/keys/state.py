@@ -29,11 +29,21 @@ class KeyRecord:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a site held when it was last read.  ``unfit``: numbers with a wrong owner or mode."""
+    """What a site held when it was last read.  ``unfit``: numbers with a wrong owner or mode.
+
+    In words: ``flaws``, keys that Keystone cannot use; ``closed``, what its user cannot open.
+    """
 
     at: float
     repository: Repository
     unfit: tuple[int, ...] = ()
+    flaws: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why the site's Keystone cannot use what is there."""
+        return (*self.flaws, *self.closed)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from multisite.domain.errors import Unavailable
+from multisite.domain.errors import Invalid, Unavailable
 from multisite.identity import files
+from multisite.identity.keys.fernet.usable import flaw
 from multisite.identity.keys.repository import Key
 
 KEY_BYTES = 32
@@ -32,6 +33,9 @@ class Vault:
         return self.keep(Key(base64.urlsafe_b64encode(os.urandom(KEY_BYTES))))
 
     def keep(self, key: Key) -> str:
+        """Raises Invalid for what Keystone could not use."""
+        if why := flaw(key.reveal()):
+            raise Invalid(f"key {key.fingerprint}: it {why}")
         files.write(self._folder / key.fingerprint, key.reveal())
         return key.fingerprint
 

@@ -81,6 +81,10 @@ class Little:
         found = [p.rpartition("/") for p in self.world.files]
         return {name: Facts(0o600, 1, 1) for parent, _, name in found if parent == folder}
 
+    async def folder(self, path: str) -> Facts | None:
+        self._there()
+        return Facts(0o700, 1, 1) if path in self.world.folders else None
+
     async def read(self, path: str) -> bytes:
         self._there()
         return self.world.files[path]

@@ -15,6 +15,8 @@ from multisite.identity.topology.model import IdentitySite, Topology
 SECTION = "keystone_authtoken"
 MIDDLEWARE_CACHE = 300
 """auth_token's own token_cache_time."""
+_RENAMED = {"memcache_servers": "memcached_servers"}
+"""By what auth_token called it before, and still reads (keystonemiddleware/auth_token/_opts.py)."""
 _CONNECTION = ("database", "connection")
 
 # Keystone's own values of options that are not set (its configuration reference); cache_time without a value of its
@@ -179,18 +181,48 @@ def authtoken(topology: Topology, site: IdentitySite, found: Options | Unknown, 
     """What differs in the [keystone_authtoken] of a service of a site."""
     if isinstance(found, Unknown):
         return [unknown(site.name, place, f"[{SECTION}]", found)]
-    own = {option: value for (section, option), value in found.items() if section == SECTION}
+    own = _section(found, SECTION)
     if not own:
         consequence, remedy = "this service cannot validate any token", f"install the rendered {SECTION}.conf"
         return [differs(site.name, place, f"[{SECTION}]", "present", "missing", consequence, remedy)]
-    wrong = [*_region(site, own), *_addresses(topology, site, own), *_service_cache(topology, site, own)]
+    wrong = [*_region(site, own), *_answers(topology, site, own), *_service_cache(topology, site, own)]
     return [
-        differs(
-            site.name, place, f"[{SECTION}] {w.option}", w.expected, own.get(w.option, "not set"),
-            w.consequence, _SET.format(w.expected, "the service"), w.severity,
-        )
-        for w in wrong
-    ]  # fmt: skip
+        *_login(topology, site, found, own, place),
+        *(_told(site, place, SECTION, own, w) for w in wrong),
+    ]
+
+
+def _section(found: Options, name: str) -> dict[str, str]:
+    """A section's options as oslo.config and auth_token take them: ``-`` for ``_``, names of before."""
+    own = {
+        option.replace("-", "_"): value
+        for (section, option), value in found.items()
+        if section.lower() == name.lower()
+    }
+    return {new: own[old] for old, new in _RENAMED.items() if old in own} | own
+
+
+def _login(
+    topology: Topology, site: IdentitySite, found: Options, own: dict[str, str], place: str
+) -> Iterator[Finding]:
+    """Where the service logs in: of the section that ``auth_section`` names, and then of no other
+    (keystoneauth1/loading/conf.py).
+    """
+    name = own.get("auth_section") or SECTION
+    login = _section(found, name)
+    if not login:
+        missing = Unknown("not in the files that were read", "give the file that has it with --authtoken")
+        yield unknown(site.name, place, f"[{name}]", missing)
+        return
+    for wrong in _auth_url(topology, site, login):
+        yield _told(site, place, name, login, wrong)
+
+
+def _told(site: IdentitySite, place: str, section: str, own: dict[str, str], wrong: _Wrong) -> Finding:
+    return differs(
+        site.name, place, f"[{section}] {wrong.option}", wrong.expected, own.get(wrong.option, "not set"),
+        wrong.consequence, _SET.format(wrong.expected, "the service"), wrong.severity,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -217,7 +249,7 @@ def _region(site: IdentitySite, own: dict[str, str]) -> Iterator[_Wrong]:
         ))  # fmt: skip
 
 
-def _addresses(topology: Topology, site: IdentitySite, own: dict[str, str]) -> Iterator[_Wrong]:
+def _auth_url(topology: Topology, site: IdentitySite, own: dict[str, str]) -> Iterator[_Wrong]:
     url, here, entry = _base(own.get("auth_url", "")), _base(site.url), _base(topology.entry)
     if url == entry != here:
         yield _Wrong("auth_url", site.url, (
@@ -226,6 +258,10 @@ def _addresses(topology: Topology, site: IdentitySite, own: dict[str, str]) -> I
     elif url != here:
         text = "the service logs in at another site: it stops when that one is cut off"
         yield _Wrong("auth_url", site.url, text)
+
+
+def _answers(topology: Topology, site: IdentitySite, own: dict[str, str]) -> Iterator[_Wrong]:
+    here, entry = _base(site.url), _base(topology.entry)
     if "www_authenticate_uri" in own and _base(own["www_authenticate_uri"]) not in (entry, here):
         text = "clients that get 401 are sent elsewhere"
         yield _Wrong("www_authenticate_uri", topology.entry, text, Severity.DEGRADED)

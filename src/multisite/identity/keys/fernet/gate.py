@@ -39,13 +39,16 @@ def refusals(
         answer = observed.get(name, "was not asked")
         if isinstance(answer, str):
             found.append(Refusal(name, f"unknown: {answer}"))
+        elif (seen := answer.get(kind)) is not None and seen.problems:
+            found.append(Refusal(name, f"its Keystone cannot use them: {'; '.join(seen.problems)}"))
         elif not in_sync(mine.desired, answer.get(kind)):
             found.append(Refusal(name, "does not hold the desired keys"))
     return found
 
 
 def in_sync(desired: Repository, seen: Seen | None) -> bool:
-    return seen is not None and dict(seen.repository.keys) == dict(desired.keys) and not seen.unfit
+    same = seen is not None and dict(seen.repository.keys) == dict(desired.keys)
+    return seen is not None and same and not (seen.unfit or seen.problems)
 
 
 def purgeable(kind: Kind, mine: KindState, tokens: Tokens, now: float, count: int | None = None) -> list[int]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from multisite.identity.files import PRIVATE_FILE
-from multisite.identity.keys.fernet import install
+from multisite.identity.keys.fernet import install, usable
 from multisite.identity.keys.repository import Key, Kind, Repository, fingerprint
 from multisite.identity.keys.state import Seen
 from multisite.identity.keys.transport.model import Facts, SiteFiles, SiteProblem
@@ -39,9 +39,14 @@ async def read(files: SiteFiles, home: KeyHome, kind: Kind, now: Callable[[], fl
     owner = await files.account(home.owner, home.group) if found else None
     numbers = {int(name): facts for name, facts in found.items() if _is_key(folder, name)}
     contents = await asyncio.gather(*(files.read(f"{folder}/{number}") for number in numbers))
-    keys = {n: fingerprint(data) for n, data in zip(numbers, contents, strict=True) if data.strip()}
-    unfit = tuple(sorted(n for n in keys if not _fit(numbers[n], owner)))
-    return Seen(now(), Repository(keys), unfit)
+    known = {
+        n: data for n, data in zip(numbers, contents, strict=True) if data
+    }  # Keystone passes over empty files
+    unfit = tuple(sorted(n for n in known if not _fit(numbers[n], owner)))
+    flaws = tuple(f"{folder}/{n} {why}" for n, data in sorted(known.items()) if (why := usable.flaw(data)))
+    closed = tuple(await usable.closed(files, home, folder, found, owner))
+    keys = {n: fingerprint(data) for n, data in known.items()}
+    return Seen(now(), Repository(keys), unfit, flaws, closed)
 
 
 def _is_key(folder: str, name: str) -> bool:

@@ -44,6 +44,9 @@ class Directory:
     async def names(self, folder: str) -> dict[str, Facts] | None:
         return await self._apart(folder, lambda: _names(folder))
 
+    async def folder(self, path: str) -> Facts | None:
+        return await self._apart(path, lambda: _folder(path))
+
     async def read(self, path: str) -> bytes:
         return await self._apart(path, Path(path).read_bytes)
 
@@ -123,6 +126,14 @@ def _names(folder: str) -> dict[str, Facts] | None:
     except FileNotFoundError:
         return None
     return known_names(folder, found)
+
+
+def _folder(path: str) -> Facts | None:
+    try:
+        facts = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return Facts(stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid)
 
 
 def _make_folder(path: Path, owner: tuple[int, int] | None, mode: int) -> None:

@@ -13,7 +13,7 @@ class SiteProblem(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """Of a regular file: permission bits and numeric owner."""
+    """Of a regular file or a folder: permission bits and numeric owner."""
 
     mode: int
     uid: int
@@ -33,6 +33,9 @@ class SiteFiles(Protocol):
 
     async def names(self, folder: str) -> dict[str, Facts] | None:
         """Regular files of a folder; None when there is no such folder."""
+
+    async def folder(self, path: str) -> Facts | None:
+        """Of a folder itself; None when there is no such folder."""
 
     async def read(self, path: str) -> bytes: ...
 

@@ -94,6 +94,16 @@ class Ssh:
             return None
         return known_names(folder, found)
 
+    async def folder(self, path: str) -> Facts | None:
+        with _told(path):
+            try:
+                facts = await self._sftp.stat(path)
+            except asyncssh.SFTPNoSuchFile:
+                return None
+        if facts.permissions is None:
+            raise SiteProblem(f"{path}: its mode is not told")
+        return Facts(stat.S_IMODE(facts.permissions), _known(facts.uid), _known(facts.gid))
+
     async def read(self, path: str) -> bytes:
         with _told(path):
             async with self._sftp.open(path, "rb") as file:
