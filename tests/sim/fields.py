@@ -45,6 +45,7 @@ def recorded(manifest: Manifest) -> Facts:
             "network_id": networks[p.network_id],
             "fixed_addresses": [[subnets[a.subnet_id], a.address] for a in p.fixed_addresses],
             "security_group_ids": sorted(groups.get(g, g) for g in p.security_group_ids),
+            "qos_policy_id": _policy(manifest, p.qos_policy_id),
         }
         for p in manifest.ports
     }
@@ -52,6 +53,7 @@ def recorded(manifest: Manifest) -> Facts:
         "servers": {s.name: _recorded_server(manifest, s, ports) for s in manifest.servers},
         "networks": {
             networks[n.id]: _plain(n)
+            | {"qos_policy_id": _policy(manifest, n.qos_policy_id)}
             | {"subnets": {s.cidr: _plain(s, "network_id") for s in manifest.subnets if s.network_id == n.id}}
             for n in manifest.networks
         },
@@ -67,6 +69,11 @@ def _told_apart(names: dict[str, str], cidrs: list[tuple[str, str]]) -> dict[str
         id: name if times[name] == 1 else f"{name} {sorted(c for n, c in cidrs if n == id)}"
         for id, name in names.items()
     }
+
+
+def _policy(manifest: Manifest, id: str | None) -> str | None:
+    """Its name."""
+    return next((p.name for p in manifest.qos_policies if p.id == id), id)
 
 
 def _plain(record: Any, *without: str) -> Row:
@@ -131,6 +138,9 @@ class _View:
             [(row["network_id"], row["cidr"]) for row in self._subnets.values()],
         )
         self._groups = by_id("/security-groups", "security_groups")
+        policies = site.network.get("/qos/policies", raise_exc=False)  # 404: the site has none
+        rows = policies.json()["policies"] if policies.status_code == 200 else []
+        self._policies = {row["id"]: row["name"] for row in rows}
         volumes = ask(site.volume, "GET", "/volumes/detail", None, CINDER)["volumes"]
         self._volumes = {row["id"]: row for row in volumes}
         self._server_groups = ask(site.compute, "GET", "/os-server-groups", None, NOVA)["server_groups"]
@@ -211,6 +221,7 @@ class _View:
             "dns_name": "" if row["dns_name"] == hostname else row["dns_name"],
             "dns_domain": row["dns_domain"],
             "tags": _tags(row),
+            "qos_policy_id": self._policies.get(row.get("qos_policy_id") or ""),
         }
 
     def _disks(self, server: Row) -> list[Row]:
@@ -252,6 +263,7 @@ class _View:
             "external": row["router:external"],
             "dns_domain": row["dns_domain"],
             "tags": _tags(row),
+            "qos_policy_id": self._policies.get(row.get("qos_policy_id") or ""),
             "subnets": {s["cidr"]: _subnet(s) for s in subnets},
         }
 

@@ -102,7 +102,7 @@ def _path(made: Tenants, **fields: Any) -> Request:
 
 def _recovery(verb: str, rule: str) -> Callable[[Tenants, str], Request]:
     source = {"networks": "bob-app-data", "security_groups": "bob-app-data", "flavors": "t128",
-              "keypairs": "bob-app"}  # fmt: skip
+              "keypairs": "bob-app", "server_groups": "bob-app", "qos_policies": "bob-policy"}  # fmt: skip
 
     def asks(made: Tenants, x: str) -> Request:
         mapping = {
@@ -179,6 +179,35 @@ def _flavors(made: Tenants) -> Mapping[str, str]:
             "another's": flavor("alice-only", alices), "nowhere": nowhere()}  # fmt: skip
 
 
+def _server_groups(made: Tenants) -> Mapping[str, str]:
+    rows = made.world.sites[TARGET].sim.state.server_groups
+    found = {"nowhere": nowhere()}
+    for what, name in (("own", "bob"), ("another's", "alice")):
+        row = {
+            "id": nowhere(),
+            "name": f"{name}-apart",
+            "policy": "soft-affinity",
+            "rules": {},
+            "members": [],
+        }
+        rows[row["id"]] = row | {"project_id": made.there(name, TARGET), "user_id": _user(made, name)}
+        found[what] = row["id"]
+    return found
+
+
+def _qos_policies(made: Tenants) -> Mapping[str, str]:
+    cloud = made.services.paths._clouds.open_for_service(TARGET)
+    found = {"nowhere": nowhere()}
+    for what, fields in (
+        ("own", {"project_id": made.there("bob", TARGET)}),
+        ("another's", {"project_id": made.there("alice", TARGET)}),
+        ("shared", {"shared": True}),
+    ):
+        body = {"policy": {"name": "alice-policy" if what == "another's" else "bob-policy", **fields}}
+        found[what] = deploy.ask(cloud.network, "POST", "/qos/policies", body)["policy"]["id"]
+    return found
+
+
 def _keypairs(made: Tenants) -> Mapping[str, str]:
     """Those of the service's account are for all it works for; alice's own user has one, too."""
     sim = made.world.sites[TARGET].sim
@@ -241,7 +270,8 @@ CASES: Mapping[str, Case] = {
         f"POST /v1/recoveries{verb} body.mapping.{rule}": Case(_recovery(verb, rule), things)
         for verb in ("/preview", "")
         for rule, things in (
-            ("networks", _networks), ("security_groups", _groups), ("flavors", _flavors), ("keypairs", _keypairs)
+            ("networks", _networks), ("security_groups", _groups), ("flavors", _flavors), ("keypairs", _keypairs),
+            ("server_groups", _server_groups), ("qos_policies", _qos_policies),
         )
     },
     **{

@@ -202,7 +202,16 @@ def _furnish(made: Tenants, who: Tenant, clouds: Path) -> None:
         _floating_ips(made, who, name)
     app = deploy.deploy(own.open_for_service(SITE), f"{who.name}-app", 1)
     keep["server"] = app.servers[0]
+    _limit(made, who, app.ports[0])
     _served(made, who)
+
+
+def _limit(made: Tenants, who: Tenant, port_id: str) -> None:
+    """A QoS policy, as the site's administrator gives it to a project."""
+    network = made.services.paths._clouds.open_for_service(SITE).network
+    policy = {"name": f"{who.name}-policy", "project_id": made.there(who.name, SITE)}
+    policy_id = deploy.ask(network, "POST", "/qos/policies", {"policy": policy})["policy"]["id"]
+    deploy.ask(network, "PUT", f"/ports/{port_id}", {"port": {"qos_policy_id": policy_id}})
 
 
 def _floating_ips(made: Tenants, who: Tenant, site: str) -> None:

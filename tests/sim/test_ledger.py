@@ -13,7 +13,7 @@ from tests.sim.service import CLOUDS, MAPPING, SITE, TARGET, Service
 def set_fields(world: World, made: Deployed) -> None:
     """What no restore point carries, on one of each kind."""
     state = world.sites[SITE].settle().state
-    state.ports[made.ports[0]] |= {"qos_policy_id": "gold"}
+    state.ports[made.ports[0]] |= {"numa_affinity_policy": "preferred"}
     state.networks[made.networks[1]] |= {
         "provider:network_type": "vlan",
         "provider:physical_network": "physnet1",
@@ -30,7 +30,7 @@ LOST = (
     'server group mme: rule {"max_server_per_host": 3} is not carried',
     "flavor of server mme-1: its ephemeral disk of 20 GiB comes back empty",
     "flavor of server mme-1: its swap disk of 512 MiB comes back empty",
-    "port mme-1-data: QoS policy gold is not carried",
+    "port mme-1-data: NUMA affinity policy preferred is not carried",
     "port mme-1-mgmt: this release knows nothing of brand_new",
     "network mme-mgmt: it is a vlan network, and would be made as the target's default type",
     "network mme-mgmt: physical network physnet1 is not carried",

@@ -31,11 +31,17 @@ class MadePort:
 
 
 def ensure_network(
-    site: CloudSite, token: str, record: NetworkRecord, name: str, *, fresh: bool = False
+    site: CloudSite,
+    token: str,
+    record: NetworkRecord,
+    name: str,
+    qos_policy_id: str | None = None,
+    *,
+    fresh: bool = False,
 ) -> str:
     """Find or make a network like the record; returns its id.  Its subnets are made separately.
 
-    An MTU larger than the site can carry is left to the site.
+    ``qos_policy_id``: of the site; None is its default.  An MTU larger than the site can carry is left to the site.
     """
     fields: Row = {"name": name}
     if record.mtu is not None:
@@ -44,6 +50,8 @@ def ensure_network(
         fields["port_security_enabled"] = False
     if record.dns_domain:
         fields["dns_domain"] = record.dns_domain
+    if qos_policy_id is not None:
+        fields["qos_policy_id"] = qos_policy_id
     make = partial(
         resources.ensure,
         site,
@@ -116,6 +124,7 @@ def ensure_port(
     mac_address: str | None,
     fixed_ips: Sequence[Mapping[str, str]] | None,
     security_group_ids: Sequence[str],
+    qos_policy_id: str | None = None,
     expected: Iterable[str] = (),
     fresh: bool = False,
 ) -> MadePort:
@@ -142,6 +151,8 @@ def ensure_port(
         fields["extra_dhcp_opts"] = [dict(option) for option in record.dhcp_options]
     if record.dns_domain:
         fields["dns_domain"] = record.dns_domain
+    if qos_policy_id is not None:
+        fields["qos_policy_id"] = qos_policy_id
     row = resources.ensure(
         site, "port", token, fields, description=record.description, tags=record.tags, fresh=fresh
     )

@@ -29,9 +29,9 @@ _ADDED: dict[str, dict[str, JsonValue]] = {
     "volumes": {"description": "", "read_only": False, "device_tag": None},
     "ports": {
         "enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": "",
-        "tags": [], "device_tag": None,
+        "tags": [], "device_tag": None, "qos_policy_id": None,
     },
-    "networks": {"dns_domain": "", "tags": []},
+    "networks": {"dns_domain": "", "tags": [], "qos_policy_id": None},
     "subnets": {"dns_publish_fixed_ip": False, "tags": []},
     "security_groups": {"tags": []},
 }  # fmt: skip
@@ -105,6 +105,7 @@ class PortRecord:
     dns_domain: str = ""
     tags: tuple[str, ...] = ()
     device_tag: str | None = None
+    qos_policy_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,15 @@ class NetworkRecord:
     external: bool = False
     dns_domain: str = ""
     tags: tuple[str, ...] = ()
+    qos_policy_id: str | None = None
+
+
+@dataclass(frozen=True)
+class QosPolicyRecord:
+    """``name`` "" for one that the source did not show us."""
+
+    id: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -276,6 +286,8 @@ class Manifest:
     format: str = FORMAT
     epoch: int = 0
     """Of the application, when it was protected (``domain.epoch``)."""
+    qos_policies: tuple[QosPolicyRecord, ...] = ()
+    """Those of ports and networks."""
 
     def volume(self, volume_id: str) -> VolumeRecord:
         """The volume record with this source id (KeyError when there is none)."""
@@ -292,8 +304,9 @@ _ADAPTER: TypeAdapter[Manifest] = TypeAdapter(Manifest)
 def dump(manifest: Manifest) -> bytes:
     """Canonical JSON (sorted keys, no spaces): equal manifests have equal bytes and so equal digests."""
     data: Any = _ADAPTER.dump_python(manifest, mode="json")
-    if not manifest.epoch:  # what was written before there were epochs keeps its bytes
-        del data["epoch"]
+    for name in ("epoch", "qos_policies"):  # what was written before there were any keeps its bytes
+        if not data[name]:
+            del data[name]
     for part, added in _ADDED.items():
         for record in data[part]:
             for name in [name for name, default in added.items() if record[name] == default]:

@@ -17,7 +17,7 @@ from multisite.domain.manifest import (
     SecurityGroupRule,
     SubnetRecord,
 )
-from tests.contract.sites.pair import Check, Pair, refused, send
+from tests.contract.sites.pair import Check, Pair, refused, send, where_neutron_has
 from tests.sim.deploy import ask
 
 NOWHERE = "00000000-1111-2222-3333-444444444444"
@@ -175,6 +175,26 @@ def the_ports_of_a_server_are_its_own(pair: Pair) -> None:
     assert {row["device_owner"].partition(":")[0] for row in rows} == {"compute"}
 
 
+@where_neutron_has("qos")
+def a_qos_policy_is_found_by_id_and_kept_while_it_is_used(pair: Pair) -> None:
+    """Of ports and networks; none is the default, and one that is not there is refused."""
+    body = {"policy": {"name": pair.name("policy")}}
+    made = ask(pair.one.network, "POST", "/qos/policies", body)["policy"]["id"]
+    pair.later(send, pair.one.network, "DELETE", f"/qos/policies/{made}")
+    listed = ask(pair.one.network, "GET", f"/qos/policies?id={made}&id={NOWHERE}")["policies"]
+    assert [row["id"] for row in listed] == [made]
+    assert ask(pair.member.network, "GET", f"/qos/policies/{made}")["policy"]["shared"] is False
+    network = pair.network()
+    assert ask(pair.one.network, "GET", f"/networks/{network}")["network"]["qos_policy_id"] is None
+    port = pair.port(network, qos_policy_id=made)
+    assert ask(pair.one.network, "GET", f"/ports/{port}")["port"]["qos_policy_id"] == made
+    refused(send(pair.one.network, "DELETE", f"/qos/policies/{made}"), 409)
+    ask(pair.one.network, "PUT", f"/networks/{network}", {"network": {"qos_policy_id": made}})
+    for path, key in ((f"/networks/{network}", "network"), (f"/ports/{port}", "port")):
+        body = {key: {"qos_policy_id": NOWHERE}}
+        refused(send(pair.one.network, "PUT", path, body), 404, f"QoS policy {NOWHERE} could not be found")
+
+
 CHECKS: tuple[Check, ...] = (
     a_network_is_made_once_and_removed_by_its_token,
     a_port_keeps_mac_and_address,
@@ -184,4 +204,5 @@ CHECKS: tuple[Check, ...] = (
     a_security_group_gets_exactly_its_rules,
     a_used_up_network_quota_is_409,
     the_ports_of_a_server_are_its_own,
+    a_qos_policy_is_found_by_id_and_kept_while_it_is_used,
 )

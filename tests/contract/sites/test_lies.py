@@ -18,7 +18,7 @@ from multisite_lab.sim import guest, quotas
 from multisite_lab.sim.cinder import backups, snapshots, volumes
 from multisite_lab.sim.content import BackupStore, Content
 from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume
-from multisite_lab.sim.neutron import ports, remote_ports, routers, subnet_pools
+from multisite_lab.sim.neutron import ports, qos, remote_ports, routers, subnet_pools
 from multisite_lab.sim.nova import quiesce
 from multisite_lab.sim.wire import ApiError, Ask, fault
 from multisite_lab.sim.world import make_world
@@ -135,6 +135,10 @@ def a_pool_gives_a_block_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(subnet_pools, "block_for", lambda *_: ip_network("10.80.0.0/24"))
 
 
+def a_qos_policy_may_be_unknown(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(qos, "refuse_unknown", lambda *_: None)
+
+
 def a_port_has_a_new_field(patch: pytest.MonkeyPatch) -> None:
     shown = remote_ports.shown
     patch.setattr(remote_ports, "shown", lambda sim, ask, row: shown(sim, ask, row) | {"brand_new": 1})
@@ -174,6 +178,11 @@ LIES: tuple[tuple[Lie, Check, str], ...] = (
     ),
     (a_mac_address_may_be_twice, checks_networks.a_mac_address_is_in_a_network_once, "201, not 409"),
     (an_address_may_be_twice, checks_networks.an_address_is_in_a_subnet_once, "201, not 409"),
+    (
+        a_qos_policy_may_be_unknown,
+        checks_networks.a_qos_policy_is_found_by_id_and_kept_while_it_is_used,
+        "200, not 404",
+    ),
     (
         a_router_has_no_interfaces,
         checks_planes.a_router_is_made_once_and_removed_by_its_token,

@@ -12,14 +12,19 @@ from multisite_client.osc.base import Row, ShowOne, lines, pairs, seconds, shown
 from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, command, finish
 from multisite_client.osc.restore_point import RESTORE_POINT
 
-_KINDS = {
+KINDS = {
     "network": "networks",
+    "network-name": "network_names",
     "flavor": "flavors",
     "volume-type": "volume_types",
     "availability-zone": "availability_zones",
     "keypair": "keypairs",
     "security-group": "security_groups",
+    "security-group-name": "security_group_names",
+    "server-group": "server_groups",
+    "qos-policy": "qos_policies",
 }
+"""Every map of the API's rules, by what ``--map`` calls it."""
 
 
 def _server(server: dict[str, Any]) -> str:
@@ -125,7 +130,7 @@ def _with_question(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="<kind>:<source>=<target>",
-        help=f"Map a source resource to a target resource (repeatable; kinds: {', '.join(_KINDS)})",
+        help=f"Map a source resource to a target resource (repeatable; kinds: {', '.join(KINDS)})",
     )
     parser.add_argument(
         "--create-missing-flavors", action="store_true", help="Create flavors the target site lacks"
@@ -164,6 +169,6 @@ def _question(client: Any, parsed: argparse.Namespace) -> tuple[str, str, dict[s
 def _pair(text: str) -> tuple[str, str, str]:
     kind, _, pair = text.partition(":")
     source, _, target = pair.partition("=")
-    if kind not in _KINDS or not source or not target:
-        raise CommandError(f"--map {text}: must be <kind>:<source>=<target>; kinds: {', '.join(_KINDS)}")
-    return _KINDS[kind], source, target
+    if kind not in KINDS or not source or not target:
+        raise CommandError(f"--map {text}: must be <kind>:<source>=<target>; kinds: {', '.join(KINDS)}")
+    return KINDS[kind], source, target

@@ -219,6 +219,7 @@ class State:
     security_groups: dict[str, Row] = field(default_factory=dict)
     routers: dict[str, Row] = field(default_factory=dict)
     subnetpools: dict[str, Row] = field(default_factory=dict)
+    qos_policies: dict[str, Row] = field(default_factory=dict)
     floatingips: dict[str, Row] = field(default_factory=dict)
     carried: dict[str, str] = field(default_factory=dict)
     ghosts: dict[str, str] = field(default_factory=dict)

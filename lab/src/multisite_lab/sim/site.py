@@ -14,7 +14,7 @@ from multisite_lab.sim import glance, keystone, quotas
 from multisite_lab.sim.cinder import backups, groups, snapshots, volumes
 from multisite_lab.sim.faults import Rule, Script, Seen
 from multisite_lab.sim.model import Account, Sim, State
-from multisite_lab.sim.neutron import floating_ips, networks, ports, routers, subnet_pools
+from multisite_lab.sim.neutron import floating_ips, networks, ports, qos, routers, subnet_pools
 from multisite_lab.sim.nova import actions, quiesce, resources, servers
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Version, fault, ok, parsed
 
@@ -72,6 +72,7 @@ SERVICES = (
         (
             *networks.ROUTES,
             *subnet_pools.ROUTES,
+            *qos.ROUTES,
             *ports.ROUTES,
             *routers.ROUTES,
             *floating_ips.ROUTES,

@@ -33,6 +33,7 @@ from multisite.domain.manifest import (
     KeypairRecord,
     NetworkRecord,
     PortRecord,
+    QosPolicyRecord,
     SecurityGroupRecord,
     ServerGroupRecord,
     ServerRecord,
@@ -70,6 +71,7 @@ class ApplicationFacts:
     security_groups: tuple[SecurityGroupRecord, ...]
     keypairs: tuple[KeypairRecord, ...]
     server_groups: tuple[ServerGroupRecord, ...]
+    qos_policies: tuple[QosPolicyRecord, ...] = ()
     notes: tuple[str, ...] = ()
     server_states: Mapping[str, ServerState] = field(default_factory=dict)
     volume_states: Mapping[str, str] = field(default_factory=dict)
@@ -116,6 +118,7 @@ def read_application(
         network.security_groups,
         _keypairs(site, rows, notes),
         tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
+        network.qos_policies,
         notes.all(),
         {row["id"]: _state(row) for row in rows},
         volume_states,

@@ -10,7 +10,7 @@ from typing import Any
 
 from multisite.clouds import resources
 from multisite.clouds.administrator import BINDING_PROFILES, DIAGNOSTICS, administrator, may_administer
-from multisite.clouds.call import read_one
+from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.ledger import network as ledger
@@ -20,6 +20,7 @@ from multisite.domain.manifest import (
     FixedAddress,
     NetworkRecord,
     PortRecord,
+    QosPolicyRecord,
     SecurityGroupRecord,
     SecurityGroupRule,
     SubnetRecord,
@@ -41,6 +42,7 @@ class NetworkFacts:
     networks: tuple[NetworkRecord, ...]
     subnets: tuple[SubnetRecord, ...]
     security_groups: tuple[SecurityGroupRecord, ...]
+    qos_policies: tuple[QosPolicyRecord, ...]
 
 
 def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
@@ -74,6 +76,7 @@ def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
         tuple(_network(row) for row in _by_id(network_ids, networks)),
         tuple(_subnet(row) for row in subnets),
         tuple(groups),
+        _qos_policies(site, _distinct(p for row in [*rows, *networks] if (p := row.get("qos_policy_id")))),
     )
 
 
@@ -143,6 +146,16 @@ def _security_groups(site: CloudSite, ids: list[str], notes: Notes) -> list[Secu
     return list(found.values())
 
 
+def _qos_policies(site: CloudSite, ids: list[str]) -> tuple[QosPolicyRecord, ...]:
+    """An administrator may have given a port a policy that its project is not shown."""
+    if not ids:
+        return ()
+    what, path = "list QoS policies", "/qos/policies"
+    rows = read_all(site, what, lambda: site.network, path, "policies", id=ids)
+    names = {row["id"]: row["name"] for row in rows}
+    return tuple(QosPolicyRecord(id, names.get(id, "")) for id in ids)
+
+
 def _complain_if_missing(site: CloudSite, kind: str, ids: Iterable[str], rows: list[Row]) -> None:
     if missing := set(ids) - {row["id"] for row in rows}:
         said = f"{kind} {', '.join(sorted(missing))} is in use but not visible to us"
@@ -201,6 +214,7 @@ def _port(row: Row, hostname: str | None, notes: Notes) -> PortRecord:
         dns_name=row.get("dns_name") or "",
         dns_domain=row.get("dns_domain") or "",
         tags=tuple(row["tags"]),
+        qos_policy_id=row.get("qos_policy_id"),
     )
 
 
@@ -215,6 +229,7 @@ def _network(row: Row) -> NetworkRecord:
         external=row.get("router:external", False),
         dns_domain=row.get("dns_domain") or "",
         tags=_tags(row),
+        qos_policy_id=row.get("qos_policy_id"),
     )
 
 

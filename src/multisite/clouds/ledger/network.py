@@ -33,7 +33,7 @@ PORT = Kind(
                  extension="dns-integration"),
         *carried("its own name", "dns_domain", extension="dns-domain-ports"),
         *carried("beside the token", "tags"),
-        *not_carried("qos_policy_id", "QoS policy", "set one at the target: openstack port set --qos-policy"),
+        *carried("the policy it is mapped to, or a shared one of its name", "qos_policy_id", extension="qos"),
         *not_carried(
             "device_profile", "device profile",
             "make the port at the target by hand with openstack port create --device-profile, and attach it",
@@ -84,7 +84,7 @@ NETWORK = Kind(
         ),
         *carried("beside the token", "tags"),
         *carried("its own name", "dns_domain", extension="dns-integration"),
-        *not_carried("qos_policy_id", "QoS policy", "set one at the target: openstack network set --qos-policy"),
+        *carried("the policy it is mapped to, or a shared one of its name", "qos_policy_id", extension="qos"),
         *not_carried(
             "provider:network_type", "type", _MAP_NETWORK,
             told="it is a {value} network, and would be made as the target's default type", unset=_OVERLAYS,

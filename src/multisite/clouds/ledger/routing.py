@@ -1,11 +1,11 @@
-"""What Neutron answers of routers, floating IPs, trunks and QoS policies: kinds no restore point has yet.
+"""What Neutron answers of routers, floating IPs, trunks and QoS policies.
 
 Sources: as in ``network``.
 """
 
 from __future__ import annotations
 
-from multisite.clouds.ledger.model import Field, Kind, Verdict, of_the_site
+from multisite.clouds.ledger.model import Field, Kind, Verdict, carried, of_the_site
 from multisite.clouds.ledger.network import REFERENCE, STANDARD
 
 
@@ -68,10 +68,10 @@ QOS_POLICY = Kind(
     "QoS policy",
     "QoS policies",
     REFERENCE + "#show-qos-policy-details",
-    "Not part of a restore point; a port or network that has one is told of.",
+    "Those of ports and networks: a shared one of this name is found at the target, any other is mapped.",
     (
-        *_lost("make it at the target: openstack network qos policy create, openstack network qos rule create", "name",
-               "description", "shared", "is_default", "rules", "tags"),
+        *carried("of a port's or network's policy", "name"),
+        *of_the_site("of the policy at the target", "description", "shared", "is_default", "rules", "tags"),
         *STANDARD,
     ),
 )  # fmt: skip

@@ -119,6 +119,7 @@ def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:
         subnets=facts.subnets,
         security_groups=facts.security_groups,
         keypairs=facts.keypairs,
+        qos_policies=facts.qos_policies,
         server_groups=facts.server_groups,
         quiesced=checked.quiesced,
         notes=(*checked.notes, *facts.notes),

@@ -43,7 +43,7 @@ def check_source(draft: Draft, answer: SourceAnswer) -> None:
             subject,
             f"{source} answers and the application is active there: its addresses would be active twice "
             "and its data would part",
-            f'{fence} (mapping {{"source_is_fenced": true}})',
+            fence,
         )
     else:
         seen = "does not answer" if state is SourceState.UNREACHABLE else "could not be asked"
@@ -132,7 +132,7 @@ def _needed(draft: Draft, plan: RecoverPlan) -> dict[str, int]:
         "instances": len(plan.servers),
         "cores": sum(f.vcpus for f in flavors),
         "ram": sum(f.memory_mib for f in flavors),
-        "server_groups": len(plan.server_groups),
+        "server_groups": sum(group.use is None for group in plan.server_groups),
         "volumes": len(plan.volumes),
         "gigabytes": sum(v.record.size_gib for v in plan.volumes),
         "network": len(new_networks),

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from multisite.domain.findings import Finding, Severity, blocking
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import PreviewItem
-from multisite.recovery.recover.mapping import Rules
+from multisite.recovery.recover.mapping import Rules, listed, option
 from multisite.recovery.recover.target_facts import TargetFacts
 
 
@@ -22,6 +22,17 @@ class Named(Protocol):
 
 
 T = TypeVar("T", bound=Named)
+
+
+@dataclass(frozen=True)
+class ByName:
+    """What has no id but its name."""
+
+    name: str
+
+    @property
+    def id(self) -> str:
+        return self.name
 
 
 @dataclass
@@ -67,8 +78,17 @@ class Draft:
             )
         return False
 
-    def find(self, things: Iterable[T], wanted: str, subject: str, rule: str) -> T | None:
-        """The thing at the target an operator's rule names, by id or else by name; a problem when there is not one."""
+    def option(self, rule: str, id: str, name: str, target: str = "...") -> str:
+        """What to type to map a thing of the restore point: ``--map network:lan=...``."""
+        return option(self.manifest, rule, id, name, target)
+
+    def find(
+        self, things: Iterable[T], wanted: str, subject: str, rule: str, *, listing: bool = True
+    ) -> T | None:
+        """The thing at the target an operator's rule names, by id or else by name; a problem when there is not one.
+
+        ``listing``: the problem says which there are.
+        """
         known = list(things)
         for thing in known:
             if thing.id == wanted:
@@ -81,13 +101,14 @@ class Draft:
             ids = ", ".join(sorted(thing.id for thing in named))
             self.problem(
                 subject,
-                f"{rule} maps it to {wanted!r}, the name of {len(named)} things at {site}",
+                f"mapping.{rule} maps it to {wanted!r}, the name of {len(named)} things at {site}",
                 f"map it to one of these ids: {ids}",
             )
         else:
+            there = f" ({site} has: {listed(thing.name or thing.id for thing in known)})" if listing else ""
             self.problem(
                 subject,
-                f"{rule} maps it to {wanted!r}, which is not at {site}",
-                f"create {wanted!r} there, or correct the mapping",
+                f"mapping.{rule} maps it to {wanted!r}, which is not at {site}",
+                f"create {wanted!r} there, or correct the mapping{there}",
             )
         return None

@@ -161,7 +161,8 @@ def _group_steps(steps: Steps) -> list[Step]:
 def _network_steps(steps: Steps) -> list[Step]:
     made = []
     for network in (n for n in steps.plan.networks if n.use is None):
-        run = steps.ensure(networks.ensure_network, network.record, network.name)
+        policy = steps.plan.qos_policies.get(network.record.qos_policy_id or "")
+        run = steps.ensure(networks.ensure_network, network.record, network.name, policy)
         title = f"Create network {network.name}"
         made.append(_call(steps, network.step, title, run, steps.remove("network")))
         for subnet in network.subnets:
@@ -199,7 +200,7 @@ def _compute_steps(steps: Steps) -> list[Step]:
         run, undo = steps.make_keypair(keypair), steps.remove_keypair(keypair)
         step = _call(steps, keypair.step, f"Create key pair {keypair.name}", run, undo)
         made.append(replace(step, result=MadeKeypair))
-    for group in steps.plan.server_groups:
+    for group in (g for g in steps.plan.server_groups if g.use is None):
         run, undo = steps.ensure(build.ensure_server_group, group.record), steps.remove("server_group")
         made.append(_call(steps, group.step, f"Create server group {group.record.name}", run, undo))
     return made
@@ -251,7 +252,7 @@ def _needs_of_server(steps: Steps, server: PlannedServer) -> tuple[str, ...]:
                 *(steps.volumes[v].step for v in record.volume_ids),
                 *([flavor.step] if flavor.use is None else []),
                 *keypairs,
-                *([group.step] if group else []),
+                *([group.step] if group and group.use is None else []),
                 *server.after,
             ]
         )

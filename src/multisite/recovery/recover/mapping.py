@@ -5,9 +5,11 @@ Rules are JSON.  Mappings go from a name or id of the source to a name or id of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field
 
@@ -20,6 +22,60 @@ NameOrId = Annotated[
 ]
 Pairs = Annotated[dict[NameOrId, NameOrId], Field(max_length=100)]
 Seconds = Annotated[float, Field(gt=0, le=24 * 3600.0)]
+MOST_LISTED = 20
+"""Names that are listed in a message."""
+Things = Iterable[tuple[str, str]]
+"""Id and name of each."""
+
+
+@dataclass(frozen=True)
+class Mappable:
+    """A kind that can be mapped: how ``--map`` calls it, and what of it a restore point has."""
+
+    word: str
+    things: Callable[[Manifest], Things]
+
+
+def _networks(manifest: Manifest) -> Things:
+    return [(n.id, n.name) for n in manifest.networks]
+
+
+def _flavors(manifest: Manifest) -> Things:
+    return [(s.flavor.id, s.flavor.name) for s in manifest.servers]
+
+
+def _groups(manifest: Manifest) -> Things:
+    return [(g.id, g.name) for g in manifest.security_groups]
+
+
+def _groups_and_remote(manifest: Manifest) -> Things:
+    """Also those that rules refer to, which have no name here."""
+    remote = {r.remote_group_id for g in manifest.security_groups for r in g.rules if r.remote_group_id}
+    return [*_groups(manifest), *((r, r) for r in remote - {g.id for g in manifest.security_groups})]
+
+
+def _zones(manifest: Manifest) -> Things:
+    return _names(s.availability_zone for s in manifest.servers)
+
+
+def _volume_types(manifest: Manifest) -> Things:
+    return _names(v.volume_type for v in manifest.volumes)
+
+
+def _keypairs(manifest: Manifest) -> Things:
+    return _names(k.name for k in manifest.keypairs)
+
+
+def _server_groups(manifest: Manifest) -> Things:
+    return [(g.id, g.name) for g in manifest.server_groups]
+
+
+def _qos_policies(manifest: Manifest) -> Things:
+    return [(p.id, p.name) for p in manifest.qos_policies]
+
+
+def _names(names: Iterable[str | None]) -> Things:
+    return [(name, name) for name in dict.fromkeys(names) if name]
 
 
 @dataclass(frozen=True)
@@ -30,14 +86,20 @@ class Rules:
     ``security_group_names`` make it under another name.
     """
 
-    networks: Pairs = field(default_factory=dict)
-    network_names: Pairs = field(default_factory=dict)
-    flavors: Pairs = field(default_factory=dict)
-    availability_zones: Pairs = field(default_factory=dict)
-    volume_types: Pairs = field(default_factory=dict)
-    keypairs: Pairs = field(default_factory=dict)
-    security_groups: Pairs = field(default_factory=dict)
-    security_group_names: Pairs = field(default_factory=dict)
+    networks: Annotated[Pairs, Mappable("network", _networks)] = field(default_factory=dict)
+    network_names: Annotated[Pairs, Mappable("network-name", _networks)] = field(default_factory=dict)
+    flavors: Annotated[Pairs, Mappable("flavor", _flavors)] = field(default_factory=dict)
+    availability_zones: Annotated[Pairs, Mappable("availability-zone", _zones)] = field(default_factory=dict)
+    volume_types: Annotated[Pairs, Mappable("volume-type", _volume_types)] = field(default_factory=dict)
+    keypairs: Annotated[Pairs, Mappable("keypair", _keypairs)] = field(default_factory=dict)
+    security_groups: Annotated[Pairs, Mappable("security-group", _groups_and_remote)] = field(
+        default_factory=dict
+    )
+    security_group_names: Annotated[Pairs, Mappable("security-group-name", _groups)] = field(
+        default_factory=dict
+    )
+    server_groups: Annotated[Pairs, Mappable("server-group", _server_groups)] = field(default_factory=dict)
+    qos_policies: Annotated[Pairs, Mappable("qos-policy", _qos_policies)] = field(default_factory=dict)
     create_missing_flavors: Annotated[bool, Field(description="Make flavors the target lacks")] = False
     keep_addresses: Annotated[
         bool, Field(description="False: in mapped networks take any free address and MAC")
@@ -53,6 +115,15 @@ class Rules:
     boot_timeout: Seconds = 600.0
 
 
+KINDS: dict[str, Mappable] = {
+    name: its
+    for name, hint in get_type_hints(Rules, include_extras=True).items()
+    for its in getattr(hint, "__metadata__", ())
+    if isinstance(its, Mappable)
+}
+"""Every kind that can be mapped, by its field in ``Rules``."""
+
+
 def parse(raw: Mapping[str, Any] | None) -> Rules:
     """Check a mapping as it came from the operator.  Raises Invalid; the message begins with the field's name."""
     return Rules() if raw is None else validated(Rules, raw, "mapping", "rule")
@@ -63,24 +134,9 @@ def check_names(rules: Rules, manifest: Manifest) -> None:
 
     Raises Invalid naming the field and what there is.
     """
-    zones = {s.availability_zone for s in manifest.servers if s.availability_zone}
-    types = {v.volume_type for v in manifest.volumes if v.volume_type}
-    groups = [(g.id, g.name) for g in manifest.security_groups]
-    remote = {r.remote_group_id for g in manifest.security_groups for r in g.rules if r.remote_group_id}
-    networks = [(n.id, n.name) for n in manifest.networks]
-    there = {
-        "networks": networks,
-        "network_names": networks,
-        "flavors": [(s.flavor.id, s.flavor.name) for s in manifest.servers],
-        "availability_zones": [(z, z) for z in zones],
-        "volume_types": [(t, t) for t in types],
-        "keypairs": [(k.name, k.name) for k in manifest.keypairs],
-        "security_groups": groups + [(r, r) for r in remote],
-        "security_group_names": groups,
-    }
-    for name, things in there.items():
+    for name, kind in KINDS.items():
         for source in getattr(rules, name):
-            _check_one(f"mapping.{name}", source, things)
+            _check_one(f"mapping.{name}", source, kind.things(manifest))
     for name in ("network", "security_group"):
         both = set(getattr(rules, f"{name}s")) & set(getattr(rules, f"{name}_names"))
         if both:
@@ -94,14 +150,30 @@ def mapped(rule: Mapping[str, str], id: str, name: str) -> str | None:
     return rule.get(id) or rule.get(name)
 
 
-def _check_one(field_name: str, source: str, things: Iterable[tuple[str, str]]) -> None:
+def option(manifest: Manifest, rule: str, id: str, name: str, target: str = "...") -> str:
+    """What to type for a thing: ``--map network:lan=...``; its id where its name does not tell which."""
+    kind = KINDS[rule]
+    alike = [other for other, its in set(kind.things(manifest)) if its == name]
+    source = id if id and (not name or "=" in name or len(alike) > 1) else name
+    return f"--map {shlex.quote(f'{kind.word}:{source}={target}')}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message; those that several have are followed by how many."""
+    counted = sorted(Counter(names).items())
+    shown = [name if count == 1 else f"{name} ({count} of this name)" for name, count in counted]
+    more = f" and {len(shown) - MOST_LISTED} more" if len(shown) > MOST_LISTED else ""
+    return (", ".join(shown[:MOST_LISTED]) or "none") + more
+
+
+def _check_one(field_name: str, source: str, things: Things) -> None:
     known = set(things)
     if any(source == id for id, _ in known):
         return
     named = [id for id, name in known if name == source]
     if not named:
-        listed = ", ".join(sorted({name for _, name in known})) or "none"
-        raise Invalid(f"{field_name}: the restore point has no {source!r}; it has: {listed}")
+        there = listed(name or id for id, name in known)
+        raise Invalid(f"{field_name}: the restore point has no {source!r}; it has: {there}")
     if len(named) > 1:
         raise Invalid(
             f"{field_name}: {source!r} is the name of {len(named)} things; "

@@ -148,6 +148,8 @@ class RecoverPlan:
     servers: tuple[PlannedServer, ...]
     readiness: Readiness
     application_id: str = ""
+    qos_policies: dict[str, str] = field(default_factory=dict)
+    """Source id -> id at the target."""
     epoch: int = 0
     """That the recovery begins when it is done; 0, in jobs of earlier releases: none."""
 

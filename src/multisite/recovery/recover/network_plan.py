@@ -42,7 +42,7 @@ def _network(draft: Draft, number: int, record: NetworkRecord) -> PlannedNetwork
     name = mapped(draft.rules.network_names, record.id, record.name) or record.name
     there: TargetNetwork | None = None
     if wanted is not None:
-        there = draft.find(draft.facts.networks, wanted, f"network {record.name}", "mapping.networks")
+        there = draft.find(draft.facts.networks, wanted, f"network {record.name}", "networks")
     elif record.external or record.shared:
         _provided(draft, record)
     else:
@@ -80,7 +80,7 @@ def _announce(draft: Draft, record: NetworkRecord, name: str, subnets: Iterable[
 def _provided(draft: Draft, record: NetworkRecord) -> None:
     kind = "an external" if record.external else "a shared"
     same = [n.id for n in draft.facts.networks if n.name == record.name]
-    remedy = f'say which one of {draft.facts.site} to use: mapping {{"networks": {{"{record.name}": ...}}}}'
+    remedy = f"say which one of {draft.facts.site} to use: {draft.option('networks', record.id, record.name)}"
     if same:
         remedy += f"; {record.name!r} there is {' or '.join(same)}"
     draft.problem(
@@ -99,8 +99,8 @@ def _collisions(draft: Draft, record: NetworkRecord, name: str, subnets: Iterabl
             draft.problem(
                 subject,
                 f"a network of this name is at {facts.site} already: {other.id} ({cidrs})",
-                f'use it: mapping {{"networks": {{"{record.name}": "{other.id}"}}}}, or make another: '
-                f'{{"network_names": {{"{record.name}": "{name}-recovered"}}}}',
+                f"use it: {draft.option('networks', record.id, record.name, other.id)}, or make another: "
+                + draft.option("network_names", record.id, record.name, f"{name}-recovered"),
             )
     for subnet in subnets:
         for other in visible:
@@ -231,9 +231,7 @@ def _group(draft: Draft, number: int, record: SecurityGroupRecord) -> PlannedGro
     step, facts = f"group-{number}", draft.facts
     wanted = mapped(draft.rules.security_groups, record.id, record.name)
     if wanted is not None:
-        there = draft.find(
-            facts.security_groups, wanted, f"security group {record.name}", "mapping.security_groups"
-        )
+        there = draft.find(facts.security_groups, wanted, f"security group {record.name}", "security_groups")
         if there is not None:
             draft.use(
                 "security group",
@@ -253,8 +251,8 @@ def _group(draft: Draft, number: int, record: SecurityGroupRecord) -> PlannedGro
         draft.problem(
             f"security group {name}",
             f"{facts.site} has one of this name with other rules: {same[0].id}",
-            f'use it: mapping {{"security_groups": {{"{record.name}": "{same[0].id}"}}}}, or make another: '
-            f'{{"security_group_names": {{"{record.name}": "{name}-recovered"}}}}',
+            f"use it: {draft.option('security_groups', record.id, record.name, same[0].id)}, or make another: "
+            + draft.option("security_group_names", record.id, record.name, f"{name}-recovered"),
         )
     draft.create("security group", name, f"{len(record.rules)} rules{reason}")
     return PlannedGroup(step, None, record, name)
@@ -299,10 +297,10 @@ def _remote_groups(draft: Draft) -> dict[str, str]:
                     subject,
                     f"a rule lets in members of group {remote}, which is not part of the restore point",
                     f"say which group of {draft.facts.site} stands for it: "
-                    f'mapping {{"security_groups": {{"{remote}": ...}}}}',
+                    + draft.option("security_groups", remote, remote),
                 )
             elif (
-                there := draft.find(draft.facts.security_groups, wanted, subject, "mapping.security_groups")
+                there := draft.find(draft.facts.security_groups, wanted, subject, "security_groups")
             ) is not None:
                 found[remote] = there.id
     return found

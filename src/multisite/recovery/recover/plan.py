@@ -27,6 +27,7 @@ from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.mapping import Rules, check_names
 from multisite.recovery.recover.model import Readiness, RecoverPlan
 from multisite.recovery.recover.network_plan import plan_groups, plan_networks, plan_ports
+from multisite.recovery.recover.qos_plan import plan_qos_policies
 from multisite.recovery.recover.server_plan import (
     plan_flavors,
     plan_keypairs,
@@ -113,6 +114,7 @@ def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> RecoverPl
     keypairs = plan_keypairs(draft)
     server_groups = plan_server_groups(draft)
     groups, remote_groups = plan_groups(draft)
+    qos_policies = plan_qos_policies(draft)
     networks = plan_networks(draft)
     ports = plan_ports(draft, networks)
     return RecoverPlan(
@@ -132,6 +134,7 @@ def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> RecoverPl
         servers=plan_servers(draft, keypairs),
         readiness=Readiness(rules.ready_console, rules.boot_timeout, rules.ready_timeout),
         application_id=manifest.application_id,
+        qos_policies=qos_policies,
     )
 
 

@@ -8,11 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from multisite.clouds.resources import tokens
-from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerRecord, VolumeRecord
+from multisite.domain.manifest import (
+    FlavorRecord,
+    KeypairRecord,
+    ServerGroupRecord,
+    ServerRecord,
+    VolumeRecord,
+)
 from multisite.recovery.methods.base import ProtectionMethod, VolumeToRestore
 from multisite.recovery.recover.devices import tell_of_devices
-from multisite.recovery.recover.draft import Draft
-from multisite.recovery.recover.mapping import mapped
+from multisite.recovery.recover.draft import ByName, Draft
+from multisite.recovery.recover.mapping import listed, mapped
 from multisite.recovery.recover.model import (
     PlannedFlavor,
     PlannedKeypair,
@@ -22,7 +28,7 @@ from multisite.recovery.recover.model import (
     flavor_key,
 )
 
-CREATE_FLAVORS = 'mapping {"create_missing_flavors": true}'
+CREATE_FLAVORS = "--create-missing-flavors"
 
 
 def plan_flavors(draft: Draft) -> tuple[PlannedFlavor, ...]:
@@ -36,7 +42,7 @@ def plan_flavors(draft: Draft) -> tuple[PlannedFlavor, ...]:
             draft.problem(
                 f"flavor {name}",
                 f"servers of the source have {count} flavors of this name with different sizes",
-                f'map it to one that fits all: mapping {{"flavors": {{"{name}": ...}}}}',
+                f"map it to one that fits all: {draft.option('flavors', '', name)}",
             )
     return tuple(planned)
 
@@ -45,7 +51,7 @@ def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
     facts, subject = draft.facts, f"flavor {record.name}"
     wanted = mapped(draft.rules.flavors, record.id, record.name)
     if wanted is not None:
-        there = draft.find(facts.flavors, wanted, subject, "mapping.flavors")
+        there = draft.find(facts.flavors, wanted, subject, "flavors")
         if there is not None:
             draft.use(
                 "flavor", record.name, there.id, f"{there.name!r} ({_size(there)}): mapped by the operator"
@@ -72,7 +78,7 @@ def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
         draft.problem(
             subject,
             f"{facts.site} has one of this name with another size: {_size(same)}, not {_size(record)}",
-            f'map it to a fitting one: mapping {{"flavors": {{"{record.name}": ...}}}}'
+            f"map it to a fitting one: {draft.option('flavors', record.id, record.name)}"
             + _suggestion(draft, record),
         )
     return PlannedFlavor(step, same.id, record, record.name)
@@ -144,7 +150,9 @@ def _command(flavor: FlavorRecord) -> str:
 
 def _suggestion(draft: Draft, record: FlavorRecord) -> str:
     equal = sorted(f.name for f in draft.facts.flavors if f.size == record.size and f.name != record.name)
-    return f'; or use an equal one: mapping {{"flavors": {{"{record.name}": "{equal[0]}"}}}}' if equal else ""
+    if not equal:
+        return ""
+    return f"; or use an equal one: {draft.option('flavors', record.id, record.name, equal[0])}"
 
 
 def plan_keypairs(draft: Draft) -> tuple[PlannedKeypair, ...]:
@@ -159,14 +167,9 @@ def _keypair(draft: Draft, step: str, record: KeypairRecord) -> PlannedKeypair:
     wanted = draft.rules.keypairs.get(record.name)
     subject, site = f"key pair {record.name}", draft.facts.site
     if wanted is not None:
-        if wanted in there:
+        # Those of the account there are of all projects it works for: not listed.
+        if draft.find([ByName(name) for name in there], wanted, subject, "keypairs", listing=False):
             draft.use("key pair", record.name, wanted, f"{wanted!r}: mapped by the operator")
-        else:
-            draft.problem(
-                subject,
-                f"mapping.keypairs maps it to {wanted!r}, which is not at {site}",
-                "create it there, or correct the mapping",
-            )
         return PlannedKeypair(step, wanted, record, wanted)
     same = there.get(record.name)
     if same is None:
@@ -180,7 +183,7 @@ def _keypair(draft: Draft, step: str, record: KeypairRecord) -> PlannedKeypair:
         draft.problem(
             subject,
             f"{site} has one of this name with another public key",
-            f'map it: mapping {{"keypairs": {{"{record.name}": ...}}}}, or rename the other one',
+            f"map it: {draft.option('keypairs', record.name, record.name)}, or rename the other one",
         )
     return PlannedKeypair(step, record.name, record, record.name)
 
@@ -191,11 +194,31 @@ def _key(keypair: KeypairRecord) -> list[str]:
 
 
 def plan_server_groups(draft: Draft) -> tuple[PlannedServerGroup, ...]:
-    found = []
-    for n, record in enumerate(draft.manifest.server_groups, 1):
+    return tuple(
+        _server_group(draft, f"servergroup-{n}", record)
+        for n, record in enumerate(draft.manifest.server_groups, 1)
+    )
+
+
+def _server_group(draft: Draft, step: str, record: ServerGroupRecord) -> PlannedServerGroup:
+    """A new one, unless the operator maps it: a group of the target of this name has servers of its own."""
+    wanted = mapped(draft.rules.server_groups, record.id, record.name)
+    if wanted is None:
         draft.create("server group", record.name, f"same policy: {record.policy}")
-        found.append(PlannedServerGroup(f"servergroup-{n}", None, record))
-    return tuple(found)
+        return PlannedServerGroup(step, None, record)
+    subject = f"server group {record.name}"
+    if not draft.needs("server_groups", "server groups"):
+        return PlannedServerGroup(step, None, record)
+    there = draft.find(draft.facts.server_groups, wanted, subject, "server_groups")
+    if there is not None:
+        draft.use("server group", record.name, there.id, f"{there.name!r}: mapped by the operator")
+        if there.policy != record.policy:
+            draft.note(
+                subject,
+                f"is mapped to one with the policy {there.policy}, not {record.policy}",
+                "nothing to do if that is meant",
+            )
+    return PlannedServerGroup(step, there.id if there else None, record)
 
 
 def plan_volumes(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> tuple[PlannedVolume, ...]:
@@ -232,7 +255,7 @@ def _volume_type(draft: Draft, record: VolumeRecord, subject: str) -> str | None
     source = record.volume_type
     wanted = draft.rules.volume_types.get(source) if source else None
     if wanted is not None:
-        there = draft.find(draft.facts.volume_types, wanted, subject, "mapping.volume_types")
+        there = draft.find(draft.facts.volume_types, wanted, subject, "volume_types")
         return there.name if there else None
     if source is None or source in types:
         return source
@@ -241,7 +264,7 @@ def _volume_type(draft: Draft, record: VolumeRecord, subject: str) -> str | None
         subject,
         f"{draft.facts.site} has no volume type {source!r}: it will have the default type "
         + (f"{default!r}" if default else "of the target"),
-        f'map it if that is not meant: mapping {{"volume_types": {{"{source}": ...}}}}',
+        f"map it if that is not meant: {draft.option('volume_types', source, source)}",
     )
     return None
 
@@ -286,19 +309,16 @@ def _zone(draft: Draft, record: ServerRecord) -> str | None:
     if not draft.needs("availability_zones", "availability zones"):
         return None
     zones = draft.facts.availability_zones
-    subject, listed = f"server {record.name}", ", ".join(zones) or "none"
-    if wanted is not None and wanted not in zones:
-        draft.problem(
-            subject,
-            f"mapping.availability_zones maps {zone!r} to {wanted!r}, which is not at {draft.facts.site}",
-            f"use one of: {listed}",
-        )
+    subject = f"server {record.name}"
+    if wanted is not None:
+        draft.find([ByName(name) for name in zones], wanted, subject, "availability_zones")
     if wanted is not None or zone in zones:
         return wanted or zone
     draft.note(
         subject,
         f"{draft.facts.site} has no availability zone {zone!r}: its scheduler will choose",
-        f'map it if that matters: mapping {{"availability_zones": {{"{zone}": ...}}}} ({listed})',
+        f"map it if that matters: {draft.option('availability_zones', zone, zone)} "
+        f"({draft.facts.site} has: {listed(zones)})",
     )
     return None
 

@@ -142,6 +142,7 @@ class Steps:
                 mac_address=port.mac_address,
                 fixed_ips=self._fixed_ips(ctx, port) if kept else None,
                 security_group_ids=[self._id(ctx, self.groups[g]) for g in record.security_group_ids],
+                qos_policy_id=self.plan.qos_policies.get(record.qos_policy_id or ""),
                 expected=[a.address for a in record.fixed_addresses] if kept else (),
                 fresh=fresh(ctx),
             )

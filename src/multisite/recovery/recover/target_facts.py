@@ -74,6 +74,22 @@ class TargetVolumeType:
 
 
 @dataclass(frozen=True)
+class TargetServerGroup:
+    id: str
+    name: str
+    policy: str
+
+
+@dataclass(frozen=True)
+class TargetQosPolicy:
+    """``shared``: its operator gives it to projects it is not of."""
+
+    id: str
+    name: str
+    shared: bool
+
+
+@dataclass(frozen=True)
 class TargetFacts:
     """``quotas`` by the services' own names (cores, ram, gigabytes, port ...); ``ports`` only of the networks asked
     for; ``method_parts``: what protection methods read for themselves; ``unknown``: part -> why it could not be read.
@@ -88,7 +104,9 @@ class TargetFacts:
     networks: tuple[TargetNetwork, ...] = ()
     ports: tuple[TargetPort, ...] = ()
     security_groups: tuple[TargetGroup, ...] = ()
+    qos_policies: tuple[TargetQosPolicy, ...] = ()
     keypairs: tuple[KeypairRecord, ...] = ()
+    server_groups: tuple[TargetServerGroup, ...] = ()
     flavors: tuple[FlavorRecord, ...] = ()
     volume_types: tuple[TargetVolumeType, ...] = ()
     default_volume_type: str | None = None
@@ -122,7 +140,9 @@ def read_target(
         "network_extensions": lambda: frozenset(network_extensions(site)),
         "ports": lambda: _ports(site, ports_in),
         "security_groups": lambda: _groups(site),
+        "qos_policies": lambda: _qos_policies(site),
         "keypairs": lambda: _keypairs(site),
+        "server_groups": lambda: _server_groups(site),
         "flavors": lambda: usable_flavors(site),
         "volume_types": lambda: _volume_types(site),
         "default_volume_type": lambda: _default_type(site),
@@ -214,6 +234,21 @@ def _groups(site: CloudSite) -> tuple[TargetGroup, ...]:
         )
         for row in _usable(site, "security_group")
     )
+
+
+def _qos_policies(site: CloudSite) -> tuple[TargetQosPolicy, ...]:
+    """Those of the project and those shared with it; a Neutron without QoS has none."""
+    try:
+        rows = read_all(site, "list QoS policies", lambda: site.network, "/qos/policies", "policies")
+    except NotFoundInSite:
+        return ()
+    usable = [row for row in rows if row.get("shared") or row.get("project_id") == site.project_id]
+    return tuple(TargetQosPolicy(row["id"], row["name"], bool(row.get("shared"))) for row in usable)
+
+
+def _server_groups(site: CloudSite) -> tuple[TargetServerGroup, ...]:
+    rows = resources.list_all(site, "server_group")
+    return tuple(TargetServerGroup(row["id"], row["name"], row["policy"]) for row in rows)
 
 
 def _keypairs(site: CloudSite) -> tuple[KeypairRecord, ...]:

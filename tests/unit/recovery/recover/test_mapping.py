@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from multisite.domain.errors import Invalid
-from multisite.recovery.recover.mapping import parse
+from multisite.recovery.recover.mapping import KINDS, option, parse
+from multisite_client.osc.recovery import KINDS as WORDS
 from tests.unit.recovery.recover_samples import (
     look,
     manifest,
@@ -37,10 +38,28 @@ class TestMapping:
             parse(raw)
         assert str(caught.value).startswith(field)
 
-    @pytest.mark.parametrize("rule", ["networks", "flavors", "volume_types", "keypairs", "security_groups"])
+    @pytest.mark.parametrize("rule", KINDS)
     def test_a_rule_for_nothing_is_a_slip(self, rule: str) -> None:
         with pytest.raises(Invalid, match=f"mapping.{rule}: the restore point has no 'slip'; it has: "):
             look(mapping={rule: {"slip": "x"}})
+
+    def test_the_command_line_has_a_word_for_each_kind(self) -> None:
+        assert {kind.word: rule for rule, kind in KINDS.items()} == WORDS
+
+    @pytest.mark.parametrize(
+        ("name", "typed"),
+        [
+            ("lan", "--map network:lan=t1"),
+            ("my lan", "--map 'network:my lan=t1'"),
+            ("plane1", "--map network:n0=t1"),
+            ("a=b", "--map network:n0=t1"),
+            ("", "--map network:n0=t1"),
+        ],
+    )
+    def test_what_is_to_be_typed_names_one_thing(self, name: str, typed: str) -> None:
+        point = manifest()
+        point = replace(point, networks=(replace(point.networks[0], name=name), point.networks[1]))
+        assert option(point, "networks", "n0", name, "t1") == typed
 
     def test_an_ambiguous_name_needs_the_id(self) -> None:
         point = manifest()

@@ -13,9 +13,11 @@ ATTRIBUTES: dict[str, dict[str, tuple[str, Any]]] = {
         "extra_dhcp_opts": ("extra_dhcp_opt", []),
         "dns_name": ("dns-integration", ""),
         "dns_domain": ("dns-domain-ports", ""),
+        "qos_policy_id": ("qos", None),
     },
     "network": {
         "dns_domain": ("dns-integration", ""),
+        "qos_policy_id": ("qos", None),
         "availability_zone_hints": ("network_availability_zone", []),
     },
     "subnet": {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from multisite_lab.sim import quotas
 from multisite_lab.sim.model import Row, Sim
-from multisite_lab.sim.neutron import attributes, policy, remote_ports, subnet_pools
+from multisite_lab.sim.neutron import attributes, policy, qos, remote_ports, subnet_pools
 from multisite_lab.sim.neutron.ipam import DHCP, new_row, pools, release, serve_dhcp
 from multisite_lab.sim.neutron.policy import visible, visible_within
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
@@ -96,6 +96,7 @@ def network(sim: Sim, ask: Ask) -> Answer:
 def create_network(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "network")
     policy.refuse_attributes(ask, "create", "network", fields)
+    qos.refuse_unknown(sim, ask, fields)
     mtu = int(fields.get("mtu") or MTU)
     if mtu > MTU:
         raise invalid(f"Requested MTU is too big, maximum is {MTU}")
@@ -121,6 +122,7 @@ def update_network(sim: Sim, ask: Ask) -> Answer:
     row = find_network(sim, ask, ask.ids["id"])
     policy.refuse_change(ask, "network", row)
     fields = wanted(ask, "network")
+    qos.refuse_unknown(sim, ask, fields)
     if int(fields.get("mtu") or 0) > MTU:
         raise invalid(f"Requested MTU is too big, maximum is {MTU}")
     return _updated(

@@ -6,7 +6,7 @@ import ipaddress
 
 from multisite_lab.sim import quotas
 from multisite_lab.sim.model import Row, Sim, new_id
-from multisite_lab.sim.neutron import attributes, floating_ips, policy, remote_ports
+from multisite_lab.sim.neutron import attributes, floating_ips, policy, qos, remote_ports
 from multisite_lab.sim.neutron.ipam import blank_port, first_free, new_mac, taken
 from multisite_lab.sim.neutron.networks import (
     common,
@@ -42,6 +42,7 @@ def create_port(sim: Sim, ask: Ask) -> Answer:
     fields = wanted(ask, "port")
     network = find_network(sim, ask, str(fields.get("network_id")))
     policy.refuse_attributes(ask, "create", "port", fields, network)
+    qos.refuse_unknown(sim, ask, fields)
     mac = str(fields.get("mac_address") or new_mac(sim)).lower()
     remote = remote_ports.created(sim, ask, network, fields)
     refuse_taken_mac(sim, network["id"], mac)
@@ -163,6 +164,7 @@ def update_port(sim: Sim, ask: Ask) -> Answer:
         *attributes.ATTRIBUTES["port"],
     )
     attributes.refuse_unknown(sim, "port", fields)
+    qos.refuse_unknown(sim, ask, fields)
     for name, value in fields.items():
         if name in ("tunneling_ip", *written):
             continue
