@@ -21,7 +21,7 @@ NAME ?= quiesce_window
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-nova test-neutron test-lab bench lab-up lab-down lint lock env
-.PHONY: crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab mutants fuzz
+.PHONY: ledger-property crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab mutants fuzz
 
 help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
@@ -35,6 +35,7 @@ help:
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants, lists, remote_ports'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
 	@echo 'make fuzz                  20,000 requests and 3,000 damaged manifests against the API (no lab, long)'
+	@echo 'make ledger-property       applications drawn at random over the ledger: equal after a recovery, or told; EXAMPLES=200'
 	@echo 'make fault-matrix-lab      a sample of these on the real sites'
 	@echo 'make mutants               plant 40 bugs and say which test catches each (no lab); ARGS="--jobs 2"'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
@@ -71,6 +72,11 @@ test-flows: env
 # FUZZ_SEED=N for others; half an hour of one processor; kept log lines would count as growth
 fuzz: env
 	FUZZ_REQUESTS=20000 FUZZ_MANIFESTS=3000 $(BIN)/pytest -q -s -p no:logging tests/contract/test_fuzz.py
+
+# others each time; what fails is shown as small as it gets
+EXAMPLES ?= 200
+ledger-property: env
+	LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q tests/sim/ledger
 
 # ARGS: --only CASE, --sample N --seed S, --jobs N, --json FILE (tests/matrix/README.md)
 fault-matrix: env

@@ -194,7 +194,9 @@ def test_a_preview_with_a_blocking_problem_ends_with_2(openstack: Openstack, clo
     cloud.services.world.lose("paris")
     shown = openstack("recovery", "preview", "mme", "--target-site", "lyon")
     assert shown.code == 2
-    assert re.search(r"BLOCKING: flavor t128: .*\n    remedy: .*create_missing_flavors", shown.out), shown.out
+    assert re.search(r"BLOCKING: flavor t128: .*\n    remedy: .*--create-missing-flavors", shown.out), (
+        shown.out
+    )
     assert openstack("recovery", "preview", "mme", "--target-site", "lyon", "-f", "json").code == 2
     refused = openstack(
         "recovery", "start", "mme", "--target-site", "lyon", "--yes-recover", "mme", "-f", "json"

@@ -90,6 +90,8 @@ class Volume:
     device: str | None = None
     attachment_id: str | None = None
     content: Content = field(default_factory=Content)
+    more: Row = field(default_factory=dict)
+    """Shown as it is: fields that nothing here sets."""
 
 
 @dataclass
@@ -193,6 +195,8 @@ class Server:
     freeze: Freeze = field(default_factory=Freeze)
     agent: Agent = "ok"
     console: list[str] = field(default_factory=list)
+    more: Row = field(default_factory=dict)
+    """As a volume's."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from multisite.clouds.ledger.model import Kind, Verdict
 from multisite.clouds.ledger.network import NETWORK, PORT
 from multisite.clouds.ledger.notes import Notes, lost
 
-QOS = {"qos_policy_id": "gold"}
+GPU = {"device_profile": "gpu"}
 
 
 def port(number: int, **more: object) -> tuple[str, dict[str, object]]:
@@ -25,8 +25,9 @@ def test_what_is_at_its_default_says_nothing() -> None:
 
 
 def test_what_is_set_and_not_carried_is_said_with_its_remedy() -> None:
-    assert lost(PORT, [port(1, **QOS)]) == [
-        "port mme-1: QoS policy gold is not carried: set one at the target: openstack port set --qos-policy"
+    assert lost(PORT, [port(1, **GPU)]) == [
+        "port mme-1: device profile gpu is not carried: make the port at the target by hand with "
+        "openstack port create --device-profile, and attach it"
     ]
 
 
@@ -41,19 +42,19 @@ def test_a_field_that_no_table_knows_is_said_without_its_value() -> None:
 
 
 def test_equal_values_are_said_together_and_others_each() -> None:
-    (same,) = lost(PORT, [port(2, **QOS), port(1, **QOS)])
-    assert same.startswith("ports mme-1, mme-2: QoS policy gold is not carried: ")
-    (differ,) = lost(PORT, [port(1, **QOS), port(2, qos_policy_id="silver")])
-    assert differ.startswith("ports mme-1 (gold), mme-2 (silver): QoS policy is not carried: ")
+    (same,) = lost(PORT, [port(2, **GPU), port(1, **GPU)])
+    assert same.startswith("ports mme-1, mme-2: device profile gpu is not carried: ")
+    (differ,) = lost(PORT, [port(1, **GPU), port(2, device_profile="fpga")])
+    assert differ.startswith("ports mme-1 (gpu), mme-2 (fpga): device profile is not carried: ")
 
 
 def test_things_of_one_name_are_told_apart_by_their_ids() -> None:
-    (note,) = lost(PORT, [port(1, name="lan", **QOS), port(2, name="lan"), port(3, name="wan", **QOS)])
+    (note,) = lost(PORT, [port(1, name="lan", **GPU), port(2, name="lan"), port(3, name="wan", **GPU)])
     assert note.startswith("ports lan (id-1), wan: ")
 
 
 def test_notes_are_few_whatever_there_is() -> None:
-    rows = [port(n, **{f"new{m}": 1 for m in range(50)}, **QOS, hints={"a": "x" * 1000}) for n in range(900)]
+    rows = [port(n, **{f"new{m}": 1 for m in range(50)}, **GPU, hints={"a": "x" * 1000}) for n in range(900)]
     found = lost(PORT, rows)
     assert len(found) == 3
     assert all(len(note) < 600 for note in found)
@@ -62,7 +63,7 @@ def test_notes_are_few_whatever_there_is() -> None:
 
 
 def test_the_order_does_not_depend_on_that_of_the_answers() -> None:
-    rows = [port(n, **QOS, brand_new=n, admin_state_up=n % 2 == 0) for n in range(20)]
+    rows = [port(n, **GPU, brand_new=n, admin_state_up=n % 2 == 0) for n in range(20)]
     again = random.Random(7).sample(rows, len(rows))
     assert lost(PORT, rows) == lost(PORT, again)
 
@@ -71,11 +72,11 @@ def test_sentences_of_readers_come_first_and_each_once() -> None:
     notes = Notes()
     for _ in range(2):
         notes.compare(NETWORK, {"id": "n", "name": "oam", "provider:network_type": "vlan"})
-        notes.compare(PORT, {"id": "p", "name": "", **QOS})
+        notes.compare(PORT, {"id": "p", "name": "", **GPU})
         notes.add("something else")
     first, second, third = notes.all()
     assert first == "something else"
-    assert second.startswith("port p: QoS policy gold")
+    assert second.startswith("port p: device profile gpu")
     assert third.startswith("network oam: it is a vlan network")
 
 

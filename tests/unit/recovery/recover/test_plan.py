@@ -114,7 +114,7 @@ class TestFlavors:
         assert problem.kind == "flavor t128"
         assert "1 vCPU, 128 MiB, disk 1 GiB" in problem.what
         assert "openstack flavor create t128 --vcpus 1 --ram 128 --disk 1" in problem.remedy
-        assert "create_missing_flavors" in problem.remedy
+        assert "let the recovery do so: --create-missing-flavors" in problem.remedy
 
     def test_the_option_makes_it(self) -> None:
         mapping = {"create_missing_flavors": True}
@@ -123,7 +123,7 @@ class TestFlavors:
 
     def test_an_equal_one_under_another_name_is_suggested_not_taken(self) -> None:
         other = facts(flavors=(replace(FLAVOR, id="x", name="tiny"),))
-        assert '{"flavors": {"t128": "tiny"}}' in the_problem(look(target=other)).remedy
+        assert "--map flavor:t128=tiny" in the_problem(look(target=other)).remedy
         assert made(target=other, mapping={"flavors": {"t128": "tiny"}}).flavors[0].use == "x"
 
     def test_same_name_other_size(self) -> None:
@@ -163,7 +163,7 @@ class TestNetworks:
         problem = the_problem(look(target=facts(networks=(network(cidr="192.168.0.0/24"),))))
         assert problem.kind == "network plane0"
         assert "t-n0" in problem.what
-        assert '{"networks": {"plane0": "t-n0"}}' in problem.remedy
+        assert "use it: --map network:plane0=t-n0, or make another: " in problem.remedy
 
     def test_of_another_project_it_does_not(self) -> None:
         assert look(target=facts(networks=(network(project_id="other"),))).startable

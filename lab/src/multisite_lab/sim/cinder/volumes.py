@@ -87,7 +87,7 @@ def view(sim: Sim, volume: Volume, ask: Ask) -> Row:
         row["group_id"] = volume.group_id
     if ask.account.is_admin and ask.version >= (3, 21):
         row["provider_id"] = None
-    return row
+    return row | volume.more
 
 
 def _attachment(volume: Volume) -> Row:

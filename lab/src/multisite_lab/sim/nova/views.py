@@ -42,7 +42,7 @@ def server(sim: Sim, found: Server, ask: Ask) -> Row:
             for disk in found.disks
         ],
     }
-    return row | _by_version(sim, found, ask)
+    return row | _by_version(sim, found, ask) | found.more
 
 
 def _groups(sim: Sim, found: Server) -> list[Row]:
