@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import itertools
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from multisite.jobs.model import JobState
 from multisite_lab.sim.model import Settings, State
@@ -59,20 +61,34 @@ class Examples:
             job, point = service.protect(self.made.name)
             assert job.state is JobState.DONE, job.error
             self.world.lose(SITE)
-            preview = service.recoveries.preview(service.caller, point.id, TARGET, MAPPING)
-            said = [f"{p.kind}: {p.what}" for p in preview.problems]
-            assert preview.startable, said
-            job, _ = service.recover(point.id)
+            said, mapping = self._previewed(service, point.id)
+            job, _ = service.recover(point.id, **mapping)
             assert job.state is JobState.DONE, job.error
         finally:
             service.close()
             shutil.rmtree(folder)
         return source, self.world.sites[TARGET].settle().state, said
 
+    @staticmethod
+    def _previewed(service: Service, point: str) -> tuple[list[str], dict[str, Any]]:
+        """The sentences of the preview, and the losses that it offers to accept."""
+        preview = service.recoveries.preview(service.caller, point, TARGET, MAPPING)
+        losses = [loss for p in preview.problems for loss in _accepted(p.remedy)]
+        mapping: dict[str, Any] = {"accept_loss": losses} if losses else {}
+        again = service.recoveries.preview(service.caller, point, TARGET, MAPPING | mapping)
+        assert again.startable, again.problems
+        return [f"{p.kind}: {p.what}" for p in preview.problems], mapping
+
     def untouched(self) -> tuple[State, State]:
         """Raw states after an example without edits."""
         source, target, _ = self._recovered([])
         return source, copy.deepcopy(target)
+
+
+def _accepted(remedy: str) -> list[str]:
+    """What a remedy says to type behind --accept-loss."""
+    option = "--accept-loss "
+    return [shlex.split(remedy.partition(option)[2])[0]] if option in remedy else []
 
 
 @contextmanager
