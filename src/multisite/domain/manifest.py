@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
 
-from multisite.domain.validation import Address, Network, first_problem
+from multisite.domain.validation import Address, Network, check_text, first_problem
 
 FORMAT = "multisite.restore-point/2"
 FORMAT_1 = "multisite.restore-point/1"
@@ -321,7 +320,7 @@ def load(data: bytes) -> Manifest:
     """Read a manifest.  Raises ManifestError naming the field for damaged, foreign or newer formats."""
     try:
         raw = json.loads(data, parse_constant=_no_number)
-        _check_text(raw)
+        check_text(raw)
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"manifest is not JSON: {error}") from error
     found_format = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
@@ -339,25 +338,6 @@ def load(data: bytes) -> Manifest:
 
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is not a number of JSON")
-
-
-def _check_text(raw: Any) -> None:
-    """What databases and UTF-8 cannot hold would fail later, in the list of all restore points."""
-    for text in _texts(raw):
-        if "\0" in text:
-            raise ValueError("it has the character U+0000 in a text")
-        text.encode()
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from value
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
 
 
 def _check_references(manifest: Manifest) -> None:

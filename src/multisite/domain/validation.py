@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from ipaddress import ip_address, ip_network
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
@@ -79,3 +79,22 @@ def validated(kind: type[T], given: object, where: str, what: str) -> T:
         path = first["loc"][:-2] if first["loc"][-1:] == ("[key]",) else first["loc"]
         field = ".".join(map(str, (where, *path)))
         raise Invalid(f"{field}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def check_text(raw: Any) -> None:
+    """Refuse JSON with what databases and UTF-8 cannot hold, which would fail later: ValueError."""
+    for text in _texts(raw):
+        if "\0" in text:
+            raise ValueError("it has the character U+0000 in a text")
+        text.encode()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)

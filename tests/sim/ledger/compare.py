@@ -102,6 +102,8 @@ def _server(sides: _Sides, was: Server) -> Iterator[Difference]:
         yield Difference("server", was.name, "", "there", "not there")
         return
     yield from sides.compare("server", was.name, vars(was) | was.more, vars(now) | now.more)
+    if was.status != now.status:
+        yield Difference("server", was.name, "status", was.status, now.status)
     yield from sides.compare("flavor", was.flavor["name"], was.flavor, now.flavor)
     there = [sides.target.ports[p]["mac_address"] for p in now.ports]
     if there != macs:

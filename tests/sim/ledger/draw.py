@@ -43,13 +43,16 @@ VALUES: Mapping[str, Mapping[str, SearchStrategy[Any]]] = {
         "name": NAME, "description": TEXT, "metadata": _PAIRS, "tags": TAGS, "config_drive": _just(True),
         "OS-EXT-SRV-ATTR:hostname": _LABEL,
         "OS-EXT-SRV-ATTR:user_data": st.binary(min_size=1, max_size=40).map(lambda b: base64.b64encode(b).decode()),
-        "OS-EXT-AZ:availability_zone": _just("az-ä"), "locked": _just(True), "locked_reason": TEXT,
+        "pinned_availability_zone": _just("az-ä"), "status": _just("SHUTOFF"),
+        "locked": _just(True), "locked_reason": TEXT,
         **_told(
             accessIPv4="203.0.113.9", accessIPv6="2001:db8::9", trusted_image_certificates=["c"],
             scheduler_hints={"build_near_host_ip": "192.0.2.1"},
         ),
     },
-    "volume attachment": {"delete_on_termination": _just(True), "tag": TAG},
+    "volume attachment": {
+        "device": st.sampled_from(["/dev/vdc", "/dev/vdf"]), "delete_on_termination": _just(True), "tag": TAG,
+    },
     "interface": {"tag": TAG},
     "volume": {
         "name": NAME, "description": TEXT, "metadata": _PAIRS, "volume_image_metadata": _PAIRS,
@@ -106,7 +109,7 @@ NOT_DRAWN: Mapping[tuple[str, str], str] = {
     ("server", "image"): "an image-backed server is refused",
     ("server", "os-extended-volumes:volumes_attached"): "drawn as the attachments",
     ("server", "server_groups"): "drawn as the server group",
-    ("volume attachment", "device"): "follows the order of the disks",
+    ("server", "OS-EXT-SRV-ATTR:root_device_name"): "the simulation boots from the first disk",
     ("volume", "size"): "a restored volume is as large as its backup",
     ("volume", "attachments"): "drawn as the attachments",
     ("volume", "group_id"): "groups take part in the method that protects",
@@ -160,7 +163,9 @@ def _apply(state: State, made: Deployed, kind: str, number: int, name: str, valu
     if kind == "server":
         _server(state, server, name, value)
     elif kind == "volume attachment":
+        disk = server.disks[1] if name == "device" else disk  # the first one is the root
         setattr(disk, name, value)
+        state.volumes[disk.volume_id].device = disk.device
     elif kind == "interface":
         server.nic_tags[server.ports[number // 2 % 2]] = value
     elif kind == "volume":  # the first disk is bootable anyway
@@ -196,6 +201,11 @@ def _server(state: State, server: Server, name: str, value: Any) -> None:
             port["dns_name"] = value if port["dns_name"] == server.hostname else port["dns_name"]
     if name == "locked_reason":
         server.locked = True
+    if name == "status":
+        server.guest = None
+    if name == "pinned_availability_zone":
+        server.pinned_zone = server.availability_zone = value
+        return
     plain = name.rpartition(":")[2]
     if plain in vars(server):
         setattr(server, plain, value)

@@ -13,6 +13,8 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("server", "trusted_image_certificates"): "trusted image certificates",
     ("server", "scheduler_hints"): "scheduler hints",
     ("server", "availability_zone"): "availability zone",
+    ("server", "pinned_zone"): "availability zone",
+    ("volume attachment", "device"): "will be",
     ("volume", "encrypted"): "encrypted",
     ("volume", "consistencygroup_id"): "consistency group",
     ("volume", "volume_type"): "volume type",
@@ -57,7 +59,9 @@ def is_told(one: Difference, said: Iterable[str]) -> bool:
 
 def _about(thing: str, words: str, sentence: str) -> bool:
     """Five things are named at most, the others counted."""
-    return words in sentence and (thing in sentence or " more" in sentence)
+    return words in sentence and (
+        all(name in sentence for name in thing.split(" of ")) or " more" in sentence
+    )
 
 
 def disks_not_told(source: State, servers: Iterable[str], said: Iterable[str]) -> list[str]:
