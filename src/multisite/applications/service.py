@@ -7,13 +7,15 @@ import logging
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from multisite.applications.members import changes
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, Unsupported
 from multisite.clouds.facts.application import list_servers, read_servers
-from multisite.clouds.projects import project_in
+from multisite.clouds.projects import owner_in, project_in
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.model import Application, Member
@@ -61,7 +63,7 @@ class ApplicationService:
         members = (
             _chosen(cloud, caller, servers)
             if servers is not None
-            else _tagged(cloud, caller, metadata_tag or "")
+            else _tagged(cloud, project_in(cloud, caller), caller.project_name, metadata_tag or "")
         )
         self._refuse_taken(caller, site, members)
         application = self._repository.add(
@@ -77,6 +79,30 @@ class ApplicationService:
         )
         LOG.info("application %s of %d servers in site %s by %s", name, len(members), site, caller.user_name)
         return application
+
+    def as_tagged(self, caller: Caller, application: Application) -> tuple[Application, tuple[str, ...]]:
+        """The application with the servers that have its tag now, and what has changed since, in words.
+
+        One that was given by its servers stays as it is.  Nothing is stored: ``keep_members`` does.  Raises Conflict
+        when no server has the tag any more or one that has it is taken, SiteError.
+        """
+        tag = application.metadata_tag
+        if tag is None:
+            return application, ()
+        cloud = self._clouds.open(application.site, for_project=application.project_id)
+        project = owner_in(cloud, caller, application.project_id)
+        try:
+            members = _tagged(cloud, project, cloud.project_name, tag)
+        except Invalid as error:
+            raise Conflict(f"application {application.name}: {error}") from error
+        self._refuse_taken(caller, application.site, members, application.id)
+        return replace(application, members=members), tuple(changes(tag, application.members, members))
+
+    def keep_members(self, application: Application) -> None:
+        """Its members are these from now on; NotFound when it was deleted meanwhile."""
+        known = self._repository.get(application.id)
+        if known.members != application.members:
+            self._repository.update(replace(known, members=application.members))
 
     def list(self, caller: Caller, site: str | None = None, page: Page = ALL) -> builtins.list[Application]:
         """Those of the caller's project, all for administrators; of one site when given; by name."""
@@ -107,11 +133,13 @@ class ApplicationService:
         self._repository.delete(application.id)
         LOG.info("application %s deleted by %s", application.name, caller.user_name)
 
-    def _refuse_taken(self, caller: Caller, site: str, members: tuple[Member, ...]) -> None:
+    def _refuse_taken(
+        self, caller: Caller, site: str, members: tuple[Member, ...], besides: str | None = None
+    ) -> None:
         wanted = {member.server_id: member.server_name for member in members}
         for application in self._repository.list(site=site):
             for member in application.members:
-                if member.server_id in wanted:
+                if member.server_id in wanted and application.id != besides:
                     ours = caller.is_admin or application.project_id == caller.project_id
                     owner = (
                         f"application {application.name!r}" if ours else "an application of another project"
@@ -146,17 +174,15 @@ def _chosen(cloud: CloudSite, caller: Caller, servers: Sequence[Mapping[str, Any
     )
 
 
-def _tagged(cloud: CloudSite, caller: Caller, tag: str) -> tuple[Member, ...]:
+def _tagged(cloud: CloudSite, project: str, shown: str, tag: str) -> tuple[Member, ...]:
+    """``project``: its id in the site, ``shown`` its name."""
     key, equals, value = tag.partition("=")
     if not key or not equals or not value:
         raise Invalid(f"metadata_tag: {tag!r} must look like key=value")
-    project = project_in(cloud, caller)
     rows = list_servers(cloud, project)
     ours = [row for row in rows if row["tenant_id"] == project and row["metadata"].get(key) == value]
     if not ours:
-        raise Invalid(
-            f"metadata_tag: no server of project {caller.project_name} in site {cloud.name} has {tag}"
-        )
+        raise Invalid(f"metadata_tag: no server of project {shown} in site {cloud.name} has {tag}")
     ours.sort(key=_place)
     return tuple(
         Member(row["id"], row["name"], order, row["metadata"].get(QUIESCE_KEY, "").lower() not in _NO)

@@ -7,23 +7,20 @@ Nothing here waits for ever: connecting takes at most ``CONNECT_SECONDS`` per ad
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import keystoneauth1.exceptions
 import openstack.exceptions
-import yaml
-from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
+from multisite.clouds import regions
 from multisite.clouds.classification import classify
+from multisite.clouds.entries import CloudEntry, entries, file_of, names_of, read_config
 from multisite.clouds.errors import LoginRefused, NotGranted, SiteError, Unreachable, Unsupported
 from multisite.clouds.session import FencedAdapter, SiteSession
 from multisite.domain.audit import Trail
@@ -44,15 +41,6 @@ ADMINISTRATOR = "multisite_administrator"
 """In an entry of clouds.yaml: the entry of the account that imports backup records in tenants' projects."""
 POOL_SIZE = 32
 """Connections kept open per host: twice the sixteen threads that may work in one site at once."""
-
-
-@dataclass(frozen=True)
-class CloudEntry:
-    """What may be shown of a clouds.yaml entry; never its secrets."""
-
-    name: str
-    region: str
-    auth_url: str
 
 
 class CloudSite:
@@ -141,7 +129,7 @@ class CloudSite:
         if auth_url:
             self._probe(str(auth_url))
         try:
-            return bool(self.conn.session.get_token())
+            done = bool(self.conn.session.get_token())
         except keystoneauth1.exceptions.Unauthorized as error:
             if self.scope is None:
                 raise
@@ -153,6 +141,15 @@ class CloudSite:
                 f"--project {self.scope} --user <the account's> member",
                 site_status=401,
             ) from error
+        if not self.region:
+            self._refuse_several_regions()
+        return done
+
+    def _refuse_several_regions(self) -> None:
+        access = cast("Any", self.conn.session.auth).get_access(self.conn.session)
+        if said := regions.of_catalog(access.service_catalog.get_endpoints(), self.cloud):
+            self.login_refused = True  # a connection opened later reads clouds.yaml again
+            raise Unsupported(self.name, "choose a region", said)
 
     def _service(self, service: str) -> Any:
         if (known := self._made.get(service)) is None:
@@ -217,16 +214,19 @@ def open_site(
 
     Raises Invalid naming the field when the entry is missing or incomplete.
     """
-    config = _config(config_file)
-    known = _names(config)
+    config = read_config(config_file)
+    known = names_of(config)
     if cloud not in known:
         listed = ", ".join(known) or "none"
-        raise Invalid(f"cloud: {cloud!r} is not an entry of {_file(config)}; it has: {listed}")
+        raise Invalid(f"cloud: {cloud!r} is not an entry of {file_of(config)}; it has: {listed}")
     try:
         scope: dict[str, Any] = {} if project is None else {"auth": {"project_id": project}}
-        region = config.get_one(cloud=cloud, connect_retries=0, status_code_retries=0, **scope)
+        named = regions.named(config, cloud)
+        region = config.get_one(
+            cloud=cloud, region_name=named, connect_retries=0, status_code_retries=0, **scope
+        )
     except (openstack.exceptions.ConfigException, keystoneauth1.exceptions.ClientException) as error:
-        raise Invalid(f"cloud: entry {cloud!r} of {_file(config)} cannot be used: {error}") from error
+        raise Invalid(f"cloud: entry {cloud!r} of {file_of(config)} cannot be used: {error}") from error
     if project is not None and "application_credential" in str(region.config.get("auth_type")):
         raise Invalid(
             f"cloud: entry {cloud!r} has an application credential, good for one project: use a password"
@@ -239,18 +239,6 @@ def open_site(
     for scheme in ("http://", "https://"):
         session.mount(scheme, FencedAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
     return CloudSite(name, cloud, conn, project)
-
-
-def entries(config_file: str | Path | None = None) -> dict[str, CloudEntry]:
-    """The entries of clouds.yaml by name, without their secrets.  Raises Invalid when the file cannot be read."""
-    config = _config(config_file)
-    found = {}
-    for name in _names(config):
-        with contextlib.suppress(openstack.exceptions.ConfigException):
-            region = config.get_one(cloud=name, validate=False)
-            auth_url = str(region.config.get("auth", {}).get("auth_url") or "")
-            found[name] = CloudEntry(name, region.get_region_name() or "", auth_url)
-    return found
 
 
 class Sites:
@@ -335,49 +323,3 @@ class Sites:
     def entries(self) -> dict[str, CloudEntry]:
         """The entries of clouds.yaml a site may be registered with."""
         return entries(self.config_file)
-
-
-def _config(config_file: str | Path | None) -> OpenStackConfig:
-    files: list[list[str] | None] = [None, None, None]
-    if config_file is not None:
-        path = Path(config_file)
-        if not path.is_file():
-            raise Invalid(f"config_file: there is no clouds.yaml at {path}")
-        files = [
-            [str(path)],
-            [str(path.with_name("secure.yaml"))],
-            [str(path.with_name("clouds-public.yaml"))],
-        ]
-    try:
-        config = OpenStackConfig(
-            config_files=files[0],
-            secure_files=files[1],
-            vendor_files=files[2],
-            load_envvars=False,
-            session_constructor=SiteSession,
-            app_name="multisite",
-            app_version=_version(),
-        )
-    except (openstack.exceptions.ConfigException, yaml.YAMLError) as error:
-        raise Invalid(f"config_file: clouds.yaml cannot be read: {error}") from error
-    if config_file is not None and config.config_filename is None:
-        # The SDK skips a file it cannot parse and goes on without any.
-        raise Invalid(f"config_file: {config_file} is not readable or not YAML")
-    return config
-
-
-def _names(config: OpenStackConfig) -> list[str]:
-    names = sorted(config.get_cloud_names())
-    # Without any entry the SDK makes up this one.
-    return [] if names == ["defaults"] else names
-
-
-def _file(config: OpenStackConfig) -> str:
-    return config.config_filename or "clouds.yaml (none found)"
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("multisite")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"

@@ -171,14 +171,18 @@ def _open_to_others(option: str, key: Path) -> Iterator[Finding]:
 
 
 def _clouds(conf: cfg.ConfigOpts) -> Iterator[Finding]:
-    from multisite.clouds.connect import entries
+    from multisite.clouds.entries import entries
 
     option, path = "[clouds] config_file", Path(conf.clouds.config_file)
     try:
-        if not entries(path):
+        known = entries(path)
+        if not known:
             yield _wrong(
                 option, f"{path} has no entry", "add one for each site: they are registered by its name"
             )
+        for entry in known.values():
+            if entry.problem:
+                yield _warning(option, entry.problem, "no site can be registered with it", "")
     except (MultisiteError, OSError) as error:
         yield _wrong(option, str(error), "")
         return

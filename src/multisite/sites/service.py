@@ -45,6 +45,8 @@ class SiteService:
             listed = ", ".join(sorted(known)) or "none"
             raise Invalid(f"cloud: {cloud!r} is not an entry of clouds.yaml; it has: {listed}")
         entry = known[cloud]
+        if entry.problem:
+            raise Invalid(entry.problem)
         if not entry.auth_url:
             raise Invalid(f"cloud: entry {cloud!r} of clouds.yaml has no auth_url")
         site = self._repository.add(

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from multisite.clouds.call import call
-from multisite.clouds.connect import CloudSite, Sites, entries, open_site
+from multisite.clouds.connect import CloudSite, Sites, open_site
+from multisite.clouds.entries import entries
 from multisite.clouds.errors import LoginRefused, Unreachable, Unsupported
 from multisite.domain.errors import Invalid, NotFound
 
@@ -69,6 +70,43 @@ def test_entries_show_no_secret(clouds_yaml: Path) -> None:
     assert known["west"].region == "West"
     assert known["west"].auth_url == KEYSTONE
     assert "secret-word" not in repr(known)
+
+
+def rewritten(clouds_yaml: Path, old: str, new: str) -> Path:
+    text = clouds_yaml.read_text()
+    assert old in text
+    clouds_yaml.write_text(text.replace(old, new))
+    return clouds_yaml
+
+
+SEVERAL = [
+    "regions: [West, East]",
+    "regions: [{name: West, values: {}}, East]",
+    "region_name: 'West,East'",
+    "region_name: [West, East]",
+]
+
+
+@pytest.mark.parametrize("several", SEVERAL)
+def test_an_entry_with_several_regions_is_no_site(clouds_yaml: Path, several: str) -> None:
+    rewritten(clouds_yaml, "region_name: West", several)
+    words = r"^cloud: entry 'west' of clouds.yaml .* `region_name: West or region_name: East`"
+    with pytest.raises(Invalid, match=words):
+        open_site("west", "west", clouds_yaml)
+    entry = entries(clouds_yaml)["west"]
+    assert entry.region == ""
+    assert "which of 2 regions" in entry.problem
+
+
+def test_one_of_the_listed_regions_may_be_named(clouds_yaml: Path) -> None:
+    rewritten(clouds_yaml, "region_name: West", "regions: [West, East]\n    region_name: East")
+    assert open_site("east", "west", clouds_yaml).region == "East"
+    assert entries(clouds_yaml)["west"].region == "East"
+    rewritten(clouds_yaml, "region_name: East", "region_name: North")
+    with pytest.raises(Invalid, match=r"cloud: entry 'west' .*North"):
+        open_site("east", "west", clouds_yaml)
+    rewritten(clouds_yaml, "regions: [West, East]\n    region_name: North", "regions: [East]")
+    assert open_site("east", "west", clouds_yaml).region == "East"
 
 
 def test_missing_service_is_unsupported(fake: FakeCloud, site: CloudSite) -> None:

@@ -71,8 +71,14 @@ def _account(sim: Sim, body: Any) -> Account:
 
 
 def _entry(sim: Sim, kind: str, url: str) -> Row:
-    endpoint = {"id": kind, "interface": "public", "region": sim.region, "region_id": sim.region, "url": url}
-    return {"id": kind, "type": kind, "name": kind, "endpoints": [endpoint]}
+    """Of all regions; those beside the site's own have no identity, and nobody answers for them."""
+    elsewhere = () if kind == "identity" else sim.settings.other_regions
+    urls = {sim.region: url} | dict.fromkeys(elsewhere, "http://127.0.0.1:9/")
+    endpoints = [
+        {"id": f"{kind}-{region}", "interface": "public", "region": region, "region_id": region, "url": url}
+        for region, url in urls.items()
+    ]
+    return {"id": kind, "type": kind, "name": kind, "endpoints": endpoints}
 
 
 def who(sim: Sim, token: str | None) -> Account:

@@ -67,6 +67,7 @@ class Settings:
     vteps: dict[str, str] = field(default_factory=dict)
     token_hours: float = 12.0
     lacks: tuple[str, ...] = ()
+    other_regions: tuple[str, ...] = ()
 
 
 @dataclass

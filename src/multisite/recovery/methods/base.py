@@ -76,7 +76,10 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class ProtectOrder:
-    """The parameters of the job that makes one restore point; ``plan`` is the method's (``PlannedRun.plan``)."""
+    """The parameters of the job that makes one restore point; ``plan`` is the method's (``PlannedRun.plan``).
+
+    ``notes``: what an operator should know of the application, in words.
+    """
 
     restore_point_id: str
     protection_id: str
@@ -84,6 +87,7 @@ class ProtectOrder:
     method: str
     created_at: datetime
     plan: dict[str, JsonValue]
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

@@ -149,7 +149,9 @@ class ProtectionService:
         the application already, or everything that forbids the run; StoreUnavailable; SiteError.
         """
         protection = self.get(caller, id)
-        application = self._the_copy(self._applications.get(caller, protection.application_id))
+        known = self._applications.get(caller, protection.application_id)
+        resolved, changes = self._applications.as_tagged(caller, known)
+        application = self._the_copy(resolved)
         self._refuse_while_busy(application.id, application.name)
         request = RunRequest(
             application=application,
@@ -163,7 +165,7 @@ class ProtectionService:
         planned = self._methods[protection.method].plan(site, request)
         order = ProtectOrder(
             request.restore_point_id, protection.id, application, protection.method, request.created_at,
-            dict(planned.plan),
+            dict(planned.plan), changes,
         )  # fmt: skip
         point = RestorePoint(
             id=request.restore_point_id,
@@ -181,6 +183,7 @@ class ProtectionService:
         )
         with self._database.session():  # the check, the row and the job: all or nothing, one at a time
             self._refuse_while_busy(application.id, application.name)
+            self._applications.keep_members(application)
             title = f"Protect {application.name}: {planned.summary}"
             job_id = self._start(caller, PROTECT, order.to_params(), title, application)
             self._restore_points.add(replace(point, job_id=job_id))

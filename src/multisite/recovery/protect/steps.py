@@ -122,6 +122,6 @@ def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:
         qos_policies=facts.qos_policies,
         server_groups=facts.server_groups,
         quiesced=checked.quiesced,
-        notes=(*checked.notes, *facts.notes),
+        notes=(*order.notes, *checked.notes, *facts.notes),
         epoch=application.epoch,
     )
