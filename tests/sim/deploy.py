@@ -200,6 +200,7 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
     for server_id in made:
         working(site, server_id)
     if full:
+        port(site, f"vip-{name}", nets["data"], security_groups=[groups["data"]], **more.virtual_ip)
         _finish(site, made, ports, more)
         for kind, ids in (("networks", nets), ("security-groups", groups)):
             _tag(site, kind, ids.values(), more.tags)

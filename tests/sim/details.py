@@ -13,7 +13,8 @@ Fields = Mapping[str, Any]
 @dataclass(frozen=True)
 class Details:
     """Fields of requests, those of Neutron by the kind of network ("data", "mgmt"); ``later``: of ports, once their
-    server is active, ``tags``: of networks, subnets and groups."""
+    server is active, ``tags``: of networks, subnets and groups, ``virtual_ip``: of a port without a device in the
+    data network."""
 
     networks: Mapping[str, Fields] = field(default_factory=dict)
     subnets: Mapping[str, Fields] = field(default_factory=dict)
@@ -24,12 +25,14 @@ class Details:
     server: Fields = field(default_factory=dict)
     later: Mapping[str, Fields] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    virtual_ip: Fields = field(default_factory=dict)
     extra_specs: Mapping[str, str] = field(default_factory=dict)
 
 
 def of(name: str) -> Details:
     """Nothing protects the management network's ports; the data network has a gateway, routes and name servers."""
     shared = {"ip_address": "10.31.0.100", "mac_address": "fa:16:3e:00:31:64"}
+    virtual_ip = "10.31.0.60"
     return Details(
         networks={
             "data": {"mtu": 1400, "description": f"data of {name}", "dns_domain": "data.example."},
@@ -53,7 +56,7 @@ def of(name: str) -> Details:
         ports={
             "data": {
                 "description": f"traffic of {name}",
-                "allowed_address_pairs": [shared],
+                "allowed_address_pairs": [shared, {"ip_address": virtual_ip}],
                 "extra_dhcp_opts": [{"opt_name": "26", "opt_value": "1300", "ip_version": 4}],
                 "binding:profile": {"trusted": "true"},
                 "dns_domain": "ports.example.",
@@ -71,5 +74,13 @@ def of(name: str) -> Details:
         },
         later={"mgmt": {"admin_state_up": False, "dns_name": f"{name}-oam"}},
         tags=("red", "green"),
+        virtual_ip={
+            "mac_address": "fa:16:3e:00:31:60",
+            "fixed_ips": [{"ip_address": virtual_ip}],
+            "description": f"{name} answers here",
+            "admin_state_up": False,
+            "dns_name": f"{name}-vip",
+            "tags": ["keepalived", "blue"],
+        },
         extra_specs={"hw:cpu_policy": "dedicated"},
     )

@@ -49,8 +49,10 @@ def recorded(manifest: Manifest) -> Facts:
         }
         for p in manifest.ports
     }
+    of_servers = {p for s in manifest.servers for p in s.port_ids}
     return {
         "servers": {s.name: _recorded_server(manifest, s, ports) for s in manifest.servers},
+        "virtual_ips": {p.name: ports[p.id] for p in manifest.ports if p.id not in of_servers},
         "networks": {
             networks[n.id]: _plain(n)
             | {"qos_policy_id": _policy(manifest, n.qos_policy_id)}
@@ -110,6 +112,7 @@ def shown(site: CloudSite, names: Collection[str]) -> Facts:
     keys = sorted({row["key_name"] for row in servers if row["key_name"]})
     return {
         "servers": {row["name"]: view.server(row) for row in servers},
+        "virtual_ips": view.virtual_ips(),
         "networks": {view.names[row["id"]]: view.network(row) for row in view.used_networks()},
         "security_groups": {row["name"]: view.group(row) for row in view.used_groups()},
         "keypairs": {name: _keypair(site, name) for name in keys},
@@ -131,6 +134,9 @@ class _View:
         self._site = site
         every = by_id("/ports", "ports")
         self._ports = {i: row for i, row in every.items() if row["device_id"] in servers}
+        inside = {p["network_id"] for p in self._ports.values()}
+        free = [p for p in every.values() if not p["device_id"] and not p["device_owner"]]
+        self._without_device = [p for p in free if p["network_id"] in inside]
         self._networks = by_id("/networks", "networks")
         self._subnets = by_id("/subnets", "subnets")
         self.names = _told_apart(
@@ -148,10 +154,14 @@ class _View:
     def used_networks(self) -> list[Row]:
         return [self._networks[n] for n in sorted({p["network_id"] for p in self._ports.values()})]
 
+    def virtual_ips(self) -> dict[str, Row]:
+        return {row["name"]: self._port(row, "") | {"device_tag": None} for row in self._without_device}
+
     def used_groups(self) -> list[Row]:
         """Those of the ports, and those that their rules refer to."""
         used: set[str] = set()
-        wanted = {g for p in self._ports.values() for g in p["security_groups"]}
+        ports = [*self._ports.values(), *self._without_device]
+        wanted = {g for p in ports for g in p["security_groups"]}
         while wanted:
             used |= wanted
             rules = [r for g in wanted for r in self._groups[g]["security_group_rules"]]

@@ -142,7 +142,9 @@ def ensure_port(
         fields["fixed_ips"] = [dict(ip) for ip in fixed_ips]
     if record.port_security_enabled:
         fields["security_groups"] = list(security_group_ids)
-        fields["allowed_address_pairs"] = [dict(pair) for pair in record.allowed_address_pairs]
+        fields["allowed_address_pairs"] = [
+            _pair(pair, record, mac_address) for pair in record.allowed_address_pairs
+        ]
     else:
         fields["security_groups"] = []
     if record.vnic_type != "normal":
@@ -167,6 +169,12 @@ def ensure_port(
             site.name, f"create port {record.name or record.mac_address}", said, state=None, seconds=0.0
         )
     return made
+
+
+def _pair(pair: Mapping[str, str], record: PortRecord, mac_address: str | None) -> Row:
+    """Neutron shows a pair that was given no MAC address with the port's own, which may be another one here."""
+    own = mac_address is None and pair.get("mac_address") == record.mac_address
+    return {name: value for name, value in pair.items() if not (own and name == "mac_address")}
 
 
 def _port_security(site: CloudSite, network_id: str, wanted: bool) -> Row:

@@ -100,6 +100,17 @@ def an_address_is_in_a_subnet_once(pair: Pair) -> None:
         )  # fmt: skip
 
 
+def a_port_without_device_keeps_a_virtual_ip(pair: Pair) -> None:
+    """It is shown as nobody's, and a pair without a MAC address with that of its port."""
+    network_id = pair.network()
+    virtual = pair.port(network_id, fixed_ips=[{"ip_address": "10.77.0.70"}])
+    row = ask(pair.one.network, "GET", f"/ports/{virtual}")["port"]
+    assert (row["device_id"], row["device_owner"]) == ("", "")
+    member = pair.port(network_id, mac_address=MAC, allowed_address_pairs=[{"ip_address": "10.77.0.70"}])
+    shown = ask(pair.one.network, "GET", f"/ports/{member}")["port"]["allowed_address_pairs"]
+    assert shown == [{"ip_address": "10.77.0.70", "mac_address": MAC}]
+
+
 def what_is_in_use_is_not_deleted(pair: Pair) -> None:
     network_id = pair.network()
     group = _group(pair)
@@ -200,6 +211,7 @@ CHECKS: tuple[Check, ...] = (
     a_port_keeps_mac_and_address,
     a_mac_address_is_in_a_network_once,
     an_address_is_in_a_subnet_once,
+    a_port_without_device_keeps_a_virtual_ip,
     what_is_in_use_is_not_deleted,
     a_security_group_gets_exactly_its_rules,
     a_used_up_network_quota_is_409,

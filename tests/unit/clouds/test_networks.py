@@ -85,7 +85,7 @@ def test_a_port_keeps_everything(target: SimulatedSite) -> None:
     made = plug(target, replace(PORT, allowed_address_pairs=pairs, vnic_type="direct"))
     row = target.state.ports[made.id]
     assert made.addresses == ("10.0.0.10",)
-    assert row["allowed_address_pairs"] == [{"ip_address": "10.0.0.99"}]
+    assert row["allowed_address_pairs"] == [{"ip_address": "10.0.0.99", "mac_address": PORT.mac_address}]
     assert (row["binding:vnic_type"], row["security_groups"]) == ("direct", [group(target)])
 
 

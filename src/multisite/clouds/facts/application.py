@@ -59,7 +59,8 @@ class ServerState:
 @dataclass(frozen=True)
 class ApplicationFacts:
     """``servers`` in the order asked for, ``volumes`` by server, root first, then by device; ids are the
-    site's.  ``server_states`` and ``volume_states`` (Cinder's status), by id, are of the same lists.
+    site's.  ``ports``: those of the servers, then those that keep virtual IPs.  ``server_states`` and
+    ``volume_states`` (Cinder's status), by id, are of the same lists.
     """
 
     project_id: str
@@ -112,7 +113,7 @@ def read_application(
         rows[0]["tenant_id"],
         tuple(servers),
         tuple(replace(v, device_tag=tags.get(v.id)) for row in rows for v in attached[row["id"]]),
-        tuple(replace(p, device_tag=tags.get(p.id)) for row in rows for p in network.ports_of[row["id"]]),
+        _ports(rows, network, tags),
         network.networks,
         network.subnets,
         network.security_groups,
@@ -123,6 +124,13 @@ def read_application(
         {row["id"]: _state(row) for row in rows},
         volume_states,
     )
+
+
+def _ports(
+    servers: list[Row], network: facts_network.NetworkFacts, tags: Mapping[str, str]
+) -> tuple[PortRecord, ...]:
+    own = (replace(p, device_tag=tags.get(p.id)) for row in servers for p in network.ports_of[row["id"]])
+    return (*own, *network.virtual_ips)
 
 
 def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:
@@ -192,8 +200,6 @@ def _server(
         notes.add(
             f"user data of server {row['name']} cannot be read without the role admin: it is not carried over"
         )
-    if any(a.get("OS-EXT-IPS:type") == "floating" for n in row["addresses"].values() for a in n):
-        notes.add(f"server {row['name']} has a floating address: it is not carried over")
     notes.compare(compute.SERVER, row)
     notes.compare(compute.SERVER_FLAVOR, row["flavor"], row["name"])
     return ServerRecord(

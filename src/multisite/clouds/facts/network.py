@@ -1,5 +1,5 @@
-"""The network side of ``facts``: ports in NIC order, their networks, subnets, and security groups with
-all they refer to.
+"""The network side of ``facts``: ports in NIC order, those that keep virtual IPs, their networks, subnets, and
+security groups with all they refer to.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from multisite.clouds.administrator import BINDING_PROFILES, DIAGNOSTICS, admini
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
+from multisite.clouds.facts import floating_ips, virtual_ips
 from multisite.clouds.ledger import network as ledger
 from multisite.clouds.ledger.notes import Notes
 from multisite.clouds.resources import Kind, tokens
@@ -36,9 +37,10 @@ _NOVAS_OWN = frozenset({
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """``ports_of``: the ports of each server id, first NIC first."""
+    """``ports_of``: the ports of each server id, first NIC first; ``virtual_ips``: ports that no server has."""
 
     ports_of: dict[str, list[PortRecord]]
+    virtual_ips: tuple[PortRecord, ...]
     networks: tuple[NetworkRecord, ...]
     subnets: tuple[SubnetRecord, ...]
     security_groups: tuple[SecurityGroupRecord, ...]
@@ -48,36 +50,56 @@ class NetworkFacts:
 def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
     """Read the ports of these servers (as Nova shows them) and what they need.  Raises what ``call`` raises."""
     devices = {"device_id": [server["id"] for server in servers]}
-    rows = _as_administrator(
+    members = _as_administrator(
         site, "port", _rows(site, "port", **devices), "binding:profile", notes, **devices
     )
     ports_of: dict[str, list[PortRecord]] = {}
     for server in servers:
-        own = [row for row in rows if row["device_id"] == server["id"]]
+        own = [row for row in members if row["device_id"] == server["id"]]
         _complain_if_unplugged(site, server, own)
         hostname = server.get("OS-EXT-SRV-ATTR:hostname")
         ports_of[server["id"]] = [
             _port(row, hostname, notes) for row in _in_nic_order(site, server, own, notes)
         ]
+    beside = _beside(site, servers, members, notes)
+    rows = members + beside
     network_ids = _distinct(row["network_id"] for row in rows)
-    networks = _rows(site, "network", id=network_ids)
-    networks = _as_administrator(site, "network", networks, "provider:network_type", notes, id=network_ids)
-    _complain_if_missing(site, "network", network_ids, networks)
-    subnets = _rows(site, "subnet", network_id=network_ids)
-    _complain_if_missing(site, "subnet", _subnets_of(rows, networks), subnets)
-    for row in networks:
-        if not (row["shared"] or row.get("router:external")):  # the others are mapped, never made
-            notes.compare(ledger.NETWORK, row)
-    for row in subnets:
-        notes.compare(ledger.SUBNET, row, row["name"] or row["cidr"])
+    networks, subnets = _networks(site, network_ids, rows, notes)
     groups = _security_groups(site, _distinct(g for row in rows for g in row["security_groups"]), notes)
     return NetworkFacts(
         ports_of,
+        tuple(_port(row, None, notes) for row in beside),
         tuple(_network(row) for row in _by_id(network_ids, networks)),
         tuple(_subnet(row) for row in subnets),
         tuple(groups),
         _qos_policies(site, _distinct(p for row in [*rows, *networks] if (p := row.get("qos_policy_id")))),
     )
+
+
+def _beside(site: CloudSite, servers: list[Row], members: list[Row], notes: Notes) -> list[Row]:
+    """Ports that keep virtual IPs of the members.  The floating IPs of all these are told of."""
+    project_id = servers[0]["tenant_id"]
+    floating = floating_ips.read(site, project_id)
+    found = virtual_ips.ports(site, project_id, members, floating_ips.ports_in_use(floating), notes)
+    ids = [row["id"] for row in found]
+    found = _as_administrator(site, "port", found, "binding:profile", notes, id=ids)
+    floating_ips.tell(floating, servers, members + found, notes)
+    return found
+
+
+def _networks(site: CloudSite, ids: list[str], ports: list[Row], notes: Notes) -> tuple[list[Row], list[Row]]:
+    """Networks and all their subnets."""
+    networks = _rows(site, "network", id=ids)
+    networks = _as_administrator(site, "network", networks, "provider:network_type", notes, id=ids)
+    _complain_if_missing(site, "network", ids, networks)
+    subnets = _rows(site, "subnet", network_id=ids)
+    _complain_if_missing(site, "subnet", _subnets_of(ports, networks), subnets)
+    for row in networks:
+        if not (row["shared"] or row.get("router:external")):  # the others are mapped, never made
+            notes.compare(ledger.NETWORK, row)
+    for row in subnets:
+        notes.compare(ledger.SUBNET, row, row["name"] or row["cidr"])
+    return networks, subnets
 
 
 def _rows(site: CloudSite, kind: Kind, **by: list[str]) -> list[Row]:

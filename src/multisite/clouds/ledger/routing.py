@@ -37,7 +37,7 @@ FLOATING_IP = Kind(
     "floating IP",
     "floating IPs",
     REFERENCE + "#show-floating-ip-details",
-    "Not part of a restore point: its address is the site's.  A server that has one is told of.",
+    "Not part of a restore point: its address is the site's.  One that leads to a port of the application is told of.",
     (
         *_lost(
             "make one at the target: openstack floating ip create --port", "description", "tags", "dns_name",

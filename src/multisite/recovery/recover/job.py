@@ -137,10 +137,15 @@ def recover_steps(
         *_port_steps(steps),
         *_compute_steps(steps),
         *(step for server in plan.servers for step in _server_steps(steps, server)),
-        Step(
-            SUMMARY, "Write down what was recovered", summary, withdraw, tuple(s.gate for s in plan.servers)
-        ),
+        Step(SUMMARY, "Write down what was recovered", summary, withdraw, _needs_of_summary(plan)),
     ]
+
+
+def _needs_of_summary(plan: RecoverPlan) -> tuple[str, ...]:
+    """Every server, and what no server waits for."""
+    of_servers = {port for server in plan.servers for port in server.record.port_ids}
+    beside = (p.step for p in plan.ports if p.record.id not in of_servers)
+    return (*(server.gate for server in plan.servers), *beside)
 
 
 def _group_steps(steps: Steps) -> list[Step]:

@@ -13,6 +13,7 @@ from multisite.domain.manifest import (
     SecurityGroupRule,
     SubnetRecord,
 )
+from multisite.recovery.recover import virtual_ips
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.extensions import possible, possible_port
 from multisite.recovery.recover.mapping import mapped
@@ -156,11 +157,17 @@ def _holding(
 
 
 def plan_ports(draft: Draft, networks: Iterable[PlannedNetwork]) -> tuple[PlannedPort, ...]:
-    """Every port with its addresses and MAC; in existing networks they must be free."""
+    """Every port with its addresses and MAC; in existing networks they must be free.
+
+    Then one for each virtual IP that has none, where DHCP of a new subnet might take it.
+    """
     by_source = {n.record.id: n for n in networks}
-    return tuple(
+    planned = [
         _port(draft, number, record, by_source) for number, record in enumerate(draft.manifest.ports, 1)
-    )
+    ]
+    for record in virtual_ips.unreserved(draft, by_source.values()):
+        planned.append(virtual_ips.reserve(draft, len(planned) + 1, record))
+    return tuple(planned)
 
 
 def _port(
@@ -178,7 +185,9 @@ def _port(
         PlannedAddress(a.subnet_id, _fixed(draft, a.subnet_id, a.address)) for a in record.fixed_addresses
     )
     kept = ", ".join(a.address for a in record.fixed_addresses) or "no address"
-    draft.create("port", shown, f"same addresses: {kept}, {record.mac_address}")
+    of_server = any(record.id in s.port_ids for s in draft.manifest.servers)
+    why = "" if of_server else "; it keeps a virtual IP of the servers"
+    draft.create("port", shown, f"same addresses: {kept}, {record.mac_address}{why}")
     return PlannedPort(f"port-{number}", record.mac_address, addresses, record)
 
 

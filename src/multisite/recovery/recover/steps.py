@@ -131,7 +131,8 @@ class Steps:
 
     def make_port(self, port: model.PlannedPort) -> Run:
         record = port.record
-        kept = port.mac_address is not None
+        kept = port.mac_address is not None or bool(port.addresses)
+        of_server = any(record.id in server.record.port_ids for server in self.plan.servers)
 
         def run(ctx: StepContext) -> MadePort:
             made = networks.ensure_port(
@@ -146,6 +147,8 @@ class Steps:
                 expected=[a.address for a in record.fixed_addresses] if kept else (),
                 fresh=fresh(ctx),
             )
+            if not of_server:
+                networks.finish_port(self.site(ctx), made.id, record)
             return MadePort(made.id, made.mac_address, tuple(made.addresses))
 
         return run

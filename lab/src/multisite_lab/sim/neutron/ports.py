@@ -60,7 +60,10 @@ def create_port(sim: Sim, ask: Ask) -> Answer:
         "fixed_ips": addresses,
         "security_groups": groups,
         "port_security_enabled": protected,
-        "allowed_address_pairs": list(fields.get("allowed_address_pairs") or []),
+        # neutron/db/allowedaddresspairs_db.py: a pair without one has the port's MAC address.
+        "allowed_address_pairs": [
+            {"mac_address": mac, **pair} for pair in fields.get("allowed_address_pairs") or ()
+        ],
         "binding:vnic_type": fields.get("binding:vnic_type", "normal"),
         **remote,
     }
