@@ -19,6 +19,7 @@ KINDS = {
     "volume-type": "volume_types",
     "availability-zone": "availability_zones",
     "keypair": "keypairs",
+    "keypair-name": "keypair_names",
     "security-group": "security_groups",
     "security-group-name": "security_group_names",
     "server-group": "server_groups",

@@ -82,8 +82,8 @@ def _names(names: Iterable[str | None]) -> Things:
 class Rules:
     """The operator's rules: what is called otherwise at the target, and how to proceed there.
 
-    Maps go from a name or id of the source to a name or id of the target; ``network_names`` and
-    ``security_group_names`` make it under another name.
+    Maps go from a name or id of the source to a name or id of the target; ``network_names``,
+    ``security_group_names`` and ``keypair_names`` make it under another name.
     """
 
     networks: Annotated[Pairs, Mappable("network", _networks)] = field(default_factory=dict)
@@ -92,6 +92,7 @@ class Rules:
     availability_zones: Annotated[Pairs, Mappable("availability-zone", _zones)] = field(default_factory=dict)
     volume_types: Annotated[Pairs, Mappable("volume-type", _volume_types)] = field(default_factory=dict)
     keypairs: Annotated[Pairs, Mappable("keypair", _keypairs)] = field(default_factory=dict)
+    keypair_names: Annotated[Pairs, Mappable("keypair-name", _keypairs)] = field(default_factory=dict)
     security_groups: Annotated[Pairs, Mappable("security-group", _groups_and_remote)] = field(
         default_factory=dict
     )
@@ -137,7 +138,7 @@ def check_names(rules: Rules, manifest: Manifest) -> None:
     for name, kind in KINDS.items():
         for source in getattr(rules, name):
             _check_one(f"mapping.{name}", source, kind.things(manifest))
-    for name in ("network", "security_group"):
+    for name in ("network", "security_group", "keypair"):
         both = set(getattr(rules, f"{name}s")) & set(getattr(rules, f"{name}_names"))
         if both:
             raise Invalid(

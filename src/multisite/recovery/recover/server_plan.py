@@ -171,21 +171,21 @@ def _keypair(draft: Draft, step: str, record: KeypairRecord) -> PlannedKeypair:
         if draft.find([ByName(name) for name in there], wanted, subject, "keypairs", listing=False):
             draft.use("key pair", record.name, wanted, f"{wanted!r}: mapped by the operator")
         return PlannedKeypair(step, wanted, record, wanted)
-    same = there.get(record.name)
+    name = draft.rules.keypair_names.get(record.name, record.name)
+    same = there.get(name)
     if same is None:
-        draft.create(
-            "key pair", record.name, "the target lacks it; the public key is part of the restore point"
-        )
-        return PlannedKeypair(step, None, record, record.name)
+        draft.create("key pair", name, "the target lacks it; the public key is part of the restore point")
+        return PlannedKeypair(step, None, record, name)
     if _key(same) == _key(record):
         draft.use("key pair", record.name, same.name, "the target has it with the same public key")
     else:
         draft.problem(
             subject,
-            f"{site} has one of this name with another public key",
-            f"map it: {draft.option('keypairs', record.name, record.name)}, or rename the other one",
+            f"{site} has one {'of this name' if name == record.name else f'called {name!r}'} with another public key",
+            f"make it under another name: {draft.option('keypair_names', record.name, record.name)}, or map it to one "
+            f"that is there: {draft.option('keypairs', record.name, record.name)}",
         )
-    return PlannedKeypair(step, record.name, record, record.name)
+    return PlannedKeypair(step, name, record, name)
 
 
 def _key(keypair: KeypairRecord) -> list[str]:

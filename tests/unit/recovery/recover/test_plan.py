@@ -280,6 +280,10 @@ class TestOtherThings:
         assert made(target=same).keypairs[0].use == "ops"
         other = facts(keypairs=(KeypairRecord("ops", "ssh-ed25519 BBBB"),))
         assert "another public key" in the_problem(look(target=other)).what
+        assert "--map keypair-name:ops=" in the_problem(look(target=other)).remedy
+        renamed = made(target=other, mapping={"keypair_names": {"ops": "ops-2"}})
+        assert [(k.use, k.name) for k in renamed.keypairs] == [(None, "ops-2")]
+        assert {s.key_name for s in renamed.servers} == {"ops-2"}
         both = facts(keypairs=(KeypairRecord("ops", "ssh-ed25519 BBBB"), KeypairRecord("mine", "ssh-rsa C")))
         found = made(target=both, mapping={"keypairs": {"ops": "mine"}})
         assert {s.key_name for s in found.servers} == {"mine"}
