@@ -13,7 +13,7 @@ from multisite.clouds.administrator import BINDING_PROFILES, DIAGNOSTICS, admini
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
-from multisite.clouds.facts import floating_ips, virtual_ips
+from multisite.clouds.facts import floating_ips, routers, virtual_ips
 from multisite.clouds.ledger import network as ledger
 from multisite.clouds.ledger.notes import Notes
 from multisite.clouds.resources import Kind, tokens
@@ -94,9 +94,10 @@ def _networks(site: CloudSite, ids: list[str], ports: list[Row], notes: Notes) -
     _complain_if_missing(site, "network", ids, networks)
     subnets = _rows(site, "subnet", network_id=ids)
     _complain_if_missing(site, "subnet", _subnets_of(ports, networks), subnets)
-    for row in networks:
-        if not (row["shared"] or row.get("router:external")):  # the others are mapped, never made
-            notes.compare(ledger.NETWORK, row)
+    made = [row for row in networks if not (row["shared"] or row.get("router:external"))]  # others are mapped
+    for row in made:
+        notes.compare(ledger.NETWORK, row)
+    routers.tell(site, made, notes)
     for row in subnets:
         notes.compare(ledger.SUBNET, row, row["name"] or row["cidr"])
     return networks, subnets

@@ -18,7 +18,7 @@ ROUTER = Kind(
     "router",
     "routers",
     REFERENCE + "#show-router-details",
-    "Not part of a restore point.",
+    "Not part of a restore point: one that has an interface in a network of the application is told of.",
     (
         *_lost(
             "make it at the target: openstack router create, openstack router add subnet", "name", "description",

@@ -81,7 +81,7 @@ def update(sim: Sim, ask: Ask) -> Answer:
         asked = fields.pop("external_gateway_info") or {}
         _move_gateway(sim, ask, row, asked.get("network_id"))
     for name, value in fields.items():
-        if name not in ("name", "description", "admin_state_up"):
+        if name not in ("name", "description", "admin_state_up", "routes"):
             raise neutron_error(400, "HTTPBadRequest", f"Cannot update read-only attribute {name}")
         row[name] = value
     row["revision_number"] += 1

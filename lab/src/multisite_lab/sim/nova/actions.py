@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from multisite_lab.sim import guest
+from multisite_lab.sim.cinder.volumes import detach
 from multisite_lab.sim.model import Row, Server, Sim
 from multisite_lab.sim.nova.quiesce import ACTIONS as QUIESCE
 from multisite_lab.sim.nova.servers import find, start, stop
@@ -97,6 +98,18 @@ def update_attachment(sim: Sim, ask: Ask) -> Answer:
     raise fault(404, said)
 
 
+def detach_volume(sim: Sim, ask: Ask) -> Answer:
+    """202; the other disks keep their device names.  The root's stays while the server is not gone."""
+    server = find(sim, ask.ids["id"], ask)
+    for disk in server.disks[1:]:
+        if disk.volume_id == ask.ids["volume"]:
+            server.disks.remove(disk)
+            detach(sim.state.volumes[disk.volume_id])
+            return Answer(202)
+    said = f"Instance {server.id} is not attached to volume {ask.ids['volume']}"
+    raise fault(404, said)
+
+
 def diagnostics(sim: Sim, ask: Ask) -> Answer:
     """For administrators, of running servers; from 2.48 the same from all hypervisors."""
     server = find(sim, ask.ids["id"], ask)
@@ -113,5 +126,6 @@ ROUTES = (
     Route("GET", "/servers/{id}/os-volume_attachments", attachments),
     Route("GET", "/servers/{id}/os-interface", interfaces),
     Route("PUT", "/servers/{id}/os-volume_attachments/{volume}", update_attachment),
+    Route("DELETE", "/servers/{id}/os-volume_attachments/{volume}", detach_volume),
     Route("GET", "/servers/{id}/diagnostics", diagnostics),
 )

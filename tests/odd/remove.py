@@ -1,0 +1,42 @@
+"""Takes what the odd application leaves in a real site beside its servers: what no other resource takes with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.odd.pairs import INTERFACE
+from tests.odd.rest import COMPUTE, NETWORK, Api
+
+
+def loosen(api: Api, name: str) -> None:
+    """Floating IPs, routers and trunks, which hold the networks' ports; whether it was made or recovered."""
+    routers = {row["id"] for row in _named(api, "routers", "routers", name)}
+    for row in api(NETWORK, "GET", f"/v2.0/floatingips?project_id={api.project}")["floatingips"]:
+        if row["router_id"] in routers:
+            api(NETWORK, "DELETE", f"/v2.0/floatingips/{row['id']}")
+    for router in sorted(routers):
+        _router(api, router)
+    if api.has("trunk"):
+        for row in _named(api, "trunks", "trunks", name):
+            api(NETWORK, "DELETE", f"/v2.0/trunks/{row['id']}")
+
+
+def _router(api: Api, router: str) -> None:
+    path = f"/v2.0/routers/{router}"
+    api(NETWORK, "PUT", path, {"router": {"routes": []}})
+    for port in api(NETWORK, "GET", f"/v2.0/ports?device_id={router}")["ports"]:
+        if port["device_owner"] == INTERFACE:
+            api(NETWORK, "PUT", f"{path}/remove_router_interface", {"port_id": port["id"]})
+    api(NETWORK, "DELETE", path)
+
+
+def flavors(api: Api, name: str) -> None:
+    """Once no server has them."""
+    for row in api(COMPUTE, "GET", "/flavors/detail?is_public=None")["flavors"]:
+        if row["name"].startswith(f"{name}-"):
+            api(COMPUTE, "DELETE", f"/flavors/{row['id']}")
+
+
+def _named(api: Api, path: str, key: str, name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = api(NETWORK, "GET", f"/v2.0/{path}")[key]
+    return [row for row in rows if row["name"].startswith(f"{name}-")]
