@@ -140,6 +140,7 @@ class Vnf:
         self.keypairs = [{"keypair": {"name": "ops", "public_key": "ssh-rsa A", "type": "ssh"}}]
         self.keypairs_status = 200
         self.nics: list[str] | None = None
+        self.floating_ips: list[dict[str, Any]] = []
         self.tagged_disks: list[dict[str, Any]] = []
         self.tagged_nics: list[dict[str, Any]] = []
 
@@ -161,12 +162,16 @@ class Vnf:
         others = [{"id": "sg2", "name": "x", "policy": "affinity", "members": ["zzz"]}]
         fake.json("GET", "compute", "/os-server-groups", {"server_groups": groups + others})
         fake.json("GET", "block-storage", "/volumes/detail", {"volumes": self.volumes})
-        fake.json("GET", "network", "/ports", {"ports": self.ports})
-        fake.json("GET", "network", "/floatingips", {"floatingips": []})
+        fake.json("GET", "network", "/ports", self._ports)
+        fake.json("GET", "network", "/floatingips", {"floatingips": self.floating_ips})
         networks = [{"id": n, "name": n[2:], "mtu": 1450, "shared": False} for n in ("n-data", "n-oam")]
         fake.json("GET", "network", "/networks", {"networks": networks})
         fake.json("GET", "network", "/subnets", {"subnets": [subnet("n-data"), subnet("n-oam")]})
         fake.json("GET", "network", "/security-groups", self._groups)
+
+    def _ports(self, request: Any, _context: Any) -> dict[str, Any]:
+        devices = request.qs.get("device_id")
+        return {"ports": [p for p in self.ports if devices is None or p["device_id"] in devices]}
 
     def _groups(self, request: Any, _context: Any) -> dict[str, Any]:
         return {"security_groups": [g for g in self.groups if g["id"] in request.qs["id"]]}
@@ -396,6 +401,34 @@ def test_what_is_not_carried_over_is_noted(fake: FakeCloud, site: CloudSite, vnf
     assert [v.device for v in facts.volumes] == ["/dev/vda", "/dev/vdb"]
     assert facts.servers[0].flavor.id == ""
     assert fake.sent("GET", "/os-keypairs")[0].qs == {"user_id": ["somebody"]}
+
+
+def test_a_port_that_only_a_port_forwarding_leads_to_is_carried(
+    fake: FakeCloud, site: CloudSite, vnf: Vnf
+) -> None:
+    """The list of floating IPs does not name the port; a port that nothing leads to is told of."""
+    free = {"device_owner": "", "allowed_address_pairs": []}
+    vnf.ports += [port(f"p-{kind}", "", MAC.format(9), "n-data", **free) for kind in ("inside", "unused")]
+    listed = {
+        "protocol": "tcp",
+        "internal_ip_address": "10.0.0.7",
+        "internal_port": 22,
+        "external_port": 2222,
+    }
+    vnf.floating_ips = [
+        {"id": "f1", "floating_ip_address": "203.0.113.9", "port_id": None, "port_forwardings": [listed]},
+        {"id": "f2", "floating_ip_address": "203.0.113.8", "port_id": "elsewhere", "port_forwardings": []},
+    ]
+    vnf.play(fake)
+    shown = listed | {"id": "pf1", "internal_port_id": "p-inside"}
+    fake.json("GET", "network", "/floatingips/f1/port_forwardings", {"port_forwardings": [shown]})
+    facts = read_application(site, ["s1"])
+    assert [p.id for p in facts.ports] == ["p1-oam", "p1-data", "p-inside"]
+    told = [note for note in facts.notes if "floating IP" in note or "no device" in note]
+    assert [note.split(":")[0] for note in told] == [
+        "port p-unused (10.0.0.7) has no device, and no member may use its address",
+        "floating IP 203.0.113.9 leads to port p-inside",
+    ]
 
 
 def test_server_without_ports(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
