@@ -39,6 +39,21 @@ def every_field_of_a_server_has_a_verdict(pair: Pair) -> None:
         judged(compute.ATTACHMENT, row["os-extended-volumes:volumes_attached"])
         plugged = ask(site.compute, "GET", f"{path}/os-interface", None, NOVA)["interfaceAttachments"]
         judged(compute.INTERFACE, plugged)
+        alone = [
+            *(
+                ask(site.compute, "GET", f"{path}/os-volume_attachments/{row['volumeId']}", None, NOVA)
+                for row in attached
+            ),
+            *(
+                ask(site.compute, "GET", f"{path}/os-interface/{row['port_id']}", None, NOVA)
+                for row in plugged
+            ),
+        ]
+        expected = [
+            *({"volumeAttachment": row} for row in attached),
+            *({"interfaceAttachment": row} for row in plugged),
+        ]
+        assert alone == expected
 
 
 def every_field_around_a_server_has_a_verdict(pair: Pair) -> None:

@@ -93,7 +93,7 @@ def read_application(
     attached = _volumes(site, rows, scope, notes, volume_states)
     network = facts_network.read(site, rows, notes)
     groups = _server_groups(site, rows, scope, notes)
-    tags = devices.tags(site, [row["id"] for row in rows])
+    tags = devices.tags(site, attached, network.ports_of, notes)
     flavors = _flavors(site, rows, notes)
     zones.tell(rows, notes)
     servers = [

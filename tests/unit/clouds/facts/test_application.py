@@ -149,10 +149,14 @@ class Vnf:
             fake.json("GET", "compute", f"/servers/{row['id']}", {"server": row})
             nics = {"nic_details": [{"mac_address": m} for m in self.nics or []]}
             path = f"/servers/{row['id']}"
-            fake.json(
-                "GET", "compute", f"{path}/os-volume_attachments", {"volumeAttachments": self.tagged_disks}
-            )
-            fake.json("GET", "compute", f"{path}/os-interface", {"interfaceAttachments": self.tagged_nics})
+            disks = self.tagged_disks or [
+                {"volumeId": one["id"]} for one in row["os-extended-volumes:volumes_attached"]
+            ]
+            plugged = self.tagged_nics or [
+                {"port_id": one["id"]} for one in self.ports if one["device_id"] == row["id"]
+            ]
+            fake.json("GET", "compute", f"{path}/os-volume_attachments", {"volumeAttachments": disks})
+            fake.json("GET", "compute", f"{path}/os-interface", {"interfaceAttachments": plugged})
             path = f"/servers/{row['id']}/diagnostics"
             fake.json("GET", "compute", path, nics, 200 if self.nics else 403)
         fake.json("GET", "compute", "/servers/detail", {"servers": self.servers})
@@ -239,6 +243,20 @@ def test_device_tags_are_those_of_each_disk_and_nic(fake: FakeCloud, site: Cloud
     facts = read_application(site, ["s1"])
     assert {v.id: v.device_tag for v in facts.volumes} == {"v1-root": None, "v1-data": "database"}
     assert {p.id: p.device_tag for p in facts.ports} == {"p1-oam": "oam", "p1-data": None}
+
+
+def test_what_nova_left_out_of_its_lists_is_asked_for(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:
+    vnf.tagged_disks = [{"volumeId": "v1-root", "tag": None}]
+    vnf.tagged_nics = [{"port_id": "p1-oam", "tag": "oam"}]
+    vnf.play(fake)
+    path = "/servers/s1/os-volume_attachments/v1-data"
+    fake.json("GET", "compute", path, {"volumeAttachment": {"volumeId": "v1-data", "tag": "database"}})
+    fake.json("GET", "compute", "/servers/s1/os-interface/p1-data", {"itemNotFound": {}}, 404)
+    facts = read_application(site, ["s1"])
+    assert {v.id: v.device_tag for v in facts.volumes} == {"v1-root": None, "v1-data": "database"}
+    assert [note for note in facts.notes if "device tag" in note] == [
+        "port p1-data: Nova does not show it as attached to server s1: device tag unknown"
+    ]
 
 
 def test_lists_not_one_call_per_thing(fake: FakeCloud, site: CloudSite, vnf: Vnf) -> None:

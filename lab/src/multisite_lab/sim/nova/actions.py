@@ -57,6 +57,16 @@ def console(sim: Sim, server: Server, options: Row) -> Answer:
 def attachments(sim: Sim, ask: Ask) -> Answer:
     """From 2.79 with ``delete_on_termination``; 2.89 replaced ``id`` by ``attachment_id``."""
     server = find(sim, ask.ids["id"], ask)
+    return ok({"volumeAttachments": _attachments(server, ask)})
+
+
+def attachment(sim: Sim, ask: Ask) -> Answer:
+    """One of them."""
+    server = find(sim, ask.ids["id"], ask)
+    return _one("volumeAttachment", _attachments(server, ask), "volumeId", ask.ids["volume"])
+
+
+def _attachments(server: Server, ask: Ask) -> list[Row]:
     rows = []
     for disk in server.disks:
         row: Row = {"volumeId": disk.volume_id, "serverId": server.id, "device": disk.device}
@@ -69,12 +79,21 @@ def attachments(sim: Sim, ask: Ask) -> Answer:
         else:
             row["id"] = disk.volume_id
         rows.append(row)
-    return ok({"volumeAttachments": rows})
+    return rows
 
 
 def interfaces(sim: Sim, ask: Ask) -> Answer:
     """Tags from 2.70.  In the order in which Neutron lists ports, which is not that of the NICs."""
-    server = find(sim, ask.ids["id"], ask)
+    return ok({"interfaceAttachments": _interfaces(sim, find(sim, ask.ids["id"], ask), ask)})
+
+
+def interface(sim: Sim, ask: Ask) -> Answer:
+    """One of them."""
+    found = _interfaces(sim, find(sim, ask.ids["id"], ask), ask)
+    return _one("interfaceAttachment", found, "port_id", ask.ids["port"])
+
+
+def _interfaces(sim: Sim, server: Server, ask: Ask) -> list[Row]:
     rows = []
     for port_id in sorted(server.ports):
         if (port := sim.state.ports.get(port_id)) is None:
@@ -84,7 +103,14 @@ def interfaces(sim: Sim, ask: Ask) -> Answer:
         if ask.version >= (2, 70):
             row["tag"] = server.nic_tags.get(port_id)
         rows.append(row)
-    return ok({"interfaceAttachments": rows})
+    return rows
+
+
+def _one(key: str, rows: list[Row], id: str, wanted: str) -> Answer:
+    for row in rows:
+        if row[id] == wanted:
+            return ok({key: row})
+    raise fault(404, f"Instance has no {key} {wanted}")
 
 
 def update_attachment(sim: Sim, ask: Ask) -> Answer:
@@ -124,7 +150,9 @@ def diagnostics(sim: Sim, ask: Ask) -> Answer:
 ROUTES = (
     Route("POST", "/servers/{id}/action", action),
     Route("GET", "/servers/{id}/os-volume_attachments", attachments),
+    Route("GET", "/servers/{id}/os-volume_attachments/{volume}", attachment),
     Route("GET", "/servers/{id}/os-interface", interfaces),
+    Route("GET", "/servers/{id}/os-interface/{port}", interface),
     Route("PUT", "/servers/{id}/os-volume_attachments/{volume}", update_attachment),
     Route("DELETE", "/servers/{id}/os-volume_attachments/{volume}", detach_volume),
     Route("GET", "/servers/{id}/diagnostics", diagnostics),
