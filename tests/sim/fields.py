@@ -252,6 +252,7 @@ class _View:
             "image_metadata": row.get("volume_image_metadata", {}),
             "delete_on_termination": attachment["delete_on_termination"],
             "description": row["description"] or "",
+            "availability_zone": row["availability_zone"],
             "read_only": row["metadata"].get("readonly") == "True",
             "device_tag": attachment["tag"],
         }
@@ -274,6 +275,7 @@ class _View:
             "dns_domain": row["dns_domain"],
             "tags": _tags(row),
             "qos_policy_id": self._policies.get(row.get("qos_policy_id") or ""),
+            "provider": _provider(row),
             "subnets": {s["cidr"]: _subnet(s) for s in subnets},
         }
 
@@ -282,6 +284,12 @@ class _View:
         rules = [_rule(rule, names) for rule in row["security_group_rules"]]
         same = {key: row[key] for key in ("name", "description", "stateful")}
         return {**same, "rules": sorted(rules, key=repr), "tags": _tags(row)}
+
+
+def _provider(row: Row) -> Row:
+    """Of what is no overlay."""
+    physical = row["provider:network_type"] in ("vlan", "flat")
+    return {k: v for k, v in row.items() if physical and k.startswith("provider:") and v is not None}
 
 
 def _tags(row: Row) -> list[str]:

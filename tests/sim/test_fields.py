@@ -44,6 +44,7 @@ LEFT_AT_DEFAULT = {
     "KeypairRecord.type": "the other kind is a certificate",
     "PortRecord.qos_policy_id": "its operator makes them at both sites: test_mapping",
     "NetworkRecord.qos_policy_id": "its operator makes them at both sites: test_mapping",
+    "NetworkRecord.provider": "an operator's network is mapped: test_mapping",
     "SubnetRecord.ipv6_address_mode": "the simulation has no router advertisements",
     "SubnetRecord.ipv6_ra_mode": "the simulation has no router advertisements",
     "FlavorRecord.ephemeral_gib": "a disk outside of Cinder, which no backup holds",

@@ -14,10 +14,7 @@ def set_fields(world: World, made: Deployed) -> None:
     """What no restore point carries, on one of each kind."""
     state = world.sites[SITE].settle().state
     state.ports[made.ports[0]] |= {"numa_affinity_policy": "preferred"}
-    state.networks[made.networks[1]] |= {
-        "provider:network_type": "vlan",
-        "provider:physical_network": "physnet1",
-    }
+    state.networks[made.networks[1]] |= {"vlan_transparent": True, "admin_state_up": False}
     subnet = state.networks[made.networks[0]]["subnets"][0]
     state.subnets[subnet]["service_types"] = ["compute:nova"]
     state.server_groups[made.server_group]["rules"] = {"max_server_per_host": 3}
@@ -32,8 +29,8 @@ LOST = (
     "flavor of server mme-1: its swap disk of 512 MiB comes back empty",
     "port mme-1-data: NUMA affinity policy preferred is not carried",
     "port mme-1-mgmt: this release knows nothing of brand_new",
-    "network mme-mgmt: it is a vlan network, and would be made as the target's default type",
-    "network mme-mgmt: physical network physnet1 is not carried",
+    "network mme-mgmt: it is disabled, and comes up",
+    "network mme-mgmt: it is transparent for VLANs, which is not carried",
     'subnet mme-data: service types ["compute:nova"] is not carried',
 )
 

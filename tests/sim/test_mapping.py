@@ -128,3 +128,45 @@ def test_servers_join_the_group_theirs_is_mapped_to_and_it_stays_after_an_undo(p
     assert {id: len(row["members"]) for id, row in groups.items()} == {softer: 1}
     protected.service.undo(recovery.id)
     assert list(protected.world.sites[TARGET].settle().state.server_groups) == [softer]
+
+
+VLAN = {
+    "provider:network_type": "vlan", "provider:physical_network": "physnet1", "provider:segmentation_id": 100,
+}  # fmt: skip
+
+
+@pytest.fixture
+def vlan(protected: Protected) -> Protected:
+    """Its first network is a VLAN of a physical network."""
+    world, service = protected.world, protected.service
+    world.reconnect(SITE)
+    world.sites[SITE].settle().state.networks[protected.made.networks[0]] |= VLAN
+    job, point = service.protect("mme")
+    assert job.state is JobState.DONE, job.error
+    world.lose(SITE)
+    return replace(protected, point=point.id)
+
+
+def test_a_vlan_that_becomes_an_overlay_is_told_with_what_to_type(vlan: Protected) -> None:
+    (told,) = (f for f in vlan.said() if "vlan" in f.what)
+    assert told.what.startswith(
+        "it is a vlan network (100) in the physical network physnet1, and would be made as"
+    )
+    assert told.remedy == "make it at site2 before, and map it: --map network:mme-data=..."
+    vlan.recovered()
+    (row,) = (n for n in vlan.world.sites[TARGET].sim.state.networks.values() if n["name"] == "mme-data")
+    assert row["provider:network_type"] == "vxlan"
+
+
+def test_of_a_vlan_that_is_mapped_nothing_is_said(vlan: Protected) -> None:
+    network = vlan.service.cloud(TARGET).network
+    theirs = ask(network, "POST", "/networks", {"network": {"name": "theirs", **VLAN}})["network"]["id"]
+    ask(
+        network,
+        "POST",
+        "/subnets",
+        {"subnet": {"network_id": theirs, "ip_version": 4, "cidr": "10.31.0.0/24"}},
+    )
+    found = vlan.said(networks={"mme-data": "theirs"})
+    assert [f for f in found if f.severity is Severity.BLOCKING or "vlan" in f.what] == []
+    vlan.recovered(networks={"mme-data": "theirs"})

@@ -42,12 +42,13 @@ _ENDED_BADLY = ("error", "error_restoring")
 
 @dataclass(frozen=True)
 class WantedVolume:
-    """A volume to be restored.  ``volume_type`` None is the site's default; ``blank_first``: see the module's top."""
+    """A volume to be restored.  Type and zone None are the site's defaults; ``blank_first``: see the module's top."""
 
     name: str
     size_gib: int
     backup_id: str
     volume_type: str | None = None
+    availability_zone: str | None = None
     blank_first: bool = False
     bootable: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -153,6 +154,8 @@ def _make(site: CloudSite, token: str, wanted: WantedVolume) -> str:
     fields: Row = {"name": token, "size": wanted.size_gib}
     if wanted.volume_type is not None:
         fields["volume_type"] = wanted.volume_type
+    if wanted.availability_zone is not None:
+        fields["availability_zone"] = wanted.availability_zone
     body = {"volume": tokens.mark("volume", token, fields)}
     return str(resources.create(site, "volume", body, f"create volume {wanted.name}")["id"])
 

@@ -25,12 +25,12 @@ FORMAT_1 = "multisite.restore-point/1"
 _SizeGib = Annotated[int, Field(ge=0, lt=1 << 31)]
 _ADDED: dict[str, dict[str, JsonValue]] = {
     "servers": {"locked": False, "locked_reason": None, "stopped": False, "root_device": None},
-    "volumes": {"description": "", "read_only": False, "device_tag": None},
+    "volumes": {"description": "", "read_only": False, "device_tag": None, "availability_zone": None},
     "ports": {
         "enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": "",
         "tags": [], "device_tag": None, "qos_policy_id": None,
     },
-    "networks": {"dns_domain": "", "tags": [], "qos_policy_id": None},
+    "networks": {"dns_domain": "", "tags": [], "qos_policy_id": None, "provider": {}},
     "subnets": {"dns_publish_fixed_ip": False, "tags": []},
     "security_groups": {"tags": []},
 }  # fmt: skip
@@ -73,6 +73,7 @@ class VolumeRecord:
     description: str = ""
     read_only: bool = False
     device_tag: str | None = None
+    availability_zone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ class SubnetRecord:
 
 @dataclass(frozen=True)
 class NetworkRecord:
+    """``provider``: of one that is no overlay its attributes ``provider:*``, as Neutron calls them."""
+
     id: str
     name: str
     mtu: int | None = None
@@ -138,6 +141,7 @@ class NetworkRecord:
     dns_domain: str = ""
     tags: tuple[str, ...] = ()
     qos_policy_id: str | None = None
+    provider: dict[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

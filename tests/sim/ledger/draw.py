@@ -112,6 +112,7 @@ NOT_DRAWN: Mapping[tuple[str, str], str] = {
     ("server", "OS-EXT-SRV-ATTR:root_device_name"): "the simulation boots from the first disk",
     ("volume", "size"): "a restored volume is as large as its backup",
     ("volume", "attachments"): "drawn as the attachments",
+    ("volume", "availability_zone"): "the default, or its server's: test_mapping",
     ("volume", "group_id"): "groups take part in the method that protects",
     ("port", "network_id"): "every network has a port of each server",
     ("port", "mac_address"): "by it the ports of both sites are told apart",

@@ -31,7 +31,7 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("network", "qos_policy_id"): "QoS policy",
     ("network", "admin_state_up"): "disabled",
     ("network", "provider:network_type"): "vlan network",
-    ("network", "provider:physical_network"): "physical network",
+    ("network", "provider:physical_network"): "in the physical network",
     ("network", "segments"): "list of segments",
     ("network", "vlan_transparent"): "transparent for VLANs",
     ("network", "qinq"): "QinQ",

@@ -18,6 +18,7 @@ KINDS = {
     "flavor": "flavors",
     "volume-type": "volume_types",
     "availability-zone": "availability_zones",
+    "volume-zone": "volume_zones",
     "keypair": "keypairs",
     "keypair-name": "keypair_names",
     "security-group": "security_groups",

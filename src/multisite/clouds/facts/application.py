@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from multisite.clouds import resources
 from multisite.clouds.administrator import (
-    KEYPAIRS,
     READ_ONLY,
     SERVER_ATTRIBUTES,
     administrator,
@@ -21,7 +20,7 @@ from multisite.clouds.administrator import (
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
-from multisite.clouds.facts import devices, zones
+from multisite.clouds.facts import devices, keypairs, zones
 from multisite.clouds.facts import network as facts_network
 from multisite.clouds.facts.network import Row
 from multisite.clouds.ledger import block_storage, compute
@@ -117,7 +116,7 @@ def read_application(
         network.networks,
         network.subnets,
         network.security_groups,
-        _keypairs(site, rows, notes),
+        keypairs.read(site, rows, notes),
         tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
         network.qos_policies,
         notes.all(),
@@ -308,6 +307,7 @@ def _volume(site: CloudSite, server: Row, row: Row, attachment: Row, notes: Note
         image_metadata={k: str(v) for k, v in (row.get("volume_image_metadata") or {}).items()},
         delete_on_termination=bool(attachment["delete_on_termination"]),
         description=row.get("description") or "",
+        availability_zone=row.get("availability_zone"),
     )
 
 
@@ -344,40 +344,6 @@ def _flavors(site: CloudSite, servers: list[Row], notes: Notes) -> dict[str, Fla
 def _without_token(flavor: Row) -> Row:
     """One that an earlier recovery made has its token for a description."""
     return flavor | {"description": None} if tokens.is_token(flavor.get("description")) else flavor
-
-
-def _keypairs(site: CloudSite, servers: list[Row], notes: Notes) -> tuple[KeypairRecord, ...]:
-    """Key pairs by name.  They belong to users: those of others are readable for administrators only."""
-    wanted = {(server["user_id"], server["key_name"]) for server in servers if server["key_name"]}
-    found: dict[str, KeypairRecord] = {}
-    for user in sorted({user for user, _ in wanted}):
-        owner = {} if user == site.conn.session.get_user_id() else {"user_id": user}
-        reader, readable = administrator(site, KEYPAIRS) if owner else site, True
-        try:
-            rows = resources.list_all(reader, "keypair", **owner)
-        except Refused as error:
-            if error.site_status != 403:
-                raise
-            rows, readable = [], False
-        known = {row["name"]: row for row in rows}
-        for name in sorted(name for whose, name in wanted if whose == user):
-            pair = known.get(name) or (_keypair(reader, name, owner) if readable else None)
-            if pair is None:
-                notes.add(f"key pair {name} is gone or belongs to another user: it is not carried over")
-            elif name in found and found[name].public_key != pair["public_key"]:
-                notes.add(f"two users have a key pair {name} with different keys: only one is carried over")
-            else:
-                notes.compare(compute.KEYPAIR, pair)
-                found[name] = KeypairRecord(name, pair["public_key"], pair["type"])
-    return tuple(found.values())
-
-
-def _keypair(site: CloudSite, name: str, owner: Mapping[str, str]) -> Row | None:
-    """One that a list did not show; None when it is really gone."""
-    try:
-        return resources.read(site, "keypair", name, **owner)
-    except NotFoundInSite:
-        return None
 
 
 def _server_groups(site: CloudSite, servers: list[Row], scope: Mapping[str, str], notes: Notes) -> list[Row]:

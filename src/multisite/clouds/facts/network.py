@@ -35,6 +35,10 @@ _NOVAS_OWN = frozenset({
 })  # fmt: skip
 
 
+_PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
+_OVERLAYS = ("vxlan", "geneve", "gre", "local", None, "")
+
+
 @dataclass(frozen=True)
 class NetworkFacts:
     """``ports_of``: the ports of each server id, first NIC first; ``virtual_ips``: ports that no server has."""
@@ -253,7 +257,16 @@ def _network(row: Row) -> NetworkRecord:
         dns_domain=row.get("dns_domain") or "",
         tags=_tags(row),
         qos_policy_id=row.get("qos_policy_id"),
+        provider=_provider(row),
     )
+
+
+def _provider(row: Row) -> Row:
+    """Of a network that is made anew, and is no overlay."""
+    overlay = row.get("provider:network_type") in _OVERLAYS and not row.get("provider:physical_network")
+    if overlay or row["shared"] or row.get("router:external"):
+        return {}
+    return {name: row[name] for name in _PROVIDER if row.get(name) is not None}
 
 
 def _subnet(row: Row) -> SubnetRecord:

@@ -10,7 +10,6 @@ from multisite.clouds.ledger.model import Kind, carried, derived, not_carried, o
 
 REFERENCE = "https://docs.openstack.org/api-ref/network/v2/index.html"
 _MAP_NETWORK = "make it at the target before, and map it: --map network:<name>=<network>"
-_OVERLAYS = ("vxlan", "geneve", "gre", "local", None, "")
 STANDARD = (
     *of_the_site("identifier", "id", "project_id", "tenant_id"),
     *of_the_site("time", "created_at", "updated_at", "revision_number"),
@@ -86,11 +85,8 @@ NETWORK = Kind(
         *carried("beside the token", "tags"),
         *carried("its own name", "dns_domain", extension="dns-integration"),
         *carried("the policy it is mapped to, or a shared one of its name", "qos_policy_id", extension="qos"),
-        *not_carried(
-            "provider:network_type", "type", _MAP_NETWORK,
-            told="it is a {value} network, and would be made as the target's default type", unset=_OVERLAYS,
-        ),
-        *not_carried("provider:physical_network", "physical network", _MAP_NETWORK),
+        *carried("an overlay is one of the target's default type; any other is mapped, which the preview asks for",
+                 "provider:network_type", "provider:physical_network"),
         *not_carried("segments", "list of segments", _MAP_NETWORK),
         *not_carried("vlan_transparent", "transparency for VLANs", _MAP_NETWORK,
                      told="it is transparent for VLANs, which is not carried"),

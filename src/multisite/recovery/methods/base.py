@@ -125,11 +125,12 @@ class DeleteOrder:
 
 @dataclass(frozen=True)
 class VolumeToRestore:
-    """``number``: its place in the order of restoring, from 1.  ``volume_type`` None: the target's default."""
+    """``number``: its place in the order of restoring, from 1.  Type and zone None are the target's defaults."""
 
     number: int
     volume_type: str | None
     record: VolumeRecord
+    availability_zone: str | None = None
 
     @property
     def step(self) -> str:

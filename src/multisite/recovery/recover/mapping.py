@@ -62,6 +62,10 @@ def _volume_types(manifest: Manifest) -> Things:
     return _names(v.volume_type for v in manifest.volumes)
 
 
+def _volume_zones(manifest: Manifest) -> Things:
+    return _names(v.availability_zone for v in manifest.volumes)
+
+
 def _keypairs(manifest: Manifest) -> Things:
     return _names(k.name for k in manifest.keypairs)
 
@@ -91,6 +95,7 @@ class Rules:
     flavors: Annotated[Pairs, Mappable("flavor", _flavors)] = field(default_factory=dict)
     availability_zones: Annotated[Pairs, Mappable("availability-zone", _zones)] = field(default_factory=dict)
     volume_types: Annotated[Pairs, Mappable("volume-type", _volume_types)] = field(default_factory=dict)
+    volume_zones: Annotated[Pairs, Mappable("volume-zone", _volume_zones)] = field(default_factory=dict)
     keypairs: Annotated[Pairs, Mappable("keypair", _keypairs)] = field(default_factory=dict)
     keypair_names: Annotated[Pairs, Mappable("keypair-name", _keypairs)] = field(default_factory=dict)
     security_groups: Annotated[Pairs, Mappable("security-group", _groups_and_remote)] = field(

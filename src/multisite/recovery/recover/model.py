@@ -86,13 +86,14 @@ class PlannedPort:
 class PlannedVolume:
     """``step`` makes the volume, by the method of ``record.payload``; ``details`` are that method's own.
 
-    ``volume_type`` None is the target's default type.
+    ``volume_type`` and ``availability_zone`` None are the target's defaults.
     """
 
     step: str
     volume_type: str | None
     record: VolumeRecord
     details: dict[str, JsonValue] = field(default_factory=dict)
+    availability_zone: str | None = None
 
     @property
     def method(self) -> str:

@@ -27,6 +27,7 @@ from multisite.recovery.recover.model import (
     PlannedVolume,
     flavor_key,
 )
+from multisite.recovery.recover.volume_zones import volume_zone
 
 CREATE_FLAVORS = "--create-missing-flavors"
 
@@ -244,7 +245,9 @@ def plan_volumes(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> tuple
             )
             continue
         volume_type = _volume_type(draft, record, subject) if known else None
-        wanted.setdefault(record.payload.method, []).append(VolumeToRestore(number, volume_type, record))
+        wanted.setdefault(record.payload.method, []).append(
+            VolumeToRestore(number, volume_type, record, volume_zone(draft, record))
+        )
     planned = [volume for name, its in wanted.items() for volume in methods[name].plan_restore(draft, its)]
     place = {record.id: number for number, record in enumerate(ordered)}
     return tuple(sorted(planned, key=lambda v: place[v.record.id])) if known else ()

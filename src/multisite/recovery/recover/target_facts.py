@@ -111,6 +111,7 @@ class TargetFacts:
     volume_types: tuple[TargetVolumeType, ...] = ()
     default_volume_type: str | None = None
     availability_zones: tuple[str, ...] = ()
+    volume_zones: tuple[str, ...] = ()
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     method_parts: Mapping[str, Any] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
@@ -146,7 +147,8 @@ def read_target(
         "flavors": lambda: usable_flavors(site),
         "volume_types": lambda: _volume_types(site),
         "default_volume_type": lambda: _default_type(site),
-        "availability_zones": lambda: _zones(site),
+        "availability_zones": lambda: _zones(site, "list availability zones", lambda: site.compute),
+        "volume_zones": lambda: _zones(site, "list zones of volumes", lambda: site.volume),
         "quotas": lambda: {quota.resource: quota for quota in read_quotas(site)},
     }
     more = dict(method_parts or {})
@@ -269,7 +271,7 @@ def _default_type(site: CloudSite) -> str | None:
     return str(answer.json()["volume_type"]["name"])
 
 
-def _zones(site: CloudSite) -> tuple[str, ...]:
-    what = "list availability zones"
-    rows = read_all(site, what, lambda: site.compute, "/os-availability-zone", "availabilityZoneInfo")
+def _zones(site: CloudSite, what: str, proxy: Callable[[], Any]) -> tuple[str, ...]:
+    """Nova and Cinder answer alike."""
+    rows = read_all(site, what, proxy, "/os-availability-zone", "availabilityZoneInfo")
     return tuple(row["zoneName"] for row in rows if row["zoneState"]["available"])

@@ -71,13 +71,13 @@ def test_the_order_does_not_depend_on_that_of_the_answers() -> None:
 def test_sentences_of_readers_come_first_and_each_once() -> None:
     notes = Notes()
     for _ in range(2):
-        notes.compare(NETWORK, {"id": "n", "name": "oam", "provider:network_type": "vlan"})
+        notes.compare(NETWORK, {"id": "n", "name": "oam", "vlan_transparent": True})
         notes.compare(PORT, {"id": "p", "name": "", **GPU})
         notes.add("something else")
     first, second, third = notes.all()
     assert first == "something else"
     assert second.startswith("port p: device profile gpu")
-    assert third.startswith("network oam: it is a vlan network")
+    assert third.startswith("network oam: it is transparent for VLANs")
 
 
 @pytest.mark.parametrize("kind", LEDGER, ids=lambda kind: kind.name)

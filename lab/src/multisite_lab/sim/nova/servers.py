@@ -50,7 +50,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
     flavor = sim.state.flavors.get(str(wanted.get("flavorRef")))
     if flavor is None or not resources.usable(ask, flavor):
         raise fault(400, f"Flavor {wanted.get('flavorRef')} could not be found.")
-    volumes = _volumes(sim, ask, wanted)
+    volumes = _volumes(sim, ask, wanted, flavor)
     key = wanted.get("key_name")
     if key is not None and (ask.account.user_id, key) not in sim.state.keypairs:
         raise fault(400, "Invalid key_name provided.")
@@ -92,8 +92,9 @@ def _build(sim: Sim, server: Server) -> None:
     sim.after(sim.settings.build_server, lambda: _built(sim, server.id))
 
 
-def _volumes(sim: Sim, ask: Ask, wanted: Row) -> list[Disk]:
-    """Device names in the order of the list: libvirt drops names that are asked for."""
+def _volumes(sim: Sim, ask: Ask, wanted: Row, flavor: Row) -> list[Disk]:
+    """Device names in the order of the list, behind the flavor's own disks: libvirt drops names that are asked for."""
+    between = bool(flavor["OS-FLV-EXT-DATA:ephemeral"]) + bool(flavor["swap"])
     mappings = wanted.get("block_device_mapping_v2") or []
     if not mappings:
         raise fault(400, "Block Device Mapping is Invalid: here servers boot from volumes only.")
@@ -112,7 +113,7 @@ def _volumes(sim: Sim, ask: Ask, wanted: Row) -> list[Disk]:
                 f"but the current status is {volume.status}.",
             )
         keep = not mapping.get("delete_on_termination")
-        device = f"/dev/vd{chr(ord('a') + number)}"
+        device = f"/dev/vd{chr(ord('a') + (number and number + between))}"
         disks.append(Disk(volume_id, device, not keep, new_id(), mapping.get("tag")))
     return disks
 

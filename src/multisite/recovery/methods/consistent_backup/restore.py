@@ -93,11 +93,12 @@ def _planned(draft: Draft, volume: VolumeToRestore) -> PlannedVolume:
         "restore",
         f"{record.size_gib} GiB, type {shown}, from {len(chain)} backups",
     )
-    # Cinder skips zeros only when it makes the volume itself; then it has the default type and the backup's
-    # size.  Otherwise an empty volume is made first and restored into.
-    blank_first = size != record.size_gib or volume.volume_type not in (None, default)
+    # Cinder skips zeros only when it makes the volume itself; then it has the default type and zone, and the
+    # backup's size.  Otherwise an empty volume is made first and restored into.
+    chosen = volume.availability_zone is not None or volume.volume_type not in (None, default)
+    blank_first = chosen or size != record.size_gib
     details: dict[str, JsonValue] = {"import_step": f"import-{volume.number}", "blank_first": blank_first}
-    return PlannedVolume(volume.step, volume.volume_type, record, details)
+    return PlannedVolume(volume.step, volume.volume_type, record, details, volume.availability_zone)
 
 
 def _plan_imports(draft: Draft, volume: VolumeToRestore, chain: Sequence[BackupRecord]) -> None:
@@ -183,6 +184,7 @@ def _restore(
         size_gib=record.size_gib,
         backup_id=newest.id,
         volume_type=volume.volume_type,
+        availability_zone=volume.availability_zone,
         blank_first=bool(volume.details["blank_first"]),
         bootable=target.bootable,
         metadata=record.metadata,
