@@ -39,7 +39,7 @@ def deploy(api: Api, name: str) -> Odd:
     """All of it, at rest when it is returned."""
     external = parts.outside(api, outside_name(name))
     front, back = parts.front(api, f"{name}-сеть"), parts.back(api, f"{name}-сеть")
-    first, second = parts.groups(api, f"{name}-группа")
+    first, second, third = parts.groups(api, f"{name}-группа")
     nic = f"{name}-порт"
     parts.port(
         api, f"{name}-вип", front, "fa:16:3e:61:00:01", parts.VIRTUAL, security_groups=[first],
@@ -49,7 +49,7 @@ def deploy(api: Api, name: str) -> Odd:
     shaped = parts.policy(api, f"{name}-политика")
     fronts = [
         parts.front_port(api, nic, front, 2, [first, second], **shaped),
-        parts.front_port(api, nic, front, 3, [second]),
+        parts.front_port(api, nic, front, 3, [third]),
     ]
     backs = [
         parts.port(api, nic, back, f"fa:16:3e:62:00:0{number}", f"10.62.0.1{number}", f"10.62.0.2{number}",
@@ -116,7 +116,7 @@ def _server(
         for one, tag in disks
     ]
     wanted = {
-        "name": f"{name}-узел", "description": f"член {number}", "metadata": {"vnf": name, "роль": f"№ {number}"},
+        "name": f"{name}-узел", "description": f"член {number}", "metadata": {"vnf": name, "role": f"№ {number}"},
         "block_device_mapping_v2": mapping,
         "networks": [{"port": nic, "tag": f"nic{place}"} for place, nic in enumerate(nics)], **fields,
     }  # fmt: skip

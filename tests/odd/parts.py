@@ -81,11 +81,14 @@ def back(api: Api, name: str) -> str:
     return str(network)
 
 
-def groups(api: Api, name: str) -> tuple[str, str]:
-    """Two of one name; rules within the first and from the other, with descriptions; the other keeps no state."""
-    first, second = (
+def groups(api: Api, name: str) -> tuple[str, str, str]:
+    """Of one name; rules within the first and from the second, with descriptions; the third keeps no state.
+
+    A port takes none that keeps state beside one that does not.
+    """
+    first, second, third = (
         create(api, "security-groups", "security_group", name=name, description=said, stateful=stateful)["id"]
-        for said, stateful in (("Mitglieder untereinander", True), ("", False))
+        for said, stateful in (("Mitglieder untereinander", True), ("", True), ("ohne Gedächtnis", False))
     )
     rule = {"direction": "ingress", "ethertype": "IPv4"}
     for match in (
@@ -93,7 +96,7 @@ def groups(api: Api, name: str) -> tuple[str, str]:
         {"security_group_id": first, "protocol": "tcp", "remote_group_id": second, "port_range_min": 8080,
          "port_range_max": 8090},
         {"security_group_id": first, "protocol": "132", "remote_ip_prefix": "10.61.0.0/24"},
-        {"security_group_id": second, "protocol": "udp", "remote_ip_prefix": "10.0.0.0/8", "port_range_min": 2152,
+        {"security_group_id": third, "protocol": "udp", "remote_ip_prefix": "10.0.0.0/8", "port_range_min": 2152,
          "port_range_max": 2152, "description": "GTP-U ↔"},
     ):  # fmt: skip
         create(api, "security-group-rules", "security_group_rule", **rule, **match)
@@ -101,7 +104,7 @@ def groups(api: Api, name: str) -> tuple[str, str]:
     outwards = next(r for r in there["security_group_rules"] if r["ethertype"] == "IPv6")
     api(NETWORK, "DELETE", f"/v2.0/security-group-rules/{outwards['id']}")
     tag(api, "security-groups", first)
-    return str(first), str(second)
+    return str(first), str(second), str(third)
 
 
 def port(api: Api, name: str, network: str, mac: str, *addresses: str, **fields: Any) -> str:
@@ -119,8 +122,11 @@ def front_port(api: Api, name: str, network: str, number: int, groups: list[str]
             {"opt_name": "26", "opt_value": "1300", "ip_version": 4},
             {"opt_name": "bootfile-name", "opt_value": "odd.bin", "ip_version": 4},
         ]),
-        **{"binding:profile": {"odd": "значение"}}, **fields,
+        **fields,
     )  # fmt: skip
+    # Neutron leaves it to service accounts (neutron/conf/policies/port.py), unless a site's policies say otherwise.
+    profile = {"binding:profile": {"odd": "значение"}}
+    api.permitted(NETWORK, "PUT", f"/v2.0/ports/{made}", {"port": profile})
     tag(api, "ports", made)
     return made
 
@@ -140,7 +146,7 @@ def router(api: Api, name: str, network: str, external: str) -> str:
 
 def volume(api: Api, name: str, image: str | None = None, **fields: Any) -> str:
     """Available when it is returned."""
-    fields |= {"name": name, "size": 1, "description": f"{name}: данные", "metadata": {"часть": "1 ½"}}
+    fields |= {"name": name, "size": 1, "description": f"{name}: данные", "metadata": {"part": "1 ½ от"}}
     body = {"volume": fields | ({"imageRef": image} if image else {})}
     made = api(VOLUME, "POST", "/volumes", body)["volume"]["id"]
 

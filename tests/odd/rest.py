@@ -44,6 +44,13 @@ class Api:
         assert answer.status_code < 400, f"{self.cloud}: GET {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
 
+    def permitted(self, service: str, method: str, path: str, body: Any) -> bool:
+        """Done, or False where the site's policies leave it to others."""
+        answer = self._request(service, method, path, body, "")
+        done = answer.status_code < 400
+        assert done or answer.status_code == 403, f"{self.cloud}: {method} {path}: {answer.text[:500]}"
+        return done
+
     def has(self, alias: str) -> bool:
         """Whether Neutron has loaded an extension."""
         if self._aliases is None:
