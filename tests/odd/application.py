@@ -79,7 +79,8 @@ def _servers(api: Api, name: str, fronts: list[str], backs: list[str]) -> tuple[
     together = parts.server_group(api, f"{name}-вместе")
     common = {"flavorRef": parts.flavor(api, f"{name}-маленький"), "key_name": parts.key(api, f"{name}-key")}
     roots = [parts.volume(api, disk, image) for _ in fronts]
-    spare, data, kept = (parts.volume(api, disk) for _ in range(3))
+    spare = parts.volume(api, disk, image)  # has partitions: a guest of the lab looks for its data elsewhere
+    data, kept = (parts.volume(api, disk) for _ in range(2))
     parts.read_only(api, kept)
     first = _server(
         api, name, together, roots[0], [(spare, "spare"), (data, "database")], [backs[0], fronts[0]], number=1,
