@@ -9,6 +9,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
+from multisite.applications.service import ApplicationService
 from multisite.clouds.errors import Unreachable
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
@@ -28,17 +29,6 @@ from tests.unit.recovery.demo_site import nothing, unreachable
 ANN = Caller("u1", "ann", "p1", "vnf", frozenset({"member"}), "req-1")
 BOB = Caller("u2", "bob", "p2", "other", frozenset({"member"}), "req-2")
 ROOT = Caller("u0", "root", "p0", "admin", frozenset({"admin"}), "req-0")
-
-
-class Applications:
-    def __init__(self, repository):
-        self.repository = repository
-
-    def get(self, caller, id):
-        try:
-            return self.repository.get(id, None if caller.is_admin else caller.project_id)
-        except NotFound:
-            return self.repository.by_name(id, caller.project_id)
 
 
 class Sites:
@@ -66,7 +56,7 @@ class ProtectionSetup:
         if not applications.list():
             applications.add(self.cloud.application)
         self.service = ProtectionService(
-            self.database, Applications(applications), Sites(sites), self.store, self.engine,
+            self.database, ApplicationService(applications, cloud.clouds), Sites(sites), self.store, self.engine,
             self.cloud.clouds, backups_per_site=2, **options,
         )  # fmt: skip
         if launch:
