@@ -35,8 +35,8 @@ def start(service: Service, point: str, preview: str | None) -> tuple[float, str
     return time.monotonic() - begun, started.job_id
 
 
-def asked(world: World, name: str) -> list[tuple[str, str]]:
-    return [(seen.method, seen.path) for seen in world.sites[name].script.log]
+def asked(world: World, name: str) -> list[tuple[str, str, str]]:
+    return [seen.call for seen in world.sites[name].script.log]
 
 
 def test_a_start_by_its_preview_does_not_wait_again(world: World, service: Service, point: str) -> None:
@@ -45,12 +45,12 @@ def test_a_start_by_its_preview_does_not_wait_again(world: World, service: Servi
     waited = time.monotonic() - begun
     assert (shown.source_state, shown.startable) == ("unreachable", True)
     assert waited >= WAIT
-    reads = [call for call in asked(world, TARGET) if call[0] == "GET"]
+    reads = [call for call in asked(world, TARGET) if call[1] == "GET"]
     took, job_id = start(service, point, shown.digest)
     assert took < WAIT, "the silent source was waited for twice"
     assert service.rest(job_id).state is JobState.DONE
-    again = [call for call in asked(world, TARGET) if call[0] == "GET"][len(reads) :]
-    listed = ("GET", "/os-availability-zone")
+    again = [call for call in asked(world, TARGET) if call[1] == "GET"][len(reads) :]
+    listed = ("volume", "GET", "/os-availability-zone")
     assert (reads.count(listed), again.count(listed)) == (1, 1), "the target is read anew, once"
 
 

@@ -78,6 +78,9 @@ def every_field_of_a_volume_has_a_verdict(pair: Pair) -> None:
         judged(block_storage.VOLUME, rows)
         judged(block_storage.VOLUME, ask(site.volume, "GET", "/volumes/detail", None, CINDER)["volumes"])
         judged(block_storage.VOLUME_TYPE, ask(site.volume, "GET", "/types", None, CINDER)["volume_types"])
+        zones = ask(site.volume, "GET", "/os-availability-zone", None, CINDER)["availabilityZoneInfo"]
+        judged(compute.ZONE, zones)
+        assert {"zoneName", "zoneState"} == set(zones[0])
 
 
 def every_field_of_an_image_has_a_verdict(pair: Pair) -> None:

@@ -25,6 +25,11 @@ def default_type(sim: Sim, _ask: Ask) -> Answer:
     raise fault(404, "Default volume type can not be found.")
 
 
+def zones(_sim: Sim, _ask: Ask) -> Answer:
+    """Without the hosts of each, which only Nova tells (cinder/api/contrib/availability_zones.py)."""
+    return ok({"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]})
+
+
 def services(sim: Sim, ask: Ask) -> Answer:
     if not ask.account.is_admin:
         raise fault(403, "Policy doesn't allow volume_extension:services:index to be performed.")
@@ -208,6 +213,7 @@ ROUTES = (
     Route("GET", "/types", types),
     Route("GET", "/types/default", default_type),
     Route("GET", "/os-services", services),
+    Route("GET", "/os-availability-zone", zones),
     Route("GET", "/messages", messages),
     Route("GET", "/group_types", group_types),
     Route("POST", "/group_types", create_group_type),
