@@ -147,15 +147,16 @@ def vlan(protected: Protected) -> Protected:
     return replace(protected, point=point.id)
 
 
-def test_a_vlan_that_becomes_an_overlay_is_told_with_what_to_type(vlan: Protected) -> None:
+def test_a_vlan_that_would_become_an_overlay_is_refused_with_what_to_type(vlan: Protected) -> None:
     (told,) = (f for f in vlan.said() if "vlan" in f.what)
     assert told.what.startswith(
         "it is a vlan network (100) in the physical network physnet1, and would be made as"
     )
-    assert told.remedy == "make it at site2 before, and map it: --map network:mme-data=..."
-    vlan.recovered()
-    (row,) = (n for n in vlan.world.sites[TARGET].sim.state.networks.values() if n["name"] == "mme-data")
-    assert row["provider:network_type"] == "vxlan"
+    assert told.severity is Severity.BLOCKING
+    assert told.remedy == (
+        "make it at site2 before, and map it: --map network:mme-data=..., "
+        "or accept it: --accept-loss physical-network:mme-data"
+    )
 
 
 def test_of_a_vlan_that_is_mapped_nothing_is_said(vlan: Protected) -> None:

@@ -260,6 +260,25 @@ def test_the_name_must_be_said(openstack: Openstack, cloud: Cloud) -> None:
     assert asked == ["POST /v1/recoveries/preview 200"]
 
 
+def test_losses_are_accepted_by_name(openstack: Openstack, cloud: Cloud) -> None:
+    source = cloud.services.world.sites["paris"].settle().state
+    for server in source.servers.values():
+        server.flavor["OS-FLV-EXT-DATA:ephemeral"] = 2
+    assert openstack("protection", "run", "mme", "-f", "json").code == 0
+    cloud.services.world.lose("paris")
+    words = ("recovery", "preview", "mme", "--target-site", "lyon", "--create-missing-flavors")
+    refused = openstack(*words)
+    assert refused.code == 2
+    losses = re.findall(r"--accept-loss (\S+)", refused.out)
+    assert losses == ["ephemeral-disk:vnf-1", "ephemeral-disk:vnf-2"]
+    assert openstack(*words, "--accept-loss", losses[0]).code == 2
+    accepted = openstack(*words, "--accept-loss", losses[0], "--accept-loss", losses[1])
+    assert accepted.code == 0, accepted.out
+    assert accepted.out.count("accepted: its ephemeral disk of 2 GiB") == 2
+    slip = openstack(*words, "--accept-loss", "ephemeral-disk")
+    assert slip.err.startswith("mapping.accept_loss.0: must be <loss>:<name or id>")
+
+
 @pytest.mark.parametrize("rule", ["network", "network:a", "color:a=b", "network:=b", "network:a="])
 def test_maps_that_say_nothing(openstack: Openstack, rule: str) -> None:
     answer = openstack("recovery", "preview", "mme", "--target-site", "lyon", "--map", rule)

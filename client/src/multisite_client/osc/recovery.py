@@ -135,6 +135,13 @@ def _with_question(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         help=f"Map a source resource to a target resource (repeatable; kinds: {', '.join(KINDS)})",
     )
     parser.add_argument(
+        "--accept-loss",
+        action="append",
+        default=[],
+        metavar="<loss>:<name or id>",
+        help="Accept a loss that the preview names, such as ephemeral-disk:mme-1 (repeatable; goes to the audit trail)",
+    )
+    parser.add_argument(
         "--create-missing-flavors", action="store_true", help="Create flavors the target site lacks"
     )
     parser.add_argument(
@@ -162,7 +169,7 @@ def _question(client: Any, parsed: argparse.Namespace) -> tuple[str, str, dict[s
     for text in parsed.map:
         kind, source, target = _pair(text)
         mapping.setdefault(kind, {})[source] = target
-    flags = ("create_missing_flavors", "source_is_fenced", "ready_console", "ready_timeout")
+    flags = ("accept_loss", "create_missing_flavors", "source_is_fenced", "ready_console", "ready_timeout")
     mapping |= {name: getattr(parsed, name) for name in flags if getattr(parsed, name)}
     point = RESTORE_POINT.id(client, parsed.restore_point)
     return point, refs.site(client, parsed.target_site), mapping

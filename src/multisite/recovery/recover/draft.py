@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from multisite.domain.findings import Finding, Severity, blocking
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import PreviewItem
+from multisite.recovery.recover import losses
 from multisite.recovery.recover.mapping import Rules, listed, option
 from multisite.recovery.recover.target_facts import TargetFacts
 
@@ -38,7 +40,8 @@ class ByName:
 @dataclass
 class Draft:
     """Given: ``manifest``, ``facts``, ``rules``.  Collected: ``items`` in the order of the work, ``problems``,
-    and ``quota``: how much of the target's quotas restoring the volumes' data takes beside the volumes.
+    ``quota``: how much of the target's quotas restoring the volumes' data takes beside the volumes,
+    and ``accepted``: the losses that the operator accepts.
     """
 
     manifest: Manifest
@@ -47,6 +50,7 @@ class Draft:
     items: list[PreviewItem] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
     quota: Counter[str] = field(default_factory=Counter)
+    accepted: list[losses.Loss] = field(default_factory=list)
 
     def create(self, kind: str, name: str, detail: str = "") -> None:
         self.items.append(PreviewItem(kind, name, "create", detail))
@@ -64,6 +68,25 @@ class Draft:
     def note(self, kind: str, what: str, remedy: str) -> None:
         """Worth knowing before starting, not in the way."""
         self.problems.append(Finding("", kind, what, "", remedy, Severity.NOTE))
+
+    def loss(self, kind: str, id: str, name: str, what: str, remedy: str) -> bool:
+        """What the recovery cannot bring back, or not as it was: in the way, unless the operator accepts it by name.
+
+        ``kind``: one of ``losses.LOSSES``; ``id``, ``name``: of the thing in the source; ``remedy``: what else can be
+        done.  True: it is accepted, and noted.
+        """
+        subject = f"{losses.LOSSES[kind].noun} {name or id}"
+        loss = losses.loss_of(self.manifest, kind, id, name)
+        if (kind, id) not in self._accepted_ids:
+            self.problem(subject, what, f"{remedy}, or accept it: {losses.option(loss)}")
+            return False
+        self.note(subject, f"accepted: {what}", "nothing to do: it is accepted by --accept-loss")
+        self.accepted.append(loss)
+        return True
+
+    @cached_property
+    def _accepted_ids(self) -> frozenset[tuple[str, str]]:
+        return losses.accepted_losses(self.rules.accept_loss, self.manifest)
 
     def needs(self, part: str, shown: str) -> bool:
         """Whether this part of the target is known; if not that is a problem, for "not seen" is not "not there"."""

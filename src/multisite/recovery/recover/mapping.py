@@ -5,13 +5,14 @@ Rules are JSON.  Mappings go from a name or id of the source to a name or id of 
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from multisite.domain.errors import Invalid
 from multisite.domain.manifest import Manifest
@@ -22,6 +23,15 @@ NameOrId = Annotated[
 ]
 Pairs = Annotated[dict[NameOrId, NameOrId], Field(max_length=100)]
 Seconds = Annotated[float, Field(gt=0, le=24 * 3600.0)]
+
+
+def _loss(text: str) -> str:
+    if not re.fullmatch(r"[a-z-]+:[^\x00-\x1f\x7f]+", text):
+        raise ValueError("must be <loss>:<name or id>, such as ephemeral-disk:mme-1")
+    return text
+
+
+LossText = Annotated[str, Field(max_length=300), AfterValidator(_loss)]
 MOST_LISTED = 20
 """Names that are listed in a message."""
 Things = Iterable[tuple[str, str]]
@@ -106,6 +116,10 @@ class Rules:
     )
     server_groups: Annotated[Pairs, Mappable("server-group", _server_groups)] = field(default_factory=dict)
     qos_policies: Annotated[Pairs, Mappable("qos-policy", _qos_policies)] = field(default_factory=dict)
+    accept_loss: Annotated[
+        list[LossText],
+        Field(max_length=1000, description="What may be lost, as a preview names it: ephemeral-disk:mme-1"),
+    ] = field(default_factory=list)
     create_missing_flavors: Annotated[bool, Field(description="Make flavors the target lacks")] = False
     keep_addresses: Annotated[
         bool, Field(description="False: in mapped networks take any free address and MAC")
@@ -142,7 +156,7 @@ def check_names(rules: Rules, manifest: Manifest) -> None:
     """
     for name, kind in KINDS.items():
         for source in getattr(rules, name):
-            _check_one(f"mapping.{name}", source, kind.things(manifest))
+            check_one(f"mapping.{name}", source, kind.things(manifest))
     for name in ("network", "security_group", "keypair"):
         both = set(getattr(rules, f"{name}s")) & set(getattr(rules, f"{name}_names"))
         if both:
@@ -172,7 +186,8 @@ def listed(names: Iterable[str]) -> str:
     return (", ".join(shown[:MOST_LISTED]) or "none") + more
 
 
-def _check_one(field_name: str, source: str, things: Things) -> None:
+def check_one(field_name: str, source: str, things: Things) -> None:
+    """Refuse a name or id that is not that of exactly one of the things.  Raises Invalid."""
     known = set(things)
     if any(source == id for id, _ in known):
         return

@@ -24,7 +24,7 @@ from multisite.recovery.recover.model import (
     PlannedPort,
     PlannedSubnet,
 )
-from multisite.recovery.recover.segments import ask_for_segment
+from multisite.recovery.recover.segments import refuse_segment
 from multisite.recovery.recover.target_facts import TargetGroup, TargetNetwork, TargetSubnet
 
 DEFAULT_GROUP = "default"
@@ -59,7 +59,7 @@ def _network(draft: Draft, number: int, record: NetworkRecord) -> PlannedNetwork
         )
     else:
         if wanted is None and not (record.external or record.shared):
-            ask_for_segment(draft, record)
+            refuse_segment(draft, record)
             record = possible(draft, f"network {name}", record)
             subnets = [possible(draft, f"subnet {s.name or s.cidr}", s) for s in subnets]
             _announce(draft, record, name, subnets)

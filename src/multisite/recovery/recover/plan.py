@@ -24,6 +24,7 @@ from multisite.recovery.recover.checks import (
     check_source,
 )
 from multisite.recovery.recover.draft import Draft
+from multisite.recovery.recover.losses import Loss, accepted_losses
 from multisite.recovery.recover.mapping import Rules, check_names
 from multisite.recovery.recover.model import Readiness, RecoverPlan
 from multisite.recovery.recover.network_plan import plan_groups, plan_networks, plan_ports
@@ -56,10 +57,11 @@ class SpeedModel:
 
 @dataclass(frozen=True)
 class Decision:
-    """``plan`` may be carried out only if ``preview.startable``."""
+    """``plan`` may be carried out only if ``preview.startable``.  ``accepted``: what the operator lets it lose."""
 
     preview: Preview
     plan: RecoverPlan
+    accepted: tuple[Loss, ...] = ()
 
 
 def decide(
@@ -80,6 +82,7 @@ def decide(
     Raises Invalid for rules that name unknown things, ManifestError for a payload its method cannot read.
     """
     check_names(rules, manifest)
+    accepted_losses(rules.accept_loss, manifest)
     draft = Draft(manifest, facts, rules, problems=list(others))
     check_source(draft, source)
     check_restore_point(draft)
@@ -97,7 +100,7 @@ def decide(
         source_state=source.state.value,
         predicted_rto_seconds=predict(made, speed),
     )
-    return Decision(shown, made)
+    return Decision(shown, made, tuple(dict.fromkeys(draft.accepted)))
 
 
 def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> RecoverPlan:

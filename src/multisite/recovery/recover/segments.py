@@ -6,11 +6,13 @@ from multisite.domain.manifest import NetworkRecord
 from multisite.recovery.recover.draft import Draft
 
 
-def ask_for_segment(draft: Draft, record: NetworkRecord) -> None:
+def refuse_segment(draft: Draft, record: NetworkRecord) -> None:
     """Only administrators choose physical networks, so a recovery makes an overlay of one that is not mapped."""
     if record.provider:
-        draft.note(
-            f"network {record.name or record.id}",
+        draft.loss(
+            "physical-network",
+            record.id,
+            record.name,
             f"it is {_words(record)}, and would be made as the target's default type",
             f"make it at {draft.facts.site} before, and map it: {draft.option('networks', record.id, record.name)}",
         )

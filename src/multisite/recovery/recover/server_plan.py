@@ -27,6 +27,7 @@ from multisite.recovery.recover.model import (
     PlannedVolume,
     flavor_key,
 )
+from multisite.recovery.recover.server_losses import refuse_server_losses
 from multisite.recovery.recover.volume_zones import volume_zone
 
 CREATE_FLAVORS = "--create-missing-flavors"
@@ -289,6 +290,7 @@ def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[Plan
         draft.create("server", record.name, f"boots {when}{ends}")
         volume_ids = _boot_order(draft, record)
         tell_of_devices(draft, record, volume_ids)
+        refuse_server_losses(draft, record)
         planned.append(
             PlannedServer(
                 step=f"server-{number}",

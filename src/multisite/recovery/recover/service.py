@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
 from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.recover.checks import SourceState
-from multisite.recovery.recover.copies import copies_of, in_the_way
+from multisite.recovery.recover.copies import Copy, copies_of, in_the_way
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.mapping import Rules, parse
 from multisite.recovery.recover.plan import Decision, SpeedModel, decide
@@ -130,8 +130,8 @@ class RecoveryService:
 
         Decides anew from what the target is now.  Conflict lists every blocking problem, says that it is not
         what the preview showed, or which other recovery made or makes a copy of this application (``supersede``
-        as for ``preview``; who said so is in the audit trail); nothing has been changed then.  Otherwise raises as
-        ``preview`` does.
+        as for ``preview``; who said so is in the audit trail, as are the losses that are accepted); nothing has been
+        changed then.  Otherwise raises as ``preview`` does.
         """
         manifest = self._manifest(caller, restore_point)
         if confirm != manifest.application:
@@ -280,9 +280,7 @@ class RecoveryService:
                     self._audit.approved, caller, path="/v1/recoveries", project_id=manifest.project_id,
                     job_id=job_id, subject=recovery_id,
                 )  # fmt: skip
-                approve("confirm", site=target, resource_id=manifest.id)
-                for copy in copies:
-                    approve("supersede", site=copy.site, resource_id=copy.recovery_id)
+                _approve(approve, manifest, decision, copies)
             return self._recoveries.add(
                 Recovery(
                     id=recovery_id,
@@ -321,6 +319,18 @@ class RecoveryService:
             else recovery
             for recovery in found
         ]
+
+
+def _approve(
+    approve: Callable[..., None], manifest: Manifest, decision: Decision, copies: Iterable[Copy]
+) -> None:
+    """Record each thing that the caller gave their word for."""
+    target = decision.plan.target_site
+    approve("confirm", site=target, resource_id=manifest.id)
+    for copy in copies:
+        approve("supersede", site=copy.site, resource_id=copy.recovery_id)
+    for loss in decision.accepted:
+        approve(f"accept-loss {loss.text}", site=target, resource_id=loss.id)
 
 
 def _following(known: Sequence[Recovery], epochs: Epochs) -> int:

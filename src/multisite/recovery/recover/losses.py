@@ -1,0 +1,79 @@
+"""What a recovery cannot bring back, or not as it was, by kind; and which of it the operator accepts, by name.
+
+``--accept-loss ephemeral-disk:mme-1`` names one loss: its kind, and the name or id of the thing in the source.
+``Draft.loss`` refuses what is not accepted.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from multisite.domain.errors import Invalid
+from multisite.domain.manifest import Manifest, ServerRecord
+from multisite.recovery.recover.mapping import Things, check_one
+
+FIELD = "mapping.accept_loss"
+
+
+@dataclass(frozen=True)
+class LossKind:
+    """``noun``: what it is lost of; ``things``: those of a restore point that can lose it."""
+
+    noun: str
+    things: Callable[[Manifest], Things]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """``text``: as it is named to accept it; ``id``: of the thing in the source."""
+
+    text: str
+    id: str
+
+
+def _servers(has: Callable[[ServerRecord], object]) -> Callable[[Manifest], Things]:
+    return lambda manifest: [(s.id, s.name) for s in manifest.servers if has(s)]
+
+
+def _physical_networks(manifest: Manifest) -> Things:
+    return [(n.id, n.name) for n in manifest.networks if n.provider]
+
+
+LOSSES: dict[str, LossKind] = {
+    "ephemeral-disk": LossKind("server", _servers(lambda s: s.flavor.ephemeral_gib)),
+    "swap-disk": LossKind("server", _servers(lambda s: s.flavor.swap_mib)),
+    "physical-network": LossKind("network", _physical_networks),
+}
+"""Every loss that can be accepted, by its name."""
+
+
+def accepted_losses(texts: Iterable[str], manifest: Manifest) -> frozenset[tuple[str, str]]:
+    """Kind and source id of each loss that is accepted.
+
+    Raises Invalid naming the field for what the restore point has not, and for a name that several have: a loss
+    nobody named is not accepted.
+    """
+    found = set()
+    for text in texts:
+        kind, _, named = text.partition(":")
+        if kind not in LOSSES:
+            raise Invalid(f"{FIELD}: there is no loss {kind!r}; there are: {', '.join(sorted(LOSSES))}")
+        things = list(LOSSES[kind].things(manifest))
+        check_one(f"{FIELD}: {kind}", named, things)
+        ids = [id for id, _ in things if id == named] or [id for id, name in things if name == named]
+        found.add((kind, ids[0]))
+    return frozenset(found)
+
+
+def loss_of(manifest: Manifest, kind: str, id: str, name: str) -> Loss:
+    """The loss as an operator names it: by the thing's id where its name does not tell which."""
+    others = [other for other in LOSSES[kind].things(manifest) if other[0] != id]
+    clear = name.strip() and name.isprintable() and all(name not in other for other in others)
+    return Loss(f"{kind}:{name if clear else id}", id)
+
+
+def option(loss: Loss) -> str:
+    """What to type to accept it."""
+    return f"--accept-loss {shlex.quote(loss.text)}"

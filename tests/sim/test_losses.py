@@ -1,0 +1,139 @@
+"""What a recovery cannot bring back is in its way, until the operator accepts it by name; who did is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from multisite.domain.errors import Conflict, Invalid
+from multisite.domain.findings import Finding, Severity
+from multisite.jobs.model import JobState
+from multisite_lab.sim.world import World, make_world
+from tests.sim.deploy import Deployed
+from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service
+
+VLAN = {
+    "provider:network_type": "vlan", "provider:physical_network": "physnet1", "provider:segmentation_id": 100,
+}  # fmt: skip
+
+
+@dataclass
+class Lost:
+    """An application of two servers whose site is lost once it is protected."""
+
+    world: World
+    service: Service
+    made: Deployed
+    point: str = ""
+
+    def protect(self) -> None:
+        job, point = self.service.protect("mme")
+        assert job.state is JobState.DONE, job.error
+        self.point = point.id
+        self.world.lose(SITE)
+
+    @property
+    def source(self) -> Any:
+        return self.world.sites[SITE].settle().state
+
+    def said(self, *losses: str, **mapping: Any) -> list[Finding]:
+        wanted = MAPPING | mapping | {"accept_loss": losses}
+        preview = self.service.recoveries.preview(self.service.caller, self.point, TARGET, wanted)
+        return list(preview.problems)
+
+    def blocking(self, *losses: str, **mapping: Any) -> dict[str, str]:
+        """What to type for each obstacle, by its subject."""
+        found = [f for f in self.said(*losses, **mapping) if f.severity is Severity.BLOCKING]
+        return {f.kind: f.remedy.partition("accept it: ")[2] for f in found}
+
+    def recovered(self, *losses: str, **mapping: Any) -> set[tuple[str | None, str | None, str]]:
+        """Action, thing and user of each acceptance in the audit trail."""
+        job, _ = self.service.recover(self.point, accept_loss=losses, **mapping)
+        assert job.state is JobState.DONE, job.error
+        rows = self.service.audit.list(job=job.id)
+        return {(r.action, r.resource_id, r.user) for r in rows if (r.action or "").startswith("accept-loss")}
+
+
+@pytest.fixture
+def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lost]:
+    with make_world() as world, running_service(tmp_path_factory.mktemp("losses"), world) as service:
+        yield Lost(world, service, service.deploy("mme"))
+
+
+@pytest.fixture
+def disks(lost: Lost) -> Lost:
+    """Both servers have an ephemeral disk, the first a swap disk, too."""
+    first, second = (lost.source.servers[id].flavor for id in lost.made.servers)
+    first |= {"OS-FLV-EXT-DATA:ephemeral": 20, "swap": 512}
+    second |= {"OS-FLV-EXT-DATA:ephemeral": 20, "name": "mme-20"}
+    lost.protect()
+    return lost
+
+
+ALL = ("ephemeral-disk:mme-1", "swap-disk:mme-1", "ephemeral-disk:mme-2")
+
+
+def test_data_outside_of_volumes_is_in_the_way_until_it_is_accepted(disks: Lost) -> None:
+    found = sorted((f.kind, f.what) for f in disks.said() if f.severity is Severity.BLOCKING)
+    assert found == [
+        ("server mme-1", "its ephemeral disk of 20 GiB is not backed up: it comes back empty"),
+        ("server mme-1", "its swap disk of 512 MiB is not backed up: it comes back empty"),
+        ("server mme-2", "its ephemeral disk of 20 GiB is not backed up: it comes back empty"),
+    ]
+    assert {
+        f.remedy.partition("accept it: ")[2] for f in disks.said() if f.severity is Severity.BLOCKING
+    } == {f"--accept-loss {loss}" for loss in ALL}
+    with pytest.raises(Conflict, match="--accept-loss ephemeral-disk:mme-2"):
+        disks.recovered(*ALL[:2])
+    assert disks.world.sites[TARGET].settle().state.servers == {}
+    said = sorted((f for f in disks.said(*ALL) if f.what.startswith("accepted: ")), key=lambda f: f.kind)
+    assert [(f.severity, f.kind) for f in said] == [
+        (Severity.NOTE, "server mme-1"), (Severity.NOTE, "server mme-1"), (Severity.NOTE, "server mme-2"),
+    ]  # fmt: skip
+    one, two = disks.made.servers
+    ids = {"ephemeral-disk:mme-1": one, "swap-disk:mme-1": one, "ephemeral-disk:mme-2": two}
+    assert disks.recovered(*ALL) == {(f"accept-loss {loss}", ids[loss], "tester") for loss in ALL}
+
+
+def test_the_loss_of_another_is_not_accepted(disks: Lost) -> None:
+    """The negative control."""
+    one, two = disks.made.servers
+    assert disks.blocking(f"ephemeral-disk:{two}", "swap-disk:mme-1") == {
+        "server mme-1": "--accept-loss ephemeral-disk:mme-1"
+    }
+    assert disks.blocking(f"ephemeral-disk:{one}", "swap-disk:mme-1") == {
+        "server mme-2": "--accept-loss ephemeral-disk:mme-2"
+    }
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        ("ephemeral-disk:mme-3", "ephemeral-disk: the restore point has no 'mme-3'; it has: mme-1, mme-2"),
+        ("swap-disk:mme-2", "swap-disk: the restore point has no 'mme-2'; it has: mme-1"),
+        ("physical-network:mme-data", "physical-network: the restore point has no 'mme-data'; it has: none"),
+        ("floppy:mme-1", "there is no loss 'floppy'; there are: ephemeral-disk, "),
+    ],
+)
+def test_a_loss_that_the_restore_point_does_not_have_is_a_slip(disks: Lost, loss: str, said: str) -> None:
+    with pytest.raises(Invalid, match=f"^mapping.accept_loss: {said}"):
+        disks.said(loss)
+
+
+def test_an_application_that_loses_nothing_has_nothing_to_accept(lost: Lost) -> None:
+    lost.protect()
+    assert lost.blocking() == {}
+    assert lost.recovered() == set()
+
+
+def test_a_physical_network_becomes_an_overlay_only_when_that_is_accepted(lost: Lost) -> None:
+    lost.source.networks[lost.made.networks[0]] |= VLAN
+    lost.protect()
+    loss = "physical-network:mme-data"
+    assert lost.blocking() == {"network mme-data": f"--accept-loss {loss}"}
+    assert lost.recovered(loss) == {(f"accept-loss {loss}", lost.made.networks[0], "tester")}
+    (row,) = (n for n in lost.world.sites[TARGET].settle().state.networks.values() if n["name"] == "mme-data")
+    assert row["provider:network_type"] != "vlan"
