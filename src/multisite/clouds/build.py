@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from multisite.clouds import resources
+from multisite.clouds import host_names, resources
 from multisite.clouds.call import call, post, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite
@@ -110,6 +110,7 @@ def ensure_server(
         fresh=fresh,
         beside=beside,
         usable=lambda row: row["status"] not in _ENDED_BADLY,
+        microversion=host_names.version_for(wanted.hostname) if wanted.hostname else None,
     )
     made_id = str(made["id"])
     wait_until(

@@ -16,6 +16,8 @@ from multisite.clouds.connect import CloudSite
 COMPUTE = ("instances", "cores", "ram", "server_groups")
 VOLUME = ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes")
 NETWORK = ("network", "subnet", "port", "security_group", "security_group_rule", "router")
+LIMITS = ("key_pairs", "metadata_items", "server_group_members", "per_volume_gigabytes")
+"""Of one user, server, group or volume: ``used`` is always 0 (``_get_usages`` in Nova's ``quota.py``)."""
 # Cinder also limits by volume type: "gigabytes_rbd".
 _BY_TYPE = ("volumes_", "gigabytes_", "snapshots_")
 
@@ -59,8 +61,8 @@ def read_quotas(site: CloudSite, project: str | None = None) -> tuple[Quota, ...
     volume = read_one(site, what, lambda: site.volume, sets, "quota_set", usage="True")
     by_type = [name for name in volume if name.startswith(_BY_TYPE)]
     return (
-        *_chosen("compute", compute, COMPUTE, "in_use"),
-        *_chosen("block-storage", volume, (*VOLUME, *by_type), "in_use"),
+        *_chosen("compute", compute, (*COMPUTE, *LIMITS), "in_use"),
+        *_chosen("block-storage", volume, (*VOLUME, *by_type, *LIMITS), "in_use"),
         *_of_neutron(site, project, NETWORK),
     )
 

@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 import pytest
+from requests import Response
 
 from multisite.clouds import build, flavors, quiesce, resources
 from multisite.clouds.errors import ConflictInSite, NotFoundInSite, OverQuota
 from multisite.clouds.facts import zones
-from multisite.clouds.quotas import headroom
+from multisite.clouds.quotas import LIMITS, headroom
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
 from multisite_lab.guest import console
 from tests.contract.sites.pair import Check, Pair, refused, send
@@ -118,6 +119,33 @@ def a_used_up_compute_quota_is_403(pair: Pair) -> None:
             build.ensure_server_group(pair.one, pair.token("g"), record)
 
 
+def limits_of_one_thing_are_shown_without_what_is_used(pair: Pair) -> None:
+    pair.machine()  # with a key pair, metadata and a group
+    found = {**headroom(pair.one)["compute"], **headroom(pair.one)["block-storage"]}
+    assert {name: found[name].used for name in LIMITS} == dict.fromkeys(LIMITS, 0)
+    group = {"name": pair.name("group"), "policy": "affinity"}
+    made = send(pair.one.compute, "POST", "/os-server-groups", {"server_group": group}, NOVA)
+    path = f"/os-server-groups/{made.json()['server_group']['id']}"
+    pair.later(send, pair.one.compute, "DELETE", path)
+    keypair = {"keypair": {"name": pair.name("key"), "public_key": PUBLIC_KEY}}
+    with pair.quota("compute", key_pairs=0):
+        refused(send(pair.one.compute, "POST", "/os-keypairs", keypair, NOVA), 403, "quota exceeded")
+    volume = {"volume": {"name": pair.name("large"), "size": 2}}
+    with pair.quota("volume", per_volume_gigabytes=1):
+        refused(send(pair.one.volume, "POST", "/volumes", volume), 413, "maximum allowed limit 1g")
+
+
+def host_names_are_of_one_label_and_from_2_94_on_of_several(pair: Pair) -> None:
+    def asked(name: str, version: str) -> Response:
+        wanted = {"name": "any", "hostname": name, "flavorRef": NOWHERE, "networks": "none"}
+        return send(pair.one.compute, "POST", "/servers", {"server": wanted}, version)
+
+    for name, version in (("a", "2.90"), ("a.b.c", "2.90"), ("ä", "2.94")):
+        refused(asked(name, version), 400, "hostname")
+    for name, version in (("ab", "2.90"), ("a.b.c", "2.94"), ("a", "2.94")):
+        assert "hostname" not in asked(name, version).text  # the flavor is what is wrong
+
+
 def a_volume_can_be_made_to_go_with_its_server(pair: Pair) -> None:
     machine = pair.machine()
     volume_id = machine.made.volumes[1]
@@ -213,6 +241,8 @@ CHECKS: tuple[Check, ...] = (
     a_server_is_shown_with_what_a_manifest_needs,
     a_server_of_nonsense_is_refused,
     a_used_up_compute_quota_is_403,
+    limits_of_one_thing_are_shown_without_what_is_used,
+    host_names_are_of_one_label_and_from_2_94_on_of_several,
     a_volume_can_be_made_to_go_with_its_server,
     a_freeze_is_recorded_and_thawed,
     a_freeze_ends_by_itself_and_says_so,

@@ -19,7 +19,7 @@ from multisite_lab.sim.cinder import backups, snapshots, volumes
 from multisite_lab.sim.content import BackupStore, Content
 from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume
 from multisite_lab.sim.neutron import ports, qos, remote_ports, routers, subnet_pools
-from multisite_lab.sim.nova import quiesce
+from multisite_lab.sim.nova import quiesce, servers
 from multisite_lab.sim.wire import ApiError, Ask, fault
 from multisite_lab.sim.world import make_world
 from tests.contract.sites import (
@@ -45,6 +45,14 @@ def quota_is_403(patch: pytest.MonkeyPatch) -> None:
 
 def quotas_are_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(quotas, "over", lambda *_args, **_more: None)
+
+
+def limits_of_one_thing_are_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quotas, "refuse_beyond", lambda *_: None)
+
+
+def any_host_name_is_taken(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(servers, "_hostname", lambda _ask, wanted, _id: wanted.get("hostname", ""))
 
 
 def parent_is_of_the_same_snapshot(patch: pytest.MonkeyPatch) -> None:
@@ -203,6 +211,16 @@ LIES: tuple[tuple[Lie, Check, str], ...] = (
         a_port_has_a_new_field,
         checks_ledger.every_field_of_a_port_and_its_network_has_a_verdict,
         "no verdict on brand_new of a port",
+    ),
+    (
+        limits_of_one_thing_are_ignored,
+        checks_servers.limits_of_one_thing_are_shown_without_what_is_used,
+        "201, not 403",
+    ),
+    (
+        any_host_name_is_taken,
+        checks_servers.host_names_are_of_one_label_and_from_2_94_on_of_several,
+        "does not say",
     ),
     (a_freeze_has_no_limit, checks_servers.a_freeze_ends_by_itself_and_says_so, "frozen beyond its limit"),
 )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from multisite_lab.sim.model import Row, Sim
 from multisite_lab.sim.wire import Answer, Ask, Route, fault, neutron_error, ok, required
 
-NOVA = ("instances", "cores", "ram", "key_pairs", "server_groups")
-CINDER = ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes")
+NOVA = (
+    *("instances", "cores", "ram", "server_groups"),
+    *("key_pairs", "metadata_items", "server_group_members"),
+)
+CINDER = ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes", "per_volume_gigabytes")
 NEUTRON = ("network", "subnet", "port", "security_group", "security_group_rule", "router")
 
 
@@ -22,7 +27,6 @@ def used(sim: Sim, project: str) -> dict[str, int]:
         "instances": len(servers),
         "cores": sum(s.flavor["vcpus"] for s in servers),
         "ram": sum(s.flavor["ram"] for s in servers),
-        "key_pairs": len(state.keypairs),
         "server_groups": sum(g["project_id"] == project for g in state.server_groups.values()),
         "volumes": len(volumes),
         # Snapshots count too, unless no_snapshot_gb_quota (cinder/volume/api.py).
@@ -50,13 +54,30 @@ def over(sim: Sim, project: str, **more: int) -> str | None:
 
 
 def refuse_nova(sim: Sim, ask: Ask, **more: int) -> None:
-    """403: TooManyInstances, KeypairLimitExceeded, ServerGroupLimitExceeded (nova/exception.py)."""
+    """403: TooManyInstances, ServerGroupLimitExceeded (nova/exception.py)."""
     if (name := over(sim, ask.account.project_id, **more)) is not None:
-        if name in ("key_pairs", "server_groups"):
+        if name == "server_groups":
             raise fault(403, f"Quota exceeded, too many {name.replace('_', ' ')}.")
         now, limit = used(sim, ask.account.project_id)[name], sim.quotas[name]
         said = f"Requested {more[name]}, but already used {now} of {limit} {name}"
         raise fault(403, f"Quota exceeded for {name}: {said}")
+
+
+def refuse_beyond(sim: Sim, name: str, wanted: int) -> None:
+    """403 (413 of Cinder) where it is too much of one thing: of these limits no service tells what is used."""
+    limit = sim.quotas[name]
+    if 0 <= limit < wanted:
+        status, words = {
+            "key_pairs": (403, "Quota exceeded, too many key pairs."),
+            "metadata_items": (403, f"Maximum number of metadata items exceeds {limit}"),
+            "server_group_members": (403, "Quota exceeded, too many servers in group"),
+            "per_volume_gigabytes": (
+                413,
+                f"VolumeSizeExceedsLimit: Requested volume size {wanted}G is larger than maximum allowed "
+                f"limit {limit}G.",
+            ),
+        }[name]
+        raise fault(status, words)
 
 
 def refuse_cinder(sim: Sim, ask: Ask, kind: str, **more: int) -> None:
@@ -80,14 +101,14 @@ def refuse_cinder(sim: Sim, ask: Ask, kind: str, **more: int) -> None:
     raise fault(413, f"{error}: Requested {what} quota. {sizes}")
 
 
-def refuse_neutron(sim: Sim, ask: Ask, name: str) -> None:
+def refuse_neutron(sim: Sim, ask: Ask, name: str, more: int = 1) -> None:
     """409, OverQuota (neutron_lib/exceptions)."""
-    if over(sim, ask.account.project_id, **{name: 1}) is not None:
+    if over(sim, ask.account.project_id, **{name: more}) is not None:
         raise neutron_error(409, "OverQuota", f"Quota exceeded for resources: ['{name}'].")
 
 
 def _shown(sim: Sim, project: str, names: tuple[str, ...]) -> Row:
-    now = used(sim, project)
+    now = Counter(used(sim, project))
     return {n: {"limit": sim.quotas[n], "in_use": now[n], "reserved": 0} for n in names}
 
 

@@ -128,18 +128,21 @@ def ensure(
     beside: Mapping[str, Any] | None = None,
     within: Mapping[str, str] | None = None,
     usable: Callable[[Row], bool] = lambda _: True,
+    microversion: str | None = None,
 ) -> Row:
     """The resource of this token, made if there is none; as its service shows it.
 
     ``fields`` as the service takes them, ``description`` and ``tags`` what a kind of Neutron has in the end.
     ``fresh``: nothing can carry the token yet, which saves looking.  ``beside``: what the request has beside the
     resource (hints).  What is there and not ``usable`` counts as not there.  ``within``: as in ``rows``.
+    ``microversion``: when the request must be of another one than the table's.
     """
 
     known = partial(_known, site, kind, token, usable, within)
 
     def make() -> Row:
-        return create(site, kind, {KINDS[kind].key: tokens.mark(kind, token, fields), **(beside or {})})
+        body = {KINDS[kind].key: tokens.mark(kind, token, fields), **(beside or {})}
+        return create(site, kind, body, **({"microversion": microversion} if microversion else {}))
 
     row = (None if fresh else known()) or look_again(make, known)
     tag_and_describe(site, kind, row, token, description, tags)
@@ -191,7 +194,7 @@ def create(site: CloudSite, kind: Kind, body: Mapping[str, Any], what: str = "",
     name = str(body[row.key].get("name") or "")
     what = what or f"create {label(kind)} {name}".rstrip()
     if row.microversion is not None:
-        limits["microversion"] = row.microversion
+        limits.setdefault("microversion", row.microversion)
     made: Row = call(
         site, what, lambda: getattr(site, row.service).post(row.path, json=body, **limits)
     ).json()

@@ -1,4 +1,4 @@
-"""What else may stand in the way of a recovery: the restore point itself, quotas, the source."""
+"""What else may stand in the way of a recovery: the restore point itself, the source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from enum import StrEnum
 from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest
 from multisite.recovery.recover.draft import Draft
-from multisite.recovery.recover.model import RecoverPlan, flavor_key
 
 
 class SourceState(StrEnum):
@@ -104,48 +103,3 @@ def _dangling(manifest: Manifest) -> Iterator[str]:
         wanted.append((name, "security group", p.security_group_ids))
     for name, kind, ids in wanted:
         yield from (f"{name}: {kind} {id}" for id in ids if id is not None and id not in known[kind])
-
-
-def check_quotas(draft: Draft, plan: RecoverPlan) -> None:
-    """Whether the project has room for everything the plan makes, what the volumes' data takes included."""
-    if not draft.needs("quotas", "quotas"):
-        return
-    for resource, need in sorted(_needed(draft, plan).items()):
-        room = draft.facts.quotas.get(resource)
-        if need and room is not None and room.free is not None and room.free < need:
-            draft.problem(
-                f"quota {resource}",
-                f"the recovery needs {need}, {draft.facts.site} has {room.free} left "
-                f"({room.used} of {room.limit} used)",
-                f"raise it to at least {room.used + need} for project {draft.facts.project_id}",
-            )
-
-
-def _needed(draft: Draft, plan: RecoverPlan) -> dict[str, int]:
-    """By the services' own names of what they limit; GiB, MiB of memory, or counts."""
-    there = {f.id: f for f in draft.facts.flavors}
-    sizes = {flavor_key(f.record): there.get(f.use or "", f.record) for f in plan.flavors}
-    flavors = [sizes[flavor_key(s.record.flavor)] for s in plan.servers if plan.flavors]
-    new_networks = [n for n in plan.networks if n.use is None]
-    new_groups = [g for g in plan.security_groups if g.use is None]
-    need = {
-        "instances": len(plan.servers),
-        "cores": sum(f.vcpus for f in flavors),
-        "ram": sum(f.memory_mib for f in flavors),
-        "server_groups": sum(group.use is None for group in plan.server_groups),
-        "volumes": len(plan.volumes),
-        "gigabytes": sum(v.record.size_gib for v in plan.volumes),
-        "network": len(new_networks),
-        "subnet": sum(len(n.subnets) for n in new_networks),
-        # The DHCP service takes a port in each of them.
-        "port": len(plan.ports) + sum(any(s.record.dhcp for s in n.subnets) for n in new_networks),
-        "security_group": len(new_groups),
-        "security_group_rule": sum(len(g.record.rules) for g in new_groups),
-        **draft.quota,
-    }
-    for volume in plan.volumes:
-        kind = volume.volume_type or draft.facts.default_volume_type
-        if kind is not None:
-            need[f"volumes_{kind}"] = need.get(f"volumes_{kind}", 0) + 1
-            need[f"gigabytes_{kind}"] = need.get(f"gigabytes_{kind}", 0) + volume.record.size_gib
-    return need

@@ -19,7 +19,6 @@ from multisite.recovery.methods.base import ProtectionMethod
 from multisite.recovery.recover.checks import (
     SourceAnswer,
     SourceState,
-    check_quotas,
     check_restore_point,
     check_source,
 )
@@ -29,6 +28,7 @@ from multisite.recovery.recover.mapping import Rules, check_names
 from multisite.recovery.recover.model import Readiness, RecoverPlan
 from multisite.recovery.recover.network_plan import plan_groups, plan_networks, plan_ports
 from multisite.recovery.recover.qos_plan import plan_qos_policies
+from multisite.recovery.recover.quotas import check_quotas
 from multisite.recovery.recover.server_plan import (
     plan_flavors,
     plan_keypairs,

@@ -18,6 +18,7 @@ from multisite.domain.manifest import (
 from multisite.recovery.methods.base import ProtectionMethod, VolumeToRestore
 from multisite.recovery.recover.devices import tell_of_devices
 from multisite.recovery.recover.draft import ByName, Draft
+from multisite.recovery.recover.host_names import host_name
 from multisite.recovery.recover.mapping import listed, mapped
 from multisite.recovery.recover.model import (
     PlannedFlavor,
@@ -300,7 +301,9 @@ def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[Plan
                 key_name=_key_name(draft, record, key_names),
                 has_user_data=record.user_data is not None,
                 mark=marks.get(record.id),
-                record=replace(record, user_data=None, volume_ids=volume_ids),
+                record=replace(
+                    record, user_data=None, volume_ids=volume_ids, hostname=host_name(draft, record)
+                ),
             )
         )
     return tuple(planned)

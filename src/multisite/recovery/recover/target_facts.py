@@ -18,6 +18,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
 from multisite.clouds.facts.network import rule_of
 from multisite.clouds.flavors import usable_flavors
+from multisite.clouds.microversions import newest
 from multisite.clouds.quotas import Quota, read_quotas
 from multisite.clouds.resources import Kind
 from multisite.domain.fence import FencedThreads
@@ -75,9 +76,13 @@ class TargetVolumeType:
 
 @dataclass(frozen=True)
 class TargetServerGroup:
+    """``members``: servers that are in it; ``per_host``: how many of them may share a host (anti-affinity)."""
+
     id: str
     name: str
     policy: str
+    members: int = 0
+    per_host: int = 1
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class TargetFacts:
     read_at: datetime
     may_import: bool = True
     may_set_profiles: bool = True
+    compute_version: tuple[int, ...] = (2, 90)
     network_extensions: frozenset[str] = frozenset()
     networks: tuple[TargetNetwork, ...] = ()
     ports: tuple[TargetPort, ...] = ()
@@ -137,6 +143,7 @@ def read_target(
     site.login()
     read_at = now()
     parts: dict[str, Callable[[], Any]] = {
+        "compute_version": lambda: newest(site),
         "networks": lambda: _networks(site),
         "network_extensions": lambda: frozenset(network_extensions(site)),
         "ports": lambda: _ports(site, ports_in),
@@ -250,7 +257,16 @@ def _qos_policies(site: CloudSite) -> tuple[TargetQosPolicy, ...]:
 
 def _server_groups(site: CloudSite) -> tuple[TargetServerGroup, ...]:
     rows = resources.list_all(site, "server_group")
-    return tuple(TargetServerGroup(row["id"], row["name"], row["policy"]) for row in rows)
+    return tuple(
+        TargetServerGroup(
+            row["id"],
+            row["name"],
+            row["policy"],
+            len(row.get("members") or ()),
+            (row.get("rules") or {}).get("max_server_per_host", 1),
+        )
+        for row in rows
+    )
 
 
 def _keypairs(site: CloudSite) -> tuple[KeypairRecord, ...]:

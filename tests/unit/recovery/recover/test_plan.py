@@ -347,27 +347,6 @@ class TestOtherThings:
         problem = the_problem(look(target=facts(**change)))
         assert (problem.kind, word in problem.what) == ("cinder-backup", True)
 
-    @pytest.mark.parametrize(
-        ("resource", "need"),
-        [
-            ("instances", 2), ("cores", 2), ("ram", 256), ("volumes", 4), ("gigabytes", 4),
-            ("gigabytes_rbd", 4), ("backups", 8),
-            ("backup_gigabytes", 8), ("network", 2), ("subnet", 2), ("port", 6),
-            ("security_group", 2), ("security_group_rule", 6), ("server_groups", 1),
-        ],
-    )  # fmt: skip
-    def test_each_quota_is_counted(self, resource: str, need: int) -> None:
-        just = facts(quotas={resource: quota(resource, need + 3, 3)})
-        assert look(target=just).startable
-        short = facts(quotas={resource: quota(resource, need + 2, 3)})
-        problem = the_problem(look(target=short))
-        assert problem.kind == f"quota {resource}"
-        assert f"needs {need}, lyon has {need - 1} left" in problem.what
-        assert look(target=facts(quotas={resource: quota(resource, -1, 3)})).startable
-
-    def test_unknown_quota_blocks(self) -> None:
-        assert the_problem(look(target=facts(unknown={"quotas": "refused"}))).kind == "quotas"
-
     def test_the_source_alive(self) -> None:
         problem = the_problem(look(source=SourceAnswer(SourceState.ALIVE)))
         assert "active twice" in problem.what

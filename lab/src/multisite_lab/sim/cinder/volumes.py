@@ -133,6 +133,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
 
 def make(sim: Sim, ask: Ask, size: int, name: str, kind: str) -> Volume:
     """A volume in the database, within the quota."""
+    quotas.refuse_beyond(sim, "per_volume_gigabytes", size)
     quotas.refuse_cinder(sim, ask, "volumes", volumes=1, gigabytes=size)
     account = ask.account
     volume = Volume(new_id(), name, None, size, account.project_id, account.user_id, kind, sim.now)

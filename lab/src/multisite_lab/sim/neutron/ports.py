@@ -277,6 +277,7 @@ def create_group(sim: Sim, ask: Ask) -> Answer:
         )
     common(sim, ask, fields)
     quotas.refuse_neutron(sim, ask, "security_group")
+    quotas.refuse_neutron(sim, ask, "security_group_rule", 2)
     name, description = fields.get("name") or "", fields.get("description") or ""
     row = _new_group(sim, ask.account.project_id, name, description)
     row["stateful"] = fields.get("stateful", True)

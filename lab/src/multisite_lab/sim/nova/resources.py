@@ -175,7 +175,8 @@ def create_keypair(sim: Sim, ask: Ask) -> Answer:
         raise fault(400, "Keypair data is invalid: failed to generate fingerprint")
     if (ask.account.user_id, name) in sim.state.keypairs:
         raise fault(409, f"Key pair '{name}' already exists.")
-    quotas.refuse_nova(sim, ask, key_pairs=1)
+    own = sum(user == ask.account.user_id for user, _ in sim.state.keypairs)
+    quotas.refuse_beyond(sim, "key_pairs", own + 1)
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
     fingerprint = ":".join(digest[i : i + 2] for i in range(0, 32, 2))
     row = {"name": name, "public_key": key, "fingerprint": fingerprint, "type": wanted.get("type") or "ssh"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from multisite_lab.sim import guest, quotas
@@ -43,10 +44,11 @@ def show(sim: Sim, ask: Ask) -> Answer:
 def create(sim: Sim, ask: Ask) -> Answer:
     """202; all that can be refused at once is refused here, the rest ends as ERROR."""
     wanted = required(ask.body, "server")
-    name = wanted.get("name")
+    name, server_id = wanted.get("name"), new_id()
     if not isinstance(name, str) or not 1 <= len(name) <= 255:
         said = "Invalid input for field/attribute name."
         raise fault(400, f"{said} Value: {name}. '{name}' is too short or long")
+    hostname = _hostname(ask, wanted, server_id)
     flavor = sim.state.flavors.get(str(wanted.get("flavorRef")))
     if flavor is None or not resources.usable(ask, flavor):
         raise fault(400, f"Flavor {wanted.get('flavorRef')} could not be found.")
@@ -54,11 +56,11 @@ def create(sim: Sim, ask: Ask) -> Answer:
     key = wanted.get("key_name")
     if key is not None and (ask.account.user_id, key) not in sim.state.keypairs:
         raise fault(400, "Invalid key_name provided.")
-    ports = _ports(sim, ask, wanted)
+    ports = _ports(sim, ask, wanted, hostname)
     group_id = _group(sim, ask)
-    quotas.refuse_nova(sim, ask, instances=1, cores=flavor["vcpus"], ram=flavor["ram"])
+    _refuse_beyond_quotas(sim, ask, wanted, flavor, group_id)
     server = Server(
-        id=new_id(),
+        id=server_id,
         name=name,
         project_id=ask.account.project_id,
         user_id=ask.account.user_id,
@@ -67,7 +69,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
         metadata=dict(wanted.get("metadata") or {}),
         tags=list(wanted.get("tags") or []),
         description=wanted.get("description"),
-        hostname=_hostname(wanted),
+        hostname=hostname,
         key_name=key,
         user_data=wanted.get("user_data"),
         availability_zone=wanted.get("availability_zone") or "nova",
@@ -78,10 +80,21 @@ def create(sim: Sim, ask: Ask) -> Answer:
         nic_tags=_nic_tags(wanted),
         pinned_zone=wanted.get("availability_zone"),
     )
+    return _accepted(sim, server)
+
+
+def _accepted(sim: Sim, server: Server) -> Answer:
     sim.state.servers[server.id] = server
     _build(sim, server)
     shown = {"id": server.id, "links": [], "OS-DCF:diskConfig": "MANUAL", "security_groups": []}
     return ok({"server": shown}, 202)
+
+
+def _refuse_beyond_quotas(sim: Sim, ask: Ask, wanted: Row, flavor: Row, group_id: str | None) -> None:
+    quotas.refuse_beyond(sim, "metadata_items", len(wanted.get("metadata") or {}))
+    if group_id is not None:
+        quotas.refuse_beyond(sim, "server_group_members", _members(sim, group_id, ask.account.user_id) + 1)
+    quotas.refuse_nova(sim, ask, instances=1, cores=flavor["vcpus"], ram=flavor["ram"])
 
 
 def _build(sim: Sim, server: Server) -> None:
@@ -127,8 +140,24 @@ def _nic_tags(wanted: Row) -> dict[str, str]:
     return {str(one["port"]): one["tag"] for one in _networks(wanted) if one.get("tag")}
 
 
-def _hostname(wanted: Row) -> str:
-    return str(wanted.get("hostname") or wanted["name"])
+def _hostname(ask: Ask, wanted: Row, server_id: str) -> str:
+    """What was asked for, from 2.90 on (2.94: with dots), or what is made of the name (nova/utils.py)."""
+    if "hostname" in wanted:
+        if ask.version < (2, 90):
+            said = "Additional properties are not allowed ('hostname' was unexpected)"
+            raise fault(400, f"Invalid input for field/attribute server. {said}")
+        name = str(wanted["hostname"])
+        plain, full = r"[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+", r"[a-zA-Z0-9-._]{1,255}"
+        if not re.fullmatch(full if ask.version >= (2, 94) else plain, name) or (
+            ask.version < (2, 94) and len(name) > 63
+        ):
+            raise fault(
+                400, f"Invalid input for field/attribute hostname. Value: {name}. '{name}' is not valid"
+            )
+        return name
+    name = str(wanted["name"]).encode("latin-1", "ignore").decode("latin-1")[:63]
+    name = re.sub(r"[^\w.-]+", "", re.sub(r"[ _.]", "-", name)).lower().strip(".-")
+    return name or f"Server-{server_id}"
 
 
 def _refuse_dns_names(sim: Sim, ports: list[str], hostname: str) -> None:
@@ -142,7 +171,7 @@ def _refuse_dns_names(sim: Sim, ports: list[str], hostname: str) -> None:
             raise fault(400, f"Port {port_id} not usable for instance. {said}")
 
 
-def _ports(sim: Sim, ask: Ask, wanted: Row) -> list[str]:
+def _ports(sim: Sim, ask: Ask, wanted: Row, hostname: str) -> list[str]:
     found = []
     for one in _networks(wanted):
         port_id = str(one.get("port"))
@@ -152,7 +181,7 @@ def _ports(sim: Sim, ask: Ask, wanted: Row) -> list[str]:
         if port["device_id"]:
             raise fault(409, f"Port {port_id} is still in use.")
         found.append(port_id)
-    _refuse_dns_names(sim, found, _hostname(wanted))
+    _refuse_dns_names(sim, found, hostname)
     return found
 
 
@@ -162,6 +191,12 @@ def _group(sim: Sim, ask: Ask) -> str | None:
     if group_id is not None and group_id not in sim.state.server_groups:
         raise fault(400, f"Instance group {group_id} could not be found.")
     return None if group_id is None else str(group_id)
+
+
+def _members(sim: Sim, group_id: str, user_id: str) -> int:
+    """The user's, of those that are there."""
+    members = map(sim.state.servers.get, sim.state.server_groups[group_id]["members"])
+    return sum(member is not None and member.user_id == user_id for member in members)
 
 
 def _take(sim: Sim, server: Server) -> None:
