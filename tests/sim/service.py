@@ -82,7 +82,7 @@ class Service:
             lambda name: rows.by_name(name).cloud,
             config_file=folder / CLOUDS,
             timeout=answer_seconds,
-            project_of=self.grants.project_in if granted else None,
+            grants=self.grants if granted else None,
         )
         self.manifests = store_in(folder / STORE, state=folder / "keys")
         self.staleness = StaleDatabaseCheck(self.database, self.manifests)

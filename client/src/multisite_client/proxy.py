@@ -53,16 +53,22 @@ class Proxy(NetworkVerbs, PlaneVerbs):
     # Project grants
 
     def project_grants(self, **query: Any) -> Iterator[ProjectGrant]:
-        """Which project of a site stands for which of ours."""
+        """Which projects of a site are for which of ours."""
         return self.pages(ProjectGrant, **query)
 
     def get_project_grant(self, id: str) -> ProjectGrant:
         return self.fetch(ProjectGrant, id)
 
-    def create_project_grant(self, project_id: str, site: str, site_project_id: str) -> ProjectGrant:
-        """Say which project of a site stands for one of the service's Keystone."""
+    def create_project_grant(
+        self, project_id: str, site: str, site_project_id: str, *, is_default: bool = False
+    ) -> ProjectGrant:
+        """Say which project of a site is for one of the service's Keystone; the first is the default."""
         wanted = {"project_id": project_id, "site": site, "site_project_id": site_project_id}
-        return self._create(ProjectGrant, **wanted)
+        return self._create(ProjectGrant, **wanted, is_default=is_default)
+
+    def set_default_project_grant(self, id: str) -> Json:
+        """Make it the default of its project in its site."""
+        return self.act(url("project-grants", id, "set-default"))
 
     def delete_project_grant(self, id: str) -> None:
         self.delete_one(ProjectGrant, id)

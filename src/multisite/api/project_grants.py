@@ -1,4 +1,4 @@
-"""``/v1/project-grants``: which project of a site stands for which of ours."""
+"""``/v1/project-grants``: which projects of a site are for which of ours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from multisite.sites.grants import ProjectGrantService
 class ProjectGrantIn(In):
     project_id: Annotated[Ref, Field(description="A project of the Keystone this service trusts")]
     site: Name
-    site_project_id: Annotated[Ref, Field(description="The project of the site that stands for it")]
+    site_project_id: Annotated[Ref, Field(description="The project of the site that is for it")]
+    is_default: Annotated[
+        bool, Field(description="Everything is done there that chooses no other; the first is so by itself")
+    ] = False
 
 
 ProjectGrantOut = shown(ProjectGrant)
@@ -38,14 +41,21 @@ def list_project_grants(caller: Caller, query: PageQuery) -> object:
 
 @resource.route("POST", "project_grant:create", ADMIN, body=ProjectGrantIn, out=ProjectGrantOut, status=201)
 def create_project_grant(caller: Caller, body: ProjectGrantIn) -> object:
-    """Say which project of a site stands for a project; the service's account needs a role there."""
-    return grants().create(caller, body.project_id, body.site, body.site_project_id)
+    """Say which project of a site is for a project; the service's account needs a role there."""
+    wanted = (body.project_id, body.site, body.site_project_id)
+    return grants().create(caller, *wanted, is_default=body.is_default)
 
 
 @resource.route("GET /<id>", "project_grant:show", READER, out=ProjectGrantOut)
 def show_project_grant(_caller: Caller, found: ProjectGrant) -> object:
     """Show a grant."""
     return found
+
+
+@resource.route("POST /<id>/set-default", "project_grant:set_default", ADMIN, out=ProjectGrantOut)
+def set_default_project_grant(caller: Caller, found: ProjectGrant) -> object:
+    """Make a grant the default of its project in its site."""
+    return grants().set_default(caller, found.id)
 
 
 @resource.route("DELETE /<id>", "project_grant:delete", ADMIN)

@@ -42,7 +42,7 @@ class AuditedSession(Session):
     def request(self, url: str, method: str, *args: Any, **kwargs: Any) -> Any:
         """As keystoneauth's; raises what the trail raises when the intent cannot be kept: nothing was sent then."""
         trail = self.trail
-        if trail is None or method.upper() in _READS or urlsplit(url).path.endswith(_LOGIN):
+        if trail is None or not changes(url, method):
             return super().request(url, method, *args, **kwargs)
         fence.check()  # who has lost the right to act does not even intend
         intent = self._intent(url, method, kwargs)
@@ -66,6 +66,11 @@ class AuditedSession(Session):
             undoing=doing.undoing, site=self.site, service=_service(kwargs), method=method.upper(), path=path,
             action=_action(path, kwargs.get("json")), resource_id=resource_id,
         )  # fmt: skip
+
+
+def changes(url: str, method: str) -> bool:
+    """Whether a request may change something in a site; a login does not."""
+    return method.upper() not in _READS and not urlsplit(url).path.endswith(_LOGIN)
 
 
 def template(path: str) -> tuple[str, str | None]:

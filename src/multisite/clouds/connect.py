@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import keystoneauth1.exceptions
 import openstack.exceptions
@@ -51,11 +51,13 @@ class CloudSite:
     sorted into ``SiteError``. ``conn`` is there for what they do not offer.  ``login_refused`` is set by
     ``call`` once Keystone refused our credentials.  ``scope``: the project it logs in to, None for that of clouds.yaml.
     ``administrator``: see ``clouds.administrator``; None: this connection is all there is.
+    ``require_granted`` raises NotGranted unless the project is granted now: asked at the login and before each change.
     """
 
     def __init__(self, name: str, cloud: str, conn: Connection, scope: str | None = None) -> None:
         self.name = name
         self.administrator: Callable[[bool], CloudSite] | None = None
+        self.require_granted: Callable[[], None] = lambda: None
         self.scope = scope
         self.cloud = cloud
         self.conn = conn
@@ -125,6 +127,7 @@ class CloudSite:
         return cast("Any", session.auth).get_access(session)
 
     def _log_in(self) -> bool:
+        self.require_granted()
         auth_url = self.conn.config.get_auth_args().get("auth_url")
         if auth_url:
             self._probe(str(auth_url))
@@ -241,6 +244,16 @@ def open_site(
     return CloudSite(name, cloud, conn, project)
 
 
+class Grants(Protocol):
+    """Which projects of sites are granted to which of ours (``store.grants``), as it is now."""
+
+    def project_in(self, project_id: str, site: str) -> str:
+        """Id, in the site, of the project that is the default for ours."""
+
+    def why_not(self, project_id: str, site: str, site_project_id: str) -> str | None:
+        """Why nothing may be done there for our project; None: it is granted."""
+
+
 class Sites:
     """Open sites by name, one connection each.
 
@@ -248,8 +261,8 @@ class Sites:
     project of the site; ``open_for_service`` for what the service does for itself, in the account's own project.
     ``tools/check_house.py`` lists who may use the second.
 
-    ``project_of`` says which project of a site stands for one of ours (``store.grants``); without it everything is done
-    in the account's own project.
+    ``grants`` say in which project of a site things of ours are, and which may be chosen (``store.grants``); without
+    them everything is done in the account's own project.
 
     ``cloud_of`` gives the clouds.yaml entry of a registered site (it raises NotFound for others); without
     it names are entries.  A connection whose credentials were refused is opened anew, and so reads
@@ -260,7 +273,7 @@ class Sites:
         self,
         cloud_of: Callable[[str], str] | None = None,
         *,
-        project_of: Callable[[str, str], str] | None = None,
+        grants: Grants | None = None,
         config_file: str | Path | None = None,
         timeout: float = READ_SECONDS,
         connect_timeout: float = CONNECT_SECONDS,
@@ -272,17 +285,25 @@ class Sites:
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._lock = threading.Lock()
-        self._project_of = project_of
-        self._open: dict[tuple[str, str | None, str], CloudSite] = {}
+        self._grants = grants
+        self._open: dict[tuple[str, str | None, str, str | None], CloudSite] = {}
 
-    def open(self, name: str, *, for_project: str) -> CloudSite:
+    def open(self, name: str, *, for_project: str, project: str | None = None) -> CloudSite:
         """The connection of a site for work that is done for a project (its id in our Keystone); nothing is sent.
 
-        Raises Invalid without a project, and when its clouds.yaml entry cannot be used.
+        ``project``: id there of the one that was chosen among those granted to it; None is the default.
+
+        Raises Invalid without a project, and when its clouds.yaml entry cannot be used; NotGranted for a chosen one
+        that is not granted, or not any more.
         """
         if not for_project:
             raise Invalid(f"project: site {name} is used for a project: take a token that is scoped to one")
-        return self._opened(name, self._project_of(for_project, name) if self._project_of else None)
+        if self._grants is None:
+            return self._opened(name)
+        site = self._opened(name, project or self._grants.project_in(for_project, name), owner=for_project)
+        if project:
+            site.require_granted()
+        return site
 
     def open_project(self, name: str, project: str) -> CloudSite:
         """The connection scoped to a project of the site, by its id there; Invalid as ``open``."""
@@ -295,25 +316,35 @@ class Sites:
         """
         return self._opened(name)
 
-    def _opened(self, name: str, project: str | None = None, cloud: str | None = None) -> CloudSite:
+    def _opened(
+        self, name: str, project: str | None = None, cloud: str | None = None, owner: str | None = None
+    ) -> CloudSite:
+        """``owner``: our project that the one there has to be granted to; None: nobody's grant is asked for."""
         cloud = cloud or self._cloud_of(name)
         with self._lock:
-            known = self._open.get((name, project, cloud))
+            known = self._open.get((name, project, cloud, owner))
             if known is not None and not known.login_refused:
                 return known
             limits = (self._timeout, self._connect_timeout)
             site = open_site(name, cloud, self.config_file, *limits, trail=self._trail, project=project)
             if project is not None:
-                site.administrator = partial(self._administrator, site)
-            self._open[name, project, cloud] = site
+                site.administrator = partial(self._administrator, site, owner)
+            if owner is not None and project is not None:
+                site.require_granted = partial(self._require_granted, name, owner, project)
+                cast("SiteSession", site.conn.session).before_change = site.require_granted
+            self._open[name, project, cloud, owner] = site
         return site
 
-    def _administrator(self, site: CloudSite, in_project: bool) -> CloudSite:
+    def _require_granted(self, name: str, owner: str, project: str) -> None:
+        if self._grants is not None and (why := self._grants.why_not(owner, name, project)):
+            raise NotGranted(name, f"work in project {project}", why, site_status=403)
+
+    def _administrator(self, site: CloudSite, owner: str | None, in_project: bool) -> CloudSite:
         """See ``clouds.administrator``: in the account's own project, or the administrator's account in this one."""
         if not in_project:
             return self._opened(site.name, None, site.cloud)
         named = site.conn.config.config.get(ADMINISTRATOR)
-        return self._opened(site.name, site.scope, str(named)) if named else site
+        return self._opened(site.name, site.scope, str(named), owner) if named else site
 
     def drop(self, name: str) -> None:
         """Forget the connections of a site.  Threads that hold one may go on using it."""

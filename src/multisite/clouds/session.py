@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import keystoneauth1.exceptions
@@ -11,7 +12,7 @@ import requests
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import TCPKeepAliveAdapter
 
-from multisite.clouds.audited import AuditedSession
+from multisite.clouds.audited import AuditedSession, changes
 from multisite.domain import fence
 
 LOG = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ class SiteSession(AuditedSession):
     """
 
     _asking = threading.local()
+    before_change: Callable[[], None] | None = None
+    """Asked before every request that may change something: raises when it must not be sent (``connect.Sites``)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,6 +36,8 @@ class SiteSession(AuditedSession):
 
     def request(self, url: str, method: str, *args: Any, **kwargs: Any) -> Any:
         """As keystoneauth's, but the log shows no bodies: those hold user data, metadata and consoles of guests."""
+        if self.before_change is not None and changes(url, method):
+            self.before_change()
         answer = super().request(url, method, *args, **kwargs | {"log": False})
         LOG.debug(
             "%s %s: %s %s", method, url, answer.status_code, answer.headers.get("x-openstack-request-id")

@@ -135,7 +135,7 @@ def _clouds(
     rows = SiteRepository(database)
     return Sites(
         lambda name: rows.by_name(name).cloud,
-        project_of=ProjectGrantRepository(database).project_in,
+        grants=ProjectGrantRepository(database),
         config_file=conf.clouds.config_file,
         timeout=timeout,
         trail=audit,

@@ -26,9 +26,10 @@ class Site:
 
 @dataclass(frozen=True)
 class ProjectGrant:
-    """In ``site``, what is done for our project ``project_id`` is done in the site's project ``site_project_id``.
+    """In ``site``, things of our project ``project_id`` may be in the site's project ``site_project_id``.
 
-    Ids are of two Keystones, or of one that both share; a name alone is nobody's.
+    Everything is done in the one of them that ``is_default``; a recovery may choose another.  Ids are of two Keystones,
+    or of one that both share; a name alone is nobody's.
     """
 
     id: str
@@ -38,6 +39,7 @@ class ProjectGrant:
     site_project_name: str
     granted_by: str
     created_at: datetime
+    is_default: bool = False
 
 
 class Known(StrEnum):
@@ -209,3 +211,5 @@ class Recovery:
     """"" for one begun by an earlier release whose restore point was forgotten."""
     epoch: int = 0
     """Of the application, when it is done; 0 for one begun by an earlier release, which begins none."""
+    site_project_id: str = ""
+    """Of the target: everything it makes is in that project; "" for one begun by an earlier release."""

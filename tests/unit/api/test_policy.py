@@ -41,6 +41,12 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "project_grant:list": (READ, "GET", "/v1/project-grants", None),
     "project_grant:show": (READ, "GET", "/v1/project-grants/{project_grants}", None),
     "project_grant:create": (ADMIN_ONLY, "POST", "/v1/project-grants", GRANT),
+    "project_grant:set_default": (
+        ADMIN_ONLY,
+        "POST",
+        "/v1/project-grants/{project_grants}/set-default",
+        None,
+    ),
     "project_grant:delete": (ADMIN_ONLY, "DELETE", "/v1/project-grants/{project_grants}", None),
     "site:check": (ADMIN_ONLY, "POST", "/v1/sites/paris/check", None),
     "application:list": (READ, "GET", "/v1/applications", None),

@@ -22,7 +22,7 @@ from tests.sim import deploy
 START = ["mme", "--target-site", "lyon", "--yes-recover", "mme"]
 GRAMMAR = {
     "site": ["register", "list", "show", "check", "unregister"],
-    "project grant": ("create", "list", "show", "delete"),
+    "project grant": ("create", "list", "set", "show", "delete"),
     "application": ["create", "list", "show", "delete"],
     "application plane": ("set", "list", "show", "realize", "check", "repair", "remove", "forget"),
     "protection": ["create", "list", "show", "run", "delete"],
@@ -364,10 +364,17 @@ def test_a_grant_is_made_shown_and_taken_back(openstack: Openstack) -> None:
     assert (made["project_id"], made["site"], made["site_project_id"]) == ("p-new", "paris", "p-free")
     assert "p-new" in [row["Project"] for row in grant("list").json]
     assert grant("show", made["id"]).json == made
+    assert made["is_default"] is True, "the first one"
+    assert grant("set", "--default", made["id"]).json == made
+    assert openstack("project", "grant", "set", made["id"]).code == 2
     refused = grant("create", "p-other", "paris", "p-free")
     assert refused.code == 1
     assert f"has a grant for site paris already, {made['id']}" in refused.err
     nowhere = grant("create", "p-other", "paris", "no-such-project")
     assert "openstack role add --project no-such-project" in nowhere.err
-    assert openstack("project", "grant", "delete", made["id"]).code == 0
+    gone = openstack("project", "grant", "delete", made["id"])
+    assert gone.code == 0
+    assert (
+        f"Project p-new does not have project {made['site_project_name']} (p-free) of site paris" in gone.out
+    )
     assert "p-new" not in [row["Project"] for row in grant("list").json]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from multisite.domain.model import (
@@ -33,18 +33,26 @@ class SiteRow(Base, of=Site):
 
 
 class ProjectGrantRow(Base, of=ProjectGrant):
-    """No two projects of ours are ever the same project of a site; a site that is forgotten takes its grants along."""
+    """No two projects of ours are ever the same project of a site; a site that is forgotten takes its grants along.
+
+    At most one of a project's is the default in a site.
+    """
 
     __tablename__ = "project_grant"
     __table_args__ = (
-        UniqueConstraint("site", "project_id", name="uq_project_grant"),
         UniqueConstraint("site", "site_project_id", name="uq_project_grant_target"),
-    )
+        Index(
+            "uq_project_grant_default", "site", "project_id", unique=True, sqlite_where=text("is_default"),
+            postgresql_where=text("is_default"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[str] = mapped_column(primary_key=True)
     project_id: Mapped[str]
     site: Mapped[str] = mapped_column(ForeignKey("site.name", ondelete="CASCADE"))
     site_project_id: Mapped[str]
+    site_project_name: Mapped[str]
+    is_default: Mapped[bool]
 
 
 class ApplicationRow(Base, of=Application):
