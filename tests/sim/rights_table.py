@@ -103,7 +103,8 @@ def _path(made: Tenants, **fields: Any) -> Request:
 
 def _recovery(verb: str, rule: str) -> Callable[[Tenants, str], Request]:
     source = {"networks": "bob-app-data", "security_groups": "bob-app-data", "flavors": "t128",
-              "keypairs": "bob-app", "server_groups": "bob-app", "qos_policies": "bob-policy"}  # fmt: skip
+              "keypairs": "bob-app", "server_groups": "bob-app", "qos_policies": "bob-policy",
+              "projects": "project-of-bob"}  # fmt: skip
 
     def asks(made: Tenants, x: str) -> Request:
         mapping = {
@@ -209,6 +210,11 @@ def _qos_policies(made: Tenants) -> Mapping[str, str]:
     return found
 
 
+def _projects(made: Tenants) -> Mapping[str, str]:
+    return {"own": made.there("bob", TARGET), "another's": made.there("alice", TARGET),
+            "nowhere": uuid.uuid4().hex}  # fmt: skip
+
+
 def _keypairs(made: Tenants) -> Mapping[str, str]:
     """Those of the service's account are for all it works for; alice's own user has one, too."""
     sim = made.world.sites[TARGET].sim
@@ -272,12 +278,12 @@ CASES: Mapping[str, Case] = {
         for verb in ("/preview", "")
         for rule, things in (
             ("networks", _networks), ("security_groups", _groups), ("flavors", _flavors), ("keypairs", _keypairs),
-            ("server_groups", _server_groups), ("qos_policies", _qos_policies),
+            ("server_groups", _server_groups), ("qos_policies", _qos_policies), ("projects", _projects),
         )
     },
     **{
         f"POST /v1/recoveries/preview body.mapping.{rule} (name)": Case(_recovery("/preview", rule), _names(name))
-        for rule, name in (("networks", "{}-net"), ("security_groups", "{}-group"))
+        for rule, name in (("networks", "{}-net"), ("security_groups", "{}-group"), ("projects", "{}s"))
     },
     **{
         f"POST /v1/recoveries{verb} body.restore_point": Case(_point(verb), _ids("restore-points"))

@@ -36,6 +36,7 @@ AS_ADMINISTRATOR = READS | {
     ("GET", "/group_types/{id}"),
     ("GET", "/backups/{id}/export_record"),
     ("POST", "/backups/import_record"),
+    ("GET", "/backups/detail"),
     ("POST", "/servers/{id}/action#quiesce"),
     ("POST", "/servers/{id}/action#unquiesce"),
     ("GET", "/servers/{id}/os-multisite-quiesce"),

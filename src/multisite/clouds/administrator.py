@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import LoginRefused
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class AdminCall:
 
 
 IMPORT_RECORD = AdminCall(
-    "import backup records",
+    "import backup records, see those of other projects",
     "Cinder, backup:backup-import; the record is made in the token's project",
     in_project=True,
 )
@@ -68,5 +69,18 @@ def administrator(site: CloudSite, call: AdminCall) -> CloudSite:
 
 
 def may_administer(site: CloudSite, call: AdminCall) -> bool:
-    """Whether such a call can be made, as far as roles tell.  Raises what logging in raises."""
-    return "admin" in administrator(site, call).roles
+    """Whether such a call can be made, as far as roles tell.  Raises what else logging in raises than LoginRefused."""
+    return not kept_out(site, call) and "admin" in administrator(site, call).roles
+
+
+def kept_out(site: CloudSite, call: AdminCall) -> str:
+    """Name of the account for such a call that the site's Keystone does not let in there; "" when it does.
+
+    Raises what else logging in raises.
+    """
+    admin = administrator(site, call)
+    try:
+        admin.login()
+    except LoginRefused:
+        return admin.account
+    return ""

@@ -88,6 +88,11 @@ class CloudSite:
         return str(self._access().project_domain_name or "")
 
     @property
+    def account(self) -> str:
+        """Name of the user we log in as, as clouds.yaml has it; nothing is asked."""
+        return str(self.conn.config.get_auth_args().get("username") or "<the account's>")
+
+    @property
     def roles(self) -> frozenset[str]:
         """Names of the roles our credentials have in that project (logs in when needed)."""
         return frozenset(self._access().role_names)

@@ -36,6 +36,11 @@ class RecoveryRepository(Repository[Recovery, RecoveryRow]):
         order = [RecoveryRow.created_at]
         return self._select(*where, order_by=order, project_id=project_id, page=page, newest_first=True)
 
+    def project_of_job(self, job_id: str) -> str | None:
+        """Id, at the target, of the project that was chosen for the recovery of a job; None: the default."""
+        found = self._select(RecoveryRow.job_id == job_id)
+        return next((recovery.site_project_id for recovery in found), "") or None
+
     @contextmanager
     def claim(self, application_id: str) -> Iterator[None]:
         """A session in which nobody else begins a recovery of the application, or takes restore points of it away."""

@@ -69,6 +69,9 @@ def a_member_may_not_carry_records(pair: Pair) -> None:
     backup = pair.backup(pair.snapshot(pair.volume()), incremental=False)
     answer = send(pair.member.volume, "GET", f"/backups/{backup.id}/export_record", None, CINDER)
     refused(answer, 403, "backup:export-import")
+    project = "os-backup-project-attr:project_id"
+    assert resources.read(pair.one, "backup", backup.id)[project] == pair.one.project_id
+    assert project not in resources.read(pair.member, "backup", backup.id), "for administrators alone"
 
 
 def a_record_is_imported_once_and_keeps_its_id(pair: Pair) -> None:

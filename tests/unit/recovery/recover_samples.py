@@ -139,7 +139,7 @@ def facts(**more: Any) -> TargetFacts:
         "availability_zones": ("nova",),
         "quotas": {"instances": quota("instances", 10)},
     }
-    own = {"backups": {}, "backup_services": {"lyon": "up"}}
+    own = {"backups": {}, "backups_elsewhere": {}, "importer": "", "backup_services": {"lyon": "up"}}
     own = {name: more.pop(name, default) for name, default in own.items()}
     return TargetFacts("lyon", "t-proj", NOW, **(values | more), method_parts=own)
 

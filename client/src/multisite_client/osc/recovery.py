@@ -13,6 +13,7 @@ from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, command, finish
 from multisite_client.osc.restore_point import RESTORE_POINT
 
 KINDS = {
+    "project": "projects",
     "network": "networks",
     "network-name": "network_names",
     "flavor": "flavors",
@@ -37,8 +38,8 @@ RECOVERY = Noun(
     "recovery",
     "Recovery (id, or an application's name: its newest)",
     (
-        "id", "application", "state", "target_site", "restore_point_id", "rto_seconds", "rpo_seconds", "servers",
-        "error", "job_id", "requested_by", "created_at", "ended_at",
+        "id", "application", "state", "target_site", "site_project_id", "restore_point_id", "rto_seconds",
+        "rpo_seconds", "servers", "error", "job_id", "requested_by", "created_at", "ended_at",
     ),
     {
         "ID": "id", "Application": "application", "Target site": "target_site", "State": "state",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from multisite_lab.sim import glance, keystone, quotas
+from multisite_lab.sim import glance, keystone, quotas, roles
 from multisite_lab.sim.cinder import backups, groups, snapshots, volumes
 from multisite_lab.sim.faults import Rule, Script, Seen
 from multisite_lab.sim.model import Account, Sim, State
@@ -241,6 +241,7 @@ class SimSite:
             and any(r.kind == "stale" for r in self.script.rules)
         ):
             self._before = copy.deepcopy(self.sim.state)
+        roles.refuse_readers(ask, route.template)
         return route.handle(self.sim, ask)
 
 

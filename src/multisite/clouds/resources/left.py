@@ -19,17 +19,19 @@ def left_by_job(
     *,
     stays: Callable[[CloudSite, str, Found], bool] = lambda *_: False,
     harmless: Collection[str] = (),
+    project_of: Callable[[str], str | None] = lambda _: None,
 ) -> Callable[[str, str, Mapping[str, str]], Left]:
     """For ``JobKind.left``: asks each site for what of ``kinds`` carries a token of the job, but for what ``stays``.
 
     ``stays`` gets the site, the job's id and what was found.  ``harmless``: steps that make nothing in their site,
-    which need not answer for them.  Raises what ``call`` raises: then it is not known.
+    which need not answer for them.  ``project_of``: by the job's id, the project of the site that was chosen for it,
+    None for the default.  Raises what ``call`` raises: then it is not known.
     """
 
     def left(job_id: str, project_id: str, begun: Mapping[str, str]) -> Left:
         found: Left = []
         for name in sorted({site for step, site in begun.items() if step not in harmless}):
-            site = sites.open(name, for_project=project_id)
+            site = sites.open(name, for_project=project_id, project=project_of(job_id))
             for one in find_of_job(site, job_id, kinds):
                 if not stays(site, job_id, one) and _is_there(site, one):
                     step = (one.token or "").removeprefix(job_prefix(job_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeVar
@@ -39,9 +39,10 @@ class ByName:
 
 @dataclass
 class Draft:
-    """Given: ``manifest``, ``facts``, ``rules``.  Collected: ``items`` in the order of the work, ``problems``,
-    ``quota``: how much of the target's quotas restoring the volumes' data takes beside the volumes,
-    and ``accepted``: the losses that the operator accepts.
+    """Given: ``manifest``, ``facts``, ``rules``, and ``projects``: id -> name of what else is granted there.
+
+    Collected: ``items`` in the order of the work, ``problems``, ``quota``: how much of the target's quotas restoring
+    the volumes' data takes beside the volumes, and ``accepted``: the losses that the operator accepts.
     """
 
     manifest: Manifest
@@ -51,6 +52,7 @@ class Draft:
     problems: list[Finding] = field(default_factory=list)
     quota: Counter[str] = field(default_factory=Counter)
     accepted: list[losses.Loss] = field(default_factory=list)
+    projects: Mapping[str, str] = field(default_factory=dict)
 
     def create(self, kind: str, name: str, detail: str = "") -> None:
         self.items.append(PreviewItem(kind, name, "create", detail))

@@ -63,14 +63,14 @@ def recover_kind(
 
     def build(params: Mapping[str, Json]) -> list[Step]:
         plan = RecoverPlan.from_json(params["plan"])
+        chosen = plan.target_project or None
         steps = Steps(
             plan,
-            site=lambda ctx: sites.open(plan.target_site, for_project=ctx.project_id),
+            site=lambda ctx: sites.open(plan.target_site, for_project=ctx.project_id, project=chosen),
             manifest=lambda: manifests.read(plan.restore_point_id),
             now=now,
             methods=methods,
         )
-
         recovery_id = str(params["recovery_id"])
 
         def summary(ctx: StepContext) -> object:
@@ -95,7 +95,7 @@ def recover_kind(
     fine = (JobState.DONE, JobState.UNDONE)
     outcome = Outcome(recoveries, "recovery_id", RECOVERY_STATES, amend, without_error=fine)
     limits = {RESTORES: restores_per_site, IMPORTS: restores_per_site, CALLS: calls_per_site}
-    left = left_by_job(sites, MADE, stays=flavor_in_use)
+    left = left_by_job(sites, MADE, stays=flavor_in_use, project_of=recoveries.project_of_job)
     return JobKind(
         KIND, build, on_failure="pause", limits=limits, outcome=outcome, left=left, rule="recovery:start",
         uses_store=True,

@@ -46,6 +46,11 @@ class Mappable:
     things: Callable[[Manifest], Things]
 
 
+def _projects(manifest: Manifest) -> Things:
+    """Its names are not in the restore point: see ``projects``, which knows them."""
+    return [(manifest.project_id, manifest.project_id)]
+
+
 def _networks(manifest: Manifest) -> Things:
     return [(n.id, n.name) for n in manifest.networks]
 
@@ -97,9 +102,11 @@ class Rules:
     """The operator's rules: what is called otherwise at the target, and how to proceed there.
 
     Maps go from a name or id of the source to a name or id of the target; ``network_names``,
-    ``security_group_names`` and ``keypair_names`` make it under another name.
+    ``security_group_names`` and ``keypair_names`` make it under another name.  ``projects`` chooses among those that
+    the application's project was granted at the target.
     """
 
+    projects: Annotated[Pairs, Mappable("project", _projects)] = field(default_factory=dict)
     networks: Annotated[Pairs, Mappable("network", _networks)] = field(default_factory=dict)
     network_names: Annotated[Pairs, Mappable("network-name", _networks)] = field(default_factory=dict)
     flavors: Annotated[Pairs, Mappable("flavor", _flavors)] = field(default_factory=dict)

@@ -151,6 +151,8 @@ class RecoverPlan:
     application_id: str = ""
     qos_policies: dict[str, str] = field(default_factory=dict)
     """Source id -> id at the target."""
+    target_project: str = ""
+    """Id of the chosen project at the target; "", in jobs of earlier releases: the default, as it is at each step."""
     epoch: int = 0
     """That the recovery begins when it is done; 0, in jobs of earlier releases: none."""
 

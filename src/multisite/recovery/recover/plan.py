@@ -27,6 +27,7 @@ from multisite.recovery.recover.losses import Loss, accepted_losses
 from multisite.recovery.recover.mapping import Rules, check_names
 from multisite.recovery.recover.model import Readiness, RecoverPlan
 from multisite.recovery.recover.network_plan import plan_groups, plan_networks, plan_ports
+from multisite.recovery.recover.projects import Choice, plan_project
 from multisite.recovery.recover.qos_plan import plan_qos_policies
 from multisite.recovery.recover.quotas import check_quotas
 from multisite.recovery.recover.server_plan import (
@@ -74,44 +75,46 @@ def decide(
     speed: SpeedModel | None = None,
     methods: Mapping[str, ProtectionMethod] = METHODS,
     others: Iterable[Finding] = (),
+    project: Choice | None = None,
 ) -> Decision:
     """Preview and plan, made from the same facts: what a recovery would do, and what is in its way.
 
-    ``others``: what was found of other copies of the application.
+    ``others``: what was found of other copies of the application.  ``project``: of the target, which the facts are of.
 
     Raises Invalid for rules that name unknown things, ManifestError for a payload its method cannot read.
     """
     check_names(rules, manifest)
     accepted_losses(rules.accept_loss, manifest)
-    draft = Draft(manifest, facts, rules, problems=list(others))
+    draft = Draft(manifest, facts, rules, problems=list(others), projects=project.others if project else {})
     check_source(draft, source)
     check_restore_point(draft)
-    made = _planned(draft, methods)
+    made = _planned(draft, methods, project)
     check_quotas(draft, made)
-    shown = Preview(
+    shown = preview_of(draft, now, source, predict(made, speed))
+    return Decision(shown, made, tuple(dict.fromkeys(draft.accepted)))
+
+
+def preview_of(draft: Draft, now: datetime, source: SourceAnswer, seconds: float | None) -> Preview:
+    """What the draft has come to; ``seconds``: how long it is predicted to take."""
+    manifest = draft.manifest
+    return Preview(
         restore_point_id=manifest.id,
         application=manifest.application,
-        target_site=facts.site,
+        target_site=draft.facts.site,
         made_at=now,
         consistent_at=manifest.consistent_at,
         data_age_seconds=(now - manifest.consistent_at).total_seconds(),
         items=tuple(draft.items),
         problems=_sorted(draft.problems),
         source_state=source.state.value,
-        predicted_rto_seconds=predict(made, speed),
+        predicted_rto_seconds=seconds,
     )
-    return Decision(shown, made, tuple(dict.fromkeys(draft.accepted)))
 
 
-def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> RecoverPlan:
+def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod], choice: Choice | None) -> RecoverPlan:
     """The parts in the order of the work, which is the order the operator reads."""
     rules, manifest, facts = draft.rules, draft.manifest, draft.facts
-    draft.use(
-        "project",
-        facts.project_id,
-        facts.project_id,
-        f"the one Multisite enters {facts.site} with; everything is made in it",
-    )
+    plan_project(draft, choice)
     volumes = plan_volumes(draft, methods)
     flavors = plan_flavors(draft)
     keypairs = plan_keypairs(draft)
@@ -138,6 +141,7 @@ def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> RecoverPl
         readiness=Readiness(rules.ready_console, rules.boot_timeout, rules.ready_timeout),
         application_id=manifest.application_id,
         qos_policies=qos_policies,
+        target_project=choice.id if choice else "",
     )
 
 

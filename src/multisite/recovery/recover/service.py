@@ -30,16 +30,19 @@ from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
 from multisite.recovery.protect.forget import KIND as FORGET
+from multisite.recovery.recover.access import decide_without_access, refusal_of
 from multisite.recovery.recover.checks import SourceState
 from multisite.recovery.recover.copies import Copy, copies_of, in_the_way
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.mapping import Rules, parse
 from multisite.recovery.recover.plan import Decision, SpeedModel, decide
+from multisite.recovery.recover.projects import Choice, choose, names_of
 from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, ask_source
 from multisite.recovery.recover.speed import measured
 from multisite.recovery.recover.target_facts import read_target
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
+from multisite.store.grants import ProjectGrantRepository
 from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 from multisite.store.trail import AuditTrail
@@ -71,6 +74,7 @@ class RecoveryService:
         self._database = database
         self._recoveries = RecoveryRepository(database)
         self._restore_points = RestorePointRepository(database)
+        self._grants = ProjectGrantRepository(database)
         self._manifests = manifests
         self._epochs = EpochStore(manifests, ApplicationRepository(database))
         self._jobs = jobs
@@ -107,13 +111,13 @@ class RecoveryService:
 
         ``supersede``: the operator vouches that the copies other recoveries made of the application are given up.
 
-        Raises NotFound, Invalid naming the field of the mapping, Conflict for a damaged restore point,
-        StoreUnavailable, and SiteError when the target as a whole cannot be read.
+        Raises NotFound, Invalid naming the field of the mapping (for a project, too, that is not granted), Conflict for
+        a damaged restore point, StoreUnavailable, and SiteError when the target as a whole cannot be read.
         """
         manifest = self._manifest(caller, restore_point)
         copies = copies_of(self._of(manifest), self._epochs.read(manifest.application_id), manifest.epoch)
         others = in_the_way(copies, manifest.application, target_site, superseded=supersede)
-        return self._decide(manifest, target_site, parse(mapping), others).preview
+        return self._decide(caller, manifest, target_site, parse(mapping), others).preview
 
     def start(
         self,
@@ -144,7 +148,7 @@ class RecoveryService:
         others = in_the_way(copies, manifest.application, target_site, superseded=supersede)
         _refuse(others)
         rules = parse(mapping)
-        decision = self._decide(manifest, target_site, rules, others, preview)
+        decision = self._decide(caller, manifest, target_site, rules, others, preview)
         if said := describe(blockers(decision.preview.problems)):
             raise Conflict(f"recovery of {manifest.application} in {target_site} is not possible now: {said}")
         if preview not in (None, decision.preview.digest):
@@ -195,16 +199,24 @@ class RecoveryService:
 
     def _decide(
         self,
+        caller: Caller,
         manifest: Manifest,
         target_site: str,
         rules: Rules,
         others: Sequence[Finding],
         preview: str | None = None,
     ) -> Decision:
+        project, known = self._project(caller, manifest, target_site, rules)
+        rules = replace(rules, projects={manifest.project_id: project.id})
         used = {volume.payload.method for volume in manifest.volumes if volume.payload}
         methods = [self._methods[name] for name in sorted(used & self._methods.keys())]
         source = ask_source(self._clouds, manifest, [method.check_source for method in methods])
-        target = self._clouds.open(target_site, for_project=manifest.project_id)
+        target = self._clouds.open(target_site, for_project=manifest.project_id, project=project.id)
+        if known and (refused := refusal_of(target)):
+            now, answer = self._now(), source.within(ANSWER_SECONDS)
+            return decide_without_access(
+                manifest, target, rules, now, project, refused, source=answer, others=others
+            )
         own = {k: v for method in methods for k, v in method.target_parts(target).items()}
         facts = read_target(target, ports_in=set(rules.networks.values()), method_parts=own)
         answer = source.within(0.0 if preview in self._silent else ANSWER_SECONDS)
@@ -219,12 +231,22 @@ class RecoveryService:
                 speed=speed,
                 methods=self._methods,
                 others=others,
+                project=project,
             )
         except ManifestError as error:
             raise Conflict(f"restore point {manifest.id} cannot be used: {error}") from error
         if answer.state is SourceState.UNREACHABLE and preview is None:
             self._silent.note(decision.preview.digest)
         return decision
+
+    def _project(
+        self, caller: Caller, manifest: Manifest, target_site: str, rules: Rules
+    ) -> tuple[Choice, bool]:
+        """Of the target, and whether any there is granted; raises Invalid for one that is not."""
+        granted = self._grants.granted(manifest.project_id, target_site)
+        at_source = self._grants.granted(manifest.project_id, manifest.source.name)
+        names = names_of(manifest, caller, [grant for grant in at_source if grant.is_default])
+        return choose(manifest, target_site, rules.projects, granted, names), bool(granted)
 
     def _measured(self, target_site: str) -> SpeedModel | None:
         """Speeds of the last recovery that was carried out there to the end."""
@@ -283,21 +305,13 @@ class RecoveryService:
                 _approve(approve, manifest, decision, copies)
             return self._recoveries.add(
                 Recovery(
-                    id=recovery_id,
-                    application=manifest.application,
-                    project_id=manifest.project_id,
-                    restore_point_id=manifest.id,
-                    target_site=target,
-                    state=RecoveryState.RUNNING,
-                    job_id=job_id,
-                    requested_by=caller.user_name,
-                    created_at=self._now(),
-                    consistent_at=manifest.consistent_at,
-                    mapping=mapping,
-                    application_id=manifest.application_id,
-                    epoch=plan.epoch,
+                    id=recovery_id, application=manifest.application, project_id=manifest.project_id,
+                    restore_point_id=manifest.id, target_site=target, state=RecoveryState.RUNNING, job_id=job_id,
+                    requested_by=caller.user_name, created_at=self._now(), consistent_at=manifest.consistent_at,
+                    mapping=mapping, application_id=manifest.application_id, epoch=plan.epoch,
+                    site_project_id=plan.target_project,
                 )
-            )
+            )  # fmt: skip
 
     def _again(
         self, caller: Caller, id: str, state: RecoveryState, order: Callable[[str, str], None]

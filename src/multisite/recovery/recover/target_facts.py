@@ -103,6 +103,10 @@ class TargetFacts:
     site: str
     project_id: str
     read_at: datetime
+    account: str = "<the account's>"
+    """Name of the user of ours."""
+    roles: frozenset[str] | None = None
+    """That it has in the project; None: not asked."""
     may_import: bool = True
     may_set_profiles: bool = True
     compute_version: tuple[int, ...] = (2, 90)
@@ -169,6 +173,8 @@ def read_target(
         site.name,
         site.project_id,
         read_at,
+        account=site.account,
+        roles=site.roles,
         may_import=may_administer(site, IMPORT_RECORD),
         may_set_profiles=may_administer(site, BINDING_PROFILES),
         **known,

@@ -58,6 +58,8 @@ def view(sim: Sim, backup: Backup, ask: Ask) -> Row:
     }
     if ask.version >= (3, 43):
         row["metadata"] = dict(backup.metadata)
+    if ask.account.is_admin and ask.version >= (3, 18):
+        row["os-backup-project-attr:project_id"] = backup.project_id
     return row
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pydantic import JsonValue
 
 from multisite.clouds import resources, restore
-from multisite.clouds.administrator import SERVICES, administrator
+from multisite.clouds.administrator import IMPORT_RECORD, SERVICES, administrator, kept_out, may_administer
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.volumes import named_in
@@ -24,17 +24,36 @@ IMPORT_SECONDS = 300.0
 RESTORE_SECONDS, RESTORE_SECONDS_PER_GIB = 1800.0, 600.0
 """How long restoring one volume may take: so many seconds, and so many more for each GiB."""
 UNDO_SECONDS = 1800.0
+_PROJECT = "os-backup-project-attr:project_id"
+"""Shown to administrators, from microversion 3.18 on (``cinder/api/v3/backups.py``)."""
 
 
 def target_parts(site: CloudSite) -> dict[str, Callable[[], object]]:
-    """``backups``: id -> status and volume; ``backup_services``: host -> "up", "down" or "disabled"."""
-    return {"backups": lambda: _backups(site), "backup_services": lambda: _backup_services(site)}
+    """``backups``: id -> status and volume; ``backups_elsewhere``: id -> project; ``backup_services``: host -> "up",
+    "down" or "disabled"; ``importer``: the account that clouds.yaml names to import records, if it is not let in.
+    """
+    return {
+        "importer": lambda: kept_out(site, IMPORT_RECORD),
+        "backups": lambda: _backups(site),
+        "backups_elsewhere": lambda: _elsewhere(site),
+        "backup_services": lambda: _backup_services(site),
+    }
 
 
 def _backups(site: CloudSite) -> dict[str, tuple[str, str]]:
-    # Of every project: an id that another project imported cannot be imported again.
+    # An account that is an administrator in the project may use those of every other one, too.
     rows = resources.list_all(site, "backup", all_tenants="1")
     return {row["id"]: (row["status"], row["volume_id"]) for row in rows}
+
+
+def _elsewhere(site: CloudSite) -> dict[str, str]:
+    """Those that a member cannot see: Cinder refuses to import an id that any project has (``_get_import_backup``)."""
+    if "admin" in site.roles or not may_administer(site, IMPORT_RECORD):
+        return {}
+    admin = administrator(site, IMPORT_RECORD)
+    rows = resources.list_all(admin, "backup", all_tenants="1")
+    owners = {row["id"]: str(row.get(_PROJECT) or "") for row in rows}
+    return {id: project for id, project in owners.items() if project not in ("", site.project_id)}
 
 
 def _backup_services(site: CloudSite) -> dict[str, str]:
@@ -51,12 +70,21 @@ def plan_restore(draft: Draft, volumes: Sequence[VolumeToRestore]) -> list[Plann
     A volume is restored from the newest backup of its chain; all records of the chain are imported before.
     """
     _check_backup_service(draft)
-    known = draft.needs("backups", "backups")
+    known = draft.needs("backups", "backups") and draft.needs(
+        "backups_elsewhere", "backups of other projects"
+    )
     return [_planned(draft, volume) for volume in volumes] if known else []
 
 
 def _check_backup_service(draft: Draft) -> None:
-    if not draft.facts.may_import:
+    project, importer = draft.facts.project_id, draft.facts.method_parts.get("importer", "")
+    if importer:
+        draft.problem(
+            f"project {project}",
+            f"account {importer}, which imports backup records (multisite_administrator), has no role in it",
+            f"at {draft.facts.site}: openstack role add --project {project} --user {importer} admin",
+        )
+    elif not draft.facts.may_import:
         draft.note(
             f"site {draft.facts.site}",
             "no account of ours has the role admin in the project, which importing backup records needs by default",
@@ -106,6 +134,7 @@ def _plan_imports(draft: Draft, volume: VolumeToRestore, chain: Sequence[BackupR
     if not chain:
         draft.problem(subject, "has no backup in this restore point", "recover from another restore point")
     there: Mapping[str, tuple[str, str]] = draft.facts.method_parts["backups"]
+    _refuse_elsewhere(draft, subject, chain)
     for backup in chain:
         status, volume_there = there.get(backup.id, (None, None))
         if other := _other(volume.record.id, backup, volume_there if status == "available" else None):
@@ -131,6 +160,23 @@ def _plan_imports(draft: Draft, volume: VolumeToRestore, chain: Sequence[BackupR
                 f"see `openstack volume backup show {backup.id}`; never delete it while it names a "
                 "container: that deletes the data",
             )
+
+
+def _refuse_elsewhere(draft: Draft, subject: str, chain: Sequence[BackupRecord]) -> None:
+    elsewhere: Mapping[str, str] = draft.facts.method_parts["backups_elsewhere"]
+    projects = {elsewhere[backup.id] for backup in chain if backup.id in elsewhere}
+    for project in sorted(projects):
+        granted = draft.projects.get(project)
+        named = f"{granted} ({project})" if granted else "another project"
+        option = draft.option("projects", draft.manifest.project_id, "", project)
+        draft.problem(
+            subject,
+            f"its backup records were imported in {named} of {draft.facts.site} by an earlier recovery and stay there: "
+            "Cinder imports a backup once",
+            f"recover into that project: {option}"
+            if granted
+            else "recover in the project of the earlier recovery",
+        )
 
 
 def _other(volume_id: str, backup: BackupRecord, volume_there: str | None) -> str | None:
