@@ -14,7 +14,7 @@ from multisite.jobs.model import JobState
 from multisite_lab.sim import site as sim_site
 from multisite_lab.sim.model import Server, Sim
 from multisite_lab.sim.world import World, make_world
-from tests.sim.deploy import Deployed
+from tests.sim.deploy import CINDER, NOVA, Deployed, ask
 from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service
 
 
@@ -109,3 +109,74 @@ def test_a_host_name_with_dots(protected: Protected, monkeypatch: pytest.MonkeyP
         assert "'a.b.c' cannot be asked for" in protected.obstacle(point).what
     protected.service.clouds.drop(TARGET)
     assert protected.recovered(point)["one"].hostname == "a.b.c"
+
+
+def test_a_server_group_with_more_members_than_hosts(protected: Protected) -> None:
+    for group in protected.source.state.server_groups.values():
+        group["policy"] = "anti-affinity"
+    point, target = protected.point(), protected.world.sites[TARGET].sim
+    found = protected.obstacle(point)
+    assert (found.kind, "has 1 compute host up" in found.what) == ("server group mme", True)
+    body = {"server_group": {"name": "softer", "policy": "soft-anti-affinity"}}
+    ask(protected.service.cloud(TARGET).compute, "POST", "/os-server-groups", body, NOVA)
+    protected.recovered(point, server_groups={"mme": "softer"})
+    assert {server.host for server in target.state.servers.values()} == {TARGET}
+
+
+def test_a_server_group_with_a_host_for_each_member(protected: Protected) -> None:
+    """The negative control of the simulated scheduler, too: with one host it would have found none."""
+    for group in protected.source.state.server_groups.values():
+        group["policy"] = "anti-affinity"
+    point, target = protected.point(), protected.world.sites[TARGET].sim
+    target.settings = replace(target.settings, hosts={"one": "nova", "two": "nova"})
+    assert {server.host for server in protected.recovered(point).values()} == {"one", "two"}
+
+
+def test_a_private_volume_type(protected: Protected) -> None:
+    for volume in protected.source.state.volumes.values():
+        volume.volume_type = "gold"
+    point, target = protected.point(), protected.target
+    body = {"volume_type": {"name": "gold", "os-volume-type-access:is_public": False}}
+    cloud = protected.service.cloud(TARGET)
+    gold = ask(cloud.volume, "POST", "/types", body, CINDER)["volume_type"]["id"]
+    found = blockers(protected.said(point))
+    assert {"is private and not for the project" in f.what for f in found} == {True}
+    command = f"openstack volume type set --project {target.accounts[0].project_id} gold"
+    assert {f.remedy.partition(";")[0] for f in found} == {f"let the project use it: {command}"}
+    access = {"addProjectAccess": {"project": target.accounts[0].project_id}}
+    ask(cloud.volume, "POST", f"/types/{gold}/action", access, CINDER)
+    protected.recovered(point)
+    assert {volume.volume_type for volume in protected.target.state.volumes.values()} == {"gold"}
+
+
+def zoned(protected: Protected, **settings: Any) -> str:
+    """A restore point of servers that were asked into az-east; at the target cross_az_attach is off."""
+    for server in protected.source.state.servers.values():
+        server.pinned_zone = server.availability_zone = "az-east"
+    for volume in protected.source.state.volumes.values():
+        volume.availability_zone = "az-east"
+    target = protected.world.sites[TARGET].sim
+    hosts = {"one": "az-east", "two": "nova"}
+    target.settings = replace(target.settings, hosts=hosts, cross_az_attach=False, **settings)
+    return protected.point()
+
+
+def test_volumes_are_restored_in_the_zone_of_their_servers(protected: Protected) -> None:
+    point = zoned(protected, volume_zones=("nova", "az-east"))
+    assert {s.host for s in protected.recovered(point).values()} == {"one"}
+    assert {v.availability_zone for v in protected.target.state.volumes.values()} == {"az-east"}
+
+
+def test_a_zone_that_cinder_lacks_is_told_and_mapped(protected: Protected) -> None:
+    point = zoned(protected)
+    (told,) = (f for f in protected.said(point) if "cross_az_attach" in f.what)
+    assert "--map availability-zone:az-east=..." in told.remedy
+    mapping = {"availability_zones": {"az-east": "nova"}}
+    assert {s.host for s in protected.recovered(point, **mapping).values()} == {"two"}
+
+
+def test_a_zone_that_cinder_lacks_fails_where_it_was_not_mapped(protected: Protected) -> None:
+    """The negative control: that the preview tells it has its reason."""
+    job, _ = protected.service.recover(zoned(protected))
+    assert job.state is JobState.PAUSED
+    assert "not in the same availability zone" in (job.error or "")

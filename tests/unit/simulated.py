@@ -36,6 +36,7 @@ SOURCE, TARGET = "paris", "lyon"
 FAST = Settings(
     create_volume=0, delete_volume=0, snapshot=0, delete_snapshot=0, backup=0, delete_backup=0, import_record=0,
     restore=0, build_server=0, boot=0, delete_server=0, freeze=0, dhcp=0,
+    hosts={f"c{n}": "nova" for n in range(1, 9)},
 )  # fmt: skip
 """Everything has happened when the site is asked the next time."""
 MADE = (

@@ -45,6 +45,10 @@ BINDING_PROFILES = AdminCall(
     "read and set binding profiles of ports, read what networks are made of",
     "Neutron, get_port:binding:profile, update_port:binding:profile, get_network:provider:*",
 )
+COMPUTE_HOSTS = AdminCall("see which compute hosts are up", "Nova, os_compute_api:os-services:list")
+PRIVATE_TYPES = AdminCall(
+    "see private volume types that the project has no access to", "Cinder shows these to administrators alone"
+)
 READ_ONLY = AdminCall("see whether volumes are read-only", "Cinder shows this to administrators alone")
 STRETCH_NETWORKS = AdminCall(
     "stretch networks",
@@ -52,6 +56,7 @@ STRETCH_NETWORKS = AdminCall(
 )
 CALLS = (
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
+    *(COMPUTE_HOSTS, PRIVATE_TYPES),
     *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),
 )
 """All of them; docs/projects.md has the table."""

@@ -16,7 +16,7 @@ from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRe
 from multisite_lab.guest import console
 from tests.contract.sites.pair import Check, Pair, refused, send
 from tests.sim import deploy
-from tests.sim.deploy import NOVA, PUBLIC_KEY, flavor
+from tests.sim.deploy import NOVA, PUBLIC_KEY, ask, flavor
 
 NOWHERE = "00000000-1111-2222-3333-444444444444"
 
@@ -146,6 +146,15 @@ def host_names_are_of_one_label_and_from_2_94_on_of_several(pair: Pair) -> None:
         assert "hostname" not in asked(name, version).text  # the flavor is what is wrong
 
 
+def compute_hosts_are_listed_with_their_zones(pair: Pair) -> None:
+    rows = ask(pair.one.compute, "GET", "/os-services?binary=nova-compute", None, NOVA)["services"]
+    up = [row for row in rows if (row["status"], row["state"]) == ("enabled", "up")]
+    zones = ask(pair.one.compute, "GET", "/os-availability-zone", None, NOVA)["availabilityZoneInfo"]
+    assert {row["binary"] for row in rows} == {"nova-compute"}
+    assert {row["zone"] for row in up} == {zone["zoneName"] for zone in zones}
+    refused(send(pair.member.compute, "GET", "/os-services", None, NOVA), 403, "os-services")
+
+
 def a_volume_can_be_made_to_go_with_its_server(pair: Pair) -> None:
     machine = pair.machine()
     volume_id = machine.made.volumes[1]
@@ -243,6 +252,7 @@ CHECKS: tuple[Check, ...] = (
     a_used_up_compute_quota_is_403,
     limits_of_one_thing_are_shown_without_what_is_used,
     host_names_are_of_one_label_and_from_2_94_on_of_several,
+    compute_hosts_are_listed_with_their_zones,
     a_volume_can_be_made_to_go_with_its_server,
     a_freeze_is_recorded_and_thawed,
     a_freeze_ends_by_itself_and_says_so,

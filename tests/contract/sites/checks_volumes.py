@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from multisite.clouds import resources, restore, volumes
+from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, OverQuota
 from multisite.clouds.quotas import headroom
 from tests.contract.sites.pair import Check, Pair, refused, send
@@ -112,7 +113,36 @@ def actions_change_what_they_say(pair: Pair) -> None:
     refused(send(pair.one.volume, "POST", path, {"os-no-such": {}}, CINDER), 400)
 
 
+def a_private_volume_type_is_for_the_projects_it_names(pair: Pair) -> None:
+    name = pair.name("type")
+    body = {"volume_type": {"name": name, "os-volume-type-access:is_public": False}}
+    made = ask(pair.one.volume, "POST", "/types", body, CINDER)["volume_type"]["id"]
+    pair.later(send, pair.one.volume, "DELETE", f"/types/{made}")
+
+    def listed(site: CloudSite, query: str = "") -> bool:
+        return name in {
+            t["name"] for t in ask(site.volume, "GET", f"/types{query}", None, CINDER)["volume_types"]
+        }
+
+    assert (listed(pair.one), listed(pair.one, "?is_public=None")) == (False, True)
+    assert (listed(pair.member), listed(pair.member, "?is_public=None")) == (False, False)
+    volume = {"volume": {"name": pair.name("typed"), "size": 1, "volume_type": name}}
+    refused(send(pair.member.volume, "POST", "/volumes", volume, CINDER), 404, "could not be found")
+    access = {"addProjectAccess": {"project": pair.one.project_id}}
+    assert send(pair.one.volume, "POST", f"/types/{made}/action", access, CINDER).status_code == 202
+    assert (listed(pair.one), listed(pair.member)) == (True, True)
+
+
+def a_volume_is_made_in_a_zone_that_there_is(pair: Pair) -> None:
+    fields = {"name": pair.name("zone"), "size": 1, "availability_zone": "no-such-zone"}
+    refused(
+        send(pair.one.volume, "POST", "/volumes", {"volume": fields}, CINDER), 400, "no-such-zone", "invalid"
+    )
+
+
 CHECKS: tuple[Check, ...] = (
+    a_private_volume_type_is_for_the_projects_it_names,
+    a_volume_is_made_in_a_zone_that_there_is,
     a_volume_comes_and_goes,
     a_volume_of_nonsense_is_refused,
     a_volume_with_a_snapshot_is_not_deleted,

@@ -28,7 +28,7 @@ from multisite.recovery.methods.consistent_backup.payload import BackupChain, Ba
 from multisite.recovery.recover.mapping import parse
 from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.plan import decide
-from multisite.recovery.recover.target_facts import TargetFacts, TargetVolumeType
+from multisite.recovery.recover.target_facts import ComputeHost, TargetFacts, TargetVolumeType
 from tests.unit.simulated import backup_record
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -137,6 +137,7 @@ def facts(**more: Any) -> TargetFacts:
         "volume_types": (TargetVolumeType("vt1", "rbd"), TargetVolumeType("vt2", "fast")),
         "default_volume_type": "rbd",
         "availability_zones": ("nova",),
+        "compute_hosts": tuple(ComputeHost(f"c{n}", "nova") for n in range(1, 9)),
         "quotas": {"instances": quota("instances", 10)},
     }
     own = {"backups": {}, "backups_elsewhere": {}, "importer": "", "backup_services": {"lyon": "up"}}

@@ -39,6 +39,8 @@ class Settings:
     ``page``: rows a list gives at most at a time.  ``watcher``: whether nova-api keeps the limits of freezes.
     ``backup_service``: the state of cinder-backup, "up" or "down".
     ``lacks``: extensions that Neutron has not loaded.
+    ``hosts``: zone of each compute host, the site itself alone by default; ``volume_zones`` of Cinder, the first is the
+    default one; ``cross_az_attach``: whether Nova lets servers have volumes of other zones than theirs.
     ``remote_port``: whether Neutron has multisite-neutron; ``vteps``: host -> tunnel endpoint (one host by default).
     """
 
@@ -63,6 +65,9 @@ class Settings:
     longest_freeze: int = 600
     watcher: bool = True
     backup_service: str = "up"
+    hosts: dict[str, str] = field(default_factory=dict)
+    volume_zones: tuple[str, ...] = ("nova",)
+    cross_az_attach: bool = True
     remote_port: bool = False
     vteps: dict[str, str] = field(default_factory=dict)
     token_hours: float = 12.0
@@ -90,6 +95,7 @@ class Volume:
     server_id: str | None = None
     device: str | None = None
     attachment_id: str | None = None
+    availability_zone: str = "nova"
     content: Content = field(default_factory=Content)
     more: Row = field(default_factory=dict)
     """Shown as it is: fields that nothing here sets."""
@@ -187,6 +193,7 @@ class Server:
     group_id: str | None
     nic_tags: dict[str, str] = field(default_factory=dict)
     pinned_zone: str | None = None
+    host: str = ""
     locked: bool = False
     locked_reason: str | None = None
     status: str = "BUILD"

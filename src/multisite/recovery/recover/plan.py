@@ -30,6 +30,7 @@ from multisite.recovery.recover.network_plan import plan_groups, plan_networks, 
 from multisite.recovery.recover.projects import Choice, plan_project
 from multisite.recovery.recover.qos_plan import plan_qos_policies
 from multisite.recovery.recover.quotas import check_quotas
+from multisite.recovery.recover.server_groups import check_server_groups
 from multisite.recovery.recover.server_plan import (
     plan_flavors,
     plan_keypairs,
@@ -90,6 +91,7 @@ def decide(
     check_restore_point(draft)
     made = _planned(draft, methods, project)
     check_quotas(draft, made)
+    check_server_groups(draft, made.server_groups, made.servers)
     shown = preview_of(draft, now, source, predict(made, speed))
     return Decision(shown, made, tuple(dict.fromkeys(draft.accepted)))
 

@@ -29,6 +29,7 @@ from multisite.recovery.recover.model import (
     flavor_key,
 )
 from multisite.recovery.recover.server_losses import refuse_server_losses
+from multisite.recovery.recover.volume_types import refuse_private
 from multisite.recovery.recover.volume_zones import volume_zone
 
 CREATE_FLAVORS = "--create-missing-flavors"
@@ -259,11 +260,13 @@ def _volume_type(draft: Draft, record: VolumeRecord, subject: str) -> str | None
     types = {t.name: t for t in draft.facts.volume_types}
     source = record.volume_type
     wanted = draft.rules.volume_types.get(source) if source else None
+    if source is None or (name := wanted or source) in types:
+        return name if source else None
+    if refuse_private(draft, source, name, subject):
+        return None
     if wanted is not None:
         there = draft.find(draft.facts.volume_types, wanted, subject, "volume_types")
         return there.name if there else None
-    if source is None or source in types:
-        return source
     default = draft.facts.default_volume_type
     draft.note(
         subject,

@@ -12,10 +12,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from multisite.clouds import resources
-from multisite.clouds.administrator import BINDING_PROFILES, IMPORT_RECORD, may_administer
+from multisite.clouds.administrator import (
+    BINDING_PROFILES,
+    COMPUTE_HOSTS,
+    IMPORT_RECORD,
+    PRIVATE_TYPES,
+    administrator,
+    may_administer,
+)
 from multisite.clouds.call import call, network_extensions, read_all
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import NotFoundInSite, SiteError
+from multisite.clouds.errors import NotFoundInSite, Refused, SiteError
 from multisite.clouds.facts.network import rule_of
 from multisite.clouds.flavors import usable_flavors
 from multisite.clouds.microversions import newest
@@ -86,6 +93,14 @@ class TargetServerGroup:
 
 
 @dataclass(frozen=True)
+class ComputeHost:
+    """One that takes servers: its service is enabled and up."""
+
+    name: str
+    zone: str
+
+
+@dataclass(frozen=True)
 class TargetQosPolicy:
     """``shared``: its operator gives it to projects it is not of."""
 
@@ -97,7 +112,8 @@ class TargetQosPolicy:
 @dataclass(frozen=True)
 class TargetFacts:
     """``quotas`` by the services' own names (cores, ram, gigabytes, port ...); ``ports`` only of the networks asked
-    for; ``method_parts``: what protection methods read for themselves; ``unknown``: part -> why it could not be read.
+    for; ``all_volume_types``: names, also of private ones that are not for the project;
+    ``method_parts``: what protection methods read for themselves; ``unknown``: part -> why it could not be read.
     """
 
     site: str
@@ -119,7 +135,9 @@ class TargetFacts:
     server_groups: tuple[TargetServerGroup, ...] = ()
     flavors: tuple[FlavorRecord, ...] = ()
     volume_types: tuple[TargetVolumeType, ...] = ()
+    all_volume_types: tuple[str, ...] = ()
     default_volume_type: str | None = None
+    compute_hosts: tuple[ComputeHost, ...] = ()
     availability_zones: tuple[str, ...] = ()
     volume_zones: tuple[str, ...] = ()
     quotas: Mapping[str, Quota] = field(default_factory=dict)
@@ -157,6 +175,8 @@ def read_target(
         "server_groups": lambda: _server_groups(site),
         "flavors": lambda: usable_flavors(site),
         "volume_types": lambda: _volume_types(site),
+        "all_volume_types": lambda: _all_types(site),
+        "compute_hosts": lambda: _compute_hosts(site),
         "default_volume_type": lambda: _default_type(site),
         "availability_zones": lambda: _zones(site, "list availability zones", lambda: site.compute),
         "volume_zones": lambda: _zones(site, "list zones of volumes", lambda: site.volume),
@@ -283,6 +303,28 @@ def _keypairs(site: CloudSite) -> tuple[KeypairRecord, ...]:
 def _volume_types(site: CloudSite) -> tuple[TargetVolumeType, ...]:
     rows = read_all(site, "list volume types", lambda: site.volume, "/types", "volume_types")
     return tuple(TargetVolumeType(row["id"], row["name"]) for row in rows)
+
+
+def _all_types(site: CloudSite) -> tuple[str, ...]:
+    """Without ``is_public`` Cinder lists public ones and those the project has access to, to administrators too."""
+    admin, what = administrator(site, PRIVATE_TYPES), "list private volume types"
+    if "admin" not in admin.roles:  # it would be shown none
+        raise Refused(site.name, what, "none of our accounts is an administrator there", site_status=403)
+    rows = read_all(admin, what, lambda: admin.volume, "/types", "volume_types", is_public="None")
+    return tuple(row["name"] for row in rows)
+
+
+def _compute_hosts(site: CloudSite) -> tuple[ComputeHost, ...]:
+    admin = administrator(site, COMPUTE_HOSTS)
+    rows = read_all(
+        admin, "list compute hosts", lambda: admin.compute, "/os-services", "services", binary="nova-compute"
+    )
+    up = [
+        row
+        for row in rows
+        if (row["binary"], row["status"], row["state"]) == ("nova-compute", "enabled", "up")
+    ]
+    return tuple(ComputeHost(row["host"], row["zone"]) for row in up)
 
 
 def _default_type(site: CloudSite) -> str | None:

@@ -27,7 +27,16 @@ def volume_zone(draft: Draft, record: VolumeRecord) -> str | None:
     if asked is None or not draft.facts.knows("volume_zones"):
         return None
     beside = draft.rules.availability_zones.get(asked, asked)
+    if beside not in draft.facts.availability_zones:
+        return None  # Nova will choose the server's
     if beside not in draft.facts.volume_zones:
+        draft.note(
+            f"availability zone {beside}",
+            f"Cinder at {draft.facts.site} has no zone of this name: volumes of the servers in it will be in another, "
+            "which Nova refuses where cross_az_attach is off (on by default)",
+            "where it is off, map the servers to a zone that both have: "
+            + draft.option("availability_zones", asked, asked),
+        )
         return None
     if zone == asked:
         return beside

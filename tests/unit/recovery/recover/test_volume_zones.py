@@ -44,4 +44,10 @@ def test_a_zone_that_the_server_asked_for_too_is_kept() -> None:
 def test_volumes_elsewhere_than_their_server_are_told() -> None:
     assert zones("nova", "az-b") == ({None}, {"map it if that matters: --map volume-zone:nova=az-b"})
     assert zones("nova", "az-b", {"volume_zones": {"nova": "az-b"}}) == ({"az-b"}, set())
-    assert zones("nova", "az-b", known=("nova",)) == ({None}, set()), "Cinder there has one zone alone"
+
+
+def test_a_zone_that_cinder_lacks_is_told_once() -> None:
+    remedy = "where it is off, map the servers to a zone that both have: --map availability-zone:az-b=..."
+    for volume in ("nova", "az-b"):
+        assert zones(volume, "az-b", known=("nova",)) == ({None}, {remedy})
+    assert zones("az-b", "az-b", {"availability_zones": {"az-b": "nova"}}, ("nova",)) == ({"nova"}, set())

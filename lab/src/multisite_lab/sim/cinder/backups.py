@@ -307,7 +307,7 @@ def restore(sim: Sim, ask: Ask) -> Answer:
         raise invalid("Backup status must be available")
     if wanted.get("volume_id") is None:
         name = wanted.get("name") or f"restore_backup_{backup.id}"
-        volume = make(sim, ask, backup.size, name, volume_type(sim, None))
+        volume = make(sim, ask, backup.size, name, volume_type(sim, ask, None))
         volume.description = "auto-created_from_restore_from_backup"
     else:
         volume = find_volume(sim, str(wanted["volume_id"]), ask)

@@ -12,22 +12,78 @@ from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, page, required
 SPEC = "consistent_group_snapshot_enabled"
 
 
+ACCESS = "_access"
+"""Of a type, not shown: the projects that may use a private one."""
+_HIDDEN = ("is_default", ACCESS)
+
+
 def types(sim: Sim, ask: Ask) -> Answer:
-    """Extra specs are shown to administrators; to others only a few harmless ones."""
-    rows = [{k: v for k, v in row.items() if k != "is_default"} for row in sim.state.volume_types.values()]
+    """Public ones and those the project has access to; ``is_public=None`` shows administrators all (v3/types.py)."""
+    everything = (
+        ask.account.is_admin and str(ask.one("is_public")).lower() == "none" and "is_public" in ask.query
+    )
+    project = ask.account.project_id
+    rows = [
+        _type(row)
+        for row in sim.state.volume_types.values()
+        if everything or row["is_public"] or project in row.get(ACCESS, ())
+    ]
     return page(ask, "volume_types", rows, sim.settings.page)
+
+
+def _type(row: Row) -> Row:
+    return {k: v for k, v in row.items() if k not in _HIDDEN}
 
 
 def default_type(sim: Sim, _ask: Ask) -> Answer:
     for row in sim.state.volume_types.values():
         if row.get("is_default"):
-            return ok({"volume_type": {k: v for k, v in row.items() if k != "is_default"}})
+            return ok({"volume_type": _type(row)})
     raise fault(404, "Default volume type can not be found.")
 
 
-def zones(_sim: Sim, _ask: Ask) -> Answer:
+def create_type(sim: Sim, ask: Ask) -> Answer:
+    _admins_only(ask, "volume_extension:type_create")
+    wanted = required(ask.body, "volume_type")
+    row: Row = {
+        "id": new_id(),
+        "name": wanted["name"],
+        "description": wanted.get("description"),
+        "is_public": wanted.get("os-volume-type-access:is_public", True),
+        "extra_specs": {},
+    }
+    sim.state.volume_types[row["id"]] = row
+    return ok({"volume_type": _type(row)})
+
+
+def delete_type(sim: Sim, ask: Ask) -> Answer:
+    _admins_only(ask, "volume_extension:type_delete")
+    if sim.state.volume_types.pop(ask.ids["id"], None) is None:
+        raise fault(404, f"Volume type {ask.ids['id']} could not be found.")
+    return Answer(202)
+
+
+def type_action(sim: Sim, ask: Ask) -> Answer:
+    """Access to a private type, for a project (cinder/api/contrib/volume_type_access.py)."""
+    _admins_only(ask, "volume_extension:volume_type_access:addProjectAccess")
+    row = sim.state.volume_types.get(ask.ids["id"])
+    if row is None:
+        raise fault(404, f"Volume type {ask.ids['id']} could not be found.")
+    if row["is_public"]:
+        raise fault(409, "Type access modification is not applicable to public volume type.")
+    row[ACCESS] = (*row.get(ACCESS, ()), required(ask.body, "addProjectAccess")["project"])
+    return Answer(202)
+
+
+def _admins_only(ask: Ask, rule: str) -> None:
+    if not ask.account.is_admin:
+        raise fault(403, f"Policy doesn't allow {rule} to be performed.")
+
+
+def zones(sim: Sim, _ask: Ask) -> Answer:
     """Without the hosts of each, which only Nova tells (cinder/api/contrib/availability_zones.py)."""
-    return ok({"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]})
+    rows = [{"zoneName": zone, "zoneState": {"available": True}} for zone in sim.settings.volume_zones]
+    return ok({"availabilityZoneInfo": rows})
 
 
 def services(sim: Sim, ask: Ask) -> Answer:
@@ -212,6 +268,9 @@ def delete_group_snapshot(sim: Sim, ask: Ask) -> Answer:
 ROUTES = (
     Route("GET", "/types", types),
     Route("GET", "/types/default", default_type),
+    Route("POST", "/types", create_type),
+    Route("DELETE", "/types/{id}", delete_type),
+    Route("POST", "/types/{id}/action", type_action),
     Route("GET", "/os-services", services),
     Route("GET", "/os-availability-zone", zones),
     Route("GET", "/messages", messages),

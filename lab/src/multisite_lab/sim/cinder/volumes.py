@@ -57,7 +57,7 @@ def view(sim: Sim, volume: Volume, ask: Ask) -> Row:
         "description": volume.description,
         "status": volume.status,
         "size": volume.size,
-        "availability_zone": "nova",
+        "availability_zone": volume.availability_zone,
         "created_at": cinder_time(volume.created_at),
         "updated_at": cinder_time(volume.created_at),
         "volume_type": volume.volume_type,
@@ -122,7 +122,11 @@ def create(sim: Sim, ask: Ask) -> Answer:
     if source is not None and size < source:
         said = f"Volume size '{size}'GB cannot be smaller than the snapshot size {source}GB."
         raise fault(400, f"Invalid input received: {said} They must be >= original snapshot size.")
-    volume = make(sim, ask, size, wanted.get("name") or "", volume_type(sim, wanted.get("volume_type")))
+    kind, zone = volume_type(sim, ask, wanted.get("volume_type")), wanted.get("availability_zone")
+    if zone is not None and zone not in sim.settings.volume_zones:
+        raise fault(400, f"Invalid input received: Availability zone '{zone}' is invalid.")
+    volume = make(sim, ask, size, wanted.get("name") or "", kind)
+    volume.availability_zone = zone or volume.availability_zone
     volume.description = wanted.get("description")
     volume.metadata = dict(wanted.get("metadata") or {})
     volume.snapshot_id = wanted.get("snapshot_id")
@@ -137,6 +141,7 @@ def make(sim: Sim, ask: Ask, size: int, name: str, kind: str) -> Volume:
     quotas.refuse_cinder(sim, ask, "volumes", volumes=1, gigabytes=size)
     account = ask.account
     volume = Volume(new_id(), name, None, size, account.project_id, account.user_id, kind, sim.now)
+    volume.availability_zone = sim.settings.volume_zones[0]
     sim.state.volumes[volume.id] = volume
     return volume
 
@@ -173,13 +178,14 @@ def _source(sim: Sim, ask: Ask, wanted: Row) -> tuple[int | None, Content, dict[
     return None, Content(), {}
 
 
-def volume_type(sim: Sim, wanted: str | None) -> str:
-    """Its name; the site's default when none is named (404 for one that is not there)."""
+def volume_type(sim: Sim, ask: Ask, wanted: str | None) -> str:
+    """Its name; the site's default when none is named (404 for one that is not there, or not for the project)."""
     types = sim.state.volume_types.values()
     if wanted is None:
         return next(str(row["name"]) for row in types if row.get("is_default"))
     for row in types:
-        if wanted in (row["id"], row["name"]):
+        usable = ask.account.is_admin or row["is_public"] or ask.account.project_id in row.get("_access", ())
+        if wanted in (row["id"], row["name"]) and usable:
             return str(row["name"])
     raise fault(404, f"Volume type with name {wanted} could not be found.")
 

@@ -237,16 +237,25 @@ def delete_server_group(sim: Sim, ask: Ask) -> Answer:
     return Answer(204)
 
 
-def zones(_sim: Sim, _ask: Ask) -> Answer:
-    rows = [{"zoneName": "nova", "zoneState": {"available": True}, "hosts": None}]
+def hosts(sim: Sim) -> dict[str, str]:
+    """Zone of each compute host."""
+    return sim.settings.hosts or {sim.name: "nova"}
+
+
+def zones(sim: Sim, _ask: Ask) -> Answer:
+    names = dict.fromkeys(hosts(sim).values())
+    rows = [{"zoneName": name, "zoneState": {"available": True}, "hosts": None} for name in names]
     return ok({"availabilityZoneInfo": rows})
 
 
 def services(sim: Sim, ask: Ask) -> Answer:
     _admins_only(ask, "os-services:list")
+    found = [("nova-conductor", sim.name, "internal"), ("nova-scheduler", sim.name, "internal")]
+    found += [("nova-compute", host, zone) for host, zone in hosts(sim).items()]
     rows = [
-        {"id": n, "binary": binary, "host": sim.name, "zone": "nova", "status": "enabled", "state": "up"}
-        for n, binary in enumerate(("nova-conductor", "nova-scheduler", "nova-compute"), start=1)
+        {"id": n, "binary": binary, "host": host, "zone": zone, "status": "enabled", "state": "up"}
+        for n, (binary, host, zone) in enumerate(found, start=1)
+        if ask.one("binary") in (None, binary)
     ]
     return ok({"services": rows})
 

@@ -8,7 +8,7 @@ from functools import partial
 from multisite_lab.sim import guest, quotas
 from multisite_lab.sim.cinder.volumes import attach, detach
 from multisite_lab.sim.model import Disk, Row, Server, Sim, new_id
-from multisite_lab.sim.nova import resources, views
+from multisite_lab.sim.nova import resources, scheduling, views
 from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, page, required
 
 STAGES = ("scheduling", "block_device_mapping", "networking", "spawning")
@@ -53,6 +53,8 @@ def create(sim: Sim, ask: Ask) -> Answer:
     if flavor is None or not resources.usable(ask, flavor):
         raise fault(400, f"Flavor {wanted.get('flavorRef')} could not be found.")
     volumes = _volumes(sim, ask, wanted, flavor)
+    zone = wanted.get("availability_zone")
+    _refuse_zones(sim, zone, volumes)
     key = wanted.get("key_name")
     if key is not None and (ask.account.user_id, key) not in sim.state.keypairs:
         raise fault(400, "Invalid key_name provided.")
@@ -72,13 +74,13 @@ def create(sim: Sim, ask: Ask) -> Answer:
         hostname=hostname,
         key_name=key,
         user_data=wanted.get("user_data"),
-        availability_zone=wanted.get("availability_zone") or "nova",
+        availability_zone=zone or "nova",
         config_drive=bool(wanted.get("config_drive")),
         disks=volumes,
         ports=ports,
         group_id=group_id,
         nic_tags=_nic_tags(wanted),
-        pinned_zone=wanted.get("availability_zone"),
+        pinned_zone=zone,
     )
     return _accepted(sim, server)
 
@@ -88,6 +90,16 @@ def _accepted(sim: Sim, server: Server) -> Answer:
     _build(sim, server)
     shown = {"id": server.id, "links": [], "OS-DCF:diskConfig": "MANUAL", "security_groups": []}
     return ok({"server": shown}, 202)
+
+
+def _refuse_zones(sim: Sim, zone: str | None, disks: list[Disk]) -> None:
+    """nova/compute/api.py, ``_validate_vol_az_for_create``, and the zone itself."""
+    if zone is not None and zone not in resources.hosts(sim).values():
+        raise fault(400, "The requested availability zone is not available")
+    zones = {sim.state.volumes[disk.volume_id].availability_zone for disk in disks}
+    if not sim.settings.cross_az_attach and (len(zones) > 1 or zone not in {None, *zones}):
+        said = f"Server and volumes are not in the same availability zone. Server is in: {zone}."
+        raise fault(400, f"{said} Volumes are in: {','.join(sorted(zones))}")
 
 
 def _refuse_beyond_quotas(sim: Sim, ask: Ask, wanted: Row, flavor: Row, group_id: str | None) -> None:
@@ -230,6 +242,12 @@ def _built(sim: Sim, server_id: str) -> None:
         server.status, server.task_state = "ERROR", None
         server.fault = "Failed to allocate the network(s), not rescheduling."
         return
+    server.host = scheduling.choose(sim, server) or ""
+    if not server.host:
+        server.status, server.task_state = "ERROR", None
+        server.fault = "No valid host was found. "
+        return
+    server.availability_zone = resources.hosts(sim)[server.host]
     if lost:
         server.status, server.task_state = "ERROR", None
         server.fault = f"Build of instance {server_id} aborted: {lost[0]} could not be found."
@@ -244,7 +262,7 @@ def start(sim: Sim, server: Server) -> None:
     server.status, server.task_state = "ACTIVE", None
     for port_id in server.ports:
         if (port := sim.state.ports.get(port_id)) is not None:
-            port |= {"status": "ACTIVE" if port["admin_state_up"] else "DOWN", "binding:host_id": sim.name}
+            port |= {"status": "ACTIVE" if port["admin_state_up"] else "DOWN", "binding:host_id": server.host}
     sim.after(sim.settings.boot, lambda: guest.boot(sim, server))
 
 

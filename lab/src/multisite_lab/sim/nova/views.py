@@ -75,13 +75,13 @@ def _by_version(sim: Sim, found: Server, ask: Ask) -> Row:
         row["fault"] = {"code": 500, "message": found.fault or "unknown", "created": nova_time(sim.now)}
     if ask.version >= (2, 90) or (ask.account.is_admin and ask.version >= (2, 3)):
         row["OS-EXT-SRV-ATTR:hostname"] = found.hostname
-    return row | (_for_administrators(sim, found, ask) if ask.account.is_admin else {})
+    return row | (_for_administrators(found, ask) if ask.account.is_admin else {})
 
 
-def _for_administrators(sim: Sim, found: Server, ask: Ask) -> Row:
+def _for_administrators(found: Server, ask: Ask) -> Row:
     row: Row = {
-        "OS-EXT-SRV-ATTR:host": sim.name,
-        "OS-EXT-SRV-ATTR:hypervisor_hostname": sim.name,
+        "OS-EXT-SRV-ATTR:host": found.host or None,
+        "OS-EXT-SRV-ATTR:hypervisor_hostname": found.host or None,
         "OS-EXT-SRV-ATTR:instance_name": f"instance-{found.id[:8]}",
     }
     if ask.version >= (2, 16):
