@@ -254,13 +254,19 @@ def parent_in(record: Mapping[str, str]) -> str | None:
     return str(parent) if parent else None
 
 
-def named_in(record: Mapping[str, str]) -> tuple[str, str] | None:
-    """Ids of the backup and of its volume in an exported record; None where that cannot be read."""
+def decoded(record: Mapping[str, str]) -> Mapping[str, object] | None:
+    """What Cinder wrote into an exported record of a backup; None where that cannot be read."""
     try:
         row = json.loads(base64.b64decode(record["backup_url"]))
-        return str(row["id"]), str(row["volume_id"])
     except (KeyError, TypeError, ValueError):
         return None
+    return row if isinstance(row, dict) else None
+
+
+def named_in(record: Mapping[str, str]) -> tuple[str, str] | None:
+    """Ids of the backup and of its volume in an exported record; None where that cannot be read."""
+    row = decoded(record)
+    return (str(row["id"]), str(row["volume_id"])) if row and {"id", "volume_id"} <= row.keys() else None
 
 
 def delete_backup(site: CloudSite, backup_id: str, timeout: float = 600) -> None:

@@ -116,7 +116,7 @@ class RestorePointState(StrEnum):
         "superseded"  # usable, but a recovery made another copy the application since: by its id only
     )
     UNKNOWN = "unknown"  # usable, if it is not superseded: the file that tells is damaged; by its id only
-    MISSING = "missing"  # the database knows it, the backup store does not hold it any more
+    MISSING = "missing"  # the database knows it, the backup store does not hold it, or all its data, any more
 
 
 @dataclass(frozen=True)

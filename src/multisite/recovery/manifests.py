@@ -70,7 +70,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _answering(
+def answering(
     method: Callable[Concatenate[ManifestStore, P], T],
 ) -> Callable[Concatenate[ManifestStore, P], T]:
     """StoreUnavailable when the file system does not answer in time."""
@@ -119,7 +119,7 @@ class ManifestStore:
         with _reachable(self.path):
             write_durably(marker, b"multisite.backup-store/1\n")
 
-    @_answering
+    @answering
     def check(self) -> None:
         """Raise StoreUnavailable with the remedy unless the store is there."""
         with _reachable(self.path):
@@ -169,7 +169,7 @@ class ManifestStore:
             write_durably(directory / DRAFT, self.encryption.seal(data))
             write_durably(directory / DRAFT_SIGNATURE, signature)
 
-    @_answering
+    @answering
     def draft(self, restore_point_id: str) -> Manifest:
         """What ``save_draft`` kept; NotFound when there is none (or the restore point is finished).
 
@@ -184,7 +184,7 @@ class ManifestStore:
         self._verify(path.with_name(DRAFT_SIGNATURE), _A_DRAFT + data, "protect the application again")
         return _loaded(path, data)
 
-    @_answering
+    @answering
     def read(self, restore_point_id: str) -> Manifest:
         """A manifest, its digest and its signature verified.
 
@@ -192,7 +192,7 @@ class ManifestStore:
         """
         return _loaded(*self._signed(restore_point_id))
 
-    @_answering
+    @answering
     def read_unsigned(self, restore_point_id: str) -> Manifest:
         """A manifest that has no signature, its digest verified: nobody vouches for it.
 
@@ -217,7 +217,7 @@ class ManifestStore:
         """The restore points that have no signature; damaged ones are those that are unusable besides."""
         return self._contents(self.read_unsigned)
 
-    @_answering
+    @answering
     def sealed_with_newest(self, restore_point_id: str) -> bool:
         """Whether its file is encrypted as a new one would be; what is in it is not looked at.  Raises KeyUnusable."""
         self.check()
@@ -231,7 +231,7 @@ class ManifestStore:
         with _reachable(self.path):
             write_durably(path, self.encryption.seal(data))
 
-    @_answering
+    @answering
     def ids(self) -> tuple[str, ...]:
         """Ids of all restore points there, usable or not, but for those being made; reads no manifest."""
         self.check()
@@ -308,7 +308,7 @@ class ManifestStore:
         except ManifestError as error:
             raise ManifestError(f"{path}: {error}") from error
 
-    @_answering
+    @answering
     def read_file(self, *parts: str) -> bytes | None:
         """Another file beside the restore points: folder, id, name.  None when there is none; ManifestError."""
         self.check()
@@ -339,7 +339,7 @@ class ManifestStore:
         """Ids that have files in such a folder."""
         return tuple(name for name in self.names(folder) if _ID.fullmatch(name))
 
-    @_answering
+    @answering
     def names(self, *parts: str) -> tuple[str, ...]:
         """Of everything in a folder beside the restore points."""
         self.check()

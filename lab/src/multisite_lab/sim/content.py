@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 
@@ -44,13 +45,37 @@ class Stored:
     name: str = ""
     description: str | None = None
     bootable: bool = False
+    path: str = ""
 
 
 @dataclass
 class BackupStore:
-    """A share that several sites' cinder-backup reach, by backup id; it outlives the sites."""
+    """A share that several sites' cinder-backup reach, by backup id; it outlives the sites.
+
+    ``folder``: where ``show`` lays a file for each backup, as the posix driver does: in its container, at its ``path``.
+    """
 
     objects: dict[str, Stored] = field(default_factory=dict)
+    folder: Path | None = None
+
+    def put(self, backup_id: str, stored: Stored) -> None:
+        self.objects[backup_id] = stored
+        self.show()
+
+    def remove(self, backup_id: str) -> None:
+        self.objects.pop(backup_id, None)
+        self.show()
+
+    def show(self) -> None:
+        """Bring the folder in line; containers stay when they are empty (backup/drivers/posix.py, delete_object)."""
+        if self.folder is None:
+            return
+        wanted = {self.folder / f"{stored.path}_metadata" for stored in self.objects.values() if stored.path}
+        for path in set(self.folder.glob("??/??/*/*_metadata")) - wanted:
+            path.unlink()
+        for path in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
 
     def content_of(self, chain: list[str]) -> Content:
         """Put a volume together from a chain, full backup first.  KeyError names what is not there."""

@@ -132,6 +132,7 @@ class Backup:
     metadata: dict[str, str] = field(default_factory=dict)
     fail_reason: str | None = None
     container: str | None = None
+    prefix: str = ""
     service: str = ""
     imported: bool = False
 

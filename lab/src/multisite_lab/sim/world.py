@@ -119,6 +119,7 @@ class World:
             else:
                 self.reconnect(name)
         self.store.objects = copy.deepcopy(saved.stored)
+        self.store.show()
 
     def write_clouds(self, path: Path) -> Path:
         """clouds.yaml: ``<site>`` (administrator and member of the project), ``<site>-member``,

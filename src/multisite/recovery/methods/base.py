@@ -6,7 +6,7 @@ methods; what they do to the volumes' data is their method's.  CONTRIBUTING.md h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -28,6 +28,8 @@ from multisite.store.protections import ProtectionRepository
 from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 
+DATA_GONE = "backup gone"
+"""Kind of the findings of data that are not there any more."""
 RESTORES, IMPORTS, CALLS = "recover-restores", "recover-imports", "recover-calls"
 """Limits of the steps of a recovery: how many of each at the same time."""
 
@@ -142,6 +144,19 @@ class VolumeToRestore:
 
 
 @dataclass(frozen=True)
+class StoreAnswer:
+    """What the backup store says of a restore point's data.
+
+    ``gone``: what is not there any more (of the kind ``DATA_GONE``); ``seen``: the method's ids of what is;
+    ``unknown``: why nothing can be said of the rest.
+    """
+
+    gone: tuple[Finding, ...] = ()
+    seen: frozenset[str] = frozenset()
+    unknown: Finding | None = None
+
+
+@dataclass(frozen=True)
 class RestoreTarget:
     """The site to restore a volume in.  ``bootable``: a server will boot from it."""
 
@@ -180,9 +195,15 @@ class ProtectionMethod(Protocol):
     def delete_steps(self, order: DeleteOrder, dependencies: ProtectDependencies) -> list[Step]:
         """The steps that remove a restore point's own data; its manifest is removed before them."""
 
-    def check_source(self, site: CloudSite, manifest: Manifest) -> tuple[Finding, ...]:
-        """Why data that the manifest names must not be restored: it is not the application's, says the site where it
-        was made.  Only what is known; SiteError when the site does not tell.
+    def check_store(self, store: ManifestStore, manifest: Manifest) -> StoreAnswer:
+        """Look for the data that the manifest names where manifests are kept, too; "gone" only what certainly is."""
+
+    def check_source(
+        self, site: CloudSite, manifest: Manifest, stored: Collection[str] = ()
+    ) -> tuple[Finding, ...]:
+        """Why data that the manifest names must not be restored, or cannot: it is not the application's, or gone, says
+        the site where it was made.  ``stored``: what ``check_store`` has seen.  Only what is known; SiteError when the
+        site does not tell.
         """
 
     def target_parts(self, site: CloudSite) -> Mapping[str, Callable[[], object]]:

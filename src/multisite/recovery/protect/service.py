@@ -20,6 +20,7 @@ from multisite.domain.manifest import Manifest, ManifestError
 from multisite.domain.model import Application, Capability, Protection, RestorePoint, RestorePointState
 from multisite.domain.page import ALL, Page
 from multisite.jobs.engine import JobEngine
+from multisite.recovery.data import looked_at, remembered
 from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable
 from multisite.recovery.methods import METHODS
@@ -202,7 +203,7 @@ class ProtectionService:
     def restore_point(self, caller: Caller, id: str) -> RestorePoint:
         """By id; NotFound also for one of another project."""
         (found,) = self._with_store(lambda: [self._restore_points.get(id, caller.scope)])
-        return found
+        return looked_at(found, self._methods, self._manifests, self._manifest_or_none(id))
 
     def rescan(self, caller: Caller) -> builtins.list[RestorePoint]:
         """Read the whole backup store, verify it, and bring the database in line with it.
@@ -216,7 +217,8 @@ class ProtectionService:
             row = rows.pop(manifest.id, None)
             if row is None or row.state != RestorePointState.RUNNING:
                 known = (row.protection_id, row.job_id) if row else (None, None)
-                self._restore_points.save(as_restore_point(manifest, *known))
+                point = remembered(as_restore_point(manifest, *known), row)
+                self._restore_points.save(looked_at(point, self._methods, self._manifests, manifest))
         problems = {d.id: d.problem for d in contents.damaged}
         for row in rows.values():
             if row.state == RestorePointState.AVAILABLE:

@@ -15,21 +15,20 @@ def host_name(draft: Draft, record: ServerRecord) -> str | None:
         return wanted
     if wanted == host_names.derived(record.name):
         return None
-    subject, site = f"server {record.name}", draft.facts.site
+    site, newest = draft.facts.site, ".".join(map(str, draft.facts.compute_version))
+    why = "no Nova takes it"
     if version is not None:
         if not draft.needs("compute_version", "version of Nova"):
             return None
         if draft.facts.compute_version >= number(version):
             return wanted
-    newest = ".".join(map(str, draft.facts.compute_version))
-    why = f"{site} has version {newest} of Nova's API, it needs {version}" if version else "no Nova takes it"
-    draft.problem(
-        subject,
-        f"its host name {wanted!r} cannot be asked for: {why}",
-        "upgrade Nova there, or protect the server again with a host name of letters, digits and hyphens: "
-        f"openstack --os-compute-api-version 2.90 server set --hostname ... {record.id}"
-        if version
-        else "give it another and protect it again: "
-        f"openstack --os-compute-api-version 2.90 server set --hostname ... {record.id}",
+        why = f"{site} has version {newest} of Nova's API, it needs {version}"
+    draft.loss(
+        "host-name",
+        record.id,
+        record.name,
+        f"its host name {wanted!r} cannot be asked for: {why}; Nova would make one of its name",
+        "upgrade Nova there, or give the server another host name and protect it again: openstack "
+        f"--os-compute-api-version 2.90 server set --hostname ... {record.id}",
     )
     return None

@@ -44,6 +44,7 @@ def _physical_networks(manifest: Manifest) -> Things:
 LOSSES: dict[str, LossKind] = {
     "ephemeral-disk": LossKind("server", _servers(lambda s: s.flavor.ephemeral_gib)),
     "swap-disk": LossKind("server", _servers(lambda s: s.flavor.swap_mib)),
+    "host-name": LossKind("server", _servers(lambda s: s.hostname)),
     "physical-network": LossKind("network", _physical_networks),
 }
 """Every loss that can be accepted, by its name."""

@@ -25,10 +25,11 @@ from multisite.domain.model import Preview, Recovery, RecoveryState
 from multisite.domain.page import ALL, Page
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
+from multisite.recovery.data import look, remember
 from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
-from multisite.recovery.methods.base import ProtectionMethod
+from multisite.recovery.methods.base import ProtectionMethod, StoreAnswer
 from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.recover.access import decide_without_access, refusal_of
 from multisite.recovery.recover.checks import SourceState
@@ -37,7 +38,7 @@ from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.mapping import Rules, parse
 from multisite.recovery.recover.plan import Decision, SpeedModel, decide
 from multisite.recovery.recover.projects import Choice, choose, names_of
-from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, ask_source
+from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, ask_source, of_the_store, told
 from multisite.recovery.recover.speed import measured
 from multisite.recovery.recover.target_facts import read_target
 from multisite.store.applications import ApplicationRepository
@@ -192,7 +193,7 @@ class RecoveryService:
         except ManifestError as error:
             if not caller.is_admin:
                 self._restore_points.get(restore_point, caller.project_id)  # NotFound, in these words
-            raise Conflict(f"restore point {restore_point} cannot be used: {error}") from error
+            raise _unusable(restore_point, error) from error
         if not caller.is_admin and manifest.project_id != caller.project_id:
             raise missing
         return manifest
@@ -210,7 +211,9 @@ class RecoveryService:
         rules = replace(rules, projects={manifest.project_id: project.id})
         used = {volume.payload.method for volume in manifest.volumes if volume.payload}
         methods = [self._methods[name] for name in sorted(used & self._methods.keys())]
-        source = ask_source(self._clouds, manifest, [method.check_source for method in methods])
+        stored = self._look(manifest)
+        checks = [partial(method.check_source, stored=stored.seen) for method in methods]
+        source = ask_source(self._clouds, manifest, checks)
         target = self._clouds.open(target_site, for_project=manifest.project_id, project=project.id)
         if known and (refused := refusal_of(target)):
             now, answer = self._now(), source.within(ANSWER_SECONDS)
@@ -230,11 +233,13 @@ class RecoveryService:
                 source=answer,
                 speed=speed,
                 methods=self._methods,
-                others=others,
+                others=(*others, *of_the_store(stored, answer)),
                 project=project,
             )
         except ManifestError as error:
-            raise Conflict(f"restore point {manifest.id} cannot be used: {error}") from error
+            raise _unusable(manifest.id, error) from error
+        all_there, found = told(answer) or stored.unknown is None, decision.preview.problems
+        remember(self._restore_points, self._recoveries, manifest, found, all_there=all_there)
         if answer.state is SourceState.UNREACHABLE and preview is None:
             self._silent.note(decision.preview.digest)
         return decision
@@ -247,6 +252,13 @@ class RecoveryService:
         at_source = self._grants.granted(manifest.project_id, manifest.source.name)
         names = names_of(manifest, caller, [grant for grant in at_source if grant.is_default])
         return choose(manifest, target_site, rules.projects, granted, names), bool(granted)
+
+    def _look(self, manifest: Manifest) -> StoreAnswer:
+        """For the data, in the backup store."""
+        try:
+            return look(self._methods, self._manifests, manifest)
+        except ManifestError as error:
+            raise _unusable(manifest.id, error) from error
 
     def _measured(self, target_site: str) -> SpeedModel | None:
         """Speeds of the last recovery that was carried out there to the end."""
@@ -345,6 +357,10 @@ def _approve(
         approve("supersede", site=copy.site, resource_id=copy.recovery_id)
     for loss in decision.accepted:
         approve(f"accept-loss {loss.text}", site=target, resource_id=loss.id)
+
+
+def _unusable(restore_point: str, error: ManifestError) -> Conflict:
+    return Conflict(f"restore point {restore_point} cannot be used: {error}")
 
 
 def _following(known: Sequence[Recovery], epochs: Epochs) -> int:

@@ -14,8 +14,9 @@ from multisite.clouds import build
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, SiteError, Unreachable
 from multisite.domain.errors import MultisiteError
-from multisite.domain.findings import Finding, unknown
+from multisite.domain.findings import Finding, Severity, unknown
 from multisite.domain.manifest import Manifest
+from multisite.recovery.methods.base import StoreAnswer
 from multisite.recovery.recover.checks import SourceAnswer, SourceState
 
 Check = Callable[[CloudSite, Manifest], tuple[Finding, ...]]
@@ -68,6 +69,18 @@ class SilentPreviews:
 def ask_source(clouds: Sites, manifest: Manifest, checks: Sequence[Check]) -> PendingAnswer:
     """Ask a restore point's site for the state of its servers, and for the data made there (``checks``)."""
     return PendingAnswer(_answers(clouds, manifest, checks))
+
+
+def told(answer: SourceAnswer) -> bool:
+    """Whether the source said what it has of the data."""
+    silent = answer.state in (SourceState.UNREACHABLE, SourceState.UNKNOWN)
+    return not silent and not any(found.severity is Severity.UNKNOWN for found in answer.findings)
+
+
+def of_the_store(stored: StoreAnswer, answer: SourceAnswer) -> tuple[Finding, ...]:
+    """What the backup store says of the data; that it says nothing matters where the source says nothing either."""
+    unknown = stored.unknown if not told(answer) else None
+    return (*stored.gone, unknown) if unknown else stored.gone
 
 
 def _answers(clouds: Sites, manifest: Manifest, checks: Sequence[Check]) -> Iterator[SourceAnswer]:

@@ -62,13 +62,13 @@ class TestRecovered:
     def test_no_step_calls_the_source(self, world: World) -> None:
         world.point("source", servers=1)
         world.sites.world.reconnect(SOURCE)
+        for letter in "ab":
+            for number in range(2):
+                world.source.add_backup(f"b-v-web1-{letter}-{number}", f"v-web1-{letter}", metadata=TOKEN)
         recovery = world.start("source")
         asked = [(s.method, s.path) for s in world.source.sent if s.path != "/"]
-        paths = [path.removeprefix("/backups/b-v-web1-") for _, path in asked]
-        # Whose backups they are: in a list, and each that is not in it by its id.
-        assert paths == ["/servers/id-web1", "/backups/detail", "a-0", "a-1", "b-0", "b-1"], (
-            "only the preview asks"
-        )
+        # Whose backups they are, and whether they are there, is in one list.
+        assert [path for _, path in asked] == ["/servers/id-web1", "/backups/detail"], "only the preview asks"
         assert {method for method, _ in asked} == {"GET"}
         world.source.sent.clear()
         recovery, _ = world.wait(recovery)
@@ -344,6 +344,8 @@ class TestWord:
     ) -> None:
         """As their own site says, where it answers; the last one is the negative control."""
         world.point("foreign", servers=1)
+        for id in ("a-1", "b-0", "b-1"):
+            world.source.add_backup(f"b-v-web1-{id}", f"v-web1-{id[0]}", metadata=TOKEN)
         made = world.source.add_backup("b-v-web1-a-0", volume)
         made.metadata = metadata
         if project:
@@ -357,6 +359,18 @@ class TestWord:
         if why is not None:
             with pytest.raises(Conflict, match=why):
                 world.start("foreign")
+
+    def test_backups_that_are_not_there_any_more_block(self, world: World) -> None:
+        world.point("deleted", servers=1)
+        world.source.add_backup("b-v-web1-a-0", "v-web1-a", metadata=TOKEN)
+        world.source.add_backup("b-v-web1-a-1", "v-web1-a", metadata=TOKEN, status="deleting")
+        world.sites.world.reconnect(SOURCE)
+        found = [p for p in world.service.preview(OPERATOR, "deleted", "lyon", NEW).problems if p.blocking]
+        assert [p.kind for p in found] == ["backup gone"] * 2
+        assert [p.what.partition(":")[0] for p in found] == [
+            "backup b-v-web1-a-1 of volume web1-a was deleted",
+            "backups b-v-web1-b-0, b-v-web1-b-1 of volume web1-b were deleted",
+        ]
 
     @pytest.mark.parametrize(("site", "state"), [(SOURCE, "unreachable"), ("oslo", "unknown")])
     def test_what_cannot_be_seen_is_unknown(self, world: World, site: str, state: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import time
 from typing import Any
 
 from multisite_lab.sim import guest, quotas
@@ -161,7 +162,10 @@ def _copied(sim: Sim, backup: Backup, previous: str) -> None:
     except KeyError as missing:
         backup.status, backup.fail_reason = "error", f"parent backup {missing} is not in the store"
         return
-    sim.store.objects[backup.id] = Stored(
+    container = f"{backup.id[:2]}/{backup.id[2:4]}/{backup.id}"
+    moment = time.strftime("%Y%m%d%H%M%S", time.gmtime(backup.created_at))
+    backup.prefix = f"volume_{backup.volume_id}_{moment}_backup_{backup.id}"
+    stored = Stored(
         backup.parent_id,
         changes(before, content),
         dict(volume.metadata),
@@ -169,8 +173,10 @@ def _copied(sim: Sim, backup: Backup, previous: str) -> None:
         volume.name,
         volume.description,
         volume.bootable,
+        f"{container}/{backup.prefix}",
     )
-    backup.status, backup.container = "available", f"{backup.id[:2]}/{backup.id[2:4]}/{backup.id}"
+    sim.store.put(backup.id, stored)
+    backup.status, backup.container = "available", container
 
 
 def chain(sim: Sim, backup_id: str | None) -> list[str]:
@@ -200,7 +206,7 @@ def _delete(sim: Sim, backup: Backup) -> Answer:
 def _deleted(sim: Sim, backup_id: str) -> None:
     """With its data, also when only its record had been imported here (manager.py, delete_backup)."""
     sim.state.backups.pop(backup_id, None)
-    sim.store.objects.pop(backup_id, None)
+    sim.store.remove(backup_id)
 
 
 def action(sim: Sim, ask: Ask) -> Answer:
@@ -238,7 +244,7 @@ def _record(backup: Backup) -> Row:
         "display_description": backup.description,
         "container": backup.container,
         "service": backup.service,
-        "service_metadata": backup.container,
+        "service_metadata": backup.prefix or backup.container,
         "object_count": 1,
         "status": "available",
         "created_at": backup.created_at,
@@ -294,6 +300,7 @@ def _imported(sim: Sim, backup_id: str, record: dict[str, Any], service: str) ->
     else:
         backup.volume_id, backup.snapshot_id = str(record.get("volume_id")), record.get("snapshot_id")
         backup.parent_id, backup.container = record.get("parent_id"), record["container"]
+        backup.prefix = record["service_metadata"]
         backup.created_at = float(record.get("created_at") or backup.created_at)
         backup.data_timestamp = float(record.get("data_timestamp") or backup.created_at)
         backup.name, backup.service, backup.status = record["display_name"], service, "available"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
@@ -11,10 +11,11 @@ from multisite.clouds import volumes
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Unsupported
 from multisite.domain.errors import Conflict
-from multisite.domain.findings import Finding, Severity, blocking, describe
+from multisite.domain.findings import Finding, Severity, describe
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import Capability, Known, Protection
 from multisite.jobs.model import Step, StepContext
+from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods.base import (
     DeleteOrder,
     PlannedRun,
@@ -22,9 +23,10 @@ from multisite.recovery.methods.base import (
     ProtectOrder,
     RestoreTarget,
     RunRequest,
+    StoreAnswer,
     VolumeToRestore,
 )
-from multisite.recovery.methods.consistent_backup import restore
+from multisite.recovery.methods.consistent_backup import origin, restore, stored
 from multisite.recovery.methods.consistent_backup.backup import Run
 from multisite.recovery.methods.consistent_backup.options import BackupOptions, options_of
 from multisite.recovery.methods.consistent_backup.origin import not_ours
@@ -117,12 +119,15 @@ class ConsistentBackup:
         title = f"Delete {len(backups)} backups"
         return [Step("backups", title, run, limit=f"delete:{order.site}", site=order.site)]
 
-    def check_source(self, site: CloudSite, manifest: Manifest) -> tuple[Finding, ...]:
-        """Each backup is one that we made of that volume."""
-        named = {b.id: v.id for v in manifest.volumes if v.payload for b in chain_of(v)}
-        remedy = "recover from another restore point, and find out who wrote this one"
-        reasons = not_ours(site, named)
-        return tuple(blocking(site.name, f"backup {id}", why, remedy) for id, why in reasons.items())
+    def check_store(self, store: ManifestStore, manifest: Manifest) -> StoreAnswer:
+        """Each backup's files, where the driver keeps files."""
+        return stored.check(store, manifest)
+
+    def check_source(
+        self, site: CloudSite, manifest: Manifest, stored: Collection[str] = ()
+    ) -> tuple[Finding, ...]:
+        """Each backup is one that we made of that volume, and is there still."""
+        return origin.check(site, manifest, stored)
 
     def target_parts(self, site: CloudSite) -> Mapping[str, Callable[[], object]]:
         """The backups there are already, and the services that would restore."""
