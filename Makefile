@@ -21,7 +21,7 @@ NAME ?= quiesce_window
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-nova test-neutron test-lab bench lab-up lab-down lint lock env
-.PHONY: ledger-property crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab mutants fuzz
+.PHONY: ledger-property preview-property crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab mutants fuzz
 
 help:
 	@echo 'make demo                  lose a site, recover the application in the other one, prove it'
@@ -36,6 +36,7 @@ help:
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
 	@echo 'make fuzz                  20,000 requests and 3,000 damaged manifests against the API (no lab, long)'
 	@echo 'make ledger-property       applications drawn at random over the ledger: equal after a recovery, or told; EXAMPLES=200'
+	@echo 'make preview-property      targets drawn at random, against their previews; TARGETS=200'
 	@echo 'make fault-matrix-lab      a sample of these on the real sites'
 	@echo 'make mutants               plant 40 bugs and say which test catches each (no lab); ARGS="--jobs 2"'
 	@echo 'make lab-up | lab-down     the two sites, for trying things by hand'
@@ -77,6 +78,11 @@ fuzz: env
 EXAMPLES ?= 200
 ledger-property: env
 	LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q tests/sim/ledger
+
+# startable ends done, not startable names what is really there; more of them than every run draws
+TARGETS ?= 200
+preview-property: env
+	PREVIEW_TARGETS=$(TARGETS) $(BIN)/pytest -q tests/sim/test_preview_against_steps.py
 
 # ARGS: --only CASE, --sample N --seed S, --jobs N, --json FILE (tests/matrix/README.md)
 fault-matrix: env

@@ -33,6 +33,7 @@ AS_ADMINISTRATOR = READS | {
     ("GET", "/networks"),
     ("GET", "/volumes/detail"),
     ("GET", "/os-services"),
+    ("GET", "/types"),
     ("GET", "/group_types/{id}"),
     ("GET", "/backups/{id}/export_record"),
     ("POST", "/backups/import_record"),

@@ -16,6 +16,7 @@ from multisite.domain.manifest import Manifest
 from multisite.domain.model import Preview
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
+from multisite.recovery.recover.affinity import check_server_groups
 from multisite.recovery.recover.checks import (
     SourceAnswer,
     SourceState,
@@ -30,7 +31,6 @@ from multisite.recovery.recover.network_plan import plan_groups, plan_networks, 
 from multisite.recovery.recover.projects import Choice, plan_project
 from multisite.recovery.recover.qos_plan import plan_qos_policies
 from multisite.recovery.recover.quotas import check_quotas
-from multisite.recovery.recover.server_groups import check_server_groups
 from multisite.recovery.recover.server_plan import (
     plan_flavors,
     plan_keypairs,
