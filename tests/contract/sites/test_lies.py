@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from multisite.clouds.errors import SiteError
-from multisite_lab.sim import guest, quotas
-from multisite_lab.sim.cinder import backups, snapshots, volumes
+from multisite_lab.sim import guest, quotas, site
+from multisite_lab.sim.cinder import backups, groups, snapshots, volumes
 from multisite_lab.sim.content import BackupStore, Content
 from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume
 from multisite_lab.sim.neutron import ports, qos, remote_ports, routers, subnet_pools
-from multisite_lab.sim.nova import quiesce, servers
-from multisite_lab.sim.wire import ApiError, Ask, fault
+from multisite_lab.sim.nova import quiesce, resources, servers
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, fault, page
 from multisite_lab.sim.world import make_world
 from tests.contract.sites import (
     checks_backups,
@@ -53,6 +53,29 @@ def limits_of_one_thing_are_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def any_host_name_is_taken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(servers, "_hostname", lambda _ask, wanted, _id: wanted.get("hostname", ""))
+
+
+def private_types_are_listed(patch: pytest.MonkeyPatch) -> None:
+    def types(sim: Sim, ask: Ask) -> Answer:
+        rows = [groups._type(row) for row in sim.state.volume_types.values()]
+        return page(ask, "volume_types", rows, sim.settings.page)
+
+    routes = tuple(
+        replace(r, handle=types) if r.template == "/types" and r.method == "GET" else r for r in _VOLUME
+    )
+    _serve(patch, "volume", routes)
+
+
+def members_see_compute_hosts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(resources, "_admins_only", lambda *_: None)
+
+
+def _serve(patch: pytest.MonkeyPatch, service: str, routes: tuple[Route, ...]) -> None:
+    services = tuple(replace(s, routes=routes) if s.name == service else s for s in site.SERVICES)
+    patch.setattr(site, "SERVICES", services)
+
+
+_VOLUME = next(service.routes for service in site.SERVICES if service.name == "volume")
 
 
 def parent_is_of_the_same_snapshot(patch: pytest.MonkeyPatch) -> None:
@@ -222,6 +245,12 @@ LIES: tuple[tuple[Lie, Check, str], ...] = (
         checks_servers.host_names_are_of_one_label_and_from_2_94_on_of_several,
         "does not say",
     ),
+    (
+        private_types_are_listed,
+        checks_volumes.a_private_volume_type_is_for_the_projects_it_names,
+        "a private type is listed to all",
+    ),
+    (members_see_compute_hosts, checks_servers.compute_hosts_are_listed_with_their_zones, "200, not 403"),
     (a_freeze_has_no_limit, checks_servers.a_freeze_ends_by_itself_and_says_so, "frozen beyond its limit"),
 )
 
