@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from multisite.domain.errors import Conflict, Invalid
 from multisite.domain.findings import Finding, Severity
 from multisite.jobs.model import JobState
 from multisite_lab.sim.world import World, make_world
-from tests.sim.deploy import Deployed
+from tests.sim.deploy import Deployed, ask
 from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service
 
 VLAN = {
@@ -137,3 +137,86 @@ def test_a_physical_network_becomes_an_overlay_only_when_that_is_accepted(lost: 
     assert lost.recovered(loss) == {(f"accept-loss {loss}", lost.made.networks[0], "tester")}
     (row,) = (n for n in lost.world.sites[TARGET].settle().state.networks.values() if n["name"] == "mme-data")
     assert row["provider:network_type"] != "vlan"
+
+
+def test_the_content_of_a_vtpm_is_lost_by_name(lost: Lost) -> None:
+    one, two = lost.made.servers
+    lost.source.servers[one].flavor["extra_specs"] = {"hw:tpm_version": "2.0"}
+    root = min((v for v in lost.source.volumes.values() if v.server_id == two), key=lambda v: v.device)
+    root.image_metadata |= {"hw_tpm_version": "2.0", "hw_firmware_type": "uefi"}
+    lost.protect()
+    notes = lost.service.manifests.read(lost.point).notes
+    assert sorted(n.partition(" not backed up")[0] for n in notes) == [
+        "server mme-1: the content of its vTPM is",
+        "server mme-2: the content of its vTPM is",
+        "server mme-2: the variables of its UEFI are",
+    ]
+    assert lost.blocking() == {
+        "server mme-1": "--accept-loss vtpm:mme-1",
+        "server mme-2": "--accept-loss vtpm:mme-2",
+    }
+    assert lost.blocking("vtpm:mme-2") == {"server mme-1": "--accept-loss vtpm:mme-1"}
+    assert {action for action, _, _ in lost.recovered("vtpm:mme-1", "vtpm:mme-2")} == {
+        "accept-loss vtpm:mme-1", "accept-loss vtpm:mme-2",
+    }  # fmt: skip
+
+
+ALIAS = {"pci_passthrough:alias": "gpu:1", "hw:cpu_policy": "dedicated"}
+
+
+def test_a_server_comes_back_without_its_pci_device_when_that_is_accepted(lost: Lost) -> None:
+    lost.source.servers[lost.made.servers[0]].flavor |= {"extra_specs": ALIAS, "name": "gpu"}
+    lost.protect()
+    assert lost.blocking() == {"server mme-1": "--accept-loss pci-device:mme-1"}
+    lost.recovered("pci-device:mme-1")
+    (flavor,) = (
+        f for f in lost.world.sites[TARGET].settle().state.flavors.values() if f["name"].startswith("gpu")
+    )
+    assert flavor["extra_specs"].get("hw:cpu_policy") == "dedicated"
+    assert "pci_passthrough:alias" not in flavor["extra_specs"]
+
+
+def test_a_flavor_of_the_target_that_names_the_device_vouches_for_it(lost: Lost) -> None:
+    lost.source.servers[lost.made.servers[0]].flavor |= {"extra_specs": ALIAS, "name": "gpu"}
+    lost.protect()
+    wanted = {"flavor": {"name": "gpu-b", "vcpus": 1, "ram": 128, "disk": 1}}
+    made = ask(lost.service.cloud(TARGET).compute, "POST", "/flavors", wanted)["flavor"]["id"]
+    assert lost.blocking(flavors={"gpu": "gpu-b"}) == {"server mme-1": "--accept-loss pci-device:mme-1"}
+    lost.world.sites[TARGET].settle().state.flavors[made]["extra_specs"] = {"pci_passthrough:alias": "a100:1"}
+    assert lost.blocking(flavors={"gpu": "gpu-b"}) == {}
+
+
+@pytest.fixture
+def sriov(lost: Lost) -> Lost:
+    """A port of the first server is SR-IOV, in a VLAN."""
+    port = lost.source.ports[lost.made.ports[0]]
+    port |= {"binding:vnic_type": "direct", "binding:profile": {"trusted": "true"}}
+    lost.source.networks[port["network_id"]] |= VLAN
+    lost.protect()
+    return lost
+
+
+def test_an_sr_iov_port_becomes_an_ordinary_one_when_that_is_accepted(sriov: Lost) -> None:
+    name = sriov.source.ports[sriov.made.ports[0]]["name"]
+    losses = ("physical-network:mme-data", f"sr-iov-port:{name}")
+    assert sriov.blocking(losses[0]) == {f"port {name}": f"--accept-loss {losses[1]}"}
+    sriov.recovered(*losses)
+    (row,) = (p for p in sriov.world.sites[TARGET].settle().state.ports.values() if p["name"] == name)
+    assert (row["binding:vnic_type"], row["binding:profile"]) == ("normal", {})
+
+
+def test_an_sr_iov_port_stays_one_where_the_target_has_agents_and_the_network(sriov: Lost) -> None:
+    name = sriov.source.ports[sriov.made.ports[0]]["name"]
+    network = sriov.service.cloud(TARGET).network
+    theirs = ask(network, "POST", "/networks", {"network": {"name": "theirs", **VLAN}})["network"]["id"]
+    subnet = {"network_id": theirs, "ip_version": 4, "cidr": "10.31.0.0/24"}
+    ask(network, "POST", "/subnets", {"subnet": subnet})
+    mapping = {"networks": {"mme-data": "theirs"}}
+    (told,) = (f for f in sriov.said(**mapping) if f.severity is Severity.BLOCKING)
+    assert "no NIC Switch agent is up at site2" in told.what
+    sim = sriov.world.sites[TARGET].sim
+    sim.settings = replace(sim.settings, sriov=True)
+    assert sriov.blocking(**mapping) == {}
+    sriov.recovered(**mapping)
+    (row,) = (p for p in sim.state.ports.values() if p["name"] == name)
+    assert (row["binding:vnic_type"], row["binding:profile"]["trusted"]) == ("direct", "true")

@@ -20,6 +20,7 @@ class AdminCall:
     in_project: bool = False
 
 
+NETWORK_AGENTS = AdminCall("see whether SR-IOV agents are up", "Neutron, get_agent")
 IMPORT_RECORD = AdminCall(
     "import backup records, see those of other projects",
     "Cinder, backup:backup-import; the record is made in the token's project",
@@ -55,6 +56,7 @@ STRETCH_NETWORKS = AdminCall(
     "Neutron, create_network:provider:*, get_agent, create_port:tunneling_ip of multisite-neutron",
 )
 CALLS = (
+    NETWORK_AGENTS,
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
     *(COMPUTE_HOSTS, PRIVATE_TYPES),
     *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),

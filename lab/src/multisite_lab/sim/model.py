@@ -38,7 +38,7 @@ class Settings:
 
     ``page``: rows a list gives at most at a time.  ``watcher``: whether nova-api keeps the limits of freezes.
     ``backup_service``: the state of cinder-backup, "up" or "down".
-    ``lacks``: extensions that Neutron has not loaded.
+    ``lacks``: extensions that Neutron has not loaded.  ``sriov``: whether an SR-IOV agent is up.
     ``hosts``: zone of each compute host, the site itself alone by default; ``volume_zones`` of Cinder, the first is the
     default one; ``cross_az_attach``: whether Nova lets servers have volumes of other zones than theirs.
     ``remote_port``: whether Neutron has multisite-neutron; ``vteps``: host -> tunnel endpoint (one host by default).
@@ -72,6 +72,7 @@ class Settings:
     vteps: dict[str, str] = field(default_factory=dict)
     token_hours: float = 12.0
     lacks: tuple[str, ...] = ()
+    sriov: bool = False
     other_regions: tuple[str, ...] = ()
 
 

@@ -20,7 +20,7 @@ from multisite.clouds.administrator import (
 from multisite.clouds.call import read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
-from multisite.clouds.facts import devices, keypairs, zones
+from multisite.clouds.facts import devices, host_data, keypairs, zones
 from multisite.clouds.facts import network as facts_network
 from multisite.clouds.facts.network import Row
 from multisite.clouds.ledger import block_storage, compute
@@ -108,6 +108,7 @@ def read_application(
         )
         for order, row in enumerate(rows, start=1)
     ]
+    host_data.tell(servers, attached, notes)
     return ApplicationFacts(
         rows[0]["tenant_id"],
         tuple(servers),

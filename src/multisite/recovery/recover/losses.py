@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from multisite.domain.errors import Invalid
-from multisite.domain.manifest import Manifest, ServerRecord
+from multisite.domain.host_data import boot_volumes, has_vtpm
+from multisite.domain.manifest import FlavorRecord, Manifest, ServerRecord
 from multisite.recovery.recover.mapping import Things, check_one
 
 FIELD = "mapping.accept_loss"
+_DEVICES = ("pci_passthrough:alias", "accel:device_profile")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,21 @@ def _servers(has: Callable[[ServerRecord], object]) -> Callable[[Manifest], Thin
     return lambda manifest: [(s.id, s.name) for s in manifest.servers if has(s)]
 
 
+def _with_vtpm(manifest: Manifest) -> Things:
+    volumes = boot_volumes(manifest)
+    images = {id: volume.image_metadata for id, volume in volumes.items()}
+    return [(s.id, s.name) for s in manifest.servers if has_vtpm(s.flavor.extra_specs, images.get(s.id, {}))]
+
+
+def _sriov_ports(manifest: Manifest) -> Things:
+    return [(p.id, p.name) for p in manifest.ports if p.vnic_type != "normal"]
+
+
+def devices(flavor: FlavorRecord) -> dict[str, str]:
+    """Extra specs that ask for devices of the host."""
+    return {name: flavor.extra_specs[name] for name in _DEVICES if flavor.extra_specs.get(name)}
+
+
 def _physical_networks(manifest: Manifest) -> Things:
     return [(n.id, n.name) for n in manifest.networks if n.provider]
 
@@ -45,6 +62,9 @@ LOSSES: dict[str, LossKind] = {
     "ephemeral-disk": LossKind("server", _servers(lambda s: s.flavor.ephemeral_gib)),
     "swap-disk": LossKind("server", _servers(lambda s: s.flavor.swap_mib)),
     "host-name": LossKind("server", _servers(lambda s: s.hostname)),
+    "vtpm": LossKind("server", _with_vtpm),
+    "pci-device": LossKind("server", _servers(lambda s: devices(s.flavor))),
+    "sr-iov-port": LossKind("port", _sriov_ports),
     "physical-network": LossKind("network", _physical_networks),
 }
 """Every loss that can be accepted, by its name."""

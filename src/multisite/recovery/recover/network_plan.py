@@ -24,6 +24,7 @@ from multisite.recovery.recover.model import (
     PlannedPort,
     PlannedSubnet,
 )
+from multisite.recovery.recover.passthrough import possible_nic
 from multisite.recovery.recover.segments import refuse_segment
 from multisite.recovery.recover.target_facts import TargetGroup, TargetNetwork, TargetSubnet
 
@@ -177,7 +178,7 @@ def _port(
 ) -> PlannedPort:
     network = networks.get(record.network_id)
     shown = _shown(draft, record)
-    record = possible_port(draft, f"port {shown}", record)
+    record = possible_port(draft, f"port {shown}", possible_nic(draft, record, network))
     if network is not None and network.use is not None and not draft.rules.keep_addresses:
         draft.create("port", shown, f"in {network.name}: new address and MAC, as the operator allows")
         return PlannedPort(f"port-{number}", None, (), record)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from multisite.clouds.resources import tokens
+from multisite.domain.host_data import boot_volumes
 from multisite.domain.manifest import (
     FlavorRecord,
     KeypairRecord,
@@ -28,6 +29,7 @@ from multisite.recovery.recover.model import (
     PlannedVolume,
     flavor_key,
 )
+from multisite.recovery.recover.passthrough import without_lost_devices
 from multisite.recovery.recover.server_losses import refuse_server_losses
 from multisite.recovery.recover.volume_types import refuse_private
 from multisite.recovery.recover.volume_zones import volume_zone
@@ -48,7 +50,7 @@ def plan_flavors(draft: Draft) -> tuple[PlannedFlavor, ...]:
                 f"servers of the source have {count} flavors of this name with different sizes",
                 f"map it to one that fits all: {draft.option('flavors', '', name)}",
             )
-    return tuple(planned)
+    return without_lost_devices(draft, planned)
 
 
 def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
@@ -284,6 +286,7 @@ def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[Plan
     ordered = sorted(draft.manifest.servers, key=lambda s: (s.order, s.name, s.id))
     orders = sorted({s.order for s in ordered})
     gates = {s.id: f"ready-{n}" for n, s in enumerate(ordered, 1)}
+    roots = boot_volumes(draft.manifest)
     planned = []
     for number, record in enumerate(ordered, 1):
         earlier = [o for o in orders if o < record.order][-1:]
@@ -294,7 +297,7 @@ def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[Plan
         draft.create("server", record.name, f"boots {when}{ends}")
         volume_ids = _boot_order(draft, record)
         tell_of_devices(draft, record, volume_ids)
-        refuse_server_losses(draft, record)
+        refuse_server_losses(draft, record, roots.get(record.id))
         planned.append(
             PlannedServer(
                 step=f"server-{number}",

@@ -36,6 +36,7 @@ from multisite.recovery.recover.checks import SourceState
 from multisite.recovery.recover.copies import Copy, copies_of, in_the_way
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.mapping import Rules, parse
+from multisite.recovery.recover.passthrough import needs_sriov
 from multisite.recovery.recover.plan import Decision, SpeedModel, decide
 from multisite.recovery.recover.projects import Choice, choose, names_of
 from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, ask_source, of_the_store, told
@@ -221,7 +222,8 @@ class RecoveryService:
                 manifest, target, rules, now, project, refused, source=answer, others=others
             )
         own = {k: v for method in methods for k, v in method.target_parts(target).items()}
-        facts = read_target(target, ports_in=set(rules.networks.values()), method_parts=own)
+        ports_in, sriov = set(rules.networks.values()), needs_sriov(manifest)
+        facts = read_target(target, ports_in=ports_in, nic_agents=sriov, method_parts=own)
         answer = source.within(0.0 if preview in self._silent else ANSWER_SECONDS)
         speed = self._measured(target_site) or self._speed
         try:

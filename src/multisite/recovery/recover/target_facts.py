@@ -16,13 +16,14 @@ from multisite.clouds.administrator import (
     BINDING_PROFILES,
     COMPUTE_HOSTS,
     IMPORT_RECORD,
+    NETWORK_AGENTS,
     PRIVATE_TYPES,
     administrator,
     may_administer,
 )
 from multisite.clouds.call import call, network_extensions, read_all
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import NotFoundInSite, Refused, SiteError
+from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
 from multisite.clouds.facts.network import rule_of
 from multisite.clouds.flavors import usable_flavors
 from multisite.clouds.microversions import newest
@@ -112,8 +113,9 @@ class TargetQosPolicy:
 @dataclass(frozen=True)
 class TargetFacts:
     """``quotas`` by the services' own names (cores, ram, gigabytes, port ...); ``ports`` only of the networks asked
-    for; ``all_volume_types``: names, also of private ones that are not for the project;
-    ``method_parts``: what protection methods read for themselves; ``unknown``: part -> why it could not be read.
+    for; ``all_volume_types``: names, also of private ones that are not for the project; ``nic_agents``: kinds of
+    Neutron's agents that are up, if asked for; ``method_parts``: what protection methods read for themselves;
+    ``unknown``: part -> why it could not be read.
     """
 
     site: str
@@ -127,6 +129,7 @@ class TargetFacts:
     may_set_profiles: bool = True
     compute_version: tuple[int, ...] = (2, 90)
     network_extensions: frozenset[str] = frozenset()
+    nic_agents: frozenset[str] = frozenset()
     networks: tuple[TargetNetwork, ...] = ()
     ports: tuple[TargetPort, ...] = ()
     security_groups: tuple[TargetGroup, ...] = ()
@@ -153,13 +156,15 @@ def read_target(
     site: CloudSite,
     *,
     ports_in: Collection[str] = (),
+    nic_agents: bool = False,
     method_parts: Mapping[str, Callable[[], object]] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> TargetFacts:
     """Read everything a recovery needs to know of its target.
 
     ``ports_in``: names or ids of the networks whose taken addresses matter (those the operator maps to);
-    ``method_parts``: what else to read (``methods.base.ProtectionMethod.target_parts``).
+    ``nic_agents``: whether Neutron's agents matter; ``method_parts``: what else to read
+    (``methods.base.ProtectionMethod.target_parts``).
     Raises Unreachable or LoginRefused when the site as a whole cannot be read.
     """
     site.login()
@@ -182,6 +187,7 @@ def read_target(
         "volume_zones": lambda: _zones(site, "list zones of volumes", lambda: site.volume),
         "quotas": lambda: {quota.resource: quota for quota in read_quotas(site)},
     }
+    parts |= {"nic_agents": lambda: _agents(site)} if nic_agents else {}
     more = dict(method_parts or {})
     with FencedThreads(READERS, thread_name_prefix="target-facts") as pool:
         running = {name: pool.submit(_read, read) for name, read in (parts | more).items()}
@@ -279,6 +285,16 @@ def _qos_policies(site: CloudSite) -> tuple[TargetQosPolicy, ...]:
         return ()
     usable = [row for row in rows if row.get("shared") or row.get("project_id") == site.project_id]
     return tuple(TargetQosPolicy(row["id"], row["name"], bool(row.get("shared"))) for row in usable)
+
+
+def _agents(site: CloudSite) -> frozenset[str]:
+    """Neutron shows others than administrators an empty list, which says nothing."""
+    what = "list network agents"
+    admin = administrator(site, NETWORK_AGENTS)
+    if "admin" not in admin.roles:
+        raise Unsupported(site.name, what, "Neutron shows its agents to administrators alone")
+    rows = read_all(admin, what, lambda: admin.network, "/agents", "agents")
+    return frozenset(row["agent_type"] for row in rows if row["alive"] and row["admin_state_up"])
 
 
 def _server_groups(site: CloudSite) -> tuple[TargetServerGroup, ...]:

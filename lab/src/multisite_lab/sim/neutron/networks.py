@@ -312,7 +312,14 @@ def agents(sim: Sim, ask: Ask) -> Answer:
         return ok({"agents": []})
     dhcp: Row = {"id": "neutron-dhcp-agent", "binary": "neutron-dhcp-agent", "agent_type": "DHCP agent"}
     dhcp |= {"host": sim.name, "alive": True, "admin_state_up": True, "configurations": {}}
-    return ok({"agents": [*remote_ports.agents(sim), dhcp]})
+    nics = {
+        **dhcp,
+        "id": "neutron-sriov-nic-agent",
+        "binary": "neutron-sriov-nic-agent",
+        "agent_type": "NIC Switch agent",
+    }
+    sriov = [nics] if sim.settings.sriov else []
+    return ok({"agents": [*remote_ports.agents(sim), dhcp, *sriov]})
 
 
 ROUTES = (
