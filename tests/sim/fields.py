@@ -149,6 +149,8 @@ class _View:
         self._policies = {row["id"]: row["name"] for row in rows}
         volumes = ask(site.volume, "GET", "/volumes/detail", None, CINDER)["volumes"]
         self._volumes = {row["id"]: row for row in volumes}
+        types = ask(site.volume, "GET", "/types", None, CINDER)["volume_types"]
+        self._types = {row["name"]: row["id"] for row in types}
         self._server_groups = ask(site.compute, "GET", "/os-server-groups", None, NOVA)["server_groups"]
 
     def used_networks(self) -> list[Row]:
@@ -240,8 +242,7 @@ class _View:
         in_order = sorted(attached, key=lambda a: (len(a["device"]), a["device"]))
         return [self._volume(self._volumes[a["volumeId"]], a) for a in in_order]
 
-    @staticmethod
-    def _volume(row: Row, attachment: Row) -> Row:
+    def _volume(self, row: Row, attachment: Row) -> Row:
         return {
             "name": row["name"],
             "size_gib": row["size"],
@@ -255,6 +256,7 @@ class _View:
             "availability_zone": row["availability_zone"],
             "read_only": row["metadata"].get("readonly") == "True",
             "device_tag": attachment["tag"],
+            "encrypted_type_id": self._types[row["volume_type"]] if row["encrypted"] else None,
         }
 
     def _server_group(self, server_id: str) -> Row | None:

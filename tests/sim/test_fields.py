@@ -48,6 +48,7 @@ LEFT_AT_DEFAULT = {
     "SubnetRecord.ipv6_address_mode": "the simulation has no router advertisements",
     "SubnetRecord.ipv6_ra_mode": "the simulation has no router advertisements",
     "FlavorRecord.ephemeral_gib": "a disk outside of Cinder, which no backup holds",
+    "VolumeRecord.encrypted_type_id": "a type of the same id is at no other site: test_losses",
     "FlavorRecord.swap_mib": "a disk outside of Cinder, which no backup holds",
     "ServerRecord.stopped": "nothing in it could be frozen: test_intent recovers such a one",
 }

@@ -11,6 +11,7 @@ import pytest
 from multisite.domain.errors import Conflict, Invalid
 from multisite.domain.findings import Finding, Severity
 from multisite.jobs.model import JobState
+from multisite_lab.sim.content import Content
 from multisite_lab.sim.world import World, make_world
 from tests.sim.deploy import Deployed, ask
 from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service
@@ -220,3 +221,81 @@ def test_an_sr_iov_port_stays_one_where_the_target_has_agents_and_the_network(sr
     sriov.recovered(**mapping)
     (row,) = (p for p in sim.state.ports.values() if p["name"] == name)
     assert (row["binding:vnic_type"], row["binding:profile"]["trusted"]) == ("direct", "true")
+
+
+def disks_of(lost: Lost, server: str) -> list[Any]:
+    """Its volumes at the source, the root first."""
+    own = [v for v in lost.source.volumes.values() if v.server_id == server]
+    return sorted(own, key=lambda v: v.device)
+
+
+def same_type(lost: Lost) -> None:
+    """The target's type "rbd" has the id of the source's, as where one Cinder database is a copy of the other."""
+    here, there = (lost.world.sites[name].settle().state.volume_types for name in (SITE, TARGET))
+    (wanted,) = (row["id"] for row in here.values() if row["name"] == "rbd")
+    (own,) = (row["id"] for row in there.values() if row["name"] == "rbd")
+    there[wanted] = there.pop(own) | {"id": wanted}
+
+
+def test_an_encrypted_volume_comes_back_empty_when_that_is_accepted(lost: Lost) -> None:
+    _, data = disks_of(lost, lost.made.servers[0])
+    data.more["encrypted"] = True
+    lost.protect()
+    loss = f"encrypted-volume:{data.name}"
+    (told,) = (f for f in lost.said() if f.severity is Severity.BLOCKING)
+    assert told.what.startswith("it is encrypted by the volume type 'rbd' (")
+    assert "retype it to a type that is not encrypted" in told.remedy
+    assert told.remedy.endswith(f"or accept it: --accept-loss {loss}")
+    assert lost.recovered(loss) == {(f"accept-loss {loss}", data.id, "tester")}
+    state = lost.world.sites[TARGET].settle().state
+    (made,) = (v for v in state.volumes.values() if v.name == data.name)
+    assert (made.status, made.device, made.size) == ("in-use", data.device, data.size)
+    assert made.content == Content()
+    others = [v for v in state.volumes.values() if v is not made]
+    assert all(v.content != Content() for v in others)
+    assert [b for b in state.backups.values() if b.volume_id == data.id] == [], (
+        "what is not restored is not imported"
+    )
+
+
+def test_an_encrypted_root_cannot_be_given_up(lost: Lost) -> None:
+    root, _ = disks_of(lost, lost.made.servers[0])
+    root.more["encrypted"] = True
+    lost.protect()
+    for losses in ((), (f"encrypted-volume:{root.id}",)):
+        (told,) = (f for f in lost.said(*losses) if f.severity is Severity.BLOCKING)
+        assert told.what.endswith("Cinder restores it into no other, and a server boots from it")
+        assert "--accept-loss" not in told.remedy
+
+
+def test_an_encrypted_volume_is_restored_where_the_target_has_its_very_type(lost: Lost) -> None:
+    root, data = disks_of(lost, lost.made.servers[0])
+    for volume in (root, data):
+        volume.more["encrypted"] = True
+    lost.protect()
+    same_type(lost)
+    losses = [f"encrypted-volume:{volume.name}" for volume in (root, data)]
+    told = [f for f in lost.said() if f.severity is Severity.BLOCKING]
+    assert all("whether the key manager of site2 has its key cannot be asked" in f.what for f in told)
+    assert {f.remedy.partition("accept it: ")[2] for f in told} == {
+        f"--accept-loss {loss}" for loss in losses
+    }
+    lost.recovered(*losses)
+    volumes = lost.world.sites[TARGET].settle().state.volumes.values()
+    for volume in (root, data):
+        (made,) = (v for v in volumes if v.name == volume.name)
+        assert (made.content.seed, made.more) == (volume.content.seed, {"encrypted": True})
+
+
+def test_the_simulation_refuses_as_cinder_does(lost: Lost) -> None:
+    """The negative control: what a recovery that tried all the same would run into."""
+    _, data = disks_of(lost, lost.made.servers[0])
+    data.more["encrypted"] = True
+    lost.protect()
+    manifest = lost.service.manifests.read(lost.point)
+    volumes = tuple(replace(v, encrypted_type_id=None) for v in manifest.volumes)
+    plain = replace(manifest, id="00000000-0000-0000-0000-00000000dead", volumes=volumes)
+    lost.service.manifests.write(plain)
+    job, _ = lost.service.recover(plain.id)
+    assert job.state is JobState.PAUSED
+    assert "is different than the destination volume type" in str(job.error)

@@ -42,11 +42,14 @@ _ENDED_BADLY = ("error", "error_restoring")
 
 @dataclass(frozen=True)
 class WantedVolume:
-    """A volume to be restored.  Type and zone None are the site's defaults; ``blank_first``: see the module's top."""
+    """A volume to be restored.  Type and zone None are the site's defaults; ``blank_first``: see the module's top.
+
+    ``backup_id`` None: it stays blank.
+    """
 
     name: str
     size_gib: int
-    backup_id: str
+    backup_id: str | None
     volume_type: str | None = None
     availability_zone: str | None = None
     blank_first: bool = False
@@ -119,7 +122,7 @@ def restore_volume(
         return volume_id  # a later step has attached it: the database is from before that
     begun = row["status"] == _RESTORING
     row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
-    if not begun and _restored_from(row) != wanted.backup_id:
+    if wanted.backup_id is not None and not begun and _restored_from(row) != wanted.backup_id:
         _wait_backup_free(site, wanted.backup_id, left(), cancelled)
         _ask_restore(site, wanted.backup_id, {"volume_id": volume_id})
         row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
@@ -139,7 +142,7 @@ def _begun(site: CloudSite, token: str, wanted: WantedVolume, timeout: float, fr
         return max(
             rows, key=lambda r: (_restored_from(r) == wanted.backup_id, r["status"] != "creating", r["id"])
         )
-    if not wanted.blank_first:
+    if wanted.backup_id is not None and not wanted.blank_first:
         _wait_backup_free(site, wanted.backup_id, timeout, None)
     return resources.look_again(
         lambda: resources.read(site, "volume", _make(site, token, wanted)),
@@ -149,7 +152,7 @@ def _begun(site: CloudSite, token: str, wanted: WantedVolume, timeout: float, fr
 
 def _make(site: CloudSite, token: str, wanted: WantedVolume) -> str:
     """Ask for the volume, empty or with the restore; returns its id."""
-    if not wanted.blank_first:
+    if wanted.backup_id is not None and not wanted.blank_first:
         return str(_ask_restore(site, wanted.backup_id, {"name": token})["restore"]["volume_id"])
     fields: Row = {"name": token, "size": wanted.size_gib}
     if wanted.volume_type is not None:
@@ -180,12 +183,12 @@ def _wait_volume(
         done=("available",),
         failed=(*_ENDED_BADLY, "deleting", "error_deleting"),
         timeout=timeout,
-        what=f"volume {wanted.name} from backup {wanted.backup_id}",
+        what=f"volume {wanted.name}" + (f" from backup {wanted.backup_id}" if wanted.backup_id else ""),
         on_poll=(lambda row: on_poll(str(row["status"]))) if on_poll else None,
         cancelled=cancelled,
         site=site.name,
         explain=lambda _: "; ".join(
-            filter(None, (volume_messages(site, volume_id), volume_messages(site, wanted.backup_id)))
+            filter(None, (volume_messages(site, id) for id in (volume_id, wanted.backup_id) if id))
         ),
     )
 
@@ -211,7 +214,9 @@ def _apply_attributes(site: CloudSite, token: str, row: Row, wanted: WantedVolum
     The token goes into the metadata before the name stops being it.
     """
     path, what = f"/volumes/{row['id']}", f"describe volume {wanted.name}"
-    metadata = {**wanted.metadata, tokens.KEY: token, SOURCE_BACKUP: wanted.backup_id}
+    metadata = {**wanted.metadata, tokens.KEY: token}
+    if wanted.backup_id is not None:
+        metadata[SOURCE_BACKUP] = wanted.backup_id
     body = {"metadata": metadata}
     call(
         site,

@@ -25,7 +25,8 @@ FORMAT_1 = "multisite.restore-point/1"
 _SizeGib = Annotated[int, Field(ge=0, lt=1 << 31)]
 _ADDED: dict[str, dict[str, JsonValue]] = {
     "servers": {"locked": False, "locked_reason": None, "stopped": False, "root_device": None},
-    "volumes": {"description": "", "read_only": False, "device_tag": None, "availability_zone": None},
+    "volumes": {"description": "", "read_only": False, "device_tag": None, "availability_zone": None,
+                "encrypted_type_id": None},
     "ports": {
         "enabled": True, "dhcp_options": [], "binding_profile": {}, "dns_name": "", "dns_domain": "",
         "tags": [], "device_tag": None, "qos_policy_id": None,
@@ -58,7 +59,9 @@ class Payload:
 
 @dataclass(frozen=True)
 class VolumeRecord:
-    """A volume of a server.  ``payload`` is None while the restore point is being made."""
+    """A volume of a server.  ``payload`` is None while the restore point is being made.  ``encrypted_type_id``: the
+    id of its volume type, of one that is encrypted; None: it is not.
+    """
 
     id: str
     name: str
@@ -74,6 +77,7 @@ class VolumeRecord:
     read_only: bool = False
     device_tag: str | None = None
     availability_zone: str | None = None
+    encrypted_type_id: str | None = None
 
 
 @dataclass(frozen=True)

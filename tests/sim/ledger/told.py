@@ -15,7 +15,6 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("server", "availability_zone"): "availability zone",
     ("server", "pinned_zone"): "availability zone",
     ("volume attachment", "device"): "will be",
-    ("volume", "encrypted"): "encrypted",
     ("volume", "consistencygroup_id"): "consistency group",
     ("volume", "volume_type"): "volume type",
     ("port", "qos_policy_id"): "QoS policy",

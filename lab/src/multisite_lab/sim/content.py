@@ -36,7 +36,10 @@ def changes(old: Content, new: Content) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Stored:
-    """The data of one backup: all of it, or what changed since its parent's."""
+    """The data of one backup: all of it, or what changed since its parent's.
+
+    ``encrypted_type_id``: of its volume, if that was encrypted.
+    """
 
     parent_id: str | None
     changed: dict[str, Any]
@@ -46,6 +49,7 @@ class Stored:
     description: str | None = None
     bootable: bool = False
     path: str = ""
+    encrypted_type_id: str | None = None
 
 
 @dataclass

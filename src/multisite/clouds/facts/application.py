@@ -17,7 +17,7 @@ from multisite.clouds.administrator import (
     administrator,
     may_administer,
 )
-from multisite.clouds.call import read_one
+from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
 from multisite.clouds.facts import devices, host_data, keypairs, zones
@@ -248,6 +248,7 @@ def _volumes(
     """Volumes by server id.  Nova says which, Cinder what they are, as which device and in which of ``states``."""
     by_id = {row["id"]: row for row in resources.list_all(site, "volume", **scope)}
     read_only = _read_only(site, by_id, servers[0]["tenant_id"], notes)
+    types = _TypeIds(site)
     found: dict[str, list[VolumeRecord]] = {}
     for server in servers:
         root = server.get(_ROOT_DEVICE)
@@ -255,7 +256,8 @@ def _volumes(
         for attachment in server["os-extended-volumes:volumes_attached"]:
             row = by_id.get(attachment["id"]) or _volume_row(site, server, attachment["id"])
             record = _volume(site, server, row, attachment, notes)
-            records.append(replace(record, read_only=record.id in read_only))
+            encrypted = types.of(row) if row.get("encrypted") else None
+            records.append(replace(record, read_only=record.id in read_only, encrypted_type_id=encrypted))
             states[row["id"]] = row["status"]
         if root is None and len(records) > 1:
             notes.add(
@@ -264,6 +266,22 @@ def _volumes(
         # Device names count vda ... vdz, vdaa: the shorter come first.
         found[server["id"]] = sorted(records, key=lambda v: (v.device != root, len(v.device), v.device))
     return found
+
+
+class _TypeIds:
+    """Ids of volume types, which Cinder 3.43 shows in lists of types alone: read when one is wanted."""
+
+    def __init__(self, site: CloudSite) -> None:
+        self._site = site
+        self._by_name: dict[str, str] | None = None
+
+    def of(self, volume: Row) -> str:
+        """ "" for a type that the list does not show us."""
+        if self._by_name is None:
+            site = self._site
+            rows = read_all(site, "list volume types", lambda: site.volume, "/types", "volume_types")
+            self._by_name = {row["name"]: row["id"] for row in rows}
+        return self._by_name.get(volume["volume_type"], "")
 
 
 def _read_only(site: CloudSite, by_id: Mapping[str, Row], project_id: str, notes: Notes) -> set[str]:

@@ -22,7 +22,9 @@ VOLUME = Kind(
         *carried("its device", "attachments"),
         *carried("its own name", "description"),
         *not_carried(
-            "encrypted", "key", "its key must be known at the target site too", told="it is encrypted",
+            "encrypted", "key", told="it is encrypted",
+            remedy="a site restores it only into a volume type of the same id and with its key: retype what is to be "
+            "recovered elsewhere to a type that is not encrypted",
         ),
         *not_carried(
             "group_id", "membership in volume group",

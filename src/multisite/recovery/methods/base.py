@@ -127,12 +127,16 @@ class DeleteOrder:
 
 @dataclass(frozen=True)
 class VolumeToRestore:
-    """``number``: its place in the order of restoring, from 1.  Type and zone None are the target's defaults."""
+    """``number``: its place in the order of restoring, from 1.  Type and zone None are the target's defaults.
+
+    ``empty``: its data is given up.
+    """
 
     number: int
     volume_type: str | None
     record: VolumeRecord
     availability_zone: str | None = None
+    empty: bool = False
 
     @property
     def step(self) -> str:

@@ -45,6 +45,10 @@ def _with_vtpm(manifest: Manifest) -> Things:
     return [(s.id, s.name) for s in manifest.servers if has_vtpm(s.flavor.extra_specs, images.get(s.id, {}))]
 
 
+def _encrypted(manifest: Manifest) -> Things:
+    return [(v.id, v.name) for v in manifest.volumes if v.encrypted_type_id is not None]
+
+
 def _sriov_ports(manifest: Manifest) -> Things:
     return [(p.id, p.name) for p in manifest.ports if p.vnic_type != "normal"]
 
@@ -62,6 +66,7 @@ LOSSES: dict[str, LossKind] = {
     "ephemeral-disk": LossKind("server", _servers(lambda s: s.flavor.ephemeral_gib)),
     "swap-disk": LossKind("server", _servers(lambda s: s.flavor.swap_mib)),
     "host-name": LossKind("server", _servers(lambda s: s.hostname)),
+    "encrypted-volume": LossKind("volume", _encrypted),
     "vtpm": LossKind("server", _with_vtpm),
     "pci-device": LossKind("server", _servers(lambda s: devices(s.flavor))),
     "sr-iov-port": LossKind("port", _sriov_ports),

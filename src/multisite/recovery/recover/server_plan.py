@@ -19,6 +19,7 @@ from multisite.domain.manifest import (
 from multisite.recovery.methods.base import ProtectionMethod, VolumeToRestore
 from multisite.recovery.recover.devices import tell_of_devices
 from multisite.recovery.recover.draft import ByName, Draft
+from multisite.recovery.recover.encrypted import comes_back_empty
 from multisite.recovery.recover.host_names import host_name
 from multisite.recovery.recover.mapping import listed, mapped
 from multisite.recovery.recover.model import (
@@ -235,6 +236,7 @@ def plan_volumes(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> tuple
     known = draft.needs("volume_types", "volume types")
     turn = {v: s.order for s in draft.manifest.servers for v in s.volume_ids}
     ordered = sorted(draft.manifest.volumes, key=lambda v: turn.get(v.id, len(turn)))
+    roots = {volume.id for volume in boot_volumes(draft.manifest).values()}
     wanted: dict[str, list[VolumeToRestore]] = {}
     for number, record in enumerate(ordered, 1):
         subject = f"volume {record.name or record.id}"
@@ -250,8 +252,9 @@ def plan_volumes(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> tuple
             )
             continue
         volume_type = _volume_type(draft, record, subject) if known else None
+        empty = known and comes_back_empty(draft, record, volume_type, root=record.id in roots)
         wanted.setdefault(record.payload.method, []).append(
-            VolumeToRestore(number, volume_type, record, volume_zone(draft, record))
+            VolumeToRestore(number, volume_type, record, volume_zone(draft, record), empty)
         )
     planned = [volume for name, its in wanted.items() for volume in methods[name].plan_restore(draft, its)]
     place = {record.id: number for number, record in enumerate(ordered)}

@@ -404,7 +404,9 @@ def test_what_is_not_carried_over_is_noted(fake: FakeCloud, site: CloudSite, vnf
     vnf.ports[0]["trunk_details"] = {"sub_ports": []}
     vnf.groups[2]["security_group_rules"].append(rule(remote_address_group_id="a"))
     vnf.play(fake)
+    fake.json("GET", "block-storage", "/types", {"volume_types": [{"id": "t-rbd", "name": "rbd"}]})
     facts = read_application(site, ["s1"])
+    assert {v.id: v.encrypted_type_id for v in facts.volumes} == {"v1-root": None, "v1-data": "t-rbd"}
     notes = "\n".join(facts.notes)
     for words in (
         "user data",

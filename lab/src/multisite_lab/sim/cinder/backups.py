@@ -174,9 +174,14 @@ def _copied(sim: Sim, backup: Backup, previous: str) -> None:
         volume.description,
         volume.bootable,
         f"{container}/{backup.prefix}",
+        _type_id(sim, volume) if volume.more.get("encrypted") else None,
     )
     sim.store.put(backup.id, stored)
     backup.status, backup.container = "available", container
+
+
+def _type_id(sim: Sim, volume: Volume) -> str:
+    return next((id for id, row in sim.state.volume_types.items() if row["name"] == volume.volume_type), "")
 
 
 def chain(sim: Sim, backup_id: str | None) -> list[str]:
@@ -343,6 +348,16 @@ def _restored(sim: Sim, backup_id: str, volume_id: str) -> None:
         sim.state.messages.append(_message(volume_id, f"Backup {missing} could not be found."))
         return
     stored = sim.store.objects[backup_id]
+    if stored.encrypted_type_id is not None:
+        if stored.encrypted_type_id != (chosen := _type_id(sim, volume)):
+            said = (
+                f"The source volume type '{stored.encrypted_type_id}' is different than the destination volume type "
+                f"'{chosen}'."
+            )
+            volume.status = "error_restoring"
+            sim.state.messages.append(_message(volume_id, said))
+            return
+        volume.more["encrypted"] = True
     volume.content, volume.status = content, "available"
     if volume.name.startswith("restore_backup_") and stored.name:
         volume.name, volume.description = stored.name, stored.description

@@ -111,10 +111,15 @@ def _check_backup_service(draft: Draft) -> None:
 
 def _planned(draft: Draft, volume: VolumeToRestore) -> PlannedVolume:
     record, chain = volume.record, chain_of(volume.record)
-    _plan_imports(draft, volume, chain)
-    size = chain[-1].size_gib if chain else 0
     default = draft.facts.default_volume_type
     shown = volume.volume_type or default or "the target's default"
+    if volume.empty:
+        draft.create("volume", volume.shown, f"{record.size_gib} GiB, type {shown}, empty")
+        return PlannedVolume(
+            volume.step, volume.volume_type, record, {"empty": True}, volume.availability_zone
+        )
+    _plan_imports(draft, volume, chain)
+    size = chain[-1].size_gib if chain else 0
     draft.do(
         "volume",
         volume.shown,
@@ -191,13 +196,17 @@ def _other(volume_id: str, backup: BackupRecord, volume_there: str | None) -> st
 def restore_steps(volume: PlannedVolume, target: RestoreTarget) -> list[Step]:
     """See ``base.ProtectionMethod``."""
     chain, record = chain_of(volume.record), volume.record
-    name, import_step = record.name or record.id, str(volume.details["import_step"])
+    name = record.name or record.id
 
     def undo(ctx: StepContext, result: Made | None) -> None:
         if result is not None:
             restore.remove_volume(target.open(ctx), result.id, UNDO_SECONDS)
         restore.remove_by_token(target.open(ctx), ctx.token, UNDO_SECONDS, late=result is None)
 
+    if volume.details.get("empty"):
+        run = _restore(volume, None, target)
+        return [Step(volume.step, f"Create volume {name}", run, undo, (), RESTORES, target.name, result=Made)]
+    import_step = str(volume.details["import_step"])
     title = f"Import {len(chain)} backup records of volume {name}"
     imports = Step(import_step, title, _import(chain, target), None, (), IMPORTS, target.name)
     title = f"Restore volume {name} ({record.size_gib} GiB)"
@@ -221,17 +230,17 @@ def _import(chain: Sequence[BackupRecord], target: RestoreTarget) -> Callable[[S
 
 
 def _restore(
-    volume: PlannedVolume, newest: BackupRecord, target: RestoreTarget
+    volume: PlannedVolume, newest: BackupRecord | None, target: RestoreTarget
 ) -> Callable[[StepContext], Made]:
-    """From the newest backup: Cinder follows its chain by itself."""
+    """From the newest backup: Cinder follows its chain by itself.  None: empty."""
     record = volume.record
     wanted = restore.WantedVolume(
         name=record.name,
         size_gib=record.size_gib,
-        backup_id=newest.id,
+        backup_id=newest.id if newest else None,
         volume_type=volume.volume_type,
         availability_zone=volume.availability_zone,
-        blank_first=bool(volume.details["blank_first"]),
+        blank_first=newest is None or bool(volume.details["blank_first"]),
         bootable=target.bootable,
         metadata=record.metadata,
         image_metadata=record.image_metadata,
