@@ -206,6 +206,13 @@ def a_qos_policy_is_found_by_id_and_kept_while_it_is_used(pair: Pair) -> None:
         refused(send(pair.one.network, "PUT", path, body), 404, f"QoS policy {NOWHERE} could not be found")
 
 
+def agents_are_shown_to_administrators(pair: Pair) -> None:
+    """Whether each is up; to others an empty list, which is no answer."""
+    rows = ask(pair.one.network, "GET", "/agents")["agents"]
+    assert {"DHCP agent"} <= {row["agent_type"] for row in rows if row["alive"] and row["admin_state_up"]}
+    assert ask(pair.member.network, "GET", "/agents")["agents"] == []
+
+
 CHECKS: tuple[Check, ...] = (
     a_network_is_made_once_and_removed_by_its_token,
     a_port_keeps_mac_and_address,
@@ -217,4 +224,5 @@ CHECKS: tuple[Check, ...] = (
     a_used_up_network_quota_is_409,
     the_ports_of_a_server_are_its_own,
     a_qos_policy_is_found_by_id_and_kept_while_it_is_used,
+    agents_are_shown_to_administrators,
 )

@@ -64,6 +64,24 @@ def test_a_blank_one_first(target: SimulatedSite) -> None:
     assert made.metadata["src_backup_id"] == "b-v-0"
 
 
+EMPTY = replace(WANTED, backup_id=None, bootable=False)
+
+
+def test_one_whose_data_is_given_up_stays_blank(target: SimulatedSite) -> None:
+    made = run(target, EMPTY)
+    assert (made.name, made.metadata) == ("db", {"owner": "me", "multisite_token": TOKEN})
+    assert run(target, EMPTY) is made, "as after an interruption"
+    assert asked(target, "/backups/b-v-0/restore") == []
+    made.status, made.server_id = "in-use", "s1"
+    assert run(target, EMPTY) is made
+
+
+def test_a_blank_one_whose_answer_was_lost_is_looked_for(target: SimulatedSite) -> None:
+    lost = target.strike("lost", "POST", "/volumes$")
+    assert run(target, EMPTY).name == "db"
+    assert (lost.struck, len(target.state.volumes)) == (1, 1)
+
+
 def test_done_before_it_is_only_described_again(target: SimulatedSite) -> None:
     first = run(target)
     assert run(target) is first

@@ -78,13 +78,17 @@ class Draft:
         done.  True: it is accepted, and noted.
         """
         subject = f"{losses.LOSSES[kind].noun} {name or id}"
-        loss = losses.loss_of(self.manifest, kind, id, name)
+        loss = self._loss_names.of(kind, id, name)
         if (kind, id) not in self._accepted_ids:
             self.problem(subject, what, f"{remedy}, or accept it: {losses.option(loss)}")
             return False
         self.note(subject, f"accepted: {what}", "nothing to do: it is accepted by --accept-loss")
         self.accepted.append(loss)
         return True
+
+    @cached_property
+    def _loss_names(self) -> losses.LossNames:
+        return losses.LossNames(self.manifest)
 
     @cached_property
     def _accepted_ids(self) -> frozenset[tuple[str, str]]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -93,11 +94,20 @@ def accepted_losses(texts: Iterable[str], manifest: Manifest) -> frozenset[tuple
     return frozenset(found)
 
 
-def loss_of(manifest: Manifest, kind: str, id: str, name: str) -> Loss:
-    """The loss as an operator names it: by the thing's id where its name does not tell which."""
-    others = [other for other in LOSSES[kind].things(manifest) if other[0] != id]
-    clear = name.strip() and name.isprintable() and all(name not in other for other in others)
-    return Loss(f"{kind}:{name if clear else id}", id)
+class LossNames:
+    """How losses of one restore point are named; what can lose something is looked up once for each kind."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._by_kind: dict[str, Counter[str]] = {}
+
+    def of(self, kind: str, id: str, name: str) -> Loss:
+        """The loss as an operator names it: by the thing's id where its name does not tell which."""
+        if kind not in self._by_kind:
+            things = set(LOSSES[kind].things(self._manifest))
+            self._by_kind[kind] = Counter(word for thing in things for word in set(thing))
+        clear = name.strip() and name.isprintable() and self._by_kind[kind][name] == 1
+        return Loss(f"{kind}:{name if clear else id}", id)
 
 
 def option(loss: Loss) -> str:

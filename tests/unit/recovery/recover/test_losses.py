@@ -8,7 +8,7 @@ import pytest
 
 from multisite.domain.errors import Invalid
 from multisite.domain.manifest import Manifest
-from multisite.recovery.recover.losses import LOSSES, accepted_losses, loss_of, option
+from multisite.recovery.recover.losses import LOSSES, LossNames, accepted_losses, option
 from multisite.recovery.recover.mapping import parse
 from tests.unit.recovery.recover_samples import FLAVOR, look, manifest
 
@@ -38,7 +38,7 @@ def named(*names: str) -> Manifest:
 )
 def test_what_is_to_be_typed_names_one_thing(name: str, typed: str) -> None:
     point = named(name, "twin")
-    loss = loss_of(point, "ephemeral-disk", "id-web1", name)
+    loss = LossNames(point).of("ephemeral-disk", "id-web1", name)
     assert option(loss) == typed
     assert accepted_losses(parse({"accept_loss": [loss.text]}).accept_loss, point) == {
         ("ephemeral-disk", "id-web1")
