@@ -185,6 +185,21 @@ def test_a_flavor_of_the_target_that_names_the_device_vouches_for_it(lost: Lost)
     assert lost.blocking(flavors={"gpu": "gpu-b"}) == {"server mme-1": "--accept-loss pci-device:mme-1"}
     lost.world.sites[TARGET].settle().state.flavors[made]["extra_specs"] = {"pci_passthrough:alias": "a100:1"}
     assert lost.blocking(flavors={"gpu": "gpu-b"}) == {}
+    sim = lost.world.sites[TARGET].sim
+    sim.settings = replace(sim.settings, pci_aliases=("a100",))
+    assert lost.recovered(flavors={"gpu": "gpu-b"}) == set()
+
+
+def test_the_simulation_knows_no_alias_by_itself(lost: Lost) -> None:
+    """The negative control: the target's operator vouched for a device that is not there."""
+    lost.source.servers[lost.made.servers[0]].flavor |= {"extra_specs": ALIAS, "name": "gpu"}
+    lost.protect()
+    wanted = {"flavor": {"name": "gpu-b", "vcpus": 1, "ram": 128, "disk": 1}}
+    made = ask(lost.service.cloud(TARGET).compute, "POST", "/flavors", wanted)["flavor"]["id"]
+    lost.world.sites[TARGET].settle().state.flavors[made]["extra_specs"] = {"pci_passthrough:alias": "a100:1"}
+    job, _ = lost.service.recover(lost.point, flavors={"gpu": "gpu-b"})
+    assert job.state is JobState.PAUSED
+    assert "PCI alias a100 is not defined" in str(job.error)
 
 
 @pytest.fixture

@@ -73,6 +73,7 @@ class Settings:
     token_hours: float = 12.0
     lacks: tuple[str, ...] = ()
     sriov: bool = False
+    pci_aliases: tuple[str, ...] = ()
     other_regions: tuple[str, ...] = ()
 
 

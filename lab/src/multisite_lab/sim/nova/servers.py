@@ -49,9 +49,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
         said = "Invalid input for field/attribute name."
         raise fault(400, f"{said} Value: {name}. '{name}' is too short or long")
     hostname = _hostname(ask, wanted, server_id)
-    flavor = sim.state.flavors.get(str(wanted.get("flavorRef")))
-    if flavor is None or not resources.usable(ask, flavor):
-        raise fault(400, f"Flavor {wanted.get('flavorRef')} could not be found.")
+    flavor = _flavor(sim, ask, wanted)
     volumes = _volumes(sim, ask, wanted, flavor)
     zone = wanted.get("availability_zone")
     _refuse_zones(sim, zone, volumes)
@@ -107,6 +105,19 @@ def _refuse_beyond_quotas(sim: Sim, ask: Ask, wanted: Row, flavor: Row, group_id
     if group_id is not None:
         quotas.refuse_beyond(sim, "server_group_members", _members(sim, group_id, ask.account.user_id) + 1)
     quotas.refuse_nova(sim, ask, instances=1, cores=flavor["vcpus"], ram=flavor["ram"])
+
+
+def _flavor(sim: Sim, ask: Ask, wanted: Row) -> Row:
+    """Refused when it names PCI devices by aliases that nova.conf does not have (nova/pci/request.py)."""
+    flavor = sim.state.flavors.get(str(wanted.get("flavorRef")))
+    if flavor is None or not resources.usable(ask, flavor):
+        raise fault(400, f"Flavor {wanted.get('flavorRef')} could not be found.")
+    aliases = flavor.get("extra_specs", {}).get("pci_passthrough:alias", "")
+    for alias in filter(None, aliases.split(",")):
+        name = alias.partition(":")[0].strip()
+        if name not in sim.settings.pci_aliases:
+            raise fault(400, f"PCI alias {name} is not defined")
+    return flavor
 
 
 def _build(sim: Sim, server: Server) -> None:
@@ -230,9 +241,19 @@ def _stage(sim: Sim, server_id: str, stage: str) -> None:
         server.task_state = stage
 
 
+def _is_sriov(sim: Sim, port_id: str) -> bool:
+    """The scheduler then wants a host with a NIC for it (nova/network/model.py, VNIC_TYPES_SRIOV)."""
+    kind = sim.state.ports.get(port_id, {}).get("binding:vnic_type")
+    return kind in ("direct", "direct-physical", "macvtap", "virtio-forwarder", "vdpa", "remote-managed")
+
+
 def _built(sim: Sim, server_id: str) -> None:
     server = sim.state.servers.get(server_id)
     if server is None or server.status != "BUILD" or server.task_state == "deleting":
+        return
+    if not sim.settings.sriov and any(_is_sriov(sim, port) for port in server.ports):
+        server.status, server.task_state = "ERROR", None
+        server.fault = "No valid host was found. There are not enough hosts available."
         return
     lost = [d.volume_id for d in server.disks if d.volume_id not in sim.state.volumes]
     lost += [p for p in server.ports if p not in sim.state.ports]
