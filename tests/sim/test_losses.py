@@ -116,7 +116,7 @@ def test_the_loss_of_another_is_not_accepted(disks: Lost) -> None:
         ("ephemeral-disk:mme-3", "ephemeral-disk: the restore point has no 'mme-3'; it has: mme-1, mme-2"),
         ("swap-disk:mme-2", "swap-disk: the restore point has no 'mme-2'; it has: mme-1"),
         ("physical-network:mme-data", "physical-network: the restore point has no 'mme-data'; it has: none"),
-        ("floppy:mme-1", "there is no loss 'floppy'; there are: ephemeral-disk, "),
+        ("floppy:mme-1", "there is no loss 'floppy'; there are: encrypted-volume, "),
     ],
 )
 def test_a_loss_that_the_restore_point_does_not_have_is_a_slip(disks: Lost, loss: str, said: str) -> None:
