@@ -86,10 +86,15 @@ def _translated(value: Any, ids: Mapping[str, str]) -> Any:
     return value
 
 
+def excused(kind: str, row: Row) -> set[str]:
+    """Fields of this row that are not compared."""
+    more = WITHIN["port of a router"] if row.get("device_owner") == INTERFACE else {}
+    return {*EXCUSED[kind], *ALWAYS, *more}
+
+
 def _plain(kind: str, row: Row) -> Row:
     """Without what is excused, and without an order that services do not keep."""
-    excused = EXCUSED[kind].keys() | ALWAYS.keys()
-    found = {name: value for name, value in row.items() if name not in excused}
+    found = {name: value for name, value in row.items() if name not in excused(kind, row)}
     if "tags" in found:
         found["tags"] = sorted(tag for tag in found["tags"] if not tag.startswith(OUR_TAG))
     for name in _UNORDERED.get(kind, ()):

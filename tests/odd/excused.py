@@ -71,6 +71,7 @@ WITHIN: Mapping[str, Mapping[str, str]] = {
     "security group rule": {"id": _IDENTITY, "standard_attr_id": _IDENTITY, **ALWAYS},
     "QoS rule": {"id": _IDENTITY, **ALWAYS},
     "attachment": {"id": _IDENTITY, "attachment_id": _IDENTITY, "bdm_uuid": _IDENTITY},
+    "port of a router": {"mac_address": "the site gives its routers theirs"},
     "external_gateway_info": {"external_fixed_ips": _POOL},
 }
-"""Of rows inside of rows."""
+"""Of rows inside of rows, and of some rows."""

@@ -201,6 +201,7 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
         working(site, server_id)
     if full:
         port(site, f"vip-{name}", nets["data"], security_groups=[groups["data"]], **more.virtual_ip)
+        _router(site, name, list(nets.values()), more)
         _finish(site, made, ports, more)
         for kind, ids in (("networks", nets), ("security-groups", groups)):
             _tag(site, kind, ids.values(), more.tags)
@@ -224,6 +225,20 @@ def _finish(site: CloudSite, servers: list[str], ports: list[str], more: details
     for server_id in servers:
         body = {"lock": {"locked_reason": "in service"}}
         ask(site.compute, "POST", f"/servers/{server_id}/action", body, NOVA)
+
+
+def _router(site: CloudSite, name: str, networks: list[str], more: details.Details) -> None:
+    """At the gateway of the first network, and at an address of its own in the second, which has none."""
+    body = {"router": {"name": f"router-{name}", **more.router}}
+    made = ask(site.network, "POST", "/routers", body)["router"]["id"]
+    path = f"/routers/{made}"
+    inside = {"subnet_id": _subnets(site, networks[:1])[0]}
+    ask(site.network, "PUT", f"{path}/add_router_interface", inside)
+    fixed = [{"ip_address": NETWORKS["mgmt"].replace("0/24", "254")}]
+    nobodys = port(site, "", networks[1], fixed_ips=fixed, port_security_enabled=False, security_groups=[])
+    ask(site.network, "PUT", f"{path}/add_router_interface", {"port_id": nobodys})
+    ask(site.network, "PUT", path, {"router": {"routes": list(more.routes)}})
+    _tag(site, "routers", [made], more.tags)
 
 
 def _subnets(site: CloudSite, networks: Iterable[str]) -> list[str]:

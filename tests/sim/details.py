@@ -14,7 +14,7 @@ Fields = Mapping[str, Any]
 class Details:
     """Fields of requests, those of Neutron by the kind of network ("data", "mgmt"); ``later``: of ports, once their
     server is active, ``tags``: of networks, subnets and groups, ``virtual_ip``: of a port without a device in the
-    data network."""
+    data network, ``router``: of one with an interface in each network, ``routes`` its own."""
 
     networks: Mapping[str, Fields] = field(default_factory=dict)
     subnets: Mapping[str, Fields] = field(default_factory=dict)
@@ -26,6 +26,8 @@ class Details:
     later: Mapping[str, Fields] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     virtual_ip: Fields = field(default_factory=dict)
+    router: Fields = field(default_factory=dict)
+    routes: tuple[Fields, ...] = ()
     extra_specs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -82,5 +84,7 @@ def of(name: str) -> Details:
             "dns_name": f"{name}-vip",
             "tags": ["keepalived", "blue"],
         },
+        router={"description": f"{name} leaves here", "admin_state_up": False},
+        routes=({"destination": "10.98.0.0/16", "nexthop": "10.31.0.11"},),
         extra_specs={"hw:cpu_policy": "dedicated"},
     )

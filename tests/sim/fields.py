@@ -15,6 +15,7 @@ from typing import Any
 
 from multisite.clouds.connect import CloudSite
 from multisite.domain.manifest import Manifest, SecurityGroupRecord, ServerRecord
+from multisite.domain.routing import RouterRecord
 from tests.sim.deploy import CINDER, NOVA, ask
 from tests.sim.outcome import Facts, compare
 
@@ -29,6 +30,10 @@ def differences(site: CloudSite, manifest: Manifest) -> list[str]:
     """Where the application in this site is not as the restore point says, each naming the field; empty: nowhere."""
     wanted = recorded(manifest)
     found = shown(site, wanted["servers"])
+    if site.name != manifest.source.name:  # those that were mapped
+        wanted["floating_ips"] = {
+            k: v for k, v in wanted["floating_ips"].items() if k in found["floating_ips"]
+        }
     return [f"{site.name}: {manifest.application}: {line}" for line in compare(wanted, found)]
 
 
@@ -60,6 +65,8 @@ def recorded(manifest: Manifest) -> Facts:
             for n in manifest.networks
         },
         "security_groups": {g.name: _recorded_group(g, groups) for g in manifest.security_groups},
+        "routers": {r.name: _recorded_router(r, subnets) for r in manifest.routers},
+        "floating_ips": _recorded_floating_ips(manifest),
         "keypairs": {k.name: _plain(k) for k in manifest.keypairs},
     }
 
@@ -104,6 +111,21 @@ def _recorded_group(record: SecurityGroupRecord, names: dict[str, str]) -> Row:
     return _plain(record) | {"rules": sorted(rules, key=repr)}
 
 
+def _recorded_router(record: RouterRecord, subnets: dict[str, str]) -> Row:
+    plain = _plain(record)
+    if isinstance(gateway := plain["gateway"], dict):  # its address is the site's
+        plain["gateway"] = {name: gateway[name] for name in ("network_name", "enable_snat")}
+    at = sorted([subnets[i.subnet_id], i.address] for i in record.interfaces)
+    return plain | {"interfaces": at}
+
+
+def _recorded_floating_ips(manifest: Manifest) -> dict[str, Row]:
+    """By the port and its address; their own addresses are the sites'."""
+    ports = {port.id: port.name for port in manifest.ports}
+    own = ("address", "network_id", "network_name", "port_id", "fixed_address")
+    return {f"{ports[f.port_id]} {f.fixed_address}": _plain(f, *own) for f in manifest.floating_ips}
+
+
 def shown(site: CloudSite, names: Collection[str]) -> Facts:
     """The same of what the site shows of the servers of these names, and of what they use."""
     every = ask(site.compute, "GET", "/servers/detail", None, "2.96")["servers"]
@@ -115,6 +137,8 @@ def shown(site: CloudSite, names: Collection[str]) -> Facts:
         "virtual_ips": view.virtual_ips(),
         "networks": {view.names[row["id"]]: view.network(row) for row in view.used_networks()},
         "security_groups": {row["name"]: view.group(row) for row in view.used_groups()},
+        "routers": view.routers(),
+        "floating_ips": view.floating_ips(),
         "keypairs": {name: _keypair(site, name) for name in keys},
     }
 
@@ -139,6 +163,9 @@ class _View:
         self._without_device = [p for p in free if p["network_id"] in inside]
         self._networks = by_id("/networks", "networks")
         self._subnets = by_id("/subnets", "subnets")
+        self._floating_ips = by_id("/floatingips", "floatingips")
+        self._routers = by_id("/routers", "routers")
+        self._interfaces = [p for p in every.values() if p["device_owner"] == "network:router_interface"]
         self.names = _told_apart(
             {row["id"]: row["name"] for row in self.used_networks()},
             [(row["network_id"], row["cidr"]) for row in self._subnets.values()],
@@ -158,6 +185,52 @@ class _View:
 
     def virtual_ips(self) -> dict[str, Row]:
         return {row["name"]: self._port(row, "") | {"device_tag": None} for row in self._without_device}
+
+    def routers(self) -> dict[str, Row]:
+        """Those with an interface in the networks."""
+        return {
+            row["name"]: self._router(row, at)
+            for row in self._routers.values()
+            if (
+                at := [
+                    p
+                    for p in self._interfaces
+                    if p["device_id"] == row["id"] and p["network_id"] in self.names
+                ]
+            )
+        }
+
+    def _router(self, row: Row, ports: list[Row]) -> Row:
+        at = [(ip["subnet_id"], ip["ip_address"]) for p in ports for ip in p["fixed_ips"]]
+        gateway = row["external_gateway_info"]
+        return {
+            "name": row["name"],
+            "description": row["description"],
+            "enabled": row["admin_state_up"],
+            "tags": _tags(row),
+            "routes": row["routes"],
+            "interfaces": sorted([self._subnets[subnet]["cidr"], address] for subnet, address in at),
+            "gateway": gateway
+            and {
+                "network_name": self._networks[gateway["network_id"]]["name"],
+                "enable_snat": gateway["enable_snat"],
+            },
+        }
+
+    def floating_ips(self) -> dict[str, Row]:
+        """Those that lead to the ports, but for what Multisite itself keeps."""
+        names = {p["id"]: p["name"] for p in [*self._ports.values(), *self._without_device]}
+        return {
+            f"{names[row['port_id']]} {row['fixed_ip_address']}": {
+                "description": row["description"],
+                "tags": _tags(row),
+                "dns_name": row["dns_name"],
+                "dns_domain": row["dns_domain"],
+            }
+            for row in self._floating_ips.values()
+            if row["port_id"] in names
+            if not any(t.startswith("multisite:") and ":floating-ip-" not in t for t in row["tags"])
+        }
 
     def used_groups(self) -> list[Row]:
         """Those of the ports, and those that their rules refer to."""

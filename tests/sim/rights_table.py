@@ -17,8 +17,8 @@ from tests.sim import deploy
 from tests.sim.tenants import ADDRESSES, ALICE, SITE, SITES, TARGET, Tenants
 
 _RULES = (
-    "network_names security_group_names keypair_names volume_types volume_zones availability_zones "
-    "accept_loss create_missing_flavors keep_addresses source_is_fenced parallel_boot ready_console "
+    "network_names security_group_names keypair_names router_names volume_types volume_zones "
+    "availability_zones accept_loss create_missing_flavors keep_addresses source_is_fenced parallel_boot ready_console "
     "ready_timeout boot_timeout"
 )
 _RECOVERY = "body.supersede body.target_site " + " ".join(f"body.mapping.{rule}" for rule in _RULES.split())
@@ -113,6 +113,20 @@ def _recovery(verb: str, rule: str) -> Callable[[Tenants, str], Request]:
         }  # fmt: skip
         body = {"restore_point": made.bob.made["restore-points"], "target_site": TARGET, "mapping": mapping}
         # A recovery of an earlier case is done: its copy is given up.
+        started = {"confirm": "bob-app", "supersede": True}
+        return "POST", f"/v1/recoveries{verb}", body if verb else body | started, None
+
+    return asks
+
+
+def _routing(verb: str, rule: str) -> Callable[[Tenants, str], Request]:
+    """Of its router and floating IP, whose address the site has chosen."""
+
+    def asks(made: Tenants, x: str) -> Request:
+        names = {"routers": "bob-router", "external_networks": "public"}
+        source = names.get(rule) or made.bob.made["floating-address"]
+        mapping = {"create_missing_flavors": True, "source_is_fenced": True, rule: {source: x}}
+        body = {"restore_point": made.bob.made["restore-points"], "target_site": TARGET, "mapping": mapping}
         started = {"confirm": "bob-app", "supersede": True}
         return "POST", f"/v1/recoveries{verb}", body if verb else body | started, None
 
@@ -284,6 +298,14 @@ CASES: Mapping[str, Case] = {
     **{
         f"POST /v1/recoveries/preview body.mapping.{rule} (name)": Case(_recovery("/preview", rule), _names(name))
         for rule, name in (("networks", "{}-net"), ("security_groups", "{}-group"), ("projects", "{}s"))
+    },
+    **{
+        f"POST /v1/recoveries{verb} body.mapping.{rule}": Case(_routing(verb, rule), things)
+        for verb in ("/preview", "")
+        for rule, things in (
+            ("routers", _ids(("router", TARGET))), ("external_networks", _externals),
+            ("floating_ips", _ids(("floating_ip", TARGET, "spare"))),
+        )
     },
     **{
         f"POST /v1/recoveries{verb} body.restore_point": Case(_point(verb), _ids("restore-points"))

@@ -18,7 +18,7 @@ import yaml
 from flask.testing import FlaskClient
 
 from multisite.api.app import create_app
-from multisite.clouds.connect import Sites
+from multisite.clouds.connect import CloudSite, Sites
 from multisite.command import options, wiring
 from multisite.domain.caller import Caller
 from multisite.domain.model import Recovery, RecoveryState
@@ -200,10 +200,26 @@ def _furnish(made: Tenants, who: Tenant, clouds: Path) -> None:
             "id"
         ]
         _floating_ips(made, who, name)
+        body = {"router": {"name": f"{who.name}-edge"}}
+        keep["router", name] = deploy.ask(cloud.network, "POST", "/routers", body)["router"]["id"]
     app = deploy.deploy(own.open_for_service(SITE), f"{who.name}-app", 1)
     keep["server"] = app.servers[0]
     _limit(made, who, app.ports[0])
+    _leave(own.open_for_service(SITE), who, app.networks[0], app.ports[0])
     _served(made, who)
+
+
+def _leave(cloud: CloudSite, who: Tenant, network: str, member: str) -> None:
+    """A router of the application, with its gateway in the external network; a floating IP of a member's port."""
+    gateway = {"external_gateway_info": {"network_id": who.made["external", SITE]}}
+    body = {"router": {"name": f"{who.name}-router", **gateway}}
+    made = deploy.ask(cloud.network, "POST", "/routers", body)["router"]["id"]
+    port = deploy.port(cloud, "", network, fixed_ips=[{"ip_address": "10.31.0.254"}])
+    path = f"/routers/{made}/add_router_interface"
+    deploy.ask(cloud.network, "PUT", path, {"port_id": port})
+    fields = {"floating_network_id": who.made["external", SITE], "port_id": member}
+    row = deploy.ask(cloud.network, "POST", "/floatingips", {"floatingip": fields})["floatingip"]
+    who.made["floating-address"] = row["floating_ip_address"]
 
 
 def _limit(made: Tenants, who: Tenant, port_id: str) -> None:

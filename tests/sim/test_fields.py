@@ -20,6 +20,7 @@ from multisite.domain.manifest import (
     SubnetRecord,
     VolumeRecord,
 )
+from multisite.domain.routing import RouterRecord
 from multisite.jobs.model import JobState
 from multisite.recovery.methods.consistent_backup.window import Window
 from multisite_lab.sim.faults import Seen
@@ -32,7 +33,7 @@ from tests.sim.service import SITE, Service, running_service
 
 RECORDS = (
     ServerRecord, VolumeRecord, PortRecord, NetworkRecord, SubnetRecord, SecurityGroupRecord, SecurityGroupRule,
-    KeypairRecord, FlavorRecord, ServerGroupRecord,
+    KeypairRecord, FlavorRecord, ServerGroupRecord, RouterRecord,
 )  # fmt: skip
 NOT_OF_SITES = {"id", "order", "quiesce", "payload", "network_id", "flavor"}
 """Ids are the source's, order and quiesce the application's; the data restored judges the payload, a flavor its own
@@ -47,6 +48,7 @@ LEFT_AT_DEFAULT = {
     "NetworkRecord.provider": "an operator's network is mapped: test_mapping",
     "SubnetRecord.ipv6_address_mode": "the simulation has no router advertisements",
     "SubnetRecord.ipv6_ra_mode": "the simulation has no router advertisements",
+    "RouterRecord.gateway": "its operator makes external networks at both sites: test_routers",
     "FlavorRecord.ephemeral_gib": "a disk outside of Cinder, which no backup holds",
     "VolumeRecord.encrypted_type_id": "a type of the same id is at no other site: test_losses",
     "FlavorRecord.swap_mib": "a disk outside of Cinder, which no backup holds",
@@ -70,7 +72,7 @@ def records(manifest: Manifest) -> list[Any]:
     flavors, rules = [s.flavor for s in manifest.servers], [r for g in groups for r in g.rules]
     return [
         *manifest.servers, *manifest.volumes, *manifest.ports, *manifest.networks, *manifest.subnets, *groups,
-        *manifest.keypairs, *manifest.server_groups, *flavors, *rules,
+        *manifest.keypairs, *manifest.server_groups, *manifest.routers, *flavors, *rules,
     ]  # fmt: skip
 
 
@@ -107,6 +109,7 @@ def changed(manifest: Manifest, kind: type, name: str) -> Manifest:
         "security_groups",
         "keypairs",
         "server_groups",
+        "routers",
     )
     return replace(manifest, **{part: tuple(map(one, getattr(manifest, part))) for part in parts})
 

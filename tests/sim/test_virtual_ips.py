@@ -119,16 +119,22 @@ def test_an_address_of_another_device_is_told_of(world: World, service: Service)
 
 
 def test_a_floating_ip_of_a_port_without_a_device(world: World, service: Service) -> None:
-    """The port is carried, for something leads to it; the floating IP is told of."""
+    """The port is carried, for something leads to it; the floating IP is, too, and made when it is mapped."""
     site, made = service.cloud(), service.deploy("mme", servers=1)
     reserve(site, made, FIRST)
     outside = deploy.network(site, "public", "203.0.113.0/24", **{"router:external": True})
+    (router,) = ask(site.network, "GET", "/routers?name=router-mme")["routers"]
+    way_out = {"router": {"external_gateway_info": {"network_id": outside}}}
+    ask(site.network, "PUT", f"/routers/{router['id']}", way_out)
     ports = ask(site.network, "GET", "/ports?name=keepalived")["ports"]
     body = {"floatingip": {"floating_network_id": outside, "port_id": ports[0]["id"]}}
     address = ask(site.network, "POST", "/floatingips", body)["floatingip"]["floating_ip_address"]
     _, point = service.protect("mme")
     manifest = service.manifests.read(point.id)
     assert "keepalived" in [port.name for port in manifest.ports]
-    (note,) = manifest.notes
-    assert note.startswith(f"floating IP {address} leads to port keepalived: it is not carried over")
+    assert manifest.notes == ()
+    assert [f.address for f in manifest.floating_ips] == [address]
+    preview = service.recoveries.preview(service.caller, point.id, TARGET, MAPPING)
+    (said,) = [p for p in preview.problems if p.kind == f"floating IP {address}"]
+    assert said.what.startswith("it leads to port keepalived and is not made")
     assert wrong(world, service) == []

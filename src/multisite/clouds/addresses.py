@@ -191,7 +191,7 @@ def _described(site: CloudSite, floating_ip_id: str, token: str, description: st
 
     def attempt() -> FloatingIp:
         seen = read(site, floating_ip_id)
-        return seen if seen.description != token else _change(site, seen, {"description": description})
+        return seen if seen.description != token else change(site, seen, {"description": description})
 
     try:
         return until_unchanged(attempt)
@@ -205,17 +205,17 @@ def associate(site: CloudSite, seen: FloatingIp, port_id: str, description: str)
     fields: Row = {"description": description}
     if seen.port_id != port_id:
         fields["port_id"] = port_id
-    return _change(site, seen, fields)
+    return change(site, seen, fields)
 
 
 def disassociate(site: CloudSite, seen: FloatingIp, description: str) -> FloatingIp:
     """Take it from its port and write the description; also when it is on none, so that what is late is refused."""
-    return _change(site, seen, {"port_id": None, "description": description})
+    return change(site, seen, {"port_id": None, "description": description})
 
 
 def describe(site: CloudSite, seen: FloatingIp, description: str) -> FloatingIp:
     """Only the description.  Raises Changed."""
-    return _change(site, seen, {"description": description})
+    return change(site, seen, {"description": description})
 
 
 def set_groups(site: CloudSite, seen: PortView, groups: Iterable[str]) -> None:
@@ -224,7 +224,8 @@ def set_groups(site: CloudSite, seen: PortView, groups: Iterable[str]) -> None:
     _put(site, f"set the groups of port {seen.id}", f"/ports/{seen.id}", body, seen.revision)
 
 
-def _change(site: CloudSite, seen: FloatingIp, fields: Row) -> FloatingIp:
+def change(site: CloudSite, seen: FloatingIp, fields: Row) -> FloatingIp:
+    """Raises Changed."""
     what, body = f"change floating IP {seen.address}", {"floatingip": fields}
     return _view(_put(site, what, f"/floatingips/{seen.id}", body, seen.revision)["floatingip"])
 

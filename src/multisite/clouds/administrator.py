@@ -55,11 +55,15 @@ STRETCH_NETWORKS = AdminCall(
     "stretch networks",
     "Neutron, create_network:provider:*, get_agent, create_port:tunneling_ip of multisite-neutron",
 )
+SOURCE_NAT = AdminCall(
+    "switch a router's source NAT off", "Neutron, update_router:external_gateway_info:enable_snat"
+)
 CALLS = (
     NETWORK_AGENTS,
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
     *(COMPUTE_HOSTS, PRIVATE_TYPES),
     *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),
+    SOURCE_NAT,
 )
 """All of them; docs/projects.md has the table."""
 

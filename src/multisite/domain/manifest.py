@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
 
+from multisite.domain.routing import FloatingIpRecord, RouterRecord
 from multisite.domain.validation import Address, Network, check_text, first_problem
 
 FORMAT = "multisite.restore-point/2"
@@ -36,6 +37,8 @@ _ADDED: dict[str, dict[str, JsonValue]] = {
     "security_groups": {"tags": []},
 }  # fmt: skip
 """What records had not from the beginning, by default: left out, so that earlier manifests keep their bytes."""
+_LATER = ("epoch", "qos_policies", "routers", "floating_ips")
+"""What a manifest had not from the beginning: left out when it has none, for the same reason."""
 _PAYLOAD_1 = ("backups", "snapshot_id")
 """What format 1 has in a volume itself; in format 2 it is the payload of the method that made it."""
 
@@ -295,6 +298,8 @@ class Manifest:
     """Of the application, when it was protected (``domain.epoch``)."""
     qos_policies: tuple[QosPolicyRecord, ...] = ()
     """Those of ports and networks."""
+    routers: tuple[RouterRecord, ...] = ()
+    floating_ips: tuple[FloatingIpRecord, ...] = ()
 
     def volume(self, volume_id: str) -> VolumeRecord:
         """The volume record with this source id (KeyError when there is none)."""
@@ -311,7 +316,7 @@ _ADAPTER: TypeAdapter[Manifest] = TypeAdapter(Manifest)
 def dump(manifest: Manifest) -> bytes:
     """Canonical JSON (sorted keys, no spaces): equal manifests have equal bytes and so equal digests."""
     data: Any = _ADAPTER.dump_python(manifest, mode="json")
-    for name in ("epoch", "qos_policies"):  # what was written before there were any keeps its bytes
+    for name in _LATER:
         if not data[name]:
             del data[name]
     for part, added in _ADDED.items():

@@ -10,6 +10,7 @@ from tests.contract.sites import (
     checks_networks,
     checks_planes,
     checks_remote_ports,
+    checks_routers,
     checks_servers,
     checks_volumes,
 )
@@ -22,6 +23,7 @@ CHECKS = (
     *checks_networks.CHECKS,
     *checks_remote_ports.CHECKS,
     *checks_planes.CHECKS,
+    *checks_routers.CHECKS,
     *checks_ledger.CHECKS,
 )
 

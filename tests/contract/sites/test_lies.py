@@ -27,6 +27,7 @@ from tests.contract.sites import (
     checks_ledger,
     checks_networks,
     checks_planes,
+    checks_routers,
     checks_servers,
     checks_volumes,
 )
@@ -162,6 +163,10 @@ def a_router_has_no_interfaces(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(routers, "interfaces", lambda *_: [])
 
 
+def routes_need_no_interface(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(routers, "_refuse_needed", lambda *_: None)
+
+
 def a_pool_gives_a_block_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(subnet_pools, "block_for", lambda *_: ip_network("10.80.0.0/24"))
 
@@ -213,6 +218,11 @@ LIES: tuple[tuple[Lie, Check, str], ...] = (
         a_qos_policy_may_be_unknown,
         checks_networks.a_qos_policy_is_found_by_id_and_kept_while_it_is_used,
         "200, not 404",
+    ),
+    (
+        routes_need_no_interface,
+        checks_routers.routes_are_added_beside_others_and_keep_their_interface,
+        "DID NOT RAISE",
     ),
     (
         a_router_has_no_interfaces,

@@ -16,7 +16,7 @@ import pytest
 from multisite_lab import paths, sites, vnf
 from multisite_lab.manager import CommandFailed, Manager, running
 from tests.odd import remove
-from tests.odd.application import deploy, prepare_target
+from tests.odd.application import deploy, outside_name, prepare_target
 from tests.odd.compare import Difference, differences
 from tests.odd.rest import NETWORK, Api
 from tests.odd.saved import Saved, save
@@ -62,12 +62,15 @@ def recovered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recovered]:
         deploy(here, NAME)
         point = protect(manager)
         file = folder / "source.json"
-        file.write_text(json.dumps(save(here)))
+        source = save(here)
+        file.write_text(json.dumps(source))
+        floating = [row["floating_ip_address"] for row in source["floating IP"].values()]
+        wanted = [word for one in floating for word in ("--map", f"floating-ip:{one}={outside_name(NAME)}")]
         sites.kill("site1")
         try:
-            said = preview(manager, point)
+            said = preview(manager, point, wanted)
             made = manager.cli(
-                "recovery", "start", point, *TARGET, "--source-is-fenced", "--yes-recover", NAME,
+                "recovery", "start", point, *TARGET, *wanted, "--source-is-fenced", "--yes-recover", NAME,
                 "--ready-console", "GUEST-READY",
             )  # fmt: skip
             assert made["state"] == "done", made
@@ -87,10 +90,10 @@ def protect(manager: Manager) -> str:
     return str(manager.cli("protection", "run", made["id"], "--full")["id"])
 
 
-def preview(manager: Manager, point: str) -> list[str]:
+def preview(manager: Manager, point: str, wanted: list[str]) -> list[str]:
     """Every sentence of it."""
     try:
-        found = manager.cli("recovery", "preview", point, *TARGET)
+        found = manager.cli("recovery", "preview", point, *TARGET, *wanted)
     except CommandFailed as refused:
         found = json.loads(refused.out)
     blocking = [

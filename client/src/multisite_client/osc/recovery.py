@@ -26,6 +26,10 @@ KINDS = {
     "security-group-name": "security_group_names",
     "server-group": "server_groups",
     "qos-policy": "qos_policies",
+    "router": "routers",
+    "router-name": "router_names",
+    "external-network": "external_networks",
+    "floating-ip": "floating_ips",
 }
 """Every map of the API's rules, by what ``--map`` calls it."""
 

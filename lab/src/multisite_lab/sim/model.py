@@ -246,6 +246,7 @@ QUOTAS = {
     "volumes": 50, "gigabytes": 1000, "snapshots": 50, "backups": 100, "backup_gigabytes": 1000,
     "metadata_items": 128, "server_group_members": 10, "per_volume_gigabytes": -1,
     "network": 100, "subnet": 100, "port": 500, "security_group": 50, "security_group_rule": 500, "router": 10,
+    "floatingip": 50,
 }  # fmt: skip
 
 

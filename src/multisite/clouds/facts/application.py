@@ -39,6 +39,7 @@ from multisite.domain.manifest import (
     SubnetRecord,
     VolumeRecord,
 )
+from multisite.domain.routing import FloatingIpRecord, RouterRecord
 
 _USER_DATA = "OS-EXT-SRV-ATTR:user_data"
 _ROOT_DEVICE = "OS-EXT-SRV-ATTR:root_device_name"
@@ -72,6 +73,8 @@ class ApplicationFacts:
     keypairs: tuple[KeypairRecord, ...]
     server_groups: tuple[ServerGroupRecord, ...]
     qos_policies: tuple[QosPolicyRecord, ...] = ()
+    routers: tuple[RouterRecord, ...] = ()
+    floating_ips: tuple[FloatingIpRecord, ...] = ()
     notes: tuple[str, ...] = ()
     server_states: Mapping[str, ServerState] = field(default_factory=dict)
     volume_states: Mapping[str, str] = field(default_factory=dict)
@@ -120,6 +123,7 @@ def read_application(
         keypairs.read(site, rows, notes),
         tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
         network.qos_policies,
+        *network.routing,
         notes.all(),
         {row["id"]: _state(row) for row in rows},
         volume_states,

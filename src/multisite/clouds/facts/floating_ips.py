@@ -12,9 +12,15 @@ from typing import Any
 from multisite.clouds import resources
 from multisite.clouds.call import read_all
 from multisite.clouds.connect import CloudSite
+from multisite.clouds.ledger import routing as ledger
 from multisite.clouds.ledger.notes import Notes
+from multisite.clouds.resources import tokens
+from multisite.domain.moving_address import read_mark
+from multisite.domain.routing import FloatingIpRecord
 
 Row = dict[str, Any]
+_RECOVERED = ":floating-ip-"
+"""In the token of one that a recovery made: the name of its step."""
 
 
 def read(site: CloudSite, project_id: str) -> list[Row]:
@@ -37,28 +43,76 @@ def ports_in_use(rows: Iterable[Row]) -> set[str]:
 
 
 def _ports(row: Row) -> list[str]:
-    inside = [forwarding["internal_port_id"] for forwarding in row["port_forwardings"]]
-    return inside + ([row["port_id"]] if row.get("port_id") else [])
+    return _forwarded(row) + ([row["port_id"]] if row.get("port_id") else [])
 
 
-def tell(rows: Iterable[Row], servers: Iterable[Row], ports: Iterable[Row], notes: Notes) -> None:
-    """Say which of them lead to these ports: they are not carried.
+def records(
+    site: CloudSite, rows: Iterable[Row], servers: Iterable[Row], ports: Iterable[Row], notes: Notes
+) -> tuple[FloatingIpRecord, ...]:
+    """Those that lead to these ports.  Of port forwardings, and of what Multisite itself keeps, it is told.
 
     A server (as Nova shows it) may have one of another project, which is not among ``rows``.
     """
+    rows = list(rows)
     names = {port["id"]: port["name"] or port["id"] for port in ports}
-    known = set()
-    for row in rows:
-        known.add(row["floating_ip_address"])
-        for port in dict.fromkeys(_ports(row)):
-            if port in names:
+    carried = []
+    for row in sorted(rows, key=lambda row: str(row["floating_ip_address"])):
+        for port in dict.fromkeys(inside for inside in _forwarded(row) if inside in names):
+            notes.add(
+                f"floating IP {row['floating_ip_address']} leads to port {names[port]}: its port forwardings are not "
+                "carried over: make them at the target: openstack floating ip port forwarding create"
+            )
+        if row.get("port_id") in names:
+            if _multisites_own(row):
                 notes.add(
-                    f"floating IP {row['floating_ip_address']} leads to port {names[port]}: it is not carried over: "
-                    "make one at the target: openstack floating ip create --port"
+                    f"floating IP {row['floating_ip_address']} leads to port {names[row['port_id']]}: it is of a "
+                    "moving address or a path that Multisite keeps: it is not carried over: move the address, or make "
+                    "another path: openstack multisite address move, path create"
                 )
+            else:
+                notes.compare(ledger.FLOATING_IP, row | {"port_forwardings": []}, row["floating_ip_address"])
+                carried.append(row)
+    _tell_of_others(rows, servers, notes)
+    return _records(site, carried)
+
+
+def _forwarded(row: Row) -> list[str]:
+    return [forwarding["internal_port_id"] for forwarding in row["port_forwardings"]]
+
+
+def _multisites_own(row: Row) -> bool:
+    """Not one that a recovery made: that is the application's."""
+    found = [tag for tag in row.get("tags", ()) if tokens.is_token(tag)]
+    return read_mark(row.get("description") or "") is not None or any(_RECOVERED not in tag for tag in found)
+
+
+def _tell_of_others(rows: Iterable[Row], servers: Iterable[Row], notes: Notes) -> None:
+    known = {row["floating_ip_address"] for row in rows}
     for server in servers:
         for address in (address for network in server["addresses"].values() for address in network):
             if address.get("OS-EXT-IPS:type") == "floating" and address["addr"] not in known:
                 notes.add(
                     f"server {server['name']} has floating IP {address['addr']}: it is not carried over"
                 )
+
+
+def _records(site: CloudSite, rows: list[Row]) -> tuple[FloatingIpRecord, ...]:
+    if not rows:
+        return ()
+    ids = sorted({row["floating_network_id"] for row in rows})
+    names = {row["id"]: row["name"] for row in resources.list_all(site, "network", id=ids)}
+    return tuple(
+        FloatingIpRecord(
+            id=row["id"],
+            address=row["floating_ip_address"],
+            network_id=row["floating_network_id"],
+            network_name=names.get(row["floating_network_id"], ""),
+            port_id=row["port_id"],
+            fixed_address=row["fixed_ip_address"],
+            description=row.get("description") or "",
+            tags=tuple(tag for tag in row.get("tags", ()) if not tokens.is_token(tag)),
+            dns_name=row.get("dns_name") or "",
+            dns_domain=row.get("dns_domain") or "",
+        )
+        for row in rows
+    )

@@ -26,6 +26,7 @@ from multisite.domain.manifest import (
     SecurityGroupRule,
     SubnetRecord,
 )
+from multisite.domain.routing import FloatingIpRecord, RouterRecord
 
 Row = dict[str, Any]
 # nova/network/neutron.py, and os-vif: written when a port is bound.
@@ -49,6 +50,7 @@ class NetworkFacts:
     subnets: tuple[SubnetRecord, ...]
     security_groups: tuple[SecurityGroupRecord, ...]
     qos_policies: tuple[QosPolicyRecord, ...]
+    routing: tuple[tuple[RouterRecord, ...], tuple[FloatingIpRecord, ...]]
 
 
 def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
@@ -65,7 +67,7 @@ def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
         ports_of[server["id"]] = [
             _port(row, hostname, notes) for row in _in_nic_order(site, server, own, notes)
         ]
-    beside = _beside(site, servers, members, notes)
+    beside, floating = _beside(site, servers, members, notes)
     rows = members + beside
     network_ids = _distinct(row["network_id"] for row in rows)
     networks, subnets = _networks(site, network_ids, rows, notes)
@@ -77,18 +79,20 @@ def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
         tuple(_subnet(row) for row in subnets),
         tuple(groups),
         _qos_policies(site, _distinct(p for row in [*rows, *networks] if (p := row.get("qos_policy_id")))),
+        (routers.read(site, servers[0]["tenant_id"], _made(networks), notes), floating),
     )
 
 
-def _beside(site: CloudSite, servers: list[Row], members: list[Row], notes: Notes) -> list[Row]:
-    """Ports that keep virtual IPs of the members.  The floating IPs of all these are told of."""
+def _beside(
+    site: CloudSite, servers: list[Row], members: list[Row], notes: Notes
+) -> tuple[list[Row], tuple[FloatingIpRecord, ...]]:
+    """Ports that keep virtual IPs of the members, and the floating IPs of all these."""
     project_id = servers[0]["tenant_id"]
     floating = floating_ips.read(site, project_id)
     found = virtual_ips.ports(site, project_id, members, floating_ips.ports_in_use(floating), notes)
     ids = [row["id"] for row in found]
     found = _as_administrator(site, "port", found, "binding:profile", notes, id=ids)
-    floating_ips.tell(floating, servers, members + found, notes)
-    return found
+    return found, floating_ips.records(site, floating, servers, members + found, notes)
 
 
 def _networks(site: CloudSite, ids: list[str], ports: list[Row], notes: Notes) -> tuple[list[Row], list[Row]]:
@@ -98,13 +102,16 @@ def _networks(site: CloudSite, ids: list[str], ports: list[Row], notes: Notes) -
     _complain_if_missing(site, "network", ids, networks)
     subnets = _rows(site, "subnet", network_id=ids)
     _complain_if_missing(site, "subnet", _subnets_of(ports, networks), subnets)
-    made = [row for row in networks if not (row["shared"] or row.get("router:external"))]  # others are mapped
-    for row in made:
+    for row in _made(networks):
         notes.compare(ledger.NETWORK, row)
-    routers.tell(site, made, notes)
     for row in subnets:
         notes.compare(ledger.SUBNET, row, row["name"] or row["cidr"])
     return networks, subnets
+
+
+def _made(networks: list[Row]) -> list[Row]:
+    """Those that a recovery makes: others are mapped."""
+    return [row for row in networks if not (row["shared"] or row.get("router:external"))]
 
 
 def _rows(site: CloudSite, kind: Kind, **by: list[str]) -> list[Row]:

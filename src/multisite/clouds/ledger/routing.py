@@ -5,7 +5,7 @@ Sources: as in ``network``.
 
 from __future__ import annotations
 
-from multisite.clouds.ledger.model import Field, Kind, Verdict, carried, of_the_site
+from multisite.clouds.ledger.model import Field, Kind, Verdict, carried, derived, not_carried, of_the_site
 from multisite.clouds.ledger.network import REFERENCE, STANDARD
 
 
@@ -14,20 +14,40 @@ def _lost(remedy: str, *names: str) -> tuple[Field, ...]:
     return tuple(Field(name, Verdict.NOT_CARRIED, "with all of it", remedy=remedy) for name in names)
 
 
+_ROUTER_SET = "set it at the target: openstack router set"
 ROUTER = Kind(
     "router",
     "routers",
     REFERENCE + "#show-router-details",
-    "Not part of a restore point: one that has an interface in a network of the application is told of.",
+    "Those of the project that have an interface in a network of the application, with these interfaces.  Another "
+    "project's, and that of a plane, are told of.",
     (
-        *_lost(
-            "make it at the target: openstack router create, openstack router add subnet", "name", "description",
-            "admin_state_up", "tags", "external_gateway_info", "external_gateways", "routes", "distributed", "ha",
-            "flavor_id", "availability_zone_hints", "conntrack_helpers", "enable_ndp_proxy", "enable_default_route_bfd",
-            "enable_default_route_ecmp", "evpn_vni", "service_type_id",
-        ),
+        *carried("its own name", "name"),
+        *carried("as it is", "description", "admin_state_up", "tags"),
+        *carried("those whose next hop is in a network of the application", "routes"),
+        *carried("its network: mapped, or of the same name at the target; its address is the site's",
+                 "external_gateway_info"),
+        *not_carried("external_gateways", "more gateways than one", f"{_ROUTER_SET} --external-gateway",
+                     told="it has more gateways than one: only the first is carried"),
+        *not_carried("distributed", "distributed", "make it at the target before, as administrator, and map it",
+                     told="it is distributed at the source: the target makes it as its default is"),
+        *not_carried("ha", "highly available", "make it at the target before, as administrator, and map it",
+                     told="it is highly available at the source: the target makes it as its default is"),
+        *not_carried("flavor_id", "flavor", "make it at the target before, and map it"),
+        *not_carried("availability_zone_hints", "availability zone hints", "make it at the target before, and map it"),
+        *not_carried("conntrack_helpers", "conntrack helpers",
+                     "set them at the target: openstack network l3 conntrack helper create"),
+        *not_carried("enable_ndp_proxy", "NDP proxy", f"{_ROUTER_SET} --enable-ndp-proxy",
+                     told="its NDP proxy is not switched on"),
+        *not_carried("enable_default_route_bfd", "BFD of default routes", f"{_ROUTER_SET} --enable-default-route-bfd",
+                     told="BFD of its default routes is not switched on"),
+        *not_carried("enable_default_route_ecmp", "ECMP of default routes",
+                     f"{_ROUTER_SET} --enable-default-route-ecmp",
+                     told="ECMP of its default routes is not switched on"),
+        *not_carried("evpn_vni", "EVPN VNI", "set it at the target: openstack router create --evpn-vni"),
+        *not_carried("service_type_id", "service type", "make it at the target before, and map it"),
         *of_the_site("where it is", "availability_zones"),
-        *of_the_site("the default of the site", "enable_snat"),
+        *of_the_site("shown in external_gateway_info as well", "enable_snat"),
         *of_the_site("state", "status"),
         *STANDARD,
     ),
@@ -37,13 +57,20 @@ FLOATING_IP = Kind(
     "floating IP",
     "floating IPs",
     REFERENCE + "#show-floating-ip-details",
-    "Not part of a restore point: its address is the site's.  One that leads to a port of the application is told of.",
+    "Those of the project that lead to a port of the application: each is made, or one that is there used, as the "
+    "operator maps it (`--map floating-ip:`); one that is not mapped is told of.  So are those of moving addresses and "
+    "paths.",
     (
-        *_lost(
-            "make one at the target: openstack floating ip create --port", "description", "tags", "dns_name",
-            "dns_domain", "floating_network_id", "floating_ip_address", "fixed_ip_address", "port_id", "router_id",
-            "qos_policy_id", "port_forwardings", "distributed",
-        ),
+        *carried("as it is, of one that is made", "description", "tags"),
+        *carried("as it is, of one that is made", "dns_name", "dns_domain", extension="dns-integration"),
+        *carried("the same port", "port_id", "fixed_ip_address"),
+        *carried("mapped to an external network or an address of the target", "floating_network_id",
+                 "floating_ip_address"),
+        *not_carried("qos_policy_id", "QoS policy", "set it at the target: openstack floating ip set --qos-policy"),
+        *not_carried("port_forwardings", "port forwardings",
+                     "make them at the target: openstack floating ip port forwarding create"),
+        *not_carried("distributed", "distributed", "the target makes it as its default is"),
+        *derived("from its port and network", "router_id"),
         *of_the_site("of its network", "qos_network_policy_id"),
         *of_the_site("of its port", "port_details"),
         *of_the_site("state", "status"),

@@ -16,6 +16,7 @@ from multisite.clouds.resources.lifecycle import (
     rows,
     tag,
     tag_and_describe,
+    twice_if_late,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "rows",
     "tag",
     "tag_and_describe",
+    "twice_if_late",
 ]

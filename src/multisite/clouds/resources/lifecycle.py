@@ -239,6 +239,14 @@ def remove(
     return len(removed)
 
 
+def twice_if_late(act: Callable[[], object], *, late: bool) -> None:
+    """Take something away; ``late``: a request whose answer was lost may still take effect, so once more after that."""
+    act()
+    if late:
+        time.sleep(SEARCH_AGAIN_SECONDS)
+        act()
+
+
 def delete_one(site: CloudSite, kind: Kind, resource_id: str) -> None:
     """One DELETE; harmless when it is gone."""
     row = KINDS[kind]

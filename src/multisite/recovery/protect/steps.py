@@ -120,6 +120,8 @@ def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:
         security_groups=facts.security_groups,
         keypairs=facts.keypairs,
         qos_policies=facts.qos_policies,
+        routers=facts.routers,
+        floating_ips=facts.floating_ips,
         server_groups=facts.server_groups,
         quiesced=checked.quiesced,
         notes=(*order.notes, *checked.notes, *facts.notes),

@@ -101,5 +101,8 @@ def _dangling(manifest: Manifest) -> Iterator[str]:
         name, subnets = f"port {p.id}", [a.subnet_id for a in p.fixed_addresses]
         wanted += [(name, "network", [p.network_id]), (name, "subnet", subnets)]
         wanted.append((name, "security group", p.security_group_ids))
+    for r in manifest.routers:
+        wanted.append((f"router {r.name or r.id}", "subnet", [i.subnet_id for i in r.interfaces]))
+    wanted += [(f"floating IP {f.address}", "port", [f.port_id]) for f in manifest.floating_ips]
     for name, kind, ids in wanted:
         yield from (f"{name}: {kind} {id}" for id in ids if id is not None and id not in known[kind])

@@ -21,6 +21,12 @@ from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
 from multisite.recovery.recover.model import PlannedServer, RecoverPlan, flavor_key
+from multisite.recovery.recover.routing.steps import (
+    floating_ip_steps,
+    interfaces_in,
+    last_steps,
+    router_steps,
+)
 from multisite.recovery.recover.steps import MadeKeypair, Ready, Run, Steps, Undo
 from multisite.store.recoveries import RecoveryRepository
 
@@ -40,7 +46,8 @@ RECOVERY_STATES = {
 
 
 MADE: tuple[Kind, ...] = (
-    "server", "volume", "network", "subnet", "port", "security_group", "flavor", "server_group",
+    "server", "volume", "network", "subnet", "port", "security_group", "router", "floating_ip", "flavor",
+    "server_group",
 )  # fmt: skip
 """What a recovery makes with its token; a key pair has the source's name."""
 
@@ -135,6 +142,8 @@ def recover_steps(
         *_group_steps(steps),
         *_network_steps(steps),
         *_port_steps(steps),
+        *router_steps(steps),
+        *floating_ip_steps(steps),
         *_compute_steps(steps),
         *(step for server in plan.servers for step in _server_steps(steps, server)),
         Step(SUMMARY, "Write down what was recovered", summary, withdraw, _needs_of_summary(plan)),
@@ -145,7 +154,7 @@ def _needs_of_summary(plan: RecoverPlan) -> tuple[str, ...]:
     """Every server, and what no server waits for."""
     of_servers = {port for server in plan.servers for port in server.record.port_ids}
     beside = (p.step for p in plan.ports if p.record.id not in of_servers)
-    return (*(server.gate for server in plan.servers), *beside)
+    return (*(server.gate for server in plan.servers), *beside, *last_steps(plan))
 
 
 def _group_steps(steps: Steps) -> list[Step]:
@@ -175,7 +184,7 @@ def _network_steps(steps: Steps) -> list[Step]:
             run, undo = steps.make_subnet(network, subnet), steps.remove("subnet")
             made.append(_call(steps, subnet.step, title, run, undo, (network.step,)))
         ports = tuple(p.step for p in steps.plan.ports if p.record.network_id == network.record.id)
-        needs = (*(s.step for s in network.subnets), *ports)
+        needs = (*(s.step for s in network.subnets), *ports, *interfaces_in(steps.plan, network.record.id))
         title = f"Switch DHCP on in network {network.name}"
         made.append(_change(steps, network.dhcp_step, title, steps.switch_dhcp_on(network), needs))
     return made

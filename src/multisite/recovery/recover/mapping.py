@@ -93,6 +93,19 @@ def _qos_policies(manifest: Manifest) -> Things:
     return [(p.id, p.name) for p in manifest.qos_policies]
 
 
+def _routers(manifest: Manifest) -> Things:
+    return [(r.id, r.name) for r in manifest.routers]
+
+
+def _external_networks(manifest: Manifest) -> Things:
+    gateways = (r.gateway for r in manifest.routers if r.gateway is not None)
+    return list(dict.fromkeys((g.network_id, g.network_name) for g in gateways))
+
+
+def _floating_ips(manifest: Manifest) -> Things:
+    return [(f.id, f.address) for f in manifest.floating_ips]
+
+
 def _names(names: Iterable[str | None]) -> Things:
     return [(name, name) for name in dict.fromkeys(names) if name]
 
@@ -127,6 +140,12 @@ class Rules:
         list[LossText],
         Field(max_length=1000, description="What may be lost, as a preview names it: ephemeral-disk:mme-1"),
     ] = field(default_factory=list)
+    routers: Annotated[Pairs, Mappable("router", _routers)] = field(default_factory=dict)
+    router_names: Annotated[Pairs, Mappable("router-name", _routers)] = field(default_factory=dict)
+    floating_ips: Annotated[Pairs, Mappable("floating-ip", _floating_ips)] = field(default_factory=dict)
+    external_networks: Annotated[Pairs, Mappable("external-network", _external_networks)] = field(
+        default_factory=dict
+    )
     create_missing_flavors: Annotated[bool, Field(description="Make flavors the target lacks")] = False
     keep_addresses: Annotated[
         bool, Field(description="False: in mapped networks take any free address and MAC")
@@ -164,7 +183,7 @@ def check_names(rules: Rules, manifest: Manifest) -> None:
     for name, kind in KINDS.items():
         for source in getattr(rules, name):
             check_one(f"mapping.{name}", source, kind.things(manifest))
-    for name in ("network", "security_group", "keypair"):
+    for name in ("network", "security_group", "keypair", "router"):
         both = set(getattr(rules, f"{name}s")) & set(getattr(rules, f"{name}_names"))
         if both:
             raise Invalid(

@@ -26,6 +26,7 @@ from multisite.domain.manifest import (
     SubnetRecord,
     VolumeRecord,
 )
+from multisite.recovery.recover.routing.model import PlannedFloatingIp, PlannedRouter
 
 RecordT = TypeVar("RecordT")
 
@@ -155,6 +156,8 @@ class RecoverPlan:
     """Id of the chosen project at the target; "", in jobs of earlier releases: the default, as it is at each step."""
     epoch: int = 0
     """That the recovery begins when it is done; 0, in jobs of earlier releases: none."""
+    routers: tuple[PlannedRouter, ...] = ()
+    floating_ips: tuple[PlannedFloatingIp, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Only JSON types; ``from_json`` gives an equal plan back."""

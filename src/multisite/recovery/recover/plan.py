@@ -31,6 +31,8 @@ from multisite.recovery.recover.network_plan import plan_groups, plan_networks, 
 from multisite.recovery.recover.projects import Choice, plan_project
 from multisite.recovery.recover.qos_plan import plan_qos_policies
 from multisite.recovery.recover.quotas import check_quotas
+from multisite.recovery.recover.routing.floating_ips import plan_floating_ips
+from multisite.recovery.recover.routing.plan import plan_routers
 from multisite.recovery.recover.server_plan import (
     plan_flavors,
     plan_keypairs,
@@ -125,6 +127,8 @@ def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod], choice: Choi
     qos_policies = plan_qos_policies(draft)
     networks = plan_networks(draft)
     ports = plan_ports(draft, networks)
+    routers = plan_routers(draft, networks)
+    floating_ips = plan_floating_ips(draft, networks, ports, routers)
     return RecoverPlan(
         restore_point_id=manifest.id,
         application=manifest.application,
@@ -138,6 +142,8 @@ def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod], choice: Choi
         remote_groups=remote_groups,
         networks=networks,
         ports=ports,
+        routers=routers,
+        floating_ips=floating_ips,
         volumes=volumes,
         servers=plan_servers(draft, keypairs),
         readiness=Readiness(rules.ready_console, rules.boot_timeout, rules.ready_timeout),

@@ -28,6 +28,7 @@ _OPTIONS = {
     "security_group": "secgroups",
     "security_group_rule": "secgroup-rules",
     "router": "routers",
+    "floatingip": "floating-ips",
 }
 """Of ``openstack quota set``, where the service's own name is not the option's."""
 
@@ -66,7 +67,9 @@ def _command(draft: Draft, resource: str, limit: int) -> str:
 
 def _needed(draft: Draft, plan: RecoverPlan) -> Counter[str]:
     """By the services' own names of what they limit; GiB, MiB of memory, or counts."""
-    return of_servers(draft, plan) + of_networks(plan) + of_volumes(draft, plan) + draft.quota
+    return (
+        of_servers(draft, plan) + of_networks(plan) + of_routers(plan) + of_volumes(draft, plan) + draft.quota
+    )
 
 
 def of_servers(draft: Draft, plan: RecoverPlan) -> Counter[str]:
@@ -95,6 +98,15 @@ def of_networks(plan: RecoverPlan) -> Counter[str]:
         "port": len(plan.ports) + sum(any(s.record.dhcp for s in n.subnets) for n in networks),
         "security_group": len(groups),
         "security_group_rule": sum(max(len(g.record.rules), DEFAULT_RULES) for g in groups),
+    })  # fmt: skip
+
+
+def of_routers(plan: RecoverPlan) -> Counter[str]:
+    """The steps that make routers and floating IPs.  Interfaces are ports; those outside are nobody's."""
+    return Counter({
+        "router": sum(router.use is None for router in plan.routers),
+        "floatingip": sum(floating.use is None for floating in plan.floating_ips),
+        "port": sum(len(router.interfaces) for router in plan.routers),
     })  # fmt: skip
 
 

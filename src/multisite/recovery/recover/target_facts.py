@@ -31,6 +31,7 @@ from multisite.clouds.quotas import Quota, read_quotas
 from multisite.clouds.resources import Kind
 from multisite.domain.fence import FencedThreads
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, SecurityGroupRule
+from multisite.recovery.recover.routing import target as routing
 
 READERS = 6
 """Parts read at the same time."""
@@ -128,12 +129,16 @@ class TargetFacts:
     may_import: bool = True
     may_set_profiles: bool = True
     compute_version: tuple[int, ...] = (2, 90)
+    may_set_snat: bool = True
+    may_choose_address: bool = True
     network_extensions: frozenset[str] = frozenset()
     nic_agents: frozenset[str] = frozenset()
     networks: tuple[TargetNetwork, ...] = ()
     ports: tuple[TargetPort, ...] = ()
     security_groups: tuple[TargetGroup, ...] = ()
     qos_policies: tuple[TargetQosPolicy, ...] = ()
+    routers: tuple[routing.TargetRouter, ...] = ()
+    floating_ips: tuple[routing.TargetFloatingIp, ...] = ()
     keypairs: tuple[KeypairRecord, ...] = ()
     server_groups: tuple[TargetServerGroup, ...] = ()
     flavors: tuple[FlavorRecord, ...] = ()
@@ -171,11 +176,7 @@ def read_target(
     read_at = now()
     parts: dict[str, Callable[[], Any]] = {
         "compute_version": lambda: newest(site),
-        "networks": lambda: _networks(site),
-        "network_extensions": lambda: frozenset(network_extensions(site)),
-        "ports": lambda: _ports(site, ports_in),
-        "security_groups": lambda: _groups(site),
-        "qos_policies": lambda: _qos_policies(site),
+        **_network_parts(site, ports_in),
         "keypairs": lambda: _keypairs(site),
         "server_groups": lambda: _server_groups(site),
         "flavors": lambda: usable_flavors(site),
@@ -207,6 +208,18 @@ def read_target(
         method_parts=own,
         unknown=unknown,
     )
+
+
+def _network_parts(site: CloudSite, ports_in: Collection[str]) -> dict[str, Callable[[], Any]]:
+    """What is Neutron's."""
+    return {
+        "networks": lambda: _networks(site),
+        "network_extensions": lambda: frozenset(network_extensions(site)),
+        "ports": lambda: _ports(site, ports_in),
+        "security_groups": lambda: _groups(site),
+        "qos_policies": lambda: _qos_policies(site),
+        **routing.parts(site),
+    }
 
 
 def _read(read: Callable[[], Any]) -> Any:

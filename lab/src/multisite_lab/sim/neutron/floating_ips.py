@@ -3,13 +3,15 @@
 ``state.carried`` is the data plane: which port a floating IP leads to *there*, whatever the API says.  While
 ``settings.l3_agent`` is off nothing reaches it: the agent is dead, and goes on answering for what it had.
 It reports what it took up or took away, and nothing of what it never had (neutron/agent/l3/router_info.py).
-Left out: looking for the port's router; every port is taken to be behind one with its gateway in the external network.
+The port's router must have its gateway in the external network; a port without a router in its subnet is taken to be
+behind one that has.
 """
 
 from __future__ import annotations
 
 import ipaddress
 
+from multisite_lab.sim import quotas
 from multisite_lab.sim.model import Row, Sim
 from multisite_lab.sim.neutron.ipam import first_free, taken
 from multisite_lab.sim.neutron.networks import common, find_network, invalid, wanted
@@ -67,6 +69,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
     if address is not None and not ask.account.is_admin:
         said = "(rule:create_floatingip:floating_ip_address is disallowed by policy)"
         raise neutron_error(403, "PolicyNotAuthorized", said)
+    quotas.refuse_neutron(sim, ask, "floatingip")
     network = find_network(sim, ask, str(fields.get("floating_network_id")))
     if not network["router:external"]:
         raise neutron_error(400, "BadRequest", f"Network {network['id']} is not a valid external network")
@@ -91,13 +94,24 @@ def create(sim: Sim, ask: Ask) -> Answer:
         "port_id": None,
         "router_id": None,
         "status": "DOWN",
+        **_named(sim, fields),
     }
     del row["name"]  # the one kind of Neutron that has none
     if fields.get("port_id"):
-        _lead(sim, ask, row, str(fields["port_id"]))
+        _lead(sim, ask, row, str(fields["port_id"]), fields.get("fixed_ip_address"))
     sim.state.floatingips[row["id"]] = row
     _tell_agent(sim, row["id"])
     return ok({"floatingip": row}, 201)
+
+
+def _named(sim: Sim, fields: Row) -> Row:
+    """Attributes of the extension ``dns-integration``, given once."""
+    names = ("dns_name", "dns_domain")
+    if "dns-integration" not in sim.settings.lacks:
+        return {name: fields.get(name) or "" for name in names}
+    if unknown := [name for name in names if name in fields]:
+        raise neutron_error(400, "HTTPBadRequest", f"Unrecognized attribute(s) '{', '.join(unknown)}'")
+    return {}
 
 
 def _floating(sim: Sim, network_id: str) -> set[str]:
@@ -119,7 +133,7 @@ def update(sim: Sim, ask: Ask) -> Answer:
         if fields["port_id"] is None:
             row |= {"port_id": None, "fixed_ip_address": None, "router_id": None}
         else:
-            _lead(sim, ask, row, str(fields["port_id"]))
+            _lead(sim, ask, row, str(fields["port_id"]), fields.get("fixed_ip_address"))
         _tell_agent(sim, row["id"])
     sim.state.last_routers[row["id"]] = before["router_id"]
     if row != before:
@@ -136,13 +150,17 @@ def matches(ask: Ask, row: Row) -> None:
         )
 
 
-def _lead(sim: Sim, ask: Ask, row: Row, port_id: str) -> None:
+def _lead(sim: Sim, ask: Ask, row: Row, port_id: str, wanted_ip: str | None = None) -> None:
     port = sim.state.ports.get(port_id)
     if port is None or not visible_within(sim, ask, port):
         raise neutron_error(404, "PortNotFound", f"Port {port_id} could not be found.")
     if not port["fixed_ips"]:
         raise neutron_error(400, "BadRequest", f"Port {port_id} does not have any fixed IPs")
-    fixed = port["fixed_ips"][0]["ip_address"]
+    four = [ip for ip in port["fixed_ips"] if ":" not in ip["ip_address"]]
+    chosen = [ip for ip in four if wanted_ip in (None, ip["ip_address"])]
+    if not chosen:
+        raise neutron_error(400, "BadRequest", f"Port {port_id} does not have fixed ip {wanted_ip}")
+    fixed = chosen[0]["ip_address"]
     for other in sim.state.floatingips.values():
         if (other["port_id"], other["floating_network_id"]) == (port_id, row["floating_network_id"]):
             said = (
@@ -151,7 +169,32 @@ def _lead(sim: Sim, ask: Ask, row: Row, port_id: str) -> None:
                 f"{row['floating_network_id']}."
             )
             raise neutron_error(409, "FloatingIPPortAlreadyAssociated", said)
-    row |= {"port_id": port_id, "fixed_ip_address": fixed, "router_id": f"router-{sim.name}"}
+    row |= {
+        "port_id": port_id,
+        "fixed_ip_address": fixed,
+        "router_id": _router(sim, port, chosen[0]["subnet_id"], row),
+    }
+
+
+def _router(sim: Sim, port: Row, subnet_id: str, row: Row) -> str:
+    """Which one leads from there to the external network (l3_db.py, get_router_for_floatingip)."""
+    inside = [
+        p["device_id"]
+        for p in sim.state.ports.values()
+        if p["device_owner"] == "network:router_interface"
+        if any(ip["subnet_id"] == subnet_id for ip in p["fixed_ips"])
+    ]
+    for router in (sim.state.routers[id] for id in inside if id in sim.state.routers):
+        gateway = router["external_gateway_info"]
+        if gateway is not None and gateway["network_id"] == row["floating_network_id"]:
+            return str(router["id"])
+    if inside:
+        said = (
+            f"External network {row['floating_network_id']} is not reachable from subnet {subnet_id}.  Therefore, "
+            f"cannot associate Port {port['id']} with a Floating IP."
+        )
+        raise neutron_error(404, "ExternalGatewayForFloatingIPNotFound", said)
+    return f"router-{sim.name}"
 
 
 def delete(sim: Sim, ask: Ask) -> Answer:

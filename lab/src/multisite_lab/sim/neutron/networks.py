@@ -13,7 +13,7 @@ from multisite_lab.sim.neutron.policy import visible, visible_within
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
 
 EXTENSIONS = ("standard-attr-tag", "port-security", "quota_details", "security-group", "net-mtu", "quotas",
-              "router", "revision-if-match")  # fmt: skip
+              "router", "extraroute", "extraroute-atomic", "ext-gw-mode", "revision-if-match")  # fmt: skip
 MTU = 1500
 # Filters that take part in a list; Neutron refuses unknown ones only where told to (filter-validation).
 _FILTERS = ("id", "name", "network_id", "device_id", "device_owner", "project_id", "description",

@@ -14,6 +14,7 @@ GRANTED = "_granted_to"
 _OF_ADMINISTRATORS = {
     "network": ("shared", "router:external", "is_default"),
     "port": ("binding:host_id", "binding:profile"),
+    "router": ("distributed", "ha"),
 }
 _OF_THE_NETWORKS_OWNER = ("mac_address", "port_security_enabled", "allowed_address_pairs")
 
