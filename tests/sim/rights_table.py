@@ -18,8 +18,8 @@ from tests.sim.tenants import ADDRESSES, ALICE, SITE, SITES, TARGET, Tenants
 
 _RULES = (
     "network_names security_group_names keypair_names router_names volume_types volume_zones "
-    "availability_zones accept_loss create_missing_flavors keep_addresses source_is_fenced parallel_boot ready_console "
-    "ready_timeout boot_timeout"
+    "availability_zones accept_loss[] create_missing_flavors keep_addresses source_is_fenced parallel_boot "
+    "ready_console ready_timeout boot_timeout"
 )
 _RECOVERY = "body.supersede body.target_site " + " ".join(f"body.mapping.{rule}" for rule in _RULES.split())
 NOUNS = (
