@@ -2,7 +2,7 @@
 
 The first member runs, is locked, has its root volume flagged as not bootable and its data disk at vdc, because vdb was
 detached; the second one is shut off and has a read-only volume.  Both may use a virtual IP at .1, which a port without
-device keeps.
+device keeps.  Where Neutron has trunks, the second one's other port is the parent of one, with a network of its own.
 """
 
 from __future__ import annotations
@@ -57,21 +57,13 @@ def deploy(api: Api, name: str) -> Odd:
         for number in (2, 3)
     ]  # fmt: skip
     if api.has("trunk"):
-        _trunk(api, name, fronts[0], back)
+        parts.trunk(api, name, backs[1], first)
     parts.router(api, f"{name}-маршрутизатор", front, external)
     floating = {"floating_network_id": external, "port_id": fronts[0], "description": "снаружи"}
     parts.create(api, "floatingips", "floatingip", **floating)
     servers = _servers(api, name, fronts, backs)
     api(NETWORK, "PUT", f"/v2.0/ports/{backs[0]}", {"port": {"admin_state_up": False}})
     return Odd(name, outside_name(name), servers)
-
-
-def _trunk(api: Api, name: str, parent: str, network: str) -> None:
-    sub = parts.port(
-        api, f"{name}-vlan", network, "fa:16:3e:62:00:09", "10.62.0.9", port_security_enabled=False
-    )
-    vlan = {"port_id": sub, "segmentation_type": "vlan", "segmentation_id": 101}
-    parts.create(api, "trunks", "trunk", name=f"{name}-ствол", port_id=parent, sub_ports=[vlan])
 
 
 def _servers(api: Api, name: str, fronts: list[str], backs: list[str]) -> tuple[str, str]:

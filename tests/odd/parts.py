@@ -131,6 +131,20 @@ def front_port(api: Api, name: str, network: str, number: int, groups: list[str]
     return made
 
 
+def trunk(api: Api, name: str, parent: str, group: str) -> None:
+    """With two VLANs into a network that no server has a port in."""
+    network = create(api, "networks", "network", name=f"{name}-сеть", description="только VLAN")["id"]
+    inside = {"network_id": network, "name": name, "ip_version": 4, "cidr": "10.63.0.0/24"}
+    create(api, "subnets", "subnet", **inside, gateway_ip=None)
+    vlans = []
+    for number in (42, 17):
+        mac, address = f"fa:16:3e:63:00:{number}", f"10.63.0.{number}"
+        sub = port(api, f"{name}-vlan", network, mac, address, security_groups=[group])
+        vlans.append({"port_id": sub, "segmentation_type": "vlan", "segmentation_id": number})
+    described = {"name": f"{name}-ствол", "description": "два VLAN", "port_id": parent, "sub_ports": vlans}
+    tag(api, "trunks", create(api, "trunks", "trunk", **described)["id"])
+
+
 def router(api: Api, name: str, network: str, external: str) -> str:
     """With its gateway outside, an interface in the first network, and a static route."""
     rows = api(NETWORK, "GET", f"/v2.0/subnets?network_id={network}&ip_version=4")["subnets"]

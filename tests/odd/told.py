@@ -14,7 +14,6 @@ WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("volume", "bootable"): ("root disk", "marked bootable"),
     ("flavor", "description"): ("description",),
     ("port", "qos_policy_id"): ("QoS policy",),
-    ("port", "trunk_details"): ("trunk",),
     ("network", "qos_policy_id"): ("QoS policy",),
     ("subnet", "service_types"): ("service types",),
     ("floating IP", "floating_ip_address"): ("floating IP",),

@@ -189,6 +189,8 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
             )
             for kind in NETWORKS
         ]
+        if full and number == 1:
+            _trunk(site, name, nics[1], nets["data"], groups["data"], more)
         metadata = {"vnf": name, "boot_order": str(number)}
         described = {"metadata": metadata, "description": f"member {number}", "key_name": key, **more.server}
         if full:
@@ -215,6 +217,20 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
         tuple(groups.values()),
         together,
     )
+
+
+def _trunk(
+    site: CloudSite, name: str, parent: str, network_id: str, group: str, more: details.Details
+) -> None:
+    """Where Neutron has trunks, before the parent port's server boots: none takes one that is bound."""
+    rows = ask(site.network, "GET", "/extensions")["extensions"]
+    if "trunk" not in {row["alias"] for row in rows}:
+        return
+    inside = port(site, f"{name}-vlan", network_id, security_groups=[group], **more.subport)
+    subport = {"port_id": inside, "segmentation_type": "vlan", "segmentation_id": 101}
+    body = {"trunk": {"name": f"{name}-trunk", "port_id": parent, "sub_ports": [subport], **more.trunk}}
+    made = ask(site.network, "POST", "/trunks", body)["trunk"]["id"]
+    _tag(site, "trunks", [made], more.tags)
 
 
 def _finish(site: CloudSite, servers: list[str], ports: list[str], more: details.Details) -> None:

@@ -14,7 +14,8 @@ Fields = Mapping[str, Any]
 class Details:
     """Fields of requests, those of Neutron by the kind of network ("data", "mgmt"); ``later``: of ports, once their
     server is active, ``tags``: of networks, subnets and groups, ``virtual_ip``: of a port without a device in the
-    data network, ``router``: of one with an interface in each network, ``routes`` its own."""
+    data network, ``router``: of one with an interface in each network, ``routes`` its own; ``subport``: of a port in
+    the data network that ``trunk`` carries, of the first server's management port."""
 
     networks: Mapping[str, Fields] = field(default_factory=dict)
     subnets: Mapping[str, Fields] = field(default_factory=dict)
@@ -29,6 +30,8 @@ class Details:
     router: Fields = field(default_factory=dict)
     routes: tuple[Fields, ...] = ()
     extra_specs: Mapping[str, str] = field(default_factory=dict)
+    trunk: Fields = field(default_factory=dict)
+    subport: Fields = field(default_factory=dict)
 
 
 def of(name: str) -> Details:
@@ -87,4 +90,11 @@ def of(name: str) -> Details:
         router={"description": f"{name} leaves here", "admin_state_up": False},
         routes=({"destination": "10.98.0.0/16", "nexthop": "10.31.0.11"},),
         extra_specs={"hw:cpu_policy": "dedicated"},
+        trunk={"description": f"VLANs of {name}", "admin_state_up": False},
+        subport={
+            "mac_address": "fa:16:3e:00:31:61",
+            "fixed_ips": [{"ip_address": "10.31.0.61"}],
+            "description": f"VLAN 101 of {name}",
+            "tags": ["fast", "blue"],
+        },
     )

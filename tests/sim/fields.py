@@ -16,6 +16,7 @@ from typing import Any
 from multisite.clouds.connect import CloudSite
 from multisite.domain.manifest import Manifest, SecurityGroupRecord, ServerRecord
 from multisite.domain.routing import RouterRecord
+from multisite.domain.trunks import TrunkRecord
 from tests.sim.deploy import CINDER, NOVA, ask
 from tests.sim.outcome import Facts, compare
 
@@ -55,9 +56,14 @@ def recorded(manifest: Manifest) -> Facts:
         for p in manifest.ports
     }
     of_servers = {p for s in manifest.servers for p in s.port_ids}
+    subports = {one.port_id for t in manifest.trunks for one in t.subports}
     return {
         "servers": {s.name: _recorded_server(manifest, s, ports) for s in manifest.servers},
-        "virtual_ips": {p.name: ports[p.id] for p in manifest.ports if p.id not in of_servers},
+        "virtual_ips": {p.name: ports[p.id] for p in manifest.ports if p.id not in of_servers | subports},
+        "subports": {p.name: ports[p.id] for p in manifest.ports if p.id in subports},
+        "trunks": {
+            t.name: _recorded_trunk(t, {p.id: p.name for p in manifest.ports}) for t in manifest.trunks
+        },
         "networks": {
             networks[n.id]: _plain(n)
             | {"qos_policy_id": _policy(manifest, n.qos_policy_id)}
@@ -126,6 +132,11 @@ def _recorded_floating_ips(manifest: Manifest) -> dict[str, Row]:
     return {f"{ports[f.port_id]} {f.fixed_address}": _plain(f, *own) for f in manifest.floating_ips}
 
 
+def _recorded_trunk(record: TrunkRecord, ports: dict[str, str]) -> Row:
+    subports = [_plain(s) | {"port_id": ports.get(s.port_id, s.port_id)} for s in record.subports]
+    return _plain(record) | {"port_id": ports.get(record.port_id, record.port_id), "subports": subports}
+
+
 def shown(site: CloudSite, names: Collection[str]) -> Facts:
     """The same of what the site shows of the servers of these names, and of what they use."""
     every = ask(site.compute, "GET", "/servers/detail", None, "2.96")["servers"]
@@ -135,6 +146,8 @@ def shown(site: CloudSite, names: Collection[str]) -> Facts:
     return {
         "servers": {row["name"]: view.server(row) for row in servers},
         "virtual_ips": view.virtual_ips(),
+        "subports": view.subports(),
+        "trunks": view.trunks(),
         "networks": {view.names[row["id"]]: view.network(row) for row in view.used_networks()},
         "security_groups": {row["name"]: view.group(row) for row in view.used_groups()},
         "routers": view.routers(),
@@ -158,7 +171,14 @@ class _View:
         self._site = site
         every = by_id("/ports", "ports")
         self._ports = {i: row for i, row in every.items() if row["device_id"] in servers}
-        inside = {p["network_id"] for p in self._ports.values()}
+        listed = site.network.get("/trunks", raise_exc=False)  # 404: the site has none
+        trunks = listed.json()["trunks"] if listed.status_code == 200 else []
+        self._trunks = [row for row in trunks if row["port_id"] in self._ports]
+        self._subports = {
+            one["port_id"]: every[one["port_id"]] for t in self._trunks for one in t["sub_ports"]
+        }
+        self._every = every
+        inside = {p["network_id"] for p in [*self._ports.values(), *self._subports.values()]}
         free = [p for p in every.values() if not p["device_id"] and not p["device_owner"]]
         self._without_device = [p for p in free if p["network_id"] in inside]
         self._networks = by_id("/networks", "networks")
@@ -181,7 +201,8 @@ class _View:
         self._server_groups = ask(site.compute, "GET", "/os-server-groups", None, NOVA)["server_groups"]
 
     def used_networks(self) -> list[Row]:
-        return [self._networks[n] for n in sorted({p["network_id"] for p in self._ports.values()})]
+        ports = [*self._ports.values(), *self._subports.values()]
+        return [self._networks[n] for n in sorted({p["network_id"] for p in ports})]
 
     def virtual_ips(self) -> dict[str, Row]:
         return {row["name"]: self._port(row, "") | {"device_tag": None} for row in self._without_device}
@@ -232,10 +253,27 @@ class _View:
             if not any(t.startswith("multisite:") and ":floating-ip-" not in t for t in row["tags"])
         }
 
+    def subports(self) -> dict[str, Row]:
+        return {row["name"]: self._port(row, "") | {"device_tag": None} for row in self._subports.values()}
+
+    def trunks(self) -> dict[str, Row]:
+        return {row["name"]: self._trunk(row) for row in self._trunks}
+
+    def _trunk(self, row: Row) -> Row:
+        subports = sorted(row["sub_ports"], key=lambda one: one["segmentation_id"])
+        return {
+            "name": row["name"],
+            "description": row["description"],
+            "enabled": row["admin_state_up"],
+            "port_id": self._every[row["port_id"]]["name"],
+            "subports": [one | {"port_id": self._every[one["port_id"]]["name"]} for one in subports],
+            "tags": _tags(row),
+        }
+
     def used_groups(self) -> list[Row]:
         """Those of the ports, and those that their rules refer to."""
         used: set[str] = set()
-        ports = [*self._ports.values(), *self._without_device]
+        ports = [*self._ports.values(), *self._subports.values(), *self._without_device]
         wanted = {g for p in ports for g in p["security_groups"]}
         while wanted:
             used |= wanted

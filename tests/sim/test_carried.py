@@ -76,7 +76,7 @@ def test_dns_names_and_domains(recovered: Recovered) -> None:
 @pytest.mark.parametrize(
     ("kind", "tags"),
     [("networks", {"red", "green"}), ("subnets", {"red", "green"}), ("security_groups", {"red", "green"}),
-     ("ports", {"fast", "blue"})],
+     ("ports", {"fast", "blue"}), ("trunks", {"red", "green"})],
 )  # fmt: skip
 def test_tags_beside_the_token(recovered: Recovered, kind: str, tags: set[str]) -> None:
     rows = [row for row in getattr(recovered.target, kind).values() if row["name"].startswith("mme")]
@@ -131,5 +131,5 @@ def test_where_neutron_lacks_the_extensions_it_is_told_and_done_without(
 
 def assert_without(service: Service) -> None:
     rows = service.cloud(TARGET).network.get("/ports").json()["ports"]
-    assert len([row for row in rows if row["name"].startswith("mme")]) == 2
+    assert len([row for row in rows if row["name"].startswith("mme")]) == 3
     assert all("extra_dhcp_opts" not in row for row in rows)

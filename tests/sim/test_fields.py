@@ -21,6 +21,7 @@ from multisite.domain.manifest import (
     VolumeRecord,
 )
 from multisite.domain.routing import RouterRecord
+from multisite.domain.trunks import SubportRecord, TrunkRecord
 from multisite.jobs.model import JobState
 from multisite.recovery.methods.consistent_backup.window import Window
 from multisite_lab.sim.faults import Seen
@@ -33,7 +34,7 @@ from tests.sim.service import SITE, Service, running_service
 
 RECORDS = (
     ServerRecord, VolumeRecord, PortRecord, NetworkRecord, SubnetRecord, SecurityGroupRecord, SecurityGroupRule,
-    KeypairRecord, FlavorRecord, ServerGroupRecord, RouterRecord,
+    KeypairRecord, FlavorRecord, ServerGroupRecord, RouterRecord, TrunkRecord, SubportRecord,
 )  # fmt: skip
 NOT_OF_SITES = {"id", "order", "quiesce", "payload", "network_id", "flavor"}
 """Ids are the source's, order and quiesce the application's; the data restored judges the payload, a flavor its own
@@ -72,7 +73,8 @@ def records(manifest: Manifest) -> list[Any]:
     flavors, rules = [s.flavor for s in manifest.servers], [r for g in groups for r in g.rules]
     return [
         *manifest.servers, *manifest.volumes, *manifest.ports, *manifest.networks, *manifest.subnets, *groups,
-        *manifest.keypairs, *manifest.server_groups, *manifest.routers, *flavors, *rules,
+        *manifest.keypairs, *manifest.server_groups, *manifest.routers, *manifest.trunks, *flavors, *rules,
+        *(subport for trunk in manifest.trunks for subport in trunk.subports),
     ]  # fmt: skip
 
 
@@ -98,6 +100,8 @@ def changed(manifest: Manifest, kind: type, name: str) -> Manifest:
             return replace(record, flavor=one(record.flavor))
         if isinstance(record, SecurityGroupRecord):
             return replace(record, rules=tuple(map(one, record.rules)))
+        if isinstance(record, TrunkRecord):
+            return replace(record, subports=tuple(map(one, record.subports)))
         return record
 
     parts = (
@@ -110,6 +114,7 @@ def changed(manifest: Manifest, kind: type, name: str) -> Manifest:
         "keypairs",
         "server_groups",
         "routers",
+        "trunks",
     )
     return replace(manifest, **{part: tuple(map(one, getattr(manifest, part))) for part in parts})
 
@@ -124,7 +129,9 @@ def test_every_field_that_is_another_one_is_named(
     assert compare(recorded(manifest), site) == []
     found = compare(recorded(changed(manifest, kind, name)), site)
     assert found, f"{kind.__name__}.{name} is not compared"
-    named = {"name", "cidr", "rules"} & {name} or kind is SecurityGroupRule or name in found[0]
+    named = (
+        {"name", "cidr", "rules"} & {name} or kind is SecurityGroupRule or any(name in line for line in found)
+    )
     assert named, found
 
 

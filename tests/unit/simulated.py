@@ -44,6 +44,7 @@ MADE = (
     "subnets",
     "ports",
     "security_groups",
+    "trunks",
     "flavors",
     "keypairs",
     "server_groups",

@@ -15,7 +15,9 @@ from multisite.clouds.connect import CloudSite
 
 COMPUTE = ("instances", "cores", "ram", "server_groups")
 VOLUME = ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes")
-NETWORK = ("network", "subnet", "port", "security_group", "security_group_rule", "router", "floatingip")
+NETWORK = (
+    *("network", "subnet", "port", "security_group", "security_group_rule", "router", "floatingip", "trunk"),
+)
 LIMITS = ("key_pairs", "metadata_items", "server_group_members", "per_volume_gigabytes")
 """Of one user, server, group or volume: ``used`` is always 0 (``_get_usages`` in Nova's ``quota.py``)."""
 # Cinder also limits by volume type: "gigabytes_rbd".

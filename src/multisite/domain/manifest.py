@@ -19,6 +19,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
 
 from multisite.domain.routing import FloatingIpRecord, RouterRecord
+from multisite.domain.trunks import TrunkRecord
 from multisite.domain.validation import Address, Network, check_text, first_problem
 
 FORMAT = "multisite.restore-point/2"
@@ -37,7 +38,7 @@ _ADDED: dict[str, dict[str, JsonValue]] = {
     "security_groups": {"tags": []},
 }  # fmt: skip
 """What records had not from the beginning, by default: left out, so that earlier manifests keep their bytes."""
-_LATER = ("epoch", "qos_policies", "routers", "floating_ips")
+_LATER = ("epoch", "qos_policies", "routers", "floating_ips", "trunks")
 """What a manifest had not from the beginning: left out when it has none, for the same reason."""
 _PAYLOAD_1 = ("backups", "snapshot_id")
 """What format 1 has in a volume itself; in format 2 it is the payload of the method that made it."""
@@ -300,6 +301,7 @@ class Manifest:
     """Those of ports and networks."""
     routers: tuple[RouterRecord, ...] = ()
     floating_ips: tuple[FloatingIpRecord, ...] = ()
+    trunks: tuple[TrunkRecord, ...] = ()
 
     def volume(self, volume_id: str) -> VolumeRecord:
         """The volume record with this source id (KeyError when there is none)."""

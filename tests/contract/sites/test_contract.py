@@ -12,6 +12,7 @@ from tests.contract.sites import (
     checks_remote_ports,
     checks_routers,
     checks_servers,
+    checks_trunks,
     checks_volumes,
 )
 from tests.contract.sites.pair import Check, Pair
@@ -21,6 +22,7 @@ CHECKS = (
     *checks_backups.CHECKS,
     *checks_servers.CHECKS,
     *checks_networks.CHECKS,
+    *checks_trunks.CHECKS,
     *checks_remote_ports.CHECKS,
     *checks_planes.CHECKS,
     *checks_routers.CHECKS,

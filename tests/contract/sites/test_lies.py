@@ -18,7 +18,7 @@ from multisite_lab.sim import guest, quotas, site
 from multisite_lab.sim.cinder import backups, groups, snapshots, volumes
 from multisite_lab.sim.content import BackupStore, Content
 from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume
-from multisite_lab.sim.neutron import ports, qos, remote_ports, routers, subnet_pools
+from multisite_lab.sim.neutron import ports, qos, remote_ports, routers, subnet_pools, trunks
 from multisite_lab.sim.nova import quiesce, resources, servers
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, fault, page
 from multisite_lab.sim.world import make_world
@@ -29,6 +29,7 @@ from tests.contract.sites import (
     checks_planes,
     checks_routers,
     checks_servers,
+    checks_trunks,
     checks_volumes,
 )
 from tests.contract.sites.pair import Check, simulated
@@ -181,6 +182,12 @@ def a_port_has_a_new_field(patch: pytest.MonkeyPatch) -> None:
 
 
 DATA = "is not record|of one moment"
+
+
+def a_port_of_a_trunk_may_be_deleted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trunks, "refuse_deletion", lambda _sim, _port: None)
+
+
 LIES: tuple[tuple[Lie, Check, str], ...] = (
     (quota_is_403, checks_volumes.a_used_up_volume_quota_is_413, "403, not 413"),
     (quotas_are_ignored, checks_volumes.a_used_up_volume_quota_is_413, "202, not 413"),
@@ -223,6 +230,11 @@ LIES: tuple[tuple[Lie, Check, str], ...] = (
         routes_need_no_interface,
         checks_routers.routes_are_added_beside_others_and_keep_their_interface,
         "DID NOT RAISE",
+    ),
+    (
+        a_port_of_a_trunk_may_be_deleted,
+        checks_trunks.a_trunk_is_shown_at_its_parent_and_its_subports,
+        "204, not 409",
     ),
     (
         a_router_has_no_interfaces,

@@ -39,6 +39,7 @@ PATHS = {
     "port": ("network", "/ports", "ports"),
     "security_group": ("network", "/security-groups", "security_groups"),
     "router": ("network", "/routers", "routers"),
+    "trunk": ("network", "/trunks", "trunks"),
     "floating_ip": ("network", "/floatingips", "floatingips"),
     "group_snapshot": ("block-storage", "/group_snapshots/detail", "group_snapshots"),
     "flavor": ("compute", "/flavors/detail", "flavors"),

@@ -22,6 +22,7 @@ from multisite.domain.manifest import (
     dump,
     load,
 )
+from multisite.domain.trunks import SubportRecord, TrunkRecord
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 PLAIN = Manifest(
@@ -78,3 +79,10 @@ def test_what_is_new_is_written_and_read(part: str, fields: dict[str, Any]) -> N
     changed = replace(PLAIN, **{part: (replace(record, **fields),)})
     assert load(dump(changed)) == changed
     assert dump(load(dump(changed))) == dump(changed) != dump(PLAIN)
+
+
+def test_trunks_are_written_where_there_are_any() -> None:
+    trunk = TrunkRecord("t", "lanes", "p", (SubportRecord("p2", "vlan", 7),), "words", False, ("red",))
+    changed = replace(PLAIN, trunks=(trunk,))
+    assert load(dump(changed)) == changed
+    assert "trunks" in json.loads(dump(changed)).keys() - json.loads(dump(PLAIN)).keys()

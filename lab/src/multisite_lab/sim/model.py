@@ -235,6 +235,7 @@ class State:
     routers: dict[str, Row] = field(default_factory=dict)
     subnetpools: dict[str, Row] = field(default_factory=dict)
     qos_policies: dict[str, Row] = field(default_factory=dict)
+    trunks: dict[str, Row] = field(default_factory=dict)
     floatingips: dict[str, Row] = field(default_factory=dict)
     carried: dict[str, str] = field(default_factory=dict)
     ghosts: dict[str, str] = field(default_factory=dict)
@@ -247,6 +248,7 @@ QUOTAS = {
     "metadata_items": 128, "server_group_members": 10, "per_volume_gigabytes": -1,
     "network": 100, "subnet": 100, "port": 500, "security_group": 50, "security_group_rule": 500, "router": 10,
     "floatingip": 50,
+    "trunk": 20,
 }  # fmt: skip
 
 

@@ -53,6 +53,7 @@ def marked(sim: Sim) -> Iterator[Marked]:
         "security group": state.security_groups.values(),
         "floating IP": state.floatingips.values(),
         "router": state.routers.values(),
+        "trunk": state.trunks.values(),
         "flavor": state.flavors.values(),
         "group snapshot": state.group_snapshots.values(),
     }

@@ -12,7 +12,16 @@ NOVA = (
     *("key_pairs", "metadata_items", "server_group_members"),
 )
 CINDER = ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes", "per_volume_gigabytes")
-NEUTRON = ("network", "subnet", "port", "security_group", "security_group_rule", "router", "floatingip")
+NEUTRON = (
+    "network",
+    "subnet",
+    "port",
+    "security_group",
+    "security_group_rule",
+    "router",
+    "floatingip",
+    "trunk",
+)
 
 
 def used(sim: Sim, project: str) -> dict[str, int]:
@@ -41,6 +50,7 @@ def used(sim: Sim, project: str) -> dict[str, int]:
         "security_group_rule": sum(len(g["security_group_rules"]) for g in groups),
         "floatingip": sum(f["project_id"] == project for f in state.floatingips.values()),
         "router": sum(r["project_id"] == project for r in state.routers.values()),
+        "trunk": sum(t["project_id"] == project for t in state.trunks.values()),
     }
 
 

@@ -14,7 +14,7 @@ from multisite_lab.sim import glance, keystone, quotas, roles
 from multisite_lab.sim.cinder import backups, groups, snapshots, volumes
 from multisite_lab.sim.faults import Rule, Script, Seen
 from multisite_lab.sim.model import Account, Sim, State
-from multisite_lab.sim.neutron import floating_ips, networks, ports, qos, routers, subnet_pools
+from multisite_lab.sim.neutron import floating_ips, networks, ports, qos, routers, subnet_pools, trunks
 from multisite_lab.sim.nova import actions, quiesce, resources, servers
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, Version, fault, ok, parsed
 
@@ -75,6 +75,7 @@ SERVICES = (
             *qos.ROUTES,
             *ports.ROUTES,
             *routers.ROUTES,
+            *trunks.ROUTES,
             *floating_ips.ROUTES,
             *quotas.NEUTRON_ROUTES,
         ),

@@ -40,6 +40,7 @@ from multisite.domain.manifest import (
     VolumeRecord,
 )
 from multisite.domain.routing import FloatingIpRecord, RouterRecord
+from multisite.domain.trunks import TrunkRecord
 
 _USER_DATA = "OS-EXT-SRV-ATTR:user_data"
 _ROOT_DEVICE = "OS-EXT-SRV-ATTR:root_device_name"
@@ -59,8 +60,8 @@ class ServerState:
 @dataclass(frozen=True)
 class ApplicationFacts:
     """``servers`` in the order asked for, ``volumes`` by server, root first, then by device; ids are the
-    site's.  ``ports``: those of the servers, then those that keep virtual IPs.  ``server_states`` and
-    ``volume_states`` (Cinder's status), by id, are of the same lists.
+    site's.  ``ports``: those of the servers, then subports of trunks and those that keep virtual IPs.
+    ``server_states`` and ``volume_states`` (Cinder's status), by id, are of the same lists.
     """
 
     project_id: str
@@ -75,6 +76,7 @@ class ApplicationFacts:
     qos_policies: tuple[QosPolicyRecord, ...] = ()
     routers: tuple[RouterRecord, ...] = ()
     floating_ips: tuple[FloatingIpRecord, ...] = ()
+    trunks: tuple[TrunkRecord, ...] = ()
     notes: tuple[str, ...] = ()
     server_states: Mapping[str, ServerState] = field(default_factory=dict)
     volume_states: Mapping[str, str] = field(default_factory=dict)
@@ -90,8 +92,7 @@ def read_application(
     """
     rows = _with_attributes(site, read_servers(site, server_ids))
     _refuse_unbuilt(site, rows)
-    scope, notes = _scope(site, rows[0]["tenant_id"]), Notes()
-    volume_states: dict[str, str] = {}
+    scope, notes, volume_states = _scope(site, rows[0]["tenant_id"]), Notes(), dict[str, str]()
     attached = _volumes(site, rows, scope, notes, volume_states)
     network = facts_network.read(site, rows, notes)
     groups = _server_groups(site, rows, scope, notes)
@@ -124,6 +125,7 @@ def read_application(
         tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
         network.qos_policies,
         *network.routing,
+        network.trunks,
         notes.all(),
         {row["id"]: _state(row) for row in rows},
         volume_states,
@@ -134,7 +136,7 @@ def _ports(
     servers: list[Row], network: facts_network.NetworkFacts, tags: Mapping[str, str]
 ) -> tuple[PortRecord, ...]:
     own = (replace(p, device_tag=tags.get(p.id)) for row in servers for p in network.ports_of[row["id"]])
-    return (*own, *network.virtual_ips)
+    return (*own, *network.beside)
 
 
 def read_servers(site: CloudSite, server_ids: Sequence[str]) -> list[Row]:

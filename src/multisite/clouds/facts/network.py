@@ -1,5 +1,5 @@
-"""The network side of ``facts``: ports in NIC order, those that keep virtual IPs, their networks, subnets, and
-security groups with all they refer to.
+"""The network side of ``facts``: ports in NIC order, subports of trunks, those that keep virtual IPs, their networks,
+subnets, and security groups with all they refer to.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from multisite.clouds.administrator import BINDING_PROFILES, DIAGNOSTICS, admini
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, SiteError
-from multisite.clouds.facts import floating_ips, routers, virtual_ips
+from multisite.clouds.facts import floating_ips, routers, trunks, virtual_ips
 from multisite.clouds.ledger import network as ledger
 from multisite.clouds.ledger.notes import Notes
 from multisite.clouds.resources import Kind, tokens
@@ -27,6 +27,7 @@ from multisite.domain.manifest import (
     SubnetRecord,
 )
 from multisite.domain.routing import FloatingIpRecord, RouterRecord
+from multisite.domain.trunks import TrunkRecord
 
 Row = dict[str, Any]
 # nova/network/neutron.py, and os-vif: written when a port is bound.
@@ -42,15 +43,18 @@ _OVERLAYS = ("vxlan", "geneve", "gre", "local", None, "")
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """``ports_of``: the ports of each server id, first NIC first; ``virtual_ips``: ports that no server has."""
+    """``ports_of``: the ports of each server id, first NIC first; ``beside``: ports that no server has, subports of
+    trunks and those that keep virtual IPs.
+    """
 
     ports_of: dict[str, list[PortRecord]]
-    virtual_ips: tuple[PortRecord, ...]
+    beside: tuple[PortRecord, ...]
     networks: tuple[NetworkRecord, ...]
     subnets: tuple[SubnetRecord, ...]
     security_groups: tuple[SecurityGroupRecord, ...]
     qos_policies: tuple[QosPolicyRecord, ...]
     routing: tuple[tuple[RouterRecord, ...], tuple[FloatingIpRecord, ...]]
+    trunks: tuple[TrunkRecord, ...] = ()
 
 
 def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
@@ -67,7 +71,8 @@ def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
         ports_of[server["id"]] = [
             _port(row, hostname, notes) for row in _in_nic_order(site, server, own, notes)
         ]
-    beside, floating = _beside(site, servers, members, notes)
+    of_trunks = trunks.read(site, servers[0]["tenant_id"], members, notes)
+    beside, floating = _beside(site, servers, members, of_trunks, notes)
     rows = members + beside
     network_ids = _distinct(row["network_id"] for row in rows)
     networks, subnets = _networks(site, network_ids, rows, notes)
@@ -80,16 +85,19 @@ def read(site: CloudSite, servers: list[Row], notes: Notes) -> NetworkFacts:
         tuple(groups),
         _qos_policies(site, _distinct(p for row in [*rows, *networks] if (p := row.get("qos_policy_id")))),
         (routers.read(site, servers[0]["tenant_id"], _made(networks), notes), floating),
+        of_trunks.records,
     )
 
 
 def _beside(
-    site: CloudSite, servers: list[Row], members: list[Row], notes: Notes
+    site: CloudSite, servers: list[Row], members: list[Row], of_trunks: trunks.Trunks, notes: Notes
 ) -> tuple[list[Row], tuple[FloatingIpRecord, ...]]:
-    """Ports that keep virtual IPs of the members, and the floating IPs of all these."""
+    """Subports, ports that keep virtual IPs of all these, and the floating IPs of all."""
     project_id = servers[0]["tenant_id"]
     floating = floating_ips.read(site, project_id)
-    found = virtual_ips.ports(site, project_id, members, floating_ips.ports_in_use(floating), notes)
+    in_use, subports = floating_ips.ports_in_use(floating), list(of_trunks.subports)
+    keeping = virtual_ips.ports(site, project_id, members + subports, in_use, notes, of_trunks.ids)
+    found = subports + keeping
     ids = [row["id"] for row in found]
     found = _as_administrator(site, "port", found, "binding:profile", notes, id=ids)
     return found, floating_ips.records(site, floating, servers, members + found, notes)

@@ -11,6 +11,7 @@ from typing import Any
 
 from multisite.clouds import resources
 from multisite.clouds.connect import CloudSite
+from multisite.clouds.facts import trunks
 from multisite.clouds.ledger.notes import Notes
 from multisite.domain.address_pairs import Pair, covers, single_addresses
 
@@ -18,18 +19,25 @@ Row = dict[str, Any]
 
 
 def ports(
-    site: CloudSite, project_id: str, members: list[Row], in_use: Collection[str], notes: Notes
+    site: CloudSite,
+    project_id: str,
+    members: list[Row],
+    in_use: Collection[str],
+    notes: Notes,
+    own_trunks: Collection[str] = (),
 ) -> list[Row]:
     """Those of the project on the networks of its ``members`` (their ports); ``in_use``: ids that something leads to.
 
-    Raises what ``call`` raises.
+    ``own_trunks``: ids of the members' trunks; ports of others are told of.  Raises what ``call`` raises.
     """
     networks = list(dict.fromkeys(row["network_id"] for row in members))
     if not networks:
         return []
     own = {row["id"] for row in members}
     found = []
-    for row in resources.list_all(site, "port", network_id=networks, project_id=project_id):
+    listed = resources.list_all(site, "port", network_id=networks, project_id=project_id)
+    trunks.tell_of_others((row for row in listed if row["id"] not in own), own_trunks, notes)
+    for row in listed:
         beside = [member for member in members if member["network_id"] == row["network_id"]]
         if row["id"] in own or row.get("device_owner", "").startswith("network:"):
             continue  # what is of DHCP and of routers the target has itself

@@ -20,7 +20,8 @@ PORT = Kind(
     "ports",
     REFERENCE + "#show-port-details",
     "Every port of every member, in the order of its NICs, and the ports without a device that keep an address members "
-    "may use, or that a floating IP leads to.  Others without a device, in the members' networks, are told of.",
+    "may use, or that a floating IP leads to; the subports of their trunks.  Others without a device, in the members' "
+    "networks, are told of.",
     (
         *carried("its own name", "name", "description", "network_id", "mac_address", "port_security_enabled"),
         *carried("addresses by subnet", "fixed_ips"),
@@ -55,10 +56,7 @@ PORT = Kind(
         *not_carried("data_plane_status", "data plane status",
                      "set it at the target: openstack port set --data-plane-status",
                      unset=(None, "", "ACTIVE")),
-        *not_carried(
-            "trunk_details", "trunk", "make the trunk at the target: openstack network trunk create --parent-port",
-            told="it is the parent of a trunk: its sub-ports are not carried over",
-        ),
+        *carried("the trunk it is the parent of", "trunk_details", extension="trunk-details"),
         *derived("from its server; a port without a device has neither", "device_id", "device_owner"),
         *derived("from its network", "qos_network_policy_id", "ip_allocation"),
         *derived("from its QoS policy", "resource_request"),

@@ -82,10 +82,14 @@ TRUNK = Kind(
     "trunk",
     "trunks",
     REFERENCE + "#show-trunk",
-    "Not part of a restore point; a port that is the parent of one is told of.",
+    "Those whose parents are ports of members.  One that is not shown to us is told of, and so are subports of another "
+    "project.",
     (
-        *_lost("make it at the target: openstack network trunk create --parent-port --subport", "name", "description",
-               "admin_state_up", "tags", "port_id", "sub_ports"),
+        *carried("its own name", "name", "description"),
+        *carried("disabled ones too", "admin_state_up"),
+        *carried("beside the token", "tags"),
+        *carried("a port of a member, its parent", "port_id"),
+        *carried("subports with their segmentation, and the ports, networks and groups of these", "sub_ports"),
         *of_the_site("state", "status"),
         *STANDARD,
     ),

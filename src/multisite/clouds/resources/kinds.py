@@ -31,6 +31,7 @@ Kind = Literal[
     "security_group",
     "router",
     "floating_ip",
+    "trunk",
     "keypair",
     "flavor",
     "server_group",
@@ -103,6 +104,7 @@ KINDS: Mapping[Kind, ResourceKind] = {
     "security_group": _neutron("/security-groups", "security_group", "security_groups", "security-group"),
     "router": _neutron("/routers", "router", "routers", "router"),
     "floating_ip": _neutron("/floatingips", "floatingip", "floatingips", "router"),
+    "trunk": _neutron("/trunks", "trunk", "trunks", "trunk"),
     "flavor": ResourceKind(
         "compute", "/flavors", "flavor", "flavors", TokenPlace.DESCRIPTION, "/detail", "2.61",
         filters={"is_public": "None"}, lags=True,

@@ -122,6 +122,7 @@ def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:
         qos_policies=facts.qos_policies,
         routers=facts.routers,
         floating_ips=facts.floating_ips,
+        trunks=facts.trunks,
         server_groups=facts.server_groups,
         quiesced=checked.quiesced,
         notes=(*order.notes, *checked.notes, *facts.notes),

@@ -104,5 +104,7 @@ def _dangling(manifest: Manifest) -> Iterator[str]:
     for r in manifest.routers:
         wanted.append((f"router {r.name or r.id}", "subnet", [i.subnet_id for i in r.interfaces]))
     wanted += [(f"floating IP {f.address}", "port", [f.port_id]) for f in manifest.floating_ips]
+    for t in manifest.trunks:
+        wanted.append((f"trunk {t.name or t.id}", "port", [t.port_id, *(s.port_id for s in t.subports)]))
     for name, kind, ids in wanted:
         yield from (f"{name}: {kind} {id}" for id in ids if id is not None and id not in known[kind])

@@ -20,7 +20,7 @@ from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
-from multisite.recovery.recover.model import PlannedServer, RecoverPlan, flavor_key
+from multisite.recovery.recover.model import PlannedServer, PlannedTrunk, RecoverPlan, flavor_key
 from multisite.recovery.recover.routing.steps import (
     floating_ip_steps,
     interfaces_in,
@@ -46,7 +46,7 @@ RECOVERY_STATES = {
 
 
 MADE: tuple[Kind, ...] = (
-    "server", "volume", "network", "subnet", "port", "security_group", "router", "floating_ip", "flavor",
+    "server", "volume", "network", "subnet", "port", "trunk", "security_group", "router", "floating_ip", "flavor",
     "server_group",
 )  # fmt: skip
 """What a recovery makes with its token; a key pair has the source's name."""
@@ -142,6 +142,7 @@ def recover_steps(
         *_group_steps(steps),
         *_network_steps(steps),
         *_port_steps(steps),
+        *_trunk_steps(steps),
         *router_steps(steps),
         *floating_ip_steps(steps),
         *_compute_steps(steps),
@@ -205,6 +206,20 @@ def _port_steps(steps: Steps) -> list[Step]:
     return made
 
 
+def _trunk_steps(steps: Steps) -> list[Step]:
+    """A trunk waits for its ports, and its server for it: agents wire a trunk when its parent port is plugged."""
+    made = []
+    for trunk in steps.plan.trunks:
+        needs = tuple(steps.ports[p].step for p in _ports_of_trunk(trunk))
+        title = f"Create trunk {trunk.name or trunk.record.id}"
+        made.append(_call(steps, trunk.step, title, steps.make_trunk(trunk), steps.remove_trunk, needs))
+    return made
+
+
+def _ports_of_trunk(trunk: PlannedTrunk) -> list[str]:
+    return [trunk.record.port_id, *(one.port_id for one in trunk.record.subports)]
+
+
 def _compute_steps(steps: Steps) -> list[Step]:
     made = []
     for flavor in (f for f in steps.plan.flavors if f.use is None):
@@ -253,7 +268,9 @@ def _server_steps(steps: Steps, server: PlannedServer) -> list[Step]:
 
 def _needs_of_server(steps: Steps, server: PlannedServer) -> tuple[str, ...]:
     record = server.record
-    ports = [steps.ports[p] for p in record.port_ids]
+    trunks = [steps.trunks[p] for p in record.port_ids if p in steps.trunks]
+    inside = [p for trunk in trunks for p in _ports_of_trunk(trunk)]
+    ports = [steps.ports[p] for p in dict.fromkeys([*record.port_ids, *inside])]
     used = [steps.networks[p.record.network_id] for p in ports]
     flavor = steps.flavors[flavor_key(record.flavor)]
     group = steps.server_groups.get(record.server_group_id or "")
@@ -262,6 +279,7 @@ def _needs_of_server(steps: Steps, server: PlannedServer) -> tuple[str, ...]:
         dict.fromkeys(
             [
                 *(p.step for p in ports),
+                *(t.step for t in trunks),
                 *(n.dhcp_step for n in used if n.use is None),
                 *(steps.volumes[v].step for v in record.volume_ids),
                 *([flavor.step] if flavor.use is None else []),

@@ -63,6 +63,10 @@ def _physical_networks(manifest: Manifest) -> Things:
     return [(n.id, n.name) for n in manifest.networks if n.provider]
 
 
+def _trunks(manifest: Manifest) -> Things:
+    return [(t.id, t.name) for t in manifest.trunks]
+
+
 LOSSES: dict[str, LossKind] = {
     "ephemeral-disk": LossKind("server", _servers(lambda s: s.flavor.ephemeral_gib)),
     "swap-disk": LossKind("server", _servers(lambda s: s.flavor.swap_mib)),
@@ -72,6 +76,7 @@ LOSSES: dict[str, LossKind] = {
     "pci-device": LossKind("server", _servers(lambda s: devices(s.flavor))),
     "sr-iov-port": LossKind("port", _sriov_ports),
     "physical-network": LossKind("network", _physical_networks),
+    "trunk": LossKind("trunk", _trunks),
 }
 """Every loss that can be accepted, by its name."""
 

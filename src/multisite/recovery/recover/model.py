@@ -26,6 +26,7 @@ from multisite.domain.manifest import (
     SubnetRecord,
     VolumeRecord,
 )
+from multisite.domain.trunks import TrunkRecord
 from multisite.recovery.recover.routing.model import PlannedFloatingIp, PlannedRouter
 
 RecordT = TypeVar("RecordT")
@@ -46,6 +47,7 @@ PlannedKeypair = Planned[KeypairRecord]
 PlannedServerGroup = Planned[ServerGroupRecord]
 PlannedGroup = Planned[SecurityGroupRecord]
 PlannedSubnet = Planned[SubnetRecord]
+PlannedTrunk = Planned[TrunkRecord]
 
 
 def flavor_key(record: FlavorRecord) -> str:
@@ -154,6 +156,7 @@ class RecoverPlan:
     """Source id -> id at the target."""
     target_project: str = ""
     """Id of the chosen project at the target; "", in jobs of earlier releases: the default, as it is at each step."""
+    trunks: tuple[PlannedTrunk, ...] = ()
     epoch: int = 0
     """That the recovery begins when it is done; 0, in jobs of earlier releases: none."""
     routers: tuple[PlannedRouter, ...] = ()

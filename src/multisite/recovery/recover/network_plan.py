@@ -188,10 +188,18 @@ def _port(
         PlannedAddress(a.subnet_id, _fixed(draft, a.subnet_id, a.address)) for a in record.fixed_addresses
     )
     kept = ", ".join(a.address for a in record.fixed_addresses) or "no address"
-    of_server = any(record.id in s.port_ids for s in draft.manifest.servers)
-    why = "" if of_server else "; it keeps a virtual IP of the servers"
+    why = _why(draft, record.id)
     draft.create("port", shown, f"same addresses: {kept}, {record.mac_address}{why}")
     return PlannedPort(f"port-{number}", record.mac_address, addresses, record)
+
+
+def _why(draft: Draft, port_id: str) -> str:
+    """Why a port that no server has is made."""
+    if any(port_id in s.port_ids for s in draft.manifest.servers):
+        return ""
+    if any(port_id == one.port_id for t in draft.manifest.trunks for one in t.subports):
+        return "; it is a subport of a trunk"
+    return "; it keeps a virtual IP of the servers"
 
 
 def _fixed(draft: Draft, subnet_id: str, address: str) -> str | None:

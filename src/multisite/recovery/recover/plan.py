@@ -41,6 +41,7 @@ from multisite.recovery.recover.server_plan import (
     plan_volumes,
 )
 from multisite.recovery.recover.target_facts import TargetFacts
+from multisite.recovery.recover.trunk_plan import plan_trunks
 
 _NOT_ASKED = SourceAnswer(SourceState.UNKNOWN)
 
@@ -127,6 +128,7 @@ def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod], choice: Choi
     qos_policies = plan_qos_policies(draft)
     networks = plan_networks(draft)
     ports = plan_ports(draft, networks)
+    trunks = plan_trunks(draft, networks)
     routers = plan_routers(draft, networks)
     floating_ips = plan_floating_ips(draft, networks, ports, routers)
     return RecoverPlan(
@@ -150,6 +152,7 @@ def _planned(draft: Draft, methods: Mapping[str, ProtectionMethod], choice: Choi
         application_id=manifest.application_id,
         qos_policies=qos_policies,
         target_project=choice.id if choice else "",
+        trunks=trunks,
     )
 
 

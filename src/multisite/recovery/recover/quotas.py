@@ -58,6 +58,9 @@ def check_quotas(draft: Draft, plan: RecoverPlan) -> None:
 
 def _command(draft: Draft, resource: str, limit: int) -> str:
     """What raises a quota."""
+    if resource == "trunk":  # the one that openstackclient has no option for
+        path, body = f"/v2.0/quotas/{draft.facts.project_id}", f'{{"quota": {{"trunk": {limit}}}}}'
+        return f"PUT {path} {body} to Neutron"
     noun, _, volume_type = resource.partition("_")
     typed = resource not in LIMITS and noun in ("volumes", "gigabytes") and volume_type
     option = noun if typed else _OPTIONS.get(resource, resource)
@@ -86,7 +89,7 @@ def of_servers(draft: Draft, plan: RecoverPlan) -> Counter[str]:
 
 
 def of_networks(plan: RecoverPlan) -> Counter[str]:
-    """The steps that make networks, ports and security groups; DHCP takes a port in each network.
+    """The steps that make networks, ports, trunks and security groups; DHCP takes a port in each network.
 
     A group has Neutron's own rules until it is given its rules.
     """
@@ -96,6 +99,7 @@ def of_networks(plan: RecoverPlan) -> Counter[str]:
         "network": len(networks),
         "subnet": sum(len(n.subnets) for n in networks),
         "port": len(plan.ports) + sum(any(s.record.dhcp for s in n.subnets) for n in networks),
+        "trunk": len(plan.trunks),
         "security_group": len(groups),
         "security_group_rule": sum(max(len(g.record.rules), DEFAULT_RULES) for g in groups),
     })  # fmt: skip

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from multisite.clouds import build, flavors, networks, resources
+from multisite.clouds import build, flavors, networks, resources, trunks
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.resources import Kind, tokens
 from multisite.domain.manifest import Manifest, ServerRecord
@@ -84,6 +84,11 @@ class Steps:
     @cached_property
     def ports(self) -> dict[str, model.PlannedPort]:
         return {p.record.id: p for p in self.plan.ports}
+
+    @cached_property
+    def trunks(self) -> dict[str, model.PlannedTrunk]:
+        """By the id of the parent port."""
+        return {t.record.port_id: t for t in self.plan.trunks}
 
     @cached_property
     def volumes(self) -> dict[str, model.PlannedVolume]:
@@ -160,6 +165,18 @@ class Steps:
             asked = {"subnet_id": self._id(ctx, subnet)}
             found.append(asked | ({"ip_address": wanted.address} if wanted.address else {}))
         return found
+
+    def make_trunk(self, trunk: model.PlannedTrunk) -> Run:
+        def run(ctx: StepContext) -> Made:
+            wanted = [trunk.record.port_id, *(one.port_id for one in trunk.record.subports)]
+            ids = {source: self._id(ctx, self.ports[source]) for source in wanted}
+            made = trunks.ensure_trunk(self.site(ctx), ctx.token, trunk.record, ids, fresh=fresh(ctx))
+            return Made(made)
+
+        return run
+
+    def remove_trunk(self, ctx: StepContext, result: Made | None) -> None:
+        trunks.remove_trunk(self.site(ctx), ctx.token, result.id if result else None, late=result is None)
 
     def switch_dhcp_on(self, network: model.PlannedNetwork) -> Callable[[StepContext], object]:
         def run(ctx: StepContext) -> object:

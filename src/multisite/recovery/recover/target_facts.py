@@ -53,6 +53,7 @@ class TargetNetwork:
     project_id: str
     shared: bool = False
     external: bool = False
+    mtu: int | None = None
     subnets: tuple[TargetSubnet, ...] = ()
 
 
@@ -239,6 +240,7 @@ def _networks(site: CloudSite) -> tuple[TargetNetwork, ...]:
             project_id=row.get("project_id") or "",
             shared=bool(row.get("shared")),
             external=bool(row.get("router:external")),
+            mtu=row.get("mtu"),
             subnets=tuple(s for s in subnets if s.network_id == row["id"]),
         )
         for row in _usable(site, "network")

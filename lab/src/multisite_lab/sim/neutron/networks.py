@@ -13,7 +13,8 @@ from multisite_lab.sim.neutron.policy import visible, visible_within
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, neutron_error, ok
 
 EXTENSIONS = ("standard-attr-tag", "port-security", "quota_details", "security-group", "net-mtu", "quotas",
-              "router", "extraroute", "extraroute-atomic", "ext-gw-mode", "revision-if-match")  # fmt: skip
+              "router", "extraroute", "extraroute-atomic", "ext-gw-mode", "revision-if-match",
+              "trunk", "trunk-details")  # fmt: skip
 MTU = 1500
 # Filters that take part in a list; Neutron refuses unknown ones only where told to (filter-validation).
 _FILTERS = ("id", "name", "network_id", "device_id", "device_owner", "project_id", "description",
@@ -281,6 +282,7 @@ def set_tags(sim: Sim, ask: Ask) -> Answer:
         "security-groups": sim.state.security_groups,
         "floatingips": sim.state.floatingips,
         "routers": sim.state.routers,
+        "trunks": sim.state.trunks,
     }
     kind, resource_id = ask.path.split("/")[1], ask.ids["id"]
     row = holders[kind].get(resource_id)
@@ -335,7 +337,7 @@ ROUTES = (
     Route("DELETE", "/subnets/{id}", delete_subnet),
     *(
         Route("PUT", f"/{kind}/{{id}}/tags", set_tags)
-        for kind in ("networks", "subnets", "ports", "floatingips", "routers")
+        for kind in ("networks", "subnets", "ports", "floatingips", "routers", "trunks")
     ),
     Route("PUT", "/security-groups/{id}/tags", set_tags),
     Route("GET", "/extensions", extensions),

@@ -6,7 +6,7 @@ import ipaddress
 
 from multisite_lab.sim import quotas
 from multisite_lab.sim.model import Row, Sim, new_id
-from multisite_lab.sim.neutron import attributes, floating_ips, policy, qos, remote_ports
+from multisite_lab.sim.neutron import attributes, floating_ips, policy, qos, remote_ports, trunks
 from multisite_lab.sim.neutron.ipam import blank_port, first_free, new_mac, taken
 from multisite_lab.sim.neutron.networks import (
     common,
@@ -31,11 +31,15 @@ def find_port(sim: Sim, ask: Ask, port_id: str) -> Row:
 
 
 def ports(sim: Sim, ask: Ask) -> Answer:
-    return listed(sim, ask, "ports", [remote_ports.shown(sim, ask, p) for p in sim.state.ports.values()])
+    return listed(sim, ask, "ports", [_shown(sim, ask, p) for p in sim.state.ports.values()])
+
+
+def _shown(sim: Sim, ask: Ask, row: Row) -> Row:
+    return remote_ports.shown(sim, ask, trunks.shown(sim, row))
 
 
 def port(sim: Sim, ask: Ask) -> Answer:
-    return ok({"port": remote_ports.shown(sim, ask, find_port(sim, ask, ask.ids["id"]))})
+    return ok({"port": _shown(sim, ask, find_port(sim, ask, ask.ids["id"]))})
 
 
 def create_port(sim: Sim, ask: Ask) -> Answer:
@@ -70,7 +74,7 @@ def create_port(sim: Sim, ask: Ask) -> Answer:
     # Ports alone take tags when they are made (extension tag-ports-during-bulk-creation).
     row["tags"] = list(fields.get("tags") or [])
     sim.state.ports[row["id"]] = row
-    return ok({"port": remote_ports.shown(sim, ask, row)}, 201)
+    return ok({"port": _shown(sim, ask, row)}, 201)
 
 
 def refuse_taken_mac(sim: Sim, network_id: str, mac: str) -> None:
@@ -180,7 +184,7 @@ def update_port(sim: Sim, ask: Ask) -> Answer:
     if "admin_state_up" in written and row["device_id"]:
         row["status"] = "ACTIVE" if row["admin_state_up"] else "DOWN"
     row["revision_number"] += 1
-    return ok({"port": remote_ports.shown(sim, ask, row)})
+    return ok({"port": _shown(sim, ask, row)})
 
 
 def _readdressed(sim: Sim, ask: Ask, row: Row, asked: list[Row]) -> list[Row]:
@@ -200,6 +204,7 @@ def delete_port(sim: Sim, ask: Ask) -> Answer:
         said = f"has device owner {row['device_owner']}"
         words = f"Port {row['id']} cannot be deleted directly via the port API: {said}."
         raise neutron_error(409, "ServicePortInUse", words)
+    trunks.refuse_deletion(sim, row["id"])
     del sim.state.ports[row["id"]]
     floating_ips.port_gone(sim, row["id"])
     return Answer(204)
