@@ -13,8 +13,8 @@ from tests.odd.pairs import INTERFACE, Pairs, follow, shown
 from tests.odd.saved import Row, Saved
 
 OUR_TAG, OUR_KEY, OUR_SUFFIX = "multisite:", "multisite", re.compile(r"-ms-[0-9a-f]{8}-[0-9a-f]{8}$")
-"""By which the product finds again what it made: a tag or a key of metadata beside the user's; a suffix of the name
-where there are neither (server groups, key pairs)."""
+"""By which the product finds again what it made: a tag, or a key of metadata or extra specs, beside
+the user's; a suffix of the name where there are neither (server groups, key pairs)."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,11 @@ def _volume(row: Row) -> Row:
     return row | {"metadata": metadata}
 
 
+def _flavor(row: Row) -> Row:
+    specs = {key: value for key, value in row["extra_specs"].items() if not key.startswith(OUR_TAG)}
+    return row | {"extra_specs": specs}
+
+
 def _group(row: Row) -> Row:
     rules = [_without(rule, "security group rule") for rule in row["security_group_rules"]]
     return row | {"security_group_rules": _sorted(rules)}
@@ -159,6 +164,7 @@ def _named(row: Row) -> Row:
 _PLAIN: Mapping[str, Callable[[Row], Row]] = {
     "server": _server,
     "volume": _volume,
+    "flavor": _flavor,
     "security group": _group,
     "router": _router,
     "port": _port,

@@ -12,7 +12,6 @@ WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("server", "accessIPv4"): ("access address",),
     ("server", "scheduler_hints"): ("scheduler hints",),
     ("volume", "bootable"): ("root disk", "marked bootable"),
-    ("flavor", "description"): ("description",),
     ("port", "qos_policy_id"): ("QoS policy",),
     ("network", "qos_policy_id"): ("QoS policy",),
     ("subnet", "service_types"): ("service types",),

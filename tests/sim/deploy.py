@@ -165,7 +165,7 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
     body = {"server_group": {"name": name, "policy": "soft-anti-affinity"}}
     together = ask(site.compute, "POST", "/os-server-groups", body, NOVA)["server_group"]["id"]
     image_id = image(site)
-    flavor_id = _flavor(site, name, more.extra_specs) if full else flavor(site)
+    flavor_id = _flavor(site, name, more.extra_specs, **more.flavor) if full else flavor(site)
     made: list[str] = []
     volumes: list[str] = []
     ports: list[str] = []
@@ -271,9 +271,9 @@ def _group(site: CloudSite, name: str, **fields: Any) -> str:
     return str(ask(site.network, "POST", "/security-groups", body)["security_group"]["id"])
 
 
-def _flavor(site: CloudSite, name: str, extra_specs: Mapping[str, str]) -> str:
+def _flavor(site: CloudSite, name: str, extra_specs: Mapping[str, str], **more: Any) -> str:
     """As ``flavor``'s, with extra specs."""
-    fields = {"name": name, "vcpus": 1, "ram": 128, "disk": 1}
+    fields = {"name": name, "vcpus": 1, "ram": 128, "disk": 1, **more}
     made = ask(site.compute, "POST", "/flavors", {"flavor": fields}, NOVA)["flavor"]["id"]
     specs = {"extra_specs": dict(extra_specs)}
     ask(site.compute, "POST", f"/flavors/{made}/os-extra_specs", specs, NOVA)

@@ -30,6 +30,7 @@ class Details:
     router: Fields = field(default_factory=dict)
     routes: tuple[Fields, ...] = ()
     extra_specs: Mapping[str, str] = field(default_factory=dict)
+    flavor: Fields = field(default_factory=dict)
     trunk: Fields = field(default_factory=dict)
     subport: Fields = field(default_factory=dict)
 
@@ -90,6 +91,7 @@ def of(name: str) -> Details:
         router={"description": f"{name} leaves here", "admin_state_up": False},
         routes=({"destination": "10.98.0.0/16", "nexthop": "10.31.0.11"},),
         extra_specs={"hw:cpu_policy": "dedicated"},
+        flavor={"description": f"for the guests of {name}"},
         trunk={"description": f"VLANs of {name}", "admin_state_up": False},
         subport={
             "mac_address": "fa:16:3e:00:31:61",

@@ -194,6 +194,8 @@ class _View:
         policies = site.network.get("/qos/policies", raise_exc=False)  # 404: the site has none
         rows = policies.json()["policies"] if policies.status_code == 200 else []
         self._policies = {row["id"]: row["name"] for row in rows}
+        flavors = ask(site.compute, "GET", "/flavors/detail?is_public=None", None, NOVA)["flavors"]
+        self._flavors = {row["name"]: _described(row) for row in flavors}
         volumes = ask(site.volume, "GET", "/volumes/detail", None, CINDER)["volumes"]
         self._volumes = {row["id"]: row for row in volumes}
         types = ask(site.volume, "GET", "/types", None, CINDER)["volume_types"]
@@ -293,6 +295,7 @@ class _View:
                 "ephemeral_gib": flavor["ephemeral"],
                 "swap_mib": flavor["swap"],
                 "extra_specs": flavor["extra_specs"],
+                "description": self._flavors.get(flavor["original_name"], ""),
             },
             "port_ids": self._nics(row),
             "volume_ids": self._disks(row),
@@ -397,6 +400,12 @@ class _View:
         rules = [_rule(rule, names) for rule in row["security_group_rules"]]
         same = {key: row[key] for key in ("name", "description", "stateful")}
         return {**same, "rules": sorted(rules, key=repr), "tags": _tags(row)}
+
+
+def _described(flavor: Row) -> str:
+    """A token is no description."""
+    found = str(flavor["description"] or "")
+    return "" if found.startswith("multisite:") else found
 
 
 def _provider(row: Row) -> Row:

@@ -39,7 +39,7 @@ SERVER_ATTRIBUTES = AdminCall(
 DIAGNOSTICS = AdminCall("read the order of NICs", "Nova, os_compute_api:os-server-diagnostics")
 KEYPAIRS = AdminCall("read public keys of the servers' users", "Nova, os_compute_api:os-keypairs:index")
 FLAVORS = AdminCall(
-    "make and remove flavors, let the project use them, see who uses one",
+    "make, describe and remove flavors, let the project use them, see who uses one",
     "Nova, os_compute_api:os-flavor-manage, os-flavor-access, servers:index:get_all_tenants",
 )
 BINDING_PROFILES = AdminCall(

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
 
+from multisite.domain.flavors import FlavorRecord as FlavorRecord
 from multisite.domain.routing import FloatingIpRecord, RouterRecord
 from multisite.domain.trunks import TrunkRecord
 from multisite.domain.validation import Address, Network, check_text, first_problem
@@ -36,6 +37,7 @@ _ADDED: dict[str, dict[str, JsonValue]] = {
     "networks": {"dns_domain": "", "tags": [], "qos_policy_id": None, "provider": {}},
     "subnets": {"dns_publish_fixed_ip": False, "tags": []},
     "security_groups": {"tags": []},
+    "flavors": {"description": ""},
 }  # fmt: skip
 """What records had not from the beginning, by default: left out, so that earlier manifests keep their bytes."""
 _LATER = ("epoch", "qos_policies", "routers", "floating_ips", "trunks")
@@ -190,27 +192,6 @@ class KeypairRecord:
 
 
 @dataclass(frozen=True)
-class FlavorRecord:
-    id: str
-    name: str
-    vcpus: int
-    memory_mib: int
-    disk_gib: int
-    ephemeral_gib: int = 0
-    swap_mib: int = 0
-    extra_specs: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def size(self) -> tuple[int, ...]:
-        return self.vcpus, self.memory_mib, self.disk_gib, self.ephemeral_gib, self.swap_mib
-
-    @property
-    def own_specs(self) -> dict[str, str]:
-        """Extra specs but Multisite's."""
-        return {k: v for k, v in self.extra_specs.items() if not k.startswith("multisite")}
-
-
-@dataclass(frozen=True)
 class ServerGroupRecord:
     id: str
     name: str
@@ -321,8 +302,9 @@ def dump(manifest: Manifest) -> bytes:
     for name in _LATER:
         if not data[name]:
             del data[name]
+    parts = {**data, "flavors": [server["flavor"] for server in data["servers"]]}
     for part, added in _ADDED.items():
-        for record in data[part]:
+        for record in parts[part]:
             for name in [name for name, default in added.items() if record[name] == default]:
                 del record[name]
     if manifest.format == FORMAT_1:

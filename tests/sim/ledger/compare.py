@@ -104,7 +104,8 @@ def _server(sides: _Sides, was: Server) -> Iterator[Difference]:
     yield from sides.compare("server", was.name, vars(was) | was.more, vars(now) | now.more)
     if was.status != now.status:
         yield Difference("server", was.name, "status", was.status, now.status)
-    yield from sides.compare("flavor", was.flavor["name"], was.flavor, now.flavor)
+    one, other = _flavor(sides.source, was), _flavor(sides.target, now)
+    yield from sides.compare("flavor", was.flavor["name"], one, other)
     there = [sides.target.ports[p]["mac_address"] for p in now.ports]
     if there != macs:
         yield Difference("server", was.name, "order of NICs", macs, there)
@@ -113,6 +114,12 @@ def _server(sides: _Sides, was: Server) -> Iterator[Difference]:
         row = sides.source.ports[port_id]
         yield from _port(sides, was, now, row, by_mac[row["mac_address"]])
     yield from _around(sides, was, now)
+
+
+def _flavor(state: State, server: Server) -> Row:
+    """As the server has it, with the description that the site's has; there a recovery's token is none."""
+    there = state.flavors.get(server.flavor["id"], {}).get("description")
+    return server.flavor | {"description": None if _TOKEN.match(there or "") else there}
 
 
 def _around(sides: _Sides, was: Server, now: Server) -> Iterator[Difference]:

@@ -97,7 +97,7 @@ VALUES: Mapping[str, Mapping[str, SearchStrategy[Any]]] = {
     "flavor": {
         "name": NAME, "vcpus": st.integers(2, 4), "ram": st.integers(129, 512), "disk": st.integers(2, 9),
         "extra_specs": _PAIRS, "swap": st.integers(1, 64), "OS-FLV-EXT-DATA:ephemeral": st.integers(1, 9),
-        **_told(description="x86", rxtx_factor=2.0),
+        "description": TEXT, **_told(rxtx_factor=2.0),
     },
     "key pair": {"name": NAME, "public_key": _KEYS, **_told()},
 }  # fmt: skip

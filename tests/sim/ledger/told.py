@@ -43,7 +43,6 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("rule of security group", "tags"): "tags",
     ("rule of security group", "remote_address_group_id"): "address group",
     ("server group", "rules"): "rule",
-    ("flavor", "description"): "description",
     ("flavor", "rxtx_factor"): "network factor",
 }
 """What an operator reads of a field; a field that no release knows goes by its own name."""

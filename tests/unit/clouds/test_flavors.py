@@ -77,3 +77,31 @@ def test_one_that_differs_is_not_taken_for_it(target: SimulatedSite, change: dic
     taken(target, public=True)
     flavors.ensure_flavor(target.site, TOKEN, replace(BIG, **change), "big", fresh=True)
     assert len(named(target, tokens.named("big", TOKEN))) == 1
+
+
+def test_one_with_its_own_description_is_found_and_removed_by_its_token(target: SimulatedSite) -> None:
+    made = flavors.ensure_flavor(target.site, TOKEN, BIG, "big")
+    for _ in range(2):
+        flavors.describe_flavor(target.site, TOKEN, made, "for large guests")
+    (row,) = named(target, "big")
+    assert row["description"] == "for large guests"
+    assert row["extra_specs"].keys() == {*BIG.extra_specs, TOKEN}
+    assert flavors.ensure_flavor(target.site, TOKEN, BIG, "big") == made, "found, not made a second time"
+    assert [found.token for found in resources.find_of_job(target.site, "job-1", ("flavor",))] == [TOKEN]
+    (there,) = [one for one in flavors.usable_flavors(target.site) if one.id == made]
+    assert there.own_specs == BIG.extra_specs
+    flavors.remove_flavor(target.site, TOKEN, late=False)
+    assert named(target, "big") == []
+
+
+def test_anothers_description_is_left_as_it_is(target: SimulatedSite) -> None:
+    other = taken(target, public=True, description="its own")
+    flavors.describe_flavor(target.site, TOKEN, other, "for large guests")
+    (row,) = named(target, "big")
+    assert (row["description"], row["extra_specs"]) == ("its own", BIG.extra_specs)
+
+
+def test_a_token_in_a_restore_point_is_not_given_to_another(target: SimulatedSite) -> None:
+    record = replace(BIG, extra_specs={**BIG.extra_specs, "multisite:job-0:flavor-1": flavors.MADE})
+    flavors.ensure_flavor(target.site, TOKEN, record, "big")
+    assert named(target, "big")[0]["extra_specs"] == BIG.extra_specs

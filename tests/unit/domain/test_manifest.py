@@ -86,3 +86,12 @@ def test_trunks_are_written_where_there_are_any() -> None:
     changed = replace(PLAIN, trunks=(trunk,))
     assert load(dump(changed)) == changed
     assert "trunks" in json.loads(dump(changed)).keys() - json.loads(dump(PLAIN)).keys()
+
+
+def test_a_description_of_a_flavor_is_written_where_there_is_one() -> None:
+    (server,) = PLAIN.servers
+    described = replace(server.flavor, description="large")
+    changed = replace(PLAIN, servers=(replace(server, flavor=described),))
+    assert load(dump(changed)) == changed
+    before, after = (json.loads(dump(one))["servers"][0]["flavor"] for one in (PLAIN, changed))
+    assert after == before | {"description": "large"} != before

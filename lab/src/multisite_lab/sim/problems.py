@@ -59,7 +59,12 @@ def marked(sim: Sim) -> Iterator[Marked]:
     }
     for kind, rows in kinds.items():
         for row in rows:
-            yield from _one(sim, kind, row["id"], [*row.get("tags", ()), row.get("description")])
+            yield from _one(
+                sim,
+                kind,
+                row["id"],
+                [*row.get("tags", ()), row.get("description"), *row.get("extra_specs", ())],
+            )
 
 
 def _one(

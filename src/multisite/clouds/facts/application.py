@@ -350,7 +350,7 @@ def _flavors(site: CloudSite, servers: list[Row], notes: Notes) -> dict[str, Fla
                 f"extra specs of flavor {name} are not shown to us: a role that may read them is needed",
             )
         if name in offered:
-            notes.compare(compute.FLAVOR, _without_token(offered[name]))
+            notes.compare(compute.FLAVOR, offered[name])
         else:
             notes.add(f"flavor {name} of server {server['name']} is not offered any more in this site")
         found[server["id"]] = FlavorRecord(
@@ -361,14 +361,16 @@ def _flavors(site: CloudSite, servers: list[Row], notes: Notes) -> dict[str, Fla
             disk_gib=own["disk"],
             ephemeral_gib=own["ephemeral"],
             swap_mib=own["swap"],
-            extra_specs=dict(own["extra_specs"]),
+            extra_specs={k: v for k, v in own["extra_specs"].items() if not tokens.is_token(k)},
+            description=_description(offered.get(name, {})),
         )
     return found
 
 
-def _without_token(flavor: Row) -> Row:
-    """One that an earlier recovery made has its token for a description."""
-    return flavor | {"description": None} if tokens.is_token(flavor.get("description")) else flavor
+def _description(flavor: Row) -> str:
+    """One that a recovery made has its token for a description, until it gets its own."""
+    found = str(flavor.get("description") or "")
+    return "" if tokens.is_token(found) else found
 
 
 def _server_groups(site: CloudSite, servers: list[Row], scope: Mapping[str, str], notes: Notes) -> list[Row]:

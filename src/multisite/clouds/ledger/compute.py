@@ -92,10 +92,7 @@ FLAVOR = Kind(
     (
         *carried("its own name", "name", "vcpus", "ram", "disk", "swap", "extra_specs", "OS-FLV-EXT-DATA:ephemeral"),
         *of_the_site("one that a recovery makes is private to its project", "os-flavor-access:is_public"),
-        *not_carried(
-            "description", "description",
-            "set it on the flavor at the target: openstack --os-compute-api-version 2.55 flavor set --description",
-        ),
+        *carried("once its servers are ready: until then it is the token of what makes it", "description"),
         *not_carried(
             "rxtx_factor", "network factor", "nothing to do: Nova no longer uses it", unset=(1, 1.0, None, ""),
         ),

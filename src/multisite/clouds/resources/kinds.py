@@ -4,7 +4,8 @@
 |---|---|---|
 | metadata ``multisite_token`` | server, volume, snapshot, backup (3.43) | list, matched here: Nova refuses ``metadata`` as a filter, which filters Cinder knows is up to its deployer, an unknown one is dropped silently and answers everything |
 | the description of the create request, then a tag | kinds of Neutron | filters ``tags`` and ``description`` |
-| the description | flavor (2.55), group snapshot | list, matched here |
+| the description of the create request, then a key of the extra specs | flavor (2.55) | list, matched here |
+| the description | group snapshot | list, matched here |
 | a suffix of the name, made of digests | key pair, server group: nothing else can be written | list, matched here |
 | nowhere | imported backup: importing takes the record as it is | by its id, which importing keeps |
 
@@ -44,6 +45,7 @@ class TokenPlace(Enum):
     METADATA = "metadata"
     TAG = "tag"
     DESCRIPTION = "description"
+    SPECS = "extra specs"
     NAME = "name"
 
 
@@ -106,7 +108,7 @@ KINDS: Mapping[Kind, ResourceKind] = {
     "floating_ip": _neutron("/floatingips", "floatingip", "floatingips", "router"),
     "trunk": _neutron("/trunks", "trunk", "trunks", "trunk"),
     "flavor": ResourceKind(
-        "compute", "/flavors", "flavor", "flavors", TokenPlace.DESCRIPTION, "/detail", "2.61",
+        "compute", "/flavors", "flavor", "flavors", TokenPlace.SPECS, "/detail", "2.61",
         filters={"is_public": "None"}, lags=True,
     ),
     "keypair": ResourceKind(

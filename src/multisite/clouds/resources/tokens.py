@@ -93,6 +93,8 @@ def read(kind: Kind, row: Mapping[str, Any]) -> list[str]:
         places = [(row.get("metadata") or {}).get(KEY), row.get("name")]
     elif place is TokenPlace.TAG:
         places = [*row.get("tags", ()), row.get("description")]
+    elif place is TokenPlace.SPECS:
+        places = [row.get("description"), *(row.get("extra_specs") or ())]
     else:
         places = [row.get("description")]
     return [place for place in places if is_token(place)]

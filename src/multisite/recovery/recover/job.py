@@ -20,7 +20,13 @@ from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
-from multisite.recovery.recover.model import PlannedServer, PlannedTrunk, RecoverPlan, flavor_key
+from multisite.recovery.recover.model import (
+    PlannedFlavor,
+    PlannedServer,
+    PlannedTrunk,
+    RecoverPlan,
+    flavor_key,
+)
 from multisite.recovery.recover.routing.steps import (
     floating_ip_steps,
     interfaces_in,
@@ -147,6 +153,7 @@ def recover_steps(
         *floating_ip_steps(steps),
         *_compute_steps(steps),
         *(step for server in plan.servers for step in _server_steps(steps, server)),
+        *_description_steps(steps),
         Step(SUMMARY, "Write down what was recovered", summary, withdraw, _needs_of_summary(plan)),
     ]
 
@@ -155,7 +162,31 @@ def _needs_of_summary(plan: RecoverPlan) -> tuple[str, ...]:
     """Every server, and what no server waits for."""
     of_servers = {port for server in plan.servers for port in server.record.port_ids}
     beside = (p.step for p in plan.ports if p.record.id not in of_servers)
-    return (*(server.gate for server in plan.servers), *beside, *last_steps(plan))
+    return (
+        *(server.gate for server in plan.servers),
+        *beside,
+        *last_steps(plan),
+        *map(_describing, _described(plan)),
+    )
+
+
+def _described(plan: RecoverPlan) -> list[PlannedFlavor]:
+    return [flavor for flavor in plan.flavors if flavor.use is None and flavor.record.description]
+
+
+def _describing(flavor: PlannedFlavor) -> str:
+    return f"{flavor.step}-description"
+
+
+def _description_steps(steps: Steps) -> list[Step]:
+    """Once its servers are ready, which take a flavor's extra specs with them as they are when they boot."""
+    made = []
+    for flavor in _described(steps.plan):
+        users = [s for s in steps.plan.servers if flavor_key(s.record.flavor) == flavor_key(flavor.record)]
+        needs = (flavor.step, *(server.gate for server in users))
+        title = f"Give flavor {flavor.name} its description"
+        made.append(_change(steps, _describing(flavor), title, steps.describe_flavor(flavor), needs))
+    return made
 
 
 def _group_steps(steps: Steps) -> list[Step]:

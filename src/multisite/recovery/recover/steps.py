@@ -205,6 +205,14 @@ class Steps:
         else:
             flavors.remove_flavor(self.site(ctx), ctx.token, late=result is None)
 
+    def describe_flavor(self, flavor: model.PlannedFlavor) -> Callable[[StepContext], object]:
+        def run(ctx: StepContext) -> object:
+            token, made = f"{tokens.job_prefix(ctx.job_id)}{flavor.step}", self._id(ctx, flavor)
+            flavors.describe_flavor(self.site(ctx), token, made, flavor.record.description)
+            return {"flavor": made}
+
+        return run
+
     def make_keypair(self, keypair: model.PlannedKeypair) -> Run:
         def run(ctx: StepContext) -> MadeKeypair:
             again = not fresh(ctx)  # then what is there is this step's own: the plan saw none

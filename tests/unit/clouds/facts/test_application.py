@@ -403,9 +403,7 @@ def test_what_is_not_carried_over_is_noted(fake: FakeCloud, site: CloudSite, vnf
     vnf.volumes[0]["encrypted"] = True
     vnf.ports[0]["trunk_details"] = {"trunk_id": "t1", "sub_ports": []}
     fake.json("GET", "network", "/trunks", {"trunks": []})
-    fake.json(
-        "GET", "network", "/trunks/t1", {"NeutronError": {"type": "TrunkNotFound", "message": "no"}}, 404
-    )
+    fake.json("GET", "network", "/trunks/t1", {"NeutronError": {"type": "TrunkNotFound"}}, 404)
     vnf.groups[2]["security_group_rules"].append(rule(remote_address_group_id="a"))
     vnf.play(fake)
     fake.json("GET", "block-storage", "/types", {"volume_types": [{"id": "t-rbd", "name": "rbd"}]})

@@ -100,6 +100,18 @@ def add_specs(sim: Sim, ask: Ask) -> Answer:
     return ok({"extra_specs": row["extra_specs"]})
 
 
+def update_flavor(sim: Sim, ask: Ask) -> Answer:
+    """Its description, and nothing else (from 2.55)."""
+    _admins_only(ask, "os-flavor-manage:update")
+    if ask.version < (2, 55):
+        raise fault(404, "The resource could not be found.")
+    row, wanted = _known_flavor(sim, ask), required(ask.body, "flavor")
+    if set(wanted) != {"description"}:
+        raise fault(400, "Invalid input for field/attribute flavor. Additional properties are not allowed")
+    row["description"] = wanted["description"]
+    return ok({"flavor": _flavor(row, ask)})
+
+
 def access(sim: Sim, ask: Ask) -> Answer:
     """Of a private flavor; Nova answers 404 for a public one."""
     _admins_only(ask, "os-flavor-access")
@@ -265,6 +277,7 @@ ROUTES = (
     Route("GET", "/flavors", flavors),
     Route("POST", "/flavors", create_flavor),
     Route("GET", "/flavors/{id}", flavor),
+    Route("PUT", "/flavors/{id}", update_flavor),
     Route("DELETE", "/flavors/{id}", delete_flavor),
     Route("POST", "/flavors/{id}/os-extra_specs", add_specs),
     Route("POST", "/flavors/{id}/action", flavor_action),
