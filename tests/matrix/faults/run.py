@@ -31,7 +31,7 @@ AGAIN = "the next run tries again"
 LATE = "no answer in time"
 """`clouds.call` of an answer that took longer than the limit."""
 _THINGS = re.compile(
-    r"server|volume|snapshot|backup|record|network|subnet|port|group|flavor|key pair|service|site|console"
+    r"server|volume|snapshot|backup|record|network|subnet|router|port|group|flavor|key pair|service|site|console"
     r"|log in|quota|zone",
     re.IGNORECASE,
 )
