@@ -64,7 +64,7 @@ class SimStage:
         first.mkdir()
         with make_world() as world:
             world.write_clouds(first / CLOUDS)
-            made = template.deploy(open_site(SITE, SITE, first / CLOUDS), NAME, self.servers)
+            made = template.deploy(open_site(SITE, SITE, first / CLOUDS), NAME, self.servers, full=True)
             words = self.words | {"site": SITE, "servers": list(made.servers)}
             ended = processes.run(first, "open", words)
             if ended.code:
