@@ -27,6 +27,7 @@ REQUIRED = {
     "multisite_address_move": ("--to", "lyon"),
     "multisite_application_plane_forget": ("--site", "lyon"),
     "multisite_application_plane_set": ("--plane", "name=oam,role=management"),
+    "multisite_project_grant_set": ("--default",),
     "multisite_recovery_preview": ("--target-site", "lyon"),
     "multisite_recovery_start": ("--target-site", "lyon", "--yes-recover", "mme"),
 }
