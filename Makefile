@@ -20,7 +20,7 @@ NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-nova test-neutron test-lab bench lab-up lab-down lint lock env
+.PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-engine test-sim test-nova test-neutron test-lab bench lab-up lab-down lint lock env
 .PHONY: ledger-property preview-property crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab mutants fuzz
 
 help:
@@ -52,7 +52,7 @@ demo: env
 	@$(BIN)/python -m demo
 
 test: lint
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-unit test-flows test-nova test-neutron
+	@$(MAKE) --no-print-directory -j3 --output-sync=target test-sim test-unit test-engine test-nova test-neutron
 	@$(LAB) down --wipe  # sites that hold something of an earlier, killed run prove nothing
 	@$(MAKE) --no-print-directory test-lab SUITE=site-loss
 
@@ -66,9 +66,16 @@ lint: env
 test-unit: env
 	$(BIN)/pytest -q tests/unit
 
-# whole flows without a lab: crashes of the engine, the API against its document, the service over simulated sites
-test-flows: env
-	$(BIN)/pytest -q tests/crash tests/contract tests/sim tests/matrix
+# whole flows without a lab; most of their time is waiting, so the two parts run beside each other in `make test`
+test-flows: test-engine test-sim
+
+# crashes of the engine, the API against its document, samples of the matrices
+test-engine: env
+	$(BIN)/pytest -q tests/crash tests/contract tests/matrix
+
+# the service over simulated sites
+test-sim: env
+	$(BIN)/pytest -q tests/sim
 
 # FUZZ_SEED=N for others; half an hour of one processor; kept log lines would count as growth
 fuzz: env
