@@ -41,6 +41,7 @@ class Settings:
     ``lacks``: extensions that Neutron has not loaded.  ``sriov``: whether an SR-IOV agent is up.
     ``hosts``: zone of each compute host, the site itself alone by default; ``volume_zones`` of Cinder, the first is the
     default one; ``cross_az_attach``: whether Nova lets servers have volumes of other zones than theirs.
+    ``pci_aliases``: those that Nova knows.
     ``remote_port``: whether Neutron has multisite-neutron; ``vteps``: host -> tunnel endpoint (one host by default).
     """
 
