@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tests.odd.pairs import INTERFACE
-from tests.odd.rest import COMPUTE, NETWORK, Api
+from tests.odd.rest import COMPUTE, NETWORK, Api, until
 
 
 def loosen(api: Api, name: str) -> None:
-    """Floating IPs, routers and trunks, which hold the networks' ports; whether it was made or recovered."""
+    """Floating IPs, routers and trunks, which hold the networks' ports; whether it was made or recovered.
+
+    Its servers with trunks: Neutron deletes none whose parent port is bound (``TrunkInUse``).
+    """
     routers = {row["id"] for row in _named(api, "routers", "routers", name)}
     for row in api(NETWORK, "GET", f"/v2.0/floatingips?project_id={api.project}")["floatingips"]:
         if row["router_id"] in routers:
@@ -17,8 +20,20 @@ def loosen(api: Api, name: str) -> None:
     for router in sorted(routers):
         _router(api, router)
     if api.has("trunk"):
-        for row in _named(api, "trunks", "trunks", name):
+        trunks = _named(api, "trunks", "trunks", name)
+        if trunks:
+            _servers(api, name)
+        for row in trunks:
             api(NETWORK, "DELETE", f"/v2.0/trunks/{row['id']}")
+
+
+def _servers(api: Api, name: str) -> None:
+    rows = api(COMPUTE, "GET", "/servers")["servers"]
+    paths = [f"/servers/{row['id']}" for row in rows if row["name"].startswith(f"{name}-")]
+    for path in paths:
+        api(COMPUTE, "DELETE", path)
+    for path in paths:
+        until(lambda path=path: api.find(COMPUTE, path) is None, f"{path} gone", 120)  # type: ignore[misc]
 
 
 def _router(api: Api, router: str) -> None:
