@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import update
 
 from multisite.jobs.lease import Ownership
-from multisite.jobs.model import Json, StepState
+from multisite.jobs.model import Json, NoResult, StepState
 from multisite.jobs.records import Begun, Claim, Records
 from multisite.jobs.retry import retry_until_database_available
 from multisite.jobs.values import TEXT_LIMIT, decode, plain_object, text
@@ -115,6 +115,8 @@ class Context:
         if step not in self._known():
             raise LookupError(f"step {self.step!r} does not need {step!r}: its result is not available")
         stored = self._around.retry(self._around.records.result, self.job_id, step)
+        if stored is None:
+            raise NoResult(f"step {step} has no result: it is not known what it made")
         return decode(stored, kind, f"result of step {step}")
 
     def progress(self, done: float, total: float | None = None, unit: str = "", detail: str = "") -> None:

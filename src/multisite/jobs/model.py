@@ -67,7 +67,8 @@ class StepContext(Protocol):
     def result_of(self, step: str, kind: type[T]) -> T:
         """The stored result of a step this one needs, as ``kind`` (see ``values.decode``).
 
-        LookupError when the step is not needed by this one; Invalid when the result is no ``kind``.
+        LookupError when the step is not needed by this one; NoResult when it has none, which ends an undo that has no
+        result of its own to take away; Invalid when the result is no ``kind``.
         """
 
     def progress(self, done: float, total: float | None = None, unit: str = "", detail: str = "") -> None:
@@ -162,3 +163,7 @@ class JobKind:
 
 class StepFailed(Exception):
     """A step failed for a reason an operator understands: the message names the thing, what is wrong and what to do."""
+
+
+class NoResult(StepFailed):
+    """A needed step has no result: only in a database from the past, which may not know that it was done."""

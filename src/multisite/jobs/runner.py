@@ -14,7 +14,7 @@ from multisite.domain import fence, work
 from multisite.domain.errors import MultisiteError
 from multisite.jobs import graph
 from multisite.jobs.context import Context, RunContext
-from multisite.jobs.model import JobKind, JobState, Json, Step, StepFailed, StepState
+from multisite.jobs.model import JobKind, JobState, Json, NoResult, Step, StepFailed, StepState
 from multisite.jobs.values import TEXT_LIMIT, decode, plain
 from multisite.store.failures import is_transient
 
@@ -222,7 +222,11 @@ def _call(step: Step, context: Context, stored: Json, *, undoing: bool) -> Json:
         return plain(step.run(context), what)
     known: Any = stored if stored is None or step.result is None else decode(stored, step.result, what)
     if step.undo is not None:
-        step.undo(context, known)
+        try:
+            step.undo(context, known)
+        except NoResult:  # as far as is known it never began; what is left is looked for once all is undone
+            if stored is not None:
+                raise
     return None
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from multisite.domain import fence
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import JobKind, JobState, Step, StepContext
+from multisite.jobs.model import JobKind, JobState, Made, Step, StepContext
 from multisite.jobs.records import Records
 from multisite.jobs.restored import RestoredJobs
 from multisite.jobs.staleness import NeverStale
+from multisite.store.models import StepRow
 from tests.unit.jobs.conftest import JobSetup, Until
 
 STALE = "database: it is stale"
@@ -144,3 +145,28 @@ def test_what_is_open_is_in_doubt_and_is_looked_for(setup: StaleSetup) -> None:
     setup.engine.undo(job_id, "olga")
     assert setup.wait(job_id).state is JobState.UNDONE
     assert seen == [(1, True)]
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_an_undo_without_the_result_it_needs(setup: StaleSetup, made: bool) -> None:
+    """It takes away nothing where the step has no result of its own, else it has not undone what there is."""
+
+    def undo(ctx: StepContext, result: object) -> None:
+        ctx.result_of("a", Made)
+
+    setup.told_of.stale = True
+    setup.engine.launch()
+    steps = [Step("a", "make a", lambda ctx: Made("a")), Step("b", "make b", lambda ctx: None, undo, ("a",))]
+    job_id = setup.start(steps, "pause")
+    restored = RestoredJobs(setup.database)
+    restored.doubt_open_steps()
+    restored.set_aside(job_id, "olga")
+    if made:
+        with setup.database.session() as session:
+            session.get_one(StepRow, (job_id, "b")).result = {"id": "b"}
+    setup.told_of.stale = False
+    assert setup.wait(job_id).state is JobState.PAUSED
+    setup.engine.undo(job_id, "olga")
+    job = setup.wait(job_id)
+    assert job.state is (JobState.UNDO_FAILED if made else JobState.UNDONE)
+    assert ("step a has no result" in str(job.error)) is made

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from multisite.clouds import floating_ips, routers
-from multisite.domain.errors import Invalid
 from multisite.jobs.model import Made, Step, StepContext
 from multisite.recovery.methods.base import CALLS, fresh
 from multisite.recovery.recover.model import RecoverPlan
@@ -66,15 +65,6 @@ def _id(ctx: StepContext, router: PlannedRouter) -> str:
     return router.use if router.use is not None else ctx.result_of(router.step, Made).id
 
 
-def _never_began(ctx: StepContext, needed: str) -> bool:
-    """A step whose needed one has no result; what a database from the past does not know is looked for at the end."""
-    try:
-        ctx.result_of(needed, Made)
-    except Invalid:
-        return True
-    return False
-
-
 def _attach(steps: Steps, router: PlannedRouter, interface: PlannedInterface) -> Step:
     network, subnet = steps.networks[interface.network_id], steps.subnets[interface.subnet_id]
 
@@ -89,8 +79,6 @@ def _attach(steps: Steps, router: PlannedRouter, interface: PlannedInterface) ->
         return Attached(made)
 
     def undo(ctx: StepContext, result: Attached | None) -> None:
-        if result is None and _never_began(ctx, subnet.step):
-            return
         site, subnet_id, late = steps.site(ctx), ctx.result_of(subnet.step, Made).id, result is None
         if interface.at_gateway:
             routers.release(site, _id(ctx, router), subnet_id, late=late)
