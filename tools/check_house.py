@@ -27,7 +27,8 @@ FOR_SERVICE = {
     "command/catalog.py",  # checks a Keystone's catalog before there is a service
     "networks/stretch/reader.py",  # reads the ports of many projects' networks
     "recovery/protect/service.py",  # what a site can do
-    "sites/service.py",  # the same
+    "recovery/stores/swift.py",  # the store of all projects' manifests
+    "sites/service.py",  # what a site can do
 }
 """Modules of the service that open sites for no project."""
 MIN_SHARED = 3
