@@ -22,6 +22,8 @@ def changes(tag: str, before: Sequence[Member], now: Sequence[Member]) -> Iterat
             yield f"server {was.server_name} ({member.server_id}) is called {member.server_name} now"
         if was.quiesce != member.quiesce:
             yield f"server {member.server_name} is {'' if member.quiesce else 'not '}frozen from now on"
+        if was.role != member.role:
+            yield f"server {member.server_name} is {member.role} now; it was {was.role}"
     order = [member.server_name for _, member in stayed]
     earlier = [member.server_name for was, member in sorted(stayed, key=lambda pair: pair[0].order)]
     if order != earlier:

@@ -16,9 +16,10 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite, Unsupported
 from multisite.clouds.facts.application import list_servers, read_servers
 from multisite.clouds.projects import owner_in, project_in
+from multisite.clouds.resources import tokens
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, NotFound
-from multisite.domain.model import Application, Member
+from multisite.domain.model import Application, Member, MemberRole
 from multisite.domain.page import ALL, Page
 from multisite.sites.service import NAME, NAME_RULE
 from multisite.store.applications import ApplicationRepository
@@ -26,7 +27,7 @@ from multisite.store.applications import ApplicationRepository
 LOG = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
-ORDER_KEY, QUIESCE_KEY = "boot_order", "multisite_quiesce"
+ORDER_KEY, QUIESCE_KEY, ROLE_KEY = "boot_order", "multisite_quiesce", "multisite_role"
 """Server metadata that is looked at when an application is given by a metadata tag."""
 _NO = frozenset({"no", "false", "0", "off"})
 
@@ -48,9 +49,10 @@ class ApplicationService:
     ) -> Application:
         """Describe an application; the site is asked for the servers, nothing in it is changed.
 
-        ``servers``: ``{"id": ..., "quiesce": bool}`` in boot order.  ``metadata_tag`` ``key=value``: the
-        servers with that metadata, ordered by their metadata ``boot_order`` (whole number; those without
-        come last), then by name; ``multisite_quiesce=no`` marks one that must not be frozen.
+        ``servers``: ``{"id": ..., "quiesce": bool, "role": "active" | "standby"}`` in boot order.
+        ``metadata_tag`` ``key=value``: the servers with that metadata, ordered by their metadata ``boot_order`` (whole
+        number; those without come last), then by name; ``multisite_quiesce=no`` marks one that must not be frozen,
+        ``multisite_role=standby`` a standby.
 
         Raises Invalid naming the field, NotFound for the site, Forbidden for servers of another project,
         Conflict when the name or a server is taken, SiteError when the site cannot be asked.
@@ -162,6 +164,11 @@ def _chosen(cloud: CloudSite, caller: Caller, servers: Sequence[Mapping[str, Any
         raise Invalid(f"servers: {error.message} (site {cloud.name})") from error
     except Unsupported as error:
         raise Invalid(f"servers: {error.message}") from error
+    for row in rows:
+        if drill := row["metadata"].get(tokens.DRILL_KEY):
+            raise Invalid(
+                f"servers: {row['name']} is a copy of drill {drill}, which will be removed: name others"
+            )
     if not caller.is_admin:
         project = project_in(cloud, caller)
         for row in rows:
@@ -169,7 +176,13 @@ def _chosen(cloud: CloudSite, caller: Caller, servers: Sequence[Mapping[str, Any
                 # The same words as for one that is not there: what other projects have is not ours to tell.
                 raise Invalid(f"servers: Instance {row['id']} could not be found. (site {cloud.name})")
     return tuple(
-        Member(row["id"], row["name"], order, bool(server.get("quiesce", True)))
+        Member(
+            row["id"],
+            row["name"],
+            order,
+            bool(server.get("quiesce", True)),
+            MemberRole(server.get("role", "active")),
+        )
         for order, (row, server) in enumerate(zip(rows, servers, strict=True), start=1)
     )
 
@@ -180,14 +193,31 @@ def _tagged(cloud: CloudSite, project: str, shown: str, tag: str) -> tuple[Membe
     if not key or not equals or not value:
         raise Invalid(f"metadata_tag: {tag!r} must look like key=value")
     rows = list_servers(cloud, project)
-    ours = [row for row in rows if row["tenant_id"] == project and row["metadata"].get(key) == value]
+    ours = [
+        row
+        for row in rows
+        if row["tenant_id"] == project
+        and row["metadata"].get(key) == value
+        and tokens.DRILL_KEY not in row["metadata"]
+    ]
     if not ours:
         raise Invalid(f"metadata_tag: no server of project {shown} in site {cloud.name} has {tag}")
     ours.sort(key=_place)
     return tuple(
-        Member(row["id"], row["name"], order, row["metadata"].get(QUIESCE_KEY, "").lower() not in _NO)
+        Member(
+            row["id"], row["name"], order, row["metadata"].get(QUIESCE_KEY, "").lower() not in _NO, _role(row)
+        )
         for order, row in enumerate(ours, start=1)
     )
+
+
+def _role(row: Mapping[str, Any]) -> MemberRole:
+    written = row["metadata"].get(ROLE_KEY, MemberRole.ACTIVE)
+    try:
+        return MemberRole(written.lower())
+    except ValueError:
+        said = f"metadata_tag: server {row['name']} has {ROLE_KEY}={written!r}, which is neither active nor standby"
+        raise Invalid(said) from None
 
 
 def _place(row: Mapping[str, Any]) -> tuple[float, str, str]:

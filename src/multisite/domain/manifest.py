@@ -16,12 +16,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
+from pydantic import Field, FiniteFloat, JsonValue, TypeAdapter, ValidationError
 
 from multisite.domain.flavors import FlavorRecord as FlavorRecord
 from multisite.domain.routing import FloatingIpRecord, RouterRecord
 from multisite.domain.trunks import TrunkRecord
-from multisite.domain.validation import Address, Network, check_text, first_problem
+from multisite.domain.validation import Address, Moment, Network, check_text, first_problem
 
 FORMAT = "multisite.restore-point/2"
 FORMAT_1 = "multisite.restore-point/1"
@@ -38,6 +38,7 @@ _ADDED: dict[str, dict[str, JsonValue]] = {
     "subnets": {"dns_publish_fixed_ip": False, "tags": []},
     "security_groups": {"tags": []},
     "flavors": {"description": ""},
+    "interfaces": {"name": "", "description": "", "tags": []},
 }  # fmt: skip
 """What records had not from the beginning, by default: left out, so that earlier manifests keep their bytes."""
 _LATER = ("epoch", "qos_policies", "routers", "floating_ips", "trunks")
@@ -234,8 +235,8 @@ class FrozenWindow:
 
     server_id: str
     server_name: str
-    frozen_at: AwareDatetime
-    thawed_at: AwareDatetime
+    frozen_at: Moment
+    thawed_at: Moment
     seconds: FiniteFloat
 
 
@@ -250,7 +251,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A restore point.  ``consistent_at`` is the moment its data shows; RPO counts from there."""
+    """A restore point.  ``consistent_at`` is the moment its data shows; RPO counts from there.
+
+    ``frozen_seconds`` None: not known.
+    """
 
     id: str
     application_id: str
@@ -258,8 +262,8 @@ class Manifest:
     project_id: str
     source: SourceSite
     method: str
-    created_at: AwareDatetime
-    consistent_at: AwareDatetime
+    created_at: Moment
+    consistent_at: Moment
     servers: tuple[ServerRecord, ...]
     volumes: tuple[VolumeRecord, ...]
     ports: tuple[PortRecord, ...] = ()
@@ -269,7 +273,7 @@ class Manifest:
     keypairs: tuple[KeypairRecord, ...] = ()
     server_groups: tuple[ServerGroupRecord, ...] = ()
     frozen: tuple[FrozenWindow, ...] = ()
-    frozen_seconds: FiniteFloat = 0.0
+    frozen_seconds: FiniteFloat | None = 0.0
     marks: tuple[Mark, ...] = ()
     quiesced: bool = True
     incremental: bool = False
@@ -302,7 +306,11 @@ def dump(manifest: Manifest) -> bytes:
     for name in _LATER:
         if not data[name]:
             del data[name]
-    parts = {**data, "flavors": [server["flavor"] for server in data["servers"]]}
+    parts = {
+        **data,
+        "flavors": [server["flavor"] for server in data["servers"]],
+        "interfaces": [one for router in data.get("routers", ()) for one in router["interfaces"]],
+    }
     for part, added in _ADDED.items():
         for record in parts[part]:
             for name in [name for name, default in added.items() if record[name] == default]:

@@ -70,14 +70,25 @@ class SiteCheck:
     error: str | None = None
 
 
+class MemberRole(StrEnum):
+    """In a pair (or more): who serves, and who stands by with the same data.  Alone, a server is active."""
+
+    ACTIVE = "active"
+    STANDBY = "standby"
+
+
 @dataclass(frozen=True)
 class Member:
-    """One server of an application, in boot order (1 first); ``quiesce=False``: active member, never frozen."""
+    """One server of an application, in boot order (1 first); ``quiesce=False``: never frozen, but snapshotted.
+
+    ``role``: a protection through standbys (``standby_only``) leaves active members alone altogether.
+    """
 
     server_id: str
     server_name: str
     order: int
     quiesce: bool = True
+    role: MemberRole = MemberRole.ACTIVE
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,13 @@ class Protection:
     """Its method's own, complete (``recovery.methods.base.ProtectionMethod.options``)."""
     created_at: datetime | None = None
     last_restore_point: str | None = None
+    policy_id: str | None = None
+    policy: str | None = None
+    """Its name."""
+    paused: bool = False
+    """No run by the policy, and no deletion."""
+    standby: int = 0
+    """So many of its newest restore points are kept restored at the target (``domain.standby``)."""
 
 
 class RestorePointState(StrEnum):
@@ -145,6 +163,14 @@ class RestorePoint:
     epoch: int = 0
 
 
+class Purpose(StrEnum):
+    """What a recovery is for."""
+
+    DISASTER = "disaster"  # its copy is the application from then on
+    DRILL = "drill"  # a copy in isolated networks, to prove that it could be done; the application is where it was
+    MOVE = "move"  # as for a disaster, without loss: of a restore point made with the application stopped
+
+
 @dataclass(frozen=True)
 class PreviewItem:
     """What a recovery will do with one resource: create it, use one that is there, or map it to another."""
@@ -168,6 +194,7 @@ class Preview:
     problems: tuple[Finding, ...]
     source_state: str
     predicted_rto_seconds: float | None = None
+    purpose: Purpose = Purpose.DISASTER
 
     @property
     def digest(self) -> str:
@@ -187,6 +214,24 @@ class RecoveryState(StrEnum):
     UNDOING = "undoing"
     UNDONE = "undone"  # nothing of it is left at the target
     UNDO_FAILED = "undo_failed"  # something is left; the job's steps name it
+
+
+@dataclass(frozen=True)
+class ProtectedFrom:
+    """Where a protection protected, and to where, before its application was reprotected."""
+
+    id: str
+    site: str
+    target_site: str | None
+
+
+@dataclass(frozen=True)
+class DescribedBefore:
+    """What a reprotection changes, as it was: where the application was described to be, and its protections."""
+
+    site: str
+    members: tuple[Member, ...]
+    protections: tuple[ProtectedFrom, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -213,3 +258,15 @@ class Recovery:
     """Of the application, when it is done; 0 for one begun by an earlier release, which begins none."""
     site_project_id: str = ""
     """Of the target: everything it makes is in that project; "" for one begun by an earlier release."""
+    purpose: Purpose = Purpose.DISASTER
+    plan: str = ""
+    """Name of the recovery plan that it was begun by; "": none."""
+    reprotected_at: datetime | None = None
+    """Since then the application, and what protects it, is described where it was recovered."""
+    committed_at: datetime | None = None
+    """Since then nothing of it is undone."""
+    described_before: DescribedBefore | None = None
+    downtime_seconds: float | None = None
+    """Of a move: from the first member that was stopped to the last that was ready; None: not known, or none ran."""
+    answers: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By step that asked the operator: ``text``, ``by`` (name) and ``at``."""

@@ -14,10 +14,18 @@ from multisite.domain.validation import Address
 
 @dataclass(frozen=True)
 class RouterInterface:
-    """An address the router has in a subnet of the application."""
+    """An address the router has in a subnet of the application; the rest is of the port that has it."""
 
     subnet_id: str
     address: Address
+    name: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def is_described(self) -> bool:
+        """Whether its port has anything that Neutron does not give it."""
+        return bool(self.name or self.description or self.tags)
 
 
 @dataclass(frozen=True)

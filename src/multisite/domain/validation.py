@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
 
 from multisite.domain.errors import Invalid
 from multisite.domain.pattern import LONGEST_PATTERN, compiled
@@ -33,6 +34,12 @@ Expression = Annotated[
 ]
 
 
+def check_confirmed(confirm: str | None, application: str, what: str) -> None:
+    """Invalid unless the operator has typed the name of the application that ``what`` (a thing and its id) is of."""
+    if confirm != application:
+        raise Invalid(f"confirm: {confirm!r} is not the application's name: {what} is of {application!r}")
+
+
 def _address(text: str) -> str:
     try:
         ip_address(text)
@@ -49,8 +56,18 @@ def _network(text: str) -> str:
     return text
 
 
+def _moment(value: datetime) -> datetime:
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be within the years 1 to 9999 in UTC, too") from None
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
+Moment = Annotated[AwareDatetime, AfterValidator(_moment)]
+"""With a time zone, and to be kept in UTC."""
 
 
 def first_problem(error: ValidationError, *within: str) -> str:

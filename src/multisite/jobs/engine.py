@@ -56,8 +56,9 @@ class JobEngine:
         self._records = Records(database)
         records = self._records  # which is all of these verbs
         self.claim, self.cancel = records.claim_subject, records.cancel
-        self.resume, self.undo = records.resume, records.undo
+        self.resume = records.resume
         self.get, self.list, self.states = records.get, records.list, records.states
+        self.result = records.result
         self._staleness = staleness or NeverStale()
         self._executor = Executor(
             database, sharing or Sharing(), records, self._carry_out, self._staleness.check
@@ -144,6 +145,14 @@ class JobEngine:
         )  # fmt: skip
         self._records.create(row, steps)
         return row.id
+
+    def undo(self, job_id: str, by: str) -> None:
+        """Remove what the job made, last first.  Conflict while it runs, and when its kind refuses."""
+        with self._database.session():
+            kind = self._kinds.get(self.get(job_id).kind)
+            if kind is not None and kind.before_undo is not None:
+                kind.before_undo(job_id)
+            self._records.undo(job_id, by)
 
     def wait(self, job_id: str, timeout: float) -> Job:
         """The job once it is settled and this process done with it, or as it is when the time is over."""

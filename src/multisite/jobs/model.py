@@ -2,7 +2,8 @@
 
 A job is a kind plus parameters (JSON).  ``JobKind.build(params)`` returns its steps, always the same for the same
 parameters: the plan was decided before the job began and is part of the parameters.  Steps form a graph by ``needs``;
-steps whose needs are done run at the same time, bounded by named limits.
+steps whose needs are done run at the same time, bounded by named limits.  Where the rest of a plan can be decided only
+by what a step has found, the job grows: its kind makes further parameters of that result (``JobKind.grow``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 T = TypeVar("T")
 Policy = Literal["undo", "pause"]
 """What becomes of a job when a step has failed: see ``JobKind.on_failure``."""
+Ending = Literal["keep", "undo"]
+"""What becomes of what a job made when every step has succeeded: see ``JobKind.on_done``."""
 
 
 class JobState(StrEnum):
@@ -138,13 +141,21 @@ class JobKind:
     """A registered kind of job.
 
     ``on_failure``: "undo" removes at once what was made (a protection leaves nothing behind), "pause" keeps it for the
-    operator to resume or undo (a half-done recovery is worth keeping).  ``limits`` maps a limit's name to how many
+    operator to resume or undo (a half-done recovery is worth keeping).  ``on_done``: "undo" removes what was made when
+    every step has succeeded, too; the job's error is None then.  ``limits`` maps a limit's name to how many
     steps may hold it at the same time; unknown names mean 1.
     ``outcome`` says what becomes of the object the job was about (``outcome.Outcome``), durably, once the job is at
-    rest.  ``finished`` is for what a table cannot say: called at least once, before it, outside of transactions.
+    rest.  ``walked`` gets the job's id when every step of a run has come to its end, before any is undone: what an undo
+    forgets (how long each took) can be kept then.  At least once; it works with the database alone.
+    ``grow`` gets the parameters and what gives a step's result (None while it has none), once every step there is has
+    come to its end, and returns the parameters of a longer job, or None when there is nothing to add.  ``build`` of
+    them gives the steps there are, unchanged, and more; they are kept with the new steps in one transaction.
+    ``finished`` is for what a table cannot say: called at least once, before it, outside of transactions.
     ``left`` is asked when every step was undone, with the ids of the job and its project, and the steps with an undo
     that had begun in a site: what is still there of the job, as pairs of a step ("" when that is not known) and words.
     The undo has failed when it finds something or raises.
+    ``before_undo`` is called with the job's id in the transaction that orders an undo, whoever orders it, also again:
+    what it raises refuses the undo, what it writes goes with it.
     ``uses_store``: its steps need the backup store, and the job waits where that was never reached since the start.
     ``rule`` of the policy, as in "network:stretch": that of the verb that starts it.  Who undoes, resumes or cancels
     such a job needs the same right; without one that is for administrators.
@@ -155,10 +166,14 @@ class JobKind:
     on_failure: Policy
     limits: Mapping[str, int] = field(default_factory=dict)
     finished: Callable[[Ended], None] | None = None
+    on_done: Ending = "keep"
+    walked: Callable[[str], None] | None = None
+    grow: Callable[[Mapping[str, Json], Callable[[str], Json]], Mapping[str, Json] | None] | None = None
     outcome: AppliesOutcome | None = None
     left: Callable[[str, str, Mapping[str, str]], Sequence[tuple[str, str]]] | None = None
     rule: str = ""
     uses_store: bool = False
+    before_undo: Callable[[str], None] | None = None
 
 
 class StepFailed(Exception):

@@ -20,7 +20,7 @@ from multisite.domain.page import Page
 from multisite.domain.work import Work
 from multisite.jobs import crashes, dbos_calls
 from multisite.jobs.crashes import Crashes
-from multisite.jobs.model import AppliesOutcome, Ended, JobState, Json, Policy, Step, StepState
+from multisite.jobs.model import AppliesOutcome, Ended, Ending, JobState, Json, Policy, Step, StepState
 from multisite.jobs.view import JobReader, error_of
 from multisite.store import jobs as rows
 from multisite.store.database import Database
@@ -219,14 +219,23 @@ class Records(JobReader):
                 what = "undo failed" if state == StepState.UNDO_FAILED else "failed"
                 self._note(session, claim.job_id, ENGINE, f"{step.title}: {what}: {error}", step=name)
 
-    def conclude(self, claim: Claim, policy: Policy) -> JobState:
+    def grow(self, claim: Claim, params: Mapping[str, Json], steps: Sequence[Step]) -> None:
+        """The job has these steps besides, by these parameters."""
+        with self._owned(claim) as (session, row):
+            if row.params == params:
+                return  # written already, the answer to the commit was lost
+            row.params, there = dict(params), len(rows.steps(session, claim.job_id))
+            session.add_all(_step_row(row.id, there + n, step) for n, step in enumerate(steps))
+
+    def conclude(self, claim: Claim, policy: Policy, on_done: Ending = "keep") -> JobState:
         """Every step of the run has ended: done, paused, or (by policy, or as an operator asked) undoing."""
         with self._owned(claim) as (session, row):
             steps = rows.steps(session, claim.job_id)
             for step in steps:
                 if step.state == StepState.WAITING:
                     step.state = StepState.SKIPPED
-            if all(step.state == StepState.DONE for step in steps) and row.intent != "undo":
+            done = all(step.state == StepState.DONE for step in steps)
+            if done and row.intent != "undo" and on_done == "keep":
                 return self._rest(session, row, JobState.DONE)
             failed = [step for step in steps if step.state == StepState.FAILED]
             failed.sort(key=lambda step: step.ended_at or now())
@@ -234,7 +243,7 @@ class Records(JobReader):
             if row.cancel_requested:
                 errors.insert(0, "cancelled by the operator")
             row.error = "; ".join(errors) or row.error
-            if policy == "pause" and row.intent != "undo":
+            if policy == "pause" and row.intent != "undo" and not done:
                 return self._rest(session, row, JobState.PAUSED)
             row.state = JobState.UNDOING
             self._note(session, row.id, ENGINE, "undoing what was made")

@@ -15,7 +15,7 @@ from multisite.domain.errors import MultisiteError
 from multisite.jobs import graph
 from multisite.jobs.context import Context, RunContext
 from multisite.jobs.model import JobKind, JobState, Json, NoResult, Step, StepFailed, StepState
-from multisite.jobs.values import TEXT_LIMIT, decode, plain
+from multisite.jobs.values import TEXT_LIMIT, decode, plain, plain_object
 from multisite.store.failures import is_transient
 
 log = logging.getLogger("multisite.jobs")
@@ -84,13 +84,48 @@ class Runner:
             if problem:
                 state = await self._note(self._records.give_up, self._claim, problem)
         if state == JobState.RUNNING:
-            await self._walk(self._steps, {step.name: step.needs for step in self._steps}, undoing=False)
-            state = await self._note(self._records.conclude, self._claim, self._kind.on_failure)
+            state = await self._run()
         if state == JobState.UNDOING:
             await self._walk(self._steps[::-1], graph.dependants(self._steps), undoing=True)
             left = await self._worker.work(self._left)
             state = await self._note(self._records.conclude_undo, self._claim, left)
         await self._settle()
+
+    async def _run(self) -> JobState:
+        """All steps, and those they let the job grow by; how it stands then."""
+        while True:
+            await self._walk(self._steps, {step.name: step.needs for step in self._steps}, undoing=False)
+            grown, problem = await self._note(self._grow)
+            if problem:
+                return JobState(await self._note(self._records.give_up, self._claim, problem))
+            if not grown:
+                break
+        if self._kind.walked is not None:
+            await self._note(self._kind.walked, self._claim.job_id)
+        ends = (self._kind.on_failure, self._kind.on_done)
+        return JobState(await self._note(self._records.conclude, self._claim, *ends))
+
+    def _grow(self) -> tuple[bool, str | None]:
+        """Whether there are more steps now; what is wrong when they cannot be planned."""
+        if self._kind.grow is None:
+            return False, None
+        known = {step.name: step.needs for step in self._steps}
+        try:
+            wanted = self._kind.grow(self._claim.params, partial(self._records.result, self._claim.job_id))
+            if wanted is None:
+                return False, None
+            params = plain_object(wanted, "params")
+            steps = graph.ordered(self._kind.build(params))
+        except Exception as error:
+            if is_transient(error):
+                raise
+            log.exception("job %s: it cannot grow", self._claim.job_id)
+            return False, f"the rest of it cannot be planned: {describe(error)}"
+        if known.items() - {step.name: step.needs for step in steps}.items():
+            return False, "the rest of it cannot be planned: it would change steps that there are"
+        self._records.grow(self._claim, params, [step for step in steps if step.name not in known])
+        self._claim, self._steps = replace(self._claim, params=params), steps
+        return True, None
 
     def _left(self) -> Sequence[tuple[str, str]]:
         """What is found of the job once every step was undone; before, the steps say it themselves."""

@@ -6,7 +6,8 @@ import builtins
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from multisite.domain.model import Recovery, RecoveryState
+from multisite.domain.errors import NotFound
+from multisite.domain.model import Purpose, Recovery, RecoveryState
 from multisite.domain.page import ALL, Page
 from multisite.store.models import RecoveryRow
 from multisite.store.repository import Repository, equal
@@ -25,6 +26,7 @@ class RecoveryRepository(Repository[Recovery, RecoveryRow]):
         application_id: str | None = None,
         restore_point_id: str | None = None,
         state: RecoveryState | None = None,
+        purpose: Purpose | None = None,
         page: Page = ALL,
     ) -> list[Recovery]:
         """Newest first."""
@@ -32,14 +34,23 @@ class RecoveryRepository(Repository[Recovery, RecoveryRow]):
             (RecoveryRow.application_id, application_id),
             (RecoveryRow.restore_point_id, restore_point_id),
             (RecoveryRow.state, state),
+            (RecoveryRow.purpose, purpose),
         )
         order = [RecoveryRow.created_at]
         return self._select(*where, order_by=order, project_id=project_id, page=page, newest_first=True)
 
     def project_of_job(self, job_id: str) -> str | None:
         """Id, at the target, of the project that was chosen for the recovery of a job; None: the default."""
-        found = self._select(RecoveryRow.job_id == job_id)
-        return next((recovery.site_project_id for recovery in found), "") or None
+        try:
+            return self.of_job(job_id).site_project_id or None
+        except NotFound:
+            return None
+
+    def of_job(self, job_id: str) -> Recovery:
+        """The one that a job carries out; NotFound when there is none."""
+        for recovery in self._select(RecoveryRow.job_id == job_id):
+            return recovery
+        raise NotFound(f"recovery: there is none of job {job_id!r}")
 
     @contextmanager
     def claim(self, application_id: str) -> Iterator[None]:

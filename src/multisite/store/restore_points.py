@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select
+import builtins
+from collections.abc import Collection
+
+from sqlalchemy import func, or_, select
 
 from multisite.domain.errors import NotFound
 from multisite.domain.model import RestorePoint, RestorePointState
@@ -36,6 +39,21 @@ class RestorePointRepository(Repository[RestorePoint, RestorePointRow]):
             where.append(or_(RestorePointRow.application == named, RestorePointRow.application_id == named))
         order = [RestorePointRow.created_at]
         return self._select(*where, order_by=order, project_id=project_id, page=page, newest_first=True)
+
+    def newest(self, applications: Collection[str]) -> builtins.list[RestorePoint]:
+        """Of each of these applications (ids) the newest available one and the newest failed one."""
+        row = RestorePointRow
+        looked_for = (RestorePointState.AVAILABLE, RestorePointState.FAILED)
+        newest = (
+            select(row.application_id, row.state, func.max(row.created_at).label("at"))
+            .where(row.application_id.in_(applications), row.state.in_(looked_for))
+            .group_by(row.application_id, row.state)
+            .subquery()
+        )
+        same = (newest.c.application_id == row.application_id) & (newest.c.state == row.state)
+        with self._database.session(read_only=True) as session:
+            wanted = select(row).join(newest, same & (newest.c.at == row.created_at))
+            return [self._item(found) for found in session.scalars(wanted)]
 
     def ids(self) -> frozenset[str]:
         """Of all that are known, in whatever state."""

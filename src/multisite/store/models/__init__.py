@@ -8,15 +8,21 @@ from multisite.store.models.jobs import JobRow, JournalRow, SlotRow, StepRow, Wo
 from multisite.store.models.networks import SitePortsRow, StretchedRow
 from multisite.store.models.periodic import LeaseRow, ScheduleRow
 from multisite.store.models.planes import PlaneRow
+from multisite.store.models.policies import PolicyRow, ProtectionScheduleRow, RpoSampleRow
+from multisite.store.models.recoverability import RecoverabilityRow
 from multisite.store.models.resources import (
     ApplicationRow,
+    DrillRow,
     MemberRow,
+    OldCopyRow,
     ProjectGrantRow,
     ProtectionRow,
+    RecoveryPlanRow,
     RecoveryRow,
     RestorePointRow,
     SiteRow,
 )
+from multisite.store.models.standby import StandbyRow
 
 __all__ = [
     "AddressEpochRow",
@@ -24,22 +30,30 @@ __all__ = [
     "AuditEndRow",
     "AuditRow",
     "Base",
+    "DrillRow",
     "InstallationRow",
     "JobRow",
     "JournalRow",
     "LeaseRow",
     "MemberRow",
     "MovingAddressRow",
+    "OldCopyRow",
     "PathRow",
     "PlaneRow",
+    "PolicyRow",
     "ProjectGrantRow",
     "ProtectionRow",
+    "ProtectionScheduleRow",
+    "RecoverabilityRow",
+    "RecoveryPlanRow",
     "RecoveryRow",
     "RestorePointRow",
+    "RpoSampleRow",
     "ScheduleRow",
     "SitePortsRow",
     "SiteRow",
     "SlotRow",
+    "StandbyRow",
     "StepRow",
     "StretchedRow",
     "WorkerRow",

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from multisite.domain.drill import Drill
 from multisite.domain.model import (
     Application,
     Member,
@@ -20,6 +21,8 @@ from multisite.domain.model import (
     RestorePoint,
     Site,
 )
+from multisite.domain.old_copy import OldCopy
+from multisite.domain.recovery_plan import RecoveryPlan
 from multisite.store.models.base import Base
 
 
@@ -87,6 +90,7 @@ class ProtectionRow(Base, of=Protection):
     application: Mapped[str]
     project_id: Mapped[str] = mapped_column(index=True)
     created_at: Mapped[datetime]
+    policy_id: Mapped[str | None] = mapped_column(ForeignKey("policy.id"), index=True)
 
 
 class RestorePointRow(Base, of=RestorePoint):
@@ -111,6 +115,32 @@ class RecoveryRow(Base, of=Recovery):
     project_id: Mapped[str] = mapped_column(index=True)
     restore_point_id: Mapped[str] = mapped_column(index=True)
     state: Mapped[str]
+    purpose: Mapped[str]
     job_id: Mapped[str] = mapped_column(index=True)
     created_at: Mapped[datetime]
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class RecoveryPlanRow(Base, of=RecoveryPlan):
+    __tablename__ = "recovery_plan"
+    __table_args__ = (UniqueConstraint("project_id", "name", name="uq_recovery_plan_name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    project_id: Mapped[str]
+    application_id: Mapped[str]
+    description: Mapped[str] = mapped_column(Text)
+
+
+class OldCopyRow(Base, of=OldCopy):
+    __tablename__ = "old_copy"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    project_id: Mapped[str] = mapped_column(index=True)
+
+
+class DrillRow(Base, of=Drill):
+    __tablename__ = "drill"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    report: Mapped[str | None] = mapped_column(Text)
