@@ -47,6 +47,10 @@ BINDING_PROFILES = AdminCall(
     "Neutron, get_port:binding:profile, update_port:binding:profile, get_network:provider:*",
 )
 COMPUTE_HOSTS = AdminCall("see which compute hosts are up", "Nova, os_compute_api:os-services:list")
+HOST_ROOM = AdminCall(
+    "see how much room compute hosts have",
+    "Placement, placement:allocation_candidates:list, and Nova, os_compute_api:os-hypervisors:list-detail",
+)
 PRIVATE_TYPES = AdminCall(
     "see private volume types that the project has no access to", "Cinder shows these to administrators alone"
 )
@@ -58,12 +62,17 @@ STRETCH_NETWORKS = AdminCall(
 SOURCE_NAT = AdminCall(
     "switch a router's source NAT off", "Neutron, update_router:external_gateway_info:enable_snat"
 )
+MANAGE = AdminCall(
+    "manage volumes that the storage has replicated, and unmanage them when that is undone",
+    "Cinder, volume_extension:volume_manage, volume_unmanage; the volume is made in the token's project",
+    in_project=True,
+)
 CALLS = (
     NETWORK_AGENTS,
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
-    *(COMPUTE_HOSTS, PRIVATE_TYPES),
+    *(COMPUTE_HOSTS, HOST_ROOM, PRIVATE_TYPES),
     *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),
-    SOURCE_NAT,
+    *(SOURCE_NAT, MANAGE),
 )
 """All of them; docs/projects.md has the table."""
 

@@ -203,13 +203,30 @@ def stop_server(
     cancelled: Callable[[], bool] | None = None,
 ) -> None:
     """Shut a server off and wait until it is; harmless when it is.  Raises Failed, TimedOut, Cancelled as waits do."""
-    what = f"stop server {server_id}"
-    if read_server(site, server_id)["status"] != "SHUTOFF":
-        with suppress(ConflictInSite):  # somebody else is stopping it, or has
-            _post(site, what, f"/servers/{server_id}/action", {"os-stop": None}, _SERVERS, idempotent=True)
+    _switch(site, server_id, "stop", "SHUTOFF", timeout, on_poll, cancelled)
+
+
+def start_server(site: CloudSite, server_id: str, *, timeout: float) -> None:
+    """Start one that is shut off and wait until it is active; harmless when it is.  Raises Failed, TimedOut."""
+    _switch(site, server_id, "start", "ACTIVE", timeout)
+
+
+def _switch(
+    site: CloudSite,
+    server_id: str,
+    verb: str,
+    wanted: str,
+    timeout: float,
+    on_poll: Callable[[str], object] = lambda _: None,
+    cancelled: Callable[[], bool] | None = None,
+) -> None:
+    what = f"{verb} server {server_id}"
+    if read_server(site, server_id)["status"] != wanted:
+        with suppress(ConflictInSite):  # somebody else is doing it, or has
+            _post(site, what, f"/servers/{server_id}/action", {f"os-{verb}": None}, _SERVERS, idempotent=True)
     wait_until(
         lambda: read_server(site, server_id),
-        done=("shutoff",),
+        done=(wanted.lower(),),
         failed=("error", "deleted", "soft_deleted"),
         timeout=timeout,
         what=what,

@@ -172,9 +172,8 @@ def read_all(
         if not isinstance(body, dict) or not isinstance(body.get(key), list):
             raise SiteError(site.name, what, f"the answer has no list {key!r}: is something else in between?")
         found.extend(body[key])
-        following = next(
-            (link["href"] for link in body.get(f"{key}_links", ()) if link["rel"] == "next"), None
-        )
+        links = (link["href"] for link in body.get(f"{key}_links", ()) if link["rel"] == "next")
+        following = next(links, body.get("next"))  # Glance has but the one
         if following is None:
             return found
         # Only the query: behind a proxy the services often put an address there that is not for us.

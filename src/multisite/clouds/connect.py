@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -22,6 +22,7 @@ from multisite.clouds import regions
 from multisite.clouds.classification import classify
 from multisite.clouds.entries import CloudEntry, entries, file_of, names_of, read_config
 from multisite.clouds.errors import LoginRefused, NotGranted, SiteError, Unreachable, Unsupported
+from multisite.clouds.mirror.backend import MirrorBackend
 from multisite.clouds.session import FencedAdapter, SiteSession
 from multisite.domain.audit import Trail
 from multisite.domain.errors import Invalid
@@ -29,9 +30,11 @@ from multisite.domain.errors import Invalid
 if TYPE_CHECKING:
     from openstack.block_storage.v3._proxy import Proxy as Volume
     from openstack.compute.v2._proxy import Proxy as Compute
+    from openstack.dns.v2._proxy import Proxy as Dns
     from openstack.identity.v3._proxy import Proxy as Identity
     from openstack.image.v2._proxy import Proxy as Image
     from openstack.network.v2._proxy import Proxy as Network
+    from openstack.placement.v1._proxy import Proxy as Placement
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 60.0
@@ -51,6 +54,7 @@ class CloudSite:
     sorted into ``SiteError``. ``conn`` is there for what they do not offer.  ``login_refused`` is set by
     ``call`` once Keystone refused our credentials.  ``scope``: the project it logs in to, None for that of clouds.yaml.
     ``administrator``: see ``clouds.administrator``; None: this connection is all there is.
+    ``mirrors``: by site the storages that replicate, of all sites.
     ``require_granted`` raises NotGranted unless the project is granted now: asked at the login and before each change.
     """
 
@@ -58,6 +62,7 @@ class CloudSite:
         self.name = name
         self.administrator: Callable[[bool], CloudSite] | None = None
         self.require_granted: Callable[[], None] = lambda: None
+        self.mirrors: Mapping[str, MirrorBackend] = {}
         self.scope = scope
         self.cloud = cloud
         self.conn = conn
@@ -112,6 +117,14 @@ class CloudSite:
     @property
     def image(self) -> Image:
         return cast("Image", self._service("image"))
+
+    @property
+    def placement(self) -> Placement:
+        return cast("Placement", self._service("placement"))
+
+    @property
+    def dns(self) -> Dns:
+        return cast("Dns", self._service("dns"))
 
     @property
     def identity(self) -> Identity:
@@ -271,7 +284,7 @@ class Sites:
 
     ``cloud_of`` gives the clouds.yaml entry of a registered site (it raises NotFound for others); without
     it names are entries.  A connection whose credentials were refused is opened anew, and so reads
-    clouds.yaml again.  Whatever is changed through them is recorded in ``trail``.
+    clouds.yaml again.  Whatever is changed through them is recorded in ``trail``.  ``mirrors``: see ``CloudSite``.
     """
 
     def __init__(
@@ -283,7 +296,9 @@ class Sites:
         timeout: float = READ_SECONDS,
         connect_timeout: float = CONNECT_SECONDS,
         trail: Trail | None = None,
+        mirrors: Mapping[str, MirrorBackend] | None = None,
     ) -> None:
+        self.mirrors = mirrors or {}
         self.config_file = config_file
         self._trail = trail
         self._cloud_of = cloud_of or (lambda name: name)
@@ -332,6 +347,7 @@ class Sites:
                 return known
             limits = (self._timeout, self._connect_timeout)
             site = open_site(name, cloud, self.config_file, *limits, trail=self._trail, project=project)
+            site.mirrors = self.mirrors
             if project is not None:
                 site.administrator = partial(self._administrator, site, owner)
             if owner is not None and project is not None:

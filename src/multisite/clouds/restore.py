@@ -5,7 +5,8 @@ What the code below rests on, read in Cinder (``cinder/backup/{api,manager,drive
 * An imported record keeps the backup's id; importing it again is refused ("already exists").  Deleting one
   deletes the backup's *data* in the store, so nothing here ever deletes a record.
 * Restoring follows the chain of an incremental backup by itself: all its records must be there, the newest is
-  the one to restore.  One backup is restored into one volume at a time.
+  the one to restore.  One backup is restored into one volume at a time: until then its status is "restoring", and
+  another request is refused with 400, "Backup status must be available" (``API.restore``).
 * When Cinder makes the volume (a name is given, no id), it skips zeros; into an existing volume it writes
 them.
 * Restoring replaces the volume's metadata by the source's, if that had any: a token there would be lost.  The
@@ -38,6 +39,7 @@ Row = dict[str, Any]
 SOURCE_BACKUP = "src_backup_id"
 _RESTORING = "restoring-backup"
 _ENDED_BADLY = ("error", "error_restoring")
+_NOT_FREE = "Backup status must be available"
 
 
 @dataclass(frozen=True)
@@ -102,58 +104,63 @@ def restore_volume(
     *,
     timeout: float,
     on_poll: Callable[[str], object] | None = None,
+    on_busy: Callable[[], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
     fresh: bool = False,
 ) -> str:
     """Find or make the volume of this token, restored from its backup; returns its id.
 
     It can be called again after any interruption: it goes on where the volume stands.  A volume whose restore ended
-    badly before is deleted and made anew.  ``timeout`` is seconds for the restore, ``on_poll`` sees the volume's
+    badly before is deleted and made anew.  ``timeout`` is seconds for the restore, and as many for the backup to be
+    free when another job restores it: ``on_busy`` is called at every look meanwhile.  ``on_poll`` sees the volume's
     status.  Raises Failed with Cinder's reason, TimedOut, Cancelled, and what ``call`` raises.
     """
-    deadline = time.monotonic() + timeout
-
-    def left() -> float:
-        return max(1.0, deadline - time.monotonic())
-
-    row = _begun(site, token, wanted, left(), fresh)
+    free = _Turn(timeout, on_busy, cancelled)
+    row = _begun(site, token, wanted, free, fresh)
     volume_id = str(row["id"])
-    if row["status"] == "in-use" and _restored_from(row) == wanted.backup_id:
+    if row["status"] == "in-use" and restored_from(row) == wanted.backup_id:
         return volume_id  # a later step has attached it: the database is from before that
     begun = row["status"] == _RESTORING
-    row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
-    if wanted.backup_id is not None and not begun and _restored_from(row) != wanted.backup_id:
-        _wait_backup_free(site, wanted.backup_id, left(), cancelled)
-        _ask_restore(site, wanted.backup_id, {"volume_id": volume_id})
-        row = _wait_volume(site, volume_id, wanted, left(), on_poll, cancelled)
-    _apply_attributes(site, token, row, wanted)
+    row = _wait_volume(site, volume_id, wanted, timeout, on_poll, cancelled)
+    if wanted.backup_id is not None and not begun and restored_from(row) != wanted.backup_id:
+        _restore_when_free(site, wanted.backup_id, {"volume_id": volume_id}, free)
+        row = _wait_volume(site, volume_id, wanted, timeout, on_poll, cancelled)
+    apply_attributes(site, token, row, wanted)
     return volume_id
 
 
-def _begun(site: CloudSite, token: str, wanted: WantedVolume, timeout: float, fresh: bool) -> Row:
+@dataclass(frozen=True)
+class _Turn:
+    """How a backup that another job restores is waited for."""
+
+    timeout: float
+    on_busy: Callable[[], object] | None
+    cancelled: Callable[[], bool] | None
+
+
+def _begun(site: CloudSite, token: str, wanted: WantedVolume, free: _Turn, fresh: bool) -> Row:
     """The volume of this token, in whatever state, made now if there is none."""
     rows = [] if fresh else resources.rows(site, "volume", token)
     for row in rows:
         if row["status"] in _ENDED_BADLY:
-            remove_volume(site, str(row["id"]), timeout)
+            remove_volume(site, str(row["id"]), free.timeout)
     rows = [row for row in rows if row["status"] not in _ENDED_BADLY]
     if rows:
         # Several only after a request whose answer was lost: the one that is furthest counts.
         return max(
-            rows, key=lambda r: (_restored_from(r) == wanted.backup_id, r["status"] != "creating", r["id"])
+            rows, key=lambda r: (restored_from(r) == wanted.backup_id, r["status"] != "creating", r["id"])
         )
-    if wanted.backup_id is not None and not wanted.blank_first:
-        _wait_backup_free(site, wanted.backup_id, timeout, None)
     return resources.look_again(
-        lambda: resources.read(site, "volume", _make(site, token, wanted)),
+        lambda: resources.read(site, "volume", _make(site, token, wanted, free)),
         lambda: next(iter(resources.rows(site, "volume", token)), None),
     )
 
 
-def _make(site: CloudSite, token: str, wanted: WantedVolume) -> str:
+def _make(site: CloudSite, token: str, wanted: WantedVolume, free: _Turn) -> str:
     """Ask for the volume, empty or with the restore; returns its id."""
     if wanted.backup_id is not None and not wanted.blank_first:
-        return str(_ask_restore(site, wanted.backup_id, {"name": token})["restore"]["volume_id"])
+        made = _restore_when_free(site, wanted.backup_id, {"name": token}, free)
+        return str(made["restore"]["volume_id"])
     fields: Row = {"name": token, "size": wanted.size_gib}
     if wanted.volume_type is not None:
         fields["volume_type"] = wanted.volume_type
@@ -163,10 +170,18 @@ def _make(site: CloudSite, token: str, wanted: WantedVolume) -> str:
     return str(resources.create(site, "volume", body, f"create volume {wanted.name}")["id"])
 
 
-def _ask_restore(site: CloudSite, backup_id: str, where: Mapping[str, str]) -> Row:
-    return _send(
-        site, f"restore backup {backup_id}", f"/backups/{backup_id}/restore", {"restore": dict(where)}
-    )
+def _restore_when_free(site: CloudSite, backup_id: str, where: Mapping[str, str], free: _Turn) -> Row:
+    """Another job may restore the same backup, and be a moment quicker, and have done before this is looked at."""
+    what, path = f"restore backup {backup_id}", f"/backups/{backup_id}/restore"
+    deadline = time.monotonic() + free.timeout
+    while True:
+        _wait_backup_free(site, backup_id, deadline - time.monotonic(), free)
+        try:
+            return _send(site, what, path, {"restore": dict(where)})
+        except Refused as error:
+            if _NOT_FREE not in error.message or time.monotonic() > deadline:
+                raise
+            _tell_busy(free)
 
 
 def _wait_volume(
@@ -193,9 +208,7 @@ def _wait_volume(
     )
 
 
-def _wait_backup_free(
-    site: CloudSite, backup_id: str, timeout: float, cancelled: Callable[[], bool] | None
-) -> None:
+def _wait_backup_free(site: CloudSite, backup_id: str, timeout: float, free: _Turn) -> None:
     """Cinder restores a backup into one volume at a time."""
     wait_until(
         lambda: resources.read(site, "backup", backup_id),
@@ -203,14 +216,21 @@ def _wait_backup_free(
         failed=("error", "deleting", "error_deleting"),
         timeout=timeout,
         what=f"backup {backup_id} being free for a restore",
-        cancelled=cancelled,
+        on_poll=lambda row: _tell_busy(free) if row["status"] == "restoring" else None,
+        cancelled=free.cancelled,
         site=site.name,
     )
 
 
-def _apply_attributes(site: CloudSite, token: str, row: Row, wanted: WantedVolume) -> None:
+def _tell_busy(free: _Turn) -> None:
+    if free.on_busy is not None:
+        free.on_busy()
+
+
+def apply_attributes(site: CloudSite, token: str, row: Row, wanted: WantedVolume) -> None:
     """Name, description, metadata, image metadata and the flags, as far as the restore did not bring them.
 
+    ``row``: the volume as Cinder shows it.  Idempotent; metadata that are not wanted go.
     The token goes into the metadata before the name stops being it.
     """
     path, what = f"/volumes/{row['id']}", f"describe volume {wanted.name}"
@@ -256,7 +276,8 @@ def remove_by_token(site: CloudSite, token: str, timeout: float = 600, *, late: 
     )
 
 
-def _restored_from(row: Row) -> str | None:
+def restored_from(row: Row) -> str | None:
+    """Id of the backup that a volume was restored from to the end; None: it was not, or not to the end."""
     return (row.get("metadata") or {}).get(SOURCE_BACKUP)
 
 

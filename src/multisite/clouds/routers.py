@@ -15,7 +15,8 @@ from multisite.clouds.administrator import SOURCE_NAT, administrator
 from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused
-from multisite.domain.routing import RouterRecord
+from multisite.clouds.facts.routers import INTERFACES
+from multisite.domain.routing import RouterInterface, RouterRecord
 
 Row = dict[str, Any]
 
@@ -153,6 +154,22 @@ def attached(site: CloudSite, router_id: str, subnet_id: str) -> bool:
         if row["device_id"] == router_id
         for ip in row["fixed_ips"]
     )
+
+
+def describe_interface(site: CloudSite, router_id: str, subnet_id: str, record: RouterInterface) -> None:
+    """Give the port of the router in the subnet the record's name, description and tags; idempotent."""
+    for row in resources.list_all(site, "port", device_id=router_id, device_owner=INTERFACES):
+        inside = {ip["subnet_id"] for ip in row["fixed_ips"]}
+        if row["device_id"] == router_id and subnet_id in inside:
+            _describe(site, row, {"name": record.name, "description": record.description})
+            resources.tag(site, "port", row, *record.tags)
+
+
+def _describe(site: CloudSite, port: Row, wanted: Mapping[str, str]) -> None:
+    changed = {key: value for key, value in wanted.items() if port.get(key) != value}
+    if changed:
+        what, path = f"name port {port['id']} of a router", f"/ports/{port['id']}"
+        call(site, what, lambda: site.network.put(path, json={"port": changed}), idempotent=True)
 
 
 def detach(site: CloudSite, router_id: str, subnet_id: str) -> None:

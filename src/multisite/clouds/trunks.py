@@ -45,10 +45,13 @@ def ensure_trunk(
 
 def remove_trunk(site: CloudSite, token: str, known: str | None = None, *, late: bool = False) -> int:
     """As ``resources.remove``, one that is disabled, too.  Its ports stay."""
-    return resources.remove(site, "trunk", token, known, late=late, delete=lambda one: _delete(site, one))
+    return resources.remove(
+        site, "trunk", token, known, late=late, delete=lambda one: delete_trunk(site, one)
+    )
 
 
-def _delete(site: CloudSite, trunk_id: str) -> None:
+def delete_trunk(site: CloudSite, trunk_id: str) -> None:
+    """Delete one, also one that is disabled; harmless when it is gone.  Its ports stay."""
     row = resources.read_or_none(site, "trunk", trunk_id)
     if row is None:
         return

@@ -46,6 +46,7 @@ class Snapshot:
     status: str
     size_gib: int
     group_snapshot_id: str | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def next_parent(existing: Iterable[Backup], volume_id: str) -> Backup | None:
 
 
 def create_backup(
-    site: CloudSite, token: str, *, volume_id: str, snapshot_id: str, name: str, incremental: bool
+    site: CloudSite, token: str, *, volume_id: str, snapshot_id: str | None, name: str, incremental: bool
 ) -> Backup:
     """Find or ask for a backup of a volume as its snapshot shows it (why: see the top of this module).
 
@@ -334,8 +335,9 @@ def _token(row: Mapping[str, Any]) -> str | None:
 
 
 def _snapshot(row: Mapping[str, Any]) -> Snapshot:
+    created = _time(row["created_at"]) if row.get("created_at") else None
     return Snapshot(
-        row["id"], row["volume_id"], row["status"], int(row["size"]), row.get("group_snapshot_id")
+        row["id"], row["volume_id"], row["status"], int(row["size"]), row.get("group_snapshot_id"), created
     )
 
 

@@ -11,12 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from multisite.clouds import resources
-from multisite.clouds.administrator import (
-    READ_ONLY,
-    SERVER_ATTRIBUTES,
-    administrator,
-    may_administer,
-)
+from multisite.clouds.administrator import READ_ONLY, SERVER_ATTRIBUTES, administrator, may_administer
 from multisite.clouds.call import read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
@@ -44,7 +39,7 @@ from multisite.domain.trunks import TrunkRecord
 
 _USER_DATA = "OS-EXT-SRV-ATTR:user_data"
 _ROOT_DEVICE = "OS-EXT-SRV-ATTR:root_device_name"
-# Cinder mixes these into a volume's metadata for administrators; they are its own.
+# Cinder mixes these into an administrator's metadata.
 _CINDERS_OWN = frozenset({"readonly", "attached_mode", tokens.KEY})
 
 
@@ -55,6 +50,7 @@ class ServerState:
     status: str
     task_state: str | None
     image_backed: bool
+    image_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,7 +237,8 @@ def _refuse_unbuilt(site: CloudSite, servers: list[Row]) -> None:
 
 def _state(row: Row) -> ServerState:
     image_backed = bool(row["image"]) or not row["os-extended-volumes:volumes_attached"]
-    return ServerState(row["status"], row.get("OS-EXT-STS:task_state"), image_backed)
+    image_id = row["image"]["id"] if row["image"] else ""
+    return ServerState(row["status"], row.get("OS-EXT-STS:task_state"), image_backed, image_id)
 
 
 def _volumes(
@@ -338,7 +335,7 @@ def _volume(site: CloudSite, server: Row, row: Row, attachment: Row, notes: Note
 
 def _flavors(site: CloudSite, servers: list[Row], notes: Notes) -> dict[str, FlavorRecord]:
     """Flavor records by server id, as each server was made; the id is looked up by name ("" when it is gone)."""
-    offered = {row["name"]: row for row in resources.list_all(site, "flavor")}
+    offered = _offered(site, {server["flavor"]["original_name"] for server in servers})
     found = {}
     for server in servers:
         own = server["flavor"]
@@ -361,10 +358,20 @@ def _flavors(site: CloudSite, servers: list[Row], notes: Notes) -> dict[str, Fla
             disk_gib=own["disk"],
             ephemeral_gib=own["ephemeral"],
             swap_mib=own["swap"],
-            extra_specs={k: v for k, v in own["extra_specs"].items() if not tokens.is_token(k)},
+            extra_specs={k: v for k, v in own["extra_specs"].items() if not tokens.is_our_spec(k)},
             description=_description(offered.get(name, {})),
         )
     return found
+
+
+def _offered(site: CloudSite, names: set[str]) -> dict[str, Row]:
+    """The site's flavors by name.  Listed again when one of ``names`` is missing: a list may lose rows silently."""
+    offered = dict[str, Row]()
+    for _ in range(2):
+        offered |= {row["name"]: row for row in resources.list_all(site, "flavor")}
+        if names <= offered.keys():
+            break
+    return offered
 
 
 def _description(flavor: Row) -> str:

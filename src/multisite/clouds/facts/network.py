@@ -96,7 +96,7 @@ def _beside(
     project_id = servers[0]["tenant_id"]
     floating = floating_ips.read(site, project_id)
     in_use, subports = floating_ips.ports_in_use(floating), list(of_trunks.subports)
-    keeping = virtual_ips.ports(site, project_id, members + subports, in_use, notes, of_trunks.ids)
+    keeping = virtual_ips.ports(site, project_id, members + subports, in_use, notes, of_trunks.told)
     found = subports + keeping
     ids = [row["id"] for row in found]
     found = _as_administrator(site, "port", found, "binding:profile", notes, id=ids)
@@ -155,12 +155,17 @@ def _in_nic_order(site: CloudSite, server: Row, ports: list[Row], notes: Notes) 
         if len(seen) == len(ports):
             macs = seen
         else:
-            notes.add(
-                f"the order of the {len(ports)} NICs of server {server['name']} cannot be told for certain: "
-                "compare them in the preview of a recovery"
-            )
+            notes.add(unordered(server["name"], len(ports)))
     place = {mac: position for position, mac in enumerate(macs)}
     return sorted(ports, key=lambda row: place.get(row["mac_address"], len(place)))
+
+
+def unordered(server: str, ports: int) -> str:
+    """What is noted of a server (its name) of whose ports the order is not known."""
+    return (
+        f"the order of the {ports} NICs of server {server} cannot be told for certain: "
+        "compare them in the preview of a recovery"
+    )
 
 
 def _macs_by_hypervisor(site: CloudSite, server_id: str) -> list[str]:

@@ -24,6 +24,10 @@ INTERFACES = [
     "network:ha_router_replicated_interface",
 ]
 """Owners of a router's ports in a network that is not external (neutron_lib/constants.py)."""
+NEUTRONS_MACS = "fa:16:"
+"""What MAC addresses that Neutron chooses begin with: its default is ``base_mac = fa:16:3e:00:00:00``, and operators of
+several sites change the third octet.  Whoever chose another one may rely on it.
+"""
 _OF_A_PLANE = ":router:"
 """In the token of a plane's router (``networks.planes.orders.token_of``); a recovery's steps are named otherwise."""
 
@@ -93,6 +97,7 @@ def _records(
     for row in rows:
         notes.compare(ledger.ROUTER, _comparable(row))
         _tell_what_else(row, ports[row["id"]], names, others, notes)
+        _compare_interfaces(row, [p for p in ports[row["id"]] if p["network_id"] in names], notes)
     return tuple(_record(row, ports[row["id"]], names, others) for row in rows)
 
 
@@ -120,6 +125,18 @@ def _tell_what_else(
         )
 
 
+def _compare_interfaces(router: Row, ports: Iterable[Row], notes: Notes) -> None:
+    for port in ports:
+        addresses = ", ".join(ip["ip_address"] for ip in port["fixed_ips"])
+        name = f"{addresses} of router {router['name'] or router['id']}"
+        notes.compare(ledger.INTERFACE, port, name)
+        if not port["mac_address"].startswith(NEUTRONS_MACS):
+            notes.add(
+                f"router interface {name}: its MAC address {port['mac_address']} is not carried: openstack port create "
+                "--mac-address, and openstack router add port, before servers need it"
+            )
+
+
 def _comparable(row: Row) -> Row:
     """Of several gateways the first is ``external_gateway_info`` as well."""
     several = row.get("external_gateways") or []
@@ -129,18 +146,33 @@ def _comparable(row: Row) -> Row:
 def _record(
     row: Row, ports: Iterable[Row], names: Mapping[str, str], others: Mapping[str, str]
 ) -> RouterRecord:
-    at = [ip for port in ports if port["network_id"] in names for ip in port["fixed_ips"]]
-    interfaces = sorted((ip["subnet_id"], ip["ip_address"]) for ip in at)
+    inside = [port for port in ports if port["network_id"] in names]
+    interfaces = [_interface(port, ip) for port in inside for ip in port["fixed_ips"]]
     return RouterRecord(
         id=row["id"],
         name=row["name"],
-        interfaces=tuple(RouterInterface(subnet, address) for subnet, address in interfaces),
+        interfaces=tuple(sorted(interfaces, key=lambda i: (i.subnet_id, i.address))),
         description=row.get("description") or "",
         enabled=row.get("admin_state_up", True),
         tags=tuple(tag for tag in row.get("tags", ()) if not tokens.is_token(tag)),
         routes=tuple(dict(route) for route in row.get("routes") or ()),
         gateway=_gateway(row.get("external_gateway_info"), others),
     )
+
+
+def _interface(port: Row, ip: Row) -> RouterInterface:
+    return RouterInterface(
+        ip["subnet_id"],
+        ip["ip_address"],
+        name=port.get("name") or "",
+        description=_own(port.get("description")),
+        tags=tuple(tag for tag in port.get("tags", ()) if not tokens.is_token(tag)),
+    )
+
+
+def _own(description: str | None) -> str:
+    """One that a recovery has not got to has its token there."""
+    return "" if tokens.is_token(description) else description or ""
 
 
 def _gateway(info: Row | None, names: Mapping[str, str]) -> RouterGateway | None:

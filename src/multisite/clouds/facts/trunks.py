@@ -1,7 +1,7 @@
 """Trunks of an application: a member's port that is the parent of one, and the ports whose traffic it carries.
 
-A subport is a port without a device of its own, often in a network that no member has a port in (Networking API v2,
-trunks; neutron/services/trunk/plugin.py: its owner is "trunk:subport", its device the trunk).
+A subport is a port without a device, often in a network that no member has a port in (Networking API v2, trunks).  It
+does not name its trunk; its owner is "trunk:subport" once its parent came up (neutron/services/trunk/drivers).
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ SUBPORT = "trunk:subport"
 
 @dataclass(frozen=True)
 class Trunks:
-    """``subports``: the ports as Neutron shows them; ``ids``: of all the members' trunks, those not shown to us too."""
+    """``subports``: the ports as Neutron shows them; ``told``: ids of all that the members' trunks carry, those that
+    are not ours or in trunks not shown to us, too."""
 
     records: tuple[TrunkRecord, ...] = ()
     subports: tuple[Row, ...] = ()
-    ids: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
 
 
 def read(site: CloudSite, project_id: str, members: Iterable[Row], notes: Notes) -> Trunks:
@@ -54,20 +55,20 @@ def read(site: CloudSite, project_id: str, members: Iterable[Row], notes: Notes)
         records.append(_record(row, ports))
     used = {one.port_id for record in records for one in record.subports}
     subports = tuple(row for id, row in ports.items() if id in used)
-    return Trunks(tuple(records), subports, frozenset(parents))
+    details = (
+        one["port_id"] for row in parents.values() for one in row["trunk_details"].get("sub_ports", ())
+    )
+    return Trunks(tuple(records), subports, frozenset([*wanted, *details]))
 
 
-def tell_of_others(rows: Iterable[Row], own: Collection[str], notes: Notes) -> None:
-    """Say which of these ports are subports of other trunks than the members' own (ids)."""
-    others: dict[str, list[str]] = {}
-    for row in rows:
-        if row.get("device_owner") == SUBPORT and row["device_id"] not in own:
-            others.setdefault(row["device_id"], []).append(_shown(row))
-    for trunk_id, names in sorted(others.items()):
+def tell_of_others(rows: Iterable[Row], notes: Notes) -> None:
+    """Say which of these ports, which no member's trunk carries, are subports of another one."""
+    names = sorted(_shown(row) for row in rows if row.get("device_owner") == SUBPORT)
+    if names:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         notes.add(
-            f"trunk {trunk_id or 'of another port'} has ports of the application's networks "
-            f"({', '.join(sorted(names)[:5])}{more}), but no member is its parent: they are not carried over"
+            f"ports of the application's networks are subports of a trunk whose parent is no member's port: "
+            f"{', '.join(names[:5])}{more} are not carried over"
         )
 
 

@@ -24,19 +24,20 @@ def ports(
     members: list[Row],
     in_use: Collection[str],
     notes: Notes,
-    own_trunks: Collection[str] = (),
+    of_trunks: Collection[str] = (),
 ) -> list[Row]:
     """Those of the project on the networks of its ``members`` (their ports); ``in_use``: ids that something leads to.
 
-    ``own_trunks``: ids of the members' trunks; ports of others are told of.  Raises what ``call`` raises.
+    ``of_trunks``: ids of the ports that the members' trunks carry, whether they can be carried over or were told of; of
+    other trunks' ports is told.  Raises what ``call`` raises.
     """
     networks = list(dict.fromkeys(row["network_id"] for row in members))
     if not networks:
         return []
-    own = {row["id"] for row in members}
+    own = {row["id"] for row in members} | set(of_trunks)
     found = []
     listed = resources.list_all(site, "port", network_id=networks, project_id=project_id)
-    trunks.tell_of_others((row for row in listed if row["id"] not in own), own_trunks, notes)
+    trunks.tell_of_others((row for row in listed if row["id"] not in own), notes)
     for row in listed:
         beside = [member for member in members if member["network_id"] == row["network_id"]]
         if row["id"] in own or row.get("device_owner", "").startswith("network:"):

@@ -5,8 +5,19 @@ Sources: as in ``network``.
 
 from __future__ import annotations
 
-from multisite.clouds.ledger.model import Field, Kind, Verdict, carried, derived, not_carried, of_the_site
-from multisite.clouds.ledger.network import REFERENCE, STANDARD
+from pydantic import JsonValue
+
+from multisite.clouds.ledger.model import (
+    UNSET,
+    Field,
+    Kind,
+    Verdict,
+    carried,
+    derived,
+    not_carried,
+    of_the_site,
+)
+from multisite.clouds.ledger.network import PORT, REFERENCE, STANDARD
 
 
 def _lost(remedy: str, *names: str) -> tuple[Field, ...]:
@@ -50,6 +61,30 @@ ROUTER = Kind(
         *of_the_site("shown in external_gateway_info as well", "enable_snat"),
         *of_the_site("state", "status"),
         *STANDARD,
+    ),
+)  # fmt: skip
+
+_NEUTRONS = ("port_security_enabled", "mac_address")
+_PORT_SET = "set it at the target: openstack port set"
+_CARRIED = {"name", "description", "tags", "network_id", "fixed_ips"}
+_DEFAULTS: dict[str, tuple[JsonValue, ...]] = {
+    "admin_state_up": (True, None),
+    "binding:vnic_type": ("normal", "", None),
+}
+INTERFACE = Kind(
+    "router interface",
+    "router interfaces",
+    REFERENCE + "#show-port-details",
+    "The ports of these routers in networks of the application.",
+    (
+        *carried("as they are, of a port that the router gets", "name", "description", "tags"),
+        *carried("its address and subnet", "fixed_ips", "network_id"),
+        *derived("Neutron switches it off for routers", "port_security_enabled"),
+        *of_the_site("chosen by Neutron; one that somebody else chose is told of", "mac_address"),
+        *(field for one in PORT.fields if one.verdict is Verdict.CARRIED and one.name not in {*_CARRIED, *_NEUTRONS}
+          for field in not_carried(one.name, one.name, _PORT_SET, unset=_DEFAULTS.get(one.name, UNSET),
+                                   told=f"its {one.name} is not carried")),
+        *(one for one in PORT.fields if one.verdict is not Verdict.CARRIED),
     ),
 )  # fmt: skip
 
@@ -107,4 +142,4 @@ QOS_POLICY = Kind(
     ),
 )  # fmt: skip
 
-KINDS = (ROUTER, FLOATING_IP, TRUNK, QOS_POLICY)
+KINDS = (ROUTER, INTERFACE, FLOATING_IP, TRUNK, QOS_POLICY)

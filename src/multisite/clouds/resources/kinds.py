@@ -2,6 +2,7 @@
 
 | the token is in | kinds | how it is found |
 |---|---|---|
+| the name, which is the token (of a volume and a snapshot, too, where others write their metadata or none) | image | list, matched here |
 | metadata ``multisite_token`` | server, volume, snapshot, backup (3.43) | list, matched here: Nova refuses ``metadata`` as a filter, which filters Cinder knows is up to its deployer, an unknown one is dropped silently and answers everything |
 | the description of the create request, then a tag | kinds of Neutron | filters ``tags`` and ``description`` |
 | the description of the create request, then a key of the extra specs | flavor (2.55) | list, matched here |
@@ -36,6 +37,7 @@ Kind = Literal[
     "keypair",
     "flavor",
     "server_group",
+    "image",
 ]
 
 
@@ -57,10 +59,10 @@ class ResourceKind:
     ``listing``: what is behind the path to list with everything.  ``microversion`` is pinned where the shape of an
     answer depends on it, ``listed_at`` where listing needs another one.  ``filters`` of every list.
     ``lags``: lists show one for a while after it is gone.  ``optional``: a service may not know the kind (404),
-    a Neutron only when it has not loaded ``extension``.
+    a Neutron only when it has not loaded ``extension``.  ``bare``: one in an answer is not below its key.
     """
 
-    service: Literal["compute", "volume", "network"]
+    service: Literal["compute", "volume", "network", "image"]
     path: str
     key: str
     keys: str
@@ -73,6 +75,7 @@ class ResourceKind:
     lags: bool = False
     optional: bool = False
     extension: str | None = None
+    bare: bool = False
 
 
 CINDER_VERSION = "3.43"
@@ -117,6 +120,11 @@ KINDS: Mapping[Kind, ResourceKind] = {
     "server_group": ResourceKind(
         "compute", "/os-server-groups", "server_group", "server_groups", TokenPlace.NAME, microversion="2.64",
         lags=True,
+    ),
+    # Those that servers' images are: another project's are not ours to find.
+    "image": ResourceKind(
+        "image", "/images", "image", "images", TokenPlace.METADATA,
+        filters={"visibility": "private", "limit": "500"}, bare=True,
     ),
 }  # fmt: skip
 

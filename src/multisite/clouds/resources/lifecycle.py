@@ -102,7 +102,7 @@ def read(
     """One as its service shows it; NotFoundInSite when it is not there.  ``microversion`` as for ``list_all``."""
     row, what = KINDS[kind], f"read {label(kind)} {resource_id}"
     found: Row = read_one(
-        site, what, lambda: getattr(site, row.service), f"{row.path}/{resource_id}", row.key,
+        site, what, lambda: getattr(site, row.service), f"{row.path}/{resource_id}", None if row.bare else row.key,
         microversion=microversion or row.microversion, **query,
     )  # fmt: skip
     return found

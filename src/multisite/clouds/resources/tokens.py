@@ -13,8 +13,16 @@ PREFIX = "multisite:"
 KEY = "multisite_token"
 APPLICATION_KEY, EPOCH_KEY = "multisite_application", "multisite_epoch"
 """Metadata of recovered servers: of which application, by which of its recoveries (``domain.epoch``)."""
-OWN_KEYS = frozenset({KEY, APPLICATION_KEY, EPOCH_KEY})
+LEFT_KEY = "multisite_left"
+"""Extra spec of a flavor that a recovery has left to others (``clouds.flavors``)."""
+DRILL_KEY = "multisite_drill"
+"""Metadata of the servers of a drill, which are no application: the drill's id."""
+STANDBY_KEY = "multisite_standby"
+"""Metadata of a volume that is kept restored for a recovery to come: the digest of its restore point's manifest."""
+OWN_KEYS = frozenset({KEY, APPLICATION_KEY, EPOCH_KEY, DRILL_KEY, STANDBY_KEY})
 """Never of the application itself."""
+OF_NOVA = "snapshot for "
+"""Begins the names of the snapshots that Nova makes for an image, whose name follows (``snapshot_volume_backed``)."""
 LONGEST = 255
 """Length limit of a Neutron tag, a description there, and a metadata value of Nova and Cinder."""
 
@@ -26,9 +34,19 @@ def job_prefix(job_id: str) -> str:
     return f"{PREFIX}{job_id}:"
 
 
+def prefix_of(token: str) -> str:
+    """``job_prefix`` of the job a token is of."""
+    return job_prefix(token.split(":")[1])
+
+
 def is_token(word: object) -> TypeGuard[str]:
     """Whether a tag, a description or a name is one, of whatever job."""
     return isinstance(word, str) and word.startswith(PREFIX)
+
+
+def is_our_spec(key: str) -> bool:
+    """Whether an extra spec of a flavor is Multisite's."""
+    return is_token(key) or key == LEFT_KEY
 
 
 def checked(token: str) -> str:
@@ -90,7 +108,11 @@ def read(kind: Kind, row: Mapping[str, Any]) -> list[str]:
     """The tokens that can be read in a row: none for kinds marked in their name."""
     place = KINDS[kind].token
     if place is TokenPlace.METADATA:
-        places = [(row.get("metadata") or {}).get(KEY), row.get("name")]
+        name = str(row.get("name") or "")
+        places = [
+            (row.get("metadata") or {}).get(KEY),
+            name.removeprefix(OF_NOVA) if kind == "snapshot" else name,
+        ]
     elif place is TokenPlace.TAG:
         places = [*row.get("tags", ()), row.get("description")]
     elif place is TokenPlace.SPECS:
