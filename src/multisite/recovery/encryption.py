@@ -35,8 +35,8 @@ class Encryption:
         """What is written for ``data``.  Raises KeyUnusable."""
         return data if self.keys is None else self._fernet().encrypt(data)
 
-    def open(self, path: Path, stored: bytes) -> bytes:
-        """What was sealed, or never was; ``path`` is for the message.
+    def open(self, shown: str, stored: bytes) -> bytes:
+        """What was sealed, or never was; ``shown`` names it in the message.
 
         ManifestError when no key of the file decrypts it; KeyUnusable.
         """
@@ -44,13 +44,13 @@ class Encryption:
             return stored
         if self.keys is None:
             raise ManifestError(
-                f"{path}: encrypted: set {OPTION} to a file with the key it was encrypted with"
+                f"{shown}: encrypted: set {OPTION} to a file with the key it was encrypted with"
             )
         try:
             return self._fernet().decrypt(stored)
         except InvalidToken as error:
             raise ManifestError(
-                f"{path}: encrypted with a key that is not in {OPTION} {self.keys}, or damaged: add that key as a line"
+                f"{shown}: encrypted with a key that is not in {OPTION} {self.keys}, or damaged: add that key as a line"
             ) from error
 
     def sealed_with_newest(self, stored: bytes) -> bool:

@@ -107,6 +107,6 @@ def stored_epochs(manifests: ManifestStore, application_id: str) -> Epochs:
 
 def _damaged(manifests: ManifestStore, application_id: str, why: str) -> str:
     return (
-        f"{manifests.path}/multisite/{FOLDER}/{application_id}/{FILE} is damaged: {why}: which copy of the "
+        f"{manifests.shown(FOLDER, application_id, FILE)} is damaged: {why}: which copy of the "
         "application counts is unknown: restore the file from a backup of the store"
     )

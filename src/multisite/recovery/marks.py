@@ -41,7 +41,7 @@ class MarkStore:
             data = self._manifests.read_file(FOLDER, installation_id, f"{number}.json")
             if data is not None:
                 return self._opened(installation_id, number, data)
-        raise StoreUnavailable(f"backup store {self._manifests.path}: its marks change all the time")
+        raise StoreUnavailable(f"backup store {self._manifests.place}: its marks change all the time")
 
     def highest(self, installation_id: str) -> int:
         """Of all numbers there are, also of damaged marks; 0 when there is none."""
@@ -62,7 +62,7 @@ class MarkStore:
         return True
 
     def _opened(self, installation_id: str, number: int, data: bytes) -> Mark:
-        path = self._manifests.path / "multisite" / FOLDER / installation_id / f"{number}.json"
+        path = self._manifests.shown(FOLDER, installation_id, f"{number}.json")
         try:
             mark = _ADAPTER.validate_json(self._manifests.keys.open(_OF_MARKS, data))
         except ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from multisite.domain.manifest import FrozenWindow, Manifest, digest_of, dump
 from multisite.domain.model import RestorePoint, RestorePointState
@@ -37,3 +38,12 @@ def as_restore_point(
 
 def _times(window: FrozenWindow) -> dict[str, str]:
     return {"frozen_at": window.frozen_at.isoformat(), "thawed_at": window.thawed_at.isoformat()}
+
+
+def unowned(id: str, problem: str) -> RestorePoint:
+    """A damaged one that nobody can tell the application of."""
+    now = datetime.now(UTC)
+    return RestorePoint(
+        id=id, application_id="", application="", project_id="", protection_id=None, method="",
+        state=RestorePointState.FAILED, incremental=False, parent_id=None, created_at=now, error=problem,
+    )  # fmt: skip

@@ -22,6 +22,7 @@ from multisite.domain.validation import validated
 from multisite.jobs.model import Json, Step, StepContext
 from multisite.jobs.values import decode
 from multisite.recovery.manifests import ManifestStore
+from multisite.recovery.methods.offers import Candidate, Offer
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.model import PlannedVolume
 from multisite.store.protections import ProtectionRepository
@@ -80,7 +81,9 @@ class PlannedRun:
 class ProtectOrder:
     """The parameters of the job that makes one restore point; ``plan`` is the method's (``PlannedRun.plan``).
 
-    ``notes``: what an operator should know of the application, in words.
+    ``notes``: what an operator should know of the application, in words.  ``stopped``: of a run with the application
+    shut off, the servers that were stopped for it, each with its ports in the order of its NICs when it ran: they
+    count as running.  None for any other run.
     """
 
     restore_point_id: str
@@ -90,6 +93,7 @@ class ProtectOrder:
     created_at: datetime
     plan: dict[str, JsonValue]
     notes: tuple[str, ...] = ()
+    stopped: dict[str, tuple[str, ...]] | None = None
 
     @property
     def label(self) -> str:
@@ -181,6 +185,9 @@ class ProtectionMethod(Protocol):
     def requirements(self, capabilities: Sequence[Capability], protection: Protection) -> tuple[Finding, ...]:
         """What the application's site lacks for this method; what is not known is no problem that blocks."""
 
+    def offer(self, candidate: Candidate) -> Offer:
+        """What it could do for the application, by what both sites were seen to have.  Pure; never raises."""
+
     def plan(self, site: CloudSite, request: RunRequest) -> PlannedRun:
         """Look at the application and decide; nothing is changed.
 
@@ -210,7 +217,7 @@ class ProtectionMethod(Protocol):
         site does not tell.
         """
 
-    def target_parts(self, site: CloudSite) -> Mapping[str, Callable[[], object]]:
+    def target_parts(self, site: CloudSite, manifest: Manifest) -> Mapping[str, Callable[[], object]]:
         """What ``plan_restore`` needs to know of the target besides, by name: read with the rest of its facts.
 
         ``draft.facts.method_parts`` has what was read, ``draft.needs`` tells of what could not be.

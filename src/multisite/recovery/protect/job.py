@@ -18,7 +18,7 @@ from multisite.jobs.outcome import failure
 from multisite.recovery.methods.base import ProtectDependencies, ProtectionMethod, ProtectOrder
 
 KIND = "protect"
-MADE: tuple[Kind, ...] = ("snapshot", "group_snapshot", "backup")
+MADE: tuple[Kind, ...] = ("snapshot", "group_snapshot", "backup", "volume", "image")
 """What the methods make in the application's site."""
 
 
@@ -42,8 +42,12 @@ def protect_kind(dependencies: ProtectDependencies, methods: Mapping[str, Protec
 
 
 def _finished(dependencies: ProtectDependencies, job: Ended) -> None:
+    note_outcome(dependencies, ProtectOrder.from_params(job.params), job)
+
+
+def note_outcome(dependencies: ProtectDependencies, order: ProtectOrder, job: Ended) -> None:
     """Tell the restore point what became of it.  No table: the backup store is asked, which may take long."""
-    order, points = ProtectOrder.from_params(job.params), dependencies.restore_points
+    points = dependencies.restore_points
     try:
         known = points.get(order.restore_point_id)
     except NotFound:

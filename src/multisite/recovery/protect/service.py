@@ -5,8 +5,9 @@ from __future__ import annotations
 import builtins
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,29 +15,36 @@ from multisite.applications.service import ApplicationService
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import SiteError
 from multisite.domain.caller import Caller
-from multisite.domain.errors import Conflict, Invalid, NotFound
-from multisite.domain.findings import blockers, describe
-from multisite.domain.manifest import Manifest, ManifestError
+from multisite.domain.errors import Conflict, Invalid
+from multisite.domain.findings import Finding, blockers, describe
+from multisite.domain.manifest import Manifest
 from multisite.domain.model import Application, Capability, Protection, RestorePoint, RestorePointState
 from multisite.domain.page import ALL, Page
+from multisite.domain.retention import BEING_DELETED
 from multisite.jobs.engine import JobEngine
 from multisite.recovery.data import looked_at, remembered
 from multisite.recovery.epochs import EpochStore
-from multisite.recovery.manifests import ManifestStore, StoreUnavailable
+from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import (
+    PlannedRun,
     ProtectDependencies,
     ProtectionMethod,
-    ProtectOrder,
     RunRequest,
     checked_options,
 )
+from multisite.recovery.methods.estimates import Every
+from multisite.recovery.methods.offers import Choice
+from multisite.recovery.protect.choice import MethodChoice
+from multisite.recovery.protect.figures import PastFigures
 from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import KIND as PROTECT
 from multisite.recovery.protect.job import protect_kind
+from multisite.recovery.protect.points import GONE, KnownPoints
+from multisite.recovery.protect.runs import begun, order_of, refuse_while_moving
 from multisite.recovery.protect.steps import refuse_in_use
-from multisite.recovery.rows import as_restore_point
+from multisite.recovery.rows import as_restore_point, unowned
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
@@ -48,7 +56,19 @@ LOG = logging.getLogger(__name__)
 
 # A missing one may have come back with its store since the store was last read.
 _KEPT = (RestorePointState.AVAILABLE, RestorePointState.MISSING)
-_GONE = "the backup store does not hold it any more"
+
+
+@dataclass(frozen=True)
+class ScheduledRun:
+    """A run by a ``policy`` (its name): for which tick, and what an operator should know of it.
+
+    ``begun`` is called with the job's id in the transaction that starts it: what it raises lets nothing of it happen.
+    """
+
+    policy: str
+    tick_at: datetime
+    notes: tuple[str, ...]
+    begun: Callable[[str], None]
 
 
 class ProtectionService:
@@ -68,6 +88,7 @@ class ProtectionService:
         clouds: Sites,
         *,
         backups_per_site: int,
+        restores_per_site: int = 4,
         capabilities: Callable[[CloudSite], Sequence[Capability]] | None = None,
         methods: Mapping[str, ProtectionMethod] = METHODS,
     ) -> None:
@@ -76,14 +97,18 @@ class ProtectionService:
         self._restore_points = RestorePointRepository(database)
         self._recoveries = RecoveryRepository(database)
         self._epochs = EpochStore(manifests, ApplicationRepository(database))
+        self.points = KnownPoints(self._restore_points, manifests, self._epochs)
         self._applications = applications
+        self.keep_members = applications.keep_members
         self._sites = sites
         self._manifests = manifests
         self._jobs = jobs
         self._clouds = clouds
         self._capabilities = capabilities
         self._methods = methods
-        dependencies = ProtectDependencies(
+        past = PastFigures(database, jobs, restores_per_site)
+        self._choice = MethodChoice(clouds, past, methods, self._can)
+        self.dependencies = dependencies = ProtectDependencies(
             sites=clouds,
             manifests=manifests,
             restore_points=self._restore_points,
@@ -98,7 +123,7 @@ class ProtectionService:
         self,
         caller: Caller,
         application: str,
-        method: str = "consistent-backup",
+        method: str,
         *,
         target_site: str | None = None,
         options: Mapping[str, Any] | None = None,
@@ -120,10 +145,29 @@ class ProtectionService:
             options=checked_options(self._methods, method, options or {}),
             created_at=datetime.now(UTC),
         )
-        self._check(caller, protection)
+        self.check(caller, protection)
         stored = self._protections.add(protection)
         LOG.info("protection %s of application %s by %s", stored.id, found.name, caller.user_name)
         return stored
+
+    def choose(
+        self,
+        caller: Caller,
+        application: str,
+        *,
+        target_site: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        every: Every | None = None,
+    ) -> Choice:
+        """Which method would protect an application (name or id), and what each would give; both sites are asked.
+
+        ``every``: how often it would be run.  Raises NotFound, Invalid naming the field.
+        """
+        known = self._applications.get(caller, application)
+        self._refuse_target(caller, known.site, target_site)
+        with suppress(SiteError):  # the choice says so, too
+            known, _ = self._applications.as_tagged(caller, known)
+        return self._choice.preview(known, target_site, options or {}, every)
 
     def list(self, caller: Caller, page: Page = ALL) -> builtins.list[Protection]:
         """By application, oldest first."""
@@ -139,56 +183,60 @@ class ProtectionService:
         with self._database.session():
             self._refuse_while_busy(protection.application_id, protection.application)
             self._protections.delete(protection.id)
-        LOG.info(
-            "protection %s of application %s deleted by %s", id, protection.application, caller.user_name
-        )
+        LOG.info("protection %s of %s deleted by %s", id, protection.application, caller.user_name)
 
-    def run(self, caller: Caller, id: str, incremental: bool | None = None) -> str:
+    def run(
+        self, caller: Caller, id: str, incremental: bool | None = None, scheduled: ScheduledRun | None = None
+    ) -> str:
         """Protect now: start the job that makes one restore point; returns the job's id.
 
         ``incremental``: True, False, or None for "as the chain allows".  Raises Conflict naming the job that works on
         the application already, or everything that forbids the run; StoreUnavailable; SiteError.
         """
+        protection, application, changes = self.subject(caller, id)
+        self._refuse_while_busy(application.id, application.name)
+        request, planned = self.plan(protection, application, str(uuid.uuid4()), incremental)
+        order = order_of(request, planned, (*(scheduled.notes if scheduled else ()), *changes))
+        with self._database.session():  # the check, the row and the job: all or nothing, one at a time
+            self._refuse_while_busy(application.id, application.name)
+            refuse_while_moving(self._recoveries, application.id, application.name)
+            self._applications.keep_members(application)
+            by = f", by policy {scheduled.policy}" if scheduled else ""
+            title = f"Protect {application.name}: {planned.summary}{by}"
+            job_id = self._start(caller, PROTECT, order.to_params(), title, application)
+            self._restore_points.add(begun(request, planned, job_id))
+            if scheduled:
+                scheduled.begun(job_id)
+        return job_id
+
+    def subject(self, caller: Caller, id: str) -> tuple[Protection, Application, tuple[str, ...]]:
+        """What a run now would be of: the protection, the application with its members, what changed about them.
+
+        Conflict when a recovery made another copy the application.
+        """
         protection = self.get(caller, id)
         known = self._applications.get(caller, protection.application_id)
         resolved, changes = self._applications.as_tagged(caller, known)
-        application = self._the_copy(resolved)
-        self._refuse_while_busy(application.id, application.name)
+        return protection, self._the_copy(resolved), tuple(changes)
+
+    def plan(
+        self,
+        protection: Protection,
+        application: Application,
+        restore_point_id: str,
+        incremental: bool | None = None,
+    ) -> tuple[RunRequest, PlannedRun]:
+        """What a run now would do; changes nothing.  Raises as ``run``."""
         request = RunRequest(
             application=application,
             protection=protection,
             previous=self._previous(application),
             incremental=incremental,
-            restore_point_id=str(uuid.uuid4()),
+            restore_point_id=restore_point_id,
             created_at=datetime.now(UTC),
         )
         site = self._clouds.open(application.site, for_project=application.project_id)
-        planned = self._methods[protection.method].plan(site, request)
-        order = ProtectOrder(
-            request.restore_point_id, protection.id, application, protection.method, request.created_at,
-            dict(planned.plan), changes,
-        )  # fmt: skip
-        point = RestorePoint(
-            id=request.restore_point_id,
-            application_id=application.id,
-            application=application.name,
-            project_id=application.project_id,
-            protection_id=protection.id,
-            method=protection.method,
-            state=RestorePointState.RUNNING,
-            incremental=planned.incremental,
-            parent_id=planned.parent_id,
-            created_at=request.created_at,
-            quiesced=planned.quiesced,
-            size_gib=planned.size_gib,
-        )
-        with self._database.session():  # the check, the row and the job: all or nothing, one at a time
-            self._refuse_while_busy(application.id, application.name)
-            self._applications.keep_members(application)
-            title = f"Protect {application.name}: {planned.summary}"
-            job_id = self._start(caller, PROTECT, order.to_params(), title, application)
-            self._restore_points.add(replace(point, job_id=job_id))
-        return job_id
+        return request, self._methods[protection.method].plan(site, request)
 
     def restore_points(
         self, caller: Caller, application: str | None = None, page: Page = ALL
@@ -198,12 +246,12 @@ class ProtectionService:
         What the backup store holds counts, also when the database has never heard of it; without the
         store, what the database remembers.
         """
-        return self._known(caller.scope, application, page)
+        return self.points.known(caller.scope, application, page)
 
     def restore_point(self, caller: Caller, id: str) -> RestorePoint:
         """By id; NotFound also for one of another project."""
-        (found,) = self._with_store(lambda: [self._restore_points.get(id, caller.scope)])
-        return looked_at(found, self._methods, self._manifests, self._manifest_or_none(id))
+        (found,) = self.points.with_store(lambda: [self._restore_points.get(id, caller.scope)])
+        return looked_at(found, self._methods, self._manifests, self.points.manifest_or_none(id))
 
     def rescan(self, caller: Caller) -> builtins.list[RestorePoint]:
         """Read the whole backup store, verify it, and bring the database in line with it.
@@ -222,25 +270,25 @@ class ProtectionService:
         problems = {d.id: d.problem for d in contents.damaged}
         for row in rows.values():
             if row.state == RestorePointState.AVAILABLE:
-                error = problems.get(row.id, _GONE)
+                error = problems.get(row.id, GONE)
                 self._restore_points.save(replace(row, state=RestorePointState.MISSING, error=error))
-        unowned = [_unowned(d.id, d.problem) for d in contents.damaged if d.id not in rows]
-        return [*self._known(caller.scope), *(unowned if caller.is_admin else [])]
+        strays = [unowned(d.id, d.problem) for d in contents.damaged if d.id not in rows]
+        return [*self.points.known(caller.scope), *(strays if caller.is_admin else [])]
 
-    def delete_restore_point(self, caller: Caller, id: str) -> str | None:
+    def delete_restore_point(self, caller: Caller, id: str, why: str = "") -> str | None:
         """Delete a restore point and its backups; returns the job's id, None when there was nothing to do
-        but to forget it.
+        but to forget it.  ``why``: the end of the job's title.
 
         Raises NotFound; Conflict while another restore point builds on it, a recovery needs it or the
         application is worked on.
         """
         point = self.restore_point(caller, id)
-        known = self._known(None)
+        known = self.points.known(None, point.application_id)
         refuse_in_use(self._recoveries, id, known)
         children = [p.id for p in known if p.parent_id == id and not _useless(p)]
         if children:
             raise Conflict(f"restore point: {', '.join(children)} builds on {id}; delete that first")
-        manifest = self._manifest_or_none(id)
+        manifest = self.points.manifest_or_none(id)
         if manifest is not None and manifest.method not in self._methods:
             raise Conflict(
                 f"restore point: {id} was made by the method {manifest.method!r}, which this release does not"
@@ -253,9 +301,9 @@ class ProtectionService:
                 self._refuse_half_deleted(point)
                 self._restore_points.delete(id)
                 return None
-            title = f"Delete restore point {id} of {point.application}"
+            title = f"Delete restore point {id} of {point.application}{why}"
             job_id = self._start(caller, FORGET, forget_params(manifest, self._methods), title, point)
-            deleted = replace(point, state=RestorePointState.FAILED, error="it is being deleted")
+            deleted = replace(point, state=RestorePointState.FAILED, error=BEING_DELETED)
             self._restore_points.save(replace(deleted, job_id=job_id))
         return job_id
 
@@ -278,20 +326,26 @@ class ProtectionService:
             subject=subject,
         )
 
-    def _check(self, caller: Caller, protection: Protection) -> None:
-        if protection.target_site is not None:
-            if protection.target_site == protection.site:
-                raise Invalid(f"target_site: {protection.site!r} is the site the application runs in")
-            self._sites.get(caller, protection.target_site)
-        lacking = blockers(self._lacking(protection))
-        if lacking:
+    def check(self, caller: Caller, protection: Protection) -> None:
+        """Raise Invalid, NotFound or Conflict when it could not be carried out as it says."""
+        self._refuse_target(caller, protection.site, protection.target_site)
+        if lacking := blockers(self._lacking(protection)):
             raise Conflict(describe(lacking))
 
-    def _lacking(self, protection: Protection) -> Sequence[Any]:
-        if self._capabilities is None:
-            return ()
+    def _refuse_target(self, caller: Caller, site: str, target: str | None) -> None:
+        if target == site:
+            raise Invalid(f"target_site: {site!r} is the site the application runs in")
+        if target is not None:
+            self._sites.get(caller, target)
+
+    def _can(self, site: str) -> Sequence[Capability]:
+        """What a site can do.  Raises SiteError."""
+        asked = self._clouds.open_for_service(site)
+        return () if self._capabilities is None else self._capabilities(asked)
+
+    def _lacking(self, protection: Protection) -> Sequence[Finding]:
         try:
-            capabilities = self._capabilities(self._clouds.open_for_service(protection.site))
+            capabilities = self._can(protection.site)
         except SiteError as error:
             LOG.info("what site %s can do is not known: %s", protection.site, error)
             return ()
@@ -305,9 +359,8 @@ class ProtectionService:
             raise Conflict(
                 f"application {application.name}: recovery {other.recovery_id} made the copy in {other.site} the "
                 f"application (epoch {other.number}); the servers described here, in {application.site}, are an "
-                f"older copy and are not protected any more: protect it in {other.site} (protection delete, "
-                f"application delete, application create --site {other.site}, protection create), or undo that "
-                "recovery"
+                f"older copy and are not protected any more: protect it in {other.site} (openstack multisite recovery "
+                f"reprotect {other.recovery_id}), or undo that recovery"
             )
         return replace(application, epoch=epochs.number)
 
@@ -325,59 +378,14 @@ class ProtectionService:
         The database says which it is and the store whether it is there and whole; of the store nothing else
         is read, but for restore points the database has never heard of, once.
         """
-        held = self._adopted(self._manifests.ids())
+        held = self.points.adopted(self._manifests.ids())
         rows = [
             row
             for row in self._restore_points.list(application_id=application.id)
             if row.consistent_at and row.id in held and row.state in _KEPT and row.epoch == application.epoch
         ]
-        found = (self._manifest_or_none(row.id) for row in sorted(rows, key=_data_age))
+        found = (self.points.manifest_or_none(row.id) for row in sorted(rows, key=_data_age))
         return next((manifest for manifest in found if manifest is not None), None)
-
-    def _adopted(self, held: Iterable[str]) -> frozenset[str]:
-        """All of them; the usable ones that the database has never heard of are in it from now on."""
-        ids = frozenset(held)
-        for id in ids - self._restore_points.ids():
-            manifest = self._manifest_or_none(id)
-            if manifest is not None:
-                self._restore_points.save(as_restore_point(manifest))
-        return ids
-
-    def _with_store(self, read: Callable[[], Sequence[RestorePoint]]) -> builtins.list[RestorePoint]:
-        """What is ``read`` of the database, as the store has it; as it is when the store cannot be asked."""
-        try:
-            held = self._adopted(self._manifests.ids())
-            rows = read()
-            epochs = self._epochs.numbers(row.application_id for row in rows)
-        except StoreUnavailable as error:
-            LOG.warning("restore points are shown from the database alone: %s", error)
-            return [*read()]
-        return [_as_stored(row, held, epochs[row.application_id]) for row in rows]
-
-    def _manifest_or_none(self, id: str) -> Manifest | None:
-        try:
-            return self._manifests.read(id)
-        except (NotFound, ManifestError):
-            return None
-
-    def _known(
-        self, project_id: str | None, application: str | None = None, page: Page = ALL
-    ) -> builtins.list[RestorePoint]:
-        """As the database and the store say together, newest first."""
-        return self._with_store(lambda: self._restore_points.list(project_id, named=application, page=page))
-
-
-def _as_stored(point: RestorePoint, held: frozenset[str], epoch: int | Conflict) -> RestorePoint:
-    """``held``: ids of the restore points in the store; ``epoch``: the current one of its application, if known."""
-    if point.state != RestorePointState.AVAILABLE:
-        return point
-    if point.id not in held:
-        return replace(point, state=RestorePointState.MISSING, error=_GONE)
-    if isinstance(epoch, Conflict):
-        return replace(point, state=RestorePointState.UNKNOWN, error=str(epoch))
-    if point.epoch != epoch:
-        return replace(point, state=RestorePointState.SUPERSEDED)
-    return point
 
 
 def _data_age(point: RestorePoint) -> float:
@@ -387,11 +395,3 @@ def _data_age(point: RestorePoint) -> float:
 
 def _useless(point: RestorePoint) -> bool:
     return point.state in (RestorePointState.FAILED, RestorePointState.MISSING)
-
-
-def _unowned(id: str, problem: str) -> RestorePoint:
-    now = datetime.now(UTC)
-    return RestorePoint(
-        id=id, application_id="", application="", project_id="", protection_id=None, method="",
-        state=RestorePointState.FAILED, incremental=False, parent_id=None, created_at=now, error=problem,
-    )  # fmt: skip

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.facts.application import ApplicationFacts
+from multisite.clouds.facts.network import unordered
 from multisite.domain.errors import Conflict, NotFound
-from multisite.domain.manifest import FORMAT, Manifest, SourceSite
+from multisite.domain.manifest import FORMAT, Manifest, ServerRecord, SourceSite
 from multisite.domain.model import RestorePoint
 from multisite.jobs.model import Step, StepContext, StepFailed
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
@@ -78,30 +79,45 @@ def manifest_step(
         points.save(kept)
         return {"digest": digest, "incremental": manifest.incremental, "size_gib": kept.size_gib}
 
-    def undo(_ctx: StepContext, _result: object) -> None:
+    def undo(ctx: StepContext, _result: object) -> None:
         children = [m.id for m in manifests.list().manifests if m.parent_id == order.restore_point_id]
         if children:
             raise StepFailed(f"restore points {', '.join(children)} build on it: delete those first")
         # Whoever starts a recovery after this look sees in its own claim that this job is being undone.
         with dependencies.recoveries.claim(order.application.id):
             known = points.list(application_id=order.application.id)
-            refuse_in_use(dependencies.recoveries, order.restore_point_id, known)
+            refuse_in_use(dependencies.recoveries, order.restore_point_id, known, besides=ctx.job_id)
         manifests.delete(order.restore_point_id)
 
     return Step("manifest", "Write the manifest to the backup store", run, undo, needs)
 
 
-def refuse_in_use(recoveries: RecoveryRepository, id: str, known: Iterable[RestorePoint]) -> None:
-    """Conflict naming the recovery that needs the restore point, or one that builds on it."""
+def refuse_in_use(
+    recoveries: RecoveryRepository, id: str, known: Iterable[RestorePoint], besides: str = ""
+) -> None:
+    """Conflict naming the recovery that needs the restore point, or one that builds on it; that of a job aside."""
     for recovery in recoveries.users_of(id, {point.id: point.parent_id for point in known}):
+        if recovery.job_id == besides:
+            continue
         raise Conflict(
             f"restore point: {id} is needed by recovery {recovery.id} of {recovery.application} in "
             f"{recovery.target_site}, which is {recovery.state}: wait for it, or resume or undo it"
         )
 
 
+def _as_it_ran(order: ProtectOrder, server: ServerRecord) -> ServerRecord:
+    """A server that was stopped for the run comes back running, its ports in the order that was seen while it ran."""
+    ports = (order.stopped or {}).get(server.id)
+    if ports is None:
+        return server
+    kept = ports if set(ports) == set(server.port_ids) else server.port_ids
+    return replace(server, stopped=False, port_ids=kept)
+
+
 def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:
     application, facts = order.application, checked.facts
+    servers = tuple(_as_it_ran(order, server) for server in facts.servers)
+    known = {unordered(s.name, len(s.port_ids)) for s in servers if s.id in (order.stopped or {})}
     auth_url = str(site.conn.config.get_auth_args().get("auth_url") or "")
     return Manifest(
         id=order.restore_point_id,
@@ -112,7 +128,7 @@ def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:
         method=order.method,
         created_at=order.created_at,
         consistent_at=order.created_at,
-        servers=facts.servers,
+        servers=servers,
         volumes=facts.volumes,
         ports=facts.ports,
         networks=facts.networks,
@@ -125,6 +141,6 @@ def _draft(order: ProtectOrder, site: CloudSite, checked: Checked) -> Manifest:
         trunks=facts.trunks,
         server_groups=facts.server_groups,
         quiesced=checked.quiesced,
-        notes=(*order.notes, *checked.notes, *facts.notes),
+        notes=(*order.notes, *checked.notes, *(note for note in facts.notes if note not in known)),
         epoch=application.epoch,
     )

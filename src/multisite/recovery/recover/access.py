@@ -9,6 +9,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotGranted
 from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest
+from multisite.domain.model import Purpose
 from multisite.recovery.recover.checks import SourceAnswer, check_restore_point, check_source
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.losses import accepted_losses
@@ -38,13 +39,15 @@ def decide_without_access(
     *,
     source: SourceAnswer,
     others: Iterable[Finding] = (),
+    purpose: Purpose = Purpose.DISASTER,
 ) -> Decision:
     """As ``plan.decide`` when nothing else can be known of the target; its plan is empty, and not carried out."""
     facts = TargetFacts(target.name, project.id, now, account=target.account)
     draft = Draft(manifest, facts, rules, problems=list(others))
     check_names(rules, manifest)
     accepted_losses(rules.accept_loss, manifest)
-    check_source(draft, source)
+    if purpose is not Purpose.DRILL:
+        check_source(draft, source)
     check_restore_point(draft)
     draft.problem(
         f"project {project.name}",
@@ -56,4 +59,4 @@ def decide_without_access(
         manifest.id, manifest.application, manifest.source.name, target.name, manifest.consistent_at,
         (), (), (), (), {}, (), (), (), (), Readiness(),
     )  # fmt: skip
-    return Decision(preview_of(draft, now, source, None), nothing)
+    return Decision(preview_of(draft, now, source, None, purpose), nothing)

@@ -9,16 +9,19 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from multisite.domain.findings import Finding, Severity
 from multisite.recovery.recover.draft import Draft
-from multisite.recovery.recover.model import PlannedServer, PlannedServerGroup
+from multisite.recovery.recover.host_room import check_room_for_all
+from multisite.recovery.recover.model import PlannedFlavor, PlannedServer, PlannedServerGroup
 from multisite.recovery.recover.target_facts import TargetServerGroup
 
 AFFINITY, ANTI_AFFINITY = "affinity", "anti-affinity"
 
 
 def check_server_groups(
-    draft: Draft, groups: Sequence[PlannedServerGroup], servers: Sequence[PlannedServer]
+    draft: Draft,
+    groups: Sequence[PlannedServerGroup],
+    servers: Sequence[PlannedServer],
+    flavors: Sequence[PlannedFlavor],
 ) -> None:
     """Whether each group's members can be where its policy wants them."""
     for group in groups:
@@ -28,7 +31,7 @@ def check_server_groups(
         if policy == ANTI_AFFINITY:
             _apart(draft, group, members, there)
         elif policy == AFFINITY:
-            _together(draft, group, members)
+            _together(draft, group, members, flavors)
 
 
 def _apart(
@@ -46,7 +49,7 @@ def _apart(
         what = f"whether {site} has a host for each of its {len(members)} servers is not known"
         why = draft.facts.unknown["compute_hosts"]
         remedy = "ask its operator; servers that find no host are in error"
-        draft.problems.append(Finding("", subject, f"{what}: {why}", "", remedy, Severity.UNKNOWN))
+        draft.unknown(subject, f"{what}: {why}", remedy)
         return
     hosts = Counter(host.zone for host in draft.facts.compute_hosts)
     needs = [(len(members) + joined, hosts.total(), "")]
@@ -64,8 +67,13 @@ def _apart(
             return
 
 
-def _together(draft: Draft, group: PlannedServerGroup, members: Sequence[PlannedServer]) -> None:
-    """One host, so one zone.  Whether a host has room for all of them Nova does not tell."""
+def _together(
+    draft: Draft,
+    group: PlannedServerGroup,
+    members: Sequence[PlannedServer],
+    flavors: Sequence[PlannedFlavor],
+) -> None:
+    """One host, so one zone, and room for all of them there."""
     zones = sorted({member.availability_zone for member in members if member.availability_zone})
     if len(zones) > 1:
         draft.problem(
@@ -73,6 +81,9 @@ def _together(draft: Draft, group: PlannedServerGroup, members: Sequence[Planned
             f"its policy is {AFFINITY}, and its servers are asked into the zones {', '.join(zones)}",
             f"map the zones to one, or {_softer(draft, group, f'soft-{AFFINITY}')}",
         )
+    elif len(members) > 1 and flavors:
+        softer = _softer(draft, group, f"soft-{AFFINITY}")
+        check_room_for_all(draft, group, members, flavors, zones[0] if zones else None, softer)
 
 
 def _softer(draft: Draft, group: PlannedServerGroup, policy: str) -> str:

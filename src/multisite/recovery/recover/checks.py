@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest
+from multisite.domain.model import Purpose
 from multisite.recovery.recover.draft import Draft
 
 
@@ -29,10 +30,27 @@ class SourceAnswer:
     findings: tuple[Finding, ...] = ()
 
 
+def _check_source_of_move(draft: Draft, state: SourceState) -> None:
+    if state in (SourceState.UNREACHABLE, SourceState.UNKNOWN):
+        source = draft.manifest.source.name
+        seen = "does not answer" if state is SourceState.UNREACHABLE else "could not be asked"
+        draft.problem(
+            f"site {source}",
+            f"{source} {seen}: a move stops the application there and makes its last restore point",
+            "make the site answer, or recover from what there is (recovery start)",
+        )
+
+
 def check_source(draft: Draft, answer: SourceAnswer) -> None:
-    """The same addresses must not be active twice: the operator vouches for what cannot be seen."""
+    """The same addresses must not be active twice: the operator vouches for what cannot be seen.
+
+    A move stops the application by itself, and asks again.
+    """
     state = answer.state
     draft.problems += answer.findings
+    if draft.purpose is Purpose.MOVE:
+        _check_source_of_move(draft, state)
+        return
     source, subject = draft.manifest.source.name, f"site {draft.manifest.source.name}"
     if draft.rules.source_is_fenced or state is SourceState.STOPPED:
         return

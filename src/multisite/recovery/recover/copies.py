@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from multisite.domain.epoch import Epochs
 from multisite.domain.findings import Finding, Severity
-from multisite.domain.model import Recovery, RecoveryState
+from multisite.domain.model import Purpose, Recovery, RecoveryState
 from multisite.store.recoveries import FINAL
 
 
@@ -25,9 +25,11 @@ def copies_of(recoveries: Iterable[Recovery], epochs: Epochs, of_point: int = 0)
     """Those in the way of recovering from a restore point of epoch ``of_point``.
 
     A recovery that was undone left none, and what is of the restore point's epoch or before is where it came from.
-    One that this database has never heard of is in the store's ``epochs`` when it is done.
+    One that this database has never heard of is in the store's ``epochs`` when it is done.  What a drill makes is in
+    networks of its own, and is never the application.
     """
-    copies = [Copy(r.id, r.target_site, r.state, r.epoch) for r in recoveries]
+    made = [r for r in recoveries if r.purpose is not Purpose.DRILL]
+    copies = [Copy(r.id, r.target_site, r.state, r.epoch) for r in made]
     current = epochs.current
     if current is not None and current.recovery_id not in {copy.recovery_id for copy in copies}:
         copies.append(Copy(current.recovery_id, current.site, RecoveryState.DONE, current.number))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeVar
 
 from multisite.domain.findings import Finding, Severity, blocking
 from multisite.domain.manifest import Manifest
-from multisite.domain.model import PreviewItem
+from multisite.domain.model import PreviewItem, Purpose
+from multisite.domain.standby import Standby
 from multisite.recovery.recover import losses
 from multisite.recovery.recover.mapping import Rules, listed, option
 from multisite.recovery.recover.target_facts import TargetFacts
@@ -39,10 +40,12 @@ class ByName:
 
 @dataclass
 class Draft:
-    """Given: ``manifest``, ``facts``, ``rules``, and ``projects``: id -> name of what else is granted there.
+    """Given: ``manifest``, ``facts``, ``rules``, ``purpose``; ``projects``: id -> name of what else is granted there;
+    ``standby``: what is kept of the restore point at the target, as the facts' ``standby_volumes`` (id -> row) are.
 
     Collected: ``items`` in the order of the work, ``problems``, ``quota``: how much of the target's quotas restoring
-    the volumes' data takes beside the volumes, and ``accepted``: the losses that the operator accepts.
+    the volumes' data takes beside the volumes, ``accepted``: the losses that the operator accepts, and ``unread``:
+    those of the problems that say only that the target did not tell.
     """
 
     manifest: Manifest
@@ -50,9 +53,12 @@ class Draft:
     rules: Rules
     items: list[PreviewItem] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
+    unread: list[Finding] = field(default_factory=list)
     quota: Counter[str] = field(default_factory=Counter)
     accepted: list[losses.Loss] = field(default_factory=list)
     projects: Mapping[str, str] = field(default_factory=dict)
+    purpose: Purpose = Purpose.DISASTER
+    standby: Sequence[Standby] = ()
 
     def create(self, kind: str, name: str, detail: str = "") -> None:
         self.items.append(PreviewItem(kind, name, "create", detail))
@@ -70,6 +76,10 @@ class Draft:
     def note(self, kind: str, what: str, remedy: str) -> None:
         """Worth knowing before starting, not in the way."""
         self.problems.append(Finding("", kind, what, "", remedy, Severity.NOTE))
+
+    def unknown(self, kind: str, what: str, remedy: str) -> None:
+        """The target did not tell; not in the way."""
+        self.problems.append(Finding("", kind, what, "", remedy, Severity.UNKNOWN))
 
     def loss(self, kind: str, id: str, name: str, what: str, remedy: str) -> bool:
         """What the recovery cannot bring back, or not as it was: in the way, unless the operator accepts it by name.
@@ -98,13 +108,16 @@ class Draft:
         """Whether this part of the target is known; if not that is a problem, for "not seen" is not "not there"."""
         if self.facts.knows(part):
             return True
-        if not any(p.kind == shown for p in self.problems):
-            reason = self.facts.unknown[part]
-            self.problem(
-                shown,
-                f"could not be read at {self.facts.site}, so nothing can be said: {reason}",
-                "make the target answer, then preview again",
-            )
+        reason = self.facts.unknown[part]
+        unread = blocking(
+            "",
+            shown,
+            f"could not be read at {self.facts.site}, so nothing can be said: {reason}",
+            "make the target answer, then preview again",
+        )
+        if unread not in self.problems:  # others may have said something else of the kind
+            self.problems.append(unread)
+            self.unread.append(unread)
         return False
 
     def option(self, rule: str, id: str, name: str, target: str = "...") -> str:

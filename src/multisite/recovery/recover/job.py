@@ -20,6 +20,11 @@ from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
+from multisite.recovery.plans.outside import NOTHING, Outside
+from multisite.recovery.recover.dns.steps import RECORDS, RECORDS_AT_ONCE, record_steps
+from multisite.recovery.recover.flavor_steps import describe, leave, make_or_hold
+from multisite.recovery.recover.gates import GroupUp, group_steps
+from multisite.recovery.recover.hooks.steps import HOOKS, HOOKS_AT_ONCE, with_hooks
 from multisite.recovery.recover.model import (
     PlannedFlavor,
     PlannedServer,
@@ -67,7 +72,9 @@ def recover_kind(
     restores_per_site: int,
     calls_per_site: int,
     methods: Mapping[str, ProtectionMethod] = METHODS,
+    outside: Outside = NOTHING,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    before_undo: Callable[[str], None] | None = None,
 ) -> JobKind:
     """The kind to register.  Limits: how many at the same time.
 
@@ -83,6 +90,7 @@ def recover_kind(
             manifest=lambda: manifests.read(plan.restore_point_id),
             now=now,
             methods=methods,
+            outside=outside,
         )
         recovery_id = str(params["recovery_id"])
 
@@ -91,27 +99,27 @@ def recover_kind(
                 servers = tuple(ctx.result_of(server.gate, Ready).id for server in plan.servers)
                 epoch = Epoch(plan.epoch, plan.target_site, recovery_id, servers, now())
                 epochs.begin(plan.application_id, epoch)
-            return _summarize(ctx, plan, recoveries, recovery_id)
+            return summarize(ctx, plan, recoveries, recovery_id)
 
         def withdraw(_ctx: StepContext, _result: object) -> None:
             if plan.epoch:
                 epochs.withdraw(plan.application_id, recovery_id)
 
-        return recover_steps(steps, summary, withdraw)
+        return with_hooks(steps, recover_steps(steps, summary, withdraw), SUMMARY, recoveries, recovery_id)
 
     def amend(_known: Recovery, wanted: Recovery, job: Ended) -> Recovery:
         ended_at = None if job.state is JobState.PAUSED else now()
-        return replace(
-            wanted, ended_at=ended_at, servers=() if job.state is JobState.UNDONE else wanted.servers
-        )
+        servers = () if job.state is JobState.UNDONE else wanted.servers
+        return replace(wanted, ended_at=ended_at, servers=servers)
 
     fine = (JobState.DONE, JobState.UNDONE)
     outcome = Outcome(recoveries, "recovery_id", RECOVERY_STATES, amend, without_error=fine)
-    limits = {RESTORES: restores_per_site, IMPORTS: restores_per_site, CALLS: calls_per_site}
+    limits = {RESTORES: restores_per_site, IMPORTS: restores_per_site}
+    limits |= {CALLS: calls_per_site, HOOKS: HOOKS_AT_ONCE, RECORDS: RECORDS_AT_ONCE}
     left = left_by_job(sites, MADE, stays=flavor_in_use, project_of=recoveries.project_of_job)
     return JobKind(
         KIND, build, on_failure="pause", limits=limits, outcome=outcome, left=left, rule="recovery:start",
-        uses_store=True,
+        uses_store=True, before_undo=before_undo,
     )  # fmt: skip
 
 
@@ -120,15 +128,25 @@ def flavor_in_use(site: CloudSite, job_id: str, found: Found) -> bool:
     return found.kind == "flavor" and bool(flavors.flavor_users(site, found.id, besides=job_prefix(job_id)))
 
 
-def _summarize(
-    ctx: StepContext, plan: RecoverPlan, recoveries: RecoveryRepository, recovery_id: str
+def summarize(
+    ctx: StepContext,
+    plan: RecoverPlan,
+    recoveries: RecoveryRepository,
+    recovery_id: str,
+    begun: datetime | None = None,
+    rpo: float | None = None,
 ) -> object:
-    """Write down what runs where now.  RTO: from the operator's word to the last gate; RPO: age of the data then."""
+    """Write down what runs where now.  RTO: from the operator's word to the last gate; RPO: age of the data then.
+
+    ``begun``: instead of the operator's word; ``rpo``: where it is known, and does not follow from these.
+    """
     servers = [ctx.result_of(server.gate, Ready) for server in plan.servers]
     recovery = recoveries.get(recovery_id)
-    last = max(server.ready_at for server in servers)
-    rto = (last - recovery.created_at).total_seconds()
-    rpo = (recovery.created_at - plan.consistent_at).total_seconds()
+    groups = [ctx.result_of(group.step, GroupUp).at for group in plan.boot_groups]
+    last = max([*(server.ready_at for server in servers), *groups])
+    rto = (last - (begun or recovery.created_at)).total_seconds()
+    if rpo is None:
+        rpo = (recovery.created_at - plan.consistent_at).total_seconds()
     kept = tuple(plain_object(server, server.name) for server in servers)
     recoveries.update(replace(recovery, servers=kept, rto_seconds=rto, rpo_seconds=rpo))
     return {"rto_seconds": rto, "rpo_seconds": rpo, "servers": servers}
@@ -153,8 +171,10 @@ def recover_steps(
         *floating_ip_steps(steps),
         *_compute_steps(steps),
         *(step for server in plan.servers for step in _server_steps(steps, server)),
+        *group_steps(steps),
         *_description_steps(steps),
         Step(SUMMARY, "Write down what was recovered", summary, withdraw, _needs_of_summary(plan)),
+        *record_steps(steps, SUMMARY),
     ]
 
 
@@ -164,6 +184,7 @@ def _needs_of_summary(plan: RecoverPlan) -> tuple[str, ...]:
     beside = (p.step for p in plan.ports if p.record.id not in of_servers)
     return (
         *(server.gate for server in plan.servers),
+        *(group.step for group in plan.boot_groups),
         *beside,
         *last_steps(plan),
         *map(_describing, _described(plan)),
@@ -185,7 +206,7 @@ def _description_steps(steps: Steps) -> list[Step]:
         users = [s for s in steps.plan.servers if flavor_key(s.record.flavor) == flavor_key(flavor.record)]
         needs = (flavor.step, *(server.gate for server in users))
         title = f"Give flavor {flavor.name} its description"
-        made.append(_change(steps, _describing(flavor), title, steps.describe_flavor(flavor), needs))
+        made.append(_change(steps, _describing(flavor), title, describe(steps, flavor), needs))
     return made
 
 
@@ -253,9 +274,9 @@ def _ports_of_trunk(trunk: PlannedTrunk) -> list[str]:
 
 def _compute_steps(steps: Steps) -> list[Step]:
     made = []
-    for flavor in (f for f in steps.plan.flavors if f.use is None):
-        run = steps.ensure(flavors.ensure_flavor, flavor.record, flavor.name)
-        made.append(_call(steps, flavor.step, f"Create flavor {flavor.name}", run, steps.remove_flavor))
+    for flavor in (f for f in steps.plan.flavors if f.step in steps.plan.flavor_steps):
+        title, run = make_or_hold(steps, flavor)
+        made.append(_call(steps, flavor.step, title, run, leave(steps, flavor)))
     for keypair in (k for k in steps.plan.keypairs if k.use is None):
         run, undo = steps.make_keypair(keypair), steps.remove_keypair(keypair)
         step = _call(steps, keypair.step, f"Create key pair {keypair.name}", run, undo)
@@ -313,7 +334,7 @@ def _needs_of_server(steps: Steps, server: PlannedServer) -> tuple[str, ...]:
                 *(t.step for t in trunks),
                 *(n.dhcp_step for n in used if n.use is None),
                 *(steps.volumes[v].step for v in record.volume_ids),
-                *([flavor.step] if flavor.use is None else []),
+                *([flavor.step] if flavor.step in steps.plan.flavor_steps else []),
                 *keypairs,
                 *([group.step] if group and group.use is None else []),
                 *server.after,

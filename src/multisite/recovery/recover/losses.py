@@ -17,6 +17,8 @@ from multisite.domain.manifest import FlavorRecord, Manifest, ServerRecord
 from multisite.recovery.recover.mapping import Things, check_one
 
 FIELD = "mapping.accept_loss"
+REPLICATION = "volume-replication"
+"""The protection method whose restore points may have come only in part."""
 _DEVICES = ("pci_passthrough:alias", "accel:device_profile")
 
 
@@ -63,6 +65,11 @@ def _physical_networks(manifest: Manifest) -> Things:
     return [(n.id, n.name) for n in manifest.networks if n.provider]
 
 
+def _replicated(manifest: Manifest) -> Things:
+    kept = ((v, v.payload) for v in manifest.volumes)
+    return [(v.id, v.name) for v, payload in kept if payload and payload.method == REPLICATION]
+
+
 def _trunks(manifest: Manifest) -> Things:
     return [(t.id, t.name) for t in manifest.trunks]
 
@@ -76,6 +83,7 @@ LOSSES: dict[str, LossKind] = {
     "pci-device": LossKind("server", _servers(lambda s: devices(s.flavor))),
     "sr-iov-port": LossKind("port", _sriov_ports),
     "physical-network": LossKind("network", _physical_networks),
+    "replication": LossKind("volume", _replicated),
     "trunk": LossKind("trunk", _trunks),
 }
 """Every loss that can be accepted, by its name."""

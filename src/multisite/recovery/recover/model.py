@@ -9,12 +9,14 @@ at the target already, None when the step called ``step`` makes it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import JsonValue, TypeAdapter
 
+from multisite.clouds.standby import KeptVolume
 from multisite.domain.manifest import (
     FlavorRecord,
     KeypairRecord,
@@ -26,7 +28,9 @@ from multisite.domain.manifest import (
     SubnetRecord,
     VolumeRecord,
 )
+from multisite.domain.recovery_plan import DnsRecord, Gate, Hook
 from multisite.domain.trunks import TrunkRecord
+from multisite.recovery.dns.model import RecordSet
 from multisite.recovery.recover.routing.model import PlannedFloatingIp, PlannedRouter
 
 RecordT = TypeVar("RecordT")
@@ -89,7 +93,8 @@ class PlannedPort:
 class PlannedVolume:
     """``step`` makes the volume, by the method of ``record.payload``; ``details`` are that method's own.
 
-    ``volume_type`` and ``availability_zone`` None are the target's defaults.
+    ``volume_type`` and ``availability_zone`` None are the target's defaults.  ``standby``: the volume that is taken
+    over in place of restoring one.
     """
 
     step: str
@@ -97,6 +102,7 @@ class PlannedVolume:
     record: VolumeRecord
     details: dict[str, JsonValue] = field(default_factory=dict)
     availability_zone: str | None = None
+    standby: KeptVolume | None = None
 
     @property
     def method(self) -> str:
@@ -131,6 +137,49 @@ class Readiness:
 
 
 @dataclass(frozen=True)
+class PlannedGate:
+    """``server_id``, ``port_id``: of the source; ``port_id`` of the port whose address is asked, "" for other kinds."""
+
+    step: str
+    server_id: str
+    gate: Gate
+    port_id: str = ""
+
+
+@dataclass(frozen=True)
+class BootGroup:
+    """``servers`` (ids of the source) boot at the same time; ``step`` is done when ``gates`` are passed."""
+
+    step: str
+    name: str
+    servers: tuple[str, ...]
+    gates: tuple[PlannedGate, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedHook:
+    step: str
+    hook: Hook
+
+
+@dataclass(frozen=True)
+class PlannedRecord:
+    """``ports``: ids of the source of those whose addresses it gets.  ``expected``: what the preview has shown of it;
+    None: the server did not tell.
+    """
+
+    step: str
+    record: DnsRecord
+    ports: tuple[str, ...]
+    expected: RecordSet | None
+
+
+def hooks_at(hooks: Iterable[PlannedHook], when: str, group: str | None = None) -> list[PlannedHook]:
+    """Those at one point, in their order."""
+    return [one for one in hooks if (one.hook.when, one.hook.group) == (when, group)]
+
+
+@dataclass(frozen=True)
 class RecoverPlan:
     """Everything one recovery makes or uses.  ``remote_groups``: source group id -> id of a group at the
     target that rules refer to but no port is in.
@@ -161,6 +210,21 @@ class RecoverPlan:
     """That the recovery begins when it is done; 0, in jobs of earlier releases: none."""
     routers: tuple[PlannedRouter, ...] = ()
     floating_ips: tuple[PlannedFloatingIp, ...] = ()
+    held_flavors: tuple[str, ...] = ()
+    """Steps of flavors that another recovery made, and that this one uses."""
+    drill: str = ""
+    """Id of the recovery, when it is a drill."""
+    boot_groups: tuple[BootGroup, ...] = ()
+    """In their order; none: each server waits for the gates in ``after``."""
+    hooks: tuple[PlannedHook, ...] = ()
+    dns: tuple[PlannedRecord, ...] = ()
+    standby: str = ""
+    """Id of the standby whose volumes are taken over; "": none."""
+
+    @property
+    def flavor_steps(self) -> set[str]:
+        """The steps there are for flavors: what the target's operator made needs none."""
+        return {*self.held_flavors, *(flavor.step for flavor in self.flavors if flavor.use is None)}
 
     def to_json(self) -> dict[str, Any]:
         """Only JSON types; ``from_json`` gives an equal plan back."""

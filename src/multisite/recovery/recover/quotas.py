@@ -7,11 +7,13 @@ Cinder's ``volume/flows/api/create_volume.py`` and ``backup/api.py``, ``tracked_
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from multisite.clouds.quotas import LIMITS
 from multisite.clouds.resources import tokens
+from multisite.domain.model import Purpose
 from multisite.recovery.recover.draft import Draft
-from multisite.recovery.recover.model import RecoverPlan, flavor_key
+from multisite.recovery.recover.model import PlannedVolume, RecoverPlan, flavor_key
 
 DEFAULT_RULES = 2
 """Rules that Neutron makes with a security group: everything out, IPv4 and IPv6."""
@@ -37,15 +39,7 @@ def check_quotas(draft: Draft, plan: RecoverPlan) -> None:
     """Whether the project has room for everything the plan makes, what the volumes' data takes included."""
     if not draft.needs("quotas", "quotas"):
         return
-    for resource, need in sorted(_needed(draft, plan).items()):
-        room = draft.facts.quotas.get(resource)
-        if need and room is not None and room.free is not None and room.free < need:
-            draft.problem(
-                f"quota {resource}",
-                f"the recovery needs {need}, {draft.facts.site} has {room.free} left "
-                f"({room.used} of {room.limit} used)",
-                f"raise it to at least {room.used + need}: {_command(draft, resource, room.used + need)}",
-            )
+    _refuse_beyond(draft, _needed(draft, plan), "recovery")
     for resource, (need, whose) in sorted(_at_least(draft, plan).items()):
         limit = draft.facts.quotas.get(resource)
         if limit is not None and 0 <= limit.limit < need:
@@ -53,6 +47,24 @@ def check_quotas(draft: Draft, plan: RecoverPlan) -> None:
                 f"quota {resource}",
                 f"{whose} needs {need}, {draft.facts.site} allows {limit.limit}",
                 f"raise it to at least {need}: {_command(draft, resource, need)}",
+            )
+
+
+def check_standby_quotas(draft: Draft, volumes: Sequence[PlannedVolume]) -> None:
+    """Whether the project has room for volumes that are kept restored, what their data takes included."""
+    if draft.needs("quotas", "quotas"):
+        _refuse_beyond(draft, of_volumes(draft, volumes) + draft.quota, "warm standby")
+
+
+def _refuse_beyond(draft: Draft, needed: Counter[str], what: str) -> None:
+    for resource, need in sorted(needed.items()):
+        room = draft.facts.quotas.get(resource)
+        if need and room is not None and room.free is not None and room.free < need:
+            draft.problem(
+                f"quota {resource}",
+                f"the {what} needs {need}, {draft.facts.site} has {room.free} left "
+                f"({room.used} of {room.limit} used)",
+                f"raise it to at least {room.used + need}: {_command(draft, resource, room.used + need)}",
             )
 
 
@@ -71,7 +83,11 @@ def _command(draft: Draft, resource: str, limit: int) -> str:
 def _needed(draft: Draft, plan: RecoverPlan) -> Counter[str]:
     """By the services' own names of what they limit; GiB, MiB of memory, or counts."""
     return (
-        of_servers(draft, plan) + of_networks(plan) + of_routers(plan) + of_volumes(draft, plan) + draft.quota
+        of_servers(draft, plan)
+        + of_networks(plan)
+        + of_routers(plan)
+        + of_volumes(draft, plan.volumes)
+        + draft.quota
     )
 
 
@@ -114,10 +130,13 @@ def of_routers(plan: RecoverPlan) -> Counter[str]:
     })  # fmt: skip
 
 
-def of_volumes(draft: Draft, plan: RecoverPlan) -> Counter[str]:
-    """The steps that restore volumes; what their data takes is the method's to say (``Draft.quota``)."""
+def of_volumes(draft: Draft, volumes: Iterable[PlannedVolume]) -> Counter[str]:
+    """The steps that restore volumes, but for those that are there and taken over.
+
+    What their data takes is the method's to say (``Draft.quota``).
+    """
     need: Counter[str] = Counter()
-    for volume in plan.volumes:
+    for volume in (v for v in volumes if v.standby is None):
         need += Counter({"volumes": 1, "gigabytes": volume.record.size_gib})
         kind = volume.volume_type or draft.facts.default_volume_type
         if kind is not None:
@@ -127,10 +146,14 @@ def of_volumes(draft: Draft, plan: RecoverPlan) -> Counter[str]:
 
 def _at_least(draft: Draft, plan: RecoverPlan) -> dict[str, tuple[int, str]]:
     """Limits of one thing, and of the account: what is used of them no service tells.  The largest need, and whose."""
+    of_copy = (
+        {tokens.DRILL_KEY} if draft.purpose is Purpose.DRILL else {tokens.APPLICATION_KEY, tokens.EPOCH_KEY}
+    )
+    own = {tokens.KEY, *of_copy}
     needs: dict[str, list[tuple[int, str]]] = {
         "key_pairs": _of_keypairs(draft, plan),
         "metadata_items": [
-            (len(s.record.metadata.keys() | tokens.OWN_KEYS), f"server {s.record.name}") for s in plan.servers
+            (len(s.record.metadata.keys() | own), f"server {s.record.name}") for s in plan.servers
         ],
         "server_group_members": _of_groups(draft, plan),
         "per_volume_gigabytes": [

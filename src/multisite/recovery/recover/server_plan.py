@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
+from multisite.clouds.flavors import made_by_recovery
 from multisite.clouds.resources import tokens
 from multisite.domain.host_data import boot_volumes
 from multisite.domain.manifest import (
@@ -23,6 +25,7 @@ from multisite.recovery.recover.encrypted import comes_back_empty
 from multisite.recovery.recover.host_names import host_name
 from multisite.recovery.recover.mapping import listed, mapped
 from multisite.recovery.recover.model import (
+    BootGroup,
     PlannedFlavor,
     PlannedKeypair,
     PlannedServer,
@@ -31,6 +34,7 @@ from multisite.recovery.recover.model import (
     flavor_key,
 )
 from multisite.recovery.recover.passthrough import without_lost_devices
+from multisite.recovery.recover.promote import plan_or_promote
 from multisite.recovery.recover.server_losses import refuse_server_losses
 from multisite.recovery.recover.volume_types import refuse_private
 from multisite.recovery.recover.volume_zones import volume_zone
@@ -52,6 +56,12 @@ def plan_flavors(draft: Draft) -> tuple[PlannedFlavor, ...]:
                 f"map it to one that fits all: {draft.option('flavors', '', name)}",
             )
     return without_lost_devices(draft, planned)
+
+
+def held_flavors(draft: Draft, planned: Iterable[PlannedFlavor]) -> tuple[str, ...]:
+    """Their steps: of those that would go when the recovery that made them is undone."""
+    others = {flavor.id for flavor in draft.facts.flavors if made_by_recovery(flavor)}
+    return tuple(flavor.step for flavor in planned if flavor.use in others)
 
 
 def _flavor(draft: Draft, step: str, record: FlavorRecord) -> PlannedFlavor:
@@ -256,7 +266,9 @@ def plan_volumes(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> tuple
         wanted.setdefault(record.payload.method, []).append(
             VolumeToRestore(number, volume_type, record, volume_zone(draft, record), empty)
         )
-    planned = [volume for name, its in wanted.items() for volume in methods[name].plan_restore(draft, its)]
+    planned = [
+        volume for name, its in wanted.items() for volume in plan_or_promote(draft, methods[name], its)
+    ]
     place = {record.id: number for number, record in enumerate(ordered)}
     return tuple(sorted(planned, key=lambda v: place[v.record.id])) if known else ()
 
@@ -282,19 +294,27 @@ def _volume_type(draft: Draft, record: VolumeRecord, subject: str) -> str | None
     return None
 
 
-def plan_servers(draft: Draft, keypairs: Iterable[PlannedKeypair]) -> tuple[PlannedServer, ...]:
-    """Servers in boot order.  One boots when those before it are ready; equal order: at the same time."""
+def plan_servers(
+    draft: Draft, keypairs: Iterable[PlannedKeypair], groups: Sequence[BootGroup] = ()
+) -> tuple[PlannedServer, ...]:
+    """Servers in boot order.  One boots when those before it are ready; equal order: at the same time.
+
+    ``groups``: of a recovery plan, in their order; then one boots when the group before its own is done.
+    """
     key_names = {k.record.name: k.name for k in keypairs}
     marks = {m.server_id: m.text for m in draft.manifest.marks}
     ordered = sorted(draft.manifest.servers, key=lambda s: (s.order, s.name, s.id))
     orders = sorted({s.order for s in ordered})
     gates = {s.id: f"ready-{n}" for n, s in enumerate(ordered, 1)}
     roots = boot_volumes(draft.manifest)
+    before = {id: earlier for earlier, group in pairwise(groups) for id in group.servers}
     planned = []
     for number, record in enumerate(ordered, 1):
-        earlier = [o for o in orders if o < record.order][-1:]
+        earlier = [] if groups else [o for o in orders if o < record.order][-1:]
         after = () if draft.rules.parallel_boot else tuple(gates[s.id] for s in ordered if s.order in earlier)
         names = ", ".join(s.name for s in ordered if s.order in earlier)
+        if group := before.get(record.id):
+            after, names = (group.step,), f"group {group.name}"
         when = f"after {names} is ready" if after else "as soon as its volumes and ports are there"
         ends = "; it was shut off, and is shut off again once Nova has started it" if record.stopped else ""
         draft.create("server", record.name, f"boots {when}{ends}")

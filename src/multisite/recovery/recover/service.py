@@ -18,45 +18,58 @@ from typing import Any
 from multisite.clouds.connect import Sites
 from multisite.domain.caller import Caller
 from multisite.domain.epoch import Epochs
-from multisite.domain.errors import Conflict, Invalid, NotFound
+from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.findings import Finding, blockers, describe
-from multisite.domain.manifest import Manifest, ManifestError
-from multisite.domain.model import Preview, Recovery, RecoveryState
+from multisite.domain.manifest import Manifest
+from multisite.domain.model import Preview, PreviewItem, Purpose, Recovery, RecoveryState
 from multisite.domain.page import ALL, Page
+from multisite.domain.validation import check_confirmed
 from multisite.jobs.engine import JobEngine
-from multisite.jobs.model import JobState
-from multisite.recovery.data import look, remember
+from multisite.jobs.model import JobState, StepState
 from multisite.recovery.epochs import EpochStore
+from multisite.recovery.failback.reprotect import Reprotection
 from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.methods import METHODS
-from multisite.recovery.methods.base import ProtectionMethod, StoreAnswer
+from multisite.recovery.methods.base import ProtectionMethod
+from multisite.recovery.plans.outside import NOTHING, Outside
+from multisite.recovery.plans.question import Question, ask
 from multisite.recovery.protect.forget import KIND as FORGET
-from multisite.recovery.recover.access import decide_without_access, refusal_of
-from multisite.recovery.recover.checks import SourceState
+from multisite.recovery.protect.points import KnownPoints
+from multisite.recovery.protect.runs import refuse_while_moving
+from multisite.recovery.protect.service import ProtectionService
 from multisite.recovery.recover.copies import Copy, copies_of, in_the_way
+from multisite.recovery.recover.decider import Decider
+from multisite.recovery.recover.drills.build import drill_service
+from multisite.recovery.recover.hooks.plan import PROMPT
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
-from multisite.recovery.recover.mapping import Rules, parse
-from multisite.recovery.recover.passthrough import needs_sriov
-from multisite.recovery.recover.plan import Decision, SpeedModel, decide
-from multisite.recovery.recover.projects import Choice, choose, names_of
-from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, ask_source, of_the_store, told
-from multisite.recovery.recover.speed import measured
-from multisite.recovery.recover.target_facts import read_target
+from multisite.recovery.recover.model import RecoverPlan
+from multisite.recovery.recover.moves.build import move_preparation
+from multisite.recovery.recover.moves.job import KIND as MOVE
+from multisite.recovery.recover.moves.job import MoveDependencies
+from multisite.recovery.recover.moves.prepare import Prepared
+from multisite.recovery.recover.plan import Decision
+from multisite.recovery.recover.recoverability import RecoverabilityChecks
+from multisite.recovery.recover.speed import SpeedModel
+from multisite.recovery.standby.build import standby_service
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
-from multisite.store.grants import ProjectGrantRepository
 from multisite.store.recoveries import RecoveryRepository
+from multisite.store.recovery_plans import RecoveryPlanRepository
 from multisite.store.restore_points import RestorePointRepository
+from multisite.store.standby import StandbyRepository
 from multisite.store.trail import AuditTrail
 
+_AT_WORK = (RecoveryState.RUNNING, RecoveryState.UNDOING)
 _TAKEN_AWAY = frozenset({JobState.UNDOING, JobState.UNDONE})
 
 
 class RecoveryService:
     """The verbs.  Callers see what is of their project, administrators everything.
 
-    ``speed``: how fast sites restore, until a recovery there was measured; None predicts nothing.  Registers
-    the kind of job "recover" with ``jobs``.
+    ``speed``: how fast sites restore, until a recovery there was measured; None predicts nothing.  ``outside``: what
+    recovery plans may reach.  ``protections``: make the last restore point of a move; without them nothing is moved.
+    Registers the kinds of job "recover", "drill", "drill-kept", "standby" and "move" with ``jobs``; ``drills`` has the
+    verbs of drills, ``recoverability`` looks whether it could be done, ``standby`` keeps restore points restored.
     """
 
     def __init__(
@@ -71,95 +84,110 @@ class RecoveryService:
         speed: SpeedModel | None = None,
         audit: AuditTrail | None = None,
         methods: Mapping[str, ProtectionMethod] = METHODS,
+        outside: Outside = NOTHING,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        protections: ProtectionService | None = None,
     ) -> None:
         self._database = database
         self._recoveries = RecoveryRepository(database)
         self._restore_points = RestorePointRepository(database)
-        self._grants = ProjectGrantRepository(database)
+        self._plans = RecoveryPlanRepository(database)
+        self._standbys = StandbyRepository(database)
         self._manifests = manifests
         self._epochs = EpochStore(manifests, ApplicationRepository(database))
         self._jobs = jobs
         self._clouds = clouds
-        self._restores_per_site = restores_per_site
-        self._speed = speed
         self._audit = audit
-        self._methods = methods
         self._now = now
-        self._silent = SilentPreviews()
-        jobs.register(
-            recover_kind(
-                clouds,
-                manifests,
-                self._recoveries,
-                self._epochs,
-                restores_per_site=restores_per_site,
-                calls_per_site=calls_per_site,
-                methods=methods,
-                now=now,
-            )
-        )
+        self._decider = Decider(
+            database, manifests, jobs, clouds, restores_per_site=restores_per_site, speed=speed, methods=methods,
+            outside=outside, now=now,
+        )  # fmt: skip
+        points = KnownPoints(self._restore_points, manifests, self._epochs)
+        self.recoverability = RecoverabilityChecks(database, points, self._decider, now)
+        self.standby = standby_service(
+            database, points, jobs, clouds, self._decider, methods, restores_per_site=restores_per_site, now=now,
+        )  # fmt: skip
+        before_undo = Reprotection(database, jobs, now).before_undo
+        jobs.register(recover_kind(
+            clouds, manifests, self._recoveries, self._epochs, restores_per_site=restores_per_site,
+            calls_per_site=calls_per_site, methods=methods, outside=outside, now=now, before_undo=before_undo,
+        ))  # fmt: skip
+        self.drills = drill_service(
+            database, manifests, jobs, clouds, self._decider, self._refuse_deleted, methods=methods, now=now,
+            restores_per_site=restores_per_site, calls_per_site=calls_per_site, outside=outside,
+        )  # fmt: skip
+        here = None if protections is None else MoveDependencies(
+            clouds, self._recoveries, self._epochs, protections, self._decider, methods, restores_per_site,
+            calls_per_site, now, before_undo, outside,
+        )  # fmt: skip
+        self._moves = None if here is None else move_preparation(database, jobs, here)
 
     def preview(
         self,
         caller: Caller,
         restore_point: str,
-        target_site: str,
+        target_site: str | None,
         mapping: Mapping[str, Any] | None = None,
         *,
         supersede: bool = False,
+        purpose: Purpose = Purpose.DISASTER,
+        plan: str | None = None,
     ) -> Preview:
-        """What a recovery would do and what is in its way; changes nothing.
+        """What a recovery, a drill or a move would do and what is in its way; changes nothing.
 
+        ``plan``: a recovery plan (name or id), whose site it is for then; of its rules ``mapping`` replaces some.
         ``supersede``: the operator vouches that the copies other recoveries made of the application are given up.
 
         Raises NotFound, Invalid naming the field of the mapping (for a project, too, that is not granted), Conflict for
         a damaged restore point, StoreUnavailable, and SiteError when the target as a whole cannot be read.
         """
-        manifest = self._manifest(caller, restore_point)
+        manifest = self._decider.manifest(caller, restore_point)
+        asked = ask(self._plans, caller, manifest, target_site, mapping, plan)
+        if purpose is Purpose.DRILL:
+            return self._decider.decide(caller, manifest, asked, (), purpose=purpose).preview
         copies = copies_of(self._of(manifest), self._epochs.read(manifest.application_id), manifest.epoch)
-        others = in_the_way(copies, manifest.application, target_site, superseded=supersede)
-        return self._decide(caller, manifest, target_site, parse(mapping), others).preview
+        others = in_the_way(copies, manifest.application, asked.target_site, superseded=supersede)
+        move = self._prepared(caller, manifest, asked) if purpose is Purpose.MOVE else None
+        others = (*others, *_problems(move))
+        return self._decider.decide(
+            caller, manifest, asked, others, purpose=purpose, items=_items(move)
+        ).preview
 
     def start(
         self,
         caller: Caller,
         restore_point: str,
-        target_site: str,
+        target_site: str | None,
         mapping: Mapping[str, Any] | None = None,
         *,
         confirm: str,
         preview: str | None = None,
         supersede: bool = False,
+        plan: str | None = None,
+        purpose: Purpose = Purpose.DISASTER,
     ) -> Recovery:
-        """Recover an application; ``confirm`` must be its name, ``preview`` may be a preview's ``digest``.
+        """Recover or move an application; ``confirm`` must be its name, ``preview`` may be a preview's ``digest``.
 
+        ``plan``: as for ``preview``; one that was changed since is noticed by the digest.
         Decides anew from what the target is now.  Conflict lists every blocking problem, says that it is not
         what the preview showed, or which other recovery made or makes a copy of this application (``supersede``
         as for ``preview``; who said so is in the audit trail, as are the losses that are accepted); nothing has been
         changed then.  Otherwise raises as ``preview`` does.
         """
-        manifest = self._manifest(caller, restore_point)
-        if confirm != manifest.application:
-            raise Invalid(
-                f"confirm: {confirm!r} is not the application's name: "
-                f"restore point {manifest.id} is of {manifest.application!r}"
-            )
+        manifest = self._decider.manifest(caller, restore_point)
+        check_confirmed(confirm, manifest.application, f"restore point {manifest.id}")
+        asked = ask(self._plans, caller, manifest, target_site, mapping, plan)
         epochs = self._epochs.read(manifest.application_id)
         copies = copies_of(self._of(manifest), epochs, manifest.epoch)
-        others = in_the_way(copies, manifest.application, target_site, superseded=supersede)
+        others = in_the_way(copies, manifest.application, asked.target_site, superseded=supersede)
         _refuse(others)
-        rules = parse(mapping)
-        decision = self._decide(caller, manifest, target_site, rules, others, preview)
-        if said := describe(blockers(decision.preview.problems)):
-            raise Conflict(f"recovery of {manifest.application} in {target_site} is not possible now: {said}")
-        if preview not in (None, decision.preview.digest):
-            raise Conflict(
-                f"preview: a recovery of {manifest.application} in {target_site} would not do any more what was "
-                "shown: something has changed there or at the source; preview again"
-            )
-        self._manifest(caller, restore_point)  # deciding took seconds: it may have been deleted meanwhile
-        return self._begin(caller, manifest, decision, dict(mapping or {}), epochs, supersede=supersede)
+        move = self._prepared(caller, manifest, asked) if purpose is Purpose.MOVE else None
+        others = (*others, *_problems(move))
+        decision = self._decider.settle(
+            caller, manifest, asked, others, preview, purpose=purpose, items=_items(move)
+        )
+        return self._begin(caller, manifest, decision, asked, epochs, supersede=supersede, move=move)
 
     def list(self, caller: Caller, page: Page = ALL) -> builtins.list[Recovery]:
         """Newest first."""
@@ -171,104 +199,31 @@ class RecoveryService:
         return self._as_its_job_is(found)
 
     def resume(self, caller: Caller, id: str) -> Recovery:
-        """Go on with a paused recovery; what it made already is kept.  Conflict when it is not paused."""
-        return self._again(caller, id, RecoveryState.RUNNING, self._jobs.resume)
+        """Go on with a paused recovery; what it made already is kept.  Conflict when it is not paused.
+
+        Questions of its plan that are open count as answered.
+        """
+        return self._again(caller, id, RecoveryState.RUNNING, self._jobs.resume, said="")
+
+    def answer(self, caller: Caller, id: str, text: str) -> Recovery:
+        """Answer the question of its plan that a recovery waits with, and go on.  Conflict when it waits with none."""
+        recovery = self.get(caller, id)
+        if not self._questions(recovery):
+            raise Conflict(f"recovery: {id} has no open question: it is {recovery.state}")
+        return self._again(caller, id, RecoveryState.RUNNING, self._jobs.resume, said=text)
+
+    def _questions(self, recovery: Recovery) -> builtins.list[str]:
+        """Names of the steps that wait for an answer."""
+        steps = self._jobs.get(recovery.job_id).steps
+        return [s.name for s in steps if s.name.startswith(PROMPT) and s.state == StepState.FAILED]
 
     def undo(self, caller: Caller, id: str) -> Recovery:
         """Remove everything it made at the target, last first; imported backup records stay.
 
-        Conflict while it runs (cancel its job first) and when it was undone already.
+        One that was reprotected is described where it was before.  Conflict while it runs (cancel its job first), when
+        it was undone already, and when it is committed.
         """
         return self._again(caller, id, RecoveryState.UNDOING, self._jobs.undo)
-
-    def _manifest(self, caller: Caller, restore_point: str) -> Manifest:
-        """From the backup store, never from the database: that may be gone, or not agree.
-
-        Another project's is not there, in the same words, and so is a damaged one that nobody can tell whose it is.
-        """
-        missing = NotFound(f"restore point: there is no restore point {restore_point!r}")
-        try:
-            manifest = self._manifests.read(restore_point)
-        except NotFound:
-            raise missing from None
-        except ManifestError as error:
-            if not caller.is_admin:
-                self._restore_points.get(restore_point, caller.project_id)  # NotFound, in these words
-            raise _unusable(restore_point, error) from error
-        if not caller.is_admin and manifest.project_id != caller.project_id:
-            raise missing
-        return manifest
-
-    def _decide(
-        self,
-        caller: Caller,
-        manifest: Manifest,
-        target_site: str,
-        rules: Rules,
-        others: Sequence[Finding],
-        preview: str | None = None,
-    ) -> Decision:
-        project, known = self._project(caller, manifest, target_site, rules)
-        rules = replace(rules, projects={manifest.project_id: project.id})
-        used = {volume.payload.method for volume in manifest.volumes if volume.payload}
-        methods = [self._methods[name] for name in sorted(used & self._methods.keys())]
-        stored = self._look(manifest)
-        checks = [partial(method.check_source, stored=stored.seen) for method in methods]
-        source = ask_source(self._clouds, manifest, checks)
-        target = self._clouds.open(target_site, for_project=manifest.project_id, project=project.id)
-        if known and (refused := refusal_of(target)):
-            now, answer = self._now(), source.within(ANSWER_SECONDS)
-            return decide_without_access(
-                manifest, target, rules, now, project, refused, source=answer, others=others
-            )
-        own = {k: v for method in methods for k, v in method.target_parts(target).items()}
-        ports_in, sriov = set(rules.networks.values()), needs_sriov(manifest)
-        facts = read_target(target, ports_in=ports_in, nic_agents=sriov, method_parts=own)
-        answer = source.within(0.0 if preview in self._silent else ANSWER_SECONDS)
-        speed = self._measured(target_site) or self._speed
-        try:
-            decision = decide(
-                manifest,
-                facts,
-                rules,
-                self._now(),
-                source=answer,
-                speed=speed,
-                methods=self._methods,
-                others=(*others, *of_the_store(stored, answer)),
-                project=project,
-            )
-        except ManifestError as error:
-            raise _unusable(manifest.id, error) from error
-        all_there, found = told(answer) or stored.unknown is None, decision.preview.problems
-        remember(self._restore_points, self._recoveries, manifest, found, all_there=all_there)
-        if answer.state is SourceState.UNREACHABLE and preview is None:
-            self._silent.note(decision.preview.digest)
-        return decision
-
-    def _project(
-        self, caller: Caller, manifest: Manifest, target_site: str, rules: Rules
-    ) -> tuple[Choice, bool]:
-        """Of the target, and whether any there is granted; raises Invalid for one that is not."""
-        granted = self._grants.granted(manifest.project_id, target_site)
-        at_source = self._grants.granted(manifest.project_id, manifest.source.name)
-        names = names_of(manifest, caller, [grant for grant in at_source if grant.is_default])
-        return choose(manifest, target_site, rules.projects, granted, names), bool(granted)
-
-    def _look(self, manifest: Manifest) -> StoreAnswer:
-        """For the data, in the backup store."""
-        try:
-            return look(self._methods, self._manifests, manifest)
-        except ManifestError as error:
-            raise _unusable(manifest.id, error) from error
-
-    def _measured(self, target_site: str) -> SpeedModel | None:
-        """Speeds of the last recovery that was carried out there to the end."""
-        for recovery in self._recoveries.list(state=RecoveryState.DONE):
-            if recovery.target_site == target_site:
-                with suppress(NotFound):
-                    return measured(self._jobs.get(recovery.job_id), self._restores_per_site)
-        return None
 
     def _of(self, manifest: Manifest) -> builtins.list[Recovery]:
         """All recoveries of its application."""
@@ -290,10 +245,11 @@ class RecoveryService:
         caller: Caller,
         manifest: Manifest,
         decision: Decision,
-        mapping: dict[str, Any],
+        asked: Question,
         epochs: Epochs,
         *,
         supersede: bool,
+        move: Prepared | None,
     ) -> Recovery:
         """Job and recovery are written together: there is never one without the other."""
         recovery_id, target = str(uuid.uuid4()), decision.plan.target_site
@@ -301,16 +257,10 @@ class RecoveryService:
             copies = copies_of(known := self._of(manifest), epochs, manifest.epoch)
             _refuse(in_the_way(copies, manifest.application, target, superseded=supersede))
             self._refuse_deleted(manifest)
+            if decision.plan.standby:
+                self._standbys.claim(decision.plan.standby, recovery_id)
             plan = replace(decision.plan, epoch=_following(known, epochs))
-            job_id = self._jobs.start(
-                KIND,
-                {"recovery_id": recovery_id, "plan": plan.to_json()},
-                title=f"Recover {manifest.application} in {target}",
-                project_id=manifest.project_id,
-                requested_by=caller.user_name,
-                request_id=caller.request_id,
-                subject=recovery_id,
-            )
+            job_id = self._start_job(caller, recovery_id, manifest, plan, asked, move)
             if self._audit is not None:  # who typed the name, and vouched: with the recovery or not at all
                 approve = partial(
                     self._audit.approved, caller, path="/v1/recoveries", project_id=manifest.project_id,
@@ -322,18 +272,67 @@ class RecoveryService:
                     id=recovery_id, application=manifest.application, project_id=manifest.project_id,
                     restore_point_id=manifest.id, target_site=target, state=RecoveryState.RUNNING, job_id=job_id,
                     requested_by=caller.user_name, created_at=self._now(), consistent_at=manifest.consistent_at,
-                    mapping=mapping, application_id=manifest.application_id, epoch=plan.epoch,
-                    site_project_id=plan.target_project,
+                    mapping=asked.mapping, application_id=manifest.application_id, epoch=plan.epoch,
+                    site_project_id=plan.target_project, plan=asked.plan.name if asked.plan else "",
+                    purpose=Purpose.MOVE if move else Purpose.DISASTER,
                 )
             )  # fmt: skip
 
+    def _start_job(
+        self,
+        caller: Caller,
+        recovery_id: str,
+        manifest: Manifest,
+        plan: RecoverPlan,
+        asked: Question,
+        move: Prepared | None,
+    ) -> str:
+        """In the claim.  A move has the application to itself, as a run has."""
+        start = partial(
+            self._jobs.start, project_id=manifest.project_id, requested_by=caller.user_name,
+            request_id=caller.request_id,
+        )  # fmt: skip
+        where = f"{manifest.application} in {plan.target_site}"
+        if move is None or self._moves is None:
+            params: dict[str, Any] = {"recovery_id": recovery_id, "plan": plan.to_json()}
+            return start(KIND, params, title=f"Recover {where}", subject=recovery_id)
+        self._claim(move.application.id, manifest.application)
+        refuse_while_moving(self._recoveries, move.application.id, manifest.application)
+        self._moves.keep(move)
+        order = move.order(recovery_id, plan, asked, caller.user_name)
+        title = f"Move {manifest.application} from {manifest.source.name} to {plan.target_site}"
+        return start(MOVE, order.to_params(), title=title, subject=move.application.id)
+
+    def _prepared(self, caller: Caller, manifest: Manifest, asked: Question) -> Prepared:
+        if self._moves is None:
+            raise Conflict("purpose: nothing is protected here, so nothing can be moved")
+        return self._moves.prepare(caller, manifest, asked.target_site, asked.rules)
+
+    def _claim(self, application_id: str, name: str) -> None:
+        self._jobs.claim(application_id, f"application {name}")
+
     def _again(
-        self, caller: Caller, id: str, state: RecoveryState, order: Callable[[str, str], None]
+        self,
+        caller: Caller,
+        id: str,
+        state: RecoveryState,
+        order: Callable[[str, str], None],
+        said: str | None = None,
     ) -> Recovery:
+        """``said``: to the questions that are open, None: nothing."""
         recovery = self.get(caller, id)
+        answer = {"text": said or "", "by": caller.user_name, "at": self._now().isoformat()}
         with self._database.session():
-            order(recovery.job_id, caller.user_name)
-            return self._recoveries.update(replace(recovery, state=state, ended_at=None, error=None))
+            if recovery.purpose is Purpose.MOVE and recovery.state not in _AT_WORK:
+                self._claim(recovery.application_id, recovery.application)
+            answers = {} if said is None else dict.fromkeys(self._questions(recovery), answer)
+            order(recovery.job_id, caller.user_name)  # an undo may take a reprotection back
+            return self._recoveries.change(
+                recovery.id,
+                lambda known: replace(
+                    known, state=state, ended_at=None, error=None, answers={**known.answers, **answers}
+                ),
+            )
 
     def _as_its_job_is(self, recovery: Recovery) -> Recovery:
         """The job may have been resumed or undone by its own name."""
@@ -361,13 +360,17 @@ def _approve(
         approve(f"accept-loss {loss.text}", site=target, resource_id=loss.id)
 
 
-def _unusable(restore_point: str, error: ManifestError) -> Conflict:
-    return Conflict(f"restore point {restore_point} cannot be used: {error}")
-
-
 def _following(known: Sequence[Recovery], epochs: Epochs) -> int:
     """The epoch that a recovery will begin: given once, asked in a claim."""
     return max([epochs.highest, *(recovery.epoch for recovery in known)]) + 1
+
+
+def _problems(move: Prepared | None) -> tuple[Finding, ...]:
+    return move.problems if move else ()
+
+
+def _items(move: Prepared | None) -> tuple[PreviewItem, ...]:
+    return move.items if move else ()
 
 
 def _refuse(others: Sequence[Finding]) -> None:

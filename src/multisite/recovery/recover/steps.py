@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from multisite.clouds import build, flavors, networks, resources, trunks
+from multisite.clouds import build, networks, resources, trunks
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.resources import Kind, tokens
 from multisite.domain.manifest import Manifest, ServerRecord
 from multisite.jobs.model import Made, Step, StepContext, StepFailed
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod, RestoreTarget, fresh
+from multisite.recovery.methods.standby import KeepsStandby
+from multisite.recovery.plans.outside import NOTHING, Outside
 from multisite.recovery.recover import model
 from multisite.recovery.recover.readiness import wait_ready
 
@@ -68,6 +70,7 @@ class Steps:
     manifest: Callable[[], Manifest]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     methods: Mapping[str, ProtectionMethod] = field(default_factory=lambda: METHODS)
+    outside: Outside = NOTHING
 
     @cached_property
     def networks(self) -> dict[str, model.PlannedNetwork]:
@@ -106,7 +109,10 @@ class Steps:
         """The steps of the method that protected the volume; the one named ``volume.step`` gives its id."""
         boots = any(s.record.volume_ids[:1] == (volume.record.id,) for s in self.plan.servers)
         target = RestoreTarget(self.plan.target_site, self.site, bootable=volume.record.bootable or boots)
-        return self.methods[volume.method].restore_steps(volume, target)
+        method = self.methods[volume.method]
+        if volume.standby is not None and isinstance(method, KeepsStandby):
+            return method.promote_steps(volume, target)
+        return method.restore_steps(volume, target)
 
     # What ports need
 
@@ -116,7 +122,7 @@ class Steps:
 
     def make_subnet(self, network: model.PlannedNetwork, subnet: model.PlannedSubnet) -> Run:
         def run(ctx: StepContext) -> Made:
-            network_id = self._id(ctx, network)
+            network_id = self.id_of(ctx, network)
             made = networks.ensure_subnet(
                 self.site(ctx), ctx.token, subnet.record, network_id, fresh=fresh(ctx)
             )
@@ -127,7 +133,7 @@ class Steps:
     def set_rules(self, ctx: StepContext) -> dict[str, int]:
         """Rules of all new groups, now that every group they may refer to is there."""
         ids = {
-            source: self._id(ctx, group) for source, group in self.groups.items()
+            source: self.id_of(ctx, group) for source, group in self.groups.items()
         } | self.plan.remote_groups
         new = [g for g in self.plan.security_groups if g.use is None]
         for group in new:
@@ -144,10 +150,10 @@ class Steps:
                 self.site(ctx),
                 ctx.token,
                 record,
-                network_id=self._id(ctx, self.networks[record.network_id]),
+                network_id=self.id_of(ctx, self.networks[record.network_id]),
                 mac_address=port.mac_address,
                 fixed_ips=self._fixed_ips(ctx, port) if kept else None,
-                security_group_ids=[self._id(ctx, self.groups[g]) for g in record.security_group_ids],
+                security_group_ids=[self.id_of(ctx, self.groups[g]) for g in record.security_group_ids],
                 qos_policy_id=self.plan.qos_policies.get(record.qos_policy_id or ""),
                 expected=[a.address for a in record.fixed_addresses] if kept else (),
                 fresh=fresh(ctx),
@@ -162,14 +168,14 @@ class Steps:
         found = []
         for wanted in port.addresses:
             subnet = self.subnets[wanted.subnet_id or ""]
-            asked = {"subnet_id": self._id(ctx, subnet)}
+            asked = {"subnet_id": self.id_of(ctx, subnet)}
             found.append(asked | ({"ip_address": wanted.address} if wanted.address else {}))
         return found
 
     def make_trunk(self, trunk: model.PlannedTrunk) -> Run:
         def run(ctx: StepContext) -> Made:
             wanted = [trunk.record.port_id, *(one.port_id for one in trunk.record.subports)]
-            ids = {source: self._id(ctx, self.ports[source]) for source in wanted}
+            ids = {source: self.id_of(ctx, self.ports[source]) for source in wanted}
             made = trunks.ensure_trunk(self.site(ctx), ctx.token, trunk.record, ids, fresh=fresh(ctx))
             return Made(made)
 
@@ -182,7 +188,7 @@ class Steps:
         def run(ctx: StepContext) -> object:
             late = [s for s in network.subnets if s.use is None and networks.dhcp_can_wait(s.record)]
             for subnet in late:
-                networks.enable_dhcp(self.site(ctx), self._id(ctx, subnet))
+                networks.enable_dhcp(self.site(ctx), self.id_of(ctx, subnet))
             return {"subnets": len(late)}
 
         return run
@@ -195,23 +201,6 @@ class Steps:
         return undo
 
     # What servers need, and servers
-
-    def remove_flavor(self, ctx: StepContext, result: Made | None) -> None:
-        """The one this job made, unless others of the project have come to use it meanwhile."""
-        own = tokens.job_prefix(ctx.job_id)  # its servers are deleted by now, whatever a list says
-        users = flavors.flavor_users(self.site(ctx), result.id, besides=own) if result else []
-        if users:
-            ctx.event(f"flavor {result.id if result else ''} is kept: {', '.join(sorted(users)[:5])} use it")
-        else:
-            flavors.remove_flavor(self.site(ctx), ctx.token, late=result is None)
-
-    def describe_flavor(self, flavor: model.PlannedFlavor) -> Callable[[StepContext], object]:
-        def run(ctx: StepContext) -> object:
-            token, made = f"{tokens.job_prefix(ctx.job_id)}{flavor.step}", self._id(ctx, flavor)
-            flavors.describe_flavor(self.site(ctx), token, made, flavor.record.description)
-            return {"flavor": made}
-
-        return run
 
     def make_keypair(self, keypair: model.PlannedKeypair) -> Run:
         def run(ctx: StepContext) -> MadeKeypair:
@@ -256,7 +245,7 @@ class Steps:
                 fresh=fresh(ctx),
             )
             for port in (self.ports[p] for p in server.record.port_ids):
-                networks.finish_port(site, self._id(ctx, port), port.record)
+                networks.finish_port(site, self.id_of(ctx, port), port.record)
             devices = self._checked_devices(ctx, server, build.attached_devices(site, server_id))
             ctx.progress(1, 1, "servers", "ACTIVE")
             return Booted(server_id, devices)
@@ -268,12 +257,12 @@ class Steps:
         group = self.server_groups.get(record.server_group_id or "")
         return build.WantedServer(
             name=record.name,
-            flavor_id=self._id(ctx, self.flavors[model.flavor_key(record.flavor)]),
-            port_ids=[self._id(ctx, self.ports[p]) for p in record.port_ids],
-            volume_ids=[self._id(ctx, self.volumes[v]) for v in record.volume_ids],
+            flavor_id=self.id_of(ctx, self.flavors[model.flavor_key(record.flavor)]),
+            port_ids=[self.id_of(ctx, self.ports[p]) for p in record.port_ids],
+            volume_ids=[self.id_of(ctx, self.volumes[v]) for v in record.volume_ids],
             key_name=server.key_name,
             availability_zone=server.availability_zone,
-            server_group_id=self._id(ctx, group) if group else None,
+            server_group_id=self.id_of(ctx, group) if group else None,
             metadata={**record.metadata, **self._copy()},
             tags=record.tags,
             description=record.description,
@@ -285,13 +274,15 @@ class Steps:
 
     def _device_tags(self, ctx: StepContext, record: ServerRecord) -> dict[str, str]:
         ports = [self.ports[p] for p in record.port_ids]
-        found = {self._id(ctx, port): port.record.device_tag for port in ports}
+        found = {self.id_of(ctx, port): port.record.device_tag for port in ports}
         volumes = [self.volumes[v] for v in record.volume_ids]
-        found |= {self._id(ctx, volume): volume.record.device_tag for volume in volumes}
+        found |= {self.id_of(ctx, volume): volume.record.device_tag for volume in volumes}
         return {id: tag for id, tag in found.items() if tag}
 
     def _copy(self) -> dict[str, str]:
-        """By this a server tells which copy of which application it is of."""
+        """By this a server tells which copy of which application it is of, or of which drill."""
+        if self.plan.drill:
+            return {tokens.DRILL_KEY: self.plan.drill}
         if not self.plan.epoch:
             return {}
         return {tokens.APPLICATION_KEY: self.plan.application_id, tokens.EPOCH_KEY: str(self.plan.epoch)}
@@ -304,7 +295,7 @@ class Steps:
         self, ctx: StepContext, server: model.PlannedServer, seen: dict[str, str]
     ) -> dict[str, str]:
         """Devices by source volume id.  The order must be the source's; other names are only told."""
-        devices = {v: seen[self._id(ctx, self.volumes[v])] for v in server.record.volume_ids}
+        devices = {v: seen[self.id_of(ctx, self.volumes[v])] for v in server.record.volume_ids}
         given = list(devices.values())
         if given != sorted(given, key=lambda d: (len(d), d)):
             raise StepFailed(
@@ -327,7 +318,7 @@ class Steps:
             for volume_id in record.volume_ids:
                 volume = self.volumes[volume_id]
                 if volume.record.delete_on_termination:
-                    build.delete_with_server(site, server_id, self._id(ctx, volume))
+                    build.delete_with_server(site, server_id, self.id_of(ctx, volume))
             if record.locked:
                 build.lock_server(site, server_id, record.locked_reason)
             ctx.progress(1, 1, "servers", "ready")
@@ -364,7 +355,7 @@ class Steps:
             ready_at=self.now(),
         )
 
-    def _id(
+    def id_of(
         self,
         ctx: StepContext,
         thing: model.Planned[Any] | model.PlannedNetwork | model.PlannedPort | model.PlannedVolume,

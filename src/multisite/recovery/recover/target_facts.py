@@ -26,6 +26,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite, Refused, SiteError, Unsupported
 from multisite.clouds.facts.network import rule_of
 from multisite.clouds.flavors import usable_flavors
+from multisite.clouds.host_room import HostRoom, read_host_room
 from multisite.clouds.microversions import newest
 from multisite.clouds.quotas import Quota, read_quotas
 from multisite.clouds.resources import Kind
@@ -147,6 +148,8 @@ class TargetFacts:
     all_volume_types: tuple[str, ...] = ()
     default_volume_type: str | None = None
     compute_hosts: tuple[ComputeHost, ...] = ()
+    host_room: tuple[HostRoom, ...] | None = None
+    """None: not asked for."""
     availability_zones: tuple[str, ...] = ()
     volume_zones: tuple[str, ...] = ()
     quotas: Mapping[str, Quota] = field(default_factory=dict)
@@ -163,13 +166,15 @@ def read_target(
     *,
     ports_in: Collection[str] = (),
     nic_agents: bool = False,
+    host_room: bool = False,
     method_parts: Mapping[str, Callable[[], object]] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> TargetFacts:
     """Read everything a recovery needs to know of its target.
 
     ``ports_in``: names or ids of the networks whose taken addresses matter (those the operator maps to);
-    ``nic_agents``: whether Neutron's agents matter; ``method_parts``: what else to read
+    ``nic_agents``: whether Neutron's agents matter, ``host_room``: what hosts have left;
+    ``method_parts``: what else to read
     (``methods.base.ProtectionMethod.target_parts``).
     Raises Unreachable or LoginRefused when the site as a whole cannot be read.
     """
@@ -190,6 +195,7 @@ def read_target(
         "quotas": lambda: {quota.resource: quota for quota in read_quotas(site)},
     }
     parts |= {"nic_agents": lambda: _agents(site)} if nic_agents else {}
+    parts |= {"host_room": lambda: read_host_room(site)} if host_room else {}
     more = dict(method_parts or {})
     with FencedThreads(READERS, thread_name_prefix="target-facts") as pool:
         running = {name: pool.submit(_read, read) for name, read in (parts | more).items()}

@@ -8,12 +8,11 @@ records, connections are made before, and every call may take only what is left 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 from multisite.clouds import quiesce, volumes
 from multisite.clouds.connect import CloudSite
@@ -25,6 +24,8 @@ from multisite.domain.fence import FencedThreads
 from multisite.domain.manifest import FrozenWindow, Mark
 from multisite.jobs.model import StepContext, StepFailed
 from multisite.jobs.values import plain
+from multisite.recovery.methods.base import fresh
+from multisite.recovery.methods.cinder_backups.snapshots import remove_snapshots
 from multisite.recovery.methods.consistent_backup.plan import ProtectPlan, ServerToFreeze
 from multisite.recovery.methods.consistent_backup.window import THAW_SECONDS, Window
 
@@ -49,14 +50,18 @@ class Captured:
     marks: tuple[Mark, ...] = ()
 
 
-def capture(site: CloudSite, plan: ProtectPlan, name: str, ctx: StepContext) -> Captured:
+def capture(
+    site: CloudSite, plan: ProtectPlan, name: str, ctx: StepContext, *, at_rest: bool = False
+) -> Captured:
     """Take the consistency point; all its snapshots get this name.
 
+    ``at_rest``: all servers are shut off, and stay so: what an earlier attempt took is removed, another shows the same.
     Raises StepFailed with every server thawed (or named as not), snapshots left for ``undo_capture``.
     """
-    if ctx.interrupted:
-        said = "interrupted while frozen: the consistency point is lost, run the protection again"
-        raise StepFailed("; ".join([said, *_thaw_all(site, plan.freeze, ctx)]))
+    if not at_rest:
+        _refuse_interrupted(site, plan, ctx)
+    elif not fresh(ctx):
+        undo_capture(site, plan, ctx, None)
     _refuse_leftovers(site, ctx.token)
     threads = max(1, min(THREADS, len(plan.volumes)))
     options = plan.options
@@ -127,33 +132,10 @@ def _thaw_all(site: CloudSite, servers: Sequence[ServerToFreeze], ctx: StepConte
     return trouble
 
 
-def remove_snapshots(site: CloudSite, tokens: set[str], known: Collection[str] = ()) -> list[str]:
-    """Delete the snapshots that carry these tokens; returns what is left, in words.
-
-    ``known``: ids of some that are deleted too when the list, which may lose rows and not say so, lacks them.
-    """
-    left: list[str] = []
-    listed: set[str] = set()
-    deletions: list[tuple[str, Callable[[], None]]] = []
-    try:
-        for group in volumes.group_snapshots_by_token(site, tokens):
-            deletions.append(
-                (f"group snapshot {group.id}", partial(volumes.delete_group_snapshot, site, group.id))
-            )
-        for found in volumes.snapshots_by_token(site, tokens):  # those of a group are gone with it by then
-            listed.add(found.id)
-            what = f"snapshot {found.id} of volume {found.volume_id}"
-            deletions.append((what, partial(volumes.delete_snapshot, site, found.id)))
-    except SiteError as error:
-        return [f"snapshots could not be looked for: {error}"]
-    for snapshot in sorted(set(known) - listed):
-        deletions.append((f"snapshot {snapshot}", partial(volumes.delete_snapshot, site, snapshot)))
-    for what, delete in deletions:
-        try:
-            delete()
-        except SiteError as error:
-            left.append(f"{what} is left: {error}")
-    return left
+def _refuse_interrupted(site: CloudSite, plan: ProtectPlan, ctx: StepContext) -> None:
+    if ctx.interrupted:
+        said = "interrupted while frozen: the consistency point is lost, run the protection again"
+        raise StepFailed("; ".join([said, *_thaw_all(site, plan.freeze, ctx)]))
 
 
 def _refuse_leftovers(site: CloudSite, token: str) -> None:

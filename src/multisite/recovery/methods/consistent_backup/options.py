@@ -18,7 +18,8 @@ class BackupOptions:
     ``quiesce`` False: no server is frozen (crash-consistent only).  ``full_every``: every how many runs a full
     backup is made.  ``console_mark``: regular expression; the newest console line of each server that matches it
     after the freeze is kept as its mark.  ``snapshot_gap_seconds``: wait between snapshots, 0 for all at once;
-    only for showing what an unfrozen, spread-out backup is worth.
+    only for showing what an unfrozen, spread-out backup is worth.  ``standby_only``: the restore point is of the
+    application's standby members; active ones are neither frozen nor snapshotted, nor in it.
     """
 
     freeze_timeout: Annotated[int, Field(ge=5, le=600)] = 60
@@ -26,6 +27,7 @@ class BackupOptions:
     full_every: Annotated[int, Field(ge=1, le=365)] = 7
     console_mark: Expression | None = None
     snapshot_gap_seconds: Annotated[float, Field(ge=0, le=5)] = 0.0
+    standby_only: bool = False
 
 
 _OPTIONS: TypeAdapter[BackupOptions] = TypeAdapter(BackupOptions)

@@ -7,40 +7,30 @@ is part of the job's parameters.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue, TypeAdapter
 
-from multisite.clouds.volumes import Backup, next_parent
+from multisite.clouds.volumes import Backup
 from multisite.domain.findings import Finding, blocking
 from multisite.domain.manifest import Manifest
+from multisite.recovery.methods.cinder_backups.chain import (
+    PlannedVolume,
+    parents_for,
+    planned_volumes,
+    state_problems,
+    volume_problems,
+)
+from multisite.recovery.methods.cinder_backups.state import ServerNow, VolumeNow
 from multisite.recovery.methods.consistent_backup.options import BackupOptions
-from multisite.recovery.methods.consistent_backup.payload import chain_of
-from multisite.recovery.methods.consistent_backup.state import ServerNow, VolumeNow
 
 
 @dataclass(frozen=True)
 class ServerToFreeze:
     id: str
     name: str
-
-
-@dataclass(frozen=True)
-class PlannedVolume:
-    """``parent`` is the backup an incremental builds on.  ``step`` names the step that backs it up."""
-
-    id: str
-    name: str
-    server: str
-    device: str
-    size_gib: int
-    step: str
-    incremental: bool
-    parent: str | None
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -102,9 +92,8 @@ def make_plan(
     """
     members = sorted(servers, key=lambda s: (s.order, s.name))
     freeze, notes = _who_is_frozen(members, quiesce=options.quiesce)
-    full_every = options.full_every if incremental is None else None
-    parents = None if incremental is False else _Parents(previous, backups, full_every)
-    planned = tuple(_volumes(members, volumes, parents))
+    parents = parents_for(previous, backups, options.full_every, incremental)
+    planned = tuple(planned_volumes(members, volumes, parents))
     builds = any(v.incremental for v in planned)
     return ProtectPlan(
         freeze=freeze,
@@ -148,78 +137,6 @@ def _who_is_frozen(
     return tuple(freeze), tuple(notes)
 
 
-def _volumes(
-    members: Sequence[ServerNow], volumes: Mapping[str, VolumeNow], parents: _Parents | None
-) -> Iterable[PlannedVolume]:
-    seen: set[str] = set()
-    taken: set[str] = set()
-    for server in members:
-        for volume_id in server.volume_ids:
-            volume = volumes.get(volume_id)
-            if volume is None or volume_id in seen:  # attached to two servers: backed up once
-                continue
-            seen.add(volume_id)
-            parent, reason = parents.of(volume) if parents else (None, "full: asked for")
-            step = _step_name(server.name, volume.device, taken)
-            yield PlannedVolume(
-                volume.id,
-                volume.name,
-                server.name,
-                volume.device,
-                volume.size_gib,
-                step,
-                parent is not None,
-                parent,
-                reason,
-            )
-
-
-@dataclass(frozen=True)
-class _Parents:
-    """What incremental backups may build on.  ``full_every`` None: chains may have any length."""
-
-    previous: Manifest | None
-    backups: Sequence[Backup]
-    full_every: int | None
-
-    def of(self, volume: VolumeNow) -> tuple[str | None, str]:
-        """The backup an incremental one of this volume builds on (None: a full one), and why."""
-        if self.previous is None:
-            return None, "full: the application has no restore point yet"
-        record = next((v for v in self.previous.volumes if v.id == volume.id), None)
-        chain = chain_of(record) if record is not None else ()
-        if not chain:
-            return None, f"full: the volume is not in restore point {self.previous.id}"
-        was, last = chain[-1].size_gib, chain[-1].id
-        if volume.size_gib != was:
-            return None, f"full: the volume's size changed from {was} to {volume.size_gib} GiB"
-        if self.full_every is not None and len(chain) >= self.full_every:
-            return None, f"full: the chain has {len(chain)} backups, a full one is due"
-        there = {b.id: b.status for b in self.backups}
-        for link in chain:
-            if there.get(link.id) != "available":
-                return (
-                    None,
-                    f"full: backup {link.id} of the chain is {there.get(link.id, 'gone')} in the site",
-                )
-        chosen = next_parent(self.backups, volume.id)
-        if chosen is None or chosen.id != last:
-            other = chosen.id if chosen is not None else "none"
-            return None, f"full: Cinder would build on backup {other}, which is not of this chain"
-        return last, "incremental"
-
-
-def _step_name(server: str, device: str, taken: set[str]) -> str:
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", server)[:60] or "server"
-    base = name = f"backup:{plain}:{device.rpartition('/')[2] or 'volume'}"
-    number = 1
-    while name in taken:
-        number += 1
-        name = f"{base}-{number}"
-    taken.add(name)
-    return name
-
-
 def _problems(
     members: Sequence[ServerNow], volumes: Mapping[str, VolumeNow], freeze: Sequence[ServerToFreeze]
 ) -> Iterable[Finding]:
@@ -233,38 +150,24 @@ def _problems(
     for server in members:
         yield from _server_problems(server, frozen)
         for volume_id in server.volume_ids:
-            yield from _volume_problems(server, volume_id, volumes.get(volume_id))
+            yield from volume_problems(server, volume_id, volumes.get(volume_id))
 
 
 def _server_problems(server: ServerNow, frozen: set[str]) -> Iterable[Finding]:
     subject = f"server {server.name}"
-    if server.status not in ("ACTIVE", "SHUTOFF"):
-        yield blocking(
-            "", subject, f"it is {server.status}", "it must be ACTIVE or SHUTOFF: start or stop it"
-        )
-    elif server.task_state:
-        yield blocking("", subject, f"it is busy ({server.task_state})", "wait until Nova has finished")
+    yield from state_problems(server)
     if server.image_backed:
         yield blocking(
             "",
             subject,
             "it does not boot from a volume: its disk cannot be backed up",
-            "recreate it with a boot volume",
+            "protect it by the method instance-snapshot, or recreate it with a boot volume",
         )
     if server.id in frozen and server.quiesce_problem:
         remedy = (
             "repair its guest agent or the filter, wait for the other freeze, or set quiesce: false for it"
         )
         yield blocking("", subject, f"it cannot be frozen: {server.quiesce_problem}", remedy)
-
-
-def _volume_problems(server: ServerNow, volume_id: str, volume: VolumeNow | None) -> Iterable[Finding]:
-    if volume is None:
-        subject = f"volume {volume_id} of server {server.name}"
-        yield blocking("", subject, "Cinder does not show it", "detach it, or let its owner give access")
-    elif volume.status not in ("in-use", "available"):
-        subject = f"volume {volume.name or volume.id} ({volume.device} of server {server.name})"
-        yield blocking("", subject, f"it is {volume.status}", "it must be in-use or available")
 
 
 def differences(
@@ -275,7 +178,7 @@ def differences(
     freeze, _ = _who_is_frozen(members, quiesce=plan.options.quiesce)
     if problems := tuple(_problems(members, volumes, freeze)):
         return [str(problem) for problem in problems]
-    now = [(v.id, v.size_gib) for v in _volumes(members, volumes, None)]
+    now = [(v.id, v.size_gib) for v in planned_volumes(members, volumes, None)]
     if freeze == plan.freeze and now == [(v.id, v.size_gib) for v in plan.volumes]:
         return []
     return ["the application's servers or volumes have changed since the run was planned: run it again"]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from multisite.domain.routing import FloatingIpRecord, RouterRecord
+from multisite.domain.routing import FloatingIpRecord, RouterInterface, RouterRecord
 
 
 @dataclass(frozen=True)
 class PlannedInterface:
-    """``subnet_id`` is the source's; ``at_gateway``: the address is the subnet's gateway."""
+    """``subnet_id`` is the source's; ``at_gateway``: the address is the subnet's gateway.
+
+    ``record``: None in jobs of earlier releases, which knew no more than the address.
+    """
 
     step: str
     network_id: str
     subnet_id: str
     address: str
     at_gateway: bool
+    record: RouterInterface | None = None
 
 
 @dataclass(frozen=True)

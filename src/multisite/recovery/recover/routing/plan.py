@@ -86,7 +86,7 @@ def _interfaces(
         planned.append(
             PlannedInterface(
                 f"{step}-interface-{number}", network.record.id, subnet.id, interface.address,
-                at_gateway=subnet.gateway_address == interface.address,
+                at_gateway=subnet.gateway_address == interface.address, record=interface,
             )
         )  # fmt: skip
     return tuple(planned)

@@ -73,9 +73,12 @@ def _attach(steps: Steps, router: PlannedRouter, interface: PlannedInterface) ->
         at = {"subnet_id": subnet_id, "ip_address": interface.address}
         if interface.at_gateway:
             routers.attach(site, _id(ctx, router), subnet_id)
-            return Attached()
-        network_id = ctx.result_of(network.step, Made).id
-        made = routers.attach_at(site, ctx.token, _id(ctx, router), network_id, at, fresh=fresh(ctx))
+            made = None
+        else:
+            network_id = ctx.result_of(network.step, Made).id
+            made = routers.attach_at(site, ctx.token, _id(ctx, router), network_id, at, fresh=fresh(ctx))
+        if interface.record and interface.record.is_described:
+            routers.describe_interface(site, _id(ctx, router), subnet_id, interface.record)
         return Attached(made)
 
     def undo(ctx: StepContext, result: Attached | None) -> None:

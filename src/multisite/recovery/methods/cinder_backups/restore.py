@@ -16,7 +16,7 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.volumes import named_in
 from multisite.jobs.model import Made, Step, StepContext
 from multisite.recovery.methods.base import IMPORTS, RESTORES, RestoreTarget, VolumeToRestore, fresh
-from multisite.recovery.methods.consistent_backup.payload import BackupRecord, chain_of
+from multisite.recovery.methods.cinder_backups.payload import BackupRecord, chain_of
 from multisite.recovery.recover.draft import Draft
 from multisite.recovery.recover.model import PlannedVolume
 
@@ -233,8 +233,46 @@ def _restore(
     volume: PlannedVolume, newest: BackupRecord | None, target: RestoreTarget
 ) -> Callable[[StepContext], Made]:
     """From the newest backup: Cinder follows its chain by itself.  None: empty."""
+    record, wanted = volume.record, wanted_volume(volume, newest, target)
+
+    def run(ctx: StepContext) -> Made:
+        volume_id = restore.restore_volume(
+            target.open(ctx),
+            ctx.token,
+            wanted,
+            timeout=RESTORE_SECONDS + RESTORE_SECONDS_PER_GIB * record.size_gib,
+            # Cinder does not tell how far a restore is.
+            on_poll=lambda status: ctx.progress(0, record.size_gib, "GiB", status),
+            on_busy=_busy(ctx, wanted),
+            cancelled=ctx.cancelled,
+            fresh=fresh(ctx),
+        )
+        ctx.progress(record.size_gib, record.size_gib, "GiB", "restored")
+        return Made(volume_id)
+
+    return run
+
+
+def _busy(ctx: StepContext, wanted: restore.WantedVolume) -> Callable[[], None]:
+    """Tells that another job restores the backup: in the step's progress, and once in the journal."""
+    told: list[str] = []
+
+    def tell() -> None:
+        words = f"waits until another job has restored backup {wanted.backup_id}"
+        if not told:
+            told.append(words)
+            ctx.event(f"volume {wanted.name}: {words}: Cinder restores one into one volume at a time")
+        ctx.progress(0, wanted.size_gib, "GiB", words)
+
+    return tell
+
+
+def wanted_volume(
+    volume: PlannedVolume, newest: BackupRecord | None, target: RestoreTarget
+) -> restore.WantedVolume:
+    """What the volume is at the end."""
     record = volume.record
-    wanted = restore.WantedVolume(
+    return restore.WantedVolume(
         name=record.name,
         size_gib=record.size_gib,
         backup_id=newest.id if newest else None,
@@ -247,19 +285,3 @@ def _restore(
         description=record.description,
         read_only=record.read_only,
     )
-
-    def run(ctx: StepContext) -> Made:
-        volume_id = restore.restore_volume(
-            target.open(ctx),
-            ctx.token,
-            wanted,
-            timeout=RESTORE_SECONDS + RESTORE_SECONDS_PER_GIB * record.size_gib,
-            # Cinder does not tell how far a restore is.
-            on_poll=lambda status: ctx.progress(0, record.size_gib, "GiB", status),
-            cancelled=ctx.cancelled,
-            fresh=fresh(ctx),
-        )
-        ctx.progress(record.size_gib, record.size_gib, "GiB", "restored")
-        return Made(volume_id)
-
-    return run

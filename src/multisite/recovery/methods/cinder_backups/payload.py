@@ -1,4 +1,7 @@
-"""What a manifest keeps of a volume this method protected: the chain of Cinder backups to restore it from."""
+"""What a manifest keeps of a volume that is in Cinder backups: the chain of them to restore it from.
+
+Methods that make backups have it in common, so one may build on what another made.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from multisite.domain.manifest import ManifestError, Payload, VolumeRecord
 from multisite.domain.validation import first_problem
 
-NAME = "consistent-backup"
+CONSISTENT_BACKUP, INSTANCE_SNAPSHOT = "consistent-backup", "instance-snapshot"
+NAMES = frozenset({CONSISTENT_BACKUP, INSTANCE_SNAPSHOT})
+"""The methods whose payload is a chain."""
 BACKUP_SECONDS, BACKUP_SECONDS_PER_GIB = 1800.0, 600.0
 """How long one backup may take: so many seconds, and so many more for each GiB."""
 
@@ -20,6 +25,7 @@ class BackupRecord:
     """One Cinder backup of a chain.
 
     ``record`` is what another Cinder's ``import_record`` takes: ``GET /backups/{id}/export_record`` verbatim.
+    ``digest``: over the sha256 of every block of the volume, as this backup has read it (``blocks``); None: not known.
     """
 
     id: str
@@ -27,6 +33,7 @@ class BackupRecord:
     created_at: datetime
     size_gib: int
     record: dict[str, str]
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,20 +47,21 @@ class BackupChain:
 _CHAIN: TypeAdapter[BackupChain] = TypeAdapter(BackupChain)
 
 
-def payload_of(chain: BackupChain) -> Payload:
-    """The chain as a manifest keeps it."""
-    return Payload(NAME, _CHAIN.dump_python(chain, mode="json"))
+def payload_of(chain: BackupChain, method: str = CONSISTENT_BACKUP) -> Payload:
+    """The chain as a manifest keeps it; ``method`` made its newest backup."""
+    return Payload(method, _CHAIN.dump_python(chain, mode="json"))
 
 
 def chain_of(volume: VolumeRecord) -> tuple[BackupRecord, ...]:
     """The backups to restore a volume from, oldest (full) first; empty for a volume without any.
 
-    Raises ManifestError naming the field for a payload that is not this method's.
+    Raises ManifestError naming the field for a payload that is none of ``NAMES``.
     """
     if volume.payload is None:
         return ()
-    if volume.payload.method != NAME:
-        raise ManifestError(f"volume {volume.id}: payload.method: {volume.payload.method!r} is not {NAME!r}")
+    if volume.payload.method not in NAMES:
+        known = " or ".join(sorted(NAMES))
+        raise ManifestError(f"volume {volume.id}: payload.method: {volume.payload.method!r} is not {known}")
     try:
         return _CHAIN.validate_python(volume.payload.data).backups
     except ValidationError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from multisite.clouds import quiesce
+from multisite.clouds import images, quiesce
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import Unsupported
 from multisite.clouds.facts.application import ApplicationFacts, read_application
-from multisite.domain.model import Application, Member
+from multisite.domain.model import Application, Member, MemberRole
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class ServerNow:
     task_state: str | None = None
     quiesce_problem: str | None = None
     image_backed: bool = False
+    image_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,17 @@ class ApplicationState:
     volumes: Mapping[str, VolumeNow]
 
 
-def read_state(site: CloudSite, application: Application, *, ask_quiesce: bool) -> ApplicationState:
+def read_state(
+    site: CloudSite, application: Application, *, ask_quiesce: bool, standby_only: bool = False
+) -> ApplicationState:
     """Read the application and the states that decide whether and how it can be protected.
 
-    ``ask_quiesce``: also ask nova-api whether the members to be frozen can be.  Raises NotFoundInSite naming a
+    ``ask_quiesce``: also ask nova-api whether the members to be frozen can be.  ``standby_only``: of the standby
+    members alone, nothing is asked about the others.  Raises NotFoundInSite naming a
     missing server or volume, Unsupported for one that cannot be protected, and what ``call`` raises.
     """
-    members = sorted(application.members, key=lambda m: m.order)
+    protected = standbys(application) if standby_only else application.members
+    members = sorted(protected, key=lambda m: m.order)
     facts = read_application(site, [m.server_id for m in members], {m.server_id: m.quiesce for m in members})
     servers = []
     for member, record in zip(members, facts.servers, strict=True):
@@ -74,12 +79,34 @@ def read_state(site: CloudSite, application: Application, *, ask_quiesce: bool) 
                 state.task_state,
                 problem,
                 state.image_backed,
+                state.image_id,
             )
         )
     volumes = {
         v.id: VolumeNow(v.id, v.name, v.size_gib, facts.volume_states[v.id], v.device) for v in facts.volumes
     }
     return ApplicationState(facts, tuple(servers), volumes)
+
+
+def said_by_images(site: CloudSite, state: ApplicationState) -> dict[str, Mapping[str, str] | None]:
+    """By server id the properties of the image it was made from, None where that is gone.
+
+    What Nova keeps of an image is not shown; of a server that boots from a volume it is what that volume says.
+    """
+    records = {volume.id: volume for volume in state.facts.volumes}
+    ids = {server.image_id for server in state.servers if server.image_backed and server.image_id}
+    said = {id: images.read_properties(site, id) for id in sorted(ids)}
+    return {
+        server.id: said.get(server.image_id)
+        if server.image_backed
+        else records[server.volume_ids[0]].image_metadata
+        for server in state.servers
+    }
+
+
+def standbys(application: Application) -> tuple[Member, ...]:
+    """Its members of that role."""
+    return tuple(member for member in application.members if member.role is MemberRole.STANDBY)
 
 
 def _quiesce_problem(site: CloudSite, member: Member, status: str) -> str | None:

@@ -14,7 +14,7 @@ from multisite.clouds.volumes import Backup
 from multisite.domain.findings import Finding, blocking, unknown
 from multisite.domain.manifest import Manifest
 from multisite.recovery.methods.base import DATA_GONE
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 
 _GOING = ("deleting", "deleted")
 _ANOTHER = "its Cinder knows neither the backups nor the volumes of the restore point: it may be a new one"

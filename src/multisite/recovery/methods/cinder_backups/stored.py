@@ -1,26 +1,27 @@
-"""Whether the data of backups are in the backup store that Multisite has mounted.
+"""Whether the data of backups are in the backup store that Multisite sees.
 
-Source: Cinder's ``backup/drivers/posix.py`` (the NFS driver is one, too) and ``chunkeddriver.py``: a backup's files
-are ``<container>/<service_metadata>_metadata``, ``..._sha256file`` and ``...-00001``; without the first it cannot be
-restored.  Deleting a backup removes its files and leaves the container, a folder of its own unless
-``backup_container`` names one for all.
+Source: Cinder's ``backup/drivers/posix.py`` (the NFS driver is one, too), ``s3.py``, ``swift.py`` and
+``chunkeddriver.py``: a backup's files are ``<container>/<service_metadata>_metadata``, ``..._sha256file`` and
+``...-00001``; without the first it cannot be restored.  Deleting a backup removes its files and leaves the container:
+in a folder one of its own unless ``backup_container`` names one for all, in S3 and Swift one for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from multisite.clouds.volumes import decoded
 from multisite.domain.findings import Finding, Severity, blocking
 from multisite.domain.manifest import Manifest
 from multisite.recovery.manifests import ManifestStore, StoreUnavailable, answering
 from multisite.recovery.methods.base import DATA_GONE, StoreAnswer
-from multisite.recovery.methods.consistent_backup.origin import shown
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.origin import shown
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 
-_DRIVERS = frozenset({"posix", "nfs"})
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def check(store: ManifestStore, manifest: Manifest) -> StoreAnswer:
 def look(store: ManifestStore, records: Mapping[str, Mapping[str, str]]) -> StoredData:
     """Look for the data of backups, by id what ``export_record`` gave of each.  Never raises StoreUnavailable.
 
-    Missing is what has an empty folder, or none where others of these have theirs: a store that has none of them may
-    not be the one that they were written to.
+    Missing is what left a trace, or none where others of these have theirs: a store that has none of them may not be
+    the one that they were written to.
     """
     try:
         return _look(store, records)
@@ -74,47 +75,45 @@ def look(store: ManifestStore, records: Mapping[str, Mapping[str, str]]) -> Stor
 @answering
 def _look(store: ManifestStore, records: Mapping[str, Mapping[str, str]]) -> StoredData:
     store.check()
-    seen, missing, without_folder, reasons = set(), set(), set(), set()
-    for id, record in records.items():
-        try:
-            where = _where(record)
-            if where is None:
-                driver = record.get("backup_service", "")
-                reasons.add(f"its backup driver {driver} keeps them elsewhere")
-            elif _there(store.path / where):
-                seen.add(id)
-            elif _there(store.path / where.parent):
-                missing.add(id)
-            else:
-                without_folder.add(id)
-        except OSError as error:
-            reasons.add(f"{store.path}: {error.strerror or error}")
-    if without_folder and (seen or missing):
-        missing |= without_folder
-    elif without_folder:
+    seen, missing, traceless = set[str](), set[str](), set[str]()
+    reasons = set[str]()
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        answers = zip(
+            records, threads.map(lambda record: _held(store, record), records.values()), strict=True
+        )
+    for id, held in answers:
+        if isinstance(held, str):
+            reasons.add(held)
+        else:
+            {True: seen, False: missing, None: traceless}[held].add(id)
+    if traceless and (seen or missing):
+        missing |= traceless
+    elif traceless:
         reasons.add(
-            f"{store.path} has none of them: it may not be the folder that cinder-backup of their site writes to"
+            f"{store.place} has none of them: it may not be where cinder-backup of their site writes to"
         )
     return StoredData(frozenset(seen), frozenset(missing), "; ".join(sorted(reasons)))
 
 
-def _where(record: Mapping[str, str]) -> PurePosixPath | None:
-    """The file without which it cannot be restored, below the store; None where the record does not tell."""
+def _held(store: ManifestStore, record: Mapping[str, str]) -> bool | str | None:
+    """As ``ObjectStore.holds``; why it cannot be told."""
+    where = metadata_file(record, store.objects.cinder_drivers)
+    if where is None:
+        return f"its backup driver {record.get('backup_service', '')} keeps them elsewhere"
+    try:
+        return store.objects.holds(*where)
+    except StoreUnavailable as error:
+        return str(error)
+
+
+def metadata_file(record: Mapping[str, str], drivers: frozenset[str]) -> tuple[str, str] | None:
+    """Container and name of the file without which it cannot be restored; None where the record does not tell."""
     row = decoded(record)
     module = record.get("backup_service", "").split(".")
-    if row is None or len(module) < 2 or not _DRIVERS & set(module[-2:]):
+    if row is None or len(module) < 2 or not drivers & set(module[-2:]):
         return None
     container, prefix = row.get("container"), row.get("service_metadata")
     if not isinstance(container, str) or not isinstance(prefix, str) or not container or not prefix:
         return None
     found = PurePosixPath(container, f"{prefix}_metadata")
-    return None if found.is_absolute() or ".." in found.parts else found
-
-
-def _there(path: Path) -> bool:
-    """OSError when it cannot be told."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
+    return None if found.is_absolute() or ".." in found.parts else (container, f"{prefix}_metadata")
