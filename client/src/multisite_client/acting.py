@@ -41,6 +41,13 @@ class Acting(proxy.Proxy):
         content: Json = answer.json() if answer.content else {}
         return content
 
+    def change(self, path: str, body: Mapping[str, Any]) -> Json:
+        """PATCH, and the answer's body."""
+        answer = self.patch(path, json=body)
+        exceptions.raise_from_response(answer)
+        content: Json = answer.json()
+        return content
+
     def read(self, path: str) -> Json:
         """GET, and the answer's body."""
         answer = self.get(path)

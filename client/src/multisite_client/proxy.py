@@ -13,12 +13,15 @@ from multisite_client.resources import (
     Address,
     Application,
     AuditRecord,
+    Drill,
     Job,
     Json,
     Path,
+    Policy,
     ProjectGrant,
     Protection,
     Recovery,
+    RecoveryPlan,
     RestorePoint,
     Site,
 )
@@ -99,8 +102,29 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self.fetch(Protection, id)
 
     def create_protection(self, **attrs: Any) -> Protection:
-        """``application``, ``method``, ``target_site``, ``options`` of the method (see the OpenAPI document)."""
+        """``application``, ``target_site``, ``method`` (else one is chosen: ``choice`` says why), its ``options``."""
         return self._create(Protection, **attrs)
+
+    def preview_protection(self, **attrs: Any) -> Json:
+        """What each method would give: ``application``, ``target_site``, ``options``, ``policy``; changes nothing."""
+        return self.act("/protections/preview", attrs)
+
+    def update_protection(self, id: str, changes: Mapping[str, Any]) -> Json:
+        """``policy`` (name or id, None: without), ``paused``."""
+        return self.change(url("protections", id), changes)
+
+    def protection_rpo(self, id: str, hours: int = 24) -> Json:
+        """If the site died now: how old the data would be, and how it was in so many hours."""
+        return self.read(f"{url('protections', id, 'rpo')}?hours={hours}")
+
+    def protection_recoverability(self, id: str, *, check: bool = False) -> Json:
+        """Whether it could be recovered now: as the newest look found, or with ``check`` by a look now."""
+        path = url("protections", id, "recoverability")
+        return self.act(path, {}) if check else self.read(path)
+
+    def protection_retention(self, id: str) -> Json:
+        """What its policy would delete now, and why; changes nothing."""
+        return self.read(url("protections", id, "retention"))
 
     def delete_protection(self, id: str) -> None:
         self.delete_one(Protection, id)
@@ -108,6 +132,24 @@ class Proxy(NetworkVerbs, PlaneVerbs):
     def run_protection(self, id: str, incremental: bool | None = None) -> str:
         """Protect now; returns the id of the job."""
         return str(self.act(url("protections", id, "run"), {"incremental": incremental})["job_id"])
+
+    def policies(self, **query: Any) -> Iterator[Policy]:
+        """The project's protection policies."""
+        return self.pages(Policy, **query)
+
+    def get_policy(self, id: str) -> Policy:
+        return self.fetch(Policy, id)
+
+    def create_policy(self, **attrs: Any) -> Policy:
+        """``name``, ``schedules``, ``jitter_seconds``, ``retention``, ``rpo_seconds`` (see the OpenAPI document)."""
+        return self._create(Policy, **attrs)
+
+    def update_policy(self, id: str, changes: Mapping[str, Any]) -> Json:
+        """What is not in ``changes`` stays as it is."""
+        return self.change(url("policies", id), changes)
+
+    def delete_policy(self, id: str) -> None:
+        self.delete_one(Policy, id)
 
     def restore_points(self, **query: Any) -> Iterator[RestorePoint]:
         """The project's restore points, newest first (``application``: name or id)."""
@@ -128,28 +170,59 @@ class Proxy(NetworkVerbs, PlaneVerbs):
     # Recoveries
 
     def preview_recovery(
-        self, restore_point: str, target_site: str, mapping: Mapping[str, Any], *, supersede: bool = False
+        self,
+        restore_point: str,
+        target_site: str | None,
+        mapping: Mapping[str, Any],
+        *,
+        supersede: bool = False,
+        purpose: str = "disaster",
+        plan: str | None = None,
     ) -> Json:
-        """What a recovery would do; changes nothing."""
-        return self.act("/recoveries/preview", _question(restore_point, target_site, mapping, supersede))
+        """What a recovery, a drill or a move (``purpose``) would do; changes nothing.  ``plan``: a recovery plan."""
+        asked = _question(restore_point, target_site, mapping, plan) | {"supersede": supersede}
+        return self.act(
+            "/recoveries/preview", asked | ({"purpose": purpose} if purpose != "disaster" else {})
+        )
 
     def start_recovery(
         self,
         restore_point: str,
-        target_site: str,
+        target_site: str | None,
         mapping: Mapping[str, Any],
         *,
         confirm: str,
         preview: str | None = None,
         supersede: bool = False,
+        purpose: str = "disaster",
+        plan: str | None = None,
     ) -> Json:
         """Start it; ``confirm`` is the application's name, ``preview`` the digest of what was shown.
 
-        ``supersede``: the copies other recoveries made of the application are given up.
+        ``supersede``: the copies other recoveries made of the application are given up; ``purpose``: or "move".
         Returns ``job_id`` and ``recovery``.
         """
-        question = _question(restore_point, target_site, mapping, supersede)
-        return self.act("/recoveries", question | {"confirm": confirm, "preview": preview})
+        question = _question(restore_point, target_site, mapping, plan) | {"supersede": supersede}
+        question |= {"confirm": confirm, "preview": preview}
+        return self.act("/recoveries", question | ({"purpose": purpose} if purpose != "disaster" else {}))
+
+    def recovery_plans(self, **query: Any) -> Iterator[RecoveryPlan]:
+        """The project's recovery plans."""
+        return self.pages(RecoveryPlan, **query)
+
+    def get_recovery_plan(self, id: str) -> RecoveryPlan:
+        return self.fetch(RecoveryPlan, id)
+
+    def create_recovery_plan(self, **attrs: Any) -> RecoveryPlan:
+        """``name``, ``application``, ``target_site``, ``mapping`` (see the OpenAPI document)."""
+        return self._create(RecoveryPlan, **attrs)
+
+    def update_recovery_plan(self, id: str, changes: Mapping[str, Any]) -> Json:
+        """What is not in ``changes`` stays as it is."""
+        return self.change(url("recovery-plans", id), changes)
+
+    def delete_recovery_plan(self, id: str) -> None:
+        self.delete_one(RecoveryPlan, id)
 
     def recoveries(self, **query: Any) -> Iterator[Recovery]:
         """The project's recoveries."""
@@ -162,9 +235,66 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         """Go on with a paused one; returns ``job_id`` and ``recovery``."""
         return self.act(url("recoveries", id, "resume"))
 
+    def answer_recovery(self, id: str, text: str) -> Json:
+        """Answer the question one waits with, and go on; returns ``job_id`` and ``recovery``."""
+        return self.act(url("recoveries", id, "answer"), {"text": text})
+
     def undo_recovery(self, id: str) -> Json:
         """Remove what it made; returns ``job_id`` and ``recovery``."""
         return self.act(url("recoveries", id, "undo"))
+
+    def stop_source(self, id: str, *, confirm: str) -> Json:
+        """Shut off the old copy; ``confirm`` is the application's name.  Returns ``job_id`` and ``recovery``."""
+        return self.act(url("recoveries", id, "stop-source"), {"confirm": confirm})
+
+    def reprotect(self, id: str, *, target_site: str | None = None, source_is_fenced: bool = False) -> Json:
+        """Describe the application where it was recovered, and protect it from there; the recovery."""
+        asked = {"target_site": target_site, "source_is_fenced": source_is_fenced}
+        return self.act(url("recoveries", id, "reprotect"), asked)
+
+    def undo_reprotect(self, id: str) -> Json:
+        """Describe it as before; the recovery."""
+        return self.act(url("recoveries", id, "undo-reprotect"))
+
+    def preview_commit(self, id: str) -> Json:
+        """What a commit that removes the old copy would delete; changes nothing."""
+        return self.act(url("recoveries", id, "commit", "preview"))
+
+    def commit_recovery(self, id: str, *, remove_source: bool = False, confirm: str | None = None) -> Json:
+        """End that it can be undone; ``confirm``: the application's name, to remove.  ``job_id``, ``recovery``."""
+        asked = {"remove_source": remove_source, "confirm": confirm}
+        return self.act(url("recoveries", id, "commit"), asked)
+
+    # Drills
+
+    def start_drill(
+        self,
+        restore_point: str,
+        target_site: str | None,
+        mapping: Mapping[str, Any],
+        *,
+        options: Mapping[str, Any],
+        preview: str | None = None,
+        plan: str | None = None,
+    ) -> Json:
+        """Begin a drill; ``preview``: the digest of what was shown.  Returns ``job_id`` and ``drill``."""
+        asked = _question(restore_point, target_site, mapping, plan)
+        return self.act("/drills", asked | {"options": dict(options), "preview": preview})
+
+    def drills(self, **query: Any) -> Iterator[Drill]:
+        """The project's drills."""
+        return self.pages(Drill, **query)
+
+    def get_drill(self, id: str) -> Drill:
+        return self.fetch(Drill, id)
+
+    def end_drill(self, id: str) -> Json:
+        """Remove what a kept one has made; returns ``job_id`` and ``drill``."""
+        return self.act(url("drills", id, "end"))
+
+    def drill_report(self, id: str) -> Json:
+        """The signed ``report`` and ``page``, and the ``public_key`` of the installation."""
+        return self.read(url("drills", id, "report"))
 
     # Jobs
 
@@ -254,10 +384,13 @@ class Proxy(NetworkVerbs, PlaneVerbs):
         return self.act("/probes", attrs)
 
 
-def _question(restore_point: str, target_site: str, mapping: Mapping[str, Any], supersede: bool) -> Json:
-    return {
+def _question(
+    restore_point: str, target_site: str | None, mapping: Mapping[str, Any], plan: str | None
+) -> Json:
+    asked = {
         "restore_point": restore_point,
         "target_site": target_site,
         "mapping": dict(mapping),
-        "supersede": supersede,
+        "plan": plan,
     }
+    return {name: value for name, value in asked.items() if value is not None}

@@ -45,6 +45,14 @@ class Protection(Noun):
     allow_create = allow_fetch = allow_delete = True
 
 
+class Policy(Noun):
+    """A protection policy."""
+
+    resources_key = "policies"
+    base_path = "/policies"
+    allow_create = allow_fetch = allow_delete = True
+
+
 class RestorePoint(Noun):
     resources_key = "restore_points"
     base_path = "/restore-points"
@@ -55,6 +63,20 @@ class RestorePoint(Noun):
 class Recovery(Noun):
     resources_key = "recoveries"
     base_path = "/recoveries"
+    allow_fetch = True
+
+
+class RecoveryPlan(Noun):
+    resources_key = "recovery_plans"
+    base_path = "/recovery-plans"
+    allow_create = allow_fetch = allow_delete = True
+
+
+class Drill(Noun):
+    """A recovery of a copy in isolated networks."""
+
+    resources_key = "drills"
+    base_path = "/drills"
     allow_fetch = True
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from multisite.api.policy import MEMBER, READER
+from multisite.api.recoveries import failback
 from multisite.api.routing import Owned, Resource
 from multisite.api.schemas.common import In, Name, PageQuery, Ref
-from multisite.api.schemas.derived import page_of, shown
+from multisite.api.schemas.derived import answer, page_of, shown
 from multisite.api.state import Service
 from multisite.applications.service import ApplicationService
 from multisite.domain.caller import Caller
 from multisite.domain.model import Application
+from multisite.domain.old_copy import OldCopy
 
 
 class ServerIn(In):
     id: Ref
-    quiesce: Annotated[bool, Field(description="False for an active member that must not be frozen")] = True
+    quiesce: Annotated[bool, Field(description="False for a member that must not be frozen")] = True
+    role: Annotated[
+        Literal["active", "standby"],
+        Field(description="A protection with standby_only leaves active members alone"),
+    ] = "active"
 
 
 class ApplicationIn(In):
@@ -38,7 +45,11 @@ class ApplicationIn(In):
         return self
 
 
-ApplicationOut = shown(Application)
+ApplicationOut = shown(
+    Application,
+    more={"old_copy": OldCopy | None},
+    doc="``old_copy``: its earlier copies, as they were seen last, once a recovery made another one the application.",
+)
 ApplicationsOut = page_of("ApplicationsOut", applications=list[Application])
 
 
@@ -50,22 +61,27 @@ resource = Resource("applications", "/v1/applications", tag="Applications", owne
 @resource.route("GET", "application:list", READER, query=PageQuery, out=ApplicationsOut)
 def list_applications(caller: Caller, query: PageQuery) -> object:
     """List the applications of the project."""
-    return {"applications": applications().list(caller, page=query.page())}
+    return {"applications": _shown(applications().list(caller, page=query.page()))}
 
 
 @resource.route("POST", "application:create", MEMBER, body=ApplicationIn, out=ApplicationOut, status=201)
 def create_application(caller: Caller, body: ApplicationIn) -> object:
     """Describe an application: its servers in boot order, or the metadata they share."""
-    return applications().create(caller, **body.model_dump())
+    return _shown([applications().create(caller, **body.model_dump())])[0]
 
 
 @resource.route("GET /<id>", "application:show", READER, out=ApplicationOut)
 def show_application(_caller: Caller, found: Application) -> object:
     """Show an application."""
-    return found
+    return _shown([found])[0]
 
 
 @resource.route("DELETE /<id>", "application:delete", MEMBER)
 def delete_application(caller: Caller, found: Application) -> None:
     """Forget an application; its servers are not touched."""
     applications().delete(caller, found.id)
+
+
+def _shown(found: Sequence[Application]) -> list[dict[str, Any]]:
+    copies = failback().old_copies([one.id for one in found])
+    return [answer(ApplicationOut, one, old_copy=copies.get(one.id)) for one in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from multisite.api.policy import READER
 from multisite.api.routing import Resource
@@ -14,6 +14,7 @@ from multisite.api.schemas.derived import page_of, shown
 from multisite.api.state import Service
 from multisite.domain.audit import AuditRecord
 from multisite.domain.caller import Caller
+from multisite.domain.validation import Moment
 from multisite.store.trail import AuditTrail
 
 
@@ -32,7 +33,7 @@ class AuditFilter(PageQuery):
         Field(description="An application (id or name), protection, restore point, recovery or resource"),
     ] = None
     since: Annotated[
-        AwareDatetime | None, BeforeValidator(_written_out), Field(description="ISO 8601 with time zone")
+        Moment | None, BeforeValidator(_written_out), Field(description="ISO 8601 with time zone")
     ] = None
     marker: Annotated[
         str | None,

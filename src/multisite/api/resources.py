@@ -8,13 +8,17 @@ from multisite.api import (
     addresses,
     applications,
     audit,
+    drills,
+    failback,
     jobs,
     networks,
     paths,
     planes,
+    policies,
     project_grants,
     protections,
     recoveries,
+    recovery_plans,
     restore_points,
     sites,
     versions,
@@ -23,8 +27,18 @@ from multisite.api.policy import BASE, PUBLIC, SCOPES
 from multisite.api.routing import Route
 
 MODULES = (
-    *(versions, sites, project_grants, applications, planes, protections, restore_points, recoveries, jobs),
-    *(networks, addresses, paths, audit),
+    *(
+        versions,
+        sites,
+        project_grants,
+        applications,
+        planes,
+        protections,
+        restore_points,
+        recoveries,
+        failback,
+    ),
+    *(drills, jobs, policies, recovery_plans, networks, addresses, paths, audit),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in MODULES for route in module.resource.routes)
 DECLARED = {route.endpoint: route for route in ROUTES}

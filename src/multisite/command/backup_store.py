@@ -11,6 +11,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from multisite.command import arguments as common
+from multisite.command import stores
 from multisite.domain.errors import Conflict
 from multisite.domain.manifest import Manifest, ManifestError
 from multisite.recovery import epochs, marks
@@ -18,13 +19,14 @@ from multisite.recovery.encryption import OPTION as ENCRYPTION
 from multisite.recovery.encryption import Encryption
 from multisite.recovery.manifests import ManifestStore, StoreContents
 from multisite.recovery.marks import MarkStore
+from multisite.recovery.revive import hidden, revive
 from multisite.recovery.signatures import ManifestKeys
 
 
 def manifest_store(conf: cfg.ConfigOpts) -> ManifestStore:
     """The configured backup store with this installation's keys; neither is looked at yet."""
     encryption = Encryption(Path(keys) if (keys := conf.backup_store.encryption_keys) else None)
-    return ManifestStore(conf.backup_store.path, manifest_keys(conf), encryption=encryption)
+    return ManifestStore(stores.configured(conf), manifest_keys(conf), encryption=encryption)
 
 
 def manifest_keys(conf: cfg.ConfigOpts) -> ManifestKeys:
@@ -36,8 +38,16 @@ def manifest_keys(conf: cfg.ConfigOpts) -> ManifestKeys:
 def add(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands."""
     store = common.command(groups, "store", "the backup store").add_subparsers(required=True)
-    common.command(store, "init", "mark the folder as a backup store", _init, ("initialize",))
+    common.command(
+        store, "init", "mark the folder, bucket or container as a backup store", _init, ("initialize",)
+    )
     common.command(store, "check", "is the store there, and what is in it?", _check)
+    help = "show restore points that were deleted or written over, and write them anew with --yes"
+    undelete = common.command(store, "undelete", help, _undelete)
+    undelete.add_argument("ids", nargs="*", metavar="<restore point>", help="only these (default: all)")
+    undelete.add_argument(
+        "--yes", action="store_true", help="write them anew, from the versions the store has"
+    )
     help = "show the restore points without a signature, and vouch for them with --yes"
     sign = common.command(store, "sign-existing", help, _sign_existing)
     sign.add_argument("ids", nargs="*", metavar="<restore point>", help="only these (default: all)")
@@ -63,7 +73,7 @@ def add(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _init(arguments: argparse.Namespace) -> int:
     store = opened_store(arguments)
     store.initialize()
-    sys.stdout.write(f"{store.path} is a backup store\n")
+    sys.stdout.write(f"{store.place} is a backup store\n")
     return 0
 
 
@@ -73,7 +83,7 @@ def _check(arguments: argparse.Namespace) -> int:
     for manifest in contents.manifests:
         sys.stdout.write(f"{manifest.id}  {manifest.application}  {manifest.consistent_at.isoformat()}\n")
     damaged, others = _damaged(contents), [*_damaged_others(store)]
-    sys.stdout.write(f"{store.path}: {len(contents.manifests)} restore points, {damaged} damaged\n")
+    sys.stdout.write(f"{store.place}: {len(contents.manifests)} restore points, {damaged} damaged\n")
     for problem in others:
         sys.stdout.write(f"DAMAGED: {problem}\n")
     return common.EXIT_FAILED if damaged or others else 0
@@ -102,8 +112,24 @@ def _sign_existing(arguments: argparse.Namespace) -> int:
         sys.stdout.write(_shown(store.sign(id) if arguments.yes else store.read_unsigned(id)))
     damaged = 0 if arguments.ids else _damaged(contents)
     done = "signed" if arguments.yes else "without a signature; --yes signs them, if all are yours"
-    sys.stdout.write(f"{store.path}: {len(chosen)} restore points {done}, {damaged} damaged\n")
+    sys.stdout.write(f"{store.place}: {len(chosen)} restore points {done}, {damaged} damaged\n")
     return common.EXIT_FAILED if damaged or (chosen and not arguments.yes) else 0
+
+
+def _undelete(arguments: argparse.Namespace) -> int:
+    store = opened_store(arguments)
+    found = [one.manifest for one in hidden(store) if not arguments.ids or one.manifest.id in arguments.ids]
+    if missing := set(arguments.ids) - {manifest.id for manifest in found}:
+        raise Conflict(
+            f"restore point: {', '.join(sorted(missing))}: usable as it is, or no version of it is"
+        )
+    for manifest in found:
+        sys.stdout.write(_shown(revive(store, manifest.id) if arguments.yes else manifest))
+    done = (
+        "written anew; `restore point rescan` makes them known" if arguments.yes else "can be; --yes does it"
+    )
+    sys.stdout.write(f"{store.place}: {len(found)} restore points {done}\n")
+    return common.EXIT_FAILED if found and not arguments.yes else 0
 
 
 def _shown(manifest: Manifest) -> str:
@@ -165,13 +191,14 @@ def _encrypt(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"{id}\n")
     done = "encrypted" if arguments.yes else "not encrypted with the newest key; --yes does it"
     damaged = _damaged(contents)
-    sys.stdout.write(f"{store.path}: {len(found)} restore points {done}, {damaged} damaged\n")
+    sys.stdout.write(f"{store.place}: {len(found)} restore points {done}, {damaged} damaged\n")
     return common.EXIT_FAILED if damaged or (found and not arguments.yes) else 0
 
 
 def opened_store(arguments: argparse.Namespace) -> ManifestStore:
     """The configured one; ConfigurationWrong."""
     conf = common.configuration(arguments)
-    if not conf.backup_store.path:
-        raise common.ConfigurationWrong("[backup_store] path: not set")
+    if problem := stores.missing(conf):
+        option, what, remedy = problem
+        raise common.ConfigurationWrong(f"{option}: {what}: {remedy}")
     return manifest_store(conf)

@@ -10,8 +10,8 @@ from oslo_config import cfg
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from multisite.command import options
-from multisite.domain.errors import MultisiteError
+from multisite.command import options, stores
+from multisite.domain.errors import Invalid, MultisiteError, Unavailable
 from multisite.domain.findings import Finding, Severity, blocking
 
 _CONNECTION = "[database] connection"
@@ -34,6 +34,7 @@ def for_worker(conf: cfg.ConfigOpts) -> list[Finding]:
         _encryption_keys,
         _clouds,
         _connection,
+        _dns_keys,
     )
     return [finding for check in checks for finding in check(conf)]
 
@@ -111,11 +112,13 @@ def _backup_store(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     from multisite.command.backup_store import manifest_store
     from multisite.recovery.manifests import StoreHangs
 
-    option = "[backup_store] path"
+    if problem := stores.missing(conf):
+        yield _wrong(*problem)
+        return
+    option = stores.main_option(conf)
+    if conf.backup_store.kind == stores.S3 and (file := conf.backup_store.s3_credentials_file):
+        yield from _credentials("[backup_store] s3_credentials_file", Path(file))
     try:
-        if not conf.backup_store.path:
-            yield _wrong(option, "not set", "name the folder shared with cinder-backup")
-            return
         manifest_store(conf).check()
     except StoreHangs as error:  # what does not need it goes on: addresses, networks, jobs
         yield _warning(option, str(error), "nothing is protected or recovered until it answers", "")
@@ -159,10 +162,38 @@ def _encryption_keys(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         yield from _open_to_others(OPTION, path)
 
 
+def _dns_keys(conf: cfg.ConfigOpts) -> Iterator[Finding]:
+    """Of each zone that recovery plans may update: that one is missing is told before it is needed."""
+    from multisite.recovery.service import outside
+
+    try:
+        zones = outside(**conf.recovery_plans).dns.values()
+    except Invalid as error:
+        option, _, what = str(error).partition(": ")
+        yield _wrong(option, what, "")
+        return
+    for zone in zones:
+        try:
+            zone.check_key()
+        except Unavailable as error:
+            option, _, what = str(error).partition(": ")
+            until = f"no recovery updates zone {zone.name} until then"
+            yield _warning(option, f"{what}: {until}", until, "")
+
+
 def _in_the_store(conf: cfg.ConfigOpts, option: str, key: Path, why: str) -> Iterator[Finding]:
-    store = conf.backup_store.path
+    store = conf.backup_store.path if conf.backup_store.kind == stores.FOLDER else None
     if store and key.resolve().is_relative_to(Path(store).resolve()):
         yield _wrong(option, f"{key} is in the backup store", f"keep it apart: {why}")
+
+
+def _credentials(option: str, file: Path) -> Iterator[Finding]:
+    if file.exists():
+        yield from _open_to_others(option, file)
+    else:
+        yield _wrong(
+            option, f"{file} is not there", "make it: [default], aws_access_key_id, aws_secret_access_key"
+        )
 
 
 def _open_to_others(option: str, key: Path) -> Iterator[Finding]:
@@ -272,4 +303,5 @@ _STATIC: tuple[Callable[[cfg.ConfigOpts], Iterator[Finding]], ...] = (
     _authtoken,
     _policy,
     _connection,
+    _dns_keys,
 )

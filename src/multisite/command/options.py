@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from multisite.command import stores
 from multisite.domain.audit import LEAST_DAYS
 from multisite.domain.errors import Invalid
 
@@ -53,7 +54,7 @@ _DATABASE = (
         "processes share postgresql+psycopg://user:password@host/name.",
     ),
 )
-_BACKUP_STORE = (
+_BACKUP_STORE: tuple[cfg.Opt, ...] = (
     cfg.StrOpt(
         "path",
         help="Folder shared with the sites' cinder-backup; mark it once with `multisite-manage store init`.",
@@ -74,6 +75,7 @@ _BACKUP_STORE = (
         "the backup store, and backed up outside of the sites (not set: manifests are not encrypted).",
     ),
 )
+_BACKUP_STORE += stores.OPTIONS
 _CLOUDS = (
     cfg.StrOpt(
         "config_file", default="/etc/openstack/clouds.yaml", help="clouds.yaml with one entry per site."
@@ -186,6 +188,52 @@ _NETWORKS = (
         help="Remote ports made or changed in one site at the same time.",
     ),
 )
+_REPLICATION = (
+    cfg.MultiStrOpt(
+        "backends",
+        default=[],
+        sample_default=["site1 rbd conf=/etc/multisite/ceph/site1.conf host=site1@rbd#rbd"],
+        help="`<site> rbd conf=<its ceph.conf> host=<Cinder's name of it> [pool=volumes] [user=...] [keyring=...]`, "
+        "once per site whose volumes its storage replicates (docs/recovery.md).",
+    ),
+)
+_RECOVERY_PLANS = (
+    cfg.ListOpt(
+        "gate_networks",
+        default=[],
+        sample_default=["203.0.113.0/24"],
+        help="Networks with addresses that gates of recovery plans may connect to: those routed from where Multisite "
+        "runs, with nothing of the service's own in them, for tenants choose the addresses of their servers (default: "
+        "none).",
+    ),
+    cfg.ListOpt(
+        "hook_urls",
+        default=[],
+        sample_default=["https://hooks.example.org"],
+        help="Origins (scheme, host, port) that hooks of recovery plans may ask, from where Multisite runs; path and "
+        "body are the tenants' choice (default: none).",
+    ),
+    cfg.StrOpt(
+        "hook_folder",
+        help="Folder of programs that hooks of recovery plans may run, as the service's user, on every worker "
+        "(default: none).",
+    ),
+    cfg.StrOpt(
+        "hook_ca_file", help="Who may sign the certificates of hook_urls (PEM; default: public ones)."
+    ),
+    cfg.MultiStrOpt(
+        "dns_zones",
+        default=[],
+        sample_default=["vnf.example.org server=192.0.2.53 key=multisite-vnf projects=<id>,<id>"],
+        help="`<zone> server=<address>[:port] key=<name> projects=<ids, or *>`, once per zone that recovery plans of "
+        "these projects may update by RFC 2136 (default: none).",
+    ),
+    cfg.StrOpt(
+        "dns_keys",
+        help="File with the TSIG keys of dns_zones, as `tsig-keygen <name>` writes them, on every worker; not for "
+        "others to read.",
+    ),
+)
 GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
     None: _DEFAULT,
     "database": _DATABASE,
@@ -196,6 +244,8 @@ GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
     "retention": _RETENTION,
     "identity_keys": _IDENTITY_KEYS,
     "networks": _NETWORKS,
+    "replication": _REPLICATION,
+    "recovery_plans": _RECOVERY_PLANS,
 }
 
 

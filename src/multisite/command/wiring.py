@@ -14,6 +14,7 @@ from oslo_config import cfg
 from multisite.applications.service import ApplicationService
 from multisite.clouds.capabilities import discover
 from multisite.clouds.connect import READ_SECONDS, Sites
+from multisite.clouds.mirror import settings as mirror_settings
 from multisite.command import options
 from multisite.command.backup_store import manifest_store
 from multisite.domain.caller import Caller
@@ -32,7 +33,20 @@ from multisite.networks.stretch.service import NetworkService
 from multisite.periodic.loop import Loop
 from multisite.periodic.schedule import Cron, Interval
 from multisite.periodic.task import Mode, Task
-from multisite.recovery.service import ProtectionService, RecoveryService, StaleDatabaseCheck
+from multisite.recovery.failback import guard as old_copies
+from multisite.recovery.policies import rpo, scheduler
+from multisite.recovery.recover import recoverability
+from multisite.recovery.service import (
+    FailbackService,
+    PolicyScheduler,
+    PolicyService,
+    ProtectionService,
+    RecoveryPlanService,
+    RecoveryService,
+    StaleDatabaseCheck,
+    outside,
+)
+from multisite.recovery.standby import service as standby
 from multisite.sites.grants import ProjectGrantService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -55,7 +69,10 @@ class Services:
     grants: ProjectGrantService
     applications: ApplicationService
     protections: ProtectionService
+    policies: PolicyService
     recoveries: RecoveryService
+    recovery_plans: RecoveryPlanService
+    failback: FailbackService
     jobs: JobEngine
     audit: AuditTrail
     database: Database
@@ -105,25 +122,25 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     )
     networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
     addresses = AddressService(database, jobs, clouds, audit=audit)
-    retention = Retention(database, audit, Policy(conf.retention.job_days, conf.retention.audit_days))
-    tasks = _tasks(conf, reconciler, addresses, retention) if carry_out else ()
-    periodic = Loop(tasks, database, staleness.why_rest)
+    protections = ProtectionService(
+        database, applications, sites, manifests, jobs, clouds, capabilities=discover,
+        backups_per_site=conf.limits.backups_per_site, restores_per_site=conf.limits.restores_per_site,
+    )  # fmt: skip
+    recoveries = RecoveryService(
+        database, manifests, jobs, clouds, restores_per_site=conf.limits.restores_per_site, protections=protections,
+        calls_per_site=conf.limits.calls_per_site, audit=audit, outside=outside(**conf.recovery_plans),
+    )  # fmt: skip
+    due = PolicyScheduler(database, protections, jobs, drills=recoveries.drills)
+    policies = PolicyService(database, protections)
+    failback = FailbackService(database, manifests, jobs, clouds, near, protections, audit)
+    tasks = _tasks(conf, database, audit, reconciler, addresses, due, policies, recoveries, failback)
+    periodic = Loop(tasks if carry_out else (), database, staleness.why_rest)
     return Services(
-        sites=sites,
-        grants=ProjectGrantService(ProjectGrantRepository(database), clouds),
-        applications=applications,
-        protections=ProtectionService(
-            database, applications, sites, manifests, jobs, clouds,
-            backups_per_site=conf.limits.backups_per_site, capabilities=discover,
-        ),
-        recoveries=RecoveryService(
-            database, manifests, jobs, clouds, restores_per_site=conf.limits.restores_per_site,
-            calls_per_site=conf.limits.calls_per_site, audit=audit,
-        ),
-        jobs=jobs, audit=audit, database=database, staleness=staleness, networks=networks, addresses=addresses,
-        paths=PathService(database, jobs, clouds),
-        planes=PlaneService(database, applications, sites, clouds, jobs, networks),
-        probe=ProbeService(), periodic=periodic,
+        sites=sites, applications=applications, protections=protections, database=database, staleness=staleness,
+        grants=ProjectGrantService(ProjectGrantRepository(database), clouds), networks=networks, addresses=addresses,
+        policies=policies, probe=ProbeService(), periodic=periodic, recoveries=recoveries, jobs=jobs, audit=audit,
+        paths=PathService(database, jobs, clouds), recovery_plans=RecoveryPlanService(database, applications),
+        planes=PlaneService(database, applications, sites, clouds, jobs, networks), failback=failback,
         notifications=Listeners(
             parsed(conf.networks.notifications) if carry_out else {}, lambda: periodic.wake(NETWORKS)),
     )  # fmt: skip
@@ -139,18 +156,33 @@ def _clouds(
         config_file=conf.clouds.config_file,
         timeout=timeout,
         trail=audit,
+        mirrors=mirror_settings.parsed(conf.replication.backends, audit),
     )
 
 
 def _tasks(
-    conf: cfg.ConfigOpts, reconciler: Reconciler, addresses: AddressService, retention: Retention
+    conf: cfg.ConfigOpts,
+    database: Database,
+    audit: AuditTrail,
+    reconciler: Reconciler,
+    addresses: AddressService,
+    due: PolicyScheduler,
+    policies: PolicyService,
+    recoveries: RecoveryService,
+    failback: FailbackService,
 ) -> list[Task]:
     """What is done periodically; a new one is a row here."""
     each = Mode.CONTINUOUS
+    retention = Retention(database, audit, Policy(conf.retention.job_days, conf.retention.audit_days))
     return [
         Task(NETWORKS, Interval(conf.networks.interval), reconciler.run, each, reconciler.release),
         Task("moving-addresses", Interval(guard.SECONDS), guard.AddressGuard(addresses).tick, each),
         Task("retention", Cron("37 * * * *"), retention.run, Mode.TICKS),
+        Task("policies", Interval(scheduler.SECONDS), due.run, each, due.close),
+        Task("rpo", Interval(rpo.SECONDS), policies.rpo.sample, each),
+        Task("recoverability", Interval(recoverability.SECONDS), recoveries.recoverability.run, each),
+        Task("standby", Interval(standby.SECONDS), recoveries.standby.run, each, recoveries.standby.close),
+        Task("old-copies", Interval(old_copies.SECONDS), failback.guard.tick, each),
     ]
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc import refs
+from multisite_client.osc import old_copy, refs
 from multisite_client.osc.base import Row, ShowOne, lines
 from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command
 
 
 def _member(member: dict[str, Any]) -> str:
-    quiesce = "" if member["quiesce"] else " (never quiesced)"
-    return f"{member['order']}. {member['server_name']} {member['server_id']}{quiesce}"
+    told = [*([member["role"]] if member["role"] != "active" else []),
+            *([] if member["quiesce"] else ["never quiesced"])]  # fmt: skip
+    more = f" ({', '.join(told)})" if told else ""
+    return f"{member['order']}. {member['server_name']} {member['server_id']}{more}"
 
 
 def _names(members: list[dict[str, Any]]) -> str:
@@ -24,9 +26,9 @@ def _names(members: list[dict[str, Any]]) -> str:
 APPLICATION = Noun(
     "application",
     "Application (name or id)",
-    ("name", "id", "site", "members", "metadata_tag", "project_id", "created_at"),
+    ("name", "id", "site", "members", "metadata_tag", "old_copy", "project_id", "created_at"),
     {"ID": "id", "Name": "name", "Site": "site", "Servers": "members", "Created at": "created_at"},
-    {"members": lines(_member)},
+    {"members": lines(_member), "old_copy": old_copy.told},
     {"members": _names},
     hidden=("servers",),  # only said when creating
 )
@@ -42,8 +44,9 @@ class Create(ShowOne):
         parser.add_argument(
             "--server",
             action="append",
-            metavar="<server>[,no-quiesce]",
-            help="Server (repeatable, in boot order); with ',no-quiesce' it is never quiesced",
+            metavar="<server>[,no-quiesce][,standby]",
+            help="Server (repeatable, in boot order); with ',no-quiesce' it is never quiesced, with ',standby' it "
+            "stands by for an active one (see protection create --standby-only)",
         )
         parser.add_argument(
             "--metadata-tag", metavar="<key>=<value>", help="Servers with this metadata, instead of --server"
@@ -66,7 +69,11 @@ Delete = command(DeleteNoun, APPLICATION, "Delete an application; its servers an
 
 
 def _server(text: str) -> dict[str, Any]:
-    server, _, option = text.partition(",")
-    if option not in ("", "no-quiesce"):
-        raise CommandError(f"--server {text}: {option!r} is unknown; only 'no-quiesce' may follow a server")
-    return {"id": server, "quiesce": option != "no-quiesce"}
+    server, *options = text.split(",")
+    for option in options:
+        if option not in ("no-quiesce", "standby"):
+            raise CommandError(
+                f"--server {text}: {option!r} is unknown; only 'no-quiesce' and 'standby' may follow a server"
+            )
+    role = {"role": "standby"} if "standby" in options else {}
+    return {"id": server, "quiesce": "no-quiesce" not in options, **role}

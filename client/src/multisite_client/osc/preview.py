@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from multisite_client.osc.base import Formats, lines, seconds
-from multisite_client.osc.findings import headline, is_blocking
+from multisite_client.osc.base import Formats, Row, ShowOne, lines, seconds, shown
+from multisite_client.osc.findings import headline, is_blocking, startable
 
 ORDER = (
-    "application", "target_site", "restore_point_id", "consistent_at", "data_age_seconds", "source_state",
+    "application", "purpose", "target_site", "restore_point_id", "consistent_at", "data_age_seconds", "source_state",
     "predicted_rto_seconds", "startable", "items", "problems", "made_at",
 )  # fmt: skip
 
@@ -37,18 +38,36 @@ FORMATS: Formats = {
 
 def summary(found: dict[str, Any]) -> str:
     """The decision in a few lines."""
-    text = [
-        f"Recover {found['application']!r} in {found['target_site']}",
-        f"  from restore point {found['restore_point_id']}",
-        f"  data of {found['consistent_at']}: work of the last {seconds(found['data_age_seconds'])} is lost",
-        f"  state of the source: {found['source_state']}",
-    ]
+    purpose = found.get("purpose")
+    first = {"drill": "Drill: recover a copy of", "move": "Stop, and recover,"}.get(str(purpose), "Recover")
+    text = [f"{first} {found['application']!r} in {found['target_site']}"]
+    if purpose == "move":
+        text.append("  from a restore point that is made when it has been stopped: nothing is lost")
+        text.append(f"  that one builds on restore point {found['restore_point_id']}")
+    else:
+        text.append(f"  from restore point {found['restore_point_id']}")
+        text.append(
+            f"  data of {found['consistent_at']}: work of the last {seconds(found['data_age_seconds'])} "
+            f"{'would be' if purpose == 'drill' else 'is'} lost"
+        )
+    text.append(f"  state of the source: {found['source_state']}")
     if found.get("predicted_rto_seconds") is not None:
         text.append(f"  expected to take {seconds(found['predicted_rto_seconds'])}")
     blocking = [p for p in found["problems"] if is_blocking(p)]
     what = f"{_count(found['items'])}; {len(blocking)} blocking problems"
     text.append(textwrap.fill(what, WIDTH, initial_indent="  ", subsequent_indent="  "))
     return "\n".join(text)
+
+
+def refused(command: ShowOne, parsed: argparse.Namespace, found: dict[str, Any]) -> Row | None:
+    """Tell what was previewed before it is started; a row, and the exit status, when it cannot be."""
+    stream = command.app.stdout if parsed.formatter == "table" else command.app.stderr
+    stream.write(summary(found) + "\n")
+    if found["startable"]:
+        return None
+    write(found, stream)
+    command.exit_status = startable(found)
+    return shown(found, ORDER, FORMATS)
 
 
 def write(found: dict[str, Any], stream: TextIO) -> None:
@@ -59,7 +78,8 @@ def write(found: dict[str, Any], stream: TextIO) -> None:
     for problem in found["problems"]:
         stream.write(f"{headline(problem)}\n    remedy: {problem['remedy']}\n")
     if not found["startable"]:
-        stream.write("This recovery cannot be started before the blocking problems are solved.\n")
+        what = {"drill": "drill", "move": "move"}.get(str(found.get("purpose")), "recovery")
+        stream.write(f"This {what} cannot be started before the blocking problems are solved.\n")
 
 
 def _write_table(stream: TextIO, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -4,86 +4,203 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from multisite_client.osc import progress, refs
+from osc_lib.exceptions import CommandError
+
+from multisite_client.osc import findings, progress, refs, rpo, standby
 from multisite_client.osc.application import APPLICATION
-from multisite_client.osc.base import Row, ShowOne, pairs
+from multisite_client.osc.base import (
+    Formats,
+    Lister,
+    Row,
+    ShowOne,
+    Table,
+    pairs,
+    seconds,
+    shown,
+    table,
+)
 from multisite_client.osc.job import JOB
 from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command
+from multisite_client.osc.policy import POLICY
 from multisite_client.osc.restore_point import RESTORE_POINT
+
+
+def _next_run(schedule: dict[str, Any]) -> str:
+    """In a list: when, or why not."""
+    said = str(schedule["next_run_at"] or {"none": "", "paused": "paused"}.get(schedule["state"], ""))
+    told = [f"{schedule[word]} {word}" for word in ("skipped", "missed") if schedule[word]]
+    return " ".join([said, *([f"({', '.join(told)})"] if told else [])])
+
 
 PROTECTION = Noun(
     "protection",
     "Protection (id, or its application's name)",
-    ("id", "application", "method", "site", "target_site", "options"),
+    ("id", "application", "method", "site", "target_site", "options", "policy", "paused", "schedule", "rpo",
+     "recoverable", "standby", "standby_status"),
     {
         "ID": "id", "Application": "application", "Method": "method", "Site": "site", "Target site": "target_site",
-        "Last restore point": "last_restore_point",
+        "Policy": "policy", "Next run": "schedule", "RPO": "rpo", "Recoverable": "recoverable",
+        "Standby": "standby_status", "Last restore point": "last_restore_point",
     },
     find=refs.protection,
-    formats={"options": pairs},
+    formats={"options": pairs, "schedule": pairs, "rpo": pairs, "standby_status": standby.as_lines},
+    list_formats={
+        "options": pairs, "schedule": _next_run, "rpo": rpo.in_a_list, "standby_status": standby.in_a_list,
+    },
 )  # fmt: skip
 
 
+MADE = replace(PROTECTION, hidden=("choice",))
+"""As it was just made; why the method was chosen is told beside it."""
+
+
+def estimate(found: Mapping[str, Any]) -> str:
+    """``4 min 5 s to 1 h 2 min``, ``at least 4 min 5 s``, ``unknown``."""
+    low, high = found["low_seconds"], found["high_seconds"]
+    if low is None:
+        return "unknown"
+    return f"at least {seconds(low)}" if high is None else f"{seconds(low)} to {seconds(high)}"
+
+
+def _missing(found: Sequence[Mapping[str, Any]]) -> str:
+    return findings.as_lines([one for one in found if one["severity"] in ("blocking", "unknown")])
+
+
+_OFFERS = {
+    "Method": "method", "Chosen": "chosen", "Possible": "possible", "Consistency": "consistency", "RPO": "rpo",
+    "RTO": "rto", "Missing": "findings",
+}  # fmt: skip
+_OFFER_FORMATS: Formats = {
+    "chosen": lambda chosen: "yes" if chosen else "", "rpo": estimate, "rto": estimate, "findings": _missing,
+}  # fmt: skip
+_RETENTION = {
+    "Restore point": "restore_point_id", "Consistent at": "consistent_at", "State": "state", "Keep": "keep",
+    "Reason": "reasons",
+}  # fmt: skip
+
+
+_RECOVERABILITY = (
+    "target_site", "recoverable", "reason", "findings", "since", "looked_at", "restore_point_id", "rules_of",
+    "rto_seconds", "past_least", "past_most", "past_count",
+)  # fmt: skip
+_RECOVERABILITY_FORMATS: Formats = {
+    "findings": findings.as_lines, "rto_seconds": seconds, "past_least": seconds, "past_most": seconds,
+}  # fmt: skip
+
+
+def _kept(keep: bool) -> str:
+    return "yes" if keep else "no: deleted"
+
+
 class Create(ShowOne):
-    """Create a protection: how an application is protected"""
+    """Create a protection: how an application is protected
+
+    Without --method both sites are asked what they can do, and the best method that is possible is chosen.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = APPLICATION.argument(super().get_parser(prog_name))
         parser.add_argument(
-            "--method", metavar="<method>", default="consistent-backup", help="Protection method"
+            "--method", metavar="<method>", help="Protection method (default: chosen, see protection preview)"
         )
-        parser.add_argument("--target-site", metavar="<site>", help="Site it would be recovered in")
-        parser.add_argument(
-            "--freeze-timeout",
-            type=int,
-            metavar="<seconds>",
-            help="Time limit of a quiesce: the site unquiesces a server after it by itself, even if Multisite is down",
-        )
-        parser.add_argument(
-            "--no-quiesce", action="store_true", help="Quiesce no server: crash-consistent only"
-        )
-        parser.add_argument(
-            "--full-every", type=int, metavar="<runs>", help="Make a full backup every so many runs"
-        )
-        parser.add_argument(
-            "--console-mark",
-            metavar="<regex>",
-            help="Keep the newest console line of each server that matches, seen after quiescing",
-        )
-        parser.add_argument(
-            "--snapshot-gap",
-            type=float,
-            metavar="<seconds>",
-            help="Wait between snapshots; only to show what a backup without quiescing is worth",
-        )
-        parser.add_argument(
-            "--option",
-            action="append",
-            default=[],
-            type=_option,
-            metavar="<name>=<value>",
-            help="An option of the method by its own name, the value as JSON or a word (repeatable)",
-        )
-        return parser
+        parser.add_argument("--policy", metavar="<policy>", help="Policy (name or id) it is run by")
+        standby.add_option(parser)
+        return _add_options(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        wanted: dict[str, Any] = {
-            "freeze_timeout": parsed_args.freeze_timeout,
-            "full_every": parsed_args.full_every,
-            "console_mark": parsed_args.console_mark,
-            "snapshot_gap_seconds": parsed_args.snapshot_gap,
-            "quiesce": False if parsed_args.no_quiesce else None,
-        }
-        made = self.client.create_protection(
-            application=APPLICATION.id(self.client, parsed_args.application),
-            method=parsed_args.method,
-            target_site=parsed_args.target_site and refs.site(self.client, parsed_args.target_site),
-            options={name: value for name, value in wanted.items() if value is not None}
-            | dict(parsed_args.option),
-        )
-        return PROTECTION.row(made)
+        policy = parsed_args.policy and POLICY.id(self.client, parsed_args.policy)
+        method = {"method": parsed_args.method} if parsed_args.method else {}
+        kept = {} if parsed_args.standby is None else {"standby": parsed_args.standby}
+        made: Any = self.client.create_protection(**_wanted(self.client, parsed_args), **method, **kept)
+        if made.choice:
+            self.app.stderr.write(f"Chosen: {made.choice['why']}\n")
+        if policy:
+            made = self.client.update_protection(made.id, {"policy": policy})
+        return MADE.row(made)
+
+
+class Preview(Lister):
+    """Show what each method would give an application, and which would be chosen; changes nothing
+
+    Exit status 2 when none would be.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = APPLICATION.argument(super().get_parser(prog_name))
+        parser.add_argument("--policy", metavar="<policy>", help="Policy (name or id) it would be run by")
+        return _add_options(parser)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        policy = parsed_args.policy and POLICY.id(self.client, parsed_args.policy)
+        found = self.client.preview_protection(**_wanted(self.client, parsed_args), policy=policy or None)
+        self.app.stderr.write(f"{'Chosen' if found['method'] else 'Not chosen'}: {found['why']}\n")
+        self.exit_status = findings.exit_status(True if found["method"] else None)
+        offers = [{**offer, "chosen": offer["method"] == found["method"]} for offer in found["offers"]]
+        return table(offers, _OFFERS, _OFFER_FORMATS)
+
+
+def _wanted(client: Any, parsed: argparse.Namespace) -> dict[str, Any]:
+    """What the service is asked for, but the method."""
+    options: dict[str, Any] = {
+        "freeze_timeout": parsed.freeze_timeout,
+        "full_every": parsed.full_every,
+        "console_mark": parsed.console_mark,
+        "snapshot_gap_seconds": parsed.snapshot_gap,
+        "quiesce": False if parsed.no_quiesce else None,
+        "standby_only": True if parsed.standby_only else None,
+    }
+    said = {name: value for name, value in options.items() if value is not None}
+    return {
+        "application": APPLICATION.id(client, parsed.application),
+        "target_site": parsed.target_site and refs.site(client, parsed.target_site),
+        "options": said | dict(parsed.option),
+    }
+
+
+def _add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--target-site", metavar="<site>", help="Site it would be recovered in")
+    parser.add_argument(
+        "--freeze-timeout",
+        type=int,
+        metavar="<seconds>",
+        help="Time limit of a quiesce: the site unquiesces a server after it by itself, even if Multisite is down",
+    )
+    parser.add_argument("--no-quiesce", action="store_true", help="Quiesce no server: crash-consistent only")
+    parser.add_argument(
+        "--standby-only", action="store_true",
+        help="Protect through the standby members: active ones are neither quiesced nor snapshotted",
+    )  # fmt: skip
+    parser.add_argument(
+        "--full-every", type=int, metavar="<runs>", help="Make a full backup every so many runs"
+    )
+    parser.add_argument(
+        "--console-mark",
+        metavar="<regex>",
+        help="Keep the newest console line of each server that matches, seen after quiescing",
+    )
+    return _add_rare_options(parser)
+
+
+def _add_rare_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "--snapshot-gap",
+        type=float,
+        metavar="<seconds>",
+        help="Wait between snapshots; only to show what a backup without quiescing is worth",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        type=_option,
+        metavar="<name>=<value>",
+        help="An option of the method by its own name, the value as JSON or a word (repeatable)",
+    )
+    return parser
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -122,6 +239,91 @@ class Run(ShowNoun):
         job = progress.follow(self, job_id, parsed_args)
         made = next((p for p in self.client.restore_points() if p.job_id == job_id), None)
         return JOB.row(job) if made is None else RESTORE_POINT.row(made)
+
+
+class Set(ShowNoun):
+    """Give a protection a policy, which is carried out in your name, pause it, or keep restore points restored"""
+
+    noun = PROTECTION
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        policy = parser.add_mutually_exclusive_group()
+        policy.add_argument("--policy", metavar="<policy>", help="Policy (name or id)")
+        policy.add_argument(
+            "--no-policy", action="store_true", help="Run and delete nothing by itself any more"
+        )
+        pause = parser.add_mutually_exclusive_group()
+        pause.add_argument(
+            "--pause", action="store_true", help="Run, drill and delete nothing until --resume"
+        )
+        pause.add_argument("--resume", action="store_true", help="Go on with the next run that becomes due")
+        standby.add_option(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        wanted: dict[str, Any] = {}
+        if parsed_args.policy is not None:
+            wanted["policy"] = POLICY.id(self.client, parsed_args.policy)
+        elif parsed_args.no_policy:
+            wanted["policy"] = None
+        if parsed_args.pause or parsed_args.resume:
+            wanted["paused"] = parsed_args.pause
+        if parsed_args.standby is not None:
+            wanted["standby"] = parsed_args.standby
+        if not wanted:
+            raise CommandError("say what to change: --policy, --no-policy, --pause, --resume or --standby")
+        return PROTECTION.row(self.client.update_protection(self.id(parsed_args), wanted))
+
+
+class PreviewRetention(Lister):
+    """Show what the policy of a protection would delete now, and why; changes nothing"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return PROTECTION.argument(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        found = self.client.protection_retention(PROTECTION.id(self.client, parsed_args.protection))
+        if found["held"]:
+            self.app.stderr.write(f"Nothing is deleted now: {found['held']}\n")
+        return table(found["restore_points"], _RETENTION, {"keep": _kept, "reasons": "; ".join})
+
+
+class Rpo(ShowNoun):
+    """Show what would be lost if the site died now, against the RPO target, and how it was"""
+
+    noun = PROTECTION
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--hours", type=int, default=24, metavar="<hours>", help="How far to look back (default: 24)"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        return rpo.row(self.client.protection_rpo(self.id(parsed_args), parsed_args.hours))
+
+
+class Check(ShowNoun):
+    """Check whether an application could be recovered now, and what is in the way; changes nothing in any site
+
+    Exit status 1 when it could not, 2 when that is unknown.
+    """
+
+    noun = PROTECTION
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--last", action="store_true", help="Show what the newest look found, and do not look"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Row:
+        found = self.client.protection_recoverability(self.id(parsed_args), check=not parsed_args.last)
+        self.exit_status = findings.exit_status({"yes": True, "no": False}.get(found["recoverable"]))
+        return shown(found, _RECOVERABILITY, _RECOVERABILITY_FORMATS)
 
 
 Delete = command(DeleteNoun, PROTECTION, "Delete a protection; its restore points are kept")

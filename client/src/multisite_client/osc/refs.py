@@ -53,6 +53,13 @@ def recovery(client: Proxy, ref: str) -> str:
     return _newest("recovery", ref, [r for r in client.recoveries() if ref in (r.id, r.application)])
 
 
+def drill(client: Proxy, ref: str) -> str:
+    """By id, or the name of an application: its newest one."""
+    if _is_id(ref):
+        return ref
+    return _newest("drill", ref, [d for d in client.drills() if ref in (d.id, d.application)])
+
+
 def site(client: Proxy, ref: str) -> str:
     """By name or id; the API knows sites by name."""
     return next((str(s.name) for s in client.sites() if s.id == ref), ref) if _is_id(ref) else ref

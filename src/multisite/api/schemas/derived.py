@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import Field as dataclass_field
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Field, create_model
@@ -38,18 +39,24 @@ def shown(
     return made
 
 
-def taken(item_type: type[Any], name: str) -> type[In]:
-    """The schema of a request's part that is a dataclass with pydantic's constraints, which is what checks it."""
+def taken(item_type: type[Any], name: str, *, without: Collection[str] = ()) -> type[In]:
+    """The schema of a request's part that is a dataclass with pydantic's constraints, which is what checks it.
+
+    ``without``: fields that are not taken.
+    """
     hints = get_type_hints(item_type, include_extras=True)
     shape: dict[str, Any] = {
-        f.name: (
-            hints[f.name],
-            f.default if f.default_factory is MISSING else Field(default_factory=f.default_factory),
-        )
-        for f in fields(item_type)
+        f.name: (hints[f.name], _default(f)) for f in fields(item_type) if f.name not in without
     }
     made: type[In] = create_model(name, __base__=In, __doc__=item_type.__doc__, __module__=__name__, **shape)
     return made
+
+
+def _default(field: dataclass_field[Any]) -> Any:
+    """As pydantic takes it; a field without one is required."""
+    if field.default_factory is not MISSING:
+        return Field(default_factory=field.default_factory)
+    return ... if field.default is MISSING else field.default
 
 
 def group(name: str, doc: str | None = None, /, **shape: Any) -> type[Out]:
