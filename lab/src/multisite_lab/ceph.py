@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,9 @@ def ensure_pool(site: Site) -> None:
     done.touch()
 
 
-def admin(*steps: dict[str, Any]) -> list[str]:
-    """Run Ceph commands as the administrator, in the namespaces this process is in."""
-    command = ["/usr/bin/python3", str(Path(__file__).with_name("radosctl.py")), CONFIG]
+def admin(*steps: dict[str, Any], config: str | Path = CONFIG, prefix: Sequence[str] = ()) -> list[str]:
+    """Run Ceph commands as the administrator, in the namespaces this process is in, or the ``prefix`` leads to."""
+    command = [*prefix, "/usr/bin/python3", str(Path(__file__).with_name("radosctl.py")), str(config)]
     done = subprocess.run(command, input=json.dumps(steps), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"ceph: {done.stderr.strip()[-500:]}")

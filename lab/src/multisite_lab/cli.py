@@ -84,12 +84,12 @@ def _chosen(names: tuple[str, ...]) -> list[Site]:
     "--l3", is_flag=True, help="Router agents at each compute host, and the external network `public`."
 )
 @click.option("--third", is_flag=True, help="A lean third site: Keystone, Neutron, a switch.")
-def up_command(
-    names: tuple[str, ...], identity: str, only_identity: bool, compute_hosts: int, l3: bool, third: bool
-) -> None:
+@click.option("--object-store", is_flag=True, help="Backups in S3 of a Ceph gateway outside of both sites.")
+@click.option("--replication", is_flag=True, help="rbd-mirror between the sites' volumes.")
+def up_command(names: tuple[str, ...], identity: str, **options: Any) -> None:
     """Bring sites up (default: all); repairs what is half dead; safe to repeat."""
     with lock.exclusive():
-        form.choose(form.Form(form.Identity(identity), only_identity, compute_hosts, l3, third))
+        form.choose(form.Form(form.Identity(identity), **options))
         up.Up(_chosen(names), _say).run()
 
 

@@ -27,7 +27,9 @@ class Form:
 
     ``only_identity``: no Nova, Cinder, Ceph, ...; only with one identity over all sites.  ``compute_hosts``: of each
     whole site, 1 or 2.  ``l3``: a router agent on each of them and the external network `public`.  ``third``: a lean
-    third site with its own Keystone and Neutron, and one host that has a switch and its agent.
+    third site with its own Keystone and Neutron, and one host that has a switch and its agent.  ``object_store``:
+    Cinder's backups in S3 of a Ceph gateway in the core.  ``replication``: an rbd-mirror in each site, the pools peers
+    of each other.
     """
 
     identity: Identity = Identity.OWN
@@ -35,13 +37,16 @@ class Form:
     compute_hosts: int = 1
     l3: bool = False
     third: bool = False
+    object_store: bool = False
+    replication: bool = False
 
     def __str__(self) -> str:
         """As `up` is told."""
         words = [f"--identity {self.identity}"] + ["--only-identity"] * self.only_identity
         if self.compute_hosts > 1:
             words.append(f"--compute-hosts {self.compute_hosts}")
-        return " ".join(words + ["--l3"] * self.l3 + ["--third"] * self.third)
+        words += ["--l3"] * self.l3 + ["--third"] * self.third
+        return " ".join(words + ["--object-store"] * self.object_store + ["--replication"] * self.replication)
 
     @property
     def networks(self) -> bool:
@@ -123,6 +128,8 @@ def choose(wanted: Form) -> None:
         raise LabError("--only-identity needs one identity over all sites: --identity star")
     if wanted.networks and wanted.identity is not Identity.OWN:
         raise LabError("--compute-hosts, --l3 and --third need sites with an identity of their own")
+    if wanted.only_identity and (wanted.object_store or wanted.replication):
+        raise LabError("--object-store and --replication need sites with volumes: not --only-identity")
     if not 1 <= wanted.compute_hosts <= MOST_HOSTS:
         raise LabError(f"--compute-hosts is 1 or {MOST_HOSTS}, not {wanted.compute_hosts}")
     have = current()

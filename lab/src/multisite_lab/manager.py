@@ -14,14 +14,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from multisite_lab import paths, sites
+from multisite_lab import core_store, form, paths, sites
+from multisite_lab.ceph import POOL
+from multisite_lab.passwords import write_private
 from multisite_lab.process import Record
 
 ADDRESS = "192.168.251.1"
@@ -233,8 +235,9 @@ state_path = {self.folder}
 [database]
 connection = sqlite:///{self.folder}/multisite.sqlite
 [backup_store]
-path = {paths.backup_store()}
+{self._store()}
 trusted_keys = {paths.manifest_keys()}
+{_replication()}
 [clouds]
 config_file = {self.folder / "clouds.yaml"}
 [keystone_authtoken]
@@ -249,14 +252,43 @@ project_domain_name = {auth.get("project_domain_name", "Default")}
 region_name = {cloud["region_name"]}
 """
 
+    def _store(self) -> str:
+        """Where manifests are: in the folder, or where the form has the object store in a bucket of it."""
+        store = core_store.parameters()
+        if store is None:
+            return f"path = {paths.backup_store()}"
+        credentials = self.folder / "s3-credentials"
+        keys = f"aws_access_key_id = {store.account.access_key}\naws_secret_access_key = {store.account.secret_key}"
+        write_private(credentials, f"[default]\n{keys}\n")
+        return (
+            f"kind = s3\ns3_bucket = {store.manifests}\ns3_endpoint = {store.url}\n"
+            f"s3_credentials_file = {credentials}"
+        )
+
+
+def _replication() -> str:
+    """The sites' storages, where the form has them copy to each other."""
+    if not form.current().replication:
+        return ""
+    lines = (
+        f"backends = {site.name} rbd conf={site.etc}/ceph/ceph.conf host={site.name}@rbd#rbd pool={POOL}"
+        for site in form.sites().values()
+        if form.whole(site)
+    )
+    return "\n".join(("[replication]", *lines))
+
 
 @contextlib.contextmanager
-def running(folder: Path, home: str = "site2", port: int = PORT) -> Iterator[Manager]:
-    """A prepared and started manager that is stopped at the end whatever happens."""
+def running(
+    folder: Path, home: str = "site2", port: int = PORT, register: Sequence[str] = ()
+) -> Iterator[Manager]:
+    """A prepared and started manager that has these sites registered, and is stopped at the end whatever happens."""
     manager = Manager(folder, home, port)
     manager.prepare()
     manager.start()
     try:
+        for site in register:
+            manager.register(site)
         yield manager
     finally:
         manager.stop()

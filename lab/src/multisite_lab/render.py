@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from multisite_lab import form, lean, paths, plugins
+from multisite_lab import core_store, form, lean, paths, plugins
 from multisite_lab.model import CORE_MANAGEMENT, PORTS, UNDERLAY_NETWORK, Host, Machine, Site
 from multisite_lab.passwords import Passwords, write_private
 from multisite_lab.program import environment_line, lab_environment
@@ -184,6 +184,7 @@ def _context(site: Machine, passwords: Passwords, identity: str) -> dict[str, An
         "core": CORE_MANAGEMENT,
         "venv": paths.openstack_venv(),
         "backup_store": paths.backup_store(),
+        "object_store": core_store.parameters(),
         "python": sys.executable,
         "services": services(site),
         "boot_environment": environment_line(lab_environment(site)),

@@ -58,6 +58,17 @@ def _storage(site: Site) -> list[Service]:
             environment,
             "deb:ceph-mgr",
         ),
+        *_mirror(site),
+    ]
+
+
+def _mirror(site: Site) -> list[Service]:
+    if not form.current().replication:
+        return []
+    command = ("/usr/bin/rbd-mirror", "-f", "-c", "/etc/ceph/ceph.conf", "--id", "rbd-mirror.a")
+    user = ("--setuser", "root", "--setgroup", "root", "--log-file", f"{site.log}/rbd-mirror.log")
+    return [
+        Service("rbd-mirror", (*command, *user), ("ceph-pool",), "", base_environment(site), "deb:rbd-mirror")
     ]
 
 

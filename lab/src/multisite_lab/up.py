@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from multisite_lab import form, lifecycle, netns, paths, plugins, process
+from multisite_lab import core_store, form, lifecycle, mirroring, netns, paths, plugins, process
 from multisite_lab.model import ALL_SITES, CORE_NAMESPACE, HOSTS, LabError, Machine, Site, machines_of
 from multisite_lab.passwords import Passwords
 from multisite_lab.render import render_clouds
@@ -44,6 +44,10 @@ class Up:
         changed, warning = plugins.ensure() if self._networked else ([], "")
         if warning:
             self.say(f"WARNING: {warning}")
+        if form.current().object_store:
+            core_store.ensure(self.say)
+        if form.current().replication:
+            mirroring.install_programs()
         for site in self._sites:
             lifecycle.end_half_dead(site, self._of(site))
             self._prepare(site, origins, changed)
@@ -58,6 +62,8 @@ class Up:
                 self._verify(machine)
         if form.shared() and any(layout.is_master(site) for site in self._sites):
             entry.wait()
+        if form.current().replication:
+            mirroring.ensure(self._whole, self.say)
         self._furnish()
         self.say("all ready")
 
@@ -154,9 +160,10 @@ def down(sites: list[Site], wipe: bool, report: Report) -> None:
     if any(lifecycle.is_alive(machine) for site in ALL_SITES.values() for machine in machines_of(site)):
         return
     entry.stop()
+    core_store.stop()
     netns.remove_core()
     if wipe and all_of_them:
-        for folder in (paths.backup_store(), paths.state() / "plugins"):
+        for folder in (paths.backup_store(), core_store.folder(), paths.state() / "plugins"):
             shutil.rmtree(folder, ignore_errors=True)
         (paths.state() / "clouds.yaml").unlink(missing_ok=True)
         form.forget()

@@ -8,8 +8,8 @@ from multisite_lab import paths
 
 _FLAGS = (
     "--processes 1 --threads 6 --enable-threads --lazy-apps --need-app --die-on-term --buffer-size 65535 "
-    "--http-chunked-input --http-raw-body --chunked-input-timeout 60 --socket-timeout 60 --so-keepalive "
-    "--listen 100"
+    "--http-chunked-input --http-raw-body --chunked-input-timeout 60 --chunked-input-limit 134217728 "
+    "--socket-timeout 60 --so-keepalive --listen 100"
 )
 _LINE = (
     '{"at": %(time), "peer": "%(addr)", "for": "%(var.HTTP_X_FORWARDED_FOR)", "method": "%(method)", '

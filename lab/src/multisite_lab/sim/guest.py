@@ -9,7 +9,7 @@ import zlib
 from dataclasses import replace
 
 from multisite_lab.sim.content import checksum
-from multisite_lab.sim.model import Guest, Server, Sim, Volume
+from multisite_lab.sim.model import Guest, LocalDisk, Server, Sim, Volume
 
 FIRST_TOLD = 3
 """Of its records it tells the third of a boot on its console."""
@@ -47,10 +47,11 @@ def boot(sim: Sim, server: Server) -> None:
     server.guest = Guest(root.content.seed, seq, sim.now, fits)
 
 
-def _disks(sim: Sim, server: Server) -> tuple[Volume | None, Volume | None]:
+def _disks(sim: Sim, server: Server) -> tuple[Volume | LocalDisk | None, Volume | LocalDisk | None]:
     """Root and data disk; it does not write to others."""
-    found = [sim.state.volumes.get(disk.volume_id) for disk in server.disks[:2]]
-    return (*found, None, None)[:2]  # type: ignore[return-value]  # two of them, whatever there are
+    volumes = [sim.state.volumes.get(disk.volume_id) for disk in server.disks[:2]]
+    found = volumes if server.local is None else [server.local, *volumes]
+    return (*found, None, None)[:2]  # two of them, whatever there are
 
 
 def record(sim: Sim, guest: Guest) -> int:

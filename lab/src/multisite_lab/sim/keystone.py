@@ -50,10 +50,14 @@ def log_in(sim: Sim, ask: Ask) -> Answer:
             "user": {"id": account.user_id, "name": account.user_name, "domain": DOMAIN},
             "project": {"id": account.project_id, "name": account.project_name, "domain": DOMAIN},
             "roles": [{"id": role, "name": role} for role in account.roles],
-            "catalog": [_entry(sim, kind, f"{root}/{path}") for kind, path in CATALOG.items()],
+            "catalog": [_entry(sim, kind, f"{root}/{path}") for kind, path in _catalog(sim).items()],
         }
     }
     return Answer(201, body, {"X-Subject-Token": token})
+
+
+def _catalog(sim: Sim) -> dict[str, str]:
+    return CATALOG | ({"dns": "dns"} if sim.settings.dns else {})
 
 
 def _account(sim: Sim, body: Any) -> Account:

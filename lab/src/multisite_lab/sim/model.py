@@ -32,6 +32,15 @@ class Account:
         return "admin" in self.roles
 
 
+@dataclass(frozen=True)
+class HostSize:
+    """What a compute host has for servers, as Placement counts it."""
+
+    vcpus: int = 4096
+    memory_mib: int = 1 << 22
+    disk_gib: int = 1 << 16
+
+
 @dataclass
 class Settings:
     """Seconds each thing takes, and what the site is made of.
@@ -39,20 +48,23 @@ class Settings:
     ``page``: rows a list gives at most at a time.  ``watcher``: whether nova-api keeps the limits of freezes.
     ``backup_service``: the state of cinder-backup, "up" or "down".
     ``lacks``: extensions that Neutron has not loaded.  ``sriov``: whether an SR-IOV agent is up.
-    ``hosts``: zone of each compute host, the site itself alone by default; ``volume_zones`` of Cinder, the first is the
-    default one; ``cross_az_attach``: whether Nova lets servers have volumes of other zones than theirs.
-    ``pci_aliases``: those that Nova knows.
+    ``hosts``: zone of each compute host, the site itself alone by default; ``host_sizes`` of those that are small;
+    ``volume_zones`` of Cinder, the first is the default one; ``cross_az_attach``: whether Nova lets servers
+    have volumes of other zones than theirs.
+    ``pci_aliases``: those that Nova knows.  ``dns``: whether the catalog has Designate.
     ``remote_port``: whether Neutron has multisite-neutron; ``vteps``: host -> tunnel endpoint (one host by default).
     """
 
     create_volume: float = 0.02
     delete_volume: float = 0.02
     snapshot: float = 0.03
+    upload: float = 0.05
     delete_snapshot: float = 0.02
     backup: float = 0.05
     delete_backup: float = 0.02
     import_record: float = 0.02
     restore: float = 0.05
+    restore_per_gib: float = 0.0
     build_server: float = 0.05
     boot: float = 0.05
     delete_server: float = 0.05
@@ -67,6 +79,7 @@ class Settings:
     watcher: bool = True
     backup_service: str = "up"
     hosts: dict[str, str] = field(default_factory=dict)
+    host_sizes: dict[str, HostSize] = field(default_factory=dict)
     volume_zones: tuple[str, ...] = ("nova",)
     cross_az_attach: bool = True
     remote_port: bool = False
@@ -76,6 +89,7 @@ class Settings:
     sriov: bool = False
     pci_aliases: tuple[str, ...] = ()
     other_regions: tuple[str, ...] = ()
+    dns: bool = False
 
 
 @dataclass
@@ -97,11 +111,26 @@ class Volume:
     snapshot_id: str | None = None
     server_id: str | None = None
     device: str | None = None
+    updated_at: float | None = None
     attachment_id: str | None = None
     availability_zone: str = "nova"
     content: Content = field(default_factory=Content)
+    global_id: str = ""
     more: Row = field(default_factory=dict)
-    """Shown as it is: fields that nothing here sets."""
+    """Shown as it is: fields that nothing here sets.  ``global_id``: of its image, if that is mirrored."""
+
+
+@dataclass
+class Image:
+    """An image of the storage that is no volume of this Cinder: one that it was told to forget, or another site's copy.
+
+    ``global_id``: of one that is mirrored.
+    """
+
+    name: str
+    size: int
+    content: Content = field(default_factory=Content)
+    global_id: str = ""
 
 
 @dataclass
@@ -177,7 +206,19 @@ class Disk:
 
 
 @dataclass
+class LocalDisk:
+    """A root disk on the compute host."""
+
+    content: Content = field(default_factory=Content)
+
+
+@dataclass
 class Server:
+    """``image``: what it was made from, "" for one that boots from a volume; its root disk is ``local`` then.
+
+    ``image_properties``: of the image, or of the volume it boots from, as they were when it was made.
+    """
+
     id: str
     name: str
     project_id: str
@@ -209,6 +250,11 @@ class Server:
     console: list[str] = field(default_factory=list)
     more: Row = field(default_factory=dict)
     """As a volume's."""
+    image: str = ""
+    local: LocalDisk | None = None
+    image_properties: dict[str, str] = field(default_factory=dict)
+    actions: list[Row] = field(default_factory=list)
+    """What was done with it, newest first, as Nova shows it."""
 
 
 @dataclass
@@ -229,6 +275,7 @@ class State:
     keypairs: dict[tuple[str, str], Row] = field(default_factory=dict)
     server_groups: dict[str, Row] = field(default_factory=dict)
     images: dict[str, Row] = field(default_factory=dict)
+    image_contents: dict[str, Content] = field(default_factory=dict)
     networks: dict[str, Row] = field(default_factory=dict)
     subnets: dict[str, Row] = field(default_factory=dict)
     ports: dict[str, Row] = field(default_factory=dict)
@@ -241,6 +288,9 @@ class State:
     carried: dict[str, str] = field(default_factory=dict)
     ghosts: dict[str, str] = field(default_factory=dict)
     last_routers: dict[str, str | None] = field(default_factory=dict)
+    stored: dict[str, Image] = field(default_factory=dict)
+    zones: dict[str, Row] = field(default_factory=dict)
+    recordsets: dict[str, Row] = field(default_factory=dict)
 
 
 QUOTAS = {

@@ -43,7 +43,8 @@ def marked(sim: Sim) -> Iterator[Marked]:
     for volume in state.volumes.values():
         yield from _one(sim, "volume", volume.id, [volume.metadata.get(KEY), volume.name])
     for snapshot in state.snapshots.values():
-        yield from _one(sim, "snapshot", snapshot.id, [snapshot.metadata.get(KEY)], snapshot.volume_id)
+        places = [snapshot.metadata.get(KEY), snapshot.name.removeprefix("snapshot for ")]
+        yield from _one(sim, "snapshot", snapshot.id, places, snapshot.volume_id)
     for backup in state.backups.values():
         yield from _one(sim, "backup", backup.id, [backup.metadata.get(KEY)])
     kinds: dict[str, Iterable[Row]] = {
@@ -56,6 +57,7 @@ def marked(sim: Sim) -> Iterator[Marked]:
         "trunk": state.trunks.values(),
         "flavor": state.flavors.values(),
         "group snapshot": state.group_snapshots.values(),
+        "image": state.images.values(),
     }
     for kind, rows in kinds.items():
         for row in rows:
@@ -63,7 +65,7 @@ def marked(sim: Sim) -> Iterator[Marked]:
                 sim,
                 kind,
                 row["id"],
-                [*row.get("tags", ()), row.get("description"), *row.get("extra_specs", ())],
+                [*row.get("tags", ()), row.get("description"), row.get("name"), *row.get("extra_specs", ())],
             )
 
 
@@ -77,7 +79,7 @@ def _one(
 def problems(sims: Collection[Sim], jobs: Collection[str] = (), working: Collection[str] = ()) -> list[str]:
     """Everything that is wrong, in words; empty when nothing is.
 
-    ``jobs``: those whose resources may be there.  ``working``: those that may have snapshots besides.
+    ``jobs``: those whose resources may be there.  ``working``: those that may have snapshots and images besides.
     """
     things = [thing for sim in sims for thing in marked(sim)]
     return [
@@ -101,7 +103,7 @@ def _twice(things: list[Marked]) -> list[str]:
 
 def _orphans(things: list[Marked], jobs: set[str], working: set[str]) -> list[str]:
     left = [f"{t}: an orphan" for t in things if t.job not in jobs]
-    fleeting = [t for t in things if "snapshot" in t.kind and t.job in jobs - working]
+    fleeting = [t for t in things if ("snapshot" in t.kind or t.kind == "image") and t.job in jobs - working]
     return left + [f"{t}: left behind" for t in fleeting]
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from multisite_lab.sim import glance, keystone, quotas, roles
-from multisite_lab.sim.cinder import backups, groups, snapshots, volumes
+from multisite_lab.sim import designate, glance, keystone, placement, quotas, roles
+from multisite_lab.sim.cinder import backups, groups, managed, snapshots, volumes
 from multisite_lab.sim.faults import Rule, Script, Seen
 from multisite_lab.sim.model import Account, Sim, State
 from multisite_lab.sim.neutron import floating_ips, networks, ports, qos, routers, subnet_pools, trunks
@@ -47,6 +47,7 @@ SERVICES = (
             *quiesce.ROUTES,
             *resources.ROUTES,
             *quotas.NOVA_ROUTES,
+            *placement.NOVA_ROUTES,
         ),
         (2, 1),
         (2, 96),
@@ -57,6 +58,7 @@ SERVICES = (
         "v3",
         (
             *volumes.ROUTES,
+            *managed.ROUTES,
             *snapshots.ROUTES,
             *backups.ROUTES,
             *groups.ROUTES,
@@ -81,6 +83,8 @@ SERVICES = (
         ),
     ),
     Service("image", "/image", "", glance.ROUTES),
+    Service("dns", "/dns", "v2", designate.ROUTES),
+    Service("placement", "/placement", "", placement.ROUTES, (1, 0), (1, 39)),
 )
 
 
@@ -283,13 +287,13 @@ def _route(service: Service, method: str, path: str) -> tuple[Route | None, dict
 
 def _versions(service: Service, address: str, *, one: bool) -> Answer:
     """The version documents; no token is needed for them."""
-    version = service.version or "v2"
+    version = service.version or {"image": "v2"}.get(service.name, "")
     document = {
-        "id": {"volume": "v3.0"}.get(service.name, version),
+        "id": {"volume": "v3.0", "placement": "v1.0"}.get(service.name, version),
         "status": "CURRENT",
         "min_version": _text(service.low),
         "version": _text(service.high),
-        "links": [{"rel": "self", "href": f"{address}{service.root}/{version}/"}],
+        "links": [{"rel": "self", "href": f"{address}{service.root}/{version}".rstrip("/") + "/"}],
     }
     return ok({"version": document} if one else {"versions": [document]})
 
@@ -303,7 +307,7 @@ def _version(service: Service, wire: Wire) -> Version:
     if service.low is None or service.high is None:
         return (0, 0)
     named = wire.headers.get("openstack-api-version", "")
-    kind = {"compute": "compute", "volume": "volume"}[service.name]
+    kind = service.name
     text = next((p.split()[1] for p in named.split(",") if p.split()[:1] == [kind]), None)
     text = text or wire.headers.get("x-openstack-nova-api-version") if kind == "compute" else text
     if text is None:

@@ -143,6 +143,14 @@ def parsed(text: str) -> Version | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
+def refuse_keys(pairs: Any, field: str, pattern: str) -> None:
+    """400 for metadata whose keys have other letters than Nova's and Cinder's schemas take."""
+    for key in pairs or {}:
+        if not re.fullmatch(pattern, key, re.ASCII):
+            said = f"Additional properties are not allowed ('{key}' was unexpected)"
+            raise fault(400, f"Invalid input for field/attribute {field}. Value: {pairs}. {said}")
+
+
 def required(body: Any, name: str) -> Row:
     """The object of this name in a body; Nova's and Cinder's schema error when there is none."""
     if not isinstance(body, dict) or not isinstance(body.get(name), dict):

@@ -56,7 +56,7 @@ def make_site(
         sim.state.images[image] = {
             "id": image, "name": "guest", "status": "active", "visibility": "public", "owner": other,
             "disk_format": "raw", "container_format": "bare", "min_disk": 1, "min_ram": 0,
-            "hw_qemu_guest_agent": "yes", "tags": [], "schema": "/v2/schemas/image",
+            "hw_qemu_guest_agent": "yes", "os_require_quiesce": "yes", "tags": [], "schema": "/v2/schemas/image",
         }  # fmt: skip
     return SimSite(sim)
 

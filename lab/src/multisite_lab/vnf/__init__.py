@@ -7,7 +7,7 @@ Everything here talks to a site through its public APIs, so it must run where th
 from multisite_lab.guest.console import FREEZE_MARK, Record, marked
 from multisite_lab.vnf.deploy import deploy
 from multisite_lab.vnf.inventory import Server, Vnf, find, servers
-from multisite_lab.vnf.proof import Proof, expected, marked_record, proof, proofs, wait_working
+from multisite_lab.vnf.proof import Proof, expected, marked_record, newest_record, proof, proofs, wait_working
 from multisite_lab.vnf.remove import destroy, leftovers
 from multisite_lab.vnf.site import connect, site_of
 
@@ -25,6 +25,7 @@ __all__ = [
     "leftovers",
     "marked",
     "marked_record",
+    "newest_record",
     "proof",
     "proofs",
     "servers",

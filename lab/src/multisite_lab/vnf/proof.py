@@ -62,6 +62,12 @@ def expected(cloud: str, server_id: str, console_text: str | None = None) -> Rec
     return freezes[-1] if freezes else None
 
 
+def newest_record(cloud: str, domain: str) -> int:
+    """The number of the last record a guest has written, asked of its agent by its ``domain``."""
+    _, said = sites.guest_exec(site_of(cloud), domain, "cat /run/record")
+    return int(said.split()[0])  # number and checksum
+
+
 def marked_record(text: str) -> int | None:
     """The number of the record in a console mark of a restore point; None if it is no such mark."""
     record = console.marked(text)

@@ -330,7 +330,8 @@ def restore(sim: Sim, ask: Ask) -> Answer:
                 f"volume size {volume.size} is too small to restore backup of size {backup.size}."
             )
     backup.status, volume.status = "restoring", "restoring-backup"
-    sim.after(sim.settings.restore, lambda: _restored(sim, backup.id, volume.id))
+    seconds = sim.settings.restore + sim.settings.restore_per_gib * backup.size
+    sim.after(seconds, lambda: _restored(sim, backup.id, volume.id))
     return ok({"restore": {"backup_id": backup.id, "volume_id": volume.id, "volume_name": volume.name}}, 202)
 
 

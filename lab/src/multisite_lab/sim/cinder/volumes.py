@@ -8,11 +8,13 @@ from typing import Any
 from multisite_lab.sim import quotas
 from multisite_lab.sim.clock import cinder_time
 from multisite_lab.sim.content import Content
-from multisite_lab.sim.model import Row, Sim, Volume, new_id
-from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, fault, ok, page, required
+from multisite_lab.sim.model import Image, Row, Sim, Volume, new_id
+from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, fault, ok, page, refuse_keys, required
 
 DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
 LONGEST = 255
+_METADATA_KEY = r"[a-zA-Z0-9\-_:. /]{1,255}"
+"""cinder/api/validation/parameter_types.py, extra_specs"""
 
 
 def invalid_volume(reason: str) -> ApiError:
@@ -59,7 +61,7 @@ def view(sim: Sim, volume: Volume, ask: Ask) -> Row:
         "size": volume.size,
         "availability_zone": volume.availability_zone,
         "created_at": cinder_time(volume.created_at),
-        "updated_at": cinder_time(volume.created_at),
+        "updated_at": cinder_time(volume.updated_at or volume.created_at),
         "volume_type": volume.volume_type,
         "snapshot_id": volume.snapshot_id,
         "source_volid": None,
@@ -115,6 +117,7 @@ def create(sim: Sim, ask: Ask) -> Answer:
     """Blank, from an image, or from a snapshot; 202, and it is made afterwards."""
     wanted = required(ask.body, "volume")
     _check_name(wanted)
+    refuse_keys(wanted.get("metadata"), "metadata", _METADATA_KEY)
     source, content, image_metadata = _source(sim, ask, wanted)
     size = wanted.get("size") or source
     if not isinstance(size, int) or size < 1:
@@ -172,9 +175,15 @@ def _source(sim: Sim, ask: Ask, wanted: Row) -> tuple[int | None, Content, dict[
         image = sim.state.images.get(image_id)
         if image is None:
             raise fault(400, "Invalid image identifier or unable to access requested image.")
-        extra = {k: str(v) for k, v in image.items() if k.startswith("hw_")}
+        if image["status"] != "active":
+            raise fault(400, f"Invalid image {image_id}: not active.")
+        if (wanted.get("size") or 0) < image["min_disk"]:
+            said = f"Volume size {wanted.get('size')}GB cannot be smaller than the image minDisk size"
+            raise fault(400, f"Invalid input received: {said} {image['min_disk']}GB.")
+        extra = {k: str(v) for k, v in image.items() if k.startswith(("hw_", "os_"))}
         names = {"image_id": image_id, "image_name": image["name"]}
-        return None, Content(image=image_id), {**names, **extra}
+        content = sim.state.image_contents.get(image_id, Content(image=image_id))
+        return None, content, {**names, **extra}
     return None, Content(), {}
 
 
@@ -195,6 +204,7 @@ def update(sim: Sim, ask: Ask) -> Answer:
     _check_name(wanted)
     volume.name = wanted.get("name", volume.name)
     volume.description = wanted.get("description", volume.description)
+    volume.updated_at = sim.now
     return ok({"volume": view(sim, volume, ask)})
 
 
@@ -208,6 +218,13 @@ def replace_metadata(sim: Sim, ask: Ask) -> Answer:
 def delete(sim: Sim, ask: Ask) -> Answer:
     """202; refused unless at rest, free and without snapshots (cinder/volume/api.py, API.delete)."""
     volume = find(sim, ask.ids["id"], ask)
+    _refuse_unless_free(sim, volume)
+    volume.status = "deleting"
+    sim.after(sim.settings.delete_volume, lambda: sim.state.volumes.pop(volume.id, None))
+    return Answer(202)
+
+
+def _refuse_unless_free(sim: Sim, volume: Volume) -> None:
     has_snapshots = any(s.volume_id == volume.id for s in sim.state.snapshots.values())
     if volume.status not in DELETABLE or volume.server_id or has_snapshots or volume.group_id:
         states = ", ".join(DELETABLE[:-1]) + f" or {DELETABLE[-1]}"
@@ -215,9 +232,6 @@ def delete(sim: Sim, ask: Ask) -> Answer:
             f"Volume status must be {states} and must not be migrating, attached, belong to a group, have "
             "snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
         )
-    volume.status = "deleting"
-    sim.after(sim.settings.delete_volume, lambda: sim.state.volumes.pop(volume.id, None))
-    return Answer(202)
 
 
 def action(sim: Sim, ask: Ask) -> Answer:
@@ -236,6 +250,8 @@ def action(sim: Sim, ask: Ask) -> Answer:
             raise invalid_volume(f"{said}{volume.status}.")
         volume.read_only = bool(body[name]["readonly"])
         return Answer(202)
+    if name == "os-unmanage":
+        return _unmanage(sim, volume, ask)
     if name == "os-reset_status" and ask.account.is_admin:
         volume.status = str(body[name]["status"])
         return Answer(202)
@@ -244,15 +260,33 @@ def action(sim: Sim, ask: Ask) -> Answer:
     )
 
 
+def _unmanage(sim: Sim, volume: Volume, ask: Ask) -> Answer:
+    """As a deletion, but that its image stays (cinder/volume/api.py, API.delete with unmanage_only)."""
+    if not ask.account.is_admin:
+        raise fault(403, "Policy doesn't allow volume_extension:volume_unmanage to be performed.")
+    _refuse_unless_free(sim, volume)
+    managed = volume.status != "error_managing"
+    volume.status = "unmanaging" if managed else "error_managing_deleting"
+
+    def gone() -> None:
+        if sim.state.volumes.pop(volume.id, None) is not None and managed:
+            name = f"volume-{volume.id}"
+            sim.state.stored[name] = Image(name, volume.size, volume.content, volume.global_id)
+
+    sim.after(sim.settings.delete_volume, gone)
+    return Answer(202)
+
+
 # What Nova does to volumes (cinder/volume/api.py, attachment_create and attachment_delete).
 
 
-def attach(volume: Volume, server_id: str, device: str, attachment_id: str) -> None:
+def attach(volume: Volume, server_id: str, device: str, attachment_id: str, now: float) -> None:
     volume.status, volume.server_id = "reserved", server_id
-    volume.device, volume.attachment_id = device, attachment_id
+    volume.device, volume.attachment_id, volume.updated_at = device, attachment_id, now
 
 
-def detach(volume: Volume) -> None:
+def detach(volume: Volume, now: float) -> None:
+    volume.updated_at = now
     volume.status, volume.server_id, volume.device, volume.attachment_id = "available", None, None, None
 
 

@@ -1,6 +1,8 @@
 """Neutron: trunks, a port that carries the traffic of others by VLAN (neutron/services/trunk: plugin.py, rules.py).
 
-As with the Open vSwitch driver, which makes and deletes no trunk of a parent port that is bound to a host.
+As with the Open vSwitch driver, which makes and deletes no trunk of a parent port that is bound to a host, and tells
+who owns the subports, and where they are, only when the parent comes up (drivers/openvswitch/driver.py,
+``_update_subport_binding``).  They have no device, and keep their owner when the trunk is gone.
 """
 
 from __future__ import annotations
@@ -45,7 +47,6 @@ def trunk(sim: Sim, ask: Ask) -> Answer:
 
 
 def create(sim: Sim, ask: Ask) -> Answer:
-    """Its subports get their owner a moment later."""
     _refuse_unloaded(sim)
     fields = wanted(ask, "trunk")
     parent = _port(sim, ask, str(fields.get("port_id")))
@@ -62,7 +63,6 @@ def create(sim: Sim, ask: Ask) -> Answer:
         "sub_ports": inside,
     }
     sim.state.trunks[row["id"]] = row
-    sim.after(0.0, lambda: _own(sim, inside, row["id"], OWNER))
     return ok({"trunk": row}, 201)
 
 
@@ -124,10 +124,13 @@ def _subport(sim: Sim, ask: Ask, parent: Row, asked: Row) -> Row:
     return {"port_id": port["id"], "segmentation_type": kind, "segmentation_id": number}
 
 
-def _own(sim: Sim, subports: list[Row], device: str, owner: str) -> None:
-    for one in subports:
+def bind_subports(sim: Sim, parent: Row) -> None:
+    """What becomes of the subports of a port that came up, if it has any."""
+    if (row := parent_of(sim, parent["id"])) is None:
+        return
+    for one in row["sub_ports"]:
         if (port := sim.state.ports.get(one["port_id"])) is not None:
-            port |= {"device_id": device, "device_owner": owner}
+            port |= {"device_owner": OWNER, "binding:host_id": parent["binding:host_id"]}
 
 
 def update(sim: Sim, ask: Ask) -> Answer:
@@ -153,7 +156,6 @@ def delete(sim: Sim, ask: Ask) -> Answer:
     if sim.state.ports[row["port_id"]]["binding:host_id"]:
         raise _in_use("TrunkInUse", f"Trunk {row['id']} is currently in use.")
     del sim.state.trunks[row["id"]]
-    _own(sim, row["sub_ports"], "", "")
     return Answer(204)
 
 
@@ -163,7 +165,8 @@ def add_subports(sim: Sim, ask: Ask) -> Answer:
     asked = _asked((ask.body or {}).get("sub_ports") or [])
     _refuse_disabled(row)
     known = {(one["segmentation_type"], one["segmentation_id"]) for one in row["sub_ports"]}
-    new = [_subport(sim, ask, sim.state.ports[row["port_id"]], one) for one in asked]
+    parent = sim.state.ports[row["port_id"]]
+    new = [_subport(sim, ask, parent, one) for one in asked]
     for one in new:
         if (one["segmentation_type"], one["segmentation_id"]) in known:
             said = (
@@ -172,7 +175,8 @@ def add_subports(sim: Sim, ask: Ask) -> Answer:
             raise _in_use("DuplicateSubPort", f"{said} already in use on trunk {row['id']}.")
     row["sub_ports"] = [*row["sub_ports"], *new]
     row["revision_number"] += 1
-    sim.after(0.0, lambda: _own(sim, new, row["id"], OWNER))
+    if parent["binding:host_id"]:
+        sim.after(0.0, lambda: bind_subports(sim, parent))
     return ok(row)
 
 

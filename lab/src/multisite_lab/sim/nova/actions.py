@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from multisite_lab.sim import guest
 from multisite_lab.sim.cinder.volumes import detach
+from multisite_lab.sim.clock import nova_time
 from multisite_lab.sim.model import Row, Server, Sim
+from multisite_lab.sim.nova.images import create_image
 from multisite_lab.sim.nova.quiesce import ACTIONS as QUIESCE
 from multisite_lab.sim.nova.servers import find, start, stop
 from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, required
 
 
 def action(sim: Sim, ask: Ask) -> Answer:
-    """The filter looks first, as in nova-api's pipeline."""
+    """The filter looks first, as in nova-api's pipeline; what Nova itself accepts is noted."""
     body: Row = ask.body if isinstance(ask.body, dict) else {}
     if ours := sorted(body.keys() & QUIESCE.keys()):
         if len(body) > 1:
@@ -21,6 +23,28 @@ def action(sim: Sim, ask: Ask) -> Answer:
     name = next(iter(body), "")
     if name == "os-getConsoleOutput":
         return console(sim, server, body[name] or {})
+    answer = _done(sim, ask, server, name, body)
+    note(sim, ask, server, name.removeprefix("os-"))
+    return answer
+
+
+def note(sim: Sim, ask: Ask, server: Server, name: str) -> None:
+    """nova/compute/instance_actions.py: a row for each action that was accepted."""
+    server.actions.insert(0, {
+        "action": name, "instance_uuid": server.id, "message": None, "project_id": ask.account.project_id,
+        "request_id": ask.request_id, "start_time": nova_time(sim.now).replace("Z", ".000000"),
+        "updated_at": nova_time(sim.now).replace("Z", ".000000"), "user_id": ask.account.user_id,
+    })  # fmt: skip
+
+
+def instance_actions(sim: Sim, ask: Ask) -> Answer:
+    """Newest first."""
+    return ok({"instanceActions": find(sim, ask.ids["id"], ask).actions})
+
+
+def _done(sim: Sim, ask: Ask, server: Server, name: str, body: Row) -> Answer:
+    if name == "createImage":
+        return create_image(sim, ask, server, body[name])
     if name in ("lock", "unlock"):
         server.locked = name == "lock"
         server.locked_reason = (body[name] or {}).get("locked_reason") if server.locked else None
@@ -35,7 +59,35 @@ def action(sim: Sim, ask: Ask) -> Answer:
         _refuse(server, "start", "SHUTOFF")
         start(sim, server)
         return Answer(202)
+    if name == "reboot":
+        return reboot(sim, server, body[name]["type"])
     raise fault(400, f"There is no such action: {name}")
+
+
+def reboot(sim: Sim, server: Server, how: str) -> Answer:
+    """SOFT only of an active one (nova/compute/api.py, reboot); REBOOT until its guest begins to boot."""
+    if how == "SOFT":
+        _refuse(server, "reboot", "ACTIVE")
+    stop(sim, server)
+    server.status = "REBOOT" if how == "SOFT" else "HARD_REBOOT"
+    sim.after(sim.settings.boot, lambda: start(sim, server))
+    return Answer(202)
+
+
+def set_metadata(sim: Sim, ask: Ask) -> Answer:
+    """These items; the others stay."""
+    server = find(sim, ask.ids["id"], ask)
+    server.metadata |= required(ask.body, "metadata")
+    return ok({"metadata": dict(server.metadata)})
+
+
+def add_tag(sim: Sim, ask: Ask) -> Answer:
+    """201 for a new one, 204 for one that is there."""
+    server, tag = find(sim, ask.ids["id"], ask), ask.ids["tag"]
+    if tag in server.tags:
+        return Answer(204)
+    server.tags.append(tag)
+    return Answer(201)
 
 
 def _refuse(server: Server, word: str, needed: str) -> None:
@@ -127,10 +179,10 @@ def update_attachment(sim: Sim, ask: Ask) -> Answer:
 def detach_volume(sim: Sim, ask: Ask) -> Answer:
     """202; the other disks keep their device names.  The root's stays while the server is not gone."""
     server = find(sim, ask.ids["id"], ask)
-    for disk in server.disks[1:]:
+    for disk in server.disks if server.local else server.disks[1:]:
         if disk.volume_id == ask.ids["volume"]:
             server.disks.remove(disk)
-            detach(sim.state.volumes[disk.volume_id])
+            detach(sim.state.volumes[disk.volume_id], sim.now)
             return Answer(202)
     said = f"Instance {server.id} is not attached to volume {ask.ids['volume']}"
     raise fault(404, said)
@@ -149,6 +201,8 @@ def diagnostics(sim: Sim, ask: Ask) -> Answer:
 
 ROUTES = (
     Route("POST", "/servers/{id}/action", action),
+    Route("POST", "/servers/{id}/metadata", set_metadata),
+    Route("PUT", "/servers/{id}/tags/{tag}", add_tag),
     Route("GET", "/servers/{id}/os-volume_attachments", attachments),
     Route("GET", "/servers/{id}/os-volume_attachments/{volume}", attachment),
     Route("GET", "/servers/{id}/os-interface", interfaces),
@@ -156,4 +210,5 @@ ROUTES = (
     Route("PUT", "/servers/{id}/os-volume_attachments/{volume}", update_attachment),
     Route("DELETE", "/servers/{id}/os-volume_attachments/{volume}", detach_volume),
     Route("GET", "/servers/{id}/diagnostics", diagnostics),
+    Route("GET", "/servers/{id}/os-instance-actions", instance_actions),
 )

@@ -100,6 +100,15 @@ def add_specs(sim: Sim, ask: Ask) -> Answer:
     return ok({"extra_specs": row["extra_specs"]})
 
 
+def delete_spec(sim: Sim, ask: Ask) -> Answer:
+    _admins_only(ask, "os-flavor-extra-specs:delete")
+    row, key = _known_flavor(sim, ask), ask.ids["key"]
+    if key not in row["extra_specs"]:
+        raise fault(404, f"Flavor {row['id']} has no extra specs with key {key}.")
+    row["extra_specs"] = {k: v for k, v in row["extra_specs"].items() if k != key}
+    return ok({})
+
+
 def update_flavor(sim: Sim, ask: Ask) -> Answer:
     """Its description, and nothing else (from 2.55)."""
     _admins_only(ask, "os-flavor-manage:update")
@@ -280,6 +289,7 @@ ROUTES = (
     Route("PUT", "/flavors/{id}", update_flavor),
     Route("DELETE", "/flavors/{id}", delete_flavor),
     Route("POST", "/flavors/{id}/os-extra_specs", add_specs),
+    Route("DELETE", "/flavors/{id}/os-extra_specs/{key}", delete_spec),
     Route("POST", "/flavors/{id}/action", flavor_action),
     Route("GET", "/flavors/{id}/os-flavor-access", access),
     Route("GET", "/os-keypairs", keypairs),

@@ -7,10 +7,14 @@ from functools import partial
 
 from multisite_lab.sim import guest, quotas
 from multisite_lab.sim.cinder.volumes import attach, detach
-from multisite_lab.sim.model import Disk, Row, Server, Sim, new_id
+from multisite_lab.sim.content import Content
+from multisite_lab.sim.model import Disk, LocalDisk, Row, Server, Sim, new_id
+from multisite_lab.sim.neutron import trunks
 from multisite_lab.sim.nova import resources, scheduling, views
-from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, page, required
+from multisite_lab.sim.wire import Answer, Ask, Route, fault, ok, page, refuse_keys, required
 
+_METADATA_KEY = r"[a-zA-Z0-9\-_:. ]{1,255}"
+"""nova/api/validation/parameter_types.py"""
 STAGES = ("scheduling", "block_device_mapping", "networking", "spawning")
 
 
@@ -44,13 +48,11 @@ def show(sim: Sim, ask: Ask) -> Answer:
 def create(sim: Sim, ask: Ask) -> Answer:
     """202; all that can be refused at once is refused here, the rest ends as ERROR."""
     wanted = required(ask.body, "server")
-    name, server_id = wanted.get("name"), new_id()
-    if not isinstance(name, str) or not 1 <= len(name) <= 255:
-        said = "Invalid input for field/attribute name."
-        raise fault(400, f"{said} Value: {name}. '{name}' is too short or long")
+    name, server_id = _named(wanted), new_id()
     hostname = _hostname(ask, wanted, server_id)
     flavor = _flavor(sim, ask, wanted)
-    volumes = _volumes(sim, ask, wanted, flavor)
+    image = _image(sim, wanted)
+    volumes = _volumes(sim, ask, wanted, flavor, image)
     zone = wanted.get("availability_zone")
     _refuse_zones(sim, zone, volumes)
     key = wanted.get("key_name")
@@ -79,8 +81,19 @@ def create(sim: Sim, ask: Ask) -> Answer:
         group_id=group_id,
         nic_tags=_nic_tags(wanted),
         pinned_zone=zone,
+        **_boots_from(sim, image, volumes),
     )
     return _accepted(sim, server)
+
+
+def _named(wanted: Row) -> str:
+    """The name, of a request that is as Nova's schema wants it."""
+    name = wanted.get("name")
+    if not isinstance(name, str) or not 1 <= len(name) <= 255:
+        said = "Invalid input for field/attribute name."
+        raise fault(400, f"{said} Value: {name}. '{name}' is too short or long")
+    refuse_keys(wanted.get("metadata"), "metadata", _METADATA_KEY)
+    return name
 
 
 def _accepted(sim: Sim, server: Server) -> Answer:
@@ -128,14 +141,36 @@ def _build(sim: Sim, server: Server) -> None:
     sim.after(sim.settings.build_server, lambda: _built(sim, server.id))
 
 
-def _volumes(sim: Sim, ask: Ask, wanted: Row, flavor: Row) -> list[Disk]:
+def _image(sim: Sim, wanted: Row) -> Row | None:
+    """The image whose copy on the host is its root disk; None: it boots from a volume."""
+    if not (image_id := wanted.get("imageRef")):
+        return None
+    image = sim.state.images.get(str(image_id))
+    if image is None:
+        raise fault(400, f"Image {image_id} could not be found.")
+    return image
+
+
+def _boots_from(sim: Sim, image: Row | None, disks: list[Disk]) -> Row:
+    """Fields of a server: its local disk, and of its image what Nova keeps (``get_system_metadata_from_image``)."""
+    source = image or sim.state.volumes[disks[0].volume_id].image_metadata
+    kept = {k: str(v) for k, v in source.items() if k.startswith(("hw_", "os_"))}
+    if image is None:
+        return {"image_properties": kept}
+    return {"image": image["id"], "local": LocalDisk(Content(image=image["id"])), "image_properties": kept}
+
+
+def _volumes(sim: Sim, ask: Ask, wanted: Row, flavor: Row, image: Row | None) -> list[Disk]:
     """Device names in the order of the list, behind the flavor's own disks: libvirt drops names that are asked for."""
     between = bool(flavor["OS-FLV-EXT-DATA:ephemeral"]) + bool(flavor["swap"])
     mappings = wanted.get("block_device_mapping_v2") or []
-    if not mappings:
-        raise fault(400, "Block Device Mapping is Invalid: here servers boot from volumes only.")
+    if image is not None:
+        mappings = [m for m in mappings if m.get("source_type") != "image"]
+    elif not mappings:
+        raise fault(400, "Block Device Mapping is Invalid: Boot sequence for the instance is not valid.")
     disks = []
-    for number, mapping in enumerate(sorted(mappings, key=lambda m: m.get("boot_index") != 0)):
+    local = int(image is not None)
+    for number, mapping in enumerate(sorted(mappings, key=lambda m: m.get("boot_index") != 0), start=local):
         volume_id = str(mapping.get("uuid"))
         volume = sim.state.volumes.get(volume_id)
         if volume is None or volume.project_id != ask.account.project_id:
@@ -225,7 +260,7 @@ def _members(sim: Sim, group_id: str, user_id: str) -> int:
 def _take(sim: Sim, server: Server) -> None:
     """Reserve its volumes and ports, join its group."""
     for disk in server.disks:
-        attach(sim.state.volumes[disk.volume_id], server.id, disk.device, disk.attachment_id)
+        attach(sim.state.volumes[disk.volume_id], server.id, disk.device, disk.attachment_id, sim.now)
     for port_id in server.ports:
         port = sim.state.ports[port_id]
         port |= {"device_id": server.id, "device_owner": "compute:nova", "status": "BUILD"}
@@ -284,6 +319,7 @@ def start(sim: Sim, server: Server) -> None:
     for port_id in server.ports:
         if (port := sim.state.ports.get(port_id)) is not None:
             port |= {"status": "ACTIVE" if port["admin_state_up"] else "DOWN", "binding:host_id": server.host}
+            trunks.bind_subports(sim, port)
     sim.after(sim.settings.boot, lambda: guest.boot(sim, server))
 
 
@@ -316,7 +352,7 @@ def _deleted(sim: Sim, server_id: str) -> None:
     for disk in server.disks:
         volume = sim.state.volumes.get(disk.volume_id)
         if volume is not None and volume.server_id == server_id:
-            detach(volume)
+            detach(volume, sim.now)
             if disk.delete_on_termination:
                 del sim.state.volumes[volume.id]
     for port_id in server.ports:

@@ -19,7 +19,7 @@ def server(sim: Sim, found: Server, ask: Ask) -> Row:
         "user_id": found.user_id,
         "metadata": dict(found.metadata),
         "hostId": "",
-        "image": "",
+        "image": {"id": found.image, "links": []} if found.image else "",
         "flavor": flavor_of(found, ask),
         "created": nova_time(found.created_at),
         "updated": nova_time(found.created_at),
@@ -88,7 +88,9 @@ def _for_administrators(found: Server, ask: Ask) -> Row:
         row["host_status"] = "UP"
     if ask.version >= (2, 3):
         row["OS-EXT-SRV-ATTR:user_data"] = found.user_data
-        row["OS-EXT-SRV-ATTR:root_device_name"] = found.disks[0].device if found.disks else None
+        row["OS-EXT-SRV-ATTR:root_device_name"] = (
+            "/dev/vda" if found.local else found.disks[0].device if found.disks else None
+        )
         row["OS-EXT-SRV-ATTR:reservation_id"] = f"r-{found.id[:8]}"
         row["OS-EXT-SRV-ATTR:launch_index"] = 0
         row["OS-EXT-SRV-ATTR:kernel_id"] = row["OS-EXT-SRV-ATTR:ramdisk_id"] = ""
