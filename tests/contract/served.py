@@ -12,7 +12,7 @@ from multisite.api.app import create_app
 
 SHORT = {"count": 1, "interval": 0.02, "timeout": 0.05}
 """A measurement that takes as long as it is asked to is tried with the shortest that is allowed."""
-KINDS = ("applications", "protections", "recoveries", "jobs", "addresses", "paths")
+KINDS = ("applications", "protections", "policies", "recoveries", "jobs", "addresses", "paths")
 
 
 def _app() -> tuple[Any, Services]:
@@ -59,8 +59,9 @@ def _lead_somewhere(case: schemathesis.Case) -> None:
     for kind in KINDS:
         if f"/v1/{kind}/{{id}}" in case.path:
             case.path_parameters["id"] = SERVICES.of(kind).id
-    if "/restore-points/{id}" in case.path:
-        case.path_parameters["id"] = SERVICES.of("restore_points").id
+    for noun in ("restore-points", "recovery-plans"):
+        if f"/{noun}/{{id}}" in case.path:
+            case.path_parameters["id"] = SERVICES.of(noun.replace("-", "_")).id
     if "/stretched-networks/{id}" in case.path:
         case.path_parameters["id"] = "hb"
     if "/planes/{name}" in case.path:

@@ -17,9 +17,7 @@ SITES = ("site1", "site2")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     """A Multisite service with both sites registered."""
     folder: Path = tmp_path_factory.mktemp("manager")
-    with running(folder) as manager:
-        for site in SITES:
-            manager.register(site)
+    with running(folder, register=SITES) as manager:
         yield manager
 
 

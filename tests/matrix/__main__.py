@@ -1,7 +1,7 @@
-"""The crash matrix: kill -9 at every boundary of protecting, recovering and undoing, and see what becomes of it.
+"""The crash matrix: kill -9 at every boundary of every job of recovery, or at random moments; see what becomes of it.
 
-python -m tests.matrix [--only POINT] [--sample N --seed S] [--jobs 2] [--json FILE] [--resume FILE] [--list]
-                       [--lab]
+python -m tests.matrix [--only POINT] [--sample N | --random N | --at SHARE] [--seed S] [--jobs 2] [--json FILE]
+                       [--resume FILE] [--list] [--lab]
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.matrix import report
 from tests.matrix.judge import FAILED, Reference, Verdict, attempt, record
 from tests.matrix.plants import PLANTS
-from tests.matrix.points import Point, only, sample
+from tests.matrix.points import ANY, MOMENT, Point, moments, only, sample
 from tests.matrix.processes import Processes
 from tests.matrix.scenarios import NAMED, SCENARIOS, needed
 from tests.matrix.simulated import SimStage
@@ -34,6 +35,18 @@ def options() -> argparse.Namespace:
         "--only", action="append", metavar="POINT", help="an id, or a pattern: 'recover/port*'"
     )
     parser.add_argument("--sample", type=int, metavar="N", help="that many, the scenarios in turn")
+    parser.add_argument(
+        "--random",
+        type=int,
+        metavar="N",
+        help="no boundaries: N moments drawn by chance, the scenarios in turn",
+    )
+    parser.add_argument(
+        "--at",
+        type=float,
+        metavar="SHARE",
+        help="one moment in each scenario, as a share of what it takes (0.37)",
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="S")
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="points at a time (simulated sites)")
     parser.add_argument("--servers", type=int, default=2, help="of the application")
@@ -62,10 +75,23 @@ def chosen(asked: argparse.Namespace, points: Sequence[Point]) -> list[Point]:
     return list(points) if asked.sample is None else sample(points, asked.sample, asked.seed)
 
 
+def drawn(asked: argparse.Namespace, wanted: Sequence[str]) -> dict[Point, float]:
+    """The moments, with their shares; empty when boundaries are wanted."""
+    if asked.at is not None:
+        return {Point(name, ANY, MOMENT, 1, f"{asked.at:.3f}"): asked.at for name in wanted}
+    return dict(moments(wanted, asked.random, asked.seed)) if asked.random else {}
+
+
 def scenarios_of(asked: argparse.Namespace) -> list[str]:
-    """Those whose points are wanted: a pattern that names its scenario spares the others."""
+    """Those whose points are wanted: a pattern that names its scenario spares the others, as a small sample does."""
     heads = {pattern.split("/")[0] for pattern in asked.only or ("*",)}
-    return list(NAMED) if any(head not in NAMED for head in heads) else sorted(heads)
+    wanted = list(NAMED) if any(head not in NAMED for head in heads) else sorted(heads)
+    wanted = [name for name in wanted if not (asked.lab and NAMED[name].simulated)]
+    count = asked.random or (None if asked.lab or asked.list else asked.sample)
+    if count is None or count >= len(wanted):
+        return wanted
+    drawn = set(random.Random(asked.seed).sample(wanted, count))
+    return [name for name in wanted if name in drawn]
 
 
 def try_all(
@@ -75,10 +101,11 @@ def try_all(
     references: dict[str, Reference],
     until: float = math.inf,
     kept: Path | None = None,
+    shares: Mapping[Point, float] = MappingProxyType({}),
 ) -> list[Verdict]:
     """Each point once, one at a time in each lane, all over the matrix; told in the order of the points.
 
-    ``kept``: where verdicts are written as they come, and those of an earlier run are found.
+    ``kept``: where verdicts are written as they come, and those of an earlier run are found.  ``shares``: of moments.
     """
     verdicts, lock = report.kept(kept, points) if kept else dict[str, Verdict](), threading.Lock()
     waiting = [point for point in points if point.id not in verdicts]
@@ -90,7 +117,7 @@ def try_all(
                 if not waiting or time.monotonic() > until:
                     return
                 point = waiting.pop()
-            verdict = attempt(stage, processes, point, references[point.scenario])
+            verdict = attempt(stage, processes, point, references[point.scenario], shares.get(point))
             with lock:
                 verdicts[point.id] = verdict
                 if kept:
@@ -123,13 +150,14 @@ def run(asked: argparse.Namespace, stage: Stage) -> int:
             references[scenario.name] = found = record(stage, lanes[0], scenario)
             report.told(f"{scenario.name}: {len(found.points)} points, {found.seconds:.1f} s undisturbed")
         every = [p for s in SCENARIOS if s.name in wanted for p in references[s.name].points]
-        points = chosen(asked, every)
+        shares = drawn(asked, wanted)
+        points = list(shares) or chosen(asked, every)
         if asked.list:
             for point in points:
                 print(f"{point.id:<60} {point.what}".rstrip())
             return 0
         until = begun + 60 * asked.minutes if asked.minutes else math.inf
-        verdicts = try_all(stage, lanes, points, references, until, asked.resume)
+        verdicts = try_all(stage, lanes, points, references, until, asked.resume, shares)
     finally:
         for processes in lanes:
             processes.__exit__(None, None, None)
@@ -141,7 +169,10 @@ def run(asked: argparse.Namespace, stage: Stage) -> int:
     failed = sum(v.outcome == FAILED for v in verdicts)
     untried = len(points) - len(verdicts)
     print(f"{seconds:.0f} s in all" + (f"; {untried} points not tried, the time was over" if untried else ""))
-    print(f"CRASH points {len(verdicts)} failed {failed}")
+    if shares:
+        print(report.kills(verdicts))
+    else:
+        print(f"CRASH points {len(verdicts)} failed {failed}")
     return 1 if failed or not verdicts else 0
 
 

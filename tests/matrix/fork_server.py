@@ -2,9 +2,9 @@
 
     python -m tests.matrix.fork_server [--hurry]
 
-Reads orders (``process.Order`` as JSON, with ``seconds`` it may take) from its standard input, a line each; answers
-each with a line ``{"code": -9}``, the exit status of that process.  It imports nothing before it has to: ``--hurry``
-must come first.
+Reads orders (``process.Order`` as JSON, with ``seconds`` it may take, and ``kill_after``: when it is killed, or null)
+from its standard input, a line each; answers each with a line ``{"code": -9}``, the exit status of that process.  It
+imports nothing before it has to: ``--hurry`` must come first.
 """
 
 from __future__ import annotations
@@ -38,18 +38,22 @@ def hurry() -> None:
     time.sleep = sleep
 
 
-def follow(pid: int, seconds: float) -> int:
-    """How the child ended; it is killed when its time is over."""
-    end = time.monotonic() + seconds
+def follow(pid: int, seconds: float, kill_after: float | None) -> int:
+    """How the child ended; it is killed when its time is over, and at the moment that was asked for."""
+    begun = time.monotonic()
+    end = begun + seconds
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
+        if kill_after is not None and time.monotonic() > begun + kill_after:
+            os.kill(pid, signal.SIGKILL)
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if time.monotonic() > end:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return TOO_LONG
-        _sleep(0.01)
+        _sleep(0.005)
 
 
 def main() -> None:
@@ -62,14 +66,14 @@ def main() -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         fields = json.loads(line)
-        seconds = fields.pop("seconds")
+        seconds, kill_after = fields.pop("seconds"), fields.pop("kill_after")
         if fields["death"] is not None:
             fields["death"] = tuple(fields["death"])
         pid = os.fork()
         if pid == 0:
             os.dup2(nothing, 0)
             os._exit(process.run(process.Order(**fields)))
-        code = follow(pid, seconds)
+        code = follow(pid, seconds, kill_after)
         with contextlib.suppress(
             BrokenPipeError
         ):  # whoever asked has ended: so does the next look for orders

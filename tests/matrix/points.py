@@ -11,6 +11,8 @@ from pathlib import Path
 
 JOB = "job"
 """Stands for the step where a boundary is of the job as a whole."""
+ANY, MOMENT = "any", "moment"
+"""Stand for the step and the boundary where the moment is drawn by chance."""
 OWN = {"begun", "effect", "done", "claimed", "concluded", "told", "settled"}
 """Passed once by a step or a job; the others are counted: ``before-2``."""
 
@@ -27,8 +29,10 @@ class Point:
     | ``store`` | before a file of the backup store is renamed, made or removed |
     | ``effect`` | after the effect, before its end is committed |
     | ``done`` | right after that |
-    | ``claimed``, ``concluded``, ``settled`` | after such a commit for the job as a whole |
+    | ``claimed``, ``grown``, ``concluded``, ``settled`` | after such a commit for the job as a whole |
     | ``told`` | when its kind has been told, before the job is settled |
+    | ``commit``, ``committed`` | before and after a commit of a verb that has no job |
+    | ``moment`` | at a moment drawn by chance, given as a share of what the undisturbed run took |
     """
 
     scenario: str
@@ -45,6 +49,18 @@ class Point:
     @property
     def key(self) -> tuple[str, str, int]:
         return self.step, self.at, self.number
+
+
+def moments(scenarios: Sequence[str], count: int, seed: int) -> list[tuple[Point, float]]:
+    """``count`` moments, the scenarios in turn, each with its share of the undisturbed run; the same for a seed."""
+    dice = random.Random(seed)
+    order = list(scenarios)
+    dice.shuffle(order)
+    found = []
+    for number in range(count):
+        share = round(dice.uniform(0.02, 1.0), 3)
+        found.append((Point(order[number % len(order)], ANY, MOMENT, number + 1, f"{share:.3f}"), share))
+    return found
 
 
 def read_points(scenario: str, notes: Path) -> list[Point]:

@@ -7,25 +7,24 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multisite.jobs.view import Job
+from multisite.recovery.plans.outside import outside
 from multisite.store.database import Database
 from tests.matrix.plants import PLANTS
+from tests.matrix.verbs import PROGRAMS, VERBS
 from tests.matrix.watch import Watch
 from tests.sim.service import STORE, Service
 
 LOG, TOLD, NOTES = "process.log", "told.json", "passed"
-FREEZE_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Order:
     """``words``: of the stage, ``name`` of the application among them.  ``death``: the key of a point;
-    ``record``: note the boundaries; ``plant``: a bug to have.
+    ``record``: note the boundaries; ``plant``: a bug to have; ``commits``: those of the verb itself are boundaries.
     """
 
     folder: str
@@ -34,61 +33,7 @@ class Order:
     death: tuple[str, str, int] | None = None
     record: bool = False
     plant: str | None = None
-
-
-def _open(service: Service, words: dict[str, Any]) -> Job | None:
-    """Register the sites and decide how the application is protected, so that no other process has to."""
-    members = [{"id": server} for server in words["servers"]]
-    service.applications.create(service.owner(words["site"]), words["name"], words["site"], members)
-    service.protection(words["name"], freeze_timeout=FREEZE_SECONDS)
-    return None
-
-
-def _protect(service: Service, words: dict[str, Any]) -> Job:
-    return service.protect(words["name"])[0]
-
-
-def _recover(service: Service, words: dict[str, Any]) -> Job:
-    newest = next(p for p in service.points() if p.state in ("available", "superseded"))
-    return service.recover(newest.id, **words.get("mapping", {}))[0]
-
-
-def _undo(service: Service, words: dict[str, Any]) -> Job:
-    """Undo what was done last."""
-    last = service.jobs.list()[0]
-    for recovery in service.recoveries.list(service.caller):
-        if recovery.job_id == last.id:
-            return service.undo(recovery.id)[0]
-    service.jobs.undo(last.id, "tester")
-    return service.rest(last.id)
-
-
-def _clear(service: Service, words: dict[str, Any]) -> Job | None:
-    """Leave nothing of ours in any site: recoveries undone, restore points deleted, the newest first."""
-    for recovery in service.recoveries.list(service.caller):
-        if recovery.state != "undone":
-            service.undo(recovery.id)
-    for point in service.points():
-        job_id = service.protections.delete_restore_point(service.caller, point.id)
-        if job_id is not None:
-            service.rest(job_id)
-    return None
-
-
-def _rest(service: Service, words: dict[str, Any]) -> Job | None:
-    """Carry on with whatever an earlier process left, until every job is at rest."""
-    jobs = [service.rest(job.id) for job in service.jobs.list()]
-    return jobs[0] if jobs else None
-
-
-VERBS: dict[str, Callable[[Service, dict[str, Any]], Job | None]] = {
-    "open": _open,
-    "protect": _protect,
-    "recover": _recover,
-    "undo": _undo,
-    "clear": _clear,
-    "rest": _rest,
-}
+    commits: bool = False
 
 
 def run(order: Order) -> int:
@@ -102,10 +47,12 @@ def run(order: Order) -> int:
     try:
         if order.plant is not None:
             PLANTS[order.plant]()
-        Watch(folder / NOTES if order.record else None, order.death, str(folder / STORE)).install()
-        service = Service(folder)
+        watch = Watch(folder / NOTES if order.record else None, order.death, str(folder / STORE))
+        watch.install()
+        service = Service(folder, outside=outside(hook_folder=str(folder / PROGRAMS)))
         service.patience = order.words.get("patience", service.patience)
         service.open()
+        watch.commits = order.commits
         job = VERBS[order.verb](service, order.words)
         told = None if job is None else {"job": job.id, "state": job.state, "error": job.error}
         (folder / TOLD).write_text(json.dumps(told))

@@ -67,11 +67,14 @@ class Processes:
         death: tuple[str, str, int] | None = None,
         *,
         record: bool = False,
+        commits: bool = False,
+        kill_after: float | None = None,
     ) -> Ended:
-        """Until it has ended, or its time is over."""
-        order = Order(str(folder), verb, words, death, record, self._plant)
+        """Until it has ended, or its time is over, or, killed then, ``kill_after`` seconds."""
+        order = Order(str(folder), verb, words, death, record, self._plant, commits)
         assert self._fork_server.stdin is not None
-        self._fork_server.stdin.write(json.dumps(asdict(order) | {"seconds": self._seconds}) + "\n")
+        limits = {"seconds": self._seconds, "kill_after": kill_after}
+        self._fork_server.stdin.write(json.dumps(asdict(order) | limits) + "\n")
         self._fork_server.stdin.flush()
         code = int(json.loads(self._answer())["code"])
         told = json.loads((folder / TOLD).read_text()) if code == 0 else None

@@ -22,7 +22,7 @@ import yaml
 from multisite.clouds import quiesce, resources, volumes
 from multisite.clouds.connect import CloudSite, open_site
 from multisite.domain.manifest import Manifest
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite_lab import sites, vnf
 from multisite_lab.vnf import inventory
 from tests.matrix.processes import Processes
@@ -96,6 +96,9 @@ class RealPlace:
 
     def lose_source(self) -> None:
         """Not here: the site is needed for the next point."""
+
+    def return_source(self) -> None:
+        """It was never lost."""
 
     def keep(self, name: str) -> None:
         """Nothing is kept: ``RealStage.at`` does it again."""

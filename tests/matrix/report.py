@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.matrix.judge import FAILED, WORST, Reference, Verdict
-from tests.matrix.points import Point
+from tests.matrix.points import MOMENT, Point
 
 REPEAT = "make crash-matrix ARGS=\"--only '{}'\""
 
@@ -55,14 +55,29 @@ def table(verdicts: Sequence[Verdict]) -> list[str]:
     return lines
 
 
+def again(point: Point) -> str:
+    """A command for a shell."""
+    if point.at == MOMENT:
+        return REPEAT.format(f"{point.scenario}/*' --at '{point.what}")
+    return REPEAT.format(point.id)
+
+
 def failures(verdicts: Sequence[Verdict]) -> list[str]:
     lines = []
     for verdict in verdicts:
         if verdict.outcome == FAILED:
             lines.append(f"{verdict.point.id}  ({verdict.point.what or 'no request'})")
             lines += [f"    {line}" for line in verdict.failures]
-            lines.append(f"    again: {REPEAT.format(verdict.point.id)}")
+            lines.append(f"    again: {again(verdict.point)}")
     return lines
+
+
+def kills(verdicts: Sequence[Verdict]) -> str:
+    """The last line of a run with kills at random moments: failed ones, and in how many of them what is never to be."""
+    failed = [" ".join(v.failures) for v in verdicts if v.outcome == FAILED]
+    frozen = sum(any(word in said for word in ("frozen", "freezing", "stands still")) for said in failed)
+    orphans = sum(any(word in said for word in ("orphan", "left behind")) for said in failed)
+    return f"KILLS {len(verdicts)} failed {len(failed)} frozen {frozen} orphans {orphans}"
 
 
 def write_json(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.matrix.points import JOB
+
 DEPLOYED = "deployed"
 
 
@@ -14,6 +16,10 @@ class Scenario:
 
     ``state``: of its job at the end.  ``may_undo``: the job's kind undoes a run that was interrupted where it
     cannot go on; then nothing may be left, and the verb has to work again.  ``lost``: the source site is.
+    ``steps``: patterns of the steps that are tried, of a verb that has the others from another one.
+    ``simulated``: of simulated sites alone.  ``returned``: the source site is back, as it was when it was lost.
+    ``resume``: the verb that carries on after a death.  ``jobless``: the verb is one transaction, and no job; then all
+    is as before it or as after it.
     """
 
     name: str
@@ -22,8 +28,14 @@ class Scenario:
     state: str = "done"
     may_undo: bool = False
     lost: bool = False
+    steps: tuple[str, ...] = ("*",)
+    simulated: bool = False
+    returned: bool = False
+    resume: str = "rest"
+    jobless: bool = False
 
 
+# fmt: off
 SCENARIOS = (
     Scenario("full", DEPLOYED, "protect", may_undo=True),
     Scenario("undo-full", "full", "undo", "undone"),
@@ -31,7 +43,30 @@ SCENARIOS = (
     Scenario("undo-incremental", "incremental", "undo", "undone"),
     Scenario("recover", "incremental", "recover", lost=True),
     Scenario("undo-recover", "recover", "undo", "undone", lost=True),
+    Scenario("drill", "incremental", "drill", "undone", steps=("inventory", "summary", JOB)),
+    Scenario("scheduled-drill", "drill", "scheduled-drill", "undone", steps=("inventory", JOB), simulated=True,
+             resume="scheduled-drill"),
+    Scenario("move", "full", "move"),
+    Scenario("undo-move", "move", "undo", "undone"),
+    Scenario("recover-plan", "incremental", "recover-plan", lost=True, simulated=True, resume="answer",
+             steps=("hook-*", "prompt-*", "gate-*", "boot-group-*", "server-*", "summary", JOB)),
+    Scenario("undo-plan", "recover-plan", "undo", "undone", lost=True, simulated=True,
+             steps=("hook-*", "prompt-*", JOB)),
+    Scenario("stop-source", "recover", "stop-source", returned=True, simulated=True),
+    Scenario("reprotect", "stop-source", "reprotect", returned=True, simulated=True, jobless=True),
+    Scenario("undo-reprotect", "reprotect", "undo-reprotect", returned=True, simulated=True, jobless=True),
+    Scenario("protect-back", "reprotect", "protect", returned=True, simulated=True, may_undo=True,
+             steps=("capture", "manifest", JOB)),
+    Scenario("commit", "reprotect", "commit", returned=True, simulated=True),
+    Scenario("unrecover", "stop-source", "undo-recovery", "undone", returned=True, simulated=True,
+             resume="rest-recovery", steps=("summary", JOB)),
+    Scenario("undo-stop-source", "unrecover", "undo", "undone", returned=True, simulated=True),
+    Scenario("images", DEPLOYED, "images", may_undo=True, simulated=True),
+    Scenario("undo-images", "images", "undo", "undone", simulated=True),
+    Scenario("recover-images", "images", "recover", lost=True, simulated=True),
+    Scenario("undo-recover-images", "recover-images", "undo", "undone", lost=True, simulated=True),
 )
+# fmt: on
 NAMED = {scenario.name: scenario for scenario in SCENARIOS}
 
 

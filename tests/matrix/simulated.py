@@ -12,9 +12,10 @@ from typing import Any
 
 from multisite.clouds.connect import open_site
 from multisite.domain.manifest import Manifest
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite_lab.guest.console import marked
 from multisite_lab.sim.keep import Kept, keep, take_up
+from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import World, make_world
 from tests.matrix.process import LOG, NOTES, TOLD
 from tests.matrix.processes import Processes
@@ -25,19 +26,22 @@ from tests.sim.judge import wrong
 from tests.sim.outcome import outcome
 from tests.sim.service import CLOUDS, SITE, Service
 
-NAME = "mme"
+NAME, IMAGED = "mme", "img"
 OF_ONE_LIFE = (LOG, NOTES, TOLD)
 
 
 @dataclass
 class SimStage:
-    """``folder``: where kept states are; ``servers``: how many the application has."""
+    """``folder``: where kept states are; ``servers``: how many the application has; ``settings``: of the sites."""
 
     folder: Path
     servers: int = 2
     hurry: bool = True
-    seconds: float = 120.0
-    words: dict[str, Any] = field(default_factory=lambda: {"name": NAME})
+    seconds: float = 300.0
+    words: dict[str, Any] = field(
+        default_factory=lambda: {"name": NAME, "imaged": {"name": IMAGED}, "patience": 240.0}
+    )
+    settings: Settings | None = None
     _worlds: dict[str, Kept] = field(default_factory=dict)
 
     @contextmanager
@@ -62,10 +66,12 @@ class SimStage:
         """The application, known to a service that has done nothing yet."""
         first = self.folder / f"{DEPLOYED}-first"
         first.mkdir()
-        with make_world() as world:
+        with make_world(settings=self.settings) as world:
             world.write_clouds(first / CLOUDS)
-            made = template.deploy(open_site(SITE, SITE, first / CLOUDS), NAME, self.servers, full=True)
-            words = self.words | {"site": SITE, "servers": list(made.servers)}
+            site = open_site(SITE, SITE, first / CLOUDS)
+            made = template.deploy(site, NAME, self.servers, full=True)
+            imaged = {"name": IMAGED, "servers": template.deploy_for_images(site, IMAGED)}
+            words = self.words | {"site": SITE, "servers": list(made.servers), "imaged": imaged}
             ended = processes.run(first, "open", words)
             if ended.code:
                 raise RuntimeError(f"the application cannot be made known: {ended.words()}")
@@ -85,6 +91,10 @@ class SimPlace:
     def lose_source(self) -> None:
         if SITE not in self.world.lost:
             self.world.lose(SITE)
+
+    def return_source(self) -> None:
+        if SITE in self.world.lost:
+            self.world.reconnect(SITE)
 
     def facts(self, service: Service) -> Facts:
         seen = outcome(self.world, service)
@@ -116,7 +126,11 @@ class SimPlace:
 
 
 def stored_data(world: World, manifest: Manifest) -> Facts:
-    """By server: "as marked" when the backups of its volumes hold the very record it was frozen on."""
+    """By server: "as marked" when the backups of its volumes hold the very record it was frozen on.
+
+    Of a restore point without any mark, made with the application stopped: what its disks hold at the source.
+    """
+    disks = world.sites[manifest.source.name].settle().state.volumes
     marks = {mark.server_id: marked(mark.text) for mark in manifest.marks}
     found = {}
     for server in manifest.servers:
@@ -124,6 +138,8 @@ def stored_data(world: World, manifest: Manifest) -> Facts:
         for volume in (manifest.volume(volume_id) for volume_id in server.volume_ids):
             content = world.store.content_of([backup.id for backup in chain_of(volume)])
             same = mark is not None and (content.seq, content.sum) == (mark.number, mark.sum)
+            if not manifest.marks and volume.id in disks:
+                same = content == disks[volume.id].content
             verdicts.append("as marked" if same else f"{asdict(content)} is not {mark}")
         found[server.name] = "; ".join(sorted(set(verdicts)))
     return found

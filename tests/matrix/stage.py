@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.matrix.processes import Processes
+from tests.matrix.verbs import KEYS
 from tests.sim.service import Service
 
 Facts = dict[str, Any]
@@ -23,6 +24,9 @@ class Place(Protocol):
 
     def lose_source(self) -> None:
         """Nobody reaches the source site from now on, if this can be had here."""
+
+    def return_source(self) -> None:
+        """The source site is reachable again, as it was."""
 
     def facts(self, service: Service) -> Facts:
         """What there is, without ids and times: equal for two runs that came to the same."""
@@ -51,10 +55,30 @@ def common_facts(service: Service) -> Facts:
     found = (path for path in (service.folder / "store").rglob("*") if path.is_file())
     # How many marks of the database were written says how often it was, and not what for.
     files = sorted(path.name for path in found if path.parents[1].name != "installations")
-    recoveries = service.recoveries.list(service.caller)
+    caller = service.caller
+    recoveries = service.recoveries.list(caller)
     return {
         "jobs": sorted(f"{job.kind} {job.state}" for job in service.jobs.list()),
         "restore points": sorted(point.state for point in service.points()),
-        "recoveries": sorted(recovery.state for recovery in recoveries),
+        "recoveries": sorted(
+            f"{r.state} reprotected {r.reprotected_at is not None} committed {r.committed_at is not None}"
+            for r in recoveries
+        ),
+        "applications": {
+            a.name: [a.site, a.epoch, [(m.server_name, m.order, m.role) for m in a.members]]
+            for a in service.applications.list(caller)
+        },
+        "protections": sorted(
+            f"{p.application} from {p.site} to {p.target_site}" for p in service.protections.list(caller)
+        ),
+        "hooks": sorted(_hooks_run(service.folder / KEYS)),
+        "drills": sorted(
+            f"{d.state} {d.result} {d.inventory_equal}" for d in service.recoveries.drills.list(caller)
+        ),
         "backup store": {name: files.count(name) for name in files},
     }
+
+
+def _hooks_run(keys: Path) -> set[str]:
+    """Steps whose hooks were run, however often: a key says that it is the same once more."""
+    return {line.split(":")[-1] for line in keys.read_text().split()} if keys.exists() else set()

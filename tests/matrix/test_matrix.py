@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
+from multisite_lab.sim.model import Settings
 from tests.matrix import report
-from tests.matrix.judge import EQUAL, FAILED, Verdict
-from tests.matrix.points import Point, only, sample
+from tests.matrix.judge import EQUAL, FAILED, Verdict, attempt, record
+from tests.matrix.points import ANY, MOMENT, Point, moments, only, sample
+from tests.matrix.processes import Processes
+from tests.matrix.scenarios import NAMED
+from tests.matrix.simulated import SimStage
 from tests.sim.service import ROOT
 
-SEED = 4
+SEED, ANY_SEED = 2467, 0
 PLANTED = {
     "second": ("recover/servergroup-1/after-1", 1, "2 times server group mme-ms-"),
     "frozen": ("full/capture/after-1", 1, "server mme-1 is frozen"),
@@ -35,7 +39,7 @@ def matrix(file: Path, *words: str) -> tuple[int, str, dict[str, Any]]:
         str(file),
         *words,
     ]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=1800)
     assert file.exists(), done.stderr
     return done.returncode, done.stdout.splitlines()[-1], json.loads(file.read_text())
 
@@ -45,6 +49,27 @@ def test_a_sample_of_the_points_comes_out_as_if_nothing_had_happened(tmp_path: P
     assert [point for point in told["points"] if point["failures"]] == []
     assert (code, last) == (0, "CRASH points 6 failed 0")
     assert len({point["id"].split("/")[0] for point in told["points"]}) == 6
+
+
+def test_a_kill_at_any_moment_freezes_and_orphans_nothing(tmp_path: Path) -> None:
+    code, last, told = matrix(tmp_path / "told.json", "--random", "5", "--seed", str(ANY_SEED))
+    assert [point for point in told["points"] if point["failures"]] == []
+    assert (code, last) == (0, "KILLS 5 failed 0 frozen 0 orphans 0")
+    assert len({point["id"].split("/")[0] for point in told["points"]}) == 5
+
+
+def test_a_planted_bug_is_found_by_a_kill_in_the_middle(tmp_path: Path) -> None:
+    """The negative control of the moments: one of them meets servers that stand still for long."""
+    stage = SimStage(tmp_path, 1, settings=Settings(snapshot=6.0))
+    with Processes(hurry=True, seconds=stage.seconds, plant="frozen") as processes:
+        reference = record(stage, processes, NAMED["full"])
+        for share in (0.5, 0.4, 0.6, 0.3, 0.7):
+            point = Point("full", ANY, MOMENT, 1, str(share))
+            verdict = attempt(stage, processes, point, reference, share)
+            if verdict.outcome == FAILED:
+                break
+    assert "is frozen" in "; ".join(verdict.failures), verdict
+    assert report.kills([verdict]) == "KILLS 1 failed 1 frozen 1 orphans 0"
 
 
 @pytest.mark.parametrize("plant", PLANTED)
@@ -76,6 +101,28 @@ def test_a_sample_is_the_same_for_the_same_seed_and_of_all_scenarios() -> None:
     assert sum(p.scenario == "full" for p in picked) == 4
     assert set(only(points, ["*/step-1/*"])) <= set(sample(points, 0, 1, always=["*/step-1/*"]))
     assert sample(points, 1000, 1) == points
+
+
+def test_moments_are_the_same_for_the_same_seed_and_can_be_repeated() -> None:
+    drawn = moments(["full", "recover"], 7, seed=3)
+    assert drawn == moments(["full", "recover"], 7, seed=3) != moments(["full", "recover"], 7, seed=4)
+    assert sorted(p.scenario for p, _ in drawn).count("full") in (3, 4)
+    assert len({p.id for p, _ in drawn}) == 7
+    point, share = drawn[0]
+    assert report.again(point) == (
+        f"make crash-matrix ARGS=\"--only '{point.scenario}/*' --at '{share:.3f}'\""
+    )
+    assert 0 < share <= 1
+
+
+def test_what_came_of_kills_is_counted() -> None:
+    (one, _), (two, _), (three, _) = moments(["full"], 3, seed=1)
+    verdicts = [
+        Verdict(one, EQUAL, 1.0),
+        Verdict(two, FAILED, 1.0, ["site1: server mme-1 is frozen"]),
+        Verdict(three, FAILED, 1.0, ["site2: port p of multisite:j:port-1: an orphan"]),
+    ]
+    assert report.kills(verdicts) == "KILLS 3 failed 2 frozen 1 orphans 1"
 
 
 def test_a_run_broken_off_is_gone_on_with(tmp_path: Path) -> None:

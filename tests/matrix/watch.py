@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from multisite.clouds.audited import template
 from multisite.clouds.session import FencedAdapter
 from multisite.domain import work
@@ -33,11 +35,15 @@ _OWN_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=\.)[0-9]+
 
 @dataclass
 class Watch:
-    """``death``: the boundary at which the process kills itself; ``notes``: where to write all it passes."""
+    """``death``: the boundary at which the process kills itself; ``notes``: where to write all it passes.
+
+    ``commits``: from when it is set, those of the main thread are boundaries, too: of a verb that is no job.
+    """
 
     notes: Path | None = None
     death: Key | None = None
     store: str = ""
+    commits: bool = False
     _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -55,6 +61,12 @@ class Watch:
         """From now on; it cannot be taken back, so in a process of its own."""
         self._watch_records()
         self._watch_requests()
+        self._wrap(
+            Session,
+            "commit",
+            before=lambda _: self._commit("commit"),
+            after=lambda *_: self._commit("committed"),
+        )
         sys.addaudithook(self._file)
 
     def _watch_records(self) -> None:
@@ -67,6 +79,7 @@ class Watch:
             after=lambda args, _: self.passed(args[2], "done"),
         )
         self._wrap(Records, "claim", after=self._claimed)
+        self._wrap(Records, "grow", after=lambda *_: self.passed(JOB, "grown"))
         for name in ("conclude", "conclude_undo"):
             self._wrap(Records, name, after=lambda *_: self.passed(JOB, "concluded"))
         self._wrap(
@@ -75,6 +88,10 @@ class Watch:
             before=lambda _: self.passed(JOB, "told"),
             after=lambda *_: self.passed(JOB, "settled"),
         )
+
+    def _commit(self, at: str) -> None:
+        if self.commits and threading.current_thread() is threading.main_thread():
+            self.passed(JOB, at)
 
     def _claimed(self, _args: tuple[Any, ...], claim: Any) -> None:
         if claim is not None:

@@ -66,7 +66,7 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{_FLOW}::test_lost_site_is_recovered_with_the_data_of_the_incremental",
     ),
     Mutant(
-        "lost-list-keeps-snapshots", "snapshot", f"{_METHOD}/capture.py",
+        "lost-list-keeps-snapshots", "snapshot", "recovery/methods/cinder_backups/snapshots.py",
         "sorted(set(known) - listed)", "sorted(set())",
         f"{_RUN} -k list_that_lost_the_snapshots",
     ),
@@ -76,7 +76,7 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{_CLOUDS}/test_volumes.py -k not_made_twice",
     ),
     Mutant(
-        "broken-parent-built-on", "backup", f"{_METHOD}/plan.py",
+        "broken-parent-built-on", "backup", "recovery/methods/cinder_backups/chain.py",
         'if there.get(link.id) != "available":', "if link.id not in there:",
         f"{_UNIT}/{_METHOD}/test_plan.py -k why_a_backup_is_full",
     ),

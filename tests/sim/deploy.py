@@ -219,6 +219,20 @@ def deploy(site: CloudSite, name: str, servers: int = 2, *, full: bool = False) 
     )
 
 
+def deploy_for_images(site: CloudSite, name: str) -> list[str]:
+    """Ids of two servers that work, without networks: ``<name>-1`` has two volumes, ``<name>-local`` is of an image."""
+    small, guest = flavor(site), image(site)
+    disks = [volume(site, f"{name}-1-root", image=guest), volume(site, f"{name}-1-data")]
+    body = {"name": f"{name}-local", "flavorRef": small, "imageRef": guest, "networks": "none"}
+    made = [
+        server(site, f"{name}-1", small, disks, []),
+        str(ask(site.compute, "POST", "/servers", {"server": body}, NOVA)["server"]["id"]),
+    ]
+    for server_id in made:
+        working(site, server_id)
+    return made
+
+
 def _trunk(
     site: CloudSite, name: str, parent: str, network_id: str, group: str, more: details.Details
 ) -> None:
@@ -253,6 +267,15 @@ def _router(site: CloudSite, name: str, networks: list[str], more: details.Detai
     fixed = [{"ip_address": NETWORKS["mgmt"].replace("0/24", "254")}]
     nobodys = port(site, "", networks[1], fixed_ips=fixed, port_security_enabled=False, security_groups=[])
     ask(site.network, "PUT", f"{path}/add_router_interface", {"port_id": nobodys})
+    for one in ask(site.network, "GET", f"/ports?device_id={made}&device_owner=network:router_interface")[
+        "ports"
+    ]:
+        described = {
+            "name": f"{name} {one['fixed_ips'][0]['ip_address']}",
+            "description": f"the way out of {name}",
+        }
+        ask(site.network, "PUT", f"/ports/{one['id']}", {"port": described})
+        _tag(site, "ports", [one["id"]], more.tags)
     ask(site.network, "PUT", path, {"router": {"routes": list(more.routes)}})
     _tag(site, "routers", [made], more.tags)
 

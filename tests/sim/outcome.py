@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from multisite.domain.manifest import Manifest
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite_lab.guest.console import marked, parse
 from multisite_lab.sim.model import Server, Sim
 from multisite_lab.sim.world import World

@@ -1,12 +1,12 @@
 """Every parameter of the API: what it names, and how it is asked with a thing that is another project's.
 
-The test derives the parameters from the API's document; one without a row here fails it.
+The test derives the parameters from the API's document; one without a row here, or in ``parameters.py``, fails it.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,52 +14,8 @@ from multisite_lab.sim.model import Row
 from multisite_lab.sim.neutron.policy import GRANTED
 from multisite_lab.sim.nova.resources import ACCESS, make_flavor
 from tests.sim import deploy
+from tests.sim.parameters import NOUNS
 from tests.sim.tenants import ADDRESSES, ALICE, SITE, SITES, TARGET, Tenants
-
-_RULES = (
-    "network_names security_group_names keypair_names router_names volume_types volume_zones "
-    "availability_zones accept_loss[] create_missing_flavors keep_addresses source_is_fenced parallel_boot "
-    "ready_console ready_timeout boot_timeout"
-)
-_RECOVERY = "body.supersede body.target_site " + " ".join(f"body.mapping.{rule}" for rule in _RULES.split())
-NOUNS = (
-    "applications",
-    "protections",
-    "restore-points",
-    "recoveries",
-    "jobs",
-    "addresses",
-    "paths",
-    "project-grants",
-    "stretched-networks",
-)
-"""``{id}`` in a path names one of these; ``{name}`` of a plane one of the application's, of a site what all may see."""
-PLAIN: Mapping[str, str] = {
-    **{f"GET /v1/{noun}": "query:limit" for noun in NOUNS},
-    "GET /v1/sites": "query:limit query:marker",
-    "GET /v1/jobs": "query:state query:limit",
-    "GET /v1/audit": "query:site query:since query:limit query:marker",
-    "POST /v1/applications": "body.name body.site body.servers[].quiesce",
-    "PUT /v1/applications/{id}/planes": "body.planes[].cidr body.planes[].name body.planes[].realized "
-    "body.planes[].role body.planes[].sites[] body.sites[]",
-    "POST /v1/applications/{id}/planes/{name}/forget": "body.sites[]",
-    "DELETE /v1/applications/{id}/planes/{name}/realization": "query:without query:left",
-    "POST /v1/protections": "body.method body.options body.target_site",
-    "POST /v1/protections/{id}/run": "body.incremental",
-    "POST /v1/recoveries/preview": _RECOVERY,
-    "POST /v1/recoveries": f"{_RECOVERY} body.confirm body.preview",
-    "POST /v1/addresses": "body.name body.active body.probe body.members[].site",
-    "POST /v1/addresses/{id}/move": "body.to body.fenced[] body.why",
-    "POST /v1/paths": "body.name body.protocol body.port body.ends[].site",
-}
-"""What names nothing that could be somebody's: numbers and words, names to be given, sites, zones and volume types
-(everybody sees them), times and positions in a list, a preview's digest."""
-BODIES: Mapping[str, Any] = {
-    "POST /v1/addresses/{id}/move": {"to": TARGET},
-    "PUT /v1/applications/{id}/planes": {"planes": []},
-    "POST /v1/applications/{id}/planes/{name}/forget": {"sites": [SITE]},
-}
-"""Valid bodies of routes whose path names a thing; {} else."""
 
 Request = tuple[str, str, Any, Any]
 """Method, path, body, query."""
@@ -133,6 +89,66 @@ def _routing(verb: str, rule: str) -> Callable[[Tenants, str], Request]:
     return asks
 
 
+def _drill(rule: str) -> Callable[[Tenants, str], Request]:
+    """The mapping of a recovery, in a drill."""
+    of_routers = rule in ("routers", "external_networks", "floating_ips")
+    recovery = (_routing if of_routers else _recovery)("/preview", rule)
+
+    def asks(made: Tenants, x: str) -> Request:
+        return "POST", "/v1/drills", recovery(made, x)[2], None
+
+    return asks
+
+
+def _others(things: Callable[[Tenants], Mapping[str, str]]) -> Callable[[Tenants], Mapping[str, str]]:
+    """What is another's and what is not there: a drill makes networks and groups of its own."""
+    return lambda made: {what: x for what, x in things(made).items() if what in ("another's", "nowhere")}
+
+
+def _policies(made: Tenants) -> Mapping[str, str]:
+    """A new one of each."""
+    things = {"nowhere": nowhere()}
+    for what, who in (("own", made.bob), ("another's", made.alice)):
+        status, answer = made.ask(who, "POST", "/v1/policies", {"name": f"n{uuid.uuid4().hex[:8]}"})
+        assert status == 201, answer
+        things[what] = answer["id"]
+    return things
+
+
+def _plans(made: Tenants) -> Mapping[str, str]:
+    """A new one of each tenant, for its application."""
+    things = {"nowhere": nowhere()}
+    for what, who in (("own", made.bob), ("another's", made.alice)):
+        mapping = {"create_missing_flavors": True}
+        wanted = {"name": f"n{uuid.uuid4().hex[:8]}", "target_site": TARGET, "mapping": mapping}
+        body = wanted | {"application": who.made["applications"]}
+        status, answer = made.ask(who, "POST", "/v1/recovery-plans", body)
+        assert status == 201, answer
+        things[what] = answer["id"]
+    return things
+
+
+def _by_plan(path: str) -> Callable[[Tenants, str], Request]:
+    """By a plan alone, with nothing vouched for."""
+
+    def asks(made: Tenants, x: str) -> Request:
+        body = {"restore_point": made.bob.made["restore-points"], "plan": x}
+        started = {"confirm": "bob-app", "supersede": True} if path == "/v1/recoveries" else {}
+        return "POST", path, body | started, None
+
+    return asks
+
+
+def _plan_of(field: str) -> Callable[[Tenants, str], Request]:
+    """A plan for another application."""
+
+    def asks(_made: Tenants, x: str) -> Request:
+        body = {"name": f"n{uuid.uuid4().hex[:8]}", "target_site": TARGET, field: x}
+        return "POST", "/v1/recovery-plans", body, None
+
+    return asks
+
+
 def _point(verb: str) -> Callable[[Tenants, str], Request]:
     def asks(_made: Tenants, x: str) -> Request:
         body = {"restore_point": x, "target_site": TARGET, "mapping": {"source_is_fenced": True}}
@@ -199,14 +215,9 @@ def _server_groups(made: Tenants) -> Mapping[str, str]:
     rows = made.world.sites[TARGET].sim.state.server_groups
     found = {"nowhere": nowhere()}
     for what, name in (("own", "bob"), ("another's", "alice")):
-        row = {
-            "id": nowhere(),
-            "name": f"{name}-apart",
-            "policy": "soft-affinity",
-            "rules": {},
-            "members": [],
-        }
-        rows[row["id"]] = row | {"project_id": made.there(name, TARGET), "user_id": _user(made, name)}
+        row: Row = {"id": nowhere(), "name": f"{name}-apart", "policy": "soft-affinity"}
+        row |= {"rules": {}, "members": [], "project_id": made.there(name, TARGET)}
+        rows[row["id"]] = row | {"user_id": _user(made, name)}
         found[what] = row["id"]
     return found
 
@@ -277,6 +288,16 @@ CASES: Mapping[str, Case] = {
         lambda _made, x: ("POST", "/v1/protections", {"application": x, "target_site": TARGET}, None),
         _names("{}-app"),
     ),
+    "POST /v1/protections/preview body.application": Case(
+        lambda _made, x: ("POST", "/v1/protections/preview", {"application": x, "target_site": TARGET}, None),
+        _ids("applications"),
+    ),
+    "POST /v1/protections/preview body.policy": Case(
+        lambda made, x: (
+            "POST", "/v1/protections/preview", {"application": made.bob.made["applications"], "policy": x}, None
+        ),
+        _policies,
+    ),
     "POST /v1/addresses body.members[].port": Case(
         lambda made, x: _address(made, port=x), _ids(("free-port", TARGET))
     ),
@@ -308,10 +329,47 @@ CASES: Mapping[str, Case] = {
         )
     },
     **{
+        f"POST /v1/drills body.mapping.{rule}": Case(_drill(rule), things)
+        for rule, things in (
+            ("flavors", _flavors), ("keypairs", _keypairs), ("projects", _projects),
+            ("security_groups", _others(_groups)), ("server_groups", _others(_server_groups)),
+            ("networks", _others(_networks)),
+            ("qos_policies", _others(_qos_policies)),
+            ("routers", _others(_ids(("router", TARGET)))), ("external_networks", _others(_externals)),
+            ("floating_ips", _others(_ids(("floating_ip", TARGET, "spare")))),
+        )
+    },
+    "POST /v1/drills body.restore_point": Case(
+        lambda _made, x: ("POST", "/v1/drills", {"restore_point": x, "target_site": TARGET}, None),
+        _ids("restore-points"),
+    ),
+    "PATCH /v1/protections/{id} body.policy": Case(
+        lambda made, x: ("PATCH", f"/v1/protections/{made.bob.made['protections']}", {"policy": x}, None), _policies
+    ),
+    **{
+        f"POST {path} body.plan": Case(_by_plan(path), _plans)
+        for path in ("/v1/recoveries/preview", "/v1/recoveries", "/v1/drills")
+    },
+    "POST /v1/recovery-plans body.application": Case(_plan_of("application"), _ids("applications")),
+    "POST /v1/recovery-plans body.application (name)": Case(_plan_of("application"), _names("{}-app")),
+    **{
         f"POST /v1/recoveries{verb} body.restore_point": Case(_point(verb), _ids("restore-points"))
         for verb in ("/preview", "")
     },
-    **dict(_query(f"/v1/{noun}", "marker", noun) for noun in NOUNS),
+    **dict(
+        _query(f"/v1/{noun}", "marker", noun)
+        for noun in NOUNS
+        if noun not in ("drills", "policies", "recovery-plans")
+    ),
+    "GET /v1/drills query:marker": Case(
+        lambda _made, x: ("GET", "/v1/drills", None, {"marker": x}), _others(_ids("recoveries"))
+    ),
+    "GET /v1/recovery-plans query:marker": Case(
+        lambda _made, x: ("GET", "/v1/recovery-plans", None, {"marker": x}), _others(_plans)
+    ),
+    "GET /v1/policies query:marker": Case(
+        lambda _made, x: ("GET", "/v1/policies", None, {"marker": x}), _others(_policies)
+    ),
     **dict(
         (
             _query("/v1/restore-points", "application", "applications"),
@@ -321,35 +379,3 @@ CASES: Mapping[str, Case] = {
         )
     ),
 }  # fmt: skip
-
-
-def parameters(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Operation and parameter (``path:id``, ``query:limit``, ``body.servers[].id``), as the document describes them."""
-    schemas = document["components"]["schemas"]
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            asked = f"{method.upper()} {path}"
-            for one in operation.get("parameters", ()):
-                if one["in"] != "header":
-                    yield asked, f"{one['in']}:{one['name']}"
-            for content in operation.get("requestBody", {}).get("content", {}).values():
-                for pointer in sorted(set(_leaves(content["schema"], schemas, "body"))):
-                    yield asked, pointer
-
-
-def _leaves(schema: Mapping[str, Any], schemas: Mapping[str, Any], at: str) -> Iterator[str]:
-    if "$ref" in schema:
-        schema = schemas[schema["$ref"].rsplit("/", 1)[-1]]
-    for several in ("anyOf", "oneOf", "allOf"):
-        for one in schema.get(several, ()):
-            if one.get("type") != "null":
-                yield from _leaves(one, schemas, at)
-        if several in schema:
-            return
-    if "properties" in schema:
-        for name, inner in schema["properties"].items():
-            yield from _leaves(inner, schemas, f"{at}.{name}")
-    elif schema.get("type") == "array":
-        yield from _leaves(schema.get("items", {}), schemas, f"{at}[]")
-    else:
-        yield at

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +27,20 @@ from typing import Any
 from multisite.applications.service import ApplicationService
 from multisite.clouds.capabilities import discover
 from multisite.clouds.connect import READ_SECONDS, CloudSite, Sites
+from multisite.clouds.mirror.backend import MirrorBackend
 from multisite.domain.caller import Caller
 from multisite.domain.model import Application, Protection, Recovery, RestorePoint
 from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
-from multisite.recovery.service import ProtectionService, RecoveryService, StaleDatabaseCheck
+from multisite.recovery.plans.outside import NOTHING, Outside
+from multisite.recovery.service import (
+    FailbackService,
+    ProtectionService,
+    RecoveryPlanService,
+    RecoveryService,
+    StaleDatabaseCheck,
+)
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
 from multisite.store.database import Database
@@ -39,6 +48,7 @@ from multisite.store.grants import ProjectGrantRepository
 from multisite.store.sites import SiteRepository
 from multisite.store.trail import AuditTrail
 from multisite_lab.guest.console import FREEZE_MARK
+from multisite_lab.sim.model import State
 from multisite_lab.sim.world import World
 from tests.manifest_store import store_in
 from tests.sim import deploy as template
@@ -71,6 +81,8 @@ class Service:
         patience: float = PATIENCE,
         *,
         granted: bool = False,
+        mirrors: Mapping[str, MirrorBackend] | None = None,
+        outside: Outside = NOTHING,
     ) -> None:
         (folder / STORE).mkdir(exist_ok=True)
         self.folder, self.patience = folder, patience
@@ -83,6 +95,7 @@ class Service:
             config_file=folder / CLOUDS,
             timeout=answer_seconds,
             grants=self.grants if granted else None,
+            mirrors=mirrors,
         )
         self.manifests = store_in(folder / STORE, state=folder / "keys")
         self.staleness = StaleDatabaseCheck(self.database, self.manifests)
@@ -102,8 +115,12 @@ class Service:
         self.audit = AuditTrail(self.database)
         self.recoveries = RecoveryService(
             self.database, self.manifests, self.jobs, self.clouds, restores_per_site=4, calls_per_site=8,
-            audit=self.audit,
+            audit=self.audit, outside=outside, protections=self.protections,
         )  # fmt: skip
+        self.plans = RecoveryPlanService(self.database, self.applications)
+        self.failback = FailbackService(
+            self.database, self.manifests, self.jobs, self.clouds, self.clouds, self.protections, self.audit
+        )
         self.caller = Caller("tester", "tester", "p1", "tester", frozenset({"admin"}), "req-test")
 
     def open(self) -> None:
@@ -144,7 +161,9 @@ class Service:
         if found and not options:
             return found[-1]
         wanted = {"freeze_timeout": 30, "console_mark": FREEZE_MARK} | options
-        return self.protections.create(self.caller, name, target_site=TARGET, options=wanted)
+        return self.protections.create(
+            self.caller, name, "consistent-backup", target_site=TARGET, options=wanted
+        )
 
     def protect(self, name: str, incremental: bool | None = None, **options: Any) -> tuple[Job, RestorePoint]:
         job_id = self.protections.run(self.caller, self.protection(name, **options).id, incremental)
@@ -160,6 +179,11 @@ class Service:
     def undo(self, recovery_id: str) -> tuple[Job, Recovery]:
         recovery = self.recoveries.undo(self.caller, recovery_id)
         return self.rest(recovery.job_id), self.recoveries.get(self.caller, recovery_id)
+
+    def undone(self, recovery_id: str) -> None:
+        """As ``undo``, which ends well."""
+        job, _ = self.undo(recovery_id)
+        assert job.state is JobState.UNDONE, job.error
 
     def resume(self, recovery_id: str) -> tuple[Job, Recovery]:
         recovery = self.recoveries.resume(self.caller, recovery_id)
@@ -180,11 +204,23 @@ class Service:
         return {job.id for job in self.jobs.list() if job.state not in ("undone",)}
 
 
+def state_of(world: World, name: str = TARGET) -> State:
+    """What a site has now."""
+    return world.sites[name].settle().state
+
+
 @contextmanager
-def running_service(folder: Path, world: World, *, granted: bool = False) -> Iterator[Service]:
+def running_service(
+    folder: Path,
+    world: World,
+    *,
+    granted: bool = False,
+    mirrors: Mapping[str, MirrorBackend] | None = None,
+    outside: Outside = NOTHING,
+) -> Iterator[Service]:
     """A service in this process."""
     prepare(folder, world)
-    service = Service(folder, granted=granted)
+    service = Service(folder, granted=granted, mirrors=mirrors, outside=outside)
     service.open()
     try:
         yield service

@@ -117,6 +117,7 @@ def _plain(thing: Any) -> Row:
 def two_tenants(folder: Path, roles: tuple[str, ...] = MEMBER) -> Iterator[Tenants]:
     """``roles`` of the service's account in the tenants' projects; it is an administrator in its own."""
     with make_world(SITES, settings=Settings(l3=0.005, dhcp=0.0)) as world:
+        world.store.folder = folder / "store"
         clouds = _accounts(world, folder, roles)
         services = _built(folder)
         try:

@@ -124,7 +124,7 @@ def test_a_store_that_cannot_be_looked_into_is_said_to_be_unknown(point: Point) 
     assert [f for f in point.said() if f.kind == "backups"] == [], "the source tells"
     point.world.lose(SITE)
     (told,) = (f for f in point.said() if f.kind == "backups")
-    assert (told.severity, "not be the folder that cinder-backup of their site writes to" in told.what) == (
+    assert (told.severity, "not be where cinder-backup of their site writes to" in told.what) == (
         Severity.UNKNOWN,
         True,
     )

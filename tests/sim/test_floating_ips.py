@@ -11,12 +11,12 @@ import pytest
 from multisite.clouds import floating_ips
 from multisite.domain.findings import Finding, Severity
 from multisite.jobs.model import JobState
-from multisite_lab.sim.model import Row, State
+from multisite_lab.sim.model import Row
 from multisite_lab.sim.world import World, make_world
 from tests.sim import deploy
 from tests.sim.deploy import Deployed, ask
 from tests.sim.judge import wrong
-from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service
+from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service, state_of
 
 POOL = "198.51.100.0/24"
 """Of the target; the source's is 203.0.113.0/24."""
@@ -56,18 +56,11 @@ class Protected:
         assert job.state is JobState.DONE, job.error
         return recovery.id
 
-    def undo(self, recovery: str) -> None:
-        job, _ = self.service.undo(recovery)
-        assert job.state is JobState.UNDONE, job.error
-
-    def target(self) -> State:
-        return self.world.sites[TARGET].settle().state
-
     def leads_to(self, row: Row) -> str | None:
         """The port's name and its address."""
         if row["port_id"] is None:
             return None
-        return f"{self.target().ports[row['port_id']]['name']} {row['fixed_ip_address']}"
+        return f"{state_of(self.world).ports[row['port_id']]['name']} {row['fixed_ip_address']}"
 
     def theirs(self, **fields: Any) -> Row:
         """One that the project has at the target."""
@@ -107,7 +100,7 @@ def test_one_is_made_of_the_pool_it_is_mapped_to(protected: Protected) -> None:
     assert (item.name, item.action) == (protected.address, "create")
     assert item.detail == "a new address of 'public' leads to port mme-1-data"
     recovery = protected.recover("public")
-    (row,) = protected.target().floatingips.values()
+    (row,) = state_of(protected.world).floatingips.values()
     assert row["floating_network_id"] == protected.pool
     assert protected.leads_to(row) == "mme-1-data 10.31.0.11"
     assert (row["description"], row["dns_name"], row["dns_domain"]) == (
@@ -117,8 +110,8 @@ def test_one_is_made_of_the_pool_it_is_mapped_to(protected: Protected) -> None:
     )
     assert [t for t in row["tags"] if not t.startswith("multisite:")] == ["red"]
     assert wrong(protected.world, protected.service) == []
-    protected.undo(recovery)
-    left = protected.target()
+    protected.service.undone(recovery)
+    left = state_of(protected.world)
     assert (left.floatingips, left.routers, left.ports) == ({}, {}, {})
 
 
@@ -141,7 +134,7 @@ def test_without_a_mapping_it_is_told_with_what_to_type(protected: Protected) ->
     assert said.what.startswith("it leads to port mme-1-data and is not made")
     assert f"--map floating-ip:{protected.address}=... (site2 has public)" in said.remedy
     protected.recover()
-    assert protected.target().floatingips == {}
+    assert state_of(protected.world).floatingips == {}
     assert wrong(protected.world, protected.service) == []
 
 
@@ -149,11 +142,11 @@ def test_without_a_mapping_it_is_told_with_what_to_type(protected: Protected) ->
 def test_one_that_is_there_is_used_and_stays_after_an_undo(protected: Protected, by: str) -> None:
     before = protected.theirs(description="reserved")
     recovery = protected.recover(before["floating_ip_address" if by == "address" else "id"])
-    (row,) = protected.target().floatingips.values()
+    (row,) = state_of(protected.world).floatingips.values()
     assert (row["id"], row["description"]) == (before["id"], "reserved")
     assert protected.leads_to(row) == "mme-1-data 10.31.0.11"
-    protected.undo(recovery)
-    (row,) = protected.target().floatingips.values()
+    protected.service.undone(recovery)
+    (row,) = state_of(protected.world).floatingips.values()
     assert (row["id"], row["port_id"], row["description"], row["tags"]) == (
         before["id"],
         None,
@@ -177,8 +170,8 @@ def test_one_that_leads_elsewhere_by_then_is_not_taken_from_there(protected: Pro
     job = protected.service.rest(started.job_id)
     assert job.state is JobState.PAUSED
     assert f"leads to port {other} meanwhile" in (job.error or "")
-    protected.undo(started.id)
-    assert protected.target().floatingips[before["id"]]["port_id"] == other
+    protected.service.undone(started.id)
+    assert state_of(protected.world).floatingips[before["id"]]["port_id"] == other
 
 
 @pytest.mark.parametrize(
@@ -205,7 +198,7 @@ def test_one_that_is_in_use_is_in_the_way(protected: Protected) -> None:
 
 def test_an_address_is_asked_of_its_network_by_who_may_choose_one(protected: Protected) -> None:
     protected.recover("198.51.100.77")
-    (row,) = protected.target().floatingips.values()
+    (row,) = state_of(protected.world).floatingips.values()
     assert row["floating_ip_address"] == "198.51.100.77"
     assert protected.leads_to(row) == "mme-1-data 10.31.0.11"
 
@@ -243,9 +236,11 @@ def test_one_of_a_moving_address_or_a_path_is_told_of(protected: Protected, mark
 def test_one_that_a_recovery_made_is_carried_again(protected: Protected) -> None:
     protected.recover("public")
     service = protected.service
-    servers = [{"id": s.id} for s in protected.target().servers.values()]
+    servers = [{"id": s.id} for s in state_of(protected.world).servers.values()]
     service.applications.create(service.owner(TARGET), "again", TARGET, servers)
-    service.protections.create(service.caller, "again", target_site=SITE, options={"freeze_timeout": 30})
+    service.protections.create(
+        service.caller, "again", "consistent-backup", target_site=SITE, options={"freeze_timeout": 30}
+    )
     job, point = service.protect("again")
     assert job.state is JobState.DONE, job.error
     manifest = service.manifests.read(point.id)

@@ -13,6 +13,7 @@ from multisite.jobs.model import JobState
 from multisite_lab.sim.world import World, make_world
 from tests.sim.deploy import NOVA, Deployed, ask
 from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service
+from tests.sim.test_carried import made_by_itself
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Protected:
         assert job.state is JobState.DONE, job.error
         state = self.world.sites[TARGET].settle().state
         rows = [*state.ports.values(), *state.networks.values()]
-        return {row["name"]: row["qos_policy_id"] for row in rows if row["name"].startswith("mme")}
+        return {row["name"]: row.get("qos_policy_id") for row in rows if made_by_itself(row)}
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ AS_ADMINISTRATOR = READS | {
     ("GET", "/networks"),
     ("GET", "/volumes/detail"),
     ("GET", "/os-services"),
+    ("GET", "/os-hypervisors/detail"),
+    ("GET", "/allocation_candidates"),
     ("GET", "/types"),
     ("GET", "/group_types/{id}"),
     ("GET", "/backups/{id}/export_record"),

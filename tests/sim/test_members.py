@@ -27,7 +27,7 @@ def application(service: Service, made: deploy.Deployed) -> Application:
 
 @pytest.fixture
 def protection(service: Service, application: Application) -> Protection:
-    return service.protections.create(service.caller, application.id, target_site=TARGET)
+    return service.protections.create(service.caller, application.id, "consistent-backup", target_site=TARGET)
 
 
 def scaled(service: Service, name: str, **metadata: str) -> str:
@@ -111,7 +111,9 @@ def test_members_given_by_their_ids_stay(service: Service, made: deploy.Deployed
     """The negative control."""
     chosen = [{"id": made.servers[0]}]
     application = service.applications.create(service.owner(), "chosen", SITE, chosen)
-    protection = service.protections.create(service.caller, application.id, target_site=TARGET)
+    protection = service.protections.create(
+        service.caller, application.id, "consistent-backup", target_site=TARGET
+    )
     scaled(service, "mme-3")
     _, notes = run(service, protection)
     assert notes == ()

@@ -19,6 +19,7 @@ import pytest
 
 from multisite.domain.findings import Finding, blockers
 from multisite.jobs.model import JobState
+from multisite.recovery.recover import decider
 from multisite.recovery.recover import service as recover_service
 from multisite_lab.sim import site as sim_site
 from multisite_lab.sim.model import QUOTAS, Settings, Sim
@@ -216,7 +217,8 @@ def _is_real(
     failing = [cause for cause in causes if cause.fails]
     if failing:
         targets.become(service, failing[:1], patch)
-        patch.setattr(recover_service, "blockers", lambda _: ())
+        for module in (decider, recover_service):
+            patch.setattr(module, "blockers", lambda _: ())
         job, _ = _recover(targets, service)
         assert job.state is not JobState.DONE, f"{failing[0].name}: it would have worked"
 

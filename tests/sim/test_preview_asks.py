@@ -12,7 +12,7 @@ import pytest
 from multisite.domain.findings import Finding, blockers
 from multisite.jobs.model import JobState
 from multisite_lab.sim import site as sim_site
-from multisite_lab.sim.model import Server, Sim
+from multisite_lab.sim.model import HostSize, Server, Sim
 from multisite_lab.sim.world import World, make_world
 from tests.sim.deploy import CINDER, NOVA, Deployed, ask
 from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service
@@ -130,6 +130,26 @@ def test_a_server_group_with_a_host_for_each_member(protected: Protected) -> Non
     point, target = protected.point(), protected.world.sites[TARGET].sim
     target.settings = replace(target.settings, hosts={"one": "nova", "two": "nova"})
     assert {server.host for server in protected.recovered(point).values()} == {"one", "two"}
+
+
+def test_a_server_group_without_a_host_for_all_its_members(
+    protected: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the negative control, of the simulated scheduler, too: a recovery that nobody asks for room finds none."""
+    for group in protected.source.state.server_groups.values():
+        group["policy"] = "affinity"
+    point, target = protected.point(), protected.world.sites[TARGET].sim
+    target.settings = replace(target.settings, host_sizes={TARGET: HostSize(vcpus=1)})
+    found = protected.obstacle(point)
+    assert (found.kind, "so one host takes all its 2 servers" in found.what) == ("server group mme", True)
+    with monkeypatch.context() as patch:
+        patch.setattr("multisite.recovery.recover.affinity.check_room_for_all", lambda *_: None)
+        job, recovery = protected.service.recover(point)
+        assert (job.state, "No valid host" in (job.error or "")) == (JobState.PAUSED, True)
+        job, _ = protected.service.undo(recovery.id)
+        assert job.state is JobState.UNDONE, job.error
+    target.settings = replace(target.settings, host_sizes={TARGET: HostSize(vcpus=2)})
+    protected.recovered(point)
 
 
 def test_a_private_volume_type(protected: Protected) -> None:

@@ -83,7 +83,9 @@ def test_a_tenants_application_stays_the_tenants(world: World, service: Service)
     grant(service, world, SITE, TARGET)
     before = made_in(world, TARGET)
     bobs_application(service, world)
-    protection = service.protections.create(BOB, "pgw", target_site=TARGET, options={"freeze_timeout": 30})
+    protection = service.protections.create(
+        BOB, "pgw", "consistent-backup", target_site=TARGET, options={"freeze_timeout": 30}
+    )
     job = service.rest(service.protections.run(BOB, protection.id))
     assert job.state is JobState.DONE, job.error
     (point,) = service.protections.restore_points(BOB)
@@ -103,7 +105,9 @@ def test_a_tenants_application_stays_the_tenants(world: World, service: Service)
 def test_without_a_grant_nothing_is_done(world: World, service: Service) -> None:
     grant(service, world, SITE)
     bobs_application(service, world)
-    protection = service.protections.create(BOB, "pgw", target_site=TARGET, options={"freeze_timeout": 30})
+    protection = service.protections.create(
+        BOB, "pgw", "consistent-backup", target_site=TARGET, options={"freeze_timeout": 30}
+    )
     assert service.rest(service.protections.run(BOB, protection.id)).state is JobState.DONE
     (point,) = service.protections.restore_points(BOB)
     before = made_in(world, TARGET)

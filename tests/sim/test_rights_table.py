@@ -14,7 +14,8 @@ import pytest
 
 from multisite.api.policy import ADMIN
 from multisite.api.resources import ROUTES
-from tests.sim.rights_table import BODIES, CASES, NOUNS, PLAIN, nowhere, parameters
+from tests.sim.parameters import BODIES, NOUNS, PLAIN, parameters
+from tests.sim.rights_table import CASES, nowhere
 from tests.sim.tenants import MEMBER, Tenants, two_tenants
 
 ADMINS = {f"{route.method} {route.path}" for route in ROUTES if route.default == ADMIN}
@@ -109,6 +110,11 @@ def _answer(made: Tenants, request: Any, x: str) -> str:
         # Steps that fail at the same time are named in the order they ended.
         answer = {"job": str(job.state), "error": sorted((job.error or "").split("; "))}
     text = f"{status} {json.dumps(answer, sort_keys=True)}".replace(x, "X")
-    for new in (r'"(digest|[a-z_]*seconds|[a-z_]*_at)": [^,}]*', r"req-[\w-]+", r"\bn[0-9a-f]{8}\b"):
+    for new in (
+        r'"(digest|[a-z_]*seconds|[a-z_]*_at)": [^,}]*',
+        r"req-[\w-]+",
+        r"\bn[0-9a-f]{8}\b",
+        r"-drill-[0-9a-f]{8}",
+    ):
         text = re.sub(new, "", text)
     return text

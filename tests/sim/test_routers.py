@@ -12,12 +12,12 @@ from multisite.clouds import resources, routers
 from multisite.domain.errors import Conflict
 from multisite.domain.findings import Finding, Severity
 from multisite.jobs.model import JobState
-from multisite_lab.sim.model import Row, State
+from multisite_lab.sim.model import Row
 from multisite_lab.sim.world import World, make_world
 from tests.sim import deploy
 from tests.sim.deploy import Deployed, ask
 from tests.sim.judge import wrong
-from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service
+from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service, state_of
 
 ROUTER, INTERFACE = "router-mme", "network:router_interface"
 ROUTE = {"destination": "10.98.0.0/16", "nexthop": "10.31.0.11"}
@@ -53,18 +53,11 @@ class Protected:
         assert job.state is JobState.DONE, job.error
         return recovery.id
 
-    def undo(self, recovery: str) -> None:
-        job, _ = self.service.undo(recovery)
-        assert job.state is JobState.UNDONE, job.error
-
-    def target(self) -> State:
-        return self.world.sites[TARGET].settle().state
-
     def router(self, name: str = ROUTER) -> Row:
-        return next(row for row in self.target().routers.values() if row["name"] == name)
+        return next(row for row in state_of(self.world).routers.values() if row["name"] == name)
 
     def addresses(self, router: Row) -> list[str]:
-        at = [p for p in self.target().ports.values() if p["device_id"] == router["id"]]
+        at = [p for p in state_of(self.world).ports.values() if p["device_id"] == router["id"]]
         return sorted(ip["ip_address"] for p in at if p["device_owner"] == INTERFACE for ip in p["fixed_ips"])
 
 
@@ -102,8 +95,8 @@ def test_a_router_comes_back_and_an_undo_takes_it_away(protected: Protected) -> 
     assert row["external_gateway_info"]["enable_snat"] is True
     assert {t for t in row["tags"] if not t.startswith("multisite:")} == {"red", "green"}
     assert wrong(protected.world, protected.service) == []
-    protected.undo(recovery)
-    left = protected.target()
+    protected.service.undone(recovery)
+    left = state_of(protected.world)
     assert (left.routers, left.ports, list(left.networks)) == ({}, {}, [public])
 
 
@@ -115,6 +108,28 @@ def test_what_is_lost_of_a_router_is_seen(protected: Protected, monkeypatch: pyt
     protected.recover()
     (said,) = wrong(protected.world, protected.service)
     assert f"/routers/{ROUTER}/routes" in said
+
+
+def test_a_name_that_is_lost_of_an_interface_is_seen(
+    protected: Protected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control, for the ports of the router."""
+    outside(protected.service, TARGET)
+    protected.lose()
+    monkeypatch.setattr(routers, "describe_interface", lambda *_args: None)
+    protected.recover()
+    said = wrong(protected.world, protected.service)
+    assert said
+    assert all(f"/routers/{ROUTER}/interfaces" in line for line in said)
+
+
+def test_what_of_an_interface_is_not_carried_is_told_of(protected: Protected) -> None:
+    ports = protected.world.sites[SITE].settle().state.ports.values()
+    one, other = sorted((p for p in ports if p["device_owner"] == INTERFACE), key=lambda p: p["name"])
+    one["mac_address"], other["admin_state_up"] = "02:00:00:00:00:01", False
+    mac, state = [note for note in protected.again().notes() if note.startswith("router interface ")]
+    assert f"10.31.0.1 of router {ROUTER}: its MAC address 02:00:00:00:00:01 is not carried" in mac
+    assert f"10.32.0.254 of router {ROUTER}: its admin_state_up is not carried" in state
 
 
 @pytest.mark.parametrize("names", [("wan",), ("wan", "public", "public")])
@@ -130,8 +145,8 @@ def test_which_external_network_is_asked_for_where_the_name_does_not_tell(
     assert f"wan ({ids[0]})" in said.remedy
     recovery = protected.recover(external_networks={"public": "wan"})
     assert protected.router()["external_gateway_info"]["network_id"] == ids[0]
-    protected.undo(recovery)
-    assert set(protected.target().networks) == set(ids)
+    protected.service.undone(recovery)
+    assert set(state_of(protected.world).networks) == set(ids)
 
 
 def test_where_there_is_no_external_network_it_is_told(protected: Protected) -> None:
@@ -181,12 +196,12 @@ def test_a_router_it_is_mapped_to_gets_interfaces_and_routes_and_keeps_the_rest(
     protected.lose()
     assert protected.found(routers={ROUTER: "edge"}) == []
     recovery = protected.recover(routers={ROUTER: "edge"})
-    (row,) = protected.target().routers.values()
+    (row,) = state_of(protected.world).routers.values()
     assert protected.addresses(row) == ["10.31.0.1", "10.32.0.254", "10.50.0.1"]
     assert row["routes"] == [*before["routes"], ROUTE]
     assert plain(row | {"routes": before["routes"]}) == plain(before)
-    protected.undo(recovery)
-    (row,) = protected.target().routers.values()
+    protected.service.undone(recovery)
+    (row,) = state_of(protected.world).routers.values()
     assert plain(row) == plain(before)
     assert protected.addresses(row) == ["10.50.0.1"]
 
@@ -226,7 +241,7 @@ def test_of_mapped_networks_no_router_is_made(protected: Protected) -> None:
     (said,) = protected.found(**both)
     assert (said.severity, said.what.partition(":")[0]) == (Severity.NOTE, "it is not made")
     protected.recover(**both)
-    assert protected.target().routers == {}
+    assert state_of(protected.world).routers == {}
 
 
 def test_what_else_hangs_on_it_is_told_and_routes_through_it_are_not_set(protected: Protected) -> None:
@@ -269,7 +284,7 @@ def test_a_router_that_is_not_the_applications_to_make_is_told_of(protected: Pro
     assert "it is not carried over" in note
     protected.lose()
     protected.recover()
-    assert protected.target().routers == {}
+    assert state_of(protected.world).routers == {}
 
 
 def test_a_list_that_lost_the_router_is_not_believed(
@@ -291,9 +306,11 @@ def test_one_that_a_recovery_made_is_carried_again(protected: Protected) -> None
     protected.lose()
     protected.recover()
     service = protected.service
-    servers = [{"id": s.id} for s in protected.target().servers.values()]
+    servers = [{"id": s.id} for s in state_of(protected.world).servers.values()]
     service.applications.create(service.owner(TARGET), "again", TARGET, servers)
-    service.protections.create(service.caller, "again", target_site=SITE, options={"freeze_timeout": 30})
+    service.protections.create(
+        service.caller, "again", "consistent-backup", target_site=SITE, options={"freeze_timeout": 30}
+    )
     job, point = service.protect("again")
     assert job.state is JobState.DONE, job.error
     manifest = service.manifests.read(point.id)
@@ -318,7 +335,7 @@ def test_a_site_without_routers_is_said_to_be_one(protected: Protected) -> None:
         Severity.NOTE, "it is not made: Neutron at site2 lacks the extension router"
     )  # fmt: skip
     protected.recover()
-    assert protected.target().routers == {}
+    assert state_of(protected.world).routers == {}
 
 
 def test_two_applications_of_one_router_share_it_again(protected: Protected) -> None:
@@ -347,6 +364,6 @@ def test_two_applications_of_one_router_share_it_again(protected: Protected) -> 
     assert job.state is JobState.UNDO_FAILED
     assert "still has ports" in (job.error or "")
     assert protected.addresses(protected.router()) == ["10.33.0.1"]
-    protected.undo(joined.id)
-    protected.undo(first)
-    assert protected.target().routers == {}
+    protected.service.undone(joined.id)
+    protected.service.undone(first)
+    assert state_of(protected.world).routers == {}

@@ -8,7 +8,7 @@ import pytest
 
 from multisite.domain.errors import Conflict
 from multisite.jobs.model import JobState
-from multisite.recovery.recover import service as recover_service
+from multisite.recovery.recover import decider
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
 from tests.sim.deploy import keypair
@@ -23,7 +23,7 @@ def point(world: World, service: Service, monkeypatch: pytest.MonkeyPatch) -> st
     """A restore point whose site has become silent: it takes every request and answers none in time."""
     service.deploy("mme", servers=1)
     _, point = service.protect("mme")
-    monkeypatch.setattr(recover_service, "ANSWER_SECONDS", WAIT)
+    monkeypatch.setattr(decider, "ANSWER_SECONDS", WAIT)
     world.sites[SITE].strike(Rule("delay", "compute", times=1000, seconds=4 * WAIT))
     return point.id
 

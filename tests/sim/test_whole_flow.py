@@ -7,7 +7,7 @@ import time
 import pytest
 
 from multisite.jobs.model import JobState
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.world import World
 from tests.sim.deploy import until

@@ -189,7 +189,7 @@ class SimulatedSite:
         volume, server = self.sim.state.volumes[volume_id], self.sim.state.servers[server_id]
         disk = Disk(volume_id, f"/dev/vd{'abcdefgh'[len(server.disks)]}", False, new_id())
         server.disks.append(disk)
-        volumes.attach(volume, server_id, disk.device, disk.attachment_id)
+        volumes.attach(volume, server_id, disk.device, disk.attachment_id, self.sim.now)
         volume.status = "in-use"
 
     def add_backup(self, id: str, volume_id: str, parent_id: str | None = None, **more: Any) -> Backup:

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from multisite.clouds.connect import CloudSite
+from multisite.clouds.facts.routers import NEUTRONS_MACS
 from multisite.clouds.ledger import block_storage, compute, image, network, routing
 from multisite.clouds.ledger.model import Kind
+from multisite.clouds.ledger.notes import lost
 from tests.contract.sites.pair import Check, Pair, send, where_neutron_has
 from tests.sim import deploy
 from tests.sim.deploy import CINDER, NOVA, ask, flavor
@@ -111,9 +113,27 @@ def _made(pair: Pair, path: str, key: str, fields: dict[str, Any]) -> Any:
     return row
 
 
+def _judge_interfaces(pair: Pair, router: str) -> None:
+    inner = _made(pair, "/networks", "network", {})
+    inside = {"network_id": inner["id"], "ip_version": 4, "cidr": "10.78.0.0/24"}
+    subnet = ask(pair.one.network, "POST", "/subnets", {"subnet": inside})["subnet"]["id"]
+    path, body = f"/routers/{router}", {"subnet_id": subnet}
+    ask(pair.one.network, "PUT", f"{path}/add_router_interface", body)
+    pair.later(send, pair.one.network, "PUT", f"{path}/remove_router_interface", body)
+    for site in _both(pair):
+        ports = ask(site.network, "GET", f"/ports?device_id={router}")["ports"]
+        judged(routing.INTERFACE, ports)
+        assert lost(routing.INTERFACE, [("one", port) for port in ports]) == [], (
+            "nothing of Neutron's own is told of"
+        )
+        assert all(port["mac_address"].startswith(NEUTRONS_MACS) for port in ports)
+
+
 @where_neutron_has("router")
 def every_field_of_a_router_and_a_floating_ip_has_a_verdict(pair: Pair) -> None:
-    judged(routing.ROUTER, [_made(pair, "/routers", "router", {})])
+    router = _made(pair, "/routers", "router", {})
+    judged(routing.ROUTER, [router])
+    _judge_interfaces(pair, router["id"])
     outside = _made(pair, "/networks", "network", {"router:external": True})
     inside = {"network_id": outside["id"], "ip_version": 4, "cidr": "198.51.100.0/24"}
     ask(pair.one.network, "POST", "/subnets", {"subnet": inside})

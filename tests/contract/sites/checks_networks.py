@@ -68,6 +68,15 @@ def a_port_keeps_mac_and_address(pair: Pair) -> None:
     refused(send(one.network, "GET", f"/ports/{made.id}"), 404, "could not be found")
 
 
+def a_binding_profile_is_for_administrators(pair: Pair) -> None:
+    network = pair.network()
+    body = {"port": {"network_id": network, "binding:profile": {"trusted": True}}}
+    refused(send(pair.member.network, "POST", "/ports", body), 403, "disallowed by policy")
+    port, change = pair.port(network), {"port": {"binding:profile": {"trusted": True}}}
+    refused(send(pair.member.network, "PUT", f"/ports/{port}", change), 403, "disallowed by policy")
+    assert "binding:profile" not in ask(pair.member.network, "GET", f"/ports/{port}")["port"]
+
+
 def a_mac_address_is_in_a_network_once(pair: Pair) -> None:
     network_id = pair.network()
     pair.port(network_id, mac_address=MAC)
@@ -216,6 +225,7 @@ def agents_are_shown_to_administrators(pair: Pair) -> None:
 CHECKS: tuple[Check, ...] = (
     a_network_is_made_once_and_removed_by_its_token,
     a_port_keeps_mac_and_address,
+    a_binding_profile_is_for_administrators,
     a_mac_address_is_in_a_network_once,
     an_address_is_in_a_subnet_once,
     a_port_without_device_keeps_a_virtual_ip,

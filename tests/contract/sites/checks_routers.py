@@ -10,7 +10,7 @@ import pytest
 
 from multisite.clouds import floating_ips, resources, routers
 from multisite.clouds.errors import ConflictInSite, Failed, Refused
-from multisite.domain.routing import FloatingIpRecord, RouterRecord
+from multisite.domain.routing import FloatingIpRecord, RouterInterface, RouterRecord
 from tests.contract.sites.pair import Check, Pair, refused, send, where_neutron_has
 from tests.sim.deploy import ask
 
@@ -47,6 +47,12 @@ def a_router_has_an_interface_beside_the_gateway(pair: Pair) -> None:
     assert [ip["ip_address"] for ip in port["fixed_ips"]] == ["10.77.0.9"]
     assert port["device_owner"].startswith("network:router_interface")
     assert (port["security_groups"], port["port_security_enabled"], port["description"]) == ([], False, "")
+    own = RouterInterface(subnet, "10.77.0.9", "way out", "its own words", ("red", "blue"))
+    for _ in range(2):
+        routers.describe_interface(pair.member, router, subnet, own)
+    (port,) = ask(one.network, "GET", f"/ports?device_id={router}")["ports"]
+    assert (port["name"], port["description"]) == ("way out", "its own words")
+    assert {"red", "blue", token} == set(port["tags"]), "the token it is found by stays"
     refused(send(one.network, "DELETE", f"/ports/{port['id']}"), 409, port["id"])
     body = {"port_id": port["id"]}
     refused(send(one.network, "PUT", f"/routers/{router}/add_router_interface", body), 409, port["id"])

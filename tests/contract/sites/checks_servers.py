@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from requests import Response
 
-from multisite.clouds import build, flavors, quiesce, resources
-from multisite.clouds.errors import ConflictInSite, NotFoundInSite, OverQuota
+from multisite.clouds import build, flavors, power, quiesce, resources
+from multisite.clouds.errors import ConflictInSite, NotFoundInSite, OverQuota, Refused
 from multisite.clouds.facts import zones
+from multisite.clouds.host_room import read_host_room
 from multisite.clouds.quotas import LIMITS, headroom
+from multisite.clouds.resources import tokens
 from multisite.domain.manifest import FlavorRecord, KeypairRecord, ServerGroupRecord
 from multisite_lab.guest import console
 from tests.contract.sites.pair import Check, Pair, refused, send
@@ -40,8 +43,18 @@ def a_flavor_is_made_once(pair: Pair) -> None:
         send(pair.one.compute, "POST", f"/flavors/{made}/action", again, NOVA), 409, "access already exists"
     )
     refused(send(pair.member.compute, "POST", f"/flavors/{made}/action", again, NOVA), 403)
-    assert resources.remove(pair.one, "flavor", token) == 1
+    other = pair.token("flavor-user")
+    specs = f"/flavors/{made}/os-extra_specs"
+    refused(send(pair.one.compute, "DELETE", f"{specs}/{other}", None, NOVA), 404, "no extra specs with key")
+    flavors.hold_flavor(pair.one, other, made)
+    refused(send(pair.member.compute, "DELETE", f"{specs}/{other}", None, NOVA), 403)
+    assert flavors.leave_flavor(pair.one, token, "", late=False) == {name: []}
+    row = send(pair.one.compute, "GET", f"/flavors/{made}", None, NOVA).json()["flavor"]
+    assert (row["extra_specs"].keys(), row["description"]) == ({"hw:cpu_policy", other, tokens.LEFT_KEY}, "")
+    assert flavors.leave_flavor(pair.one, other, "", late=False) == {}
     refused(send(pair.one.compute, "GET", f"/flavors/{made}", None, NOVA), 404, made)
+    with pytest.raises(NotFoundInSite):
+        flavors.hold_flavor(pair.one, other, made)
 
 
 def a_key_pair_is_made_once(pair: Pair) -> None:
@@ -98,6 +111,8 @@ def a_server_of_nonsense_is_refused(pair: Pair) -> None:
     asked(400, "Flavor", flavorRef=NOWHERE, block_device_mapping_v2=missing)
     asked(400, block_device_mapping_v2=missing)
     asked(400, block_device_mapping_v2=used)
+    for key in ("ключ", "a/b", "x" * 256):
+        asked(400, "metadata", metadata={key: "x"}, block_device_mapping_v2=used)
     # Disks are looked at before keys.
     asked(400, "failed to get volume", key_name=pair.name("key"), block_device_mapping_v2=missing)
     refused(send(pair.one.compute, "GET", f"/servers/{NOWHERE}", None, NOVA), 404, "could not be found")
@@ -106,6 +121,25 @@ def a_server_of_nonsense_is_refused(pair: Pair) -> None:
     path = f"/servers/{machine.id}/action"
     refused(send(pair.one.compute, "POST", path, {"no-such-action": None}, NOVA), 400, "action")
     refused(send(pair.one.compute, "GET", "/servers", None, "2.999"), 406, "not supported")
+
+
+def hosts_tell_the_room_they_have(pair: Pair) -> None:
+    """To administrators; what servers take is counted, and the root disk of one that boots from a volume is not."""
+    pair.machine()
+    hosts = read_host_room(pair.one)
+    assert hosts
+    assert all(host.zone and host.vcpus > 0 and host.memory_mib > 0 for host in hosts)
+    with pytest.raises(Refused):
+        read_host_room(pair.member)
+    asked = "/allocation_candidates?resources=MEMORY_MB:1"
+    refused(send(pair.member.placement, "GET", asked, None, "1.29"), 403)
+    refused(send(pair.one.placement, "GET", f"{asked},NO_SUCH:1", None, "1.29"), 400)
+    rows = send(pair.one.placement, "GET", asked, None, "1.29").json()["provider_summaries"]
+    assert all(row["root_provider_uuid"] == id for id, row in rows.items())
+    used = {
+        kind: sum(row["resources"][kind]["used"] for row in rows.values()) for kind in ("VCPU", "DISK_GB")
+    }
+    assert (used["VCPU"] >= 1, used["DISK_GB"]) == (True, 0)
 
 
 def a_used_up_compute_quota_is_403(pair: Pair) -> None:
@@ -221,16 +255,50 @@ def the_zone_that_was_asked_for_is_told(pair: Pair) -> None:
         assert zones.asked_for(row) is None
 
 
+def _works_anew(pair: Pair, server_id: str, before: str) -> None:
+    """Wait until another boot than the one that told ``before`` writes records."""
+
+    def seen() -> bool | None:
+        with suppress(ConflictInSite):  # it has no console before it runs
+            boot = console.newest(build.console(pair.one, server_id))
+            return True if "GUEST-RECORD" in boot and boot[:120] != before[:120] else None
+        return None
+
+    deploy.until(seen, f"server {server_id} works anew", 240)
+
+
 def a_server_is_stopped_once(pair: Pair) -> None:
     machine = pair.machine()
     path = f"/servers/{machine.id}/action"
-    pair.later(deploy.working, pair.one, machine.id)
+    pair.later(_works_anew, pair, machine.id, console.newest(build.console(pair.one, machine.id)))
     pair.later(send, pair.one.compute, "POST", path, {"os-start": None}, NOVA)
     for _ in range(2):
         build.stop_server(pair.one, machine.id, timeout=120)
     refused(send(pair.one.compute, "POST", path, {"os-stop": None}, NOVA), 409, "Cannot 'stop'")
     row = build.read_server(pair.one, machine.id)
     assert (row["status"], row["OS-EXT-STS:task_state"]) == ("SHUTOFF", None)
+
+
+def what_was_done_with_a_server_is_told(pair: Pair) -> None:
+    """Newest first; what was refused is not among it, and members of the project may read it."""
+    machine = pair.machine()
+    path = f"/servers/{machine.id}/action"
+    before = console.newest(build.console(pair.one, machine.id))
+    newest = power.newest_of(power.actions(pair.one, machine.id))
+    build.stop_server(pair.one, machine.id, timeout=120)
+    refused(send(pair.one.compute, "POST", path, {"os-stop": None}, NOVA), 409, "Cannot 'stop'")
+    (stop, *_) = power.actions(pair.member, machine.id)
+    assert stop.name == "stop"
+    assert power.ran_since(power.actions(pair.one, machine.id), newest) is None
+    off = power.newest_of(power.actions(pair.one, machine.id))
+    for _ in range(2):
+        build.start_server(pair.one, machine.id, timeout=120)
+    pair.later(_works_anew, pair, machine.id, before)
+    found = power.actions(pair.one, machine.id)
+    assert [action.name for action in found[:2]] == ["start", "stop"]
+    assert power.ran_since(found, off) == found[0]
+    with pytest.raises(NotFoundInSite):
+        power.actions(pair.one, NOWHERE)
 
 
 def a_token_that_is_none_is_refused(pair: Pair) -> None:
@@ -245,6 +313,7 @@ def a_token_that_is_none_is_refused(pair: Pair) -> None:
 
 CHECKS: tuple[Check, ...] = (
     a_flavor_is_made_once,
+    hosts_tell_the_room_they_have,
     a_key_pair_is_made_once,
     a_server_group_is_found_by_its_name,
     a_server_is_shown_with_what_a_manifest_needs,
@@ -259,5 +328,6 @@ CHECKS: tuple[Check, ...] = (
     a_freeze_of_nonsense_is_refused,
     the_zone_that_was_asked_for_is_told,
     a_server_is_stopped_once,
+    what_was_done_with_a_server_is_told,
     a_token_that_is_none_is_refused,
 )

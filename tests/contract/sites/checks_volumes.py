@@ -40,6 +40,7 @@ def a_volume_of_nonsense_is_refused(pair: Pair) -> None:
     status = 400
     asked(size=0)
     asked(size=1, name="x" * 256)
+    asked(size=1, metadata={"ключ": "x"})
     status = 404
     asked(size=1, volume_type="there is no such type")
     asked(size=1, snapshot_id=NOWHERE)

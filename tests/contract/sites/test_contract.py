@@ -6,7 +6,9 @@ import pytest
 
 from tests.contract.sites import (
     checks_backups,
+    checks_images,
     checks_ledger,
+    checks_managed,
     checks_networks,
     checks_planes,
     checks_remote_ports,
@@ -20,7 +22,9 @@ from tests.contract.sites.pair import Check, Pair
 CHECKS = (
     *checks_volumes.CHECKS,
     *checks_backups.CHECKS,
+    *checks_managed.CHECKS,
     *checks_servers.CHECKS,
+    *checks_images.CHECKS,
     *checks_networks.CHECKS,
     *checks_trunks.CHECKS,
     *checks_remote_ports.CHECKS,

@@ -19,11 +19,12 @@ from multisite_lab.sim.cinder import backups, groups, snapshots, volumes
 from multisite_lab.sim.content import BackupStore, Content
 from multisite_lab.sim.model import Backup, Sim, Snapshot, Volume
 from multisite_lab.sim.neutron import ports, qos, remote_ports, routers, subnet_pools, trunks
-from multisite_lab.sim.nova import quiesce, resources, servers
+from multisite_lab.sim.nova import images, quiesce, resources, servers
 from multisite_lab.sim.wire import Answer, ApiError, Ask, Route, fault, page
 from multisite_lab.sim.world import make_world
 from tests.contract.sites import (
     checks_backups,
+    checks_images,
     checks_ledger,
     checks_networks,
     checks_planes,
@@ -188,8 +189,22 @@ def a_port_of_a_trunk_may_be_deleted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(trunks, "refuse_deletion", lambda _sim, _port: None)
 
 
+def an_image_freezes_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(images, "_freezes", lambda _server: False)
+
+
+def an_image_may_go_beyond_the_quota(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(images.quotas, "over", lambda *_args, **_more: None)
+
+
 LIES: tuple[tuple[Lie, Check, str], ...] = (
     (quota_is_403, checks_volumes.a_used_up_volume_quota_is_413, "403, not 413"),
+    (an_image_freezes_nobody, checks_images.an_image_of_volumes_names_a_snapshot_of_each, "was frozen once"),
+    (
+        an_image_may_go_beyond_the_quota,
+        checks_images.snapshots_beyond_the_quota_are_refused_before_any_is_made,
+        "DID NOT RAISE",
+    ),
     (quotas_are_ignored, checks_volumes.a_used_up_volume_quota_is_413, "202, not 413"),
     (quotas_are_ignored, checks_servers.a_used_up_compute_quota_is_403, "200, not 403"),
     (quotas_are_ignored, checks_networks.a_used_up_network_quota_is_409, "201, not 409"),

@@ -24,6 +24,7 @@ from multisite_lab.manager import Manager
 EXAMPLES = 30
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 """The id of a kind of which nothing is there."""
+MAKERS = ("/v1/applications", "/v1/addresses", "/v1/paths", "/v1/policies", "/v1/recovery-plans")
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 
 
@@ -32,7 +33,9 @@ def things(service: Manager, application: vnf.Vnf) -> Iterator[dict[str, str]]:
     """Ids by the collection they are in; all belong to the project of ``site2``."""
     name = application.name
     made = service.cli("application", "create", name, "--site", "site1", "--metadata-tag", f"vnf={name}")
-    protection = service.cli("protection", "create", name, "--target-site", "site2")
+    protection = service.cli(
+        "protection", "create", name, "--method", "consistent-backup", "--target-site", "site2"
+    )
     point = service.cli("protection", "run", protection["id"], "--full")
     recovery = service.cli(
         "recovery", "start", point["id"], "--target-site", "site2", "--create-missing-flavors",
@@ -67,7 +70,7 @@ def token(cloud: str) -> str:
 
 def ask(service: Manager, method: str, path: str, token: str | None = None, body: Any = None) -> Any:
     headers = {} if token is None else {"X-Auth-Token": token}
-    if method == "POST" and body is None:
+    if method in ("POST", "PATCH") and body is None:
         body = {}
     return requests.request(method, service.url + path, headers=headers, json=body, timeout=60)
 
@@ -104,23 +107,27 @@ def test_a_member_of_another_project_finds_nothing(
         "/v1/sites": {"name": "mine", "cloud": "site1"},
         "/v1/project-grants": {"project_id": "mine", "site": "site1", "site_project_id": "theirs"},
         "/v1/protections": {"application": things["applications"], **target},
+        "/v1/protections/preview": {"application": things["applications"], **target},
         "/v1/recoveries/preview": point,
+        "/v1/drills": point,
         "/v1/recoveries": {**point, "confirm": application.name},
     }
     stretch = {"name": "mine", "sites": ["site1", "site2"], "cidr": "10.99.0.0/24"}
     bodies |= {"/v1/stretched-networks": stretch, "/v1/stretched-networks/preview": stretch}
     bodies |= {"/v1/probes": {"address": "192.0.2.1"}}
+    ends = {
+        "move": {"to": "site1"},
+        "forget": {"sites": ["site1"]},
+        "stop-source": {"confirm": application.name},
+        "answer": {"text": "yes"},
+    }
     before = service.cli("job", "show", things["jobs"])
     refused = 0
     for method, path in routes(document, things):
-        body = bodies.get(path) if method == "POST" else None
-        if path.endswith("/move"):
-            body = {"to": "site1"}
-        if path.endswith("/forget"):
-            body = {"sites": ["site1"]}
+        body = bodies.get(path, ends.get(path.rpartition("/")[2])) if method == "POST" else None
         if method == "PUT" and path.endswith("/planes"):
             body = {"planes": [{"name": "mine", "role": "management"}]}
-        if method == "POST" and path in ("/v1/applications", "/v1/addresses", "/v1/paths"):
+        if method == "POST" and path in MAKERS:
             continue  # what they may make there, the next tests ask
         answer = ask(service, method, path, other, body)
         if method == "GET" and (path.count("/") == 2 or path.startswith("/v1/sites/")):

@@ -24,7 +24,7 @@ from multisite.domain.model import Protection, RestorePoint, RestorePointState
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite.recovery.protect.service import ProtectionService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -112,7 +112,7 @@ def application(service: Service) -> Iterator[vnf.Vnf]:
 @pytest.fixture(scope="module")
 def protection(service: Service, application: vnf.Vnf) -> Protection:
     return service.protections.create(
-        service.caller, application.name, target_site=TARGET,
+        service.caller, application.name, "consistent-backup", target_site=TARGET,
         options={"freeze_timeout": FREEZE_LIMIT, "console_mark": vnf.FREEZE_MARK},
     )  # fmt: skip
 
@@ -221,7 +221,9 @@ def test_a_member_that_must_not_be_frozen(service: Service, application: vnf.Vnf
     )
     repository.update(type(record)(**{**vars(record), "members": members}))
     limit = {"freeze_timeout": FREEZE_LIMIT}
-    made = service.protections.create(service.caller, NAME, target_site=TARGET, options=limit)
+    made = service.protections.create(
+        service.caller, NAME, "consistent-backup", target_site=TARGET, options=limit
+    )
     try:
         job, point = service.run(made, incremental=False)
         tell("standby only", job, point)
@@ -239,7 +241,9 @@ def test_snapshots_that_do_not_come_within_the_limit(
     service: Service, application: vnf.Vnf, untouched: None
 ) -> None:
     limit = {"freeze_timeout": 5}
-    made = service.protections.create(service.caller, NAME, target_site=TARGET, options=limit)
+    made = service.protections.create(
+        service.caller, NAME, "consistent-backup", target_site=TARGET, options=limit
+    )
     sites.service(SITE, "cinder-volume", "pause")
     try:
         job_id = service.protections.run(service.caller, made.id)

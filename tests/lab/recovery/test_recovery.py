@@ -27,9 +27,7 @@ TARGET = ("--target-site", "site2", "--create-missing-flavors", "--source-is-fen
 
 @pytest.fixture(scope="module")
 def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
-    with running(tmp_path_factory.mktemp("recovery"), port=PORT) as made:
-        for site in ("site1", "site2"):
-            made.register(site)
+    with running(tmp_path_factory.mktemp("recovery"), port=PORT, register=("site1", "site2")) as made:
         yield made
 
 
@@ -41,7 +39,15 @@ def point(manager: Manager) -> Iterator[Manifest]:
     vnf.deploy("site1", NAME, servers=1)
     manager.cli("application", "create", NAME, "--site", "site1", "--metadata-tag", f"vnf={NAME}")
     made = manager.cli(
-        "protection", "create", NAME, "--target-site", "site2", "--console-mark", vnf.FREEZE_MARK
+        "protection",
+        "create",
+        NAME,
+        "--method",
+        "consistent-backup",
+        "--target-site",
+        "site2",
+        "--console-mark",
+        vnf.FREEZE_MARK,
     )
     found = manager.cli("protection", "run", made["id"], "--full")
     keys = ManifestKeys.at(manager.folder, trusted=str(paths.manifest_keys()))

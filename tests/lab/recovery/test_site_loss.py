@@ -31,8 +31,8 @@ def protected(service: Manager, application: vnf.Vnf) -> str:
     """The name of the registered, protected application."""
     name = application.name
     service.cli("application", "create", name, "--site", "site1", "--metadata-tag", f"vnf={name}")
-    service.cli("protection", "create", name, "--target-site", "site2", "--freeze-timeout", str(FREEZE_LIMIT),
-                "--console-mark", vnf.FREEZE_MARK)  # fmt: skip
+    service.cli("protection", "create", name, "--method", "consistent-backup", "--target-site", "site2",
+                "--freeze-timeout", str(FREEZE_LIMIT), "--console-mark", vnf.FREEZE_MARK)  # fmt: skip
     return name
 
 
@@ -81,8 +81,8 @@ def test_full_then_incremental(
 def test_a_manager_killed_in_the_frozen_window_leaves_no_server_frozen(
     service: Manager, application: vnf.Vnf, protected: str
 ) -> None:
-    slow = service.cli("protection", "create", protected, "--target-site", "site2", "--freeze-timeout",
-                       str(FREEZE_LIMIT), "--snapshot-gap", "4")  # fmt: skip
+    slow = service.cli("protection", "create", protected, "--method", "consistent-backup", "--target-site", "site2",
+                       "--freeze-timeout", str(FREEZE_LIMIT), "--snapshot-gap", "4")  # fmt: skip
     begun = service.cli("protection", "run", slow["id"], "--no-wait")
     until(lambda: all(frozen(application)), 60, "all servers frozen")
     service.kill()
@@ -106,8 +106,8 @@ def test_a_manager_killed_in_the_frozen_window_leaves_no_server_frozen(
 def test_unfrozen_protection_is_made_and_marked(
     service: Manager, protected: str, story: dict[str, Any]
 ) -> None:
-    loose = service.cli("protection", "create", protected, "--target-site", "site2", "--no-quiesce",
-                        "--snapshot-gap", "1")  # fmt: skip
+    loose = service.cli("protection", "create", protected, "--method", "consistent-backup", "--target-site", "site2",
+                        "--no-quiesce", "--snapshot-gap", "1")  # fmt: skip
     point = service.cli("protection", "run", loose["id"], "--full")
     assert point["state"] == "available"
     assert point["quiesced"] is False

@@ -80,7 +80,7 @@ def recovered(manager: Manager) -> Iterator[Recovered]:
         cloud = own("site2", tenant)
         words = ("--site", "site1", "--metadata-tag", f"vnf={NAME}")
         manager.cli("application", "create", NAME, *words, cloud=cloud)
-        words = ("--target-site", "site2", "--console-mark", vnf.FREEZE_MARK)
+        words = ("--method", "consistent-backup", "--target-site", "site2", "--console-mark", vnf.FREEZE_MARK)
         protections[tenant] = manager.cli("protection", "create", NAME, *words, cloud=cloud)["id"]
     with ThreadPoolExecutor(len(TENANTS)) as together:
         points = dict(zip(TENANTS, together.map(

@@ -13,6 +13,7 @@ from real_thing import (
     make_copies,
     make_disks,
     make_floating_ip,
+    make_image,
     make_networks,
     make_server,
     remove,
@@ -41,6 +42,7 @@ def thing(site: CloudSite) -> Iterator[Thing]:
         make_server(maker)
         make_copies(maker)
         make_floating_ip(maker)
+        make_image(maker)
         with group_snapshot(maker):
             yield maker.thing
     finally:

@@ -83,8 +83,9 @@ def make_networks(maker: Maker) -> None:
         security_group_id=ids["near"], port_range_max=23, remote_group_id=ids["far"], **rule
     )
     # Made in another order than the NICs will have, so that no list shows that order by luck.
-    for name, net in (("nic3", "net-b"), ("nic1", "net-b"), ("nic2", "net-a")):
+    for name, net in (("nic3", "net-b"), ("nic1", "net-b"), ("nic2", "net-a"), ("carrier", "net-a")):
         maker.make("port", name, network.create_port, network_id=ids[net], security_groups=[ids["near"]])
+    maker.make("trunk", "vlans", network.create_trunk, port_id=ids["carrier"])
 
 
 def make_disks(maker: Maker) -> None:
@@ -125,6 +126,14 @@ def make_copies(maker: Maker) -> None:
     maker.wait(volume.get_backup, "copy", "available")
 
 
+def make_image(maker: Maker) -> None:
+    """An empty one, of the name that one of a server's gets (``clouds.images``)."""
+    token = maker.thing.token("image", "picture")
+    body = {"name": token, "disk_format": "raw", "container_format": "bare", "visibility": "private"}
+    image = call(maker.site, "create an image", maker.site.image.post, "/images", json=body)
+    maker.thing.ids["picture"] = image.json()["id"]
+
+
 def make_floating_ip(maker: Maker) -> None:
     network, ids = maker.site.network, maker.thing.ids
     maker.make("network", "outside", network.create_network, is_router_external=True)
@@ -149,7 +158,7 @@ def group_snapshot(maker: Maker) -> Iterator[None]:
 
 
 ORDER: tuple[Kind, ...] = (
-    "server", "backup", "snapshot", "volume", "floating_ip", "port", "router", "subnet", "network",
+    "server", "image", "backup", "snapshot", "volume", "floating_ip", "trunk", "port", "router", "subnet", "network",
     "security_group", "keypair", "server_group", "flavor",
 )  # fmt: skip
 
@@ -165,6 +174,7 @@ def _remove(site: CloudSite, found: Found) -> None:
     module: Any = {
         "server": site.compute, "flavor": site.compute, "keypair": site.compute, "server_group": site.compute,
         "volume": site.volume, "snapshot": site.volume, "group_snapshot": site.volume, "backup": site.volume,
+        "image": site.image,
     }.get(found.kind, site.network)  # fmt: skip
     noun = "ip" if found.kind == "floating_ip" else found.kind
     delete, get = (getattr(module, f"{verb}_{noun}") for verb in ("delete", "get"))

@@ -48,7 +48,9 @@ def test_facts(site: CloudSite, thing: Thing) -> None:
     assert not server.config_drive
     assert server.user_data == "I2Nsb3VkLWNvbmZpZwo="
     assert facts.networks[0].description.startswith("for net-")
-    assert facts.notes == ()
+    beside, in_group = sorted(facts.notes)
+    assert beside.startswith("port carrier (10.61.0.")
+    assert in_group.startswith("volume data: membership in volume group ")
 
 
 def test_facts_for_a_member(sites: Sites, thing: Thing) -> None:
@@ -86,6 +88,8 @@ NAMES: dict[Kind, str] = {
     "security_group": "far",
     "router": "edge",
     "floating_ip": "address",
+    "trunk": "vlans",
+    "image": "picture",
     "keypair": "key",
     "server_group": "apart",
 }

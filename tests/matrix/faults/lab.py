@@ -26,7 +26,7 @@ from multisite.clouds import build, flavors, quiesce, resources, volumes
 from multisite.clouds.errors import SiteError
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobState
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite_lab import sites
 from multisite_lab.faults.core import Faults, running
 from multisite_lab.faults.rules import Orders, Rule

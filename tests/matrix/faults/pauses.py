@@ -16,9 +16,9 @@ import tenacity.nap
 
 from multisite.clouds import call, connect, restore, waiting
 from multisite.clouds.resources import lifecycle
-from multisite.recovery.methods.consistent_backup import backup as backup_steps
-from multisite.recovery.methods.consistent_backup import capture, payload, window
-from multisite.recovery.methods.consistent_backup import restore as restore_steps
+from multisite.recovery.methods.cinder_backups import making, payload
+from multisite.recovery.methods.cinder_backups import restore as restore_steps
+from multisite.recovery.methods.consistent_backup import capture, window
 from multisite.recovery.recover import readiness
 from multisite.recovery.recover import steps as recover_steps
 
@@ -32,7 +32,7 @@ PATIENCE = 20.0
 _SLEEPERS: tuple[Any, ...] = (
     lifecycle,
     capture,
-    backup_steps,
+    making,
     window,
     restore,
     waiting,

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from multisite.domain.manifest import Manifest
 from multisite.jobs.model import JobState
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite_lab.guest.console import marked
 from multisite_lab.sim.content import Content
 from multisite_lab.sim.faults import Rule, Seen

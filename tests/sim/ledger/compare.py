@@ -21,7 +21,7 @@ _OWN = {
 _OF_THE_SITE: Mapping[str, set[str]] = {
     "server": {
         "key_name", "disks", "ports", "nic_tags", "group_id", "flavor", "task_state", "fault", "guest", "freeze",
-        "agent", "console", "host", "more",
+        "actions", "agent", "console", "host", "more", "image_properties",
     },
     "volume": {"group_id", "snapshot_id", "server_id", "attachment_id", "content", "device", "more"},
     "volume attachment": {"volume_id", "attachment_id"},

@@ -24,6 +24,7 @@ from tests.sim.service import MAPPING, SITE, TARGET, Service, running_service
 _FAST = Settings(
     create_volume=0.0, delete_volume=0.0, snapshot=0.0, delete_snapshot=0.0, backup=0.0, delete_backup=0.0,
     import_record=0.0, restore=0.0, build_server=0.01, boot=0.01, delete_server=0.0, dhcp=0.0,
+    hosts={"one": "nova", "two": "nova"},  # a server group that is drawn may keep its servers apart
 )  # fmt: skip
 _QOS = {SITE: ((GOLD, False), (BRONZE, False)), TARGET: ((GOLD, True),)}
 

@@ -46,6 +46,7 @@ OTHERS = {
     "volume type": "drawn as the volume's",
     "image": "not part of a restore point",
     "router": "beside the servers",
+    "router interface": "beside the servers",
     "floating IP": "beside the servers",
     "trunk": "beside the servers",
     "QoS policy": "drawn as a port's or network's",

@@ -18,6 +18,11 @@ def make(services: Services, worker: Worker, caller: Caller, name: str) -> None:
     first, second = deploy.deploy(site, name.replace("mme", "vnf")).servers
     members = [{"id": first}, {"id": second, "quiesce": False}]
     services.applications.create(caller, name, "paris", members)
-    protection = services.protections.create(caller, name, target_site="lyon", options=OPTIONS)
+    protection = services.protections.create(
+        caller, name, "consistent-backup", target_site="lyon", options=OPTIONS
+    )
+    services.policies.create(caller, "gold", schedules=[{"cron": "0 * * * *"}], retention={"daily": 7})
+    mapping = {"create_missing_flavors": True}
+    services.recovery_plans.create(caller, "by-day", name, "lyon", mapping=mapping)
     for _ in range(2):
         worker.done(services.protections.run(caller, protection.id))

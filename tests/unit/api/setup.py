@@ -22,13 +22,17 @@ from multisite.clouds.connect import CloudSite
 from multisite.command import options, wiring
 from multisite.domain.audit import AuditKind, Intent
 from multisite.domain.caller import Caller
-from multisite.domain.model import Application, ProjectGrant, Recovery, RecoveryState, Site
-from multisite.jobs.model import JobState
+from multisite.domain.drill import Drill, DrillOptions
+from multisite.domain.epoch import Epoch
+from multisite.domain.model import Application, ProjectGrant, Purpose, Recovery, RecoveryState, Site
+from multisite.jobs.model import Ended, JobState, StepState
 from multisite.jobs.view import Job
 from multisite.networks.members import MemberAsked
+from multisite.recovery.recover.drills.report import report_writer
 from multisite.store.addresses import AddressRepository
 from multisite.store.applications import ApplicationRepository
 from multisite.store.audit import AuditRepository
+from multisite.store.drills import DrillRepository
 from multisite.store.grants import ProjectGrantRepository
 from multisite.store.paths import PathRepository
 from multisite.store.recoveries import RecoveryRepository
@@ -41,7 +45,7 @@ from tests.unit.simulated import FAST, open_sites
 
 from . import networks, protected
 from .edges import Outside, furnish, outside
-from .jobs import BEGAN, job, keep, new_id
+from .jobs import BEGAN, job, keep, new_id, step
 from .worker import Worker
 
 MINE, FOREIGN = "p-mine", "p-foreign"
@@ -182,6 +186,8 @@ class Services:
         self.addresses, self.paths, self.probe = built.addresses, built.paths, built.probe
         self.networks, self.planes = built.networks, built.planes
         self.protections, self.recoveries = built.protections, built.recoveries
+        self.policies, self.recovery_plans = built.policies, built.recovery_plans
+        self.policies, self.failback = built.policies, built.failback
         self.staleness = built.staleness
         self.kept_applications = ApplicationRepository(self.database)
         self.carry_out = Worker(built, prepared.carried_out).carry_out
@@ -225,11 +231,22 @@ class Services:
         if noun == "jobs":
             found = [one for one in self.jobs.list(project) if one.state == state]
             return found[0] if found else self.put_job(job(None, project, JobState(state)))
+        if kind == "policies":
+            return self.policies.list(caller)[0]
+        if kind == "recovery_plans":
+            return self.recovery_plans.list(caller)[0]
         if kind == "protections":
             return self.protections.list(caller)[0]
         if kind == "restore_points":  # the newest: nothing builds on it
             return self.protections.restore_points(caller)[0]
+        if noun == "drills":
+            return self._drill(app)
         assert noun == "recoveries", kind
+        if state in ("current", "stopped", "reprotected"):
+            found = self._current_recovery(app)
+            return found if state == "current" else self._stopped(app, found, then=state)
+        if state == "asking":
+            return self._asking(app)
         return self._recovery(app, RecoveryState(state or "undone"))
 
     def _recovery(self, app: Application, state: RecoveryState) -> Recovery:
@@ -241,6 +258,67 @@ class Services:
         done = self.put_job(job(id, app.project_id, JobState(state), kind="recover"))
         found = Recovery(id, app.name, app.project_id, point.id, "lyon", state, done.id, "olga", BEGAN)
         return rows.add(found)
+
+    def _current_recovery(self, app: Application) -> Recovery:
+        """One that is done, whose servers in lyon are the application; made as rows and servers unless it is there."""
+        rows = RecoveryRepository(self.database)
+        if known := [one for one in rows.list(app.project_id, state=RecoveryState.DONE) if one.epoch]:
+            return known[0]
+        id, point = new_id(), self.of("restore_points", app.project_id)
+        done = self.put_job(job(id, app.project_id, JobState.DONE, kind="recover"))
+        there, servers = self.cloud("lyon") if app.project_id == MINE else None, []
+        for member in app.members:
+            kept = self.world.sites["paris"].sim.state.servers[member.server_id]
+            project = there.project_id if there else FOREIGN
+            copy = replace(kept, id=new_id(), project_id=project, disks=[], ports=[], group_id=None)
+            self.world.sites["lyon"].sim.state.servers[copy.id] = copy
+            servers.append({"id": copy.id, "name": copy.name, "source_id": member.server_id})
+        epoch = Epoch(1, "lyon", id, tuple(str(server["id"]) for server in servers), BEGAN)
+        self.recoveries._epochs.begin(app.id, epoch)
+        found = Recovery(
+            id, app.name, app.project_id, point.id, "lyon", RecoveryState.DONE, done.id, "olga", BEGAN,
+            servers=tuple(servers), application_id=app.id, epoch=1,
+        )  # fmt: skip
+        return rows.add(found)
+
+    def _stopped(self, app: Application, recovery: Recovery, then: str) -> Recovery:
+        """Its old copy is off; ``then`` it may be reprotected."""
+        for server in self.world.sites["paris"].sim.state.servers.values():
+            if server.name.startswith(app.name.replace("mme", "vnf")):
+                server.status = "SHUTOFF"
+        if then == "reprotected" and recovery.reprotected_at is None:
+            return self.failback.reprotect(operator(app.project_id), recovery.id)
+        return recovery
+
+    def _asking(self, app: Application) -> Recovery:
+        """One that is paused with a question of its plan, made as rows unless it is there."""
+        rows, asked = RecoveryRepository(self.database), "a question"
+        if known := [r for r in rows.list(app.project_id, state=RecoveryState.PAUSED) if r.error == asked]:
+            return known[0]
+        id, point = new_id(), self.of("restore_points", app.project_id)
+        asks = (step("prompt-1", state=StepState.FAILED),)
+        paused = self.put_job(job(id, app.project_id, JobState.PAUSED, kind="recover", steps=asks))
+        state = RecoveryState.PAUSED
+        found = Recovery(id, app.name, app.project_id, point.id, "lyon", state, paused.id, "olga", BEGAN)
+        return rows.add(replace(found, error=asked))
+
+    def _drill(self, app: Application) -> Recovery:
+        """One that is kept, with a report, made as rows with its job unless it is there."""
+        recoveries, drills = RecoveryRepository(self.database), DrillRepository(self.database)
+        if known := recoveries.list(app.project_id, purpose=Purpose.DRILL):
+            return known[0]
+        id, point = new_id(), self.of("restore_points", app.project_id)
+        done = self.put_job(job(id, app.project_id, JobState.DONE, kind="drill-kept"))
+        drills.add(Drill(id, DrillOptions(keep=True)))
+        found = Recovery(
+            id, app.name, app.project_id, point.id, "lyon", RecoveryState.DONE, done.id, "olga", BEGAN,
+            purpose=Purpose.DRILL,
+        )  # fmt: skip
+        made = recoveries.add(found)
+        keys = self.recoveries._decider._manifests.keys
+        write = report_writer(recoveries, drills, keys, lambda: BEGAN)
+        write(id, Ended(done.id, JobState.DONE, None, {}))
+        return made
 
     def cloud(self, site: str) -> CloudSite:
         """For changes past the services."""

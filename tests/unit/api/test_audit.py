@@ -106,7 +106,16 @@ def test_filters_go_to_the_trail(client: FlaskClient, services: Services, name: 
 
 
 @pytest.mark.parametrize(
-    "query", ["since=2026-11-21T03:00:00", "since=soon", "since=0.5", "limit=0", "marker=x", "who=me"]
+    "query",
+    [
+        "since=2026-11-21T03:00:00",
+        "since=0001-01-01T00:00:00%2B14:00",
+        "since=soon",
+        "since=0.5",
+        "limit=0",
+        "marker=x",
+        "who=me",
+    ],
 )
 def test_questions_that_mean_nothing(client: FlaskClient, query: str) -> None:
     assert client.get(f"/v1/audit?{query}", headers=MEMBER).status_code in (400, 422)

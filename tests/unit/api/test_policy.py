@@ -32,6 +32,8 @@ RECOVERY: dict[str, Any] = {
     "mapping": {"source_is_fenced": True, "create_missing_flavors": True},
 }  # fmt: skip
 
+PLAN: dict[str, Any] = {"name": "by-night", "application": "mme", "target_site": "lyon"}
+
 # rule -> who, method, path, body; {x} is replaced by the id of the project's thing
 ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "site:list": (READ, "GET", "/v1/sites", None),
@@ -70,7 +72,18 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "protection:list": (READ, "GET", "/v1/protections", None),
     "protection:show": (READ, "GET", "/v1/protections/{protections}", None),
     "protection:create": (WRITE, "POST", "/v1/protections", {"application": "mme"}),
+    "protection:preview": (WRITE, "POST", "/v1/protections/preview", {"application": "mme"}),
     "protection:delete": (WRITE, "DELETE", "/v1/protections/{protections}", None),
+    "protection:update": (WRITE, "PATCH", "/v1/protections/{protections}", {"policy": "gold"}),
+    "protection:rpo": (READ, "GET", "/v1/protections/{protections}/rpo", None),
+    "protection:recoverability": (READ, "GET", "/v1/protections/{protections}/recoverability", None),
+    "protection:check": (WRITE, "POST", "/v1/protections/{protections}/recoverability", None),
+    "protection:retention": (READ, "GET", "/v1/protections/{protections}/retention", None),
+    "policy:list": (READ, "GET", "/v1/policies", None),
+    "policy:show": (READ, "GET", "/v1/policies/{policies}", None),
+    "policy:create": (WRITE, "POST", "/v1/policies", {"name": "silver"}),
+    "policy:update": (WRITE, "PATCH", "/v1/policies/{policies}", {"paused": True}),
+    "policy:delete": (WRITE, "DELETE", "/v1/policies/{policies}", None),
     "protection:run": (WRITE, "POST", "/v1/protections/{protections}/run", {}),
     "restore_point:list": (READ, "GET", "/v1/restore-points", None),
     "restore_point:show": (READ, "GET", "/v1/restore-points/{restore_points}", None),
@@ -91,7 +104,38 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
         RECOVERY | {"confirm": "{names}"},
     ),
     "recovery:resume": (WRITE, "POST", "/v1/recoveries/{paused recoveries}/resume", None),
+    "recovery:answer": (WRITE, "POST", "/v1/recoveries/{asking recoveries}/answer", {"text": "yes"}),
     "recovery:undo": (WRITE, "POST", "/v1/recoveries/{paused recoveries}/undo", None),
+    "recovery_plan:list": (READ, "GET", "/v1/recovery-plans", None),
+    "recovery_plan:show": (READ, "GET", "/v1/recovery-plans/{recovery_plans}", None),
+    "recovery_plan:create": (WRITE, "POST", "/v1/recovery-plans", PLAN),
+    "recovery_plan:update": (WRITE, "PATCH", "/v1/recovery-plans/{recovery_plans}", {"description": "new"}),
+    "recovery_plan:delete": (WRITE, "DELETE", "/v1/recovery-plans/{recovery_plans}", None),
+    "recovery:stop_source": (
+        WRITE,
+        "POST",
+        "/v1/recoveries/{current recoveries}/stop-source",
+        {"confirm": "{names}"},
+    ),
+    "recovery:reprotect": (WRITE, "POST", "/v1/recoveries/{stopped recoveries}/reprotect", {}),
+    "recovery:undo_reprotect": (
+        WRITE,
+        "POST",
+        "/v1/recoveries/{reprotected recoveries}/undo-reprotect",
+        None,
+    ),
+    "recovery:preview_commit": (
+        WRITE,
+        "POST",
+        "/v1/recoveries/{stopped recoveries}/commit/preview",
+        None,
+    ),
+    "recovery:commit": (WRITE, "POST", "/v1/recoveries/{stopped recoveries}/commit", {}),
+    "drill:list": (READ, "GET", "/v1/drills", None),
+    "drill:show": (READ, "GET", "/v1/drills/{kept drills}", None),
+    "drill:start": (WRITE, "POST", "/v1/drills", RECOVERY),
+    "drill:end": (WRITE, "POST", "/v1/drills/{kept drills}/end", None),
+    "drill:report": (READ, "GET", "/v1/drills/{kept drills}/report", None),
     "job:list": (READ, "GET", "/v1/jobs", None),
     "job:show": (READ, "GET", "/v1/jobs/{jobs}", None),
     "job:cancel": (WRITE, "POST", "/v1/jobs/{running jobs}/cancel", None),
@@ -135,6 +179,10 @@ def filled(text: str, services: Services, project: str) -> str:
         "restore_points",
         "recoveries",
         "paused recoveries",
+        "current recoveries",
+        "stopped recoveries",
+        "reprotected recoveries",
+        "asking recoveries",
         "networks",
         "jobs",
         "running jobs",
@@ -143,6 +191,9 @@ def filled(text: str, services: Services, project: str) -> str:
         "moved addresses",
         "paths",
         "project_grants",
+        "policies",
+        "recovery_plans",
+        "kept drills",
     )
     for kind in kinds:
         if f"{{{kind}}}" in text:
@@ -156,10 +207,16 @@ def filled(text: str, services: Services, project: str) -> str:
 def ask(
     client: FlaskClient, services: Services, rule: str, headers: dict[str, str], project: str = MINE
 ) -> Any:
-    _, method, path, body = ROUTES[rule]
-    if body is not None:
-        body = {k: filled(v, services, project) if isinstance(v, str) else v for k, v in body.items()}
+    _, method, path, _ = ROUTES[rule]
+    body = body_of(services, rule, project)
     return client.open(filled(path, services, project), method=method, headers=headers, json=body)
+
+
+def body_of(services: Services, rule: str, project: str) -> dict[str, Any] | None:
+    body = ROUTES[rule][3]
+    if body is None:
+        return None
+    return {k: filled(v, services, project) if isinstance(v, str) else v for k, v in body.items()}
 
 
 def test_every_rule_is_in_the_matrix() -> None:
@@ -192,7 +249,7 @@ def test_what_another_project_has_does_not_exist(
         filled(ROUTES[rule][2], services, FOREIGN).replace(_foreign_id(services, rule), "x-y-z"),
         method=ROUTES[rule][1],
         headers=headers,
-        json=ROUTES[rule][3],
+        json=body_of(services, rule, FOREIGN),
     )
     assert invented.status_code == 404
     told = answer.json["error"]["message"].replace(_foreign_id(services, rule), "x-y-z")
@@ -244,6 +301,23 @@ def test_a_policy_file_may_tighten(services: Services, tmp_path: Any) -> None:
     client = tightened(services, tmp_path, '"multisite:recovery:start": "role:recoverer"\n')
     assert ask(client, services, "recovery:start", MEMBER).status_code == 403
     assert ask(client, services, "recovery:start", persona("member,recoverer")).status_code == 202
+
+
+def test_a_move_needs_the_right_to_run_a_protection(services: Services, tmp_path: Any) -> None:
+    client = tightened(services, tmp_path, '"multisite:protection:run": "role:protector"\n')
+    who, method, path, body = ROUTES["recovery:start"]
+    words = {"confirm": "nobodys", "purpose": "move"}
+    asked = {
+        k: filled(v, services, MINE) if isinstance(v, str) else v for k, v in (body or {}).items()
+    } | words
+    assert client.open(path, method=method, headers=MEMBER, json=asked).status_code == 403
+    allowed = persona("member,protector")
+    assert client.open(path, method=method, headers=allowed, json=asked).status_code == 400, (
+        "beyond the right"
+    )
+    asked["purpose"] = "disaster"
+    assert client.open(path, method=method, headers=MEMBER, json=asked).status_code == 400
+    assert who == WRITE
 
 
 VERBS_OF_JOBS = {"cancel": JobState.RUNNING, "resume": JobState.PAUSED, "undo": JobState.DONE}

@@ -38,7 +38,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("/v1/protections", {"application": "mme", "options": {"console_mark": "("}}, "options.console_mark"),
     ("/v1/protections", {"application": "mme", "options": {"full_every": 0}}, "options.full_every"),
     ("/v1/protections", {"application": "mme", "options": {"color": "red"}}, "options.color"),
-    ("/v1/recoveries/preview", {"restore_point": "rp"}, "target_site"),
+    ("/v1/recoveries/preview", {"restore_point": "rp", "target_site": 1}, "target_site"),
     ("/v1/recoveries", {"restore_point": "rp", "target_site": "lyon"}, "confirm"),
     ("/v1/recoveries", START | {"mapping": {"networks": {"a": 1}}}, "mapping.networks.a"),
     ("/v1/recoveries", START | {"mapping": {"color": "red"}}, "mapping.color"),

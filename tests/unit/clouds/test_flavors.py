@@ -42,7 +42,7 @@ def test_one_is_made_private_for_the_project_with_its_extra_specs(target: Simula
     assert row["extra_specs"]["hw:cpu_policy"] == "dedicated"
     assert (row["os-flavor-access:is_public"], row[ACCESS]) == (False, (target.account.project_id,))
     assert [f.id for f in flavors.usable_flavors(target.site) if f.name == "big"] == made[:1]
-    flavors.remove_flavor(target.site, TOKEN, late=False)
+    flavors.leave_flavor(target.site, TOKEN, "", late=False)
     assert named(target, "big") == []
 
 
@@ -56,7 +56,7 @@ def test_the_public_one_of_an_earlier_release_is_left_as_it_is(target: Simulated
 def test_the_same_one_made_meanwhile_is_used_and_stays(target: SimulatedSite, public: bool) -> None:
     other = taken(target, target.account.project_id, public=public)
     assert flavors.ensure_flavor(target.site, TOKEN, BIG, "big", fresh=True) == other
-    flavors.remove_flavor(target.site, TOKEN, late=True)
+    flavors.leave_flavor(target.site, TOKEN, "", late=True)
     assert [row["id"] for row in named(target, "big")] == [other]
 
 
@@ -90,7 +90,7 @@ def test_one_with_its_own_description_is_found_and_removed_by_its_token(target: 
     assert [found.token for found in resources.find_of_job(target.site, "job-1", ("flavor",))] == [TOKEN]
     (there,) = [one for one in flavors.usable_flavors(target.site) if one.id == made]
     assert there.own_specs == BIG.extra_specs
-    flavors.remove_flavor(target.site, TOKEN, late=False)
+    flavors.leave_flavor(target.site, TOKEN, "", late=False)
     assert named(target, "big") == []
 
 

@@ -45,6 +45,7 @@ PATHS = {
     "flavor": ("compute", "/flavors/detail", "flavors"),
     "keypair": ("compute", "/os-keypairs", "keypairs"),
     "server_group": ("compute", "/os-server-groups", "server_groups"),
+    "image": ("image", "/images", "images"),
 }
 
 

@@ -147,6 +147,36 @@ def test_a_backup_that_somebody_restores_is_waited_for(target: SimulatedSite) ->
         run(target, timeout=0.1)
 
 
+@pytest.mark.parametrize("blank_first", [False, True])
+def test_a_backup_that_somebody_has_restored_meanwhile_is_asked_for_again(
+    target: SimulatedSite, blank_first: bool
+) -> None:
+    """Free when it was looked at, busy when the request came, free again at the next look."""
+    backup, busy = target.state.backups["b-v-0"], []
+
+    def before(sent: Sent) -> None:
+        first = (
+            sent.path.endswith("/restore")
+            and backup.status == "available"
+            and len(asked(target, sent.path)) == 1
+        )
+        backup.status = "restoring" if first else backup.status
+        if sent.method == "GET" and sent.path == "/backups/b-v-0":
+            backup.status = "available"
+
+    target.before = before
+    made = run(target, replace(WANTED, blank_first=blank_first), on_busy=lambda: busy.append(1))
+    assert (made.metadata["src_backup_id"], len(target.state.volumes)) == ("b-v-0", 1)
+    assert (len(asked(target, "/backups/b-v-0/restore")), busy) == (2, [1])
+
+
+def test_what_is_refused_for_another_reason_is_not_asked_again(target: SimulatedSite) -> None:
+    target.strike("error", "POST", "/restore$", status=400)
+    with pytest.raises(Refused):
+        run(target)
+    assert len(asked(target, "/backups/b-v-0/restore")) == 1
+
+
 class TestImport:
     def test_once(self, target: SimulatedSite) -> None:
         target.state.backups.clear()

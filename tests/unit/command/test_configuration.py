@@ -48,6 +48,29 @@ def test_what_is_wrong_is_named(setup: Setup, run: Run, old: str, new: str, opti
     assert err.count("\n") == 1
 
 
+def test_a_key_of_a_zone_that_is_missing_is_told(setup: Setup, run: Run) -> None:
+    ready(setup, run)
+    keys = setup.folder / "dns-keys.conf"
+    line = "dns_zones = vnf.example.org server=192.0.2.53 key=vnf projects=*"
+    setup.change("[backup_store]", f"[recovery_plans]\n{line}\ndns_keys = {keys}\n[backup_store]")
+    argv = ("check", "--offline", "--config-file", str(setup.file))
+    code, out, _ = run(main.main, *argv)
+    assert (code, f"warning: [recovery_plans] dns_keys: {keys}: No such file or directory" in out) == (
+        0,
+        True,
+    ), out
+    assert "no recovery updates zone vnf.example.org until then" in out
+    keys.write_text('key "vnf" { algorithm hmac-sha256; secret "c2VjcmV0"; };')
+    keys.chmod(0o644)
+    assert "is open to others, with mode 644" in run(main.main, *argv)[1]
+    keys.chmod(0o640)
+    code, out, _ = run(main.main, *argv)
+    assert (code, "dns_keys" in out, "c2VjcmV0" in out) == (0, False, False)
+    setup.change("projects=*", "")
+    code, out, _ = run(main.main, *argv)
+    assert (code, "error: [recovery_plans] dns_zones: " in out) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("command", "new", "option", "words"),
     [
@@ -186,6 +209,48 @@ def test_a_store_that_is_not_configured(setup: Setup, run: Run) -> None:
     code, _, err = run(manage.main, "store", "init", "--config-file", str(setup.file))
     assert code == arguments.EXIT_CONFIGURATION
     assert "[backup_store] path" in err
+
+
+S3 = "kind = s3\ns3_bucket = b\ns3_endpoint = http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("lines", "option"),
+    [
+        ("kind = s3", "s3_bucket: not set"),
+        ("kind = swift", "swift_cloud: not set"),
+        ("kind = swift\nswift_cloud = paris", "swift_container: not set"),
+        ("kind = s3\ns3_bucket = b\ns3_endpoint = s3.example.org", "s3_endpoint: 's3.example.org' is no URL"),
+        (f"{S3}\ns3_lock_mode = compliance", "s3_lock_days: not set"),
+        (f"{S3}\ns3_lock_days = 7", "s3_lock_mode: not set"),
+        (f"{S3}\ns3_kms_key = k", "s3_kms_key: set without s3_encryption"),
+        (f"{S3}\ns3_credentials_file = /nowhere", "s3_credentials_file: /nowhere is not there"),
+        ("kind = tape", "kind"),
+    ],
+)
+def test_a_store_that_is_half_configured(setup: Setup, run: Run, lines: str, option: str) -> None:
+    ready(setup, run)
+    setup.change(f"path = {setup.folder / 'store'}", lines)
+    code, out, err = run(main.main, "check", "--offline", "--config-file", str(setup.file))
+    assert code == (arguments.EXIT_CONFIGURATION if "tape" in lines else 1)
+    assert option in out + err
+
+
+def test_a_store_that_is_away_is_told_and_the_service_starts(
+    setup: Setup, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(setup, run)
+    secret = "s3cret-of-the-account"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "known")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    setup.change(f"path = {setup.folder / 'store'}", S3)
+    code, out, err = run(main.main, "check", "--offline", "--config-file", str(setup.file))
+    assert code == 0, out
+    assert "warning: [backup_store] s3_bucket: backup store s3://b/ at http://127.0.0.1:9: " in out
+    assert secret not in out + err
+    code, _, err = run(manage.main, "store", "check", "--config-file", str(setup.file))
+    assert code == 1
+    assert "is it there, and the network to it?" in err
 
 
 def test_the_sample_has_every_option(run: Run, tmp_path: Path) -> None:

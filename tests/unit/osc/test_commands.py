@@ -9,15 +9,13 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
-from api.setup import MINE, Services, operator
+from api.setup import MINE, Services
 
 from multisite.command.wiring import myself
-from multisite.domain.model import Recovery, RestorePointState
+from multisite.domain.model import RestorePointState
 from multisite.store.restore_points import RestorePointRepository
-from multisite_lab.sim.faults import Rule
 from osc.cloud import Cloud, sdk
 from osc.conftest import Openstack
-from tests.sim import deploy
 
 START = ["mme", "--target-site", "lyon", "--yes-recover", "mme"]
 GRAMMAR = {
@@ -25,9 +23,25 @@ GRAMMAR = {
     "project grant": ("create", "list", "set", "show", "delete"),
     "application": ["create", "list", "show", "delete"],
     "application plane": ("set", "list", "show", "realize", "check", "repair", "remove", "forget"),
-    "protection": ["create", "list", "show", "run", "delete"],
+    "protection": ["create", "list", "show", "set", "check", "preview", "rpo", "run", "delete"],
+    "protection retention": ("preview",),
+    "policy": ("create", "list", "set", "show", "delete"),
     "restore point": ["list", "show", "delete", "rescan"],
-    "recovery": ["preview", "start", "list", "show", "resume", "undo"],
+    "recovery plan": ("create", "list", "set", "show", "delete"),
+    "recovery": [
+        "preview",
+        "start",
+        "move",
+        "list",
+        "show",
+        "answer",
+        "resume",
+        "undo",
+        "stop-source",
+        "reprotect",
+        "commit",
+    ],
+    "drill": ("start", "list", "show", "end", "report", "verify"),
     "job": ["list", "show", "watch", "cancel", "resume", "undo"],
     "network": ("stretch", "list", "show", "check", "reconcile", "unstretch"),
     "audit": ("list",),
@@ -127,6 +141,34 @@ def test_protections(openstack: Openstack, cloud: Cloud) -> None:
     assert openstack("protection", "list", "-f", "json").json[0]["Application"] == "mme"
 
 
+def test_a_policy_that_drills(openstack: Openstack) -> None:
+    made = openstack("policy", "create", "silver", "--drill-cron", "0 3 * * 6", "-f", "json")
+    assert made.json["drill_cron"] == "0 3 * * 6", made.err
+    openstack("protection", "set", "mme", "--policy", "silver")
+    schedule = openstack("protection", "show", "mme", "-f", "json").json["schedule"]
+    assert (schedule["state"], schedule["drills"], schedule["last_drill_result"]) == ("none", 0, None)
+    assert schedule["next_drill_at"] is not None
+    refused = openstack("policy", "set", "silver", "--drill-cron", "on Saturdays")
+    assert (refused.code, "drill_cron" in refused.err) == (1, True)
+    assert openstack("policy", "set", "silver", "--no-drill", "-f", "json").json["drill_cron"] is None
+    schedule = openstack("protection", "show", "mme", "-f", "json").json["schedule"]
+    assert schedule["next_drill_at"] is None, "the negative control"
+
+
+def test_a_method_is_chosen_and_the_others_are_shown(openstack: Openstack) -> None:
+    shown = openstack("protection", "preview", "mme", "--target-site", "lyon", "-f", "json")
+    rows = {row["Method"]: row for row in shown.json}
+    assert [rows[name]["Possible"] for name in ("volume-replication", "consistent-backup")] == ["no", "yes"]
+    assert [name for name, row in rows.items() if row["Chosen"]] == ["consistent-backup"]
+    assert shown.err.startswith("Chosen: consistent-backup: consistent across the application's servers")
+    table = openstack("protection", "preview", "mme", "--target-site", "lyon")
+    assert "multisite.conf, [replication] backends" in table.out
+    made = openstack("protection", "create", "mme", "--target-site", "lyon", "-f", "json")
+    assert (made.json["method"], "Chosen: consistent-backup" in made.err) == ("consistent-backup", True)
+    named = openstack("protection", "create", "mme", "--method", "instance-snapshot", "-f", "json")
+    assert (named.json["method"], "Chosen" in named.err) == ("instance-snapshot", False)
+
+
 @pytest.mark.parametrize(
     ("flag", "incremental"), [((), True), (("--full",), False), (("--incremental",), True)]
 )
@@ -170,135 +212,6 @@ def test_the_newest_usable_restore_point_is_meant(openstack: Openstack, cloud: C
     RestorePointRepository(cloud.services.database).add(broken)
     assert cloud.services.of("restore_points").id == "broken"
     assert openstack("restore", "point", "show", "mme", "-f", "json").json["state"] == "available"
-
-
-LOST = re.compile(r"work of the last (\d+ min )?\d+(\.\d+)? s is lost")
-
-
-def recoveries(cloud: Cloud) -> list[Recovery]:
-    return cloud.services.recoveries.list(operator(MINE))
-
-
-def test_a_preview_says_what_is_lost_and_done(openstack: Openstack, cloud: Cloud) -> None:
-    cloud.services.world.lose("paris")
-    deploy.network(cloud.services.cloud("lyon"), "lan0", deploy.NETWORKS["data"])
-    words = ("--create-missing-flavors", "--map", "network:vnf-data=lan0")
-    shown = openstack("recovery", "preview", "mme", "--target-site", "lyon", *words)
-    assert shown.code == 0, shown.out
-    assert LOST.search(shown.out)
-    assert "state of the source: unreachable" in shown.out
-    assert re.search(r"\| use +\| network +\| vnf-data +\| 'lan0': mapped", shown.out)
-
-
-def test_a_preview_with_a_blocking_problem_ends_with_2(openstack: Openstack, cloud: Cloud) -> None:
-    cloud.services.world.lose("paris")
-    shown = openstack("recovery", "preview", "mme", "--target-site", "lyon")
-    assert shown.code == 2
-    assert re.search(r"BLOCKING: flavor t128: .*\n    remedy: .*--create-missing-flavors", shown.out), (
-        shown.out
-    )
-    assert openstack("recovery", "preview", "mme", "--target-site", "lyon", "-f", "json").code == 2
-    refused = openstack(
-        "recovery", "start", "mme", "--target-site", "lyon", "--yes-recover", "mme", "-f", "json"
-    )
-    assert refused.code == 2
-    assert refused.json["startable"] is False
-    asked = [line for line in cloud.requests if line.startswith("POST /v1/recoveries")]
-    assert asked == ["POST /v1/recoveries/preview 200"] * 3
-    assert recoveries(cloud) == []
-
-
-def test_recovering(openstack: Openstack, cloud: Cloud) -> None:
-    for name, kind in (("lan0", "data"), ("lan1", "mgmt")):
-        deploy.network(cloud.services.cloud("lyon"), name, deploy.NETWORKS[kind])
-    rules = [
-        "--map", "network:vnf-data=lan0", "--map", "network:vnf-mgmt=lan1", "--map", "volume-type:rbd=__DEFAULT__",
-    ]  # fmt: skip
-    flags = [
-        "--create-missing-flavors",
-        "--source-is-fenced",
-        "--ready-console",
-        "GUEST-READY",
-        "--ready-timeout",
-        "5",
-    ]
-    words = ["mme", "--target-site", "lyon", "--yes-recover", "mme", *rules, *flags]
-    done = openstack("recovery", "start", *words, "-f", "json")
-    assert done.code == 0, done.err
-    assert done.json["state"] == "done"
-    assert done.json["rto_seconds"] > 0
-    assert LOST.search(done.err)
-    (kept,) = recoveries(cloud)
-    assert kept.mapping == {
-        "networks": {"vnf-data": "lan0", "vnf-mgmt": "lan1"},
-        "volume_types": {"rbd": "__DEFAULT__"},
-        "create_missing_flavors": True,
-        "source_is_fenced": True,
-        "ready_console": "GUEST-READY",
-        "ready_timeout": 5.0,
-    }
-    assert sorted(
-        server.name for server in cloud.services.world.sites["lyon"].sim.state.servers.values()
-    ) == [
-        "vnf-1",
-        "vnf-2",
-    ]
-    assert openstack("recovery", "show", "mme", "-f", "json").json["id"] == kept.id
-    assert openstack("recovery", "list", "-f", "json").json[-1]["State"] == "done"
-
-
-def test_the_name_must_be_said(openstack: Openstack, cloud: Cloud) -> None:
-    cloud.services.world.lose("paris")
-    words = ["recovery", "start", "mme", "--target-site", "lyon", "--create-missing-flavors"]
-    with pytest.raises(SystemExit) as silent:
-        openstack(*words)
-    assert silent.value.code == 2
-    wrong = openstack(*words, "--yes-recover", "hss")
-    assert wrong.code == 1
-    assert "this restore point is of 'mme'" in wrong.err
-    asked = [line for line in cloud.requests if line.startswith("POST /v1/recoveries")]
-    assert asked == ["POST /v1/recoveries/preview 200"]
-
-
-def test_losses_are_accepted_by_name(openstack: Openstack, cloud: Cloud) -> None:
-    source = cloud.services.world.sites["paris"].settle().state
-    for server in source.servers.values():
-        server.flavor["OS-FLV-EXT-DATA:ephemeral"] = 2
-    assert openstack("protection", "run", "mme", "-f", "json").code == 0
-    cloud.services.world.lose("paris")
-    words = ("recovery", "preview", "mme", "--target-site", "lyon", "--create-missing-flavors")
-    refused = openstack(*words)
-    assert refused.code == 2
-    losses = re.findall(r"--accept-loss (\S+)", refused.out)
-    assert losses == ["ephemeral-disk:vnf-1", "ephemeral-disk:vnf-2"]
-    assert openstack(*words, "--accept-loss", losses[0]).code == 2
-    accepted = openstack(*words, "--accept-loss", losses[0], "--accept-loss", losses[1])
-    assert accepted.code == 0, accepted.out
-    assert accepted.out.count("accepted: its ephemeral disk of 2 GiB") == 2
-    slip = openstack(*words, "--accept-loss", "ephemeral-disk")
-    assert slip.err.startswith("mapping.accept_loss.0: must be <loss>:<name or id>")
-
-
-@pytest.mark.parametrize("rule", ["network", "network:a", "color:a=b", "network:=b", "network:a="])
-def test_maps_that_say_nothing(openstack: Openstack, rule: str) -> None:
-    answer = openstack("recovery", "preview", "mme", "--target-site", "lyon", "--map", rule)
-    assert answer.code == 1
-    assert "--map" in answer.err
-
-
-def test_a_recovery_that_fails_ends_with_1_and_can_be_resumed(openstack: Openstack, cloud: Cloud) -> None:
-    cloud.services.world.lose("paris")
-    strike = Rule("error", "compute", "POST", "^/servers$", times=99, status=403)
-    cloud.services.world.sites["lyon"].strike(strike)
-    failed = openstack("recovery", "start", *START, "--create-missing-flavors", "-f", "json")
-    assert failed.code == 1
-    assert strike.struck
-    assert "create server vnf-1" in failed.err, failed.err
-    assert "openstack multisite job resume|undo" in failed.err
-    assert failed.json["state"] == "paused"
-    cloud.services.world.sites["lyon"].script.clear()
-    assert openstack("recovery", "resume", failed.json["id"], "-f", "json").json["state"] == "done"
-    assert openstack("recovery", "undo", failed.json["id"], "-f", "json").json["state"] == "undone"
 
 
 def test_errors_are_the_services_own_words(openstack: Openstack) -> None:

@@ -12,6 +12,7 @@ from osc.changes import held_twice, let_go, shrink, widen
 from osc.cloud import Cloud
 from osc.conftest import Openstack
 
+ALONE = ("identity_", "drill_verify")
 LOOKS = ("check", "verify", "preview", "reconcile")
 RECOVERY = ("recovery", "preview", "mme", "--target-site", "lyon")
 PLANE = ("application", "plane", "check", "mme", "mgmt")
@@ -57,6 +58,11 @@ CASES: list[tuple[tuple[str, ...], Callable[[Cloud], None], int]] = [
     (("path", "check", "heartbeat"), _lost("paris"), 2),
     ((*RECOVERY, "--create-missing-flavors"), _lost("paris"), 0),
     (RECOVERY, _lost("paris"), 2),
+    (("protection", "retention", "preview", "mme"), _as_it_is, 0),
+    (("protection", "check", "mme"), _as_it_is, 0),
+    (("protection", "check", "mme"), _lost("lyon"), 2),
+    (("protection", "preview", "mme", "--target-site", "lyon"), _as_it_is, 0),
+    (("protection", "preview", "mme", "--target-site", "lyon"), _lost("lyon"), 2),
 ]
 
 
@@ -70,9 +76,9 @@ def test_a_look_ends_with_what_it_found(
 
 
 def test_every_command_that_looks_is_tried() -> None:
-    """But those of identity, which ask no service: their own tests try them."""
+    """But those of identity and of a drill's report, which ask no service: their own tests try them."""
     names = {point.name.removeprefix("multisite_") for point in entry_points(group="openstack.multisite.v1")}
-    looks = {name for name in names if name.split("_")[-1] in LOOKS and not name.startswith("identity_")}
+    looks = {name for name in names if name.split("_")[-1] in LOOKS and not name.startswith(ALONE)}
     tried = {"_".join(command[: _verb(command) + 1]) for command, _, _ in CASES}
     assert tried == looks
 

@@ -20,15 +20,23 @@ from osc.cloud import Cloud, sdk
 from osc.conftest import Openstack
 
 REFS = ("id", "name", "application")
-OTHERS: dict[str, Any] = {"to": "lyon", "sites": ["lyon"], "planes": [], "etag": None, "cloud": "oslo1"}
-NO_REF = ("list", "create", "register", "stretch", "rescan", "probe")
+OTHERS: dict[str, Any] = {"to": "lyon", "sites": ["lyon"], "planes": [], "etag": None, "cloud": "oslo1",
+                          "changes": {"paused": True}, "confirm": "mme", "text": "yes"}  # fmt: skip
+NO_REF = ("list", "create", "register", "stretch", "rescan", "probe", "verify")
 """Verbs whose arguments are no part of a URL."""
 REQUIRED = {
     "multisite_address_move": ("--to", "lyon"),
     "multisite_application_plane_forget": ("--site", "lyon"),
     "multisite_application_plane_set": ("--plane", "name=oam,role=management"),
+    "multisite_drill_start": ("--target-site", "lyon"),
+    "multisite_policy_set": ("--pause",),
     "multisite_project_grant_set": ("--default",),
+    "multisite_protection_set": ("--pause",),
+    "multisite_recovery_move": ("--target-site", "lyon", "--yes-move", "mme"),
     "multisite_recovery_preview": ("--target-site", "lyon"),
+    "multisite_recovery_answer": ("yes",),
+    "multisite_recovery_plan_set": ("--no-rules",),
+    "multisite_recovery_stop-source": ("--yes-stop", "mme"),
     "multisite_recovery_start": ("--target-site", "lyon", "--yes-recover", "mme"),
 }
 COMMANDS = sorted(
@@ -67,9 +75,14 @@ def hostile(services: Services) -> list[str]:
 def things(cloud: Cloud) -> dict[str, list[str]]:
     """All there is, by kind."""
     client = sdk(cloud)
-    lists = ("sites", "applications", "protections", "restore_points", "recoveries", "jobs", "addresses", "paths",
-             "stretched_networks")  # fmt: skip
-    found = {kind: sorted(str(item.to_dict()) for item in getattr(client, kind)()) for kind in lists}
+    lists = ("sites", "applications", "protections", "policies", "restore_points", "recoveries", "jobs", "addresses",
+             "recovery_plans",
+             "paths", "stretched_networks")  # fmt: skip
+    # An RPO is of the moment it is asked for: it grows by itself.
+    found = {
+        kind: sorted(str(item.to_dict() | {"rpo": None}) for item in getattr(client, kind)())
+        for kind in lists
+    }
     cloud.requests.clear()
     return found
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from multisite.recovery.methods.consistent_backup import backup, capture, window
+from multisite.recovery.methods.cinder_backups import making
+from multisite.recovery.methods.consistent_backup import capture, window
 from tests.unit import simulated
 from tests.unit.recovery.demo_site import DemoSites
 
@@ -26,5 +27,5 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window, "AGAIN", 0.01)
     monkeypatch.setattr(capture, "THAW_SECONDS", 0.2)
     monkeypatch.setattr(capture, "POLL", 0.002)
-    for module in (capture, backup):
+    for module in (capture, making):
         monkeypatch.setattr(module, "SEARCH_AGAIN_SECONDS", 0.0)

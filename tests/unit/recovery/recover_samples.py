@@ -24,7 +24,7 @@ from multisite.domain.manifest import (
     VolumeRecord,
 )
 from multisite.domain.model import Preview
-from multisite.recovery.methods.consistent_backup.payload import BackupChain, BackupRecord, payload_of
+from multisite.recovery.methods.cinder_backups.payload import BackupChain, BackupRecord, payload_of
 from multisite.recovery.recover.mapping import parse
 from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.plan import decide

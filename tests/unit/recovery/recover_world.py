@@ -12,7 +12,7 @@ from multisite.domain.model import Recovery
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite.recovery.service import RecoveryService
 from multisite.store.database import Database
 from multisite.store.trail import AuditTrail

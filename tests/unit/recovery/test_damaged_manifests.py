@@ -53,6 +53,10 @@ def changed(path: list[str | int], value: Any, id: str = "bad") -> bytes:
     ("data", "why"),
     [
         (changed(["consistent_at"], "2026-11-21T03:00:00"), "consistent_at: Input should have timezone info"),
+        (
+            changed(["created_at"], "0001-01-01T00:00:00+14:00"),
+            "created_at: Value error, must be within the years",
+        ),
         (changed(["frozen_seconds"], float("nan")), "NaN is not a number of JSON"),
         (b"[" * 200_000, "not JSON"),
         (b'{"format":' * 100_000, "not JSON"),
@@ -118,7 +122,7 @@ def test_a_store_that_goes_while_it_is_read_is_away(store: ManifestStore) -> Non
     path.mkdir()
     (store.path / manifests.MARKER).unlink()
     with pytest.raises(manifests.StoreUnavailable):
-        store._bytes(path)
+        store._bytes(f"multisite/restore-points/bad/{manifests.MANIFEST}")
 
 
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes().map(str)

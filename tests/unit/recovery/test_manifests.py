@@ -165,7 +165,7 @@ def test_delete_leaves_nothing_and_can_be_repeated(store):
 
 def test_a_crash_while_deleting_leaves_an_unusable_one(store, monkeypatch):
     store.write(manifest())
-    monkeypatch.setattr("multisite.recovery.manifests.shutil.rmtree", _crash)
+    monkeypatch.setattr("multisite.recovery.stores.folder.shutil.rmtree", _crash)
     with pytest.raises(KeyboardInterrupt):
         store.delete("rp-1")
     assert store.list().manifests == ()

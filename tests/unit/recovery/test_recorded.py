@@ -16,8 +16,8 @@ from multisite.jobs.model import Step
 from multisite.jobs.values import decode, plain
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite.recovery.methods.consistent_backup.options import BackupOptions
-from multisite.recovery.methods.consistent_backup.payload import chain_of
 from multisite.recovery.methods.consistent_backup.plan import ProtectPlan
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import protect_kind

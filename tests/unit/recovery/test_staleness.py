@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from multisite.domain.errors import Conflict
-from multisite.recovery import manifests
 from multisite.recovery.manifests import MARKER, ManifestStore
 from multisite.recovery.staleness import StaleDatabaseCheck
+from multisite.recovery.stores import folder as folder_store
 from multisite.store.database import Database
 from multisite.store.installation import InstallationRepository
 from tests.manifest_store import store_in
@@ -323,7 +323,7 @@ DEATHS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "half written": lambda patch: patch.setattr("multisite.recovery.files.sync_directory", _die),
     "before the link": lambda patch: patch.setattr(Path, "hardlink_to", _die),
     "written": lambda patch: patch.setattr(
-        manifests, "write_durably", partial(_and_die, manifests.write_durably)
+        folder_store, "write_durably", partial(_and_die, folder_store.write_durably)
     ),
     "before the older ones go": lambda patch: patch.setattr(ManifestStore, "remove_file", _die),
 }

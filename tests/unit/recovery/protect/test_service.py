@@ -108,6 +108,7 @@ def test_create_remembers_the_decision(setup):
     assert (made.application_id, made.site, made.project_id) == ("app-1", "s1", "p1")
     assert made.options == {
         "freeze_timeout": 30, "quiesce": True, "full_every": 3, "console_mark": "A.*", "snapshot_gap_seconds": 0.0,
+        "standby_only": False,
     }  # fmt: skip
     assert setup.service.get(ANN, made.id) == made
     assert setup.service.list(ANN) == [made]
@@ -166,11 +167,11 @@ def test_another_method_has_options_of_its_own(tmp_path, cloud):
 
 def test_create_needs_an_application_and_a_target_that_exist(setup):
     with pytest.raises(NotFound):
-        setup.service.create(ANN, "absent")
+        setup.service.create(ANN, "absent", "consistent-backup")
     with pytest.raises(NotFound):
-        setup.service.create(BOB, "demo")
+        setup.service.create(BOB, "demo", "consistent-backup")
     with pytest.raises(NotFound, match="s9"):
-        setup.service.create(ANN, "demo", target_site="s9")
+        setup.service.create(ANN, "demo", "consistent-backup", target_site="s9")
 
 
 def capability(name, present, detail="seen"):
@@ -184,9 +185,9 @@ def test_create_refuses_what_the_site_cannot_do(tmp_path, cloud):
         with pytest.raises(
             Conflict, match=r"site s1: quiesce: install multisite-nova \(remedy: install multi"
         ):
-            setup.service.create(ANN, "demo")
+            setup.service.create(ANN, "demo", "consistent-backup")
         setup.service.create(
-            ANN, "demo", options={"quiesce": False}
+            ANN, "demo", "consistent-backup", options={"quiesce": False}
         )  # needs no filter; unknown does not block
     finally:
         setup.close()
@@ -195,13 +196,13 @@ def test_create_refuses_what_the_site_cannot_do(tmp_path, cloud):
 def test_create_does_not_need_the_site_to_answer(tmp_path, cloud):
     setup = ProtectionSetup(tmp_path, cloud, capabilities=unreachable)
     try:
-        setup.service.create(ANN, "demo")
+        setup.service.create(ANN, "demo", "consistent-backup")
     finally:
         setup.close()
 
 
 def test_run_accepts_a_job_and_a_restore_point_together(setup):
-    protection = setup.service.create(ANN, "demo")
+    protection = setup.service.create(ANN, "demo", "consistent-backup")
     job = setup.engine.get(setup.service.run(ANN, protection.id))
     assert (job.kind, job.state, job.subject, job.project_id) == ("protect", JobState.QUEUED, "app-1", "p1")
     assert job.title == "Protect demo: 4 full backups, 6 GiB"
@@ -212,7 +213,10 @@ def test_run_accepts_a_job_and_a_restore_point_together(setup):
 
 
 def test_a_second_run_at_the_same_time_is_refused_naming_the_job(setup):
-    one, two = setup.service.create(ANN, "demo"), setup.service.create(ANN, "demo")
+    one, two = (
+        setup.service.create(ANN, "demo", "consistent-backup"),
+        setup.service.create(ANN, "demo", "consistent-backup"),
+    )
     job_id = setup.service.run(ANN, one.id)
     for protection in (one, two):
         with pytest.raises(Conflict, match=job_id):
@@ -223,7 +227,7 @@ def test_a_second_run_at_the_same_time_is_refused_naming_the_job(setup):
 
 
 def test_a_run_that_is_forbidden_says_everything_that_is_wrong(setup):
-    protection = setup.service.create(ANN, "demo")
+    protection = setup.service.create(ANN, "demo", "consistent-backup")
     setup.cloud.server("id1").status = "ERROR"
     setup.cloud.server("id2").status = "PAUSED"
     with pytest.raises(Conflict, match=r"web1: it is ERROR.*web2: it is PAUSED"):
@@ -233,7 +237,7 @@ def test_a_run_that_is_forbidden_says_everything_that_is_wrong(setup):
 
 
 def test_a_server_that_is_gone_or_boots_from_an_image_forbids_it(setup):
-    protection = setup.service.create(ANN, "demo")
+    protection = setup.service.create(ANN, "demo", "consistent-backup")
     gone = setup.cloud.state.servers.pop("id2")
     with pytest.raises(Conflict, match="application demo: Instance id2 could not be found"):
         setup.service.run(ANN, protection.id)
@@ -244,14 +248,14 @@ def test_a_server_that_is_gone_or_boots_from_an_image_forbids_it(setup):
 
 
 def test_a_site_that_is_down_is_said_to_be(setup):
-    protection = setup.service.create(ANN, "demo")
+    protection = setup.service.create(ANN, "demo", "consistent-backup")
     setup.cloud.trouble = lambda verb, thing: unreachable()
     with pytest.raises(Unreachable):
         setup.service.run(ANN, protection.id)
 
 
 def test_without_the_backup_store_nothing_is_begun(setup):
-    protection = setup.service.create(ANN, "demo")
+    protection = setup.service.create(ANN, "demo", "consistent-backup")
     (setup.store.path / ".multisite-store").unlink()
     with pytest.raises(StoreUnavailable, match="not mounted"):
         setup.service.run(ANN, protection.id)
@@ -261,7 +265,7 @@ def test_without_the_backup_store_nothing_is_begun(setup):
 
 
 def test_runs_make_a_chain_of_restore_points(working):
-    protection = working.service.create(ANN, "demo", target_site="s2")
+    protection = working.service.create(ANN, "demo", "consistent-backup", target_site="s2")
     assert working.run(protection).state == JobState.DONE
     second = working.run(protection)
     assert second.state == JobState.DONE, second.error
@@ -285,7 +289,7 @@ def test_runs_make_a_chain_of_restore_points(working):
 
 
 def test_a_failed_run_is_undone_and_says_why(working):
-    protection = working.service.create(ANN, "demo")
+    protection = working.service.create(ANN, "demo", "consistent-backup")
     working.cloud.trouble = lambda verb, thing: (
         unreachable() if verb == "snapshot" and thing == "v2a" else None
     )
@@ -303,7 +307,7 @@ def test_a_failed_run_is_undone_and_says_why(working):
 
 def test_the_store_outlives_the_database(tmp_path, cloud):
     first = ProtectionSetup(tmp_path, cloud, launch=True)
-    protection = first.service.create(ANN, "demo")
+    protection = first.service.create(ANN, "demo", "consistent-backup")
     first.run(protection)
     (point,) = first.service.restore_points(ANN)
     first.close()
@@ -327,7 +331,7 @@ def test_the_store_outlives_the_database(tmp_path, cloud):
 
 
 def test_rescan_reports_what_is_missing_damaged_and_back_again(working):
-    protection = working.service.create(ANN, "demo")
+    protection = working.service.create(ANN, "demo", "consistent-backup")
     working.run(protection)
     (point,) = working.service.restore_points(ANN)
     folder = working.store.path / "multisite" / "restore-points"
@@ -350,7 +354,7 @@ def test_rescan_reports_what_is_missing_damaged_and_back_again(working):
 
 def test_a_forged_manifest_is_shown_to_administrators_alone(working):
     """Somebody who can write to the store makes ANN's application BOB's."""
-    working.run(working.service.create(ANN, "demo"))
+    working.run(working.service.create(ANN, "demo", "consistent-backup"))
     (point,) = working.service.restore_points(ANN)
     folder = working.store.path / "multisite" / "restore-points"
     theirs = replace(working.store.read(point.id), id="forged", project_id=BOB.project_id)
@@ -370,7 +374,7 @@ def test_a_forged_manifest_is_shown_to_administrators_alone(working):
 
 def test_a_forged_manifest_deletes_nobodys_backup(working):
     """ANN's manifest names a backup of somebody else, then ANN deletes her restore point."""
-    working.run(working.service.create(ANN, "demo"))
+    working.run(working.service.create(ANN, "demo", "consistent-backup"))
     (point,) = working.service.restore_points(ANN)
     (mine, *_) = before = set(working.cloud.saved)
     theirs = working.cloud.back_up("multisite:another-job:backup", "v1a").id
@@ -385,14 +389,14 @@ def test_a_forged_manifest_deletes_nobodys_backup(working):
 
 def test_a_point_of_the_store_may_be_the_parent_after_the_database_was_lost(tmp_path, cloud):
     first = ProtectionSetup(tmp_path, cloud, launch=True)
-    first.run(first.service.create(ANN, "demo"))
+    first.run(first.service.create(ANN, "demo", "consistent-backup"))
     (point,) = first.service.restore_points(ANN)
     first.close()
     for file in tmp_path.glob("*.db*"):
         file.unlink()
     second = ProtectionSetup(tmp_path, cloud, launch=True)
     try:
-        second.run(second.service.create(ANN, "demo"))
+        second.run(second.service.create(ANN, "demo", "consistent-backup"))
         newest = second.service.restore_points(ANN)[0]
         assert newest.parent_id == point.id
     finally:
@@ -400,7 +404,7 @@ def test_a_point_of_the_store_may_be_the_parent_after_the_database_was_lost(tmp_
 
 
 def test_deleting_goes_from_the_newest(working):
-    protection = working.service.create(ANN, "demo")
+    protection = working.service.create(ANN, "demo", "consistent-backup")
     working.run(protection)
     working.run(protection)
     newest, oldest = working.service.restore_points(ANN)
@@ -417,7 +421,7 @@ def test_deleting_goes_from_the_newest(working):
 
 
 def test_a_deletion_that_cannot_reach_the_site_can_be_resumed(working):
-    working.run(working.service.create(ANN, "demo"))
+    working.run(working.service.create(ANN, "demo", "consistent-backup"))
     (point,) = working.service.restore_points(ANN)
     working.cloud.trouble = lambda verb, thing: unreachable() if verb == "delete_backup" else None
     job = working.engine.wait(working.service.delete_restore_point(ANN, point.id), 30)
@@ -433,7 +437,7 @@ def test_a_deletion_that_cannot_reach_the_site_can_be_resumed(working):
 
 
 def test_what_never_became_a_restore_point_is_just_forgotten(working):
-    protection = working.service.create(ANN, "demo")
+    protection = working.service.create(ANN, "demo", "consistent-backup")
     working.cloud.trouble = lambda verb, thing: unreachable() if verb == "freeze" else None
     working.run(protection)
     (point,) = working.service.restore_points(ANN)
@@ -444,7 +448,7 @@ def test_what_never_became_a_restore_point_is_just_forgotten(working):
 
 
 def test_cancelling_leaves_nothing(working):
-    protection = working.service.create(ANN, "demo")
+    protection = working.service.create(ANN, "demo", "consistent-backup")
     started = []
 
     def cancel(verb, thing):
@@ -462,7 +466,7 @@ def test_cancelling_leaves_nothing(working):
 
 
 def test_undoing_a_finished_run_takes_its_restore_point_back(working):
-    protection = working.service.create(ANN, "demo")
+    protection = working.service.create(ANN, "demo", "consistent-backup")
     first = working.run(protection)
     second = working.run(protection)
     working.engine.undo(first.id, "ann")

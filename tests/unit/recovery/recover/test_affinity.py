@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from multisite.clouds.host_room import HostRoom
 from multisite.domain.findings import Finding, Severity, blockers
-from multisite.domain.manifest import Manifest
+from multisite.domain.manifest import FlavorRecord, Manifest
+from multisite.recovery.recover.host_room import DISK, MEMORY, VCPUS, needs_room, of_server
 from multisite.recovery.recover.target_facts import ComputeHost, TargetServerGroup
 from tests.unit.recovery.recover_samples import facts, look, manifest
 
@@ -85,3 +87,60 @@ def test_members_that_belong_together_are_not_in_two_zones() -> None:
     assert obstacles(point("nova", None, policy="affinity")) == ()
     together = {"availability_zones": {"az-b": "nova"}}
     assert obstacles(point("nova", "az-b", policy="affinity"), together) == ()
+
+
+ROOM = HostRoom("c1", "nova", 2, 256, 0)
+"""For two servers of the sample's flavor, which boot from volumes."""
+
+
+@pytest.mark.parametrize(
+    ("hosts", "zone", "said"),
+    [
+        ((ROOM,), None, None),
+        ((replace(ROOM, disk_gib=None),), None, None),
+        (
+            (replace(ROOM, vcpus=1), replace(ROOM, memory_mib=255)),
+            None,
+            "2 vCPUs, 256 MiB of memory; no host of lyon has",
+        ),
+        (
+            (replace(ROOM, vcpus=1),),
+            None,
+            "(the one with the most memory, c1, has 1 vCPUs, 256 MiB of memory)",
+        ),
+        ((replace(ROOM, zone="az-b"),), "nova", "no host of lyon in zone nova has that left (none has any)"),
+        ((), None, "no host of lyon has that left (none has any)"),
+    ],
+)
+def test_members_that_belong_together_need_a_host_with_room_for_all(
+    hosts: tuple[HostRoom, ...], zone: str | None, said: str | None
+) -> None:
+    found = obstacles(point(zone, zone, policy="affinity"), host_room=hosts)
+    assert [said in f.what for f in found if said] == ([True] if said else [])
+    assert len(found) == bool(said), found
+    if found:
+        assert "--policy soft-affinity apart-soft-affinity" in found[0].remedy
+    assert obstacles(point(zone, zone, policy="soft-affinity"), host_room=hosts) == ()
+
+
+def test_room_that_is_not_told_is_unknown() -> None:
+    target = facts(unknown={"host_room": "HTTP 403"})
+    found = [
+        p
+        for p in look(point(None, None, policy="affinity"), target).problems
+        if p.kind == "server group apart"
+    ]
+    assert [(p.severity, "HTTP 403" in p.what) for p in found] == [(Severity.UNKNOWN, True)]
+
+
+def test_room_is_asked_for_where_servers_belong_together() -> None:
+    assert needs_room(point(None, None))
+    assert not needs_room(point(None))
+
+
+def test_what_a_server_takes_of_its_host() -> None:
+    flavor = FlavorRecord("f", "big", 2, 512, 10, ephemeral_gib=1, swap_mib=64)
+    assert of_server(flavor, on_volume=True) == {VCPUS: 2, MEMORY: 512, DISK: 2}
+    assert of_server(flavor, on_volume=False)[DISK] == 12
+    other = replace(flavor, extra_specs={"resources:VCPU": "0", "resources:MEMORY_MB": "64"})
+    assert of_server(other, on_volume=True) == {VCPUS: 0, MEMORY: 64, DISK: 2}

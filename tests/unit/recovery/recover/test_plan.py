@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multisite.domain.findings import Finding, blockers
+from multisite.domain.findings import Finding, Severity, blockers
 from multisite.domain.manifest import (
     FixedAddress,
     FlavorRecord,
@@ -23,11 +23,12 @@ from multisite.domain.manifest import (
     load,
 )
 from multisite.domain.model import Preview
-from multisite.recovery.methods.consistent_backup.payload import BackupChain, payload_of
+from multisite.recovery.methods.cinder_backups.payload import BackupChain, payload_of
 from multisite.recovery.recover.checks import SourceAnswer, SourceState
 from multisite.recovery.recover.mapping import parse
 from multisite.recovery.recover.model import RecoverPlan
-from multisite.recovery.recover.plan import SpeedModel, decide
+from multisite.recovery.recover.plan import decide
+from multisite.recovery.recover.speed import SpeedModel
 from multisite.recovery.recover.target_facts import (
     TargetGroup,
     TargetNetwork,
@@ -156,6 +157,14 @@ class TestFlavors:
         target = facts(flavors=(), unknown={"flavors": "connection refused"})
         problem = the_problem(look(target=target))
         assert (problem.kind, "connection refused" in problem.what) == ("flavors", True)
+
+    def test_unknown_is_told_although_something_of_the_kind_was(self) -> None:
+        silent = Finding("", "backups", "whether they are there is not known", "", "", Severity.UNKNOWN)
+        target = facts(unknown={"backups": "no answer within 60 s"})
+        preview = decide(manifest(), target, parse({}), NOW, others=(silent,)).preview
+        assert [p.what for p in preview.problems if p.blocking] == [
+            "could not be read at lyon, so nothing can be said: no answer within 60 s"
+        ]
 
 
 class TestNetworks:

@@ -57,6 +57,10 @@ def test_what_is_made_of_a_router() -> None:
         )
     ]
     assert RecoverPlan.from_json(plan.to_json()) == plan
+    older = plan.to_json()
+    for interface in older["routers"][0]["interfaces"]:
+        del interface["record"]
+    assert [i.record for i in RecoverPlan.from_json(older).routers[0].interfaces] == [None, None]
 
 
 def test_a_plan_of_an_earlier_release_has_none() -> None:
@@ -68,6 +72,9 @@ def test_a_plan_of_an_earlier_release_has_none() -> None:
 def test_a_manifest_without_routers_keeps_its_bytes() -> None:
     assert b"routers" not in manifests.dump(manifest())
     assert manifests.load(manifests.dump(point())) == point()
+    assert b'"interfaces":[{"address":"10.0.0.1","subnet_id":"s0"},' in manifests.dump(point())
+    named = replace(ROUTER, interfaces=(RouterInterface("s0", "10.0.0.1", "gw", "words", ("red",)),))
+    assert manifests.load(manifests.dump(point(named))) == point(named)
 
 
 def test_an_interface_in_a_subnet_that_is_not_described_is_in_the_way() -> None:

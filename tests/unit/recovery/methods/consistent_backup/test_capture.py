@@ -14,10 +14,10 @@ from multisite.clouds.errors import ConflictInSite, UnknownOutcome, Unreachable
 from multisite.clouds.quiesce import Thawed
 from multisite.jobs.model import StepFailed
 from multisite.jobs.values import plain
+from multisite.recovery.methods.cinder_backups.state import read_state
 from multisite.recovery.methods.consistent_backup.capture import capture, undo_capture
 from multisite.recovery.methods.consistent_backup.options import BackupOptions
 from multisite.recovery.methods.consistent_backup.plan import make_plan
-from multisite.recovery.methods.consistent_backup.state import read_state
 from tests.unit.recovery.carry_out import Context
 from tests.unit.recovery.demo_site import nothing, now, unreachable
 

@@ -18,7 +18,7 @@ from multisite.domain.model import Protection, RestorePoint, RestorePointState, 
 from multisite.jobs.model import JobState
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder, RunRequest
-from multisite.recovery.methods.consistent_backup.payload import chain_of
+from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import protect_kind
 from multisite.store.applications import ApplicationRepository

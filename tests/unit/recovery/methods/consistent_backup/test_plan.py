@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from multisite.clouds.volumes import Backup, next_parent
 from multisite.domain.manifest import Manifest, SourceSite, VolumeRecord
+from multisite.recovery.methods.cinder_backups.payload import BackupChain, BackupRecord, payload_of
+from multisite.recovery.methods.cinder_backups.state import ServerNow, VolumeNow
 from multisite.recovery.methods.consistent_backup.options import BackupOptions
-from multisite.recovery.methods.consistent_backup.payload import BackupChain, BackupRecord, payload_of
 from multisite.recovery.methods.consistent_backup.plan import differences, make_plan
-from multisite.recovery.methods.consistent_backup.state import ServerNow, VolumeNow
 
 T0 = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.methods.consistent_backup.stored import look
+from multisite.recovery.methods.cinder_backups.stored import look
 from tests.manifest_store import store_in
 
 POSIX = "cinder.backup.drivers.posix.PosixBackupDriver"
@@ -62,7 +62,7 @@ def test_a_folder_that_has_none_of_them_says_nothing(store: ManifestStore, other
         files(store, TWO)
     found = look(store, {ONE: record(ONE)})
     assert (found.seen, found.missing) == (set(), set())
-    assert "may not be the folder that cinder-backup of their site writes to" in found.unknown
+    assert "may not be where cinder-backup of their site writes to" in found.unknown
 
 
 def test_a_container_of_all_backups(store: ManifestStore) -> None:
