@@ -48,7 +48,9 @@ if kind == "port":
         row(p["id"], p["name"], p["network_id"], p["mac_address"], a["subnet_id"], a["address"], " ".join(p["security_group_ids"]))
 if kind == "backup":
     for v in m["volumes"]:
-        for i, b in enumerate(v["backups"], 1): row(v["id"], v["name"] or v["id"], b["id"], b["record"]["backup_service"], b["record"]["backup_url"], "newest" if i == len(v["backups"]) else "")
+        chain = v["payload"]["data"]["backups"]
+        for i, b in enumerate(chain, 1):
+            row(v["id"], v["name"] or v["id"], b["id"], b["record"]["backup_service"], b["record"]["backup_url"], "newest" if i == len(chain) else "")
 if kind == "server":
     for s in sorted(m["servers"], key=lambda s: s["order"]):
         row(s["name"], s["flavor"]["name"], s["key_name"], s["server_group_id"], s["description"], " ".join(s["volume_ids"]), " ".join(s["port_ids"]), " ".join(f"{k}={v}" for k, v in s["metadata"].items()))

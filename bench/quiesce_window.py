@@ -29,7 +29,9 @@ def main() -> int:
             for site in ("site1", "site2"):
                 service.register(site)
             service.cli("application", "create", NAME, "--site", "site1", "--metadata-tag", f"vnf={NAME}")
-            service.cli("protection", "create", NAME, "--target-site", "site2")
+            service.cli(
+                "protection", "create", NAME, "--method", "consistent-backup", "--target-site", "site2"
+            )
             floor = baseline_window.of_lab("site1", NAME)
             for number in range(ROUNDS):
                 floors.append(floor.take().window)

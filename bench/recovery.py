@@ -16,7 +16,7 @@ from bench.report import ratio
 from multisite_lab import manager, paths, sites, vnf
 
 NAME = "rto"
-GOAL = 2.0
+GOAL = 3.0
 SCRIPT = Path(__file__).parent / "baseline_restore.sh"
 
 
@@ -44,7 +44,7 @@ def main() -> int:
             service.register(cloud)
         vnf.deploy("site1", NAME, servers=3, progress=print)
         service.cli("application", "create", NAME, "--site", "site1", "--metadata-tag", f"vnf={NAME}")
-        service.cli("protection", "create", NAME, "--target-site", "site2")
+        service.cli("protection", "create", NAME, "--method", "consistent-backup", "--target-site", "site2")
         point = service.cli("protection", "run", NAME, "--full")["id"]
         sites.kill("site1")
         try:

@@ -86,7 +86,9 @@ def protect_and_lose(
         service.show("application", "create", NAME, "--site", "site1", "--metadata-tag", f"vnf={NAME}")
         how = [] if quiesce else ["--no-quiesce", "--snapshot-gap", "1"]
         how += ["--console-mark", vnf.FREEZE_MARK]
-        service.show("protection", "create", NAME, "--target-site", "site2", *how)
+        service.show(
+            "protection", "create", NAME, "--method", "consistent-backup", "--target-site", "site2", *how
+        )
     with chapter(4, "First protection: full backups") as taken:
         protect(service, "--full")
     result.protect_full_s = taken["seconds"]
