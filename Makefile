@@ -15,12 +15,18 @@ FORM_identity := --identity star --only-identity
 SUITE_networks := tests/lab/networks
 FORM_networks := --compute-hosts 2 --l3 --third
 FORM_remote_ports := $(FORM_networks)
+# the main job with Cinder's backups and the manifests in S3
+SUITE_object-store := tests/lab/recovery/test_site_loss.py
+FORM_object-store := --object-store
+# volumes that the storage copies
+SUITE_replication := tests/lab/replication
+FORM_replication := --replication
 SUITE ?= recovery
 NAME ?= quiesce_window
 # pyenv and the like must not come between us and Debian's Python
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-unit test-flows test-engine test-sim test-nova test-neutron test-lab bench lab-up lab-down lint lock env
+.PHONY: help demo demo-unfrozen test test-workers test-identity test-keys test-ceph test-unit test-flows test-engine test-sim test-sim-a-m test-sim-n-r test-sim-s-z test-nova test-neutron test-lab bench lab-up lab-down lint lock env test-stores test-dns
 .PHONY: ledger-property preview-property crash-matrix crash-matrix-lab fault-matrix fault-matrix-lab mutants fuzz
 
 help:
@@ -30,9 +36,12 @@ help:
 	@echo 'make test-workers          workers that die, freeze and come back, on PostgreSQL (no lab)'
 	@echo 'make test-identity         rendered identity of three sites, run and checked: MariaDB, Galera, HAProxy, Keystone (no lab)'
 	@echo 'make test-keys             token keys of many sites: rotations under load over SSH, kills, theft (no lab)'
-	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity, networks'
-	@echo 'make crash-matrix          kill -9 at every boundary of protect, recover and undo (no lab); ARGS="--jobs 2"'
-	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, recovery, engine_overhead, identity_constants, lists, remote_ports'
+	@echo 'make test-ceph             replication of volumes by rbd-mirror, between two real Ceph clusters (no lab)'
+	@echo 'make test-stores           manifests in S3: a real Ceph gateway that is killed, stopped, locked (no lab)'
+	@echo 'make test-dns              DNS updates of recovery plans against a real BIND 9 (no lab)'
+	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity, networks, object-store, replication'
+	@echo 'make crash-matrix          kill -9 at every boundary of every recovery job (no lab); ARGS="--jobs 2", "--random 100"'
+	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, backup, recovery, recovery_path, engine_overhead, identity_constants, lists, remote_ports, warm_standby'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
 	@echo 'make fuzz                  20,000 requests and 3,000 damaged manifests against the API (no lab, long)'
 	@echo 'make ledger-property       applications drawn at random over the ledger: equal after a recovery, or told; EXAMPLES=200'
@@ -52,7 +61,7 @@ demo: env
 	@$(BIN)/python -m demo
 
 test: lint
-	@$(MAKE) --no-print-directory -j3 --output-sync=target test-sim test-unit test-engine test-nova test-neutron
+	@$(MAKE) --no-print-directory -j4 --output-sync=target test-sim test-unit test-engine test-dns test-nova test-neutron
 	@$(LAB) down --wipe  # sites that hold something of an earlier, killed run prove nothing
 	@$(MAKE) --no-print-directory test-lab SUITE=site-loss
 
@@ -73,9 +82,17 @@ test-flows: test-engine test-sim
 test-engine: env
 	$(BIN)/pytest -q tests/crash tests/contract tests/matrix
 
-# the service over simulated sites
-test-sim: env
-	$(BIN)/pytest -q tests/sim
+# the service over simulated sites, which mostly waits: in three parts, beside each other in `make test`
+test-sim: test-sim-a-m test-sim-n-r test-sim-s-z
+
+test-sim-a-m: env
+	$(BIN)/pytest -q tests/sim/test_[a-m]*.py
+
+test-sim-n-r: env
+	$(BIN)/pytest -q tests/sim/test_[n-r]*.py
+
+test-sim-s-z: env
+	$(BIN)/pytest -q tests/sim --ignore-glob='tests/sim/test_[a-r]*.py'
 
 # FUZZ_SEED=N for others; half an hour of one processor; kept log lines would count as growth
 fuzz: env
@@ -126,6 +143,17 @@ test-keys: env
 	@$(BIN)/python -m multisite_lab.install
 	$(BIN)/pytest -s -c tests/identity_keys/pytest.ini --rootdir tests/identity_keys tests/identity_keys
 
+# rbd-mirror between two Ceph clusters in a network of the tests' own; as root, no lab
+test-ceph: env
+	$(BIN)/pytest -s -c tests/ceph/pytest.ini --rootdir tests/ceph tests/ceph
+# stores of manifests against Ceph's gateway, which speaks S3 and Swift, in a network of the tests' own; as root, no lab
+test-stores: env
+	$(BIN)/pytest -s -c tests/stores/pytest.ini --rootdir tests/stores tests/stores
+
+# what recovery plans change in the DNS, against BIND 9 on a port of 127.0.0.1; as root where bind9 is missing, no lab
+test-dns: env
+	$(BIN)/pytest -s -c tests/dns/pytest.ini --rootdir tests/dns tests/dns
+
 # every point of a process's death; ARGS: --only POINT, --sample N --seed S, --jobs 2, --json FILE, --minutes M, --list
 crash-matrix: env
 	@$(BIN)/python -W ignore -m tests.matrix $(ARGS)
@@ -139,7 +167,7 @@ mutants: env
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 # these measure no site
-ALONE := engine_overhead identity_constants lists
+ALONE := engine_overhead identity_constants lists recovery_path warm_standby
 bench: $(if $(filter $(ALONE),$(NAME)),env,lab-up)
 	$(if $(filter $(ALONE),$(NAME)),,$(INSIDE)) $(BIN)/python -m bench.$(NAME)
 
