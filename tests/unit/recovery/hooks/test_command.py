@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -87,6 +90,55 @@ def test_only_an_administrators_program_is_run(program: Any, mode: int, said: st
         run(program("true", mode), TOLD, 10)
     with pytest.raises(StepFailed, match="No such file"):
         run(Path("/nowhere/notify"), TOLD, 10)
+
+
+def test_it_and_its_children_die_with_the_service(program: Any, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    file = program(f"sleep 60 & echo $$ $! > {pids}.part; mv {pids}.part {pids}; wait")
+    service = _service(f"run(Path({str(file)!r}), {{}}, 60)")
+    numbers = [int(n) for n in _when_there(pids).split()]
+    assert len(numbers) == 2
+    service.kill()
+    service.wait()
+    assert all(_gone(number) for number in numbers)
+
+
+def test_control_a_program_without_a_guardian_outlives_the_service(program: Any, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    file = program(f"echo $$ > {pids}.part; mv {pids}.part {pids}; exec sleep 60")
+    service = _service(f"subprocess.run([{str(file)!r}], start_new_session=True)")
+    number = int(_when_there(pids))
+    service.kill()
+    service.wait()
+    time.sleep(1)
+    try:
+        assert Path(f"/proc/{number}/stat").read_text().split()[2] != "Z"
+    finally:
+        os.kill(number, signal.SIGKILL)
+
+
+def test_what_the_kernel_cannot_run_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "notify"
+    file.write_text("#!/no/such/interpreter\n")
+    file.chmod(0o755)
+    with pytest.raises(StepFailed, match="notify: it cannot be run: No such file or directory"):
+        run(file, TOLD, 10)
+
+
+def _service(line: str) -> subprocess.Popen[bytes]:
+    code = (
+        "import subprocess\nfrom pathlib import Path\n"
+        f"from multisite.recovery.recover.hooks.command import run\n{line}"
+    )
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+def _when_there(file: Path) -> str:
+    for _ in range(300):
+        if file.exists():
+            return file.read_text()
+        time.sleep(0.1)
+    raise AssertionError(f"{file.name} was not written")
 
 
 def _gone(pid: int) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ from multisite.jobs.model import StepFailed
 LONGEST_SHOWN = 500
 _KEPT = 4096
 _POLL_SECONDS = 0.2
+_GUARDIAN = Path(__file__).with_name("guardian.py")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -30,25 +33,42 @@ def run(
 ) -> str:
     """The end of its output, for the journal.  It gets ``told`` as JSON on standard input, texts also as MULTISITE_*.
 
-    Its process group is killed when it has ended, when the time is over and when ``go_on``, asked again and again,
-    raises.  Raises StepFailed: it cannot be run, ends with another status than 0, or not in time.
+    Its process group is killed when it has ended, when the time is over, when ``go_on``, asked again and again,
+    raises, and when this process dies (`guardian.py`).  Raises StepFailed: it cannot be run, ends with another status
+    than 0, or not in time.
     """
     _check(program)
     words = {f"MULTISITE_{name.upper()}": value for name, value in told.items() if isinstance(value, str)}
-    try:
-        process = subprocess.Popen(
-            [str(program)],
-            cwd="/",
-            env=ENVIRONMENT | words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise StepFailed(
-            f"{program.name}: it cannot be run: {error.strerror}: tell an administrator"
-        ) from error
+    ours, lifeline = socket.socketpair()
+    with ours:
+        with lifeline:
+            process = _started(program, ENVIRONMENT | words, lifeline)
+        return _followed(process, program, told, timeout, go_on, ours)
+
+
+def _started(
+    program: Path, environment: Mapping[str, str], lifeline: socket.socket
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_GUARDIAN), str(lifeline.fileno()), str(program)],
+        cwd="/",
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[lifeline.fileno()],
+        start_new_session=True,
+    )
+
+
+def _followed(
+    process: subprocess.Popen[bytes],
+    program: Path,
+    told: Mapping[str, Any],
+    timeout: float,
+    go_on: Callable[[], None],
+    ours: socket.socket,
+) -> str:
     kept: list[bytes] = []
     reader = threading.Thread(target=_read, args=(process.stdout, kept), daemon=True)
     writer = threading.Thread(target=_write, args=(process.stdin, json.dumps(told).encode()), daemon=True)
@@ -63,6 +83,8 @@ def run(
         status = process.wait()
         reader.join(1)
     said = _shown(b"".join(kept))
+    if number := _not_started(ours):
+        raise StepFailed(f"{program.name}: it cannot be run: {os.strerror(number)}: tell an administrator")
     if not in_time:
         raise StepFailed(f"{program.name}: killed after {timeout:.0f} s: {said or 'it said nothing'}")
     if status:
@@ -97,6 +119,14 @@ def _ended(pid: int, timeout: float, go_on: Callable[[], None]) -> bool:
         go_on()
         time.sleep(min(left, _POLL_SECONDS))
     return True
+
+
+def _not_started(ours: socket.socket) -> int:
+    """The error number with which it could not be started, 0 when it was; only for one that has ended."""
+    ours.setblocking(False)
+    with suppress(OSError):
+        return int(ours.recv(16) or 0)
+    return 0
 
 
 def _read(stream: IO[bytes] | None, kept: list[bytes]) -> None:
