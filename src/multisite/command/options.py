@@ -194,7 +194,7 @@ _REPLICATION = (
         default=[],
         sample_default=["site1 rbd conf=/etc/multisite/ceph/site1.conf host=site1@rbd#rbd"],
         help="`<site> rbd conf=<its ceph.conf> host=<Cinder's name of it> [pool=volumes] [user=...] [keyring=...]`, "
-        "once per site whose volumes its storage replicates (docs/recovery.md).",
+        "once per site whose volumes its storage replicates (docs/recovery/volume-replication.md).",
     ),
 )
 _RECOVERY_PLANS = (

@@ -32,7 +32,7 @@ def backup_gaps(candidate: Candidate, needs: dict[str, str]) -> Iterable[Finding
                 f"volume {volume.name or volume.id}",
                 "it is encrypted",
                 "it comes back only where the target has the same volume type and the key",
-                "see docs/recovery.md, What a recovery cannot bring back",
+                "see docs/recovery/recover.md, What a recovery cannot bring back",
                 Severity.NOTE,
             )
 
