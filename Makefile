@@ -18,6 +18,8 @@ FORM_remote_ports := $(FORM_networks)
 # the main job with Cinder's backups and the manifests in S3
 SUITE_object-store := tests/lab/recovery/test_site_loss.py
 FORM_object-store := --object-store
+# images in step between sites
+SUITE_resources := tests/lab/resources
 # volumes that the storage copies
 SUITE_replication := tests/lab/replication
 FORM_replication := --replication
@@ -39,7 +41,7 @@ help:
 	@echo 'make test-ceph             replication of volumes by rbd-mirror, between two real Ceph clusters (no lab)'
 	@echo 'make test-stores           manifests in S3: a real Ceph gateway that is killed, stopped, locked (no lab)'
 	@echo 'make test-dns              DNS updates of recovery plans against a real BIND 9 (no lab)'
-	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity, networks, object-store, replication'
+	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity, networks, object-store, replication, resources'
 	@echo 'make crash-matrix          kill -9 at every boundary of every recovery job (no lab); ARGS="--jobs 2", "--random 100"'
 	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, backup, recovery, recovery_path, engine_overhead, identity_constants, lists, remote_ports, warm_standby'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'

@@ -43,7 +43,7 @@ _POLICY = (
 )
 NOUNS = (
     "applications", "protections", "restore-points", "recoveries", "jobs", "addresses", "paths",
-    "project-grants", "stretched-networks", "drills", "policies", "recovery-plans",
+    "project-grants", "stretched-networks", "drills", "policies", "recovery-plans", "image-replications",
 )  # fmt: skip
 """``{id}`` in a path names one of these; ``{name}`` of a plane one of the application's, of a site what all may see."""
 PLAIN: Mapping[str, str] = {
@@ -75,6 +75,7 @@ PLAIN: Mapping[str, str] = {
     "PATCH /v1/recovery-plans/{id}": f"body.description {_KEPT}",
     "POST /v1/addresses": "body.name body.active body.probe body.members[].site",
     "POST /v1/addresses/{id}/move": "body.to body.fenced[] body.why",
+    "POST /v1/image-replications": "body.source_site body.target_sites[]",
     "POST /v1/paths": "body.name body.protocol body.port body.ends[].site",
 }
 """What names nothing that could be somebody's: numbers and words, names to be given, sites, zones and volume types

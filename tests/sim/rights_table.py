@@ -50,6 +50,15 @@ def _address(made: Tenants, **fields: Any) -> Request:
     return "POST", "/v1/addresses", body | {"members": members, "active": SITE, "probe": "none"}, None
 
 
+def _image(_made: Tenants, image: str) -> Request:
+    return (
+        "POST",
+        "/v1/image-replications",
+        {"image": image, "source_site": SITE, "target_sites": [TARGET]},
+        None,
+    )
+
+
 def _path(made: Tenants, **fields: Any) -> Request:
     ends = _members(made, "free")
     ends[1] |= fields
@@ -306,6 +315,8 @@ CASES: Mapping[str, Case] = {
     "POST /v1/addresses body.address (moving)": Case(
         lambda made, x: _address(made, address=x), _moving_addresses, chooses=True
     ),
+    "POST /v1/image-replications body.image": Case(_image, _ids(("free-image", SITE))),
+    "POST /v1/image-replications body.image (name)": Case(_image, _names("{}-free-image")),
     "POST /v1/paths body.ends[].port": Case(lambda made, x: _path(made, port=x), _ids(("free-port", TARGET))),
     "POST /v1/paths body.ends[].network": Case(lambda made, x: _path(made, network=x), _externals),
     **{

@@ -104,7 +104,9 @@ class Tenants:
 
 
 def _project(thing: object) -> object:
-    return thing.get("project_id") if isinstance(thing, dict) else getattr(thing, "project_id", None)
+    if isinstance(thing, dict):
+        return thing.get("project_id") or thing.get("owner")
+    return getattr(thing, "project_id", None)
 
 
 def _plain(thing: Any) -> Row:
@@ -203,11 +205,21 @@ def _furnish(made: Tenants, who: Tenant, clouds: Path) -> None:
         _floating_ips(made, who, name)
         body = {"router": {"name": f"{who.name}-edge"}}
         keep["router", name] = deploy.ask(cloud.network, "POST", "/routers", body)["router"]["id"]
+    for use in ("image", "free-image"):
+        keep[use, SITE] = _image(own.open_for_service(SITE), f"{who.name}-{use}")
     app = deploy.deploy(own.open_for_service(SITE), f"{who.name}-app", 1)
     keep["server"] = app.servers[0]
     _limit(made, who, app.ports[0])
     _leave(own.open_for_service(SITE), who, app.networks[0], app.ports[0])
     _served(made, who)
+
+
+def _image(cloud: CloudSite, name: str) -> str:
+    fields = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "private"}
+    made = str(deploy.ask(cloud.image, "POST", "/images", fields)["id"])
+    headers = {"Content-Type": "application/octet-stream"}
+    assert cloud.image.put(f"/images/{made}/file", data=name.encode(), headers=headers).ok
+    return made
 
 
 def _leave(cloud: CloudSite, who: Tenant, network: str, member: str) -> None:
@@ -274,6 +286,8 @@ def _served(made: Tenants, who: Tenant) -> None:
     ends = [{"site": s, "port": keep["path-port", s]} for s in SITES]
     path = {"name": f"{who.name}-path", "ends": ends, "protocol": "udp", "port": 5000}
     keep["paths"] = post("/v1/paths", path)["path"]["id"]
+    copied = {"image": keep["image", SITE], "source_site": SITE, "target_sites": [TARGET]}
+    keep["image-replications"] = post("/v1/image-replications", copied)["image_replication"]["id"]
     grants = services.grants.list(who.caller)
     keep["project-grants"] = grants[0].id
     recovery = Recovery(

@@ -7,6 +7,7 @@ from typing import Any
 
 from openstack import exceptions
 
+from multisite_client.images import ImageVerbs
 from multisite_client.networks import NetworkVerbs
 from multisite_client.planes import PlaneVerbs
 from multisite_client.resources import (
@@ -28,7 +29,7 @@ from multisite_client.resources import (
 from multisite_client.urls import url
 
 
-class Proxy(NetworkVerbs, PlaneVerbs):
+class Proxy(NetworkVerbs, PlaneVerbs, ImageVerbs):
     """``conn.multisite``.  Every list takes ``limit`` and ``marker`` too (``pages``)."""
 
     skip_discovery = True  # one version, and its URL is what the catalog holds

@@ -111,6 +111,14 @@ class Path(Noun):
     allow_fetch = True
 
 
+class ImageReplication(Noun):
+    """An image that is copied to other sites."""
+
+    resources_key = "image_replications"
+    base_path = "/image-replications"
+    allow_fetch = True
+
+
 class StretchedNetwork(Noun):
     resources_key = "stretched_networks"
     base_path = "/stretched-networks"

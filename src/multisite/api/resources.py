@@ -10,6 +10,7 @@ from multisite.api import (
     audit,
     drills,
     failback,
+    images,
     jobs,
     networks,
     paths,
@@ -38,7 +39,7 @@ MODULES = (
         recoveries,
         failback,
     ),
-    *(drills, jobs, policies, recovery_plans, networks, addresses, paths, audit),
+    *(drills, jobs, policies, recovery_plans, networks, addresses, paths, images, audit),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in MODULES for route in module.resource.routes)
 DECLARED = {route.endpoint: route for route in ROUTES}

@@ -109,7 +109,7 @@ def post(
     path: str,
     body: object,
     *,
-    microversion: str,
+    microversion: str | None = None,
     idempotent: bool = False,
 ) -> dict[str, Any]:
     """``POST path`` of a service (``proxy`` as for ``read_one``); its answer, {} when that is empty.

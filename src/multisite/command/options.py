@@ -197,6 +197,15 @@ _REPLICATION = (
         "once per site whose volumes its storage replicates (docs/recovery/volume-replication.md).",
     ),
 )
+_IMAGES = (
+    cfg.IntOpt("at_once", default=2, min=1, max=64, help="Images replicated at the same time."),
+    cfg.FloatOpt(
+        "link_mib_per_second",
+        default=0.0,
+        min=0.0,
+        help="MiB per second from one site to another, over all images; 0: as fast as it goes.",
+    ),
+)
 _RECOVERY_PLANS = (
     cfg.ListOpt(
         "gate_networks",
@@ -244,6 +253,7 @@ GROUPS: dict[str | None, Sequence[cfg.Opt]] = {
     "retention": _RETENTION,
     "identity_keys": _IDENTITY_KEYS,
     "networks": _NETWORKS,
+    "images": _IMAGES,
     "replication": _REPLICATION,
     "recovery_plans": _RECOVERY_PLANS,
 }

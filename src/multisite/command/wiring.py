@@ -47,6 +47,7 @@ from multisite.recovery.service import (
     outside,
 )
 from multisite.recovery.standby import service as standby
+from multisite.resources.images.service import ImageService
 from multisite.sites.grants import ProjectGrantService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -80,6 +81,7 @@ class Services:
     addresses: AddressService
     paths: PathService
     planes: PlaneService
+    images: ImageService
     probe: ProbeService
     periodic: Loop
     notifications: Listeners
@@ -117,9 +119,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     jobs = JobEngine(database, sharing(conf, carry_out=carry_out), staleness)
     sites = SiteService(SiteRepository(database), clouds)
     applications = ApplicationService(ApplicationRepository(database), clouds)
-    reconciler = Reconciler(
-        database, near, parallel=conf.networks.parallel, patience=conf.networks.site_timeout
-    )
+    reconciler = _reconciler(conf, database, near)
     networks = NetworkService(database, sites, clouds, jobs, reconciler, vni_range=options.vni_range(conf))
     addresses = AddressService(database, jobs, clouds, audit=audit)
     protections = ProtectionService(
@@ -141,9 +141,19 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         policies=policies, probe=ProbeService(), periodic=periodic, recoveries=recoveries, jobs=jobs, audit=audit,
         paths=PathService(database, jobs, clouds), recovery_plans=RecoveryPlanService(database, applications),
         planes=PlaneService(database, applications, sites, clouds, jobs, networks), failback=failback,
+        images=_images(conf, database, jobs, clouds),
         notifications=Listeners(
             parsed(conf.networks.notifications) if carry_out else {}, lambda: periodic.wake(NETWORKS)),
     )  # fmt: skip
+
+
+def _reconciler(conf: cfg.ConfigOpts, database: Database, near: Sites) -> Reconciler:
+    return Reconciler(database, near, parallel=conf.networks.parallel, patience=conf.networks.site_timeout)
+
+
+def _images(conf: cfg.ConfigOpts, database: Database, jobs: JobEngine, clouds: Sites) -> ImageService:
+    limit = int(conf.images.link_mib_per_second * (1 << 20))
+    return ImageService(database, jobs, clouds, streams=conf.images.at_once, bytes_per_second=limit)
 
 
 def _clouds(

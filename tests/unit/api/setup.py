@@ -7,12 +7,14 @@ time.  A job is carried out when a test says so (``carry_out``), or put there in
 from __future__ import annotations
 
 import atexit
+import hashlib
 import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -39,6 +41,7 @@ from multisite.store.recoveries import RecoveryRepository
 from multisite.store.sites import SiteRepository
 from multisite.store.stretched import StretchedRepository
 from multisite_lab.sim.model import Server
+from multisite_lab.sim.site import SimSite
 from multisite_lab.sim.world import Saved, World
 from tests.sim.tiny_engine import TinyJob
 from tests.unit.simulated import FAST, open_sites
@@ -124,6 +127,24 @@ def _grant(world: World, services: wiring.Services, site: str) -> None:
         rows.add(ProjectGrant(f"{project}-{site}", project, site, there, "there", "olga", BEGAN))
 
 
+def owner_of(services: wiring.Services | Services, caller: Caller) -> str:
+    """The project in paris that is a caller's."""
+    return services.images._clouds.open("paris", for_project=caller.project_id).project_id
+
+
+def put_image(site: SimSite, owner: str) -> str:
+    """An image with data, of a project there."""
+    id = new_id()
+    data = id.encode()
+    site.sim.state.image_data[id] = data
+    site.sim.state.images[id] = {
+        "id": id, "name": f"image-of-{owner}", "status": "active", "visibility": "private", "owner": owner,
+        "disk_format": "raw", "container_format": "bare", "min_disk": 0, "min_ram": 0, "size": len(data), "tags": [],
+        "os_hash_algo": "sha512", "os_hash_value": hashlib.sha512(data).hexdigest(), "schema": "/v2/schemas/image",
+    }  # fmt: skip
+    return id
+
+
 def _made(world: World, services: wiring.Services) -> dict[str, TinyJob]:
     """A path, an address, a stretched network and a protected application with planes of each project.
 
@@ -143,6 +164,8 @@ def _made(world: World, services: wiring.Services) -> dict[str, TinyJob]:
             services.addresses.create(caller, f"gw{suffix}", address, members, "paris"),
         ):
             worker.done(made.job_id)
+        image = put_image(world.sites["paris"], owner_of(services, caller))
+        worker.done(services.images.create(caller, image, "paris", ["lyon"]).job_id)
         networks.make_stretched(services, worker, caller, suffix)
         protected.make(services, worker, caller, suffix.lstrip("-") or "mme")
         networks.make_planes(services, worker, caller, suffix.lstrip("-") or "mme")
@@ -188,7 +211,7 @@ class Services:
         self.protections, self.recoveries = built.protections, built.recoveries
         self.policies, self.recovery_plans = built.policies, built.recovery_plans
         self.policies, self.failback = built.policies, built.failback
-        self.staleness = built.staleness
+        self.staleness, self.images = built.staleness, built.images
         self.kept_applications = ApplicationRepository(self.database)
         self.carry_out = Worker(built, prepared.carried_out).carry_out
 
@@ -221,6 +244,10 @@ class Services:
             return plane
         if kind == "paths":
             return PathRepository(self.database).list(project)[0]
+        if noun == "images":
+            return SimpleNamespace(id=put_image(self.world.sites["paris"], owner_of(self, operator(project))))
+        if kind == "image_replications":
+            return self.images.list(caller)[0]
         if noun == "addresses":
             address = AddressRepository(self.database).list(project)[0]
             if state == "moved" and address.active_site != "lyon":

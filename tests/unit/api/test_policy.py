@@ -23,6 +23,7 @@ APPLICATION: dict[str, Any] = {"name": "hss", "site": "paris", "metadata_tag": "
 STRETCH: dict[str, Any] = {"name": "core", "sites": ["paris", "lyon"], "cidr": "10.30.0.0/24"}
 MEMBERS = [{"site": "paris", "port": "p-1"}, {"site": "lyon", "port": "p-2"}]
 ADDRESS: dict[str, Any] = {"name": "sgw", "address": "203.0.113.9", "members": MEMBERS, "active": "paris"}
+IMAGE: dict[str, Any] = {"image": "{free images}", "source_site": "paris", "target_sites": ["lyon"]}
 PATH: dict[str, Any] = {"name": "sync", "ends": MEMBERS, "protocol": "udp", "port": 5000}
 
 PLANES: dict[str, Any] = {"planes": networks.PLANES[:2], "sites": ["paris", "lyon"]}
@@ -156,6 +157,10 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "address:undo": (WRITE, "POST", "/v1/addresses/{moved addresses}/undo", None),
     "address:delete": (WRITE, "DELETE", "/v1/addresses/{addresses}", None),
     "address:check": (WRITE, "POST", "/v1/addresses/{addresses}/check", None),
+    "image_replication:list": (READ, "GET", "/v1/image-replications", None),
+    "image_replication:show": (READ, "GET", "/v1/image-replications/{image_replications}", None),
+    "image_replication:create": (WRITE, "POST", "/v1/image-replications", IMAGE),
+    "image_replication:delete": (WRITE, "DELETE", "/v1/image-replications/{image_replications}", None),
     "path:list": (READ, "GET", "/v1/paths", None),
     "path:show": (READ, "GET", "/v1/paths/{paths}", None),
     "path:create": (WRITE, "POST", "/v1/paths", PATH),
@@ -190,6 +195,8 @@ def filled(text: str, services: Services, project: str) -> str:
         "addresses",
         "moved addresses",
         "paths",
+        "image_replications",
+        "free images",
         "project_grants",
         "policies",
         "recovery_plans",

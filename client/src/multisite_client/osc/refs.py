@@ -60,6 +60,14 @@ def drill(client: Proxy, ref: str) -> str:
     return _newest("drill", ref, [d for d in client.drills() if ref in (d.id, d.application)])
 
 
+def image_replication(client: Proxy, ref: str) -> str:
+    """By id, or the name of an image: its newest one."""
+    if _is_id(ref):
+        return ref
+    found = [r for r in client.image_replications() if ref in (r.id, r.image_name, r.image_id)]
+    return _newest("image replication", ref, found)
+
+
 def site(client: Proxy, ref: str) -> str:
     """By name or id; the API knows sites by name."""
     return next((str(s.name) for s in client.sites() if s.id == ref), ref) if _is_id(ref) else ref

@@ -276,6 +276,10 @@ class State:
     server_groups: dict[str, Row] = field(default_factory=dict)
     images: dict[str, Row] = field(default_factory=dict)
     image_contents: dict[str, Content] = field(default_factory=dict)
+    image_data: dict[str, bytes] = field(default_factory=dict)
+    image_members: dict[tuple[str, str], Row] = field(default_factory=dict)
+    image_ids: set[str] = field(default_factory=set)
+    """Of images that were deleted: Glance's rows stay, and so no other one gets such an id."""
     networks: dict[str, Row] = field(default_factory=dict)
     subnets: dict[str, Row] = field(default_factory=dict)
     ports: dict[str, Row] = field(default_factory=dict)

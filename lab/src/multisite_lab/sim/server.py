@@ -43,12 +43,16 @@ def application(site: SimSite) -> Callable[[dict[str, Any], StartResponse], Iter
 def _wire(environ: dict[str, Any]) -> Wire:
     length = int(environ.get("CONTENT_LENGTH") or 0)
     headers = {k[5:].replace("_", "-").lower(): v for k, v in environ.items() if k.startswith("HTTP_")}
+    headers["content-type"] = environ.get("CONTENT_TYPE") or ""
+    content = environ["wsgi.input"].read(length) if length else b""
+    if len(content) < length:
+        raise ConnectionAbortedError("the client went away before it had sent everything")
     return Wire(
         environ["REQUEST_METHOD"],
         environ["PATH_INFO"],
         parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True),
         headers,
-        environ["wsgi.input"].read(length) if length else b"",
+        content,
     )
 
 

@@ -330,6 +330,8 @@ def _token(wire: Wire) -> str | None:
 
 
 def _body(wire: Wire) -> Any:
+    if "octet-stream" in wire.headers.get("content-type", ""):
+        return wire.content
     if not wire.content:
         return None
     try:
@@ -345,6 +347,9 @@ def _written(ask: Ask, answer: Answer) -> Reply:
         headers["WWW-Authenticate"] = f"Keystone uri={ask.base}"
     if answer.body is None:
         return Reply(answer.status, b"", headers, answer.seconds)
+    if isinstance(answer.body, bytes):
+        headers["Content-Type"] = "application/octet-stream"
+        return Reply(answer.status, answer.body, headers, answer.seconds)
     if isinstance(answer.body, str):
         headers["Content-Type"] = "text/html; charset=UTF-8"
         return Reply(answer.status, answer.body.encode(), headers, answer.seconds)

@@ -3,6 +3,7 @@
 from multisite.store.models.addresses import AddressEpochRow, MovingAddressRow, PathRow
 from multisite.store.models.audit import AuditEndRow, AuditRow
 from multisite.store.models.base import Base
+from multisite.store.models.image_replications import ImageReplicationRow
 from multisite.store.models.installation import InstallationRow
 from multisite.store.models.jobs import JobRow, JournalRow, SlotRow, StepRow, WorkerRow
 from multisite.store.models.networks import SitePortsRow, StretchedRow
@@ -31,6 +32,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "DrillRow",
+    "ImageReplicationRow",
     "InstallationRow",
     "JobRow",
     "JournalRow",
