@@ -85,7 +85,7 @@ def by_product(service: manager.Manager) -> tuple[float, float]:
         one for one in job["steps"] if f"{NAME}-random" in one["title"] and one["name"].startswith("backup")
     ]
     spent = datetime.fromisoformat(step["ended_at"]) - datetime.fromisoformat(step["started_at"])
-    service.cli("restore-point", "delete", point["id"])
+    service.cli("restore", "point", "delete", point["id"])
     return spent.total_seconds(), whole
 
 
