@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from multisite.clouds import resources
+from multisite.clouds import build, resources
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import UnknownOutcome
 from multisite.clouds.resources import left, lifecycle
 from tests.matrix.faults import run as running
-from tests.matrix.faults.cases import FAULTS, PHASES, Case, cases_of, chosen
+from tests.matrix.faults.cases import FAULTS, Case, cases_of, chosen
+from tests.matrix.faults.phases import PHASES
 from tests.matrix.faults.run import Result, run
 from tests.matrix.faults.setup import SimSetup
 from tests.matrix.faults.table import again, failures, last_line, legend, table
@@ -40,7 +41,7 @@ def test_a_sample_of_the_matrix(setup: SimSetup, cases: list[Case]) -> None:
 def test_every_phase_and_every_way_to_fail_is_tried(cases: list[Case]) -> None:
     assert {case.call.phase for case in cases} == set(PHASES)
     assert {case.fault for case in cases} == set(FAULTS)
-    assert len({case.name for case in cases}) == len(cases) > 800
+    assert len({case.name for case in cases}) == len(cases) > 4000
 
 
 def test_a_repeated_request_that_is_not_safe_to_repeat_is_seen(
@@ -76,6 +77,15 @@ def test_a_partial_list_taken_for_all_there_is_is_seen(
     result = only(setup, cases, "undo:network:GET:/networks:few")
     assert result.letter == "F"
     assert "orphan" in " ".join(result.failed), result.failed
+
+
+def test_an_old_copy_that_is_believed_to_be_off_is_seen(
+    setup: SimSetup, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "stop_server", lambda *_args, **_more: None)
+    result = only(setup, cases, "stop-source:compute:GET:/servers/{id}:drop")
+    assert result.letter == "F"
+    assert "'ACTIVE' is not 'SHUTOFF'" in " ".join(result.failed), result.failed
 
 
 def test_a_fault_that_never_strikes_is_a_failure(setup: SimSetup, cases: list[Case]) -> None:

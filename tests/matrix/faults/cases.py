@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-PHASES = ("full", "incremental", "recover", "undo")
-"""Protecting for the first time and again, recovering in the other site, undoing that."""
+from tests.matrix.faults.phases import PHASES
 
 FAULTS = {
     "500": "error before the effect, by the service",

@@ -32,9 +32,9 @@ from multisite_lab.faults.core import Faults, running
 from multisite_lab.faults.rules import Orders, Rule
 from multisite_lab.guest.console import marked, parse
 from tests.contract.sites.pair import remove
-from tests.matrix.faults.cases import PHASES, Call, Case, Heard, cases_of, chosen
+from tests.matrix.faults.cases import Call, Case, Heard, cases_of, chosen
+from tests.matrix.faults.phases import APPLICATION, PHASES, Known
 from tests.matrix.faults.run import Result, run
-from tests.matrix.faults.setup import APPLICATION, SITE_OF
 from tests.sim.deploy import Deployed
 from tests.sim.service import CLOUDS, SITE, TARGET, Service
 
@@ -46,6 +46,8 @@ SERVICES = {
     "glance": "image",
 }
 """The proxy's names, and those of the matrix."""
+TRIED = ("full", "incremental", "recover", "undo")
+"""Phases whose beginning can be brought about again and again on sites that are not put back."""
 SAMPLE = 20
 ANSWER_SECONDS = 15.0
 LATE_SECONDS = 1.5
@@ -76,7 +78,7 @@ class LabSetup:
         self._around.callback(self._tidy)
         self._deployed = self._service.deploy(APPLICATION, 1, full=False)
         self._service.protection(APPLICATION)
-        for phase in PHASES:
+        for phase in TRIED:
             self._record(phase)
         return self
 
@@ -114,19 +116,19 @@ class LabSetup:
         if phase in ("full", "incremental"):
             job, _ = self._service.protect(APPLICATION, incremental=phase == "incremental")
         elif phase == "recover":
-            job, recovery = self._service.recover(self.point())
+            job, recovery = self._service.recover(self._point())
             self._recovery = recovery.id
         else:
             job, _ = self._service.undo(self._recovery)
         assert job.state in (JobState.DONE, JobState.UNDONE), f"without faults: {job.state}: {job.error}"
-        lines = [line for line in self._faults.requests[before:] if line["site"] == SITE_OF[phase]]
+        lines = [line for line in self._faults.requests[before:] if line["site"] == PHASES[phase].site]
         self.heard += (Heard(_call(phase, line)) for line in lines if line["number"] is not None)
 
     def begin(self, phase: str) -> Service:
         self.reconnect()
         service = self._service
         if phase == "undo":
-            job, recovery = service.recover(self.point())
+            job, recovery = service.recover(self._point())
             assert job.state == JobState.DONE, f"the recovery to be undone: {job.error}"
             self._recovery = recovery.id
         for name in (SITE, TARGET):
@@ -134,19 +136,19 @@ class LabSetup:
         self._jobs_before = frozenset(job.id for job in service.jobs.list())
         return service
 
-    def point(self) -> str:
+    def known(self) -> Known:
+        return Known(self._point(), self._recovery)
+
+    def _point(self) -> str:
         return next(
             point.id for point in self._service.points() if point.state in ("available", "superseded")
         )
 
-    def recovery(self) -> str:
-        return self._recovery
-
     def strike(self, case: Case) -> None:
         self._case, self._since = case, len(self._faults.requests)
-        self._order(SITE_OF[case.call.phase], Orders((rule_of(case),)))
+        self._order(PHASES[case.call.phase].site, Orders((rule_of(case),)))
         if case.fault == "cut":
-            self._cut = _Cut(self, SITE_OF[case.call.phase])
+            self._cut = _Cut(self, PHASES[case.call.phase].site)
 
     def struck(self) -> tuple[int, int]:
         if self._case is None:
@@ -200,6 +202,10 @@ class LabSetup:
     def undone(self) -> list[str]:
         """``problems`` looks for all that jobs that were undone have left."""
         return []
+
+    def as_after(self, run: str) -> list[str]:
+        """Of phases that are not tried here."""
+        raise NotImplementedError(run)
 
     def problems(self) -> list[str]:
         found = [line for server in self._members() for line in self._still(server)]

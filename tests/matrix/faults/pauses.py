@@ -19,6 +19,7 @@ from multisite.clouds.resources import lifecycle
 from multisite.recovery.methods.cinder_backups import making, payload
 from multisite.recovery.methods.cinder_backups import restore as restore_steps
 from multisite.recovery.methods.consistent_backup import capture, window
+from multisite.recovery.methods.instance_snapshot import images
 from multisite.recovery.recover import readiness
 from multisite.recovery.recover import steps as recover_steps
 
@@ -32,6 +33,7 @@ PATIENCE = 20.0
 _SLEEPERS: tuple[Any, ...] = (
     lifecycle,
     capture,
+    images,
     making,
     window,
     restore,
@@ -41,6 +43,8 @@ _SLEEPERS: tuple[Any, ...] = (
 _LIMITS: tuple[tuple[Any, str, float], ...] = (
     (call, "RETRY_SECONDS", call.RETRY_SECONDS * SHARE),
     (connect, "PROBE_SECONDS", ANSWER_SECONDS),
+    (images, "IMAGE_SECONDS", PATIENCE),
+    (images, "IMAGE_SECONDS_PER_GIB", 0.0),
     (payload, "BACKUP_SECONDS", PATIENCE),
     (payload, "BACKUP_SECONDS_PER_GIB", 0.0),
     (capture, "SNAPSHOT_SECONDS", PATIENCE),

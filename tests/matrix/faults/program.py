@@ -22,6 +22,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.matrix.faults.cases import Case, Heard, cases_of, chosen
+from tests.matrix.faults.phases import PHASES
 from tests.matrix.faults.run import Result, run
 from tests.matrix.faults.setup import SimSetup
 from tests.matrix.faults.table import as_json, failures, last_line, legend, table
@@ -37,7 +38,7 @@ def quiet() -> None:
     logging.disable(logging.CRITICAL)
 
 
-def _prepare(servers: int) -> None:
+def _prepare(servers: int, phases: tuple[str, ...]) -> None:
     global _SETUP
     quiet()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which collects the results
@@ -45,7 +46,7 @@ def _prepare(servers: int) -> None:
     atexit.register(around.close)
     folder = around.enter_context(tempfile.TemporaryDirectory(prefix="fault-matrix-"))
     try:
-        _SETUP = around.enter_context(SimSetup(Path(folder), servers))
+        _SETUP = around.enter_context(SimSetup(Path(folder), servers, phases))
     except Exception:
         traceback.print_exc()  # the pool only logs it, and logging is off
         raise
@@ -61,10 +62,18 @@ def _run(case: Case) -> Result:
     return run(_SETUP, case)
 
 
+def _phases(only: Sequence[str]) -> tuple[str, ...]:
+    """Those that patterns of cases are about: all, unless each names one."""
+    heads = {pattern.split(":")[0] for pattern in only}
+    return (
+        tuple(name for name in PHASES if name in heads) if heads and heads <= set(PHASES) else tuple(PHASES)
+    )
+
+
 def simulated(told: argparse.Namespace) -> list[Result]:
     """The matrix, or the part of it that was asked for, in ``--jobs`` processes."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(told.jobs, context, _prepare, (told.servers,)) as pool:
+    with ProcessPoolExecutor(told.jobs, context, _prepare, (told.servers, _phases(told.only))) as pool:
         heard = pool.submit(_heard).result()
         cases = chosen(cases_of(heard), told.only, told.sample, told.seed)
         calls = len({case.call for case in cases})

@@ -5,29 +5,28 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 from multisite.domain.manifest import Manifest
-from multisite.jobs.model import JobState
 from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite_lab.guest.console import marked
 from multisite_lab.sim.content import Content
 from multisite_lab.sim.faults import Rule, Seen
 from multisite_lab.sim.model import Sim
 from multisite_lab.sim.world import Saved, World, make_world
-from tests.matrix.faults.cases import PHASES, Call, Case, Heard
+from tests.matrix.faults.cases import Call, Case, Heard
 from tests.matrix.faults.pauses import ANSWER_SECONDS, hurried
+from tests.matrix.faults.phases import APPLICATION, BACK, LOST, PHASES, Known, Run, needed
+from tests.matrix.simulated import stored_data
 from tests.sim.judge import application_problems
-from tests.sim.outcome import compare, compare_data, site_facts
+from tests.sim.outcome import compare, compare_data, outcome, site_facts
 from tests.sim.service import SITE, TARGET, Service, prepare
 
-APPLICATION = "mme"
-SITE_OF = {"full": SITE, "incremental": SITE, "recover": TARGET, "undo": TARGET}
-"""The site whose calls fail in each phase."""
 CUT_SECONDS = 2.0
 """How long a cut lasts while a job does not come to rest: waits for a site's work outlast it."""
 LATE_SECONDS = 0.1
@@ -41,11 +40,8 @@ class Setup(Protocol):
     def begin(self, phase: str) -> Service:
         """Bring sites and service to where the phase begins; no faults."""
 
-    def point(self) -> str:
-        """Id of the restore point a recovery is of."""
-
-    def recovery(self) -> str:
-        """Id of the recovery an undo is of."""
+    def known(self) -> Known:
+        """The restore point a recovery is of, and the recovery an undo is of; for whoever asks to change."""
 
     def strike(self, case: Case) -> None:
         """From now on the case's fault waits for its call."""
@@ -68,47 +64,62 @@ class Setup(Protocol):
     def undone(self) -> list[str]:
         """What a recovery that was undone left."""
 
+    def as_after(self, run: str) -> list[str]:
+        """Where sites, data and applications are not as after that run without faults."""
+
     def problems(self) -> list[str]:
         """Frozen servers, orphans, duplicates, fields that were lost, a wrong order."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a phase begins: the world, the service's folder; and what the sites were without faults after it."""
+    """Where a run begins: the world, the service's folder, what is known; ``after``: what there was at its end."""
 
     world: Saved
     folder: Path
+    known: Known
     after: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a run has ended."""
+
+    world: Saved
+    folder: Path
+    known: Known
 
 
 class SimSetup:
     """Two simulated sites, each phase's beginning prepared once.  Use it as a context manager.
 
-    Preparing is the run without faults: ``heard`` are its calls.
+    Preparing is the run without faults: ``heard`` are its calls.  ``phases``: those that are tried.
     """
 
-    def __init__(self, folder: Path, servers: int = 2) -> None:
-        self._folder, self._servers = folder, servers
+    def __init__(self, folder: Path, servers: int = 2, phases: Iterable[str] = tuple(PHASES)) -> None:
+        self._folder, self._servers, self._phases = folder, servers, tuple(phases)
         self._around = ExitStack()
         self._stages: dict[str, Stage] = {}
+        self._ends: dict[str, End] = {}
         self._service: Service | None = None
         self._rule: Rule | None = None
         self._cut: _Cut | None = None
         self._was_cut = False
         self._site = SITE
         self._cases = 0
-        self._point = self._recovery = ""
+        self._known = Known()
         self.heard: list[Heard] = []
 
     def __enter__(self) -> SimSetup:
         self._around.enter_context(hurried())
         self.world: World = self._around.enter_context(make_world())
-        home = self._folder / "prepared"
+        home = self._folder / "deployed"
         home.mkdir(parents=True)
         prepare(home, self.world)
         self._settle_in(home)
-        for phase in PHASES:
-            self._record(phase, home)
+        self._ends[""] = End(self.world.save(), home, Known())
+        for run in needed(self._phases):
+            self._record(run)
         return self
 
     def __exit__(
@@ -133,38 +144,43 @@ class SimSetup:
         service.deploy(APPLICATION, self._servers)
         service.protection(APPLICATION, freeze_timeout=10)
         self._leave()
+        self.rest()
 
-    def _record(self, phase: str, home: Path) -> None:
-        """Do the phase without faults, from where it begins, which is kept."""
-        if phase == "recover":
+    def _record(self, run: Run) -> None:
+        """Do it without faults, from where it begins, which is kept, as is its end."""
+        base = self._ends[run.base]
+        self.world.go_back(base.world)
+        if run.source == LOST:
             self.world.lose(SITE)
-        self.rest()
-        kept, saved = self._folder / phase, self.world.save()
-        shutil.copytree(home, kept)
-        for site in self.world.sites.values():
-            site.script.forget()
+        elif run.source == BACK:
+            self.world.reconnect(SITE)
+        home, known = self._folder / run.name, replace(base.known)
+        shutil.copytree(base.folder, home)
+        begun = self.world.save()
         service = self._open(home)
-        self._do(phase, service)
+        job = run.do(service, known)
+        assert job.state is run.state, f"{run.name} without faults: {job.state}: {job.error}"
         self.rest()
-        site = self.world.sites[SITE_OF[phase]]
-        self.heard += (_heard(phase, seen) for seen in site.script.log)
-        facts = site_facts(site.settle())
-        if SITE_OF[phase] == SITE:
-            facts["manifest"] = shape(service.manifests.read(self._point))
-        self._stages[phase] = Stage(saved, kept, facts)
+        for phase in (one for one in PHASES.values() if one.run == run.name and one.name in self._phases):
+            self.heard += (_heard(phase.name, seen) for seen in self.world.sites[phase.site].script.log)
+        after = self._facts(service)
+        if run.name == "full":
+            after["manifest"] = shape(service.manifests.read(known.point))
         self._leave()
+        self._stages[run.name] = Stage(begun, base.folder, base.known, after)
+        self._ends[run.name] = End(self.world.save(), home, known)
 
-    def _do(self, phase: str, service: Service) -> None:
-        if phase in ("full", "incremental"):
-            job, point = service.protect(APPLICATION)
-            assert point.incremental is (phase == "incremental"), point
-            self._point = point.id
-        elif phase == "recover":
-            job, recovery = service.recover(self._point)
-            self._recovery = recovery.id
-        else:
-            job, _ = service.undo(self._recovery)
-        assert job.state in (JobState.DONE, JobState.UNDONE), f"without faults: {job.state}: {job.error}"
+    def _facts(self, service: Service) -> dict[str, Any]:
+        """What came of it.  Backups are judged by their content and their tokens."""
+        seen = outcome(self.world, service)
+        manifests = service.manifests.list().manifests
+        applications = service.applications.list(service.caller)
+        return {
+            **{name: without_backups(facts) for name, facts in seen.sites.items()},
+            "data recovered": seen.data,
+            "data stored": sorted({v for m in manifests for v in stored_data(self.world, m).values()}),
+            "applications": {a.name: [a.site, a.epoch] for a in applications},
+        }
 
     def begin(self, phase: str) -> Service:
         self._leave()
@@ -172,17 +188,14 @@ class SimSetup:
         shutil.rmtree(old, ignore_errors=True)
         self._cases += 1
         folder = self._folder / f"case-{self._cases}"
-        stage = self._stages[phase]
+        stage = self._stages[PHASES[phase].run]
         self.world.go_back(stage.world)
         shutil.copytree(stage.folder, folder)
-        self._site = SITE_OF[phase]
+        self._site, self._known = PHASES[phase].site, replace(stage.known)
         return self._open(folder)
 
-    def point(self) -> str:
-        return self._point
-
-    def recovery(self) -> str:
-        return self._recovery
+    def known(self) -> Known:
+        return self._known
 
     def strike(self, case: Case) -> None:
         self._rule = self.world.sites[self._site].strike(rule_of(case))
@@ -207,26 +220,28 @@ class SimSetup:
             time.sleep(0.01)
 
     def protected(self, manifest: Manifest) -> list[str]:
-        facts = site_facts(self.world.sites[SITE].settle()) | {"manifest": shape(manifest)}
-        return [*self._differences(facts, "full"), *stored_wrongly(self.world, manifest)]
+        expected = self._stages["full"].after
+        wrong = compare(self._at(SITE), expected[SITE]) + compare(shape(manifest), expected["manifest"])
+        return [*(f"{SITE}: {line}" for line in wrong), *stored_wrongly(self.world, manifest)]
 
     def recovered(self, manifest: Manifest) -> list[str]:
-        sim = self.world.sites[TARGET].settle()
-        wrong = [
-            f"server {name}: {found}"
-            for name, found in compare_data(sim, manifest).items()
-            if found != "as marked"
-        ]
-        return wrong + self._differences(site_facts(sim), "recover")
+        found = compare_data(self.world.sites[TARGET].settle(), manifest)
+        wrong = [f"server {name}: {its}" for name, its in found.items() if its != "as marked"]
+        return wrong + self._differences(TARGET, "recover")
 
     def undone(self) -> list[str]:
-        return self._differences(site_facts(self.world.sites[TARGET].settle()), "undo")
+        return self._differences(TARGET, "undo")
 
-    def _differences(self, facts: dict[str, Any], phase: str) -> list[str]:
-        """From the same run without faults; backups are judged by their content and their tokens."""
-        expected = self._stages[phase].after
-        without = ({k: v for k, v in one.items() if k != "backups"} for one in (facts, expected))
-        return [f"{SITE_OF[phase]}: {line}" for line in compare(*without)]
+    def _at(self, site: str) -> dict[str, Any]:
+        return without_backups(site_facts(self.world.sites[site].settle()))
+
+    def _differences(self, site: str, run: str) -> list[str]:
+        return [f"{site}: {line}" for line in compare(self._at(site), self._stages[run].after[site])]
+
+    def as_after(self, run: str) -> list[str]:
+        assert self._service is not None, "begin() comes first"
+        expected = {name: its for name, its in self._stages[run].after.items() if name != "manifest"}
+        return compare(self._facts(self._service), expected)
 
     def problems(self) -> list[str]:
         service = self._service
@@ -237,6 +252,10 @@ class SimSetup:
             *application_problems(self.world, service, ordered=not self._was_cut),
             *(line for sim in sims for line in _still(sim)),
         ]
+
+
+def without_backups(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: its for name, its in facts.items() if name != "backups"}
 
 
 def rule_of(case: Case) -> Rule:

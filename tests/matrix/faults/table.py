@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tests.matrix.faults.cases import FAULTS, PHASES, Case
+from tests.matrix.faults.cases import FAULTS, Case
+from tests.matrix.faults.phases import PHASES
 from tests.matrix.faults.run import LETTERS, Result
 
 WIDTH, COLUMN = 53, 5
@@ -27,7 +29,7 @@ def table(results: Sequence[Result]) -> list[str]:
             }
             for call in sorted(calls, key=lambda c: (c.path, c.method)):
                 row = "".join(f"{cells.get((call, fault), ''):>{COLUMN}}" for fault in FAULTS)
-                label = f"{phase[:4]} {call.method:6} {call.path}"
+                label = f"{PHASES[phase].short} {call.method:6} {call.path}"
                 lines.append(f"{label[: WIDTH - 1]:{WIDTH}}{row}".rstrip())
     return lines
 
@@ -35,10 +37,10 @@ def table(results: Sequence[Result]) -> list[str]:
 def legend(results: Iterable[Result]) -> list[str]:
     """What columns and letters mean, and how often each letter came."""
     counts = Counter(result.letter for result in results)
-    phases = ", ".join(f"{phase[:4]} {phase}" for phase in PHASES)
+    phases = ", ".join(f"{phase.short} {name}" for name, phase in PHASES.items())
     return [
         "",
-        f"phases: {phases}; an empty cell: this cannot happen to the call",
+        *textwrap.wrap(f"phases: {phases}; an empty cell: this cannot happen to the call", 118),
         *(f"  {fault:6}{words}" for fault, words in FAULTS.items()),
         *(f"  {letter}  {words}: {counts[letter]}" for letter, words in LETTERS.items()),
     ]
