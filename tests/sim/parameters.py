@@ -44,6 +44,7 @@ _POLICY = (
 NOUNS = (
     "applications", "protections", "restore-points", "recoveries", "jobs", "addresses", "paths",
     "project-grants", "stretched-networks", "drills", "policies", "recovery-plans", "image-replications",
+    "resource-syncs",
 )  # fmt: skip
 """``{id}`` in a path names one of these; ``{name}`` of a plane one of the application's, of a site what all may see."""
 PLAIN: Mapping[str, str] = {
@@ -75,6 +76,12 @@ PLAIN: Mapping[str, str] = {
     "PATCH /v1/recovery-plans/{id}": f"body.description {_KEPT}",
     "POST /v1/addresses": "body.name body.active body.probe body.members[].site",
     "POST /v1/addresses/{id}/move": "body.to body.fenced[] body.why",
+    "POST /v1/resource-syncs": "body.name body.source_site body.target_sites[] body.kinds[] body.on_conflict "
+    "body.deletes body.interval_seconds",
+    "PATCH /v1/resource-syncs/{id}": "body.target_sites[] body.kinds[] body.on_conflict body.deletes "
+    "body.interval_seconds body.paused",
+    "GET /v1/resource-syncs/{id}/items": "query:limit query:marker",
+    "POST /v1/resource-syncs/{id}/apply": "body.delete_many",
     "POST /v1/image-replications": "body.source_site body.target_sites[]",
     "POST /v1/paths": "body.name body.protocol body.port body.ends[].site",
 }

@@ -288,6 +288,13 @@ def _served(made: Tenants, who: Tenant) -> None:
     keep["paths"] = post("/v1/paths", path)["path"]["id"]
     copied = {"image": keep["image", SITE], "source_site": SITE, "target_sites": [TARGET]}
     keep["image-replications"] = post("/v1/image-replications", copied)["image_replication"]["id"]
+    wanted = {
+        "name": f"{who.name}-groups",
+        "source_site": SITE,
+        "target_sites": [TARGET],
+        "kinds": ["security-group"],
+    }
+    keep["resource-syncs"] = post("/v1/resource-syncs", wanted)["id"]
     grants = services.grants.list(who.caller)
     keep["project-grants"] = grants[0].id
     recovery = Recovery(

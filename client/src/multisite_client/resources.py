@@ -119,6 +119,14 @@ class ImageReplication(Noun):
     allow_fetch = True
 
 
+class ResourceSync(Noun):
+    """Resources of a site that others keep in step with."""
+
+    resources_key = "resource_syncs"
+    base_path = "/resource-syncs"
+    allow_create = allow_fetch = allow_delete = True
+
+
 class StretchedNetwork(Noun):
     resources_key = "stretched_networks"
     base_path = "/stretched-networks"

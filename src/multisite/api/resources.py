@@ -20,6 +20,7 @@ from multisite.api import (
     protections,
     recoveries,
     recovery_plans,
+    resource_syncs,
     restore_points,
     sites,
     versions,
@@ -39,7 +40,7 @@ MODULES = (
         recoveries,
         failback,
     ),
-    *(drills, jobs, policies, recovery_plans, networks, addresses, paths, images, audit),
+    *(drills, jobs, policies, recovery_plans, networks, addresses, paths, images, resource_syncs, audit),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in MODULES for route in module.resource.routes)
 DECLARED = {route.endpoint: route for route in ROUTES}

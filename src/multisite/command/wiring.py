@@ -34,6 +34,7 @@ from multisite.periodic.loop import Loop
 from multisite.periodic.schedule import Cron, Interval
 from multisite.periodic.task import Mode, Task
 from multisite.recovery.failback import guard as old_copies
+from multisite.recovery.manifests import ManifestStore
 from multisite.recovery.policies import rpo, scheduler
 from multisite.recovery.recover import recoverability
 from multisite.recovery.service import (
@@ -48,6 +49,8 @@ from multisite.recovery.service import (
 )
 from multisite.recovery.standby import service as standby
 from multisite.resources.images.service import ImageService
+from multisite.resources.sync import service as resource_sync
+from multisite.resources.sync.service import ResourceSyncService
 from multisite.sites.grants import ProjectGrantService
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -82,6 +85,7 @@ class Services:
     paths: PathService
     planes: PlaneService
     images: ImageService
+    resource_syncs: ResourceSyncService
     probe: ProbeService
     periodic: Loop
     notifications: Listeners
@@ -126,14 +130,12 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         database, applications, sites, manifests, jobs, clouds, capabilities=discover,
         backups_per_site=conf.limits.backups_per_site, restores_per_site=conf.limits.restores_per_site,
     )  # fmt: skip
-    recoveries = RecoveryService(
-        database, manifests, jobs, clouds, restores_per_site=conf.limits.restores_per_site, protections=protections,
-        calls_per_site=conf.limits.calls_per_site, audit=audit, outside=outside(**conf.recovery_plans),
-    )  # fmt: skip
+    recoveries = _recoveries(conf, database, manifests, jobs, clouds, protections, audit)
     due = PolicyScheduler(database, protections, jobs, drills=recoveries.drills)
     policies = PolicyService(database, protections)
     failback = FailbackService(database, manifests, jobs, clouds, near, protections, audit)
-    tasks = _tasks(conf, database, audit, reconciler, addresses, due, policies, recoveries, failback)
+    syncs = ResourceSyncService(database, jobs, clouds)
+    tasks = _tasks(conf, database, audit, reconciler, addresses, due, policies, recoveries, failback, syncs)
     periodic = Loop(tasks if carry_out else (), database, staleness.why_rest)
     return Services(
         sites=sites, applications=applications, protections=protections, database=database, staleness=staleness,
@@ -141,9 +143,19 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         policies=policies, probe=ProbeService(), periodic=periodic, recoveries=recoveries, jobs=jobs, audit=audit,
         paths=PathService(database, jobs, clouds), recovery_plans=RecoveryPlanService(database, applications),
         planes=PlaneService(database, applications, sites, clouds, jobs, networks), failback=failback,
-        images=_images(conf, database, jobs, clouds),
+        images=_images(conf, database, jobs, clouds), resource_syncs=syncs,
         notifications=Listeners(
             parsed(conf.networks.notifications) if carry_out else {}, lambda: periodic.wake(NETWORKS)),
+    )  # fmt: skip
+
+
+def _recoveries(
+    conf: cfg.ConfigOpts, database: Database, manifests: ManifestStore, jobs: JobEngine, clouds: Sites,
+    protections: ProtectionService, audit: AuditTrail,
+) -> RecoveryService:  # fmt: skip
+    return RecoveryService(
+        database, manifests, jobs, clouds, restores_per_site=conf.limits.restores_per_site, protections=protections,
+        calls_per_site=conf.limits.calls_per_site, audit=audit, outside=outside(**conf.recovery_plans),
     )  # fmt: skip
 
 
@@ -180,6 +192,7 @@ def _tasks(
     policies: PolicyService,
     recoveries: RecoveryService,
     failback: FailbackService,
+    syncs: ResourceSyncService,
 ) -> list[Task]:
     """What is done periodically; a new one is a row here."""
     each = Mode.CONTINUOUS
@@ -192,6 +205,7 @@ def _tasks(
         Task("rpo", Interval(rpo.SECONDS), policies.rpo.sample, each),
         Task("recoverability", Interval(recoverability.SECONDS), recoveries.recoverability.run, each),
         Task("standby", Interval(standby.SECONDS), recoveries.standby.run, each, recoveries.standby.close),
+        Task("resource-syncs", Interval(resource_sync.SECONDS), syncs.run, each),
         Task("old-copies", Interval(old_copies.SECONDS), failback.guard.tick, each),
     ]
 

@@ -24,6 +24,9 @@ STRETCH: dict[str, Any] = {"name": "core", "sites": ["paris", "lyon"], "cidr": "
 MEMBERS = [{"site": "paris", "port": "p-1"}, {"site": "lyon", "port": "p-2"}]
 ADDRESS: dict[str, Any] = {"name": "sgw", "address": "203.0.113.9", "members": MEMBERS, "active": "paris"}
 IMAGE: dict[str, Any] = {"image": "{free images}", "source_site": "paris", "target_sites": ["lyon"]}
+SYNC: dict[str, Any] = {
+    "name": "mine", "source_site": "paris", "target_sites": ["lyon"], "kinds": ["security-group"]
+}  # fmt: skip
 PATH: dict[str, Any] = {"name": "sync", "ends": MEMBERS, "protocol": "udp", "port": 5000}
 
 PLANES: dict[str, Any] = {"planes": networks.PLANES[:2], "sites": ["paris", "lyon"]}
@@ -161,6 +164,14 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "image_replication:show": (READ, "GET", "/v1/image-replications/{image_replications}", None),
     "image_replication:create": (WRITE, "POST", "/v1/image-replications", IMAGE),
     "image_replication:delete": (WRITE, "DELETE", "/v1/image-replications/{image_replications}", None),
+    "resource_sync:list": (READ, "GET", "/v1/resource-syncs", None),
+    "resource_sync:show": (READ, "GET", "/v1/resource-syncs/{resource_syncs}", None),
+    "resource_sync:show_items": (READ, "GET", "/v1/resource-syncs/{resource_syncs}/items", None),
+    "resource_sync:create": (WRITE, "POST", "/v1/resource-syncs", SYNC),
+    "resource_sync:update": (WRITE, "PATCH", "/v1/resource-syncs/{resource_syncs}", {"paused": True}),
+    "resource_sync:plan": (WRITE, "POST", "/v1/resource-syncs/{resource_syncs}/plan", None),
+    "resource_sync:apply": (WRITE, "POST", "/v1/resource-syncs/{resource_syncs}/apply", {}),
+    "resource_sync:delete": (WRITE, "DELETE", "/v1/resource-syncs/{resource_syncs}", None),
     "path:list": (READ, "GET", "/v1/paths", None),
     "path:show": (READ, "GET", "/v1/paths/{paths}", None),
     "path:create": (WRITE, "POST", "/v1/paths", PATH),
@@ -196,6 +207,7 @@ def filled(text: str, services: Services, project: str) -> str:
         "moved addresses",
         "paths",
         "image_replications",
+        "resource_syncs",
         "free images",
         "project_grants",
         "policies",

@@ -11,6 +11,7 @@ from multisite.store.models.periodic import LeaseRow, ScheduleRow
 from multisite.store.models.planes import PlaneRow
 from multisite.store.models.policies import PolicyRow, ProtectionScheduleRow, RpoSampleRow
 from multisite.store.models.recoverability import RecoverabilityRow
+from multisite.store.models.resource_syncs import ResourceSyncRow, SyncItemRow
 from multisite.store.models.resources import (
     ApplicationRow,
     DrillRow,
@@ -49,6 +50,7 @@ __all__ = [
     "RecoverabilityRow",
     "RecoveryPlanRow",
     "RecoveryRow",
+    "ResourceSyncRow",
     "RestorePointRow",
     "RpoSampleRow",
     "ScheduleRow",
@@ -58,5 +60,6 @@ __all__ = [
     "StandbyRow",
     "StepRow",
     "StretchedRow",
+    "SyncItemRow",
     "WorkerRow",
 ]

@@ -56,6 +56,40 @@ def create_type(sim: Sim, ask: Ask) -> Answer:
     return ok({"volume_type": _type(row)})
 
 
+def _known_type(sim: Sim, ask: Ask) -> Row:
+    row = sim.state.volume_types.get(ask.ids["id"])
+    if row is None:
+        raise fault(404, f"Volume type {ask.ids['id']} could not be found.")
+    return row
+
+
+def show_type(sim: Sim, ask: Ask) -> Answer:
+    return ok({"volume_type": _type(_known_type(sim, ask))})
+
+
+def update_type(sim: Sim, ask: Ask) -> Answer:
+    _admins_only(ask, "volume_extension:type_update")
+    row, wanted = _known_type(sim, ask), required(ask.body, "volume_type")
+    row |= {k: v for k, v in wanted.items() if k in ("name", "description", "is_public")}
+    return ok({"volume_type": _type(row)})
+
+
+def add_type_specs(sim: Sim, ask: Ask) -> Answer:
+    _admins_only(ask, "volume_extension:types_extra_specs:create")
+    row, wanted = _known_type(sim, ask), required(ask.body, "extra_specs")
+    row["extra_specs"] = {**row["extra_specs"], **wanted}
+    return ok({"extra_specs": wanted})
+
+
+def delete_type_spec(sim: Sim, ask: Ask) -> Answer:
+    _admins_only(ask, "volume_extension:types_extra_specs:delete")
+    row = _known_type(sim, ask)
+    if ask.ids["key"] not in row["extra_specs"]:
+        raise fault(404, f"Volume Type {row['id']} has no extra specs with key {ask.ids['key']}.")
+    row["extra_specs"] = {k: v for k, v in row["extra_specs"].items() if k != ask.ids["key"]}
+    return Answer(202)
+
+
 def delete_type(sim: Sim, ask: Ask) -> Answer:
     _admins_only(ask, "volume_extension:type_delete")
     if sim.state.volume_types.pop(ask.ids["id"], None) is None:
@@ -66,9 +100,7 @@ def delete_type(sim: Sim, ask: Ask) -> Answer:
 def type_action(sim: Sim, ask: Ask) -> Answer:
     """Access to a private type, for a project (cinder/api/contrib/volume_type_access.py)."""
     _admins_only(ask, "volume_extension:volume_type_access:addProjectAccess")
-    row = sim.state.volume_types.get(ask.ids["id"])
-    if row is None:
-        raise fault(404, f"Volume type {ask.ids['id']} could not be found.")
+    row = _known_type(sim, ask)
     if row["is_public"]:
         raise fault(409, "Type access modification is not applicable to public volume type.")
     row[ACCESS] = (*row.get(ACCESS, ()), required(ask.body, "addProjectAccess")["project"])
@@ -269,6 +301,10 @@ ROUTES = (
     Route("GET", "/types", types),
     Route("GET", "/types/default", default_type),
     Route("POST", "/types", create_type),
+    Route("GET", "/types/{id}", show_type),
+    Route("PUT", "/types/{id}", update_type),
+    Route("POST", "/types/{id}/extra_specs", add_type_specs),
+    Route("DELETE", "/types/{id}/extra_specs/{key}", delete_type_spec),
     Route("DELETE", "/types/{id}", delete_type),
     Route("POST", "/types/{id}/action", type_action),
     Route("GET", "/os-services", services),

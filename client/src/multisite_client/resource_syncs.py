@@ -1,0 +1,58 @@
+"""Resources kept in step over several sites, as openstacksdk verbs of the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from openstack import exceptions
+
+from multisite_client.acting import Acting
+from multisite_client.resources import Json, ResourceSync
+from multisite_client.urls import url
+
+
+class ResourceSyncVerbs(Acting):
+    """Part of ``conn.multisite``."""
+
+    def resource_syncs(self, **query: Any) -> Iterator[ResourceSync]:
+        """The project's resource syncs."""
+        return self.pages(ResourceSync, **query)
+
+    def get_resource_sync(self, id: str) -> ResourceSync:
+        return self.fetch(ResourceSync, id)
+
+    def create_resource_sync(self, **attrs: Any) -> ResourceSync:
+        """``name``, ``source_site``, ``target_sites``, ``kinds``, ``on_conflict``, ``deletes``
+        and ``interval_seconds``.
+        """
+        return self._create(ResourceSync, **attrs)
+
+    def change_resource_sync(self, id: str, changes: Mapping[str, Any]) -> Json:
+        """What is not given stays as it is."""
+        return self.change(url("resource-syncs", id), changes)
+
+    def delete_resource_sync(self, id: str) -> None:
+        """Forget it; what it made stays."""
+        self.delete_one(ResourceSync, id)
+
+    def sync_items(self, id: str) -> Iterator[Json]:
+        """Every pair that it keeps in step, asked for page by page."""
+        query: dict[str, str] = {}
+        while True:
+            answer = self.get(url("resource-syncs", id, "items"), params=query)
+            exceptions.raise_from_response(answer)
+            page = answer.json()
+            yield from page["items"]
+            if not page["items_links"]:
+                return
+            query = {"marker": str(page["items"][-1]["id"])}
+
+    def plan_resource_sync(self, id: str) -> list[Json]:
+        """What a pass would do now, and what it would not and why."""
+        found: list[Json] = self.act(url("resource-syncs", id, "plan"))["changes"]
+        return found
+
+    def apply_resource_sync(self, id: str, *, delete_many: bool = False) -> str:
+        """One pass; returns the id of its job."""
+        return str(self.act(url("resource-syncs", id, "apply"), {"delete_many": delete_many})["job_id"])

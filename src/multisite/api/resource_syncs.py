@@ -1,0 +1,114 @@
+"""``/v1/resource-syncs``: resources of a site that others keep in step with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from multisite.api.policy import MEMBER, READER
+from multisite.api.routing import Owned, Resource
+from multisite.api.schemas.common import In, JobStartedOut, Name, PageQuery
+from multisite.api.schemas.derived import group, page_of, shown
+from multisite.api.state import Service
+from multisite.domain.caller import Caller
+from multisite.domain.resource_sync import Change, ResourceSync, SyncItem
+from multisite.resources.sync.service import LEAST_INTERVAL, MOST_TARGETS, ResourceSyncService
+
+Targets = Annotated[list[Name], Field(min_length=1, max_length=MOST_TARGETS)]
+Kinds = Annotated[list[Name], Field(min_length=1, max_length=20)]
+Policy = Literal["stop", "source", "target"]
+Seconds = Annotated[int, Field(ge=LEAST_INTERVAL, le=31 * 86400)]
+
+
+class ResourceSyncIn(In):
+    """``interval_seconds``: null: only when it is applied.  ``deletes``: what Multisite made goes with its source."""
+
+    name: Name
+    source_site: Name
+    target_sites: Targets
+    kinds: Kinds
+    on_conflict: Policy = "stop"
+    deletes: bool = True
+    interval_seconds: Seconds | None = None
+
+
+class ResourceSyncChangeIn(In):
+    """What is not given stays as it is."""
+
+    target_sites: Targets | None = None
+    kinds: Kinds | None = None
+    on_conflict: Policy | None = None
+    deletes: bool | None = None
+    interval_seconds: Seconds | None = None
+    paused: bool | None = None
+
+
+class ApplyIn(In):
+    """``delete_many``: also when more than half of all are gone at the source at once."""
+
+    delete_many: bool = False
+
+
+ResourceSyncOut = shown(ResourceSync)
+ResourceSyncsOut = page_of("ResourceSyncsOut", resource_syncs=list[ResourceSync])
+SyncItemsOut = page_of("SyncItemsOut", items=list[SyncItem])
+SyncPlanOut = group(
+    "SyncPlanOut", "What a pass would do now, and what it would not and why.", changes=list[Change]
+)
+
+syncs = Service("resource_syncs", ResourceSyncService)
+OWNED = Owned("resource_sync", lambda caller, id: syncs().get(caller, id))
+resource = Resource("resource_syncs", "/v1/resource-syncs", tag="Resources in step", owned=OWNED)
+
+
+@resource.route("GET", "resource_sync:list", READER, query=PageQuery, out=ResourceSyncsOut)
+def list_resource_syncs(caller: Caller, query: PageQuery) -> object:
+    """List the project's resource syncs."""
+    return {"resource_syncs": syncs().list(caller, query.page())}
+
+
+@resource.route("POST", "resource_sync:create", MEMBER, body=ResourceSyncIn, out=ResourceSyncOut, status=201)
+def create_resource_sync(caller: Caller, body: ResourceSyncIn) -> object:
+    """Say which kinds of a site's resources other sites keep in step with; changes nothing yet."""
+    return syncs().create(caller, **body.model_dump())
+
+
+@resource.route("GET /<id>", "resource_sync:show", READER, out=ResourceSyncOut)
+def show_resource_sync(_caller: Caller, found: ResourceSync) -> object:
+    """Show a resource sync, and what its last pass found."""
+    return found
+
+
+@resource.route("PATCH /<id>", "resource_sync:update", MEMBER, body=ResourceSyncChangeIn, out=ResourceSyncOut)
+def change_resource_sync(caller: Caller, found: ResourceSync, body: ResourceSyncChangeIn) -> object:
+    """Change, pause or go on with a resource sync."""
+    given = body.model_dump(exclude_unset=True)
+    wanted = {name: value for name, value in given.items() if value is not None or name == "interval_seconds"}
+    return syncs().change(caller, found.id, wanted)
+
+
+@resource.route("GET /<id>/items", "resource_sync:show_items", READER, query=PageQuery, out=SyncItemsOut)
+def list_sync_items(caller: Caller, found: ResourceSync, query: PageQuery) -> object:
+    """List every pair that it keeps in step."""
+    return {"items": syncs().items(caller, found.id, query.page())}
+
+
+@resource.route("POST /<id>/plan", "resource_sync:plan", MEMBER, out=SyncPlanOut, recorded=False)
+def plan_resource_sync(caller: Caller, found: ResourceSync) -> object:
+    """What a pass would do now; asks the sites and changes nothing."""
+    return {"changes": syncs().plan(caller, found.id)}
+
+
+@resource.route(
+    "POST /<id>/apply", "resource_sync:apply", MEMBER, body=ApplyIn, out=JobStartedOut, status=202
+)
+def apply_resource_sync(caller: Caller, found: ResourceSync, body: ApplyIn) -> object:
+    """One pass: bring the targets in step."""
+    return {"job_id": syncs().apply(caller, found.id, delete_many=body.delete_many)}
+
+
+@resource.route("DELETE /<id>", "resource_sync:delete", MEMBER)
+def delete_resource_sync(caller: Caller, found: ResourceSync) -> None:
+    """Forget a resource sync; what it made stays in the sites."""
+    syncs().delete(caller, found.id)

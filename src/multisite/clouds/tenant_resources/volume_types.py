@@ -1,0 +1,106 @@
+"""Volume types of a site, for administrators: name, description, extra specs (Block Storage API v3).
+
+Which backend a type is of is the site's own (``volume_backend_name``); encryption and QoS specs are objects by
+themselves, and told of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from multisite.clouds.administrator import PRIVATE_TYPES, administrator
+from multisite.clouds.call import call, post, read_all, read_one
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import NotFoundInSite
+from multisite.domain.resource_sync import Record
+
+OF_THE_SITE = frozenset({"volume_backend_name", "RESKEY:availability_zones"})
+"""Extra specs that name what a site has: neither carried nor touched."""
+_VERSION = "3.43"
+_PUBLIC = "os-volume-type-access:is_public"
+
+
+def read(site: CloudSite) -> dict[str, Record]:
+    """By id, private ones too."""
+    admin = administrator(site, PRIVATE_TYPES)
+    rows = read_all(
+        admin, "list volume types", lambda: admin.volume, "/types", "volume_types", microversion=_VERSION,
+        is_public="None",
+    )  # fmt: skip
+    return {row["id"]: _record(row) for row in rows}
+
+
+def is_there(site: CloudSite, id: str) -> bool:
+    with suppress(NotFoundInSite):
+        _one(administrator(site, PRIVATE_TYPES), id)
+        return True
+    return False
+
+
+def create(site: CloudSite, fields: Mapping[str, Any]) -> str:
+    """Without extra specs: they come after."""
+    admin = administrator(site, PRIVATE_TYPES)
+    wanted = {"name": fields["name"], "description": fields["description"], _PUBLIC: fields["public"]}
+    body, what = {"volume_type": wanted}, f"create volume type {fields['name']}"
+    made = post(admin, what, lambda: admin.volume, "/types", body, microversion=_VERSION)
+    return str(made["volume_type"]["id"])
+
+
+def update(site: CloudSite, id: str, fields: Mapping[str, Any]) -> None:
+    admin, path = administrator(site, PRIVATE_TYPES), f"/types/{id}"
+    changed = {n: fields[n] for n in ("name", "description") if n in fields}
+    if "public" in fields:
+        changed["is_public"] = fields["public"]
+    if changed:
+        body, what = {"volume_type": changed}, f"change volume type {id}"
+        call(admin, what, lambda: admin.volume.put(path, json=body, microversion=_VERSION), idempotent=True)
+    if "extra_specs" in fields:
+        _set_specs(admin, id, fields["extra_specs"])
+
+
+def delete(site: CloudSite, id: str) -> None:
+    """Refused while volumes have it."""
+    admin = administrator(site, PRIVATE_TYPES)
+    with suppress(NotFoundInSite):
+        path = f"/types/{id}"
+        call(admin, f"delete volume type {id}", lambda: admin.volume.delete(path), idempotent=True)
+
+
+def _one(admin: CloudSite, id: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = read_one(
+        admin,
+        f"read volume type {id}",
+        lambda: admin.volume,
+        f"/types/{id}",
+        "volume_type",
+        microversion=_VERSION,
+    )
+    return found
+
+
+def _set_specs(admin: CloudSite, id: str, wanted: Mapping[str, str]) -> None:
+    there, path = _record(_one(admin, id)).fields["extra_specs"], f"/types/{id}/extra_specs"
+    if wanted:
+        body = {"extra_specs": dict(wanted)}
+        what = f"set the extra specs of volume type {id}"
+        post(admin, what, lambda: admin.volume, path, body, microversion=_VERSION, idempotent=True)
+    for key in sorted(set(there) - set(wanted)):
+        with suppress(NotFoundInSite):
+            what = f"take extra spec {key} off volume type {id}"
+            call(admin, what, _removing(admin, f"{path}/{key}"), idempotent=True)
+
+
+def _removing(admin: CloudSite, path: str) -> Any:
+    return lambda: admin.volume.delete(path, microversion=_VERSION)
+
+
+def _record(row: Mapping[str, Any]) -> Record:
+    specs = {k: v for k, v in (row.get("extra_specs") or {}).items() if k not in OF_THE_SITE}
+    fields = {
+        "name": row["name"], "description": row.get("description") or "", "public": bool(row.get("is_public", True)),
+        "extra_specs": specs,
+    }  # fmt: skip
+    notes = ("its QoS specs are not carried",) if row.get("qos_specs_id") else ()
+    return Record(row["id"], row["name"], fields, notes)

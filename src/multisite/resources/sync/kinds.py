@@ -1,0 +1,56 @@
+"""The kinds of resources that are kept in step, as a table: a new kind is a row, and its module of ``clouds``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from multisite.clouds.connect import CloudSite
+from multisite.clouds.tenant_resources import flavors, security_groups, server_groups, volume_types
+from multisite.domain.resource_sync import Record
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SyncKind:
+    """``for_administrators``: it is the whole site's, not a project's.  ``fixed``, ``first``, ``given``: see
+    ``decide.Rules``.  ``translated``: a record with other ids for what it names; ``written``: fields likewise.
+    """
+
+    read: Callable[[CloudSite], dict[str, Record]]
+    is_there: Callable[[CloudSite, str], bool]
+    create: Callable[[CloudSite, Fields], str]
+    update: Callable[[CloudSite, str, Fields], None]
+    delete: Callable[[CloudSite, str], None]
+    for_administrators: bool = False
+    fixed: frozenset[str] = frozenset()
+    first: tuple[str, ...] | None = None
+    given: frozenset[str] = frozenset()
+    translated: Callable[[Record, Mapping[str, str]], Record] = field(default=lambda record, _: record)
+    written: Callable[[Mapping[str, str], Fields], dict[str, Any]] = field(
+        default=lambda _, fields: dict(fields)
+    )
+    names: Callable[[Fields], set[str]] = field(default=lambda _: set())
+
+
+KINDS: Mapping[str, SyncKind] = {
+    "security-group": SyncKind(
+        security_groups.read, security_groups.is_there, security_groups.create, security_groups.update,
+        security_groups.delete, first=("name", "description", "stateful"), given=frozenset({"default"}),
+        translated=security_groups.translated, written=security_groups.in_words, names=security_groups.named,
+    ),
+    "server-group": SyncKind(
+        server_groups.read, server_groups.is_there, server_groups.create, server_groups.update, server_groups.delete,
+        fixed=frozenset({"name", "policy", "rules"}),
+    ),
+    "flavor": SyncKind(
+        flavors.read, flavors.is_there, flavors.create, flavors.update, flavors.delete, for_administrators=True,
+        fixed=flavors.FIXED, first=(*sorted(flavors.FIXED), "description"),
+    ),
+    "volume-type": SyncKind(
+        volume_types.read, volume_types.is_there, volume_types.create, volume_types.update, volume_types.delete,
+        for_administrators=True, first=("name", "description", "public"), given=frozenset({"__DEFAULT__"}),
+    ),
+}  # fmt: skip

@@ -1,0 +1,197 @@
+"""What operators do with resources of several sites: say what is kept in step, see the difference, have it made."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from multisite.clouds.connect import Sites
+from multisite.domain import work
+from multisite.domain.caller import Caller
+from multisite.domain.errors import Invalid, MultisiteError, NotFound, Unavailable
+from multisite.domain.page import ALL, Page
+from multisite.domain.resource_sync import Change, OnConflict, ResourceSync, SyncItem, SyncResult
+from multisite.jobs.engine import JobEngine
+from multisite.jobs.model import JobKind, Json, Step, StepContext
+from multisite.jobs.values import decode
+from multisite.periodic.lease import held
+from multisite.resources.sync.kinds import KINDS
+from multisite.resources.sync.run import Pass, SyncRunner
+from multisite.store.database import Database
+from multisite.store.resource_syncs import ResourceSyncRepository, SyncItemRepository
+
+LOG = logging.getLogger(__name__)
+KIND = "sync-resources"
+SECONDS = 5.0
+"""How often it is looked which syncs are due."""
+LEAST_INTERVAL = 10
+PATIENCE = 120.0
+MOST_TARGETS = 32
+
+
+@dataclass(frozen=True)
+class PassOrder:
+    """The parameters of a job."""
+
+    sync_id: str
+    delete_many: bool = False
+
+
+class ResourceSyncService:
+    """The verbs, and the periodic task ``run``.  Registers the kind of job "sync-resources" with ``jobs``."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: JobEngine,
+        clouds: Sites,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database, self._jobs, self._clouds, self._now = database, jobs, clouds, now
+        self._rows, self._items = ResourceSyncRepository(database), SyncItemRepository(database)
+        self._runner = SyncRunner(clouds, self._items, now)
+        jobs.register(JobKind(KIND, self._build, on_failure="pause", rule="resource_sync:apply"))
+
+    def create(self, caller: Caller, name: str, **wanted: Any) -> ResourceSync:
+        """``source_site``, ``target_sites``, ``kinds``; ``on_conflict``, ``deletes``, ``interval_seconds``.
+
+        Nothing is changed in a site.  Invalid naming the field, Conflict when the name is taken.
+        """
+        sync = ResourceSync(
+            str(uuid.uuid4()), name, caller.project_id, wanted["source_site"], tuple(wanted["target_sites"]),
+            tuple(wanted["kinds"]), OnConflict(wanted.get("on_conflict") or OnConflict.STOP),
+            bool(wanted.get("deletes", True)), wanted.get("interval_seconds"), False, caller.user_name,
+        )  # fmt: skip
+        self._refuse_wrong(caller, sync)
+        return self._rows.add(sync)
+
+    def list(self, caller: Caller, page: Page = ALL) -> builtins.list[ResourceSync]:
+        """By name."""
+        return self._rows.list(caller.scope, page)
+
+    def get(self, caller: Caller, id: str) -> ResourceSync:
+        """By id; NotFound also for one of another project."""
+        return self._rows.get(id, caller.scope)
+
+    def items(self, caller: Caller, id: str, page: Page = ALL) -> builtins.list[SyncItem]:
+        """Every pair that it keeps in step, by kind and name."""
+        return self._items.list(self.get(caller, id).id, page)
+
+    def change(self, caller: Caller, id: str, wanted: Mapping[str, Any]) -> ResourceSync:
+        """Fields as for ``create``, and ``paused``; those not given stay."""
+        known = self.get(caller, id)
+
+        def changed(known: ResourceSync) -> ResourceSync:
+            fields: dict[str, Any] = {
+                n: tuple(v) if n in ("target_sites", "kinds") else v for n, v in wanted.items()
+            }
+            if "on_conflict" in fields:
+                fields["on_conflict"] = OnConflict(fields["on_conflict"])
+            return replace(known, **fields)
+
+        self._refuse_wrong(caller, changed(known))
+        return self._rows.change(id, changed)
+
+    def delete(self, caller: Caller, id: str) -> None:
+        """Forget it: what it made stays in the sites."""
+        self.get(caller, id)
+        with self._database.session():
+            self._items.forget(id)
+            self._rows.delete(id)
+
+    def plan(self, caller: Caller, id: str) -> builtins.list[Change]:
+        """What a pass would do now, and what it would not and why; asks the sites and changes nothing."""
+        sync = self.get(caller, id)
+        self._refuse_wrong(caller, sync)
+        return self._runner.plan(sync).plan
+
+    def apply(self, caller: Caller, id: str, *, delete_many: bool = False) -> str:
+        """Start the job of one pass; its id."""
+        sync = self.get(caller, id)
+        self._refuse_wrong(caller, sync)
+        return self._jobs.start(
+            KIND, PassOrder(sync.id, delete_many), title=f"Bring resources of sync {sync.name} in step",
+            project_id=sync.project_id, requested_by=caller.user_name, request_id=caller.request_id, subject=sync.id,
+        )  # fmt: skip
+
+    def run(self) -> None:
+        """A pass of each that is due; for the loop."""
+        for sync in self._rows.list():
+            if self._is_due(sync):
+                with work.doing(work.Work("multisite", sync.project_id, subject=sync.id)):
+                    self._periodic(sync)
+
+    def _periodic(self, sync: ResourceSync) -> None:
+        try:
+            with held(self._database, f"resource-sync {sync.id}", 0.0):
+                found = self._runner.run(sync)
+                self._keep(found)
+        except Unavailable as error:
+            LOG.info("resource sync %s: %s", sync.name, error)
+        except MultisiteError as error:
+            LOG.warning("resource sync %s: %s", sync.name, error)
+            self._told(sync.id, SyncResult(self._now(), None, {}, (str(error),)))
+
+    def _is_due(self, sync: ResourceSync) -> bool:
+        if sync.paused or sync.interval_seconds is None:
+            return False
+        last = sync.result.at
+        return last is None or self._now() - last >= timedelta(seconds=sync.interval_seconds)
+
+    def _build(self, params: Mapping[str, Json]) -> builtins.list[Step]:
+        order = decode(params, PassOrder, KIND)
+
+        def one_pass(ctx: StepContext) -> object:
+            sync = self._rows.get(order.sync_id)
+            with held(self._database, f"resource-sync {sync.id}", PATIENCE):
+                found = self._runner.run(
+                    sync,
+                    delete_many=order.delete_many,
+                    told=lambda done, of: ctx.progress(done, of, "changes"),
+                )
+                for change, why in found.failed:
+                    ctx.event(f"{change.target_site}: {change.kind} {change.name}: {why}")
+                return self._keep(found).counts
+
+        return [Step("pass", "Compare and change", one_pass)]
+
+    def _keep(self, found: Pass) -> SyncResult:
+        result = self._runner.result(found)
+        if found.done or found.failed:
+            LOG.info(
+                "resource sync %s: %s, %d failed", found.sync.name, dict(result.counts), len(found.failed)
+            )
+        self._told(found.sync.id, result)
+        return result
+
+    def _told(self, id: str, result: SyncResult) -> None:
+        try:
+            self._rows.change(id, lambda known: replace(known, result=result))
+        except NotFound:
+            LOG.info("resource sync %s was deleted meanwhile", id)
+
+    def _refuse_wrong(self, caller: Caller, sync: ResourceSync) -> None:
+        _refuse_sites(sync.source_site, sync.target_sites)
+        if unknown := sorted(set(sync.kinds) - set(KINDS)):
+            raise Invalid(f"kinds: {', '.join(unknown)}: there are {', '.join(KINDS)}")
+        if not sync.kinds or len(set(sync.kinds)) != len(sync.kinds):
+            raise Invalid(f"kinds: name each once, of {', '.join(KINDS)}")
+        whole = [kind for kind in sync.kinds if KINDS[kind].for_administrators]
+        if whole and not caller.is_admin:
+            raise Invalid(f"kinds: {', '.join(whole)}: they are the whole site's: ask an administrator")
+        if sync.interval_seconds is not None and sync.interval_seconds < LEAST_INTERVAL:
+            raise Invalid(f"interval_seconds: at least {LEAST_INTERVAL}")
+        for name in (sync.source_site, *sync.target_sites):
+            self._clouds.open(name, for_project=sync.project_id)
+
+
+def _refuse_sites(source: str, targets: Sequence[str]) -> None:
+    if not targets or len(targets) > MOST_TARGETS or len(set(targets)) != len(targets):
+        raise Invalid(f"target_sites: name one to {MOST_TARGETS} sites, each once")
+    if source in targets:
+        raise Invalid(f"target_sites: {source!r} is the source")
