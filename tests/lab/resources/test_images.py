@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openstack
@@ -17,7 +19,8 @@ import pytest
 from multisite_lab import sites, vnf
 from multisite_lab.manager import CommandFailed, Manager
 
-FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhd", "iso", "aki", "ari", "ami", "ploop")
+FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx"}
+"""Glance's names and QEMU's: Glance looks whether the data are what they are said to be."""
 MIB = 1 << 20
 BIG = int(os.environ.get("MULTISITE_IMAGE_GIB", "2")) << 30
 OWN = (
@@ -51,7 +54,15 @@ class Bytes:
             yield block[: min(PIECE, self.size - offset)]
 
 
-def put(name: str, size: int, seed: int, **fields: Any) -> str:
+def disk(folder: Path, kind: str, seed: int) -> bytes:
+    """An image file of a few MiB in a format."""
+    raw, made = folder / "raw", folder / "made"
+    raw.write_bytes(b"".join(Bytes(MIB * (seed % 4 + 1), seed)))
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", FORMATS[kind], raw, made], check=True)
+    return made.read_bytes()
+
+
+def put(name: str, data: Bytes | bytes, **fields: Any) -> str:
     cloud = vnf.connect("site1")
     wanted = {
         "name": name,
@@ -61,7 +72,7 @@ def put(name: str, size: int, seed: int, **fields: Any) -> str:
     } | fields
     made = cloud.image.post("/images", json=wanted).json()
     answer = cloud.image.put(
-        f"/images/{made['id']}/file", data=Bytes(size, seed), headers={"Content-Type": "application/octet-stream"},
+        f"/images/{made['id']}/file", data=data, headers={"Content-Type": "application/octet-stream"},
         timeout=600,
     )  # fmt: skip
     assert answer.ok, answer.text
@@ -115,16 +126,14 @@ def tidy() -> Iterator[None]:
                 cloud.image.delete_image(id)
 
 
-def test_twenty_images_of_several_formats_are_the_sources(service: Manager) -> None:
+def test_twenty_images_of_several_formats_are_the_sources(service: Manager, tmp_path: Path) -> None:
     made = {}
     for number in range(20):
-        kind = FORMATS[number % len(FORMATS)]
-        container = kind if kind in ("aki", "ari", "ami") else "bare"
+        kind = list(FORMATS)[number % len(FORMATS)]
         image = put(
-            f"kind-{number}", MIB * (number % 5) + number, number, disk_format=kind, container_format=container,
-            min_disk=number % 3, min_ram=64 * number, tags=["vnf", f"n{number}"], protected=number % 2 == 0,
-            visibility=("private", "shared", "public", "community")[number % 4], hw_disk_bus="virtio",
-            os_distro="debian", **{f"made/by~{number}": "x=y"},
+            f"kind-{number}", disk(tmp_path, kind, number), disk_format=kind, min_disk=number % 3, min_ram=64 * number,
+            tags=["vnf", f"n{number}"], protected=number % 2 == 0, hw_disk_bus="virtio", os_distro="debian",
+            visibility=("private", "shared", "public", "community")[number % 4], **{f"made/by~{number}": "x=y"},
         )  # fmt: skip
         made[image] = replicate(service, image)
     one, two = vnf.connect("site1"), vnf.connect("site2")
@@ -139,8 +148,7 @@ def test_twenty_images_of_several_formats_are_the_sources(service: Manager) -> N
 
 
 def test_a_big_one_cut_in_the_middle_is_told_and_sent_again(service: Manager) -> None:
-    image = put("big", BIG, 99)
-    begun = time.monotonic()
+    image = put("big", Bytes(BIG, 99))
     started = replicate(service, image, "--no-wait")
     _until_some_is_sent(service, started["job_id"])
     sites.stop_service("site2", "glance-api")
@@ -165,7 +173,7 @@ def test_a_big_one_cut_in_the_middle_is_told_and_sent_again(service: Manager) ->
 
 
 def test_one_of_another_project_is_not_there(service: Manager) -> None:
-    image = put("theirs", MIB, 7)
+    image = put("theirs", Bytes(MIB, 7))
     cloud = vnf.connect("site1-admin")
     other = vnf.connect("site1-other").current_project_id
     answer = cloud.image.patch(
@@ -186,7 +194,7 @@ def _job(service: Manager, job_id: str) -> dict[str, Any]:
 def _until_some_is_sent(service: Manager, job_id: str) -> None:
     def some() -> bool:
         steps = _job(service, job_id).get("steps") or []
-        return any((step.get("progress") or {}).get("done", 0) > BIG / 8 for step in steps)
+        return any((step["done"] or 0) > BIG / 8 for step in steps)
 
     _until(some, 120, "an eighth is sent")
 
