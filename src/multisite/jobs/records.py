@@ -7,7 +7,7 @@ the result after it, and a DONE step is never executed again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 from multisite.domain.errors import Conflict
 from multisite.domain.page import Page
 from multisite.domain.work import Work
-from multisite.jobs import crashes, dbos_calls
+from multisite.jobs import crashes, dbos_calls, retreat
 from multisite.jobs.crashes import Crashes
 from multisite.jobs.model import AppliesOutcome, Ended, Ending, JobState, Json, Policy, Step, StepState
+from multisite.jobs.step_rows import failures, new_step, start
 from multisite.jobs.view import JobReader, error_of
 from multisite.store import jobs as rows
 from multisite.store.database import Database
@@ -80,7 +81,7 @@ class Records(JobReader):
         with self.database.session() as session:
             session.add(row)
             session.flush()
-            session.add_all(_step_row(row.id, position, step) for position, step in enumerate(steps))
+            session.add_all(new_step(row.id, position, step) for position, step in enumerate(steps))
             self._note(session, row.id, row.requested_by, f"accepted: {row.title}")
             self._queue.put(session, row.id, row.run)
 
@@ -89,11 +90,13 @@ class Records(JobReader):
         with self.database.session() as session:
             row = rows.job(session, job_id, lock=True)
             _require(row, "resumed", JobState.PAUSED)
-            for step in rows.steps(session, job_id):
-                if step.state in (StepState.FAILED, StepState.SKIPPED):
-                    step.state, step.error = StepState.WAITING, None
-                    step.started_at, step.ended_at = None, None
-            row.error, row.intent = None, "run"
+            if row.intent != retreat.INTENT:  # which is ended first
+                for step in rows.steps(session, job_id):
+                    if step.state in (StepState.FAILED, StepState.SKIPPED):
+                        step.state, step.error = StepState.WAITING, None
+                        step.started_at, step.ended_at = None, None
+                row.intent = "run"
+            row.error = None
             self._note(session, job_id, by, rows.RESUME)
             self._again(session, row, JobState.RUNNING)
 
@@ -171,7 +174,7 @@ class Records(JobReader):
                 if interrupted:
                     step.state, step.error, step.ended_at = StepState.FAILED, INTERRUPTED, now()
                 return Begun(go=False)
-            _start(step, StepState.RUNNING, claim.epoch)
+            start(step, StepState.RUNNING, claim.epoch)
             step.attempt, step.result = step.attempt + 1, None
             return Begun(go=True, attempt=step.attempt, interrupted=step.interrupted)
 
@@ -190,7 +193,7 @@ class Records(JobReader):
             if step.state == StepState.UNDOING and step.epoch == claim.epoch:
                 interrupted = step.interrupted  # begun by us, the answer to the commit was lost
             else:
-                _start(step, StepState.UNDOING, claim.epoch)
+                start(step, StepState.UNDOING, claim.epoch)
                 step.undo_attempt += 1
             return Begun(go=True, attempt=step.undo_attempt, interrupted=interrupted, result=step.result)
 
@@ -225,7 +228,23 @@ class Records(JobReader):
             if row.params == params:
                 return  # written already, the answer to the commit was lost
             row.params, there = dict(params), len(rows.steps(session, claim.job_id))
-            session.add_all(_step_row(row.id, there + n, step) for n, step in enumerate(steps))
+            session.add_all(new_step(row.id, there + n, step) for n, step in enumerate(steps))
+
+    def retreats(self, claim: Claim) -> bool:
+        """Whether a retreat (``retreat``) was begun and has not ended."""
+        with self._owned(claim) as (_, row):
+            return row.intent == retreat.INTENT
+
+    def begin_retreat(self, claim: Claim) -> bool:
+        """Committed before the first of its steps is undone; False: every step is done, or an undo is ordered."""
+        with self._owned(claim) as (session, row):
+            return retreat.begin(row, rows.steps(session, claim.job_id))
+
+    def end_retreat(self, claim: Claim, params: Mapping[str, Json], gone: Collection[str]) -> JobState:
+        """The job has these parameters, and not these steps; what becomes of it."""
+        with self._owned(claim) as (session, row):
+            state = retreat.end(session, row, params, gone)
+            return self._rest(session, row, state) if state == JobState.PAUSED else state
 
     def conclude(self, claim: Claim, policy: Policy, on_done: Ending = "keep") -> JobState:
         """Every step of the run has ended: done, paused, or (by policy, or as an operator asked) undoing."""
@@ -237,12 +256,7 @@ class Records(JobReader):
             done = all(step.state == StepState.DONE for step in steps)
             if done and row.intent != "undo" and on_done == "keep":
                 return self._rest(session, row, JobState.DONE)
-            failed = [step for step in steps if step.state == StepState.FAILED]
-            failed.sort(key=lambda step: step.ended_at or now())
-            errors = [f"{step.title}: {step.error}" for step in failed]
-            if row.cancel_requested:
-                errors.insert(0, "cancelled by the operator")
-            row.error = "; ".join(errors) or row.error
+            row.error = failures(row, steps) or row.error
             if policy == "pause" and row.intent != "undo" and not done:
                 return self._rest(session, row, JobState.PAUSED)
             row.state = JobState.UNDOING
@@ -369,20 +383,6 @@ class Records(JobReader):
     ) -> None:  # fmt: skip
         rows.note(session, job_id, who, message, step, data or {})
         log.info("job %s: %s", job_id, message, extra={"job": job_id, "step": step, "who": who, "data": data})
-
-
-def _step_row(job_id: str, position: int, step: Step) -> StepRow:
-    return StepRow(
-        job_id=job_id, name=step.name, position=position, title=step.title, site=step.site,
-        needs=list(step.needs), state=StepState.WAITING, attempt=0, interrupted=False, undo_attempt=0,
-        unit="", detail="", waits="", result=None, limit_name=step.limit, epoch=0,
-    )  # fmt: skip
-
-
-def _start(step: StepRow, state: StepState, epoch: int) -> None:
-    step.state, step.error, step.started_at, step.ended_at = state, None, now(), None
-    step.done, step.total, step.unit, step.detail = None, None, "", ""
-    step.epoch, step.waits = epoch, ""
 
 
 def _require(row: JobRow, verb: str, *states: JobState) -> None:

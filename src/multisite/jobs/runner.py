@@ -53,6 +53,7 @@ class Runner:
         self._retry = around.retry
         self._note = partial(worker.record, around.retry)
         self._steps: list[Step] = []
+        self._done: set[str] = set()  # by this run: not asked again when the job has grown
         self._has_turn = self._progressed = False
 
     async def carry_out(self) -> None:
@@ -93,17 +94,60 @@ class Runner:
 
     async def _run(self) -> JobState:
         """All steps, and those they let the job grow by; how it stands then."""
-        while True:
-            await self._walk(self._steps, {step.name: step.needs for step in self._steps}, undoing=False)
-            grown, problem = await self._note(self._grow)
-            if problem:
-                return JobState(await self._note(self._records.give_up, self._claim, problem))
-            if not grown:
-                break
+        state = JobState.RUNNING
+        while state == JobState.RUNNING:
+            if not await self._note(self._records.retreats, self._claim):
+                if problem := await self._forwards():
+                    return JobState(await self._note(self._records.give_up, self._claim, problem))
+                shorter, problem = await self._note(self._shorter)
+                if problem:
+                    return JobState(await self._note(self._records.give_up, self._claim, problem))
+                if shorter is None or not await self._note(self._records.begin_retreat, self._claim):
+                    break
+            state = await self._retreat()
+        if state != JobState.RUNNING:
+            return state
         if self._kind.walked is not None:
             await self._note(self._kind.walked, self._claim.job_id)
         ends = (self._kind.on_failure, self._kind.on_done)
         return JobState(await self._note(self._records.conclude, self._claim, *ends))
+
+    async def _forwards(self) -> str | None:
+        """Every step that can be carried out; what is wrong when the rest cannot be planned."""
+        while True:
+            await self._walk(self._steps, {step.name: step.needs for step in self._steps}, undoing=False)
+            grown, problem = await self._note(self._grow)
+            if not grown:
+                return problem
+
+    def _shorter(self) -> tuple[Mapping[str, Json] | None, str | None]:
+        """The parameters of the job that is gone back to, if there are any; what is wrong when that is not known."""
+        if self._kind.retreat is None:
+            return None, None
+        try:
+            wanted = self._kind.retreat(self._claim.params, partial(self._records.result, self._claim.job_id))
+            return None if wanted is None else plain_object(wanted, "params"), None
+        except Exception as error:
+            if is_transient(error):
+                raise
+            log.exception("job %s: it cannot go back", self._claim.job_id)
+            return None, f"what to take back cannot be planned: {describe(error)}"
+
+    async def _retreat(self) -> JobState:
+        """Undo what the shorter job lacks; RUNNING when the job is to go on."""
+        shorter, problem = await self._note(self._shorter)
+        if shorter is None:
+            problem = problem or "what to take back is not known any more"
+            return JobState(await self._note(self._records.give_up, self._claim, problem))
+        kept = graph.ordered(self._kind.build(shorter))
+        gone = {step.name for step in self._steps} - {step.name for step in kept}
+        undone = [step for step in self._steps[::-1] if step.name in gone]
+        self._done -= gone
+        await self._walk(undone, graph.dependants(self._steps), undoing=True)
+        state = JobState(await self._note(self._records.end_retreat, self._claim, shorter, gone))
+        if state == JobState.RUNNING:
+            self._claim, self._steps = replace(self._claim, params=shorter), kept
+        return state
 
     def _grow(self) -> tuple[bool, str | None]:
         """Whether there are more steps now; what is wrong when they cannot be planned."""
@@ -179,7 +223,12 @@ class Runner:
 
         async def one(step: Step) -> bool:
             ends = [await tasks[name] for name in after[step.name]]
-            return all(ends) and await self._act(step, undoing=undoing)
+            if not undoing and step.name in self._done:
+                return True
+            ok = all(ends) and await self._act(step, undoing=undoing)
+            if ok and not undoing:
+                self._done.add(step.name)
+            return ok
 
         for step in steps:
             tasks[step.name] = asyncio.create_task(one(step))
