@@ -151,8 +151,8 @@ class JobKind:
     come to its end, and returns the parameters of a longer job, or None when there is nothing to add.  ``build`` of
     them gives the steps there are, unchanged, and more; they are kept with the new steps in one transaction.
     ``retreat`` is asked when not every step came to its end well (one failed, or an operator canceled), with what
-    ``grow`` gets: the parameters of the shorter job to go back to, or None for none.  The steps that one lacks are undone,
-    last first, and forgotten, and the job is paused; resumed, it grows again, with steps of other names.
+    ``grow`` gets: the parameters of the shorter job to go back to, or None for none.  The steps that one lacks are
+    undone, last first, and forgotten, and the job is paused; resumed, it grows again, with steps of other names.
     ``finished`` is for what a table cannot say: called at least once, before it, outside of transactions.
     ``left`` is asked when every step was undone, with the ids of the job and its project, and the steps with an undo
     that had begun in a site: what is still there of the job, as pairs of a step ("" when that is not known) and words.

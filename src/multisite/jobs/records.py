@@ -25,7 +25,7 @@ from multisite.jobs.step_rows import failures, new_step, start
 from multisite.jobs.view import JobReader, error_of
 from multisite.store import jobs as rows
 from multisite.store.database import Database
-from multisite.store.models import JobRow, StepRow, WorkerRow
+from multisite.store.models import JobRow, WorkerRow
 from multisite.store.types import now
 
 log = logging.getLogger("multisite.jobs")

@@ -41,11 +41,15 @@ def end(session: Session, row: JobRow, params: Mapping[str, Json], gone: Collect
     if left:
         said = "; ".join(f"{step.title}: {step.error}" for step in left if step.error)
         before = f"{row.error}; " if row.error else ""
-        row.error = f"{before}what was begun could not be taken back: {said}: remove the reason and resume, or undo"
+        row.error = (
+            f"{before}what was begun could not be taken back: {said}: remove the reason and resume, or undo"
+        )
         return JobState.PAUSED
     session.execute(delete(StepRow).where(StepRow.job_id == row.id, StepRow.name.in_(gone)))
     row.params, row.intent = dict(params), "run"
     if row.error is None and not row.cancel_requested:
         return JobState.RUNNING
-    row.error = f"{row.error or 'cancelled by the operator'}; what was begun since was taken back: resume, or undo"
+    row.error = (
+        f"{row.error or 'cancelled by the operator'}; what was begun since was taken back: resume, or undo"
+    )
     return JobState.PAUSED

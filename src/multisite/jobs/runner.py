@@ -116,6 +116,8 @@ class Runner:
         """Every step that can be carried out; what is wrong when the rest cannot be planned."""
         while True:
             await self._walk(self._steps, {step.name: step.needs for step in self._steps}, undoing=False)
+            grown: bool
+            problem: str | None
             grown, problem = await self._note(self._grow)
             if not grown:
                 return problem

@@ -26,9 +26,7 @@ class Parts:
 
     def register(self) -> None:
         finished = self.setup._finished
-        kind = JobKind(
-            "parts", self.build, "pause", grow=self.grow, retreat=self.retreat, finished=finished
-        )
+        kind = JobKind("parts", self.build, "pause", grow=self.grow, retreat=self.retreat, finished=finished)
         self.setup.engine.register(kind)
         self.setup.engine.launch()
 
@@ -110,9 +108,7 @@ def test_the_part_that_failed_is_taken_back_and_tried_anew(parts: Parts) -> None
     job = parts.setup.wait(job_id)
     assert (job.state, names(job)) == (JobState.PAUSED, ["look", "begin-1", "work-1"])
     assert parts.setup.log[-2:] == ["-work-2", "-begin-2"], "the last first, and nothing of the part before"
-    assert job.error == (
-        "make work-2: out of luck; what was begun since was taken back: resume, or undo"
-    )
+    assert job.error == ("make work-2: out of luck; what was begun since was taken back: resume, or undo")
     job = parts.resume(job_id)
     assert (job.state, job.error) == (JobState.DONE, None)
     assert names(job)[3:] == ["begin-2-2", "work-2-2"]

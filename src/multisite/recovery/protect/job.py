@@ -65,7 +65,8 @@ def _note_last(dependencies: ProtectDependencies, order: ProtectOrder) -> None:
     usable = dependencies.restore_points.list(
         protection_id=order.protection_id, state=RestorePointState.AVAILABLE
     )
-    last = max(usable, key=lambda r: r.created_at, default=None)
+    whole = (point for point in usable if point.epoch >= 0)  # not of a member alone, for a move
+    last = max(whole, key=lambda r: r.created_at, default=None)
     try:
         protection = dependencies.protections.get(order.protection_id)
         dependencies.protections.update(replace(protection, last_restore_point=last.id if last else None))

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.caller import Caller
@@ -26,8 +27,9 @@ from multisite.recovery.recover.checks import SourceState
 from multisite.recovery.recover.dns import look as dns
 from multisite.recovery.recover.drills.isolate import Isolated, isolate
 from multisite.recovery.recover.host_room import needs_room
-from multisite.recovery.recover.kept_plan import KeptPlan, plan_kept
+from multisite.recovery.recover.kept_plan import KeptPlan, plan_kept, plan_restored
 from multisite.recovery.recover.mapping import Rules
+from multisite.recovery.recover.model import PlannedVolume
 from multisite.recovery.recover.passthrough import needs_sriov
 from multisite.recovery.recover.plan import Decision, decide
 from multisite.recovery.recover.projects import Choice, choose, names_of
@@ -40,6 +42,8 @@ from multisite.store.grants import ProjectGrantRepository
 from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 from multisite.store.standby import StandbyRepository
+
+T = TypeVar("T")
 
 
 class Decider:
@@ -171,6 +175,21 @@ class Decider:
 
         Raises Conflict naming everything in the way; otherwise as ``RecoveryService.preview``.
         """
+        return self._alone(caller, manifest, target_site, rules, plan_kept)
+
+    def restores(
+        self, caller: Caller, manifest: Manifest, target_site: str, rules: Rules, numbers: Mapping[str, int]
+    ) -> tuple[PlannedVolume, ...]:
+        """How its volumes are restored at the target as it is now; ``numbers``: by id, in the names of their steps.
+
+        Raises as ``volumes``.
+        """
+        plan = partial(plan_restored, numbers=numbers)
+        return self._alone(caller, manifest, target_site, rules, plan)
+
+    def _alone(
+        self, caller: Caller, manifest: Manifest, target_site: str, rules: Rules, plan: Callable[..., T]
+    ) -> T:
         project, _ = self._project(caller, manifest, target_site, rules)
         rules = replace(rules, projects={manifest.project_id: project.id})
         stored = self._look(manifest)
@@ -178,7 +197,7 @@ class Decider:
         methods = self._methods_of(manifest)
         facts = read_target(target, method_parts=_own_parts(methods, target, manifest))
         try:
-            return plan_kept(manifest, facts, rules, project, stored.gone, self._methods)
+            return plan(manifest, facts, rules, project, stored.gone, self._methods)
         except ManifestError as error:
             raise _unusable(manifest.id, error) from error
 

@@ -1,4 +1,4 @@
-"""How the volumes of a restore point are restored at a target to be kept there (warm standby)."""
+"""How a restore point's volumes are restored at a target without the rest: to be kept (warm standby), or moved."""
 
 from __future__ import annotations
 
@@ -51,6 +51,28 @@ def plan_kept(
     if not kept:
         raise Conflict(f"restore point {manifest.id}: none of its volumes can be kept restored")
     return KeptPlan(manifest, project.id, kept)
+
+
+def plan_restored(
+    manifest: Manifest,
+    facts: TargetFacts,
+    rules: Rules,
+    project: Choice,
+    gone: Iterable[Finding],
+    methods: Mapping[str, ProtectionMethod],
+    numbers: Mapping[str, int],
+) -> tuple[PlannedVolume, ...]:
+    """How the volumes are restored, as a recovery by these rules would; ``numbers``: in the names of their steps.
+
+    ``gone``: what is not in the backup store any more.  Raises Conflict naming everything in the way, ManifestError
+    for a payload its method cannot read.
+    """
+    draft = Draft(manifest, facts, rules, problems=list(gone), projects=project.others)
+    planned = plan_volumes(draft, methods, numbers)
+    check_standby_quotas(draft, planned, "move")
+    if said := describe(blockers(draft.problems)):
+        raise Conflict(said)
+    return planned
 
 
 def _keeps(volume: PlannedVolume, methods: Mapping[str, ProtectionMethod]) -> bool:

@@ -154,6 +154,19 @@ class Rules:
         bool, Field(description="The operator vouches that the source's servers cannot answer any more")
     ] = False
     parallel_boot: Annotated[bool, Field(description="Do not wait for one server before the next")] = False
+    one_by_one: Annotated[
+        bool, Field(description="Of a move: one server after the other, while the others stay up")
+    ] = False
+    accept_split: Annotated[
+        bool,
+        Field(description="Of a move one by one: also where its networks are not stretched over both sites"),
+    ] = False
+    pause_between: Annotated[
+        Seconds | None, Field(description="Of a move one by one: seconds between two servers")
+    ] = None
+    ask_between: Annotated[
+        bool, Field(description="Of a move one by one: ask the operator before each server but the first")
+    ] = False
     ready_console: Annotated[
         Expression | None, Field(description="A server is ready when its console shows this")
     ] = None

@@ -50,10 +50,10 @@ def check_quotas(draft: Draft, plan: RecoverPlan) -> None:
             )
 
 
-def check_standby_quotas(draft: Draft, volumes: Sequence[PlannedVolume]) -> None:
-    """Whether the project has room for volumes that are kept restored, what their data takes included."""
+def check_standby_quotas(draft: Draft, volumes: Sequence[PlannedVolume], what: str = "warm standby") -> None:
+    """Whether the project has room for volumes that are restored alone, what their data takes included."""
     if draft.needs("quotas", "quotas"):
-        _refuse_beyond(draft, of_volumes(draft, volumes) + draft.quota, "warm standby")
+        _refuse_beyond(draft, of_volumes(draft, volumes) + draft.quota, what)
 
 
 def _refuse_beyond(draft: Draft, needed: Counter[str], what: str) -> None:

@@ -238,17 +238,20 @@ def _server_group(draft: Draft, step: str, record: ServerGroupRecord) -> Planned
     return PlannedServerGroup(step, there.id if there else None, record)
 
 
-def plan_volumes(draft: Draft, methods: Mapping[str, ProtectionMethod]) -> tuple[PlannedVolume, ...]:
+def plan_volumes(
+    draft: Draft, methods: Mapping[str, ProtectionMethod], numbers: Mapping[str, int] | None = None
+) -> tuple[PlannedVolume, ...]:
     """Every volume, those of the first server to boot first: restores begin in this order.
 
-    Each is planned by the method of its payload.
+    Each is planned by the method of its payload.  ``numbers``: by id, in place of their places in that order.
     """
     known = draft.needs("volume_types", "volume types")
     turn = {v: s.order for s in draft.manifest.servers for v in s.volume_ids}
     ordered = sorted(draft.manifest.volumes, key=lambda v: turn.get(v.id, len(turn)))
     roots = {volume.id for volume in boot_volumes(draft.manifest).values()}
     wanted: dict[str, list[VolumeToRestore]] = {}
-    for number, record in enumerate(ordered, 1):
+    for place_of, record in enumerate(ordered, 1):
+        number = place_of if numbers is None else numbers[record.id]
         subject = f"volume {record.name or record.id}"
         if record.payload is None or record.payload.method not in methods:
             draft.problem(

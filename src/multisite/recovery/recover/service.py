@@ -44,9 +44,9 @@ from multisite.recovery.recover.hooks.plan import PROMPT
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
 from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.moves.build import move_preparation
+from multisite.recovery.recover.moves.dependencies import MoveDependencies
 from multisite.recovery.recover.moves.job import KIND as MOVE
-from multisite.recovery.recover.moves.job import MoveDependencies
-from multisite.recovery.recover.moves.prepare import Prepared
+from multisite.recovery.recover.moves.prepare import Prepared, refuse_one_by_one
 from multisite.recovery.recover.plan import Decision
 from multisite.recovery.recover.recoverability import RecoverabilityChecks
 from multisite.recovery.recover.speed import SpeedModel
@@ -143,7 +143,7 @@ class RecoveryService:
         a damaged restore point, StoreUnavailable, and SiteError when the target as a whole cannot be read.
         """
         manifest = self._decider.manifest(caller, restore_point)
-        asked = ask(self._plans, caller, manifest, target_site, mapping, plan)
+        asked = self._asked(caller, manifest, purpose, target_site, mapping, plan)
         if purpose is Purpose.DRILL:
             return self._decider.decide(caller, manifest, asked, (), purpose=purpose).preview
         copies = copies_of(self._of(manifest), self._epochs.read(manifest.application_id), manifest.epoch)
@@ -177,7 +177,7 @@ class RecoveryService:
         """
         manifest = self._decider.manifest(caller, restore_point)
         check_confirmed(confirm, manifest.application, f"restore point {manifest.id}")
-        asked = ask(self._plans, caller, manifest, target_site, mapping, plan)
+        asked = self._asked(caller, manifest, purpose, target_site, mapping, plan)
         epochs = self._epochs.read(manifest.application_id)
         copies = copies_of(self._of(manifest), epochs, manifest.epoch)
         others = in_the_way(copies, manifest.application, asked.target_site, superseded=supersede)
@@ -303,10 +303,25 @@ class RecoveryService:
         title = f"Move {manifest.application} from {manifest.source.name} to {plan.target_site}"
         return start(MOVE, order.to_params(), title=title, subject=move.application.id)
 
+    def _asked(
+        self,
+        caller: Caller,
+        manifest: Manifest,
+        purpose: Purpose,
+        target_site: str | None,
+        mapping: Mapping[str, Any] | None,
+        plan: str | None,
+    ) -> Question:
+        asked = ask(self._plans, caller, manifest, target_site, mapping, plan)
+        if purpose is Purpose.MOVE:
+            return asked if self._moves is None else self._moves.asked(manifest, asked)
+        refuse_one_by_one(asked.rules)
+        return asked
+
     def _prepared(self, caller: Caller, manifest: Manifest, asked: Question) -> Prepared:
         if self._moves is None:
             raise Conflict("purpose: nothing is protected here, so nothing can be moved")
-        return self._moves.prepare(caller, manifest, asked.target_site, asked.rules)
+        return self._moves.prepare(caller, manifest, asked)
 
     def _claim(self, application_id: str, name: str) -> None:
         self._jobs.claim(application_id, f"application {name}")

@@ -111,13 +111,19 @@ class _Hooks:
         return orders.carry_out(self.steps.site(ctx), ctx, planned.hook, there, go_on)
 
     def _prompt(self, _ctx: StepContext, planned: PlannedHook, _told: dict[str, Any]) -> str:
-        answer = self.recoveries.get(self.recovery_id).answers.get(planned.step)
-        if answer is None:
-            raise StepFailed(
-                f"question of the recovery plan: {planned.hook.question}: answer with `openstack multisite recovery "
-                f"answer {self.recovery_id} <text>`, or go on with `... recovery resume {self.recovery_id}`"
-            )
-        return f"{answer['by']} answered: {answer['text'] or '(resumed)'}"
+        question = f"question of the recovery plan: {planned.hook.question}"
+        return answer_to(self.recoveries, self.recovery_id, planned.step, question)
+
+
+def answer_to(recoveries: RecoveryRepository, recovery_id: str, step: str, question: str) -> str:
+    """What an operator has answered, in words.  StepFailed, with the question, until somebody has."""
+    answer = recoveries.get(recovery_id).answers.get(step)
+    if answer is None:
+        raise StepFailed(
+            f"{question}: answer with `openstack multisite recovery answer {recovery_id} <text>`, or go on with "
+            f"`... recovery resume {recovery_id}`"
+        )
+    return f"{answer['by']} answered: {answer['text'] or '(resumed)'}"
 
 
 def _later(_ctx: StepContext) -> HookDone:

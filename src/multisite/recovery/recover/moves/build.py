@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from multisite.jobs.engine import JobEngine
-from multisite.recovery.recover.moves.job import MoveDependencies, move_kind
+from multisite.recovery.recover.moves.dependencies import MoveDependencies
+from multisite.recovery.recover.moves.job import move_kind
 from multisite.recovery.recover.moves.prepare import MovePreparation
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
 from multisite.store.restore_points import RestorePointRepository
+from multisite.store.stretched import StretchedRepository
 
 
 def move_preparation(database: Database, jobs: JobEngine, here: MoveDependencies) -> MovePreparation:
@@ -19,4 +21,5 @@ def move_preparation(database: Database, jobs: JobEngine, here: MoveDependencies
         RestorePointRepository(database),
         here.sites,
         here.now,
+        StretchedRepository(database),
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from multisite.clouds.connect import Sites
@@ -15,13 +15,18 @@ from multisite.domain.findings import Finding, blocking
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import Application, PreviewItem, Protection
 from multisite.recovery.plans.question import Question
+from multisite.recovery.plans.rules import PlanRules
 from multisite.recovery.protect.service import ProtectionService
 from multisite.recovery.recover.mapping import Rules
 from multisite.recovery.recover.model import RecoverPlan
-from multisite.recovery.recover.moves.model import MoveOrder
+from multisite.recovery.recover.moves.model import MoveOrder, OneByOne
 from multisite.recovery.recover.moves.source import Look, changes, look, obstacles
+from multisite.recovery.recover.moves.split import Split, split
+from multisite.recovery.recover.moves.stages import shared_volumes
+from multisite.recovery.recover.moves.turns import names_of, turn_order
 from multisite.store.protections import ProtectionRepository
 from multisite.store.restore_points import RestorePointRepository
+from multisite.store.stretched import StretchedRepository
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Prepared:
     protection: Protection
     problems: tuple[Finding, ...]
     items: tuple[PreviewItem, ...]
+    turns: tuple[str, ...] = ()
+    """Ids of the members in the order in which they are moved one by one; none: they are moved together."""
 
     def order(self, recovery_id: str, plan: RecoverPlan, asked: Question, requested_by: str) -> MoveOrder:
         """The parameters of the job.  ``plan``: of the recovery as it would be now; it is decided anew later."""
@@ -47,7 +54,13 @@ class Prepared:
             requested_by=requested_by,
             by=asked.plan,
             dns=plan.dns,
+            one_by_one=self._one_by_one(plan, asked.rules) if self.turns else None,
         )
+
+    def _one_by_one(self, plan: RecoverPlan, rules: Rules) -> OneByOne:
+        """By the plan that the preview has shown, of all members."""
+        base, pause = plan.restore_point_id, rules.pause_between or 0.0
+        return OneByOne(base, plan.to_json(), self.turns, pause, rules.ask_between)
 
 
 class MovePreparation:
@@ -60,18 +73,36 @@ class MovePreparation:
         restore_points: RestorePointRepository,
         sites: Sites,
         now: Callable[[], datetime],
+        stretched: StretchedRepository,
     ) -> None:
         self._protections = protections
         self._rows = rows
         self._restore_points = restore_points
         self._sites = sites
         self._now = now
+        self._stretched = stretched
 
-    def prepare(self, caller: Caller, manifest: Manifest, target_site: str, rules: Rules) -> Prepared:
+    def asked(self, manifest: Manifest, asked: Question) -> Question:
+        """With the rules that follow from networks which are stretched over both sites, one by one."""
+        if not asked.rules.one_by_one:
+            return asked
+        found = self._split(manifest, asked).networks
+        if not found:
+            return asked
+        networks = {**asked.rules.networks, **found}
+        mapping = {**asked.mapping, "networks": networks}
+        return replace(asked, mapping=mapping, rules=replace(asked.rules, networks=networks))
+
+    def _split(self, manifest: Manifest, asked: Question) -> Split:
+        return split(manifest, asked.target_site, asked.rules, self._stretched.list())
+
+    def prepare(self, caller: Caller, manifest: Manifest, asked: Question) -> Prepared:
         """Look at the source.  What it does not tell is a problem: nothing may be stopped then.
 
         Raises NotFound, Invalid naming the field; Conflict where no protection can make the final restore point.
         """
+        target_site, rules = asked.target_site, asked.rules
+        _check_rules(rules)
         if rules.source_is_fenced:
             raise Invalid(
                 "mapping.source_is_fenced: a move stops the source by itself and asks it: leave it out"
@@ -92,7 +123,12 @@ class MovePreparation:
         except SiteError as error:
             remedy = "a move needs the source: make it answer, or recover from what there is (recovery start)"
             problems = (blocking(application.site, f"site {application.site}", str(error), remedy),)
-        return Prepared(application, protection, problems, tuple(_items(application, seen)))
+        if not rules.one_by_one:
+            return Prepared(application, protection, problems, tuple(_items(application, seen)))
+        turns = turn_order(application, manifest, PlanRules(asked.plan.groups if asked.plan else ()))
+        problems = (*problems, *self._split(manifest, asked).problems, *_alone(manifest, target_site))
+        items = tuple(_turn_items(application, turns, rules))
+        return Prepared(application, protection, problems, items, turns)
 
     def keep(self, prepared: Prepared) -> None:
         """Keep the members that a tag has chosen."""
@@ -130,6 +166,50 @@ class MovePreparation:
             self._protections.plan(protection, application, str(uuid.uuid4()))
         except Conflict as error:
             yield blocking(application.site, subject, f"its final run is not possible: {error}", "see there")
+
+
+def _check_rules(rules: Rules) -> None:
+    """Raises Invalid for what goes with a move one by one alone."""
+    given = {
+        "accept_split": rules.accept_split,
+        "pause_between": rules.pause_between is not None,
+        "ask_between": rules.ask_between,
+    }
+    for name, is_given in given.items():
+        if is_given and not rules.one_by_one:
+            raise Invalid(
+                f"mapping.{name}: it is of a move one by one: give one_by_one, too, or leave it out"
+            )
+
+
+def refuse_one_by_one(rules: Rules) -> None:
+    """Of a recovery or a drill.  Raises Invalid."""
+    if rules.one_by_one:
+        raise Invalid("mapping.one_by_one: only a move goes one by one: leave it out, or move (purpose move)")
+    _check_rules(rules)
+
+
+def _alone(manifest: Manifest, target_site: str) -> Iterator[Finding]:
+    """What several servers have cannot go with one of them."""
+    for name in shared_volumes(manifest):
+        yield blocking(
+            target_site,
+            f"volume {name}",
+            "several servers have it attached: it cannot be moved with one of them while others write to it",
+            "move all members together (without --one-by-one)",
+        )
+
+
+def _turn_items(application: Application, turns: Sequence[str], rules: Rules) -> Iterator[PreviewItem]:
+    between = [f"{rules.pause_between:.0f} s between two"] if rules.pause_between else []
+    between += ["the operator is asked before each but the first"] if rules.ask_between else []
+    says = (
+        f"in {application.site}: each is stopped, gets a final restore point of its own, is recovered and has to "
+        f"answer before the next is stopped{'; ' if between else ''}{'; '.join(between)}"
+    )
+    yield PreviewItem("move", application.name, "move one by one", says)
+    for number, name in enumerate(names_of(turns, application), 1):
+        yield PreviewItem("server", name, "move", f"{number} of {len(turns)}")
 
 
 def _items(application: Application, seen: Look | None) -> Iterator[PreviewItem]:
