@@ -66,14 +66,19 @@ def _drill(service: Service, words: dict[str, Any]) -> Job:
     return service.rest(begun.job_id)
 
 
-def _move(service: Service, words: dict[str, Any]) -> Job:
+def _move(service: Service, words: dict[str, Any], **more: Any) -> Job:
     """Move the application, from its newest restore point."""
     newest = next(p for p in service.points() if p.state == "available")
-    rules = {**MAPPING, **words.get("mapping", {}), "source_is_fenced": False}
+    rules = {**MAPPING, **words.get("mapping", {}), "source_is_fenced": False, **more}
     begun = service.recoveries.start(
         service.caller, newest.id, TARGET, rules, confirm=words["name"], purpose=Purpose.MOVE
     )
     return service.rest(begun.job_id)
+
+
+def _one_by_one(service: Service, words: dict[str, Any]) -> Job:
+    """Move it member by member; its networks are made at the target."""
+    return _move(service, words, one_by_one=True, accept_split=True)
 
 
 def _undo(service: Service, words: dict[str, Any]) -> Job:
@@ -222,6 +227,7 @@ VERBS: dict[str, Callable[[Service, dict[str, Any]], Job | None]] = {
     "recover": _recover,
     "drill": _drill,
     "move": _move,
+    "one-by-one": _one_by_one,
     "recover-plan": _recover_plan,
     "answer": _answer,
     "stop-source": _stop_source,

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from multisite.domain.validation import Expression
 
-WORDS_OF_THE_DAY = frozenset({"accept_loss", "source_is_fenced"})
+WORDS_OF_THE_DAY = frozenset({"accept_loss", "accept_split", "source_is_fenced"})
 """Rules that no plan keeps: who recovers gives their word for what is so at that moment."""
 
 

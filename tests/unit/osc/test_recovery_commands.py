@@ -106,6 +106,22 @@ def test_moving(openstack: Openstack, cloud: Cloud) -> None:
     assert len(runs) == 1, "the warm sync is an ordinary run"
 
 
+def test_moving_one_by_one(openstack: Openstack, cloud: Cloud) -> None:
+    words = ("recovery", "move", "mme", "--target-site", "lyon", "--create-missing-flavors", "--one-by-one")
+    refused = openstack(*words, "--yes-move", "mme")
+    assert refused.code == 2, refused.out
+    assert "openstack multisite network stretch" in refused.out
+    assert openstack(*words[:-1], "--accept-split", "--yes-move", "mme").code == 1, "it is of one by one"
+    more = ("--accept-split", "--pause-between", "0.5")
+    shown = openstack("recovery", "preview", *words[2:], *more, "--ask-between", "--purpose", "move")
+    assert (shown.code, "move one by one" in shown.out) == (0, True), shown.err
+    done = openstack(*words, *more, "--yes-move", "mme", "-f", "json")
+    assert done.code == 0, done.err
+    assert (done.json["purpose"], done.json["state"]) == ("move", "done")
+    source = cloud.services.world.sites["paris"].settle().state
+    assert [server.status for server in source.servers.values()].count("SHUTOFF") == len(done.json["servers"])
+
+
 def test_a_move_that_cannot_be_ends_with_2(openstack: Openstack, cloud: Cloud) -> None:
     cloud.services.world.lose("paris")
     words = ("mme", "--target-site", "lyon", "--create-missing-flavors")

@@ -12,7 +12,7 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc import preview, progress, recovery, refs
+from multisite_client.osc import preview, progress, question, refs
 from multisite_client.osc.base import Command, Row, ShowOne, lines, seconds, shown
 from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, command, finish
 from multisite_client.osc.restore_point import RESTORE_POINT
@@ -47,7 +47,7 @@ class Start(ShowOne):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = RESTORE_POINT.argument(super().get_parser(prog_name))
-        recovery.with_question(parser, purpose="drill")
+        question.with_question(parser, purpose="drill")
         parser.add_argument(
             "--verify",
             choices=("store", "none"),
@@ -66,7 +66,7 @@ class Start(ShowOne):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        asked = recovery.question(self.client, parsed_args)
+        asked = question.question(self.client, parsed_args)
         found = self.client.preview_recovery(*asked.words, plan=asked.plan, purpose="drill")
         if (row := preview.refused(self, parsed_args, found)) is not None:
             return row

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from typing import Any
 
 from osc_lib.exceptions import CommandError
@@ -12,28 +11,8 @@ from multisite_client.osc import findings, old_copy, preview, progress, refs
 from multisite_client.osc.base import Row, ShowOne, lines, pairs, seconds, shown
 from multisite_client.osc.job import JOB
 from multisite_client.osc.noun import ListNoun, Noun, ShowNoun, command, finish
+from multisite_client.osc.question import question, with_members, with_question
 from multisite_client.osc.restore_point import RESTORE_POINT
-
-KINDS = {
-    "project": "projects",
-    "network": "networks",
-    "network-name": "network_names",
-    "flavor": "flavors",
-    "volume-type": "volume_types",
-    "availability-zone": "availability_zones",
-    "volume-zone": "volume_zones",
-    "keypair": "keypairs",
-    "keypair-name": "keypair_names",
-    "security-group": "security_groups",
-    "security-group-name": "security_group_names",
-    "server-group": "server_groups",
-    "qos-policy": "qos_policies",
-    "router": "routers",
-    "router-name": "router_names",
-    "external-network": "external_networks",
-    "floating-ip": "floating_ips",
-}
-"""Every map of the API's rules, by what ``--map`` calls it."""
 
 
 def _server(server: dict[str, Any]) -> str:
@@ -80,7 +59,7 @@ class Preview(ShowOne):
             help="drill: a copy in isolated networks, while the application runs; move: stop it and take everything "
             "along (default: disaster)",
         )
-        return parser
+        return with_members(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         asked = question(self.client, parsed_args)
@@ -115,6 +94,8 @@ class Start(ShowOne):
 class Move(ShowOne):
     """Move an application to another site without loss: stop it, take a last restore point, recover it there
 
+    With --one-by-one each of its servers by itself, while the others stay up.
+
     Exit status 1 when that fails, 2 when it cannot be started. `recovery undo` brings it back to where it was.
     """
 
@@ -125,7 +106,7 @@ class Move(ShowOne):
             metavar="<application>",
             help="Application (its name), or a restore point of it (id): what is there to build on",
         )
-        with_question(parser, purpose="move")
+        with_members(with_question(parser, purpose="move"))
         parser.add_argument(
             "--warm-sync",
             action="count",
@@ -289,96 +270,3 @@ def _start(command: ShowOne, parsed: argparse.Namespace, option: str, confirm: s
         raise CommandError(f"{option} {confirm}: this restore point is of {found['application']!r}")
     started = command.client.start_recovery(*asked.words, confirm=confirm, preview=found["digest"], **about)
     return finish(command, RECOVERY, started, parsed)
-
-
-def with_question(parser: argparse.ArgumentParser, *, purpose: str = "disaster") -> argparse.ArgumentParser:
-    """Where, and the rules; without what this ``purpose`` need not be told."""
-    parser.add_argument(
-        "--target-site", metavar="<site>", help="Site to recover in; or name a plan, which has one"
-    )
-    parser.add_argument(
-        "--plan",
-        metavar="<recovery plan>",
-        help="Recovery plan (name or id) to go by; what is named beside it replaces its rules, this one time",
-    )
-    parser.add_argument(
-        "--accept-loss",
-        action="append",
-        default=[],
-        metavar="<loss>:<name or id>",
-        help="Accept a loss that the preview names, such as ephemeral-disk:mme-1 (repeatable; goes to the audit trail)",
-    )
-    if purpose != "drill":
-        _with_words(parser, purpose)
-    return with_rules(parser)
-
-
-def with_rules(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """What a recovery plan keeps."""
-    parser.add_argument(
-        "--map",
-        action="append",
-        default=[],
-        metavar="<kind>:<source>=<target>",
-        help=f"Map a source resource to a target resource (repeatable; kinds: {', '.join(KINDS)})",
-    )
-    parser.add_argument(
-        "--create-missing-flavors", action="store_true", help="Create flavors the target site lacks"
-    )
-    parser.add_argument(
-        "--ready-console", metavar="<regex>", help="A recovered server is ready when its console shows this"
-    )
-    parser.add_argument(
-        "--ready-timeout", type=float, metavar="<seconds>", help="How long to wait until a server is ready"
-    )
-    return parser
-
-
-def _with_words(parser: argparse.ArgumentParser, purpose: str) -> None:
-    """What the operator vouches for."""
-    if purpose == "disaster":
-        parser.add_argument(
-            "--source-is-fenced",
-            action="store_true",
-            help="Confirm that the source's servers are off or cut off (needed while the source site cannot be asked)",
-        )
-    parser.add_argument(
-        "--supersede",
-        action="store_true",
-        help="Confirm that the copies other recoveries made of the application are off or cut off, and given up",
-    )
-
-
-@dataclass(frozen=True)
-class Question:
-    """``words``: restore point, target site (None: the plan's) and mapping of a request."""
-
-    words: tuple[str, str | None, dict[str, Any]]
-    plan: str | None
-
-
-def question(client: Any, parsed: argparse.Namespace) -> Question:
-    """What a command that looks or starts asks."""
-    if parsed.target_site is None and parsed.plan is None:
-        raise CommandError("say where to: --target-site <site>, or --plan <recovery plan>")
-    point = RESTORE_POINT.id(client, parsed.restore_point)
-    site = None if parsed.target_site is None else refs.site(client, parsed.target_site)
-    return Question((point, site, mapping(parsed)), parsed.plan)
-
-
-def mapping(parsed: argparse.Namespace) -> dict[str, Any]:
-    """The rules that were named."""
-    found: dict[str, Any] = {}
-    for text in parsed.map:
-        kind, source, target = _pair(text)
-        found.setdefault(kind, {})[source] = target
-    flags = ("accept_loss", "create_missing_flavors", "source_is_fenced", "ready_console", "ready_timeout")
-    return found | {name: value for name in flags if (value := getattr(parsed, name, None))}
-
-
-def _pair(text: str) -> tuple[str, str, str]:
-    kind, _, pair = text.partition(":")
-    source, _, target = pair.partition("=")
-    if kind not in KINDS or not source or not target:
-        raise CommandError(f"--map {text}: must be <kind>:<source>=<target>; kinds: {', '.join(KINDS)}")
-    return KINDS[kind], source, target

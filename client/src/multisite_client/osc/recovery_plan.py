@@ -15,7 +15,8 @@ from osc_lib.exceptions import CommandError
 from multisite_client.osc import refs
 from multisite_client.osc.base import Row, ShowOne, lines
 from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command, finish
-from multisite_client.osc.recovery import KINDS, RECOVERY, mapping, with_rules
+from multisite_client.osc.question import KINDS, mapping, with_rules
+from multisite_client.osc.recovery import RECOVERY
 
 _WORDS = {name: word for word, name in KINDS.items()}
 

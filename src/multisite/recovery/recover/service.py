@@ -42,6 +42,7 @@ from multisite.recovery.recover.decider import Decider
 from multisite.recovery.recover.drills.build import drill_service
 from multisite.recovery.recover.hooks.plan import PROMPT
 from multisite.recovery.recover.job import KIND, RECOVERY_STATES, recover_kind
+from multisite.recovery.recover.mapping import Rules
 from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.moves.build import move_preparation
 from multisite.recovery.recover.moves.dependencies import MoveDependencies
@@ -266,7 +267,7 @@ class RecoveryService:
                     self._audit.approved, caller, path="/v1/recoveries", project_id=manifest.project_id,
                     job_id=job_id, subject=recovery_id,
                 )  # fmt: skip
-                _approve(approve, manifest, decision, copies)
+                _approve(approve, manifest, decision, copies, asked.rules)
             return self._recoveries.add(
                 Recovery(
                     id=recovery_id, application=manifest.application, project_id=manifest.project_id,
@@ -364,11 +365,13 @@ class RecoveryService:
 
 
 def _approve(
-    approve: Callable[..., None], manifest: Manifest, decision: Decision, copies: Iterable[Copy]
+    approve: Callable[..., None], manifest: Manifest, decision: Decision, copies: Iterable[Copy], rules: Rules
 ) -> None:
     """Record each thing that the caller gave their word for."""
     target = decision.plan.target_site
     approve("confirm", site=target, resource_id=manifest.id)
+    if rules.accept_split:
+        approve("accept-split", site=target, resource_id=manifest.id)
     for copy in copies:
         approve("supersede", site=copy.site, resource_id=copy.recovery_id)
     for loss in decision.accepted:

@@ -9,7 +9,7 @@ import pytest
 
 from multisite.domain.errors import Invalid
 from multisite.recovery.recover.mapping import KINDS, option, parse
-from multisite_client.osc.recovery import KINDS as WORDS
+from multisite_client.osc.question import KINDS as WORDS
 from tests.unit.recovery.recover_samples import (
     look,
     manifest,
