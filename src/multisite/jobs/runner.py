@@ -141,7 +141,7 @@ class Runner:
         if shorter is None:
             problem = problem or "what to take back is not known any more"
             return JobState(await self._note(self._records.give_up, self._claim, problem))
-        kept = graph.ordered(self._kind.build(shorter))
+        kept = graph.ordered(await self._note(self._kind.build, shorter))
         gone = {step.name for step in self._steps} - {step.name for step in kept}
         undone = [step for step in self._steps[::-1] if step.name in gone]
         self._done -= gone
