@@ -52,6 +52,8 @@ SCENARIOS = (
              steps=("go-on@*", "stop-*", "final@*", "plan@*", "source@*", "server-*", "moved@*", "summary", JOB)),
     Scenario("undo-one-by-one", "one-by-one", "undo", "undone", simulated=True,
              steps=("stop-*", "server-*", "moved@*", JOB)),
+    Scenario("one-by-one-back", "full", "one-by-one-back", "paused", simulated=True,
+             steps=("stop-*@2", "final@2", "server-2", "gate-*", JOB)),
     Scenario("recover-plan", "incremental", "recover-plan", lost=True, simulated=True, resume="answer",
              steps=("hook-*", "prompt-*", "gate-*", "boot-group-*", "server-*", "summary", JOB)),
     Scenario("undo-plan", "recover-plan", "undo", "undone", lost=True, simulated=True,

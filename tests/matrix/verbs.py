@@ -23,7 +23,7 @@ NOTE = f"""#!/bin/sh
 cat > /dev/null
 echo "$MULTISITE_KEY" >> "$(dirname "$0")/../{KEYS}"
 """
-PLAN, POLICY = "by-night", "gold"
+PLAN, WAITING, POLICY = "by-night", "waiting", "gold"
 KEPT = {name: value for name, value in MAPPING.items() if name != "source_is_fenced"}
 
 
@@ -79,6 +79,31 @@ def _move(service: Service, words: dict[str, Any], **more: Any) -> Job:
 def _one_by_one(service: Service, words: dict[str, Any]) -> Job:
     """Move it member by member; its networks are made at the target."""
     return _move(service, words, one_by_one=True, accept_split=True)
+
+
+def _one_by_one_back(service: Service, words: dict[str, Any]) -> Job:
+    """So, but the second member never says what the plan waits for: it is taken back."""
+    name = words["name"]
+    application = service.application(name)
+    first, *others = (m.server_name for m in sorted(application.members, key=lambda m: m.order))
+    if WAITING not in {plan.name for plan in service.plans.list(service.caller)}:
+        gates = [{"kind": "console", "match": "never said", "timeout": 1}]
+        groups = [{"name": "data", "members": [first]}, {"name": "front", "members": others, "gates": gates}]
+        owner = replace(service.caller, project_id=application.project_id)
+        service.plans.create(
+            owner, WAITING, name, TARGET, mapping={**KEPT, "one_by_one": True}, groups=groups
+        )
+    newest = next(p for p in service.points() if p.state == "available")
+    begun = service.recoveries.start(
+        service.caller,
+        newest.id,
+        None,
+        {"accept_split": True},
+        confirm=name,
+        plan=WAITING,
+        purpose=Purpose.MOVE,
+    )
+    return service.rest(begun.job_id)
 
 
 def _undo(service: Service, words: dict[str, Any]) -> Job:
@@ -228,6 +253,7 @@ VERBS: dict[str, Callable[[Service, dict[str, Any]], Job | None]] = {
     "drill": _drill,
     "move": _move,
     "one-by-one": _one_by_one,
+    "one-by-one-back": _one_by_one_back,
     "recover-plan": _recover_plan,
     "answer": _answer,
     "stop-source": _stop_source,

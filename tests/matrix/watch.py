@@ -80,7 +80,7 @@ class Watch:
         )
         self._wrap(Records, "claim", after=self._claimed)
         self._wrap(Records, "grow", after=lambda *_: self.passed(JOB, "grown"))
-        for name in ("conclude", "conclude_undo"):
+        for name in ("conclude", "conclude_undo", "begin_retreat", "end_retreat"):
             self._wrap(Records, name, after=lambda *_: self.passed(JOB, "concluded"))
         self._wrap(
             Records,

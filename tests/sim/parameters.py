@@ -10,7 +10,7 @@ from tests.sim.tenants import SITE, TARGET
 _RULES = (
     "network_names security_group_names keypair_names router_names volume_types volume_zones "
     "availability_zones accept_loss[] create_missing_flavors keep_addresses source_is_fenced parallel_boot "
-    "ready_console ready_timeout boot_timeout"
+    "ready_console ready_timeout boot_timeout one_by_one accept_split pause_between ask_between"
 )
 _MAPPING = "body.target_site " + " ".join(f"body.mapping.{rule}" for rule in _RULES.split())
 _TARGETS = (
@@ -21,7 +21,9 @@ _TARGETS = (
 
 def _fields(place: str, names: str) -> str:
     return " ".join(
-        f"{place}.{name}" for name in names.split() if name not in ("accept_loss[]", "source_is_fenced")
+        f"{place}.{name}"
+        for name in names.split()
+        if name not in ("accept_loss[]", "accept_split", "source_is_fenced")
     )
 
 

@@ -174,6 +174,13 @@ def test_what_would_part_the_members() -> None:
     assert "is creating" in said(stretched(network.id, state=StretchState.CREATING))
     assert "not its part in lyon" in said(stretched(network.id), networks={network.id: "another"})
     assert said(stretched(network.id), networks={network.id: "there"}) == ""
+    rows = tuple(replace(n, shared=n.id == network.id) for n in point.networks)
+    point = replace(point, networks=rows)
+    assert "would not reach" in said(stretched(network.id, project_id="others")), (
+        "nothing is told of others' networks"
+    )
+    assert said(stretched(network.id, project_id=point.project_id)) == ""
+    point = shared()
     assert "stretched by remote ports" in said(stretched(network.id, kind=StretchKind.VXLAN))
     assert "stretched by remote ports" in said(
         stretched(network.id, kind=StretchKind.VXLAN), accept_split=True

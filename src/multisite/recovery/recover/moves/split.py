@@ -30,7 +30,7 @@ def split(manifest: Manifest, target_site: str, rules: Rules, stretched: Sequenc
     problems: list[Finding] = []
     shared = _shared(manifest)
     for record in manifest.networks:
-        parts = _parts(record, manifest.source.name, target_site, stretched)
+        parts = _parts(record, manifest, target_site, stretched)
         wanted = mapped(rules.networks, record.id, record.name)
         if parts is None:
             if record.id in shared and not rules.accept_split:
@@ -55,10 +55,16 @@ def _shared(manifest: Manifest) -> set[str]:
 
 
 def _parts(
-    record: NetworkRecord, source: str, target: str, stretched: Sequence[StretchedNetwork]
+    record: NetworkRecord, manifest: Manifest, target: str, stretched: Sequence[StretchedNetwork]
 ) -> tuple[StretchedNetwork, str] | None:
-    """The stretched network that it is a part of, and the id of the part at the target."""
+    """The stretched network that it is a part of, and the id of the part at the target.
+
+    Of a network that others let this project use only what this project has stretched: nothing is told of theirs.
+    """
+    source, provided = manifest.source.name, record.shared or record.external
     for network in stretched:
+        if provided and network.project_id != manifest.project_id:
+            continue
         parts = {member.site: member.network_id for member in network.members}
         there = parts.get(target)
         if parts.get(source) == record.id and there:
