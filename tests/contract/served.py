@@ -59,7 +59,7 @@ def _lead_somewhere(case: schemathesis.Case) -> None:
     for kind in KINDS:
         if f"/v1/{kind}/{{id}}" in case.path:
             case.path_parameters["id"] = SERVICES.of(kind).id
-    for noun in ("restore-points", "recovery-plans", "image-replications", "resource-syncs"):
+    for noun in ("restore-points", "recovery-plans", "image-replications", "resource-syncs", "quotas"):
         if f"/{noun}/{{id}}" in case.path:
             case.path_parameters["id"] = SERVICES.of(noun.replace("-", "_")).id
     if "/stretched-networks/{id}" in case.path:

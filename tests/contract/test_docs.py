@@ -51,7 +51,7 @@ def commands() -> str:
         "audit",
         "identity",
     )
-    nouns += ("address", "path", "image", "resource", "probe")
+    nouns += ("address", "path", "image", "resource", "quota", "probe")
     points.sort(
         key=lambda p: next(n for n, noun in enumerate(nouns) if f"{p.name}_".startswith(f"multisite_{noun}_"))
     )

@@ -46,7 +46,7 @@ _POLICY = (
 NOUNS = (
     "applications", "protections", "restore-points", "recoveries", "jobs", "addresses", "paths",
     "project-grants", "stretched-networks", "drills", "policies", "recovery-plans", "image-replications",
-    "resource-syncs",
+    "resource-syncs", "quotas",
 )  # fmt: skip
 """``{id}`` in a path names one of these; ``{name}`` of a plane one of the application's, of a site what all may see."""
 PLAIN: Mapping[str, str] = {

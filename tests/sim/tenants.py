@@ -295,6 +295,7 @@ def _served(made: Tenants, who: Tenant) -> None:
         "kinds": ["security-group"],
     }
     keep["resource-syncs"] = post("/v1/resource-syncs", wanted)["id"]
+    keep["quotas"] = services.quotas.create(_ADMIN, who.project_id, SITES, {"cores": 40}).id
     grants = services.grants.list(who.caller)
     keep["project-grants"] = grants[0].id
     recovery = Recovery(

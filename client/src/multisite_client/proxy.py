@@ -10,6 +10,7 @@ from openstack import exceptions
 from multisite_client.images import ImageVerbs
 from multisite_client.networks import NetworkVerbs
 from multisite_client.planes import PlaneVerbs
+from multisite_client.quotas import QuotaVerbs
 from multisite_client.resource_syncs import ResourceSyncVerbs
 from multisite_client.resources import (
     Address,
@@ -30,7 +31,7 @@ from multisite_client.resources import (
 from multisite_client.urls import url
 
 
-class Proxy(NetworkVerbs, PlaneVerbs, ImageVerbs, ResourceSyncVerbs):
+class Proxy(NetworkVerbs, PlaneVerbs, ImageVerbs, ResourceSyncVerbs, QuotaVerbs):
     """``conn.multisite``.  Every list takes ``limit`` and ``marker`` too (``pages``)."""
 
     skip_discovery = True  # one version, and its URL is what the catalog holds

@@ -127,6 +127,14 @@ class ResourceSync(Noun):
     allow_create = allow_fetch = allow_delete = True
 
 
+class GlobalQuota(Noun):
+    """One limit of a project over several sites."""
+
+    resources_key = "quotas"
+    base_path = "/quotas"
+    allow_create = allow_fetch = allow_delete = True
+
+
 class StretchedNetwork(Noun):
     resources_key = "stretched_networks"
     base_path = "/stretched-networks"

@@ -10,6 +10,7 @@ from multisite.api import (
     audit,
     drills,
     failback,
+    global_quotas,
     images,
     jobs,
     networks,
@@ -40,7 +41,19 @@ MODULES = (
         recoveries,
         failback,
     ),
-    *(drills, jobs, policies, recovery_plans, networks, addresses, paths, images, resource_syncs, audit),
+    *(
+        drills,
+        jobs,
+        policies,
+        recovery_plans,
+        networks,
+        addresses,
+        paths,
+        images,
+        resource_syncs,
+        global_quotas,
+        audit,
+    ),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in MODULES for route in module.resource.routes)
 DECLARED = {route.endpoint: route for route in ROUTES}

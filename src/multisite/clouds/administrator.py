@@ -67,12 +67,17 @@ MANAGE = AdminCall(
     "Cinder, volume_extension:volume_manage, volume_unmanage; the volume is made in the token's project",
     in_project=True,
 )
+QUOTAS = AdminCall(
+    "read and set the project's limits",
+    "Nova, os_compute_api:os-quota-sets:update; Cinder, volume_extension:quotas:update; "
+    "Neutron, update_quota",
+)
 CALLS = (
     NETWORK_AGENTS,
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
     *(COMPUTE_HOSTS, HOST_ROOM, PRIVATE_TYPES),
     *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),
-    *(SOURCE_NAT, MANAGE),
+    *(SOURCE_NAT, MANAGE, QUOTAS),
 )
 """All of them; docs/projects.md has the table."""
 

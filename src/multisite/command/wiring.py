@@ -49,6 +49,8 @@ from multisite.recovery.service import (
 )
 from multisite.recovery.standby import service as standby
 from multisite.resources.images.service import ImageService
+from multisite.resources.quotas import service as quota_service
+from multisite.resources.quotas.service import GlobalQuotaService
 from multisite.resources.sync import service as resource_sync
 from multisite.resources.sync.service import ResourceSyncService
 from multisite.sites.grants import ProjectGrantService
@@ -86,6 +88,7 @@ class Services:
     planes: PlaneService
     images: ImageService
     resource_syncs: ResourceSyncService
+    quotas: GlobalQuotaService
     probe: ProbeService
     periodic: Loop
     notifications: Listeners
@@ -134,8 +137,10 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     due = PolicyScheduler(database, protections, jobs, drills=recoveries.drills)
     policies = PolicyService(database, protections)
     failback = FailbackService(database, manifests, jobs, clouds, near, protections, audit)
-    syncs = ResourceSyncService(database, jobs, clouds)
-    tasks = _tasks(conf, database, audit, reconciler, addresses, due, policies, recoveries, failback, syncs)
+    syncs, quotas = ResourceSyncService(database, jobs, clouds), GlobalQuotaService(database, jobs, clouds)
+    tasks = _tasks(
+        conf, database, audit, reconciler, addresses, due, policies, recoveries, failback, syncs, quotas
+    )
     periodic = Loop(tasks if carry_out else (), database, staleness.why_rest)
     return Services(
         sites=sites, applications=applications, protections=protections, database=database, staleness=staleness,
@@ -143,7 +148,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         policies=policies, probe=ProbeService(), periodic=periodic, recoveries=recoveries, jobs=jobs, audit=audit,
         paths=PathService(database, jobs, clouds), recovery_plans=RecoveryPlanService(database, applications),
         planes=PlaneService(database, applications, sites, clouds, jobs, networks), failback=failback,
-        images=_images(conf, database, jobs, clouds), resource_syncs=syncs,
+        images=_images(conf, database, jobs, clouds), resource_syncs=syncs, quotas=quotas,
         notifications=Listeners(
             parsed(conf.networks.notifications) if carry_out else {}, lambda: periodic.wake(NETWORKS)),
     )  # fmt: skip
@@ -193,6 +198,7 @@ def _tasks(
     recoveries: RecoveryService,
     failback: FailbackService,
     syncs: ResourceSyncService,
+    quotas: GlobalQuotaService,
 ) -> list[Task]:
     """What is done periodically; a new one is a row here."""
     each = Mode.CONTINUOUS
@@ -206,6 +212,7 @@ def _tasks(
         Task("recoverability", Interval(recoverability.SECONDS), recoveries.recoverability.run, each),
         Task("standby", Interval(standby.SECONDS), recoveries.standby.run, each, recoveries.standby.close),
         Task("resource-syncs", Interval(resource_sync.SECONDS), syncs.run, each),
+        Task("quotas", Interval(quota_service.SECONDS), quotas.run, each),
         Task("old-copies", Interval(old_copies.SECONDS), failback.guard.tick, each),
     ]
 

@@ -168,6 +168,7 @@ def _made(world: World, services: wiring.Services) -> dict[str, TinyJob]:
         worker.done(services.images.create(caller, image, "paris", ["lyon"]).job_id)
         wanted = {"source_site": "paris", "target_sites": ["lyon"], "kinds": ["security-group"]}
         services.resource_syncs.create(caller, f"groups{suffix}", **wanted)
+        services.quotas.create(caller, project, ["paris", "lyon"], {"security_group": 90})
         networks.make_stretched(services, worker, caller, suffix)
         protected.make(services, worker, caller, suffix.lstrip("-") or "mme")
         networks.make_planes(services, worker, caller, suffix.lstrip("-") or "mme")
@@ -214,7 +215,7 @@ class Services:
         self.policies, self.recovery_plans = built.policies, built.recovery_plans
         self.policies, self.failback = built.policies, built.failback
         self.staleness, self.images = built.staleness, built.images
-        self.resource_syncs = built.resource_syncs
+        self.resource_syncs, self.quotas = built.resource_syncs, built.quotas
         self.kept_applications = ApplicationRepository(self.database)
         self.carry_out = Worker(built, prepared.carried_out).carry_out
 
@@ -249,6 +250,8 @@ class Services:
             return PathRepository(self.database).list(project)[0]
         if noun == "images":
             return SimpleNamespace(id=put_image(self.world.sites["paris"], owner_of(self, operator(project))))
+        if kind == "quotas":
+            return self.quotas.list(caller)[0]
         if kind == "resource_syncs":
             return self.resource_syncs.list(caller)[0]
         if kind == "image_replications":

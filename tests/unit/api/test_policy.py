@@ -27,6 +27,7 @@ IMAGE: dict[str, Any] = {"image": "{free images}", "source_site": "paris", "targ
 SYNC: dict[str, Any] = {
     "name": "mine", "source_site": "paris", "target_sites": ["lyon"], "kinds": ["security-group"]
 }  # fmt: skip
+QUOTA: dict[str, Any] = {"project_id": "p-new", "sites": ["paris"], "limits": {"cores": 4}}
 PATH: dict[str, Any] = {"name": "sync", "ends": MEMBERS, "protocol": "udp", "port": 5000}
 
 PLANES: dict[str, Any] = {"planes": networks.PLANES[:2], "sites": ["paris", "lyon"]}
@@ -172,6 +173,12 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "resource_sync:plan": (WRITE, "POST", "/v1/resource-syncs/{resource_syncs}/plan", None),
     "resource_sync:apply": (WRITE, "POST", "/v1/resource-syncs/{resource_syncs}/apply", {}),
     "resource_sync:delete": (WRITE, "DELETE", "/v1/resource-syncs/{resource_syncs}", None),
+    "quota:list": (READ, "GET", "/v1/quotas", None),
+    "quota:show": (READ, "GET", "/v1/quotas/{quotas}", None),
+    "quota:create": (ADMIN_ONLY, "POST", "/v1/quotas", QUOTA),
+    "quota:update": (ADMIN_ONLY, "PATCH", "/v1/quotas/{quotas}", {"paused": True}),
+    "quota:apply": (ADMIN_ONLY, "POST", "/v1/quotas/{quotas}/apply", None),
+    "quota:delete": (ADMIN_ONLY, "DELETE", "/v1/quotas/{quotas}", None),
     "path:list": (READ, "GET", "/v1/paths", None),
     "path:show": (READ, "GET", "/v1/paths/{paths}", None),
     "path:create": (WRITE, "POST", "/v1/paths", PATH),
@@ -208,6 +215,7 @@ def filled(text: str, services: Services, project: str) -> str:
         "paths",
         "image_replications",
         "resource_syncs",
+        "quotas",
         "free images",
         "project_grants",
         "policies",

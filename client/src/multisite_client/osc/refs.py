@@ -68,6 +68,12 @@ def image_replication(client: Proxy, ref: str) -> str:
     return _newest("image replication", ref, found)
 
 
+def quota(client: Proxy, ref: str) -> str:
+    """By the id of its project, or its own."""
+    of_project = [str(one.id) for one in client.quotas() if ref == one.project_id]
+    return of_project[0] if of_project else one("quota", ref, client.quotas, "project_id")
+
+
 def site(client: Proxy, ref: str) -> str:
     """By name or id; the API knows sites by name."""
     return next((str(s.name) for s in client.sites() if s.id == ref), ref) if _is_id(ref) else ref

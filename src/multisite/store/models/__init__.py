@@ -3,6 +3,7 @@
 from multisite.store.models.addresses import AddressEpochRow, MovingAddressRow, PathRow
 from multisite.store.models.audit import AuditEndRow, AuditRow
 from multisite.store.models.base import Base
+from multisite.store.models.global_quotas import GlobalQuotaRow
 from multisite.store.models.image_replications import ImageReplicationRow
 from multisite.store.models.installation import InstallationRow
 from multisite.store.models.jobs import JobRow, JournalRow, SlotRow, StepRow, WorkerRow
@@ -33,6 +34,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "DrillRow",
+    "GlobalQuotaRow",
     "ImageReplicationRow",
     "InstallationRow",
     "JobRow",
