@@ -43,7 +43,7 @@ help:
 	@echo 'make test-dns              DNS updates of recovery plans against a real BIND 9 (no lab)'
 	@echo 'make test-lab SUITE=name   tests on real sites; suites: site-loss, recovery (all), contract, identity, networks, object-store, replication, resources'
 	@echo 'make crash-matrix          kill -9 at every boundary of every recovery job (no lab); ARGS="--jobs 2", "--random 100"'
-	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, backup, image, recovery, recovery_path, engine_overhead, identity_constants, lists, remote_ports, warm_standby'
+	@echo 'make bench NAME=name       benchmarks against a floor or a peer; names: quiesce_window, backup, image, recovery, recovery_path, engine_overhead, identity_constants, lists, reconcile, remote_ports, warm_standby'
 	@echo 'make fault-matrix          every OpenStack call fails in every way, over simulated sites; ARGS="--jobs 2"'
 	@echo 'make fuzz                  20,000 requests and 3,000 damaged manifests against the API (no lab, long)'
 	@echo 'make ledger-property       applications drawn at random over the ledger: equal after a recovery, or told; EXAMPLES=200'
@@ -169,7 +169,7 @@ mutants: env
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 # these measure no site
-ALONE := engine_overhead identity_constants lists recovery_path warm_standby
+ALONE := engine_overhead identity_constants lists reconcile recovery_path warm_standby
 bench: $(if $(filter $(ALONE),$(NAME)),env,lab-up)
 	$(if $(filter $(ALONE),$(NAME)),,$(INSIDE)) $(BIN)/python -m bench.$(NAME)
 
