@@ -297,6 +297,39 @@ def test_an_answer_that_is_lost_makes_no_second_one(syncs: Syncs) -> None:
         assert sum(g["name"] == "one" for g in state.security_groups.values()) == 1
 
 
+def test_key_pairs_are_of_the_same_users(syncs: Syncs) -> None:
+    users = {a.user_name: a.user_id for a in syncs.world.sites["site1"].sim.accounts}
+    keys = syncs.world.sites["site1"].sim.state.keypairs
+    for number, user in enumerate(("operator", "member", "other")):
+        row = {"name": "mine", "public_key": f"ssh-ed25519 AAAA{number} x", "fingerprint": "", "type": "ssh"}
+        keys[users[user], "mine"] = row
+    syncs.want("keypair")
+    syncs.in_step()
+    for site in TARGETS:
+        sim = syncs.world.sites[site].sim
+        names = {a.user_id: a.user_name for a in sim.accounts}
+        found = {(names[user], name): row["public_key"] for (user, name), row in sim.state.keypairs.items()}
+        assert found == {
+            ("operator", "mine"): "ssh-ed25519 AAAA0 x", ("member", "mine"): "ssh-ed25519 AAAA1 x",
+        }, "not those of a user of another project"  # fmt: skip
+    del keys[users["member"], "mine"]
+    syncs.in_step()
+    assert len(syncs.world.sites["site2"].sim.state.keypairs) == 1
+
+
+def test_a_user_that_is_not_there_is_told(syncs: Syncs) -> None:
+    users = {a.user_name: a.user_id for a in syncs.world.sites["site1"].sim.accounts}
+    row = {"name": "mine", "public_key": "ssh-ed25519 AAAA x", "fingerprint": "", "type": "ssh"}
+    syncs.world.sites["site1"].sim.state.keypairs[users["member"], "mine"] = row
+    sim = syncs.world.sites["site2"].sim
+    sim.accounts = tuple(a for a in sim.accounts if a.user_name != "member")
+    syncs.want("keypair")
+    result = syncs.apply().result
+    assert result.in_step is False
+    assert "no user member@Default has a role in project" in result.told[0]
+    assert len(syncs.world.sites["site3"].sim.state.keypairs) == 1
+
+
 def test_it_watches_by_itself_until_it_is_paused(syncs: Syncs) -> None:
     syncs.group("site1", "one")
     syncs.want("security-group", interval_seconds=60)

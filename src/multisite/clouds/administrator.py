@@ -38,6 +38,8 @@ SERVER_ATTRIBUTES = AdminCall(
 )
 DIAGNOSTICS = AdminCall("read the order of NICs", "Nova, os_compute_api:os-server-diagnostics")
 KEYPAIRS = AdminCall("read public keys of the servers' users", "Nova, os_compute_api:os-keypairs:index")
+USERS = AdminCall("see who has a role in the project", "Keystone, identity:list_role_assignments")
+USERS_KEYPAIRS = AdminCall("read, make and delete users' key pairs", "Nova, os_compute_api:os-keypairs:*")
 FLAVORS = AdminCall(
     "make, describe and remove flavors, let the project use them, see who uses one",
     "Nova, os_compute_api:os-flavor-manage, os-flavor-access, servers:index:get_all_tenants",
@@ -77,7 +79,7 @@ CALLS = (
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
     *(COMPUTE_HOSTS, HOST_ROOM, PRIVATE_TYPES),
     *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),
-    *(SOURCE_NAT, MANAGE, QUOTAS),
+    *(SOURCE_NAT, MANAGE, QUOTAS, USERS, USERS_KEYPAIRS),
 )
 """All of them; docs/projects.md has the table."""
 

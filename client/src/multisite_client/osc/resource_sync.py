@@ -12,7 +12,7 @@ from multisite_client.osc import progress
 from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, table
 from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command
 
-KINDS = ("security-group", "server-group", "flavor", "volume-type")
+KINDS = ("security-group", "server-group", "keypair", "flavor", "volume-type")
 POLICIES = ("stop", "source", "target")
 _IN_STEP = {True: "yes", False: "no", None: "unknown"}
 
@@ -80,7 +80,8 @@ def _wanted(parsed: argparse.Namespace) -> dict[str, Any]:
 class Create(ShowOne):
     """Say which kinds of a site's resources other sites keep in step with; `plan` shows what `apply` would do
 
-    Resources are the project's: flavors and volume types, which are the whole site's, are for administrators.
+    Resources are the project's; users' key pairs, and flavors and volume types, which are the whole site's, are for
+    administrators.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -93,7 +93,27 @@ def who(sim: Sim, token: str | None) -> Account:
     return known[0]
 
 
+def role_assignments(sim: Sim, ask: Ask) -> Answer:
+    """Of a project, with names; for administrators."""
+    if not ask.account.is_admin:
+        raise keystone_error(403, "Forbidden", "You are not authorized to perform the requested action.")
+    project = ask.one("scope.project.id")
+    rows = [
+        {
+            "role": {"id": role, "name": role},
+            "user": {"id": account.user_id, "name": account.user_name, "domain": DOMAIN},
+            "scope": {"project": {"id": account.project_id, "name": account.project_name, "domain": DOMAIN}},
+        }
+        for account in sim.accounts
+        if account.project_id == project
+        for role in account.roles
+    ]
+    return ok({"role_assignments": rows})
+
+
+WITHOUT_TOKEN = frozenset({"/", "/v3", "/v3/auth/tokens"})
 ROUTES = (
+    Route("GET", "/v3/role_assignments", role_assignments),
     Route("GET", "/", versions),
     Route("GET", "/v3", version),
     Route("POST", "/v3/auth/tokens", log_in),

@@ -234,7 +234,8 @@ class SimSite:
             return _versions(service, self.address, one=wire.path.rstrip("/") != service.root)
         if route is None and service.name == "identity":
             raise ApiError(404, {"error": {"code": 404, "title": "Not Found", "message": "Not found."}})
-        account = NOBODY if service.name == "identity" else keystone.who(self.sim, _token(wire))
+        nobody = service.name == "identity" and ask.path in keystone.WITHOUT_TOKEN
+        account = NOBODY if nobody else keystone.who(self.sim, _token(wire))
         if route is None:
             raise ApiError(
                 404, {"itemNotFound": {"code": 404, "message": "The resource could not be found."}}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.tenant_resources import flavors, security_groups, server_groups, volume_types
+from multisite.clouds.tenant_resources import flavors, keypairs, security_groups, server_groups, volume_types
 from multisite.domain.resource_sync import Record
 
 Fields = Mapping[str, Any]
@@ -44,6 +44,10 @@ KINDS: Mapping[str, SyncKind] = {
     "server-group": SyncKind(
         server_groups.read, server_groups.is_there, server_groups.create, server_groups.update, server_groups.delete,
         fixed=frozenset({"name", "policy", "rules"}),
+    ),
+    "keypair": SyncKind(
+        keypairs.read, keypairs.is_there, keypairs.create, keypairs.update, keypairs.delete, for_administrators=True,
+        fixed=keypairs.FIXED,
     ),
     "flavor": SyncKind(
         flavors.read, flavors.is_there, flavors.create, flavors.update, flavors.delete, for_administrators=True,
