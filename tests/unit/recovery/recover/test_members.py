@@ -19,7 +19,9 @@ from multisite.recovery.recover.mapping import Rules
 from multisite.recovery.recover.moves import turns
 from multisite.recovery.recover.moves.model import MoveOrder, OneByOne, Taken, Turn
 from multisite.recovery.recover.moves.scope import scoped
+from multisite.recovery.recover.moves.source import SeenMember
 from multisite.recovery.recover.moves.split import split
+from multisite.recovery.recover.moves.stages import not_alone
 from multisite.recovery.recover.moves.turns import grow, retreat, suffix, turn_order
 from recovery.recover_samples import manifest
 
@@ -192,6 +194,19 @@ def test_a_network_of_one_member_parts_nobody() -> None:
     """The negative control."""
     alone = replace(POINT, servers=POINT.servers[:1])
     assert split(alone, "lyon", Rules(one_by_one=True), []).problems == ()
+
+
+def test_what_cannot_go_alone() -> None:
+    def said(point: Manifest, **more: Any) -> str:
+        members = [SeenMember(s.id, s.name, "ACTIVE", s.port_ids, s.volume_ids) for s in POINT.servers]
+        members[0] = replace(members[0], **more)
+        return "; ".join(f"{p.what} -> {p.remedy}" for p in not_alone(point, members, "lyon"))
+
+    assert said(POINT) == ""
+    first, second, *others = POINT.servers
+    both = replace(second, volume_ids=(*second.volume_ids, first.volume_ids[0]))
+    assert "several servers have it attached" in said(replace(POINT, servers=(first, both, *others)))
+    assert "it boots from an image" in said(POINT, volumes=first.volume_ids[1:])
 
 
 class Known:

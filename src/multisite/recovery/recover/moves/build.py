@@ -22,4 +22,5 @@ def move_preparation(database: Database, jobs: JobEngine, here: MoveDependencies
         here.sites,
         here.now,
         StretchedRepository(database),
+        here.methods,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,6 +14,8 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.findings import Finding, blocking
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import Application, PreviewItem, Protection
+from multisite.recovery.methods.base import ProtectionMethod
+from multisite.recovery.methods.standby import KeepsStandby
 from multisite.recovery.plans.question import Question
 from multisite.recovery.plans.rules import PlanRules
 from multisite.recovery.protect.service import ProtectionService
@@ -22,7 +24,7 @@ from multisite.recovery.recover.model import RecoverPlan
 from multisite.recovery.recover.moves.model import MoveOrder, OneByOne
 from multisite.recovery.recover.moves.source import Look, changes, look, obstacles
 from multisite.recovery.recover.moves.split import Split, split
-from multisite.recovery.recover.moves.stages import shared_volumes
+from multisite.recovery.recover.moves.stages import not_alone
 from multisite.recovery.recover.moves.turns import names_of, turn_order
 from multisite.store.protections import ProtectionRepository
 from multisite.store.restore_points import RestorePointRepository
@@ -74,6 +76,7 @@ class MovePreparation:
         sites: Sites,
         now: Callable[[], datetime],
         stretched: StretchedRepository,
+        methods: Mapping[str, ProtectionMethod],
     ) -> None:
         self._protections = protections
         self._rows = rows
@@ -81,6 +84,7 @@ class MovePreparation:
         self._sites = sites
         self._now = now
         self._stretched = stretched
+        self._methods = methods
 
     def asked(self, manifest: Manifest, asked: Question) -> Question:
         """With the rules that follow from networks which are stretched over both sites, one by one."""
@@ -126,7 +130,9 @@ class MovePreparation:
         if not rules.one_by_one:
             return Prepared(application, protection, problems, tuple(_items(application, seen)))
         turns = turn_order(application, manifest, PlanRules(asked.plan.groups if asked.plan else ()))
-        problems = (*problems, *self._split(manifest, asked).problems, *_alone(manifest, target_site))
+        problems = (*problems, *self._split(manifest, asked).problems)
+        problems += tuple(not_alone(manifest, seen.members if seen else (), target_site))
+        problems += tuple(_restored_together(protection, self._methods[protection.method], target_site))
         items = tuple(_turn_items(application, turns, rules))
         return Prepared(application, protection, problems, items, turns)
 
@@ -189,14 +195,16 @@ def refuse_one_by_one(rules: Rules) -> None:
     _check_rules(rules)
 
 
-def _alone(manifest: Manifest, target_site: str) -> Iterator[Finding]:
-    """What several servers have cannot go with one of them."""
-    for name in shared_volumes(manifest):
+def _restored_together(
+    protection: Protection, method: ProtectionMethod, target_site: str
+) -> Iterator[Finding]:
+    """Of a method that does not restore a restore point's volumes by themselves, one after the other."""
+    if not isinstance(method, KeepsStandby):
         yield blocking(
             target_site,
-            f"volume {name}",
-            "several servers have it attached: it cannot be moved with one of them while others write to it",
-            "move all members together (without --one-by-one)",
+            f"protection {protection.id}",
+            f"{protection.method} does not recover one member while the others work",
+            "move all members together (without --one-by-one), or protect it by consistent-backup",
         )
 
 

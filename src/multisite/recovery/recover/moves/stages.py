@@ -8,12 +8,14 @@ is never taken back.  Stage 0 is what members share, and is made before any is s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from multisite.domain.findings import Finding, blocking
 from multisite.domain.manifest import Manifest
 from multisite.jobs import graph
 from multisite.jobs.model import Step
 from multisite.recovery.recover.job import SUMMARY
+from multisite.recovery.recover.moves.source import SeenMember
 from multisite.recovery.recover.steps import Steps
 
 
@@ -53,7 +55,25 @@ def _ports(steps: Steps, port_ids: Sequence[str]) -> list[str]:
     return [*port_ids, *(one.port_id for trunk in trunks for one in trunk.record.subports)]
 
 
-def shared_volumes(manifest: Manifest) -> list[str]:
-    """Names of the volumes that several servers have: they are nobody's alone to move."""
+def not_alone(manifest: Manifest, seen: Iterable[SeenMember], target_site: str) -> Iterator[Finding]:
+    """What cannot go with one member alone."""
     count = Counter(id for server in manifest.servers for id in server.volume_ids)
-    return [v.name or v.id for v in manifest.volumes if count[v.id] > 1]
+    together = "move all members together (without --one-by-one)"
+    for volume in manifest.volumes:
+        if count[volume.id] > 1:
+            yield blocking(
+                target_site,
+                f"volume {volume.name or volume.id}",
+                "several servers have it attached: it cannot be moved with one of them while others write to it",
+                together,
+            )
+    known = {server.id: set(server.volume_ids) for server in manifest.servers}
+    for member in seen:
+        if known.get(member.id, set()) - set(member.volumes):
+            yield blocking(
+                target_site,
+                f"server {member.name}",
+                "it boots from an image: each restore point has a volume of its own of that disk, so that what was "
+                "planned of it before it is stopped does not hold afterwards",
+                together,
+            )
