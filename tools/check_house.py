@@ -26,7 +26,7 @@ FOR_SERVICE = {
     "clouds/connect.py",  # the seam itself
     "command/catalog.py",  # checks a Keystone's catalog before there is a service
     "networks/stretch/reader.py",  # reads the ports of many projects' networks
-    "recovery/protect/service.py",  # what a site can do
+    "recovery/protect/targets.py",  # what a site can do
     "recovery/stores/swift.py",  # the store of all projects' manifests
     "sites/service.py",  # what a site can do
 }

@@ -105,7 +105,7 @@ class Proxy(NetworkVerbs, PlaneVerbs, ImageVerbs, ResourceSyncVerbs, QuotaVerbs)
         return self.fetch(Protection, id)
 
     def create_protection(self, **attrs: Any) -> Protection:
-        """``application``, ``target_site``, ``method`` (else one is chosen: ``choice`` says why), its ``options``."""
+        """``application``, ``target_site`` or ``target_sites``, ``method`` (else one is chosen), its ``options``."""
         return self._create(Protection, **attrs)
 
     def preview_protection(self, **attrs: Any) -> Json:
@@ -113,7 +113,7 @@ class Proxy(NetworkVerbs, PlaneVerbs, ImageVerbs, ResourceSyncVerbs, QuotaVerbs)
         return self.act("/protections/preview", attrs)
 
     def update_protection(self, id: str, changes: Mapping[str, Any]) -> Json:
-        """``policy`` (name or id, None: without), ``paused``."""
+        """``policy`` (name or id, None: without), ``target_sites`` (the preferred one first), ``paused``."""
         return self.change(url("protections", id), changes)
 
     def protection_rpo(self, id: str, hours: int = 24) -> Json:

@@ -21,6 +21,7 @@ from multisite.domain.recoverability import Recoverability, Recoverable
 from multisite.domain.rpo import RpoNow
 from multisite.domain.standby import MOST
 from multisite.recovery.service import (
+    MOST_TARGETS,
     Choice,
     Offer,
     ProtectionService,
@@ -30,14 +31,22 @@ from multisite.recovery.service import (
     ScheduleStatus,
     StandbyService,
     StandbyStatus,
+    in_order,
 )
+
+Targets = Annotated[
+    list[Name] | None,
+    Field(max_length=MOST_TARGETS, description="Where it may be recovered, the preferred site first"),
+]
+Target = Annotated[Name | None, Field(description="The preferred one of ``target_sites``; or the only one")]
 
 
 class MethodsIn(In):
     """``options``: those of a method; only methods that have all of them are possible.  ``policy``: a name or id."""
 
     application: Ref
-    target_site: Name | None = None
+    target_site: Target = None
+    target_sites: Targets = None
     options: Annotated[dict[Name, Any], Field(max_length=50)] = Field(default_factory=dict)
     policy: Annotated[Ref | None, Field(description="It would be run by this policy")] = None
 
@@ -56,14 +65,17 @@ class ProtectionIn(In):
 
     application: Ref
     method: Name | None = None
-    target_site: Name | None = None
+    target_site: Target = None
+    target_sites: Targets = None
     options: Annotated[dict[Name, Any], Field(max_length=50)] = Field(default_factory=dict)
     standby: Kept = 0
 
 
 class ProtectionChangeIn(In):
-    """What is not said stays as it is; ``policy`` (name or id): null takes it away."""
+    """What is not said stays as it is; null takes away a ``policy`` (name or id), ``target_site`` all targets."""
 
+    target_site: Target = None
+    target_sites: Targets = None
     policy: Ref | None = None
     paused: bool | None = None
     standby: Kept | None = None
@@ -80,10 +92,14 @@ ChoiceOut = shown(
     doc="``method`` null: none was chosen, ``why`` says what to do; ``offers``: in the order of preference.",
 )
 _SHOWN: dict[str, Any] = {
-    "schedule": ScheduleStatus, "rpo": RpoNow, "recoverable": Recoverable | None, "standby_status": StandbyStatus,
+    "target_sites": list[str], "schedule": ScheduleStatus, "rpo": RpoNow, "recoverable": Recoverable | None,
+    "recoverable_at": dict[str, Recoverable], "standby_status": StandbyStatus,
 }  # fmt: skip
-ProtectionMadeOut = shown(Protection, "ProtectionMadeOut", more={**_SHOWN, "choice": Choice | None})
-ProtectionOut = shown(Protection, more=_SHOWN)
+_WITHOUT = ("other_target_sites",)
+ProtectionMadeOut = shown(
+    Protection, "ProtectionMadeOut", without=_WITHOUT, more={**_SHOWN, "choice": Choice | None}
+)
+ProtectionOut = shown(Protection, without=_WITHOUT, more=_SHOWN)
 RecoverabilityOut = shown(Recoverability)
 ProtectionsOut = page_of("ProtectionsOut", protections=list[Protection])
 RpoOut = shown(RpoReport, "RpoOut")
@@ -115,7 +131,8 @@ def create_protection(caller: Caller, body: ProtectionIn) -> object:
     if choice is not None and choice.method is None:
         raise Conflict(choice.why)
     given |= {"method": choice.method} if choice else {}
-    _standby().check_wanted(str(given["method"]), body.target_site, body.standby)
+    preferred = next(iter(in_order(body.target_site, body.target_sites)), None)
+    _standby().check_wanted(str(given["method"]), preferred, body.standby)
     made = protections().create(caller, **given)
     if body.standby:
         made = _standby().set(caller, made.id, body.standby)
@@ -138,11 +155,15 @@ def show_protection(_caller: Caller, found: Protection) -> object:
 
 @resource.route("PATCH /<id>", "protection:update", MEMBER, body=ProtectionChangeIn, out=ProtectionOut)
 def update_protection(caller: Caller, found: Protection, body: ProtectionChangeIn) -> object:
-    """Give a protection a policy, which is carried out in the caller's name, pause it, or keep points restored."""
+    """Give a protection a policy, carried out in the caller's name, or targets; pause it, keep points."""
     check_rights({}, found.project_id)
     given = body.model_dump(exclude_unset=True)
-    if (standby := given.pop("standby", None)) is not None:
-        _standby().check_wanted(found.method, found.target_site, standby)
+    targets = _targets_of(given, found)
+    preferred = next(iter(found.target_sites if targets is None else targets), None)
+    standby = given.pop("standby", None)
+    _standby().check_wanted(found.method, preferred, found.standby if standby is None else standby)
+    if targets is not None:
+        protections().set_targets(caller, found.id, targets)
     changed = policies().assign(caller, found.id, given)
     return _shown([changed if standby is None else _standby().set(caller, found.id, standby)])[0]
 
@@ -193,11 +214,21 @@ def _shown(found: Sequence[Protection], out: type[Out] = ProtectionOut, **more: 
             schedule=schedules[one.id],
             rpo=rpo[one.id],
             recoverable=looks[one.id].recoverable if one.id in looks else None,
+            recoverable_at=looks[one.id].at if one.id in looks else {},
             standby_status=standby[one.id],
             **more,
         )
         for one in found
     ]
+
+
+def _targets_of(given: dict[str, Any], found: Protection) -> tuple[str, ...] | None:
+    """Takes those that are given out of a change; None: they stay as they are."""
+    said = {name: given.pop(name) for name in ("target_site", "target_sites") if name in given}
+    if not said:
+        return None
+    wanted = in_order(said.get("target_site"), said.get("target_sites"))
+    return None if wanted == found.target_sites else wanted
 
 
 def _looks() -> RecoverabilityChecks:

@@ -25,7 +25,10 @@ class MappingIn(taken(Rules, "Rules")):  # type: ignore[misc]  # made at run tim
 class QuestionIn(In):
     restore_point: Ref
     target_site: Annotated[
-        Name | None, Field(description="Not needed with a recovery plan, which has one")
+        Name | None,
+        Field(
+            description="Not needed with a recovery plan, which has one, or where the protection has one target"
+        ),
     ] = None
     mapping: MappingIn = Field(default_factory=MappingIn)
     plan: Annotated[

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -124,6 +125,17 @@ class Protection:
     """No run by the policy, and no deletion."""
     standby: int = 0
     """So many of its newest restore points are kept restored at the target (``domain.standby``)."""
+    other_target_sites: tuple[str, ...] = ()
+    """Beside ``target_site``, which is preferred; in the order of preference."""
+
+    @property
+    def target_sites(self) -> tuple[str, ...]:
+        """Every site it may be recovered in, the preferred one first."""
+        return tuple(site for site in (self.target_site, *self.other_target_sites) if site is not None)
+
+    def aimed_at(self, sites: Sequence[str]) -> Protection:
+        """The same with these target sites, the preferred one first."""
+        return replace(self, target_site=sites[0] if sites else None, other_target_sites=tuple(sites[1:]))
 
 
 class RestorePointState(StrEnum):
@@ -223,6 +235,7 @@ class ProtectedFrom:
     id: str
     site: str
     target_site: str | None
+    other_target_sites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

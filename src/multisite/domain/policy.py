@@ -104,4 +104,6 @@ class ProtectionSchedule:
     last_drill_id: str | None = None
     last_drill_result: str | None = None
     drill_note: str | None = None
+    drill_target: str = ""
+    """Where the last one was begun, or could not be; "" before the first."""
     created_at: datetime | None = None

@@ -17,9 +17,27 @@ class Recoverable(StrEnum):
 
 
 @dataclass(frozen=True)
+class TargetLook:
+    """Of one more target site of a protection, as ``Recoverability``."""
+
+    target_site: str
+    recoverable: Recoverable
+    since: datetime
+    reason: str
+    findings: tuple[Finding, ...] = ()
+    restore_point_id: str | None = None
+    rules_of: str = ""
+    rto_seconds: float | None = None
+    past_least: float | None = None
+    past_most: float | None = None
+    past_count: int = 0
+
+
+@dataclass(frozen=True)
 class Recoverability:
     """One look at a protection (``id``): what a recovery in its target site would ask for, asked without one.
 
+    ``target_site``: the preferred one; ``others``: the same of the other ones.
     ``since``: when it was first found so.  ``rules_of``: the recovery plan, recovery or drill whose mapping was
     used, "" none.
     ``rto_seconds``: predicted from the speeds of the newest recovery there; ``past_*``: measured RTO of past
@@ -39,6 +57,13 @@ class Recoverability:
     past_least: float | None = None
     past_most: float | None = None
     past_count: int = 0
+    others: tuple[TargetLook, ...] = ()
+
+    @property
+    def at(self) -> dict[str, Recoverable]:
+        """By target site, the preferred one first; empty without any."""
+        here = {self.target_site: self.recoverable} if self.target_site else {}
+        return here | {other.target_site: other.recoverable for other in self.others}
 
 
 def judge(findings: Sequence[Finding], unread: Collection[Finding] = ()) -> tuple[Recoverable, str]:

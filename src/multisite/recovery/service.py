@@ -12,6 +12,8 @@ from multisite.recovery.policies.rpo import RpoReport
 from multisite.recovery.policies.scheduler import PolicyScheduler
 from multisite.recovery.policies.service import PolicyService, RetentionPreview, ScheduleStatus
 from multisite.recovery.protect.service import ProtectionService
+from multisite.recovery.protect.targets import MOST as MOST_TARGETS
+from multisite.recovery.protect.targets import in_order
 from multisite.recovery.recover.mapping import Rules
 from multisite.recovery.recover.recoverability import RecoverabilityChecks
 from multisite.recovery.recover.service import RecoveryService
@@ -24,6 +26,7 @@ __all__ = [
     "MOST_GROUPS",
     "MOST_HOOKS",
     "MOST_RECORDS",
+    "MOST_TARGETS",
     "Choice",
     "CommitPreview",
     "FailbackService",
@@ -42,5 +45,6 @@ __all__ = [
     "StaleDatabaseCheck",
     "StandbyService",
     "StandbyStatus",
+    "in_order",
     "outside",
 ]

@@ -72,7 +72,7 @@ class SiteService:
         return self._repository.by_name(name)
 
     def unregister(self, caller: Caller, name: str) -> None:
-        """Forget a site; nothing in it is touched.  Conflict while applications are in it."""
+        """Forget a site; nothing in it is touched.  Conflict while applications are in it, or protections aim at it."""
         self._repository.delete(self._repository.by_name(name).id)
         self._clouds.drop(name)
         LOG.info("site %s unregistered by %s", name, caller.user_name)

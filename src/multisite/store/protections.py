@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -10,6 +13,9 @@ from multisite.domain.model import Protection
 from multisite.domain.page import ALL, Page
 from multisite.store.models import ApplicationRow, ProtectionRow
 from multisite.store.repository import Repository, equal
+
+TARGETS = "target sites"
+"""Held while protections get targets, and while a site is forgotten."""
 
 
 class ProtectionRepository(Repository[Protection, ProtectionRow]):
@@ -22,6 +28,13 @@ class ProtectionRepository(Repository[Protection, ProtectionRow]):
         where = equal((ProtectionRow.application_id, application_id))
         order = [ProtectionRow.application, ProtectionRow.created_at]
         return self._select(*where, order_by=order, project_id=project_id, page=page)
+
+    @contextmanager
+    def session_of_targets(self) -> Iterator[None]:
+        """To look at sites and give them to protections as one: meanwhile no site is forgotten."""
+        with self._database.session():
+            self._database.advisory_lock(TARGETS)
+            yield
 
     def _refuse_taken(self, session: Session, item: Protection) -> None:
         if session.get(ApplicationRow, item.application_id) is None:

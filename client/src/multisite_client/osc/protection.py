@@ -10,7 +10,7 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc import findings, progress, refs, rpo, standby
+from multisite_client.osc import findings, progress, refs, rpo, standby, targets
 from multisite_client.osc.application import APPLICATION
 from multisite_client.osc.base import (
     Formats,
@@ -39,17 +39,21 @@ def _next_run(schedule: dict[str, Any]) -> str:
 PROTECTION = Noun(
     "protection",
     "Protection (id, or its application's name)",
-    ("id", "application", "method", "site", "target_site", "options", "policy", "paused", "schedule", "rpo",
-     "recoverable", "standby", "standby_status"),
+    ("id", "application", "method", "site", "target_site", "target_sites", "options", "policy", "paused", "schedule",
+     "rpo", "recoverable", "recoverable_at", "standby", "standby_status"),
     {
-        "ID": "id", "Application": "application", "Method": "method", "Site": "site", "Target site": "target_site",
-        "Policy": "policy", "Next run": "schedule", "RPO": "rpo", "Recoverable": "recoverable",
+        "ID": "id", "Application": "application", "Method": "method", "Site": "site", "Target sites": "target_sites",
+        "Policy": "policy", "Next run": "schedule", "RPO": "rpo", "Recoverable": "recoverable_at",
         "Standby": "standby_status", "Last restore point": "last_restore_point",
     },
     find=refs.protection,
-    formats={"options": pairs, "schedule": pairs, "rpo": pairs, "standby_status": standby.as_lines},
+    formats={
+        "options": pairs, "schedule": pairs, "rpo": pairs, "standby_status": standby.as_lines,
+        "target_sites": targets.in_a_list, "recoverable_at": targets.recoverable,
+    },
     list_formats={
         "options": pairs, "schedule": _next_run, "rpo": rpo.in_a_list, "standby_status": standby.in_a_list,
+        "target_sites": targets.in_a_list, "recoverable_at": targets.recoverable,
     },
 )  # fmt: skip
 
@@ -85,10 +89,11 @@ _RETENTION = {
 
 _RECOVERABILITY = (
     "target_site", "recoverable", "reason", "findings", "since", "looked_at", "restore_point_id", "rules_of",
-    "rto_seconds", "past_least", "past_most", "past_count",
+    "rto_seconds", "past_least", "past_most", "past_count", "others",
 )  # fmt: skip
 _RECOVERABILITY_FORMATS: Formats = {
     "findings": findings.as_lines, "rto_seconds": seconds, "past_least": seconds, "past_most": seconds,
+    "others": targets.others,
 }  # fmt: skip
 
 
@@ -156,13 +161,13 @@ def _wanted(client: Any, parsed: argparse.Namespace) -> dict[str, Any]:
     said = {name: value for name, value in options.items() if value is not None}
     return {
         "application": APPLICATION.id(client, parsed.application),
-        "target_site": parsed.target_site and refs.site(client, parsed.target_site),
+        **targets.wanted(client, parsed.target_site),
         "options": said | dict(parsed.option),
     }
 
 
 def _add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--target-site", metavar="<site>", help="Site it would be recovered in")
+    targets.add_option(parser)
     parser.add_argument(
         "--freeze-timeout",
         type=int,
@@ -242,7 +247,7 @@ class Run(ShowNoun):
 
 
 class Set(ShowNoun):
-    """Give a protection a policy, which is carried out in your name, pause it, or keep restore points restored"""
+    """Give a protection a policy, which is carried out in your name, or target sites; pause it, keep points restored"""
 
     noun = PROTECTION
 
@@ -259,10 +264,15 @@ class Set(ShowNoun):
         )
         pause.add_argument("--resume", action="store_true", help="Go on with the next run that becomes due")
         standby.add_option(parser)
+        aim = parser.add_mutually_exclusive_group()
+        targets.add_option(aim)
+        aim.add_argument("--no-target-site", action="store_true", help="Name no site to recover it in")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         wanted: dict[str, Any] = {}
+        if parsed_args.target_site or parsed_args.no_target_site:
+            wanted |= targets.wanted(self.client, parsed_args.target_site)
         if parsed_args.policy is not None:
             wanted["policy"] = POLICY.id(self.client, parsed_args.policy)
         elif parsed_args.no_policy:
@@ -272,7 +282,10 @@ class Set(ShowNoun):
         if parsed_args.standby is not None:
             wanted["standby"] = parsed_args.standby
         if not wanted:
-            raise CommandError("say what to change: --policy, --no-policy, --pause, --resume or --standby")
+            raise CommandError(
+                "say what to change: --policy, --no-policy, --pause, --resume, --standby, --target-site or "
+                "--no-target-site"
+            )
         return PROTECTION.row(self.client.update_protection(self.id(parsed_args), wanted))
 
 
@@ -308,7 +321,7 @@ class Rpo(ShowNoun):
 class Check(ShowNoun):
     """Check whether an application could be recovered now, and what is in the way; changes nothing in any site
 
-    Exit status 1 when it could not, 2 when that is unknown.
+    Exit status 1 when it could not in one of its target sites, 2 when that is unknown.
     """
 
     noun = PROTECTION
@@ -322,7 +335,10 @@ class Check(ShowNoun):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
         found = self.client.protection_recoverability(self.id(parsed_args), check=not parsed_args.last)
-        self.exit_status = findings.exit_status({"yes": True, "no": False}.get(found["recoverable"]))
+        words = {found["recoverable"], *(one["recoverable"] for one in found.get("others") or ())}
+        self.exit_status = findings.exit_status(
+            False if "no" in words else True if words == {"yes"} else None
+        )
         return shown(found, _RECOVERABILITY, _RECOVERABILITY_FORMATS)
 
 

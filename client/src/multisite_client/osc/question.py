@@ -36,8 +36,9 @@ KINDS = {
 def with_question(parser: argparse.ArgumentParser, *, purpose: str = "disaster") -> argparse.ArgumentParser:
     """Where, and the rules; without what this ``purpose`` need not be told."""
     parser.add_argument(
-        "--target-site", metavar="<site>", help="Site to recover in; or name a plan, which has one"
-    )
+        "--target-site", metavar="<site>",
+        help="Site to recover in (default: the plan's, or the only target site of the protection)",
+    )  # fmt: skip
     parser.add_argument(
         "--plan",
         metavar="<recovery plan>",
@@ -125,7 +126,7 @@ def _with_words(parser: argparse.ArgumentParser, purpose: str) -> None:
 
 @dataclass(frozen=True)
 class Question:
-    """``words``: restore point, target site (None: the plan's) and mapping of a request."""
+    """``words``: restore point, target site (None: the plan's, or the protection's only one) and mapping."""
 
     words: tuple[str, str | None, dict[str, Any]]
     plan: str | None
@@ -133,8 +134,6 @@ class Question:
 
 def question(client: Any, parsed: argparse.Namespace) -> Question:
     """What a command that looks or starts asks."""
-    if parsed.target_site is None and parsed.plan is None:
-        raise CommandError("say where to: --target-site <site>, or --plan <recovery plan>")
     point = RESTORE_POINT.id(client, parsed.restore_point)
     site = None if parsed.target_site is None else refs.site(client, parsed.target_site)
     return Question((point, site, mapping(parsed)), parsed.plan)

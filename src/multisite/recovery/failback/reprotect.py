@@ -47,10 +47,18 @@ def recovered_members(application: Application, recovery: Recovery) -> tuple[Mem
 
 
 def turned(protection: Protection, recovery: Recovery, old_site: str, target_site: str | None) -> Protection:
-    """From the recovered site to ``target_site``; by default back to the old one, if it was to the recovered one."""
-    target = protection.target_site
-    back = old_site if target == recovery.target_site else target
-    return replace(protection, site=recovery.target_site, target_site=target_site or back)
+    """From the recovered site to ``target_site``; by default back to the old one, if it was to the recovered one.
+
+    Its other target sites stay, after that; those of a protection that was not to the recovered site stay as they are.
+    """
+    here, before = recovery.target_site, protection.target_sites
+    if target_site is not None:
+        wanted = [target_site, *(site for site in before if site not in (target_site, here))]
+    elif here in before:
+        wanted = [old_site, *(site for site in before if site not in (old_site, here))]
+    else:
+        wanted = [*before]
+    return replace(protection.aimed_at(wanted), site=here)
 
 
 class Reprotection:
@@ -76,14 +84,14 @@ class Reprotection:
         if (known.site, known.members) != (before.site, before.members):
             raise Conflict(f"application {before.name}: it was changed meanwhile: reprotect again")
         self._refuse_taken(known, recovery.target_site, members)
-        was = tuple(ProtectedFrom(p.id, p.site, p.target_site) for p in self.protections_of(before))
+        was = tuple(_as_it_is(p) for p in self.protections_of(before))
         if {p.id for p in was} != {p.id for p in protections}:
             raise Conflict(
                 f"application {before.name}: its protections were changed meanwhile: reprotect again"
             )
         self._applications.update(replace(known, site=recovery.target_site, members=members))
         for wanted in protections:
-            self._turn(wanted.id, recovery.application_id, wanted.site, wanted.target_site)
+            self._turn(_as_it_is(wanted), recovery.application_id)
         kept = DescribedBefore(before.site, before.members, was)
         at = self._now()
         return self._recoveries.change(
@@ -115,7 +123,7 @@ class Reprotection:
             if known.site == recovery.target_site:
                 self._applications.update(replace(known, site=before.site, members=before.members))
         for was in before.protections:
-            self._turn(was.id, recovery.application_id, was.site, was.target_site, recovery.target_site)
+            self._turn(was, recovery.application_id, recovery.target_site)
         return self._recoveries.change(
             recovery.id, lambda row: replace(row, reprotected_at=None, described_before=None)
         )
@@ -123,13 +131,16 @@ class Reprotection:
     def protections_of(self, application: Application) -> list[Protection]:
         return self._protections.list(application_id=application.id)
 
-    def _turn(
-        self, id: str, application_id: str, site: str, target_site: str | None, only_at: str | None = None
-    ) -> None:
+    def _turn(self, wanted: ProtectedFrom, application_id: str, only_at: str | None = None) -> None:
         with suppress(NotFound):
-            known = self._protections.get(id)
+            known = self._protections.get(wanted.id)
             if known.application_id == application_id and only_at in (None, known.site):
-                self._protections.update(replace(known, site=site, target_site=target_site))
+                self._protections.update(
+                    replace(
+                        known, site=wanted.site, target_site=wanted.target_site,
+                        other_target_sites=wanted.other_target_sites,
+                    )
+                )  # fmt: skip
 
     def _refuse_newer(self, recovery: Recovery) -> None:
         for other in self._recoveries.list(application_id=recovery.application_id):
@@ -150,3 +161,10 @@ class Reprotection:
                     f"application {application.name}: its recovered servers in {site} belong to {name} already: "
                     "delete that first (openstack multisite application delete)"
                 )
+
+
+def _as_it_is(protection: Protection) -> ProtectedFrom:
+    """From where to where it protects."""
+    return ProtectedFrom(
+        protection.id, protection.site, protection.target_site, protection.other_target_sites
+    )

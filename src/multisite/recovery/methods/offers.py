@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -45,6 +45,7 @@ class Candidate:
     ``state`` None: the application could not be looked at, ``unseen`` says why.  ``said``: by server id what its image
     says, None where that is gone.  ``storages``: of the sites that have one that replicates; a Finding says why one
     does not answer.  ``options``: of each method, complete; ``refused``: why a method does not take them.
+    ``targets``: all that were named; ``target`` is the one of them that is looked at.
     """
 
     application: Application
@@ -57,6 +58,7 @@ class Candidate:
     said: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
     storages: Mapping[str, StorageSeen | Finding] = field(default_factory=dict)
     figures: Figures = field(default_factory=Figures)
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,24 @@ def assemble(method: str, candidate: Candidate, found: Iterable[Finding], result
         rpo(result.usable, candidate.figures.every) if result else nothing,
         result.rto if result else nothing,
         tuple(sorted(dict.fromkeys(findings), key=lambda f: not f.blocking)),
+    )
+
+
+def together(offers: Mapping[str, Offer]) -> Offer:
+    """What a method would give in several targets (by name): possible where it is in each, the RTO of all of them."""
+    first, *others = offers.values()
+    if not others:
+        return first
+    found = tuple(dict.fromkeys(finding for offer in offers.values() for finding in offer.findings))
+    basis = "; ".join(f"{name}: {offer.rto}" for name, offer in offers.items())
+    lows = [offer.rto.low_seconds for offer in offers.values() if offer.rto.low_seconds is not None]
+    highs = [offer.rto.high_seconds for offer in offers.values() if offer.rto.high_seconds is not None]
+    rto = Estimate(min(lows, default=None), max(highs) if lows and len(highs) == len(offers) else None, basis)
+    return replace(
+        first,
+        possible=_possible(found),
+        rto=rto,
+        findings=tuple(sorted(found, key=lambda finding: not finding.blocking)),
     )
 
 

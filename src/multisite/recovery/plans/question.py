@@ -9,10 +9,11 @@ from typing import Any
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid, NotFound
 from multisite.domain.manifest import Manifest
-from multisite.domain.model import PreviewItem
+from multisite.domain.model import PreviewItem, Purpose
 from multisite.domain.recovery_plan import RecoveryPlan
 from multisite.recovery.plans.outside import Outside
 from multisite.recovery.plans.rules import NO_PLAN, PlanRules
+from multisite.recovery.plans.targets import KnownTargets
 from multisite.recovery.recover.mapping import KINDS, Rules, check_names, listed, parse
 from multisite.store.recovery_plans import RecoveryPlanRepository
 
@@ -51,20 +52,23 @@ class Question:
 
 def ask(
     plans: RecoveryPlanRepository,
+    targets: KnownTargets,
     caller: Caller,
     manifest: Manifest,
     target_site: str | None,
     mapping: Mapping[str, Any] | None,
     plan: str | None,
+    purpose: Purpose = Purpose.DISASTER,
 ) -> Question:
     """Put together what is asked of a restore point; ``plan``: name or id of one of its project.
 
-    Raises NotFound, and Invalid naming the field: for a plan of another application, or for another site than is given.
+    Without a site and a plan it is for the only target of its protection.  Raises NotFound, and
+    Invalid naming the field: for a plan of another application, or for another site than is given.
     """
     given = dict(mapping or {})
     if plan is None:
         if target_site is None:
-            raise Invalid("target_site: name the site to recover in, or a recovery plan")
+            target_site = targets.only(manifest, purpose)
         return Question(target_site, given, parse(mapping))
     parse(given)  # names the field as it was given
     found = _named(plans, caller, plan, manifest)

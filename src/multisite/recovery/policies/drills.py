@@ -63,30 +63,40 @@ class ScheduledDrills:
         self, state: ProtectionSchedule, protection: Protection, policy: ProtectionPolicy, found: Due
     ) -> ProtectionSchedule:
         present, after = self._clock(), list[ProtectionSchedule]()
+        target = _turn(protection, state, found)
 
         def begun(drill_id: str) -> None:
             """In the transaction of the job: both or neither."""
             told: dict[str, Any] = {"drills": state.drills + 1, "drill_note": _missed(found)}
-            told |= {"last_drill_at": present, "last_drill_id": drill_id, "last_drill_result": None}
+            told |= {
+                "drill_target": target,
+                "last_drill_at": present,
+                "last_drill_id": drill_id,
+                "last_drill_result": None,
+            }
             after.append(self._change(state, _following(state, policy, found, present, **told)))
 
         try:
-            if protection.target_site is None:
-                raise Conflict("the protection has no target site: create it with --target-site")
+            if not target:
+                raise Conflict(
+                    "the protection has no target site: give it one with `openstack multisite protection set "
+                    f"{protection.application} --target-site <site>`"
+                )
             self._drills.start_newest(
-                caller_of(state.asked_by), protection.application_id, protection.target_site, begun=begun
+                caller_of(state.asked_by), protection.application_id, target, begun=begun
             )
         except LeaseLost:
             raise
         except MultisiteError as error:
-            return self._put_off(state, protection, found, str(error))
+            return self._put_off(state, protection, found, target, str(error))
         return after[-1]
 
     def _put_off(
-        self, state: ProtectionSchedule, protection: Protection, found: Due, why: str
+        self, state: ProtectionSchedule, protection: Protection, found: Due, target: str, why: str
     ) -> ProtectionSchedule:
         attempts = 0 if found.missed else state.drill_attempts
-        said = f"the drill of {_at(found)} could not begin, and is tried again: {why}"
+        where = f" in {target}" if target else ""
+        said = f"the drill of {_at(found)}{where} could not begin, and is tried again: {why}"
         LOG.warning("protection %s of %s: %s", state.id, protection.application, said)
         wanted = replace(
             state,
@@ -95,6 +105,7 @@ class ScheduledDrills:
             drill_attempts=min(attempts + 1, 10),
             drills_missed=state.drills_missed + found.missed,
             drill_note=said,
+            drill_target=target,
         )
         return self._change(state, wanted)
 
@@ -121,6 +132,15 @@ class ScheduledDrills:
     def _change(self, before: ProtectionSchedule, after: ProtectionSchedule) -> ProtectionSchedule:
         self._schedules.go_on(before, after)
         return after
+
+
+def _turn(protection: Protection, state: ProtectionSchedule, found: Due) -> str:
+    """The target site whose turn it is, "" without any: each after the other, whatever came of the one before."""
+    targets, last = protection.target_sites, state.drill_target
+    if last not in targets:
+        return targets[0] if targets else ""
+    again = state.drill_attempts > 0 and not found.missed
+    return last if again else targets[(targets.index(last) + 1) % len(targets)]
 
 
 def with_drill(

@@ -73,11 +73,13 @@ class ScheduleStatus:
     last_drill_id: str | None = None
     last_drill_result: str | None = None
     drill_note: str | None = None
+    drill_target: str = ""
 
 
 LATE = timedelta(seconds=60)
 _DRILLS = (
     "drills", "drills_skipped", "drills_missed", "last_drill_at", "last_drill_id", "last_drill_result", "drill_note",
+    "drill_target",
 )  # fmt: skip
 """Of a schedule, as they are shown."""
 

@@ -1,4 +1,4 @@
-"""Which method protects an application where none is named: both sites are asked, each method says what it could do."""
+"""Which method protects an application where none is named: the sites are asked, each method says what it could do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from multisite.recovery.methods.base import ProtectionMethod, checked_options
 from multisite.recovery.methods.cinder_backups.state import ApplicationState, read_state, said_by_images
 from multisite.recovery.methods.estimates import Every
 from multisite.recovery.methods.needs import looked_at
-from multisite.recovery.methods.offers import Candidate, Choice, SiteSeen, choose
+from multisite.recovery.methods.offers import Candidate, Choice, SiteSeen, choose, together
 from multisite.recovery.methods.storages import StorageSeen, read_storage
 from multisite.recovery.protect.figures import PastFigures
 
@@ -52,38 +52,48 @@ class MethodChoice:
     def preview(
         self,
         application: Application,
-        target_site: str | None,
+        targets: Sequence[str],
         options: Mapping[str, Any],
         every: Every | None = None,
     ) -> Choice:
-        """What each method would give, and which would be chosen.  Changes nothing.
+        """What each method would give in all targets, and which would be chosen.  Changes nothing.
 
         Raises Invalid for options that no method takes.
         """
-        candidate = self._candidate(application, target_site, options)
-        candidate = replace(candidate, figures=self._figures.of(application, target_site, every))
-        offers = [method.offer(candidate) for method in self._methods.values()]
+        candidates = [
+            replace(
+                one, figures=self._figures.of(application, one.target.name if one.target else None, every)
+            )
+            for one in self._candidates(application, targets, options)
+        ]
+        offers = [
+            together({one.target.name if one.target else "": method.offer(one) for one in candidates})
+            for method in self._methods.values()
+        ]
         return choose(offers, application.name)
 
-    def _candidate(
-        self, application: Application, target_site: str | None, options: Mapping[str, Any]
-    ) -> Candidate:
+    def _candidates(
+        self, application: Application, targets: Sequence[str], options: Mapping[str, Any]
+    ) -> list[Candidate]:
+        """One for each target; one without a target when there is none."""
         taken, refused = self._options(options)
-        names = [application.site, *([target_site] if target_site else [])]
+        names = [application.site, *targets]
         asked = ask_all(names, lambda name: self._look(name, application), seconds=SECONDS)
         seen = asked.known | {name: self._late(name, why) for name, why in asked.reasons.items()}
         here = seen[application.site]
-        return Candidate(
+        known = Candidate(
             application,
             SiteSeen(application.site, here.capabilities),
-            SiteSeen(target_site, seen[target_site].capabilities) if target_site else None,
+            None,
             taken,
             refused,
             here.state,
             here.unseen,
             here.said,
             {name: one.storage for name, one in seen.items() if one.storage is not None},
+            targets=tuple(targets),
         )
+        return [replace(known, target=SiteSeen(name, seen[name].capabilities)) for name in targets] or [known]
 
     def _options(self, given: Mapping[str, Any]) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
         """By method: those that take what is given, and why the others do not."""

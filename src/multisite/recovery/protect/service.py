@@ -15,8 +15,7 @@ from multisite.applications.service import ApplicationService
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import SiteError
 from multisite.domain.caller import Caller
-from multisite.domain.errors import Conflict, Invalid
-from multisite.domain.findings import Finding, blockers, describe
+from multisite.domain.errors import Conflict
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import Application, Capability, Protection, RestorePoint, RestorePointState
 from multisite.domain.page import ALL, Page
@@ -44,6 +43,7 @@ from multisite.recovery.protect.job import protect_kind
 from multisite.recovery.protect.points import GONE, KnownPoints
 from multisite.recovery.protect.runs import begun, order_of, refuse_while_moving
 from multisite.recovery.protect.steps import refuse_in_use
+from multisite.recovery.protect.targets import TargetChecks, in_order
 from multisite.recovery.rows import as_restore_point, unowned
 from multisite.sites.service import SiteService
 from multisite.store.applications import ApplicationRepository
@@ -100,14 +100,14 @@ class ProtectionService:
         self.points = KnownPoints(self._restore_points, manifests, self._epochs)
         self._applications = applications
         self.keep_members = applications.keep_members
-        self._sites = sites
         self._manifests = manifests
         self._jobs = jobs
         self._clouds = clouds
-        self._capabilities = capabilities
         self._methods = methods
+        self._targets = TargetChecks(sites, clouds, methods, capabilities)
+        self.check = self._targets.check
         past = PastFigures(database, jobs, restores_per_site)
-        self._choice = MethodChoice(clouds, past, methods, self._can)
+        self._choice = MethodChoice(clouds, past, methods, self._targets.can)
         self.dependencies = dependencies = ProtectDependencies(
             sites=clouds,
             manifests=manifests,
@@ -126,14 +126,17 @@ class ProtectionService:
         method: str,
         *,
         target_site: str | None = None,
+        target_sites: Sequence[str] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Protection:
         """Decide how an application (name or id) is protected.
 
-        ``options`` are the method's own.  Raises NotFound, Invalid naming the field, Conflict when the
-        application's site lacks what the method needs.
+        ``target_sites``: where it may be recovered, the preferred one first; ``target_site``: that one.  ``options``
+        are the method's own.  Raises NotFound, Invalid naming the field, Conflict when the application's site lacks
+        what the method needs.
         """
         found = self._applications.get(caller, application)
+        targets = in_order(target_site, target_sites)
         protection = Protection(
             id=str(uuid.uuid4()),
             application_id=found.id,
@@ -141,12 +144,14 @@ class ProtectionService:
             project_id=found.project_id,
             method=method,
             site=found.site,
-            target_site=target_site,
+            target_site=None,
             options=checked_options(self._methods, method, options or {}),
             created_at=datetime.now(UTC),
-        )
+        ).aimed_at(targets)
         self.check(caller, protection)
-        stored = self._protections.add(protection)
+        with self._protections.session_of_targets():
+            self._targets.refuse(caller, found.site, targets)
+            stored = self._protections.add(protection)
         LOG.info("protection %s of application %s by %s", stored.id, found.name, caller.user_name)
         return stored
 
@@ -156,18 +161,36 @@ class ProtectionService:
         application: str,
         *,
         target_site: str | None = None,
+        target_sites: Sequence[str] | None = None,
         options: Mapping[str, Any] | None = None,
         every: Every | None = None,
     ) -> Choice:
-        """Which method would protect an application (name or id), and what each would give; both sites are asked.
+        """Which method would protect an application (name or id), and what each would give; all sites are asked.
 
         ``every``: how often it would be run.  Raises NotFound, Invalid naming the field.
         """
         known = self._applications.get(caller, application)
-        self._refuse_target(caller, known.site, target_site)
+        targets = in_order(target_site, target_sites)
+        self._targets.refuse(caller, known.site, targets)
         with suppress(SiteError):  # the choice says so, too
             known, _ = self._applications.as_tagged(caller, known)
-        return self._choice.preview(known, target_site, options or {}, every)
+        return self._choice.preview(known, targets, options or {}, every)
+
+    def set_targets(self, caller: Caller, id: str, targets: Sequence[str]) -> Protection:
+        """Let it be recovered in these sites, the preferred one first; none: it has no target any more.
+
+        Raises as ``create``; Conflict while a job is at work on the application.
+        """
+        known = self.get(caller, id)
+        wanted = known.aimed_at(in_order(None, targets))
+        self.check(caller, wanted)
+        with self._protections.session_of_targets():
+            self._refuse_while_busy(known.application_id, known.application)
+            self._targets.refuse(caller, self.get(caller, id).site, wanted.target_sites)
+            stored = self._protections.change(id, lambda row: row.aimed_at(wanted.target_sites))
+        said = ", ".join(wanted.target_sites) or "none"
+        LOG.info("protection %s of %s: targets %s by %s", id, known.application, said, caller.user_name)
+        return stored
 
     def list(self, caller: Caller, page: Page = ALL) -> builtins.list[Protection]:
         """By application, oldest first."""
@@ -325,31 +348,6 @@ class ProtectionService:
             request_id=caller.request_id,
             subject=subject,
         )
-
-    def check(self, caller: Caller, protection: Protection) -> None:
-        """Raise Invalid, NotFound or Conflict when it could not be carried out as it says."""
-        self._refuse_target(caller, protection.site, protection.target_site)
-        if lacking := blockers(self._lacking(protection)):
-            raise Conflict(describe(lacking))
-
-    def _refuse_target(self, caller: Caller, site: str, target: str | None) -> None:
-        if target == site:
-            raise Invalid(f"target_site: {site!r} is the site the application runs in")
-        if target is not None:
-            self._sites.get(caller, target)
-
-    def _can(self, site: str) -> Sequence[Capability]:
-        """What a site can do.  Raises SiteError."""
-        asked = self._clouds.open_for_service(site)
-        return () if self._capabilities is None else self._capabilities(asked)
-
-    def _lacking(self, protection: Protection) -> Sequence[Finding]:
-        try:
-            capabilities = self._can(protection.site)
-        except SiteError as error:
-            LOG.info("what site %s can do is not known: %s", protection.site, error)
-            return ()
-        return self._methods[protection.method].requirements(capabilities, protection)
 
     def _the_copy(self, application: Application) -> Application:
         """The application in its epoch; Conflict when a recovery made another copy the application."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from multisite.clouds.errors import SiteError
 from multisite.domain import work
@@ -20,7 +21,7 @@ from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.fence import FencedThreads
 from multisite.domain.findings import Finding, blocking, unknown
 from multisite.domain.model import Protection, Recovery, RestorePoint
-from multisite.domain.recoverability import Recoverability, Recoverable, judge
+from multisite.domain.recoverability import Recoverability, Recoverable, TargetLook, judge
 from multisite.domain.rpo import doubtful, newest_usable
 from multisite.periodic.lease import LeaseLost
 from multisite.recovery.manifests import StoreUnavailable
@@ -71,13 +72,17 @@ class RecoverabilityChecks:
         return self._looks.of([protection.id for protection in protections])
 
     def look(self, protection: Protection) -> Recoverability:
-        """Look now, and keep what is found."""
-        found = self._judged(protection)
-        before = self._looks.of([protection.id]).get(protection.id)
-        if before is not None and before.recoverable is found.recoverable:
-            found = replace(found, since=before.since)
-        else:
-            _tell(protection, found)
+        """Look now, at each target, and keep what is found."""
+        before = _by_target(self._looks.of([protection.id]).get(protection.id))
+        looks = [self._judged(protection, site) for site in protection.target_sites or [""]]
+        for number, look in enumerate(looks):
+            known = before.get(look.target_site)
+            if known is not None and known.recoverable is look.recoverable:
+                looks[number] = replace(look, since=known.since)
+            else:
+                _tell(protection, look)
+        first, *others = looks
+        found = Recoverability(protection.id, looked_at=self._now(), others=tuple(others), **_fields(first))
         self._looks.save(found)
         return found
 
@@ -101,11 +106,12 @@ class RecoverabilityChecks:
         except Exception:  # the others' turn must come whatever befalls this one
             LOG.exception("recoverability of protection %s", protection.id)
 
-    def _seen(self, protection: Protection, past: Sequence[Recovery]) -> _Seen:
+    def _seen(self, protection: Protection, target: str, past: Sequence[Recovery]) -> _Seen:
         command = f"openstack multisite protection run {protection.application}"
-        if not protection.target_site:
+        if not target:
             what = "the protection names no target site"
-            return _Seen((blocking("", "target site", what, "make a protection with --target-site"),))
+            remedy = f"openstack multisite protection set {protection.application} --target-site <site>"
+            return _Seen((blocking("", "target site", what, remedy),))
         try:
             points = self._points.newest({protection.application_id}).get(protection.application_id, [])
         except StoreUnavailable as error:
@@ -116,7 +122,7 @@ class RecoverabilityChecks:
         if (point := newest_usable(points)) is None:
             what = "there is no usable one: everything would be lost"
             return _Seen((blocking("", "restore point", what, command),))
-        return self._previewed(protection, protection.target_site, point, past)
+        return self._previewed(protection, target, point, past)
 
     def _previewed(
         self, protection: Protection, target: str, point: RestorePoint, past: Sequence[Recovery]
@@ -141,18 +147,16 @@ class RecoverabilityChecks:
             return _Seen(decision.preview.problems, point.id, rules_of, decision)
         return _Seen((found,), point.id, rules_of)
 
-    def _judged(self, protection: Protection) -> Recoverability:
+    def _judged(self, protection: Protection, target: str) -> TargetLook:
         known = self._recoveries.list(application_id=protection.application_id)
-        past = [recovery for recovery in known if recovery.target_site == protection.target_site]
-        seen = self._seen(protection, past)
+        past = [recovery for recovery in known if recovery.target_site == target]
+        seen = self._seen(protection, target, past)
         recoverable, reason = judge(seen.findings, seen.decision.unread if seen.decision else ())
-        now, rto = self._now(), [r.rto_seconds for r in past if r.rto_seconds is not None]
-        return Recoverability(
-            protection.id,
+        rto = [r.rto_seconds for r in past if r.rto_seconds is not None]
+        return TargetLook(
+            target,
             recoverable,
-            looked_at=now,
-            since=now,
-            target_site=protection.target_site or "",
+            since=self._now(),
             reason=reason,
             findings=seen.findings,
             restore_point_id=seen.restore_point,
@@ -164,7 +168,18 @@ class RecoverabilityChecks:
         )
 
 
-def _tell(protection: Protection, found: Recoverability) -> None:
+def _fields(look: TargetLook) -> dict[str, Any]:
+    return {name: getattr(look, name) for name in TargetLook.__dataclass_fields__}
+
+
+def _by_target(found: Recoverability | None) -> dict[str, Recoverability | TargetLook]:
+    """What was found of each target before."""
+    return (
+        {} if found is None else {found.target_site: found} | {one.target_site: one for one in found.others}
+    )
+
+
+def _tell(protection: Protection, found: TargetLook) -> None:
     """A line of the log when it is another than before: at WARNING unless it is recoverable."""
     LOG.log(
         logging.INFO if found.recoverable is Recoverable.YES else logging.WARNING,

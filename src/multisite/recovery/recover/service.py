@@ -33,6 +33,7 @@ from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
 from multisite.recovery.plans.outside import NOTHING, Outside
 from multisite.recovery.plans.question import Question, ask
+from multisite.recovery.plans.targets import KnownTargets
 from multisite.recovery.protect.forget import KIND as FORGET
 from multisite.recovery.protect.points import KnownPoints
 from multisite.recovery.protect.runs import refuse_while_moving
@@ -93,6 +94,7 @@ class RecoveryService:
         self._recoveries = RecoveryRepository(database)
         self._restore_points = RestorePointRepository(database)
         self._plans = RecoveryPlanRepository(database)
+        self._targets = KnownTargets(database)
         self._standbys = StandbyRepository(database)
         self._manifests = manifests
         self._epochs = EpochStore(manifests, ApplicationRepository(database))
@@ -138,6 +140,7 @@ class RecoveryService:
         """What a recovery, a drill or a move would do and what is in its way; changes nothing.
 
         ``plan``: a recovery plan (name or id), whose site it is for then; of its rules ``mapping`` replaces some.
+        Without one, ``target_site`` None is the only target of the protection.
         ``supersede``: the operator vouches that the copies other recoveries made of the application are given up.
 
         Raises NotFound, Invalid naming the field of the mapping (for a project, too, that is not granted), Conflict for
@@ -313,7 +316,7 @@ class RecoveryService:
         mapping: Mapping[str, Any] | None,
         plan: str | None,
     ) -> Question:
-        asked = ask(self._plans, caller, manifest, target_site, mapping, plan)
+        asked = ask(self._plans, self._targets, caller, manifest, target_site, mapping, plan, purpose)
         if purpose is Purpose.MOVE:
             return asked if self._moves is None else self._moves.asked(manifest, asked)
         refuse_one_by_one(asked.rules)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from multisite.domain.drill import Drill
@@ -89,6 +89,8 @@ class ProtectionRow(Base, of=Protection):
     application_id: Mapped[str] = mapped_column(ForeignKey("application.id"), index=True)
     application: Mapped[str]
     project_id: Mapped[str] = mapped_column(index=True)
+    target_site: Mapped[str | None]
+    other_target_sites: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[datetime]
     policy_id: Mapped[str | None] = mapped_column(ForeignKey("policy.id"), index=True)
 

@@ -6,8 +6,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import TypeAdapter
 
-from multisite.domain.model import Application, Member, MemberRole, Protection, Recovery, RecoveryState
+from multisite.domain.model import (
+    Application,
+    DescribedBefore,
+    Member,
+    MemberRole,
+    Protection,
+    Recovery,
+    RecoveryState,
+)
 from multisite.recovery.failback.reprotect import recovered_members, turned
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,3 +70,30 @@ def test_from_where_to_where(before: str | None, asked: str | None, after: str |
     found = turned(known, recovery(), "west", asked)
     assert (found.site, found.target_site) == ("east", after)
     assert replace(found, site="west", target_site=before) == known, "method, options and policy are kept"
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "after"),
+    [
+        (("east", "north"), None, ("west", "north")),  # the old site first, then the other one
+        (("north", "east"), None, ("west", "north")),
+        (("north", "south"), None, ("north", "south")),  # recovered elsewhere: they stay
+        (("east", "west"), None, ("west",)),  # never twice
+        (("east", "north"), "south", ("south", "north")),
+        (("east", "north"), "north", ("north",)),
+    ],
+)
+def test_from_where_to_which_of_several(
+    before: tuple[str, ...], asked: str | None, after: tuple[str, ...]
+) -> None:
+    known = Protection("pr1", "a1", "mme", "p1", "consistent-backup", "west", None).aimed_at(before)
+    assert turned(known, recovery(), "west", asked).target_sites == after
+
+
+def test_what_an_earlier_release_kept_can_be_read() -> None:
+    """Of one target, which is all it knew."""
+    kept = {
+        "site": "west", "members": [], "protections": [{"id": "pr1", "site": "west", "target_site": "east"}],
+    }  # fmt: skip
+    (was,) = TypeAdapter(DescribedBefore).validate_python(kept).protections
+    assert (was.target_site, was.other_target_sites) == ("east", ())

@@ -31,7 +31,7 @@ from multisite.recovery.methods.cinder_backups.state import read_state
 from multisite.recovery.methods.needs import SNAPSHOTS, freezing, lacking, looked_at
 from multisite.recovery.methods.offers import Candidate, Offer
 from multisite.recovery.methods.volume_replication import restore
-from multisite.recovery.methods.volume_replication.offer import NO_TARGET, offer
+from multisite.recovery.methods.volume_replication.offer import NO_TARGET, offer, refuse_several
 from multisite.recovery.methods.volume_replication.options import ReplicationOptions, options_of
 from multisite.recovery.methods.volume_replication.payload import NAME, copies_of
 from multisite.recovery.methods.volume_replication.plan import plan_run
@@ -52,6 +52,7 @@ class VolumeReplication:
         """What the application's site lacks, and a target: storage copies to one that is named."""
         needs = freezing(SNAPSHOTS, quiesce=options_of(protection.options).quiesce)
         lacks = lacking(capabilities, needs, protection.site)
+        lacks = (*lacks, *refuse_several(protection.target_sites))
         return lacks if protection.target_site else (*lacks, NO_TARGET)
 
     def offer(self, candidate: Candidate) -> Offer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from multisite.domain.findings import Finding, blocking
 from multisite.recovery.methods.cinder_backups.state import ApplicationState
@@ -28,6 +28,16 @@ from multisite.recovery.methods.volume_replication.plan import encrypted, no_bac
 NO_TARGET = blocking(
     "", "target_site", "is missing: the storage copies to a site that is named", "name it (--target-site)"
 )
+
+
+def refuse_several(targets: Sequence[str]) -> Iterable[Finding]:
+    """Of more than one target: a storage copies to one."""
+    if len(targets) > 1:
+        yield blocking(
+            "", "target_sites",
+            f"the storage copies to one site, and {', '.join(targets)} are named",
+            "name only the one that it replicates to, or protect to several sites by consistent-backup",
+        )  # fmt: skip
 
 
 def offer(candidate: Candidate) -> Offer:
@@ -63,6 +73,7 @@ def _result(
 
 def _unusable(candidate: Candidate) -> Iterable[Finding]:
     """Of the two storages: which is not known to Multisite, and which does not answer."""
+    yield from refuse_several(candidate.targets)
     if candidate.target is None:
         yield NO_TARGET
     for site in (candidate.source, *((candidate.target,) if candidate.target else ())):

@@ -18,6 +18,7 @@ from multisite.domain.page import ALL, Page
 from multisite.domain.validation import validated
 from multisite.jobs.engine import JobEngine
 from multisite.recovery.plans.question import Question, ask
+from multisite.recovery.plans.targets import KnownTargets
 from multisite.recovery.recover.decider import Decider
 from multisite.recovery.recover.drills import report
 from multisite.recovery.recover.drills.isolate import mark
@@ -55,6 +56,7 @@ class DrillService:
         self._drills = DrillRepository(database)
         self._restore_points = RestorePointRepository(database)
         self._plans = RecoveryPlanRepository(database)
+        self._targets = KnownTargets(database)
         self._jobs = jobs
         self._decider = decider
         self._keys = keys
@@ -80,7 +82,7 @@ class DrillService:
         """
         wanted = validated(DrillOptions, options or {}, "options", "option of a drill")
         manifest = self._decider.manifest(caller, restore_point)
-        asked = ask(self._plans, caller, manifest, target_site, mapping, plan)
+        asked = ask(self._plans, self._targets, caller, manifest, target_site, mapping, plan, Purpose.DRILL)
         decision = self._decider.settle(caller, manifest, asked, (), preview, purpose=Purpose.DRILL)
         return self._begin(caller, manifest, decision, asked, wanted, begun)
 
