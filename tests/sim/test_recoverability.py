@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 
 from multisite.domain.findings import blockers
-from multisite.domain.model import Protection, Purpose
+from multisite.domain.model import Preview, Protection, Purpose
 from multisite.domain.recoverability import Recoverability, Recoverable
+from multisite.domain.rpo import NO_RATE
+from multisite.recovery.policies.service import PolicyService
 from multisite.store.recoveries import RecoveryRepository
 from multisite_lab.sim.world import World
 from tests.sim.outcome import site_facts
-from tests.sim.service import SITE, STORE, TARGET, Service
+from tests.sim.service import MAPPING, SITE, STORE, TARGET, Service
 
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -149,3 +151,54 @@ def test_one_that_was_deleted_meanwhile_stops_nobody(service: Service, drilled: 
     service.recoveries.recoverability._look_safely(replace(gone))
     service.recoveries.recoverability.run()
     assert set(service.recoveries.recoverability.of([gone, drilled])) == {drilled.id}
+
+
+def test_past_runs_of_another_method_or_from_a_warm_standby_do_not_count(
+    service: Service, drilled: Protection
+) -> None:
+    rows = RecoveryRepository(service.database)
+    (recovery,) = service.recoveries.list(service.caller)
+    assert (recovery.method, recovery.warm) == ("consistent-backup", False)
+    for change, count in (
+        ({"method": "instance-snapshot"}, 0),
+        ({"warm": True}, 0),
+        ({"method": None}, 1),  # of an earlier release: its restore point tells
+        ({}, 1),
+    ):
+        rows.update(replace(recovery, **change))  # type: ignore[arg-type]
+        found = look(service, drilled)
+        assert (found.past_count, found.past_median is None) == (count, count == 0), change
+
+
+def test_a_recovery_is_predicted_by_those_of_its_method_there(
+    service: Service, protection: Protection
+) -> None:
+    _, point = service.protect("mme")
+
+    def predicted() -> Preview:
+        return service.recoveries.preview(service.caller, point.id, TARGET, MAPPING, supersede=True)
+
+    assert (predicted().predicted_rto_seconds, predicted().predicted_rto_count) == (None, 0)
+    _, recovery = service.recover(point.id)
+    found = predicted()
+    assert found.predicted_rto_count == 1
+    assert found.predicted_rto_least == found.predicted_rto_seconds == found.predicted_rto_most is not None
+    RecoveryRepository(service.database).update(replace(recovery, method="instance-snapshot"))
+    assert (predicted().predicted_rto_seconds, predicted().predicted_rto_count) == (None, 0)
+
+
+def test_what_would_be_lost_in_bytes(world: World, service: Service, protection: Protection) -> None:
+    world.store.folder = service.folder / STORE
+    policies = PolicyService(service.database, service.protections)
+    service.protect("mme")
+    first = policies.rpo.of([protection])[protection.id]
+    assert (first.lost_bytes, first.lost_bytes_note) == (None, NO_RATE), "a full one tells nothing"
+    _, point = service.protect("mme", incremental=True)
+    assert point.carried_bytes is not None
+    assert point.carried_seconds is not None
+    assert point.carried_bytes > 0
+    found = policies.rpo.of([protection])[protection.id]
+    assert found.lost_bytes is not None
+    assert "1 incremental restore points carried" in found.lost_bytes_note
+    service.protections.rescan(service.caller)
+    assert service.points()[0].carried_bytes == point.carried_bytes, "the store tells"

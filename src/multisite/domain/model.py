@@ -173,6 +173,9 @@ class RestorePoint:
     job_id: str | None = None
     error: str | None = None
     epoch: int = 0
+    carried_bytes: int | None = None
+    """Of an incremental one: so many bytes of blocks that had changed in ``carried_seconds``; None: not known."""
+    carried_seconds: float | None = None
 
 
 class Purpose(StrEnum):
@@ -206,6 +209,10 @@ class Preview:
     problems: tuple[Finding, ...]
     source_state: str
     predicted_rto_seconds: float | None = None
+    """Median of what ``predicted_rto_count`` past recoveries there by the same method predict; of 0: what was set."""
+    predicted_rto_least: float | None = None
+    predicted_rto_most: float | None = None
+    predicted_rto_count: int = 0
     purpose: Purpose = Purpose.DISASTER
 
     @property
@@ -283,3 +290,7 @@ class Recovery:
     """Of a move: from the first member that was stopped to the last that was ready; None: not known, or none ran."""
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
     """By step that asked the operator: ``text``, ``by`` (name) and ``at``."""
+    method: str | None = None
+    """Of its restore point; None for one begun by an earlier release."""
+    warm: bool = False
+    """It took over what was kept restored (``domain.standby``), so that less was restored, or nothing."""

@@ -28,9 +28,14 @@ class TargetLook:
     restore_point_id: str | None = None
     rules_of: str = ""
     rto_seconds: float | None = None
+    rto_least: float | None = None
+    rto_most: float | None = None
+    rto_count: int = 0
+    past_median: float | None = None
     past_least: float | None = None
     past_most: float | None = None
     past_count: int = 0
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,10 @@ class Recoverability:
     ``target_site``: the preferred one; ``others``: the same of the other ones.
     ``since``: when it was first found so.  ``rules_of``: the recovery plan, recovery or drill whose mapping was
     used, "" none.
-    ``rto_seconds``: predicted from the speeds of the newest recovery there; ``past_*``: measured RTO of past
-    recoveries and drills of the application there, least, most and how many; None and 0 without any.
+    ``rto_*``: predicted from the speeds of the newest recoveries there by the protection's ``method``: the median, the
+    lowest, the highest, and how many there were (0: ``rto_seconds`` is what was set, or None).
+    ``past_*``: measured RTO of past recoveries and drills of the application there by that method; those that took over
+    a warm standby count where the next one would.  None and 0 without any.
     """
 
     id: str
@@ -54,9 +61,14 @@ class Recoverability:
     restore_point_id: str | None = None
     rules_of: str = ""
     rto_seconds: float | None = None
+    rto_least: float | None = None
+    rto_most: float | None = None
+    rto_count: int = 0
+    past_median: float | None = None
     past_least: float | None = None
     past_most: float | None = None
     past_count: int = 0
+    method: str = ""
     others: tuple[TargetLook, ...] = ()
 
     @property

@@ -10,6 +10,11 @@ from enum import StrEnum
 from multisite.domain.model import RestorePoint, RestorePointState
 
 BYTES_UNKNOWN = "unknown: the method does not tell how much was written since"
+NO_RATE = "unknown: no incremental backup of it has told yet how much is written"
+_CHAINED = frozenset({"consistent-backup", "instance-snapshot"})
+"""Methods whose restore points build on each other."""
+MOST_RATED = 5
+"""So many of the newest incremental restore points tell how fast is written."""
 
 
 class RpoState(StrEnum):
@@ -22,7 +27,8 @@ class RpoState(StrEnum):
 
 @dataclass(frozen=True)
 class RpoNow:
-    """``lost_seconds``: of what was written, None: all of it, or unknown (``state``).  ``lost_bytes`` None: unknown.
+    """``lost_seconds``: of what was written, None: all of it, or unknown (``state``).  ``lost_bytes``: estimated, of
+    blocks that were changed in that time; None: unknown.  ``lost_bytes_note``: from what, or why it is unknown.
 
     ``consistent_at`` is of ``restore_point_id``, the newest usable one of the application.
     """
@@ -60,9 +66,16 @@ class RpoSample:
 
 
 def judge(
-    points: Sequence[RestorePoint] | None, target: int | None, prospect: Prospect, now: datetime
+    points: Sequence[RestorePoint] | None,
+    target: int | None,
+    prospect: Prospect,
+    now: datetime,
+    carrying: Sequence[RestorePoint] = (),
 ) -> RpoNow:
-    """``points``: of the application, as store and database say together; None: they cannot be asked."""
+    """``points``: of the application, as store and database say together; None: they cannot be asked.
+
+    ``carrying``: the newest of it that tell how much had changed.
+    """
     if points is None:
         return RpoNow(RpoState.UNKNOWN, "the backup store does not answer", target)
     if (unknown := doubtful(points)) is not None:
@@ -73,7 +86,35 @@ def judge(
         return RpoNow(RpoState.MISSED if target is not None else RpoState.NO_TARGET, nothing, target)
     lost = max(0.0, (now - _at(newest)).total_seconds())
     state, reason = _against(target, lost, newest, points, prospect)
-    return RpoNow(state, reason, target, lost, consistent_at=newest.consistent_at, restore_point_id=newest.id)
+    bytes, note = changed_in(lost, newest, carrying)
+    return RpoNow(state, reason, target, lost, bytes, note, newest.consistent_at, newest.id)
+
+
+def changed_in(
+    seconds: float, newest: RestorePoint, carrying: Sequence[RestorePoint]
+) -> tuple[int | None, str]:
+    """Bytes of blocks that were changed since the newest restore point, as fast as before it, and how that is known.
+
+    By incremental restore points of the same method and epoch; never more than its volumes have.
+    """
+    rated = [
+        (point.carried_bytes, point.carried_seconds)
+        for point in carrying
+        if (point.method, point.epoch) == (newest.method, newest.epoch)
+        and point.carried_bytes is not None
+        and point.carried_seconds
+    ][:MOST_RATED]
+    if not rated:
+        chained = newest.method in _CHAINED
+        return None, NO_RATE if chained else BYTES_UNKNOWN
+    total, time = sum(bytes for bytes, _ in rated), sum(seconds for _, seconds in rated)
+    most = newest.size_gib * 2**30 if newest.size_gib else None
+    estimated = round(total / time * seconds)
+    note = (
+        f"estimated: {len(rated)} incremental restore points carried {total} bytes of changed blocks, written in "
+        f"{time:.0f} s"
+    )
+    return (estimated if most is None else min(estimated, most)), note
 
 
 def doubtful(points: Iterable[RestorePoint]) -> RestorePoint | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from multisite.domain.manifest import FrozenWindow, Manifest, digest_of, dump
+from multisite.domain.manifest import FrozenWindow, Manifest, ManifestError, digest_of, dump
 from multisite.domain.model import RestorePoint, RestorePointState
+from multisite.recovery.methods.cinder_backups.payload import carried
 
 
 def as_restore_point(
     manifest: Manifest, protection_id: str | None = None, job_id: str | None = None
 ) -> RestorePoint:
     """An available one; the database alone knows of which protection and job."""
+    changed = _carried(manifest)
     return RestorePoint(
         id=manifest.id,
         application_id=manifest.application_id,
@@ -33,7 +35,16 @@ def as_restore_point(
         digest=digest_of(dump(manifest)),
         job_id=job_id,
         epoch=manifest.epoch,
+        carried_bytes=changed[0] if changed else None,
+        carried_seconds=changed[1] if changed else None,
     )
+
+
+def _carried(manifest: Manifest) -> tuple[int, float] | None:
+    try:
+        return carried(manifest)
+    except ManifestError:  # who recovers from it is told
+        return None
 
 
 def _times(window: FrozenWindow) -> dict[str, str]:

@@ -55,6 +55,23 @@ class RestorePointRepository(Repository[RestorePoint, RestorePointRow]):
             wanted = select(row).join(newest, same & (newest.c.at == row.created_at))
             return [self._item(found) for found in session.scalars(wanted)]
 
+    def carrying(self, applications: Collection[str], most: int) -> builtins.list[RestorePoint]:
+        """Of each of these applications (ids) the newest usable ones that tell how much had changed; ``most``."""
+        row = RestorePointRow
+        place = func.row_number().over(partition_by=row.application_id, order_by=row.created_at.desc())
+        numbered = (
+            select(row.id, place.label("place"))
+            .where(
+                row.application_id.in_(applications),
+                row.state == RestorePointState.AVAILABLE,
+                row.carried_bytes.is_not(None),
+            )
+            .subquery()
+        )
+        wanted = select(row).join(numbered, numbered.c.id == row.id).where(numbered.c.place <= most)
+        with self._database.session(read_only=True) as session:
+            return [self._item(found) for found in session.scalars(wanted.order_by(row.created_at.desc()))]
+
     def ids(self) -> frozenset[str]:
         """Of all that are known, in whatever state."""
         with self._database.session(read_only=True) as session:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from multisite.domain.model import RestorePoint, RestorePointState
-from multisite.domain.rpo import Prospect, RpoSample, RpoState, judge, thinned
+from multisite.domain.rpo import BYTES_UNKNOWN, NO_RATE, Prospect, RpoSample, RpoState, judge, thinned
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOON = Prospect(NOW + timedelta(minutes=10))
@@ -95,3 +95,27 @@ def test_a_long_time_shows_the_worst_of_each_stretch() -> None:
     assert [one.lost_seconds for one in found].count(None) == 1
     assert {one.lost_seconds for one in found} == {6.0, None}
     assert thinned(samples[:5], 10) == samples[:5]
+
+
+def carrying(minutes: float, bytes: int, seconds: float) -> RestorePoint:
+    """An incremental one."""
+    return replace(point(minutes), incremental=True, carried_bytes=bytes, carried_seconds=seconds, size_gib=1)
+
+
+def test_bytes_by_what_incremental_restore_points_carried() -> None:
+    newest = carrying(10, 3_000_000, 600)
+    found = judge([newest], HOUR, SOON, NOW, [newest, carrying(20, 9_000_000, 600)])
+    assert found.lost_bytes == 6_000_000, "10,000 bytes a second for ten minutes"
+    assert "2 incremental restore points carried 12000000 bytes" in found.lost_bytes_note
+    huge = replace(newest, carried_bytes=10**15)
+    assert judge([huge], HOUR, SOON, NOW, [huge]).lost_bytes == 2**30, "no more than the volumes have"
+
+
+def test_bytes_of_another_method_or_copy_tell_nothing() -> None:
+    newest = point(10)
+    for other in ({"method": "instance-snapshot"}, {"epoch": 1}, {"carried_bytes": None}):
+        found = judge([newest], HOUR, SOON, NOW, [replace(carrying(20, 9_000_000, 600), **other)])  # type: ignore[arg-type]
+        assert (found.lost_bytes, found.lost_bytes_note[:7]) == (None, "unknown"), other
+    replicated = replace(newest, method="volume-replication")
+    assert judge([replicated], HOUR, SOON, NOW).lost_bytes_note == BYTES_UNKNOWN
+    assert judge([newest], HOUR, SOON, NOW).lost_bytes_note == NO_RATE

@@ -7,12 +7,14 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from multisite_client.osc import past
 from multisite_client.osc.base import Formats, Row, ShowOne, lines, seconds, shown
 from multisite_client.osc.findings import headline, is_blocking, startable
 
+_RTO = ("predicted_rto_seconds", "predicted_rto_least", "predicted_rto_most", "predicted_rto_count")
 ORDER = (
     "application", "purpose", "target_site", "restore_point_id", "consistent_at", "data_age_seconds", "source_state",
-    "predicted_rto_seconds", "startable", "items", "problems", "made_at",
+    *_RTO, "startable", "items", "problems", "made_at",
 )  # fmt: skip
 
 BESIDE_TABLE = tuple(name for name in ORDER if name not in ("items", "problems"))
@@ -33,6 +35,8 @@ FORMATS: Formats = {
     "problems": lines(headline),
     "data_age_seconds": seconds,
     "predicted_rto_seconds": seconds,
+    "predicted_rto_least": seconds,
+    "predicted_rto_most": seconds,
 }
 
 
@@ -52,7 +56,7 @@ def summary(found: dict[str, Any]) -> str:
         )
     text.append(f"  state of the source: {found['source_state']}")
     if found.get("predicted_rto_seconds") is not None:
-        text.append(f"  expected to take {seconds(found['predicted_rto_seconds'])}")
+        text.append(f"  expected to take {past.spread(found, *_RTO)}")
     blocking = [p for p in found["problems"] if is_blocking(p)]
     what = f"{_count(found['items'])}; {len(blocking)} blocking problems"
     text.append(textwrap.fill(what, WIDTH, initial_indent="  ", subsequent_indent="  "))

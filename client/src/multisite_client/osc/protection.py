@@ -10,7 +10,7 @@ from typing import Any
 
 from osc_lib.exceptions import CommandError
 
-from multisite_client.osc import findings, progress, refs, rpo, standby, targets
+from multisite_client.osc import findings, past, progress, refs, rpo, standby, targets
 from multisite_client.osc.application import APPLICATION
 from multisite_client.osc.base import (
     Formats,
@@ -67,7 +67,10 @@ def estimate(found: Mapping[str, Any]) -> str:
     low, high = found["low_seconds"], found["high_seconds"]
     if low is None:
         return "unknown"
-    return f"at least {seconds(low)}" if high is None else f"{seconds(low)} to {seconds(high)}"
+    said = f"at least {seconds(low)}" if high is None else f"{seconds(low)} to {seconds(high)}"
+    if found.get("median_seconds") is None:
+        return said
+    return f"{seconds(found['median_seconds'])} ({said}, {past.runs(found['count'])})"
 
 
 def _missing(found: Sequence[Mapping[str, Any]]) -> str:
@@ -89,10 +92,12 @@ _RETENTION = {
 
 _RECOVERABILITY = (
     "target_site", "recoverable", "reason", "findings", "since", "looked_at", "restore_point_id", "rules_of",
-    "rto_seconds", "past_least", "past_most", "past_count", "others",
+    "method", "rto_seconds", "rto_least", "rto_most", "rto_count", "past_median", "past_least", "past_most",
+    "past_count", "others",
 )  # fmt: skip
 _RECOVERABILITY_FORMATS: Formats = {
-    "findings": findings.as_lines, "rto_seconds": seconds, "past_least": seconds, "past_most": seconds,
+    "findings": findings.as_lines, "rto_seconds": seconds, "rto_least": seconds, "rto_most": seconds,
+    "past_median": seconds, "past_least": seconds, "past_most": seconds,
     "others": targets.others,
 }  # fmt: skip
 

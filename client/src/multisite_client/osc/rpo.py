@@ -19,7 +19,17 @@ def in_a_list(found: Mapping[str, Any]) -> str:
     """State, and age against the target."""
     if found["lost_seconds"] is None or found["state"] == "no target":
         return str(found["state"])
-    return f"{found['state']} ({seconds(found['lost_seconds'])} of {seconds(found['target_seconds'])})"
+    about = "" if found["lost_bytes"] is None else f", about {size(found['lost_bytes'])}"
+    return f"{found['state']} ({seconds(found['lost_seconds'])} of {seconds(found['target_seconds'])}{about})"
+
+
+def size(value: float) -> str:
+    """Bytes for people: ``512 B``, ``3.4 MiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
 
 
 def row(report: Mapping[str, Any]) -> Row:
@@ -27,7 +37,8 @@ def row(report: Mapping[str, Any]) -> Row:
     series = {"history": report["samples"], "events": report["events"]}
     fields = {"application": report["application"], **report["now"], **series}
     formats: Formats = {
-        "target_seconds": seconds, "lost_seconds": seconds, "history": plot, "events": lines(_event),
+        "target_seconds": seconds, "lost_seconds": seconds, "lost_bytes": size, "history": plot,
+        "events": lines(_event),
     }  # fmt: skip
     return shown(fields, _ORDER, formats)
 

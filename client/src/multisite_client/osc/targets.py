@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multisite_client.osc import findings, refs
-from multisite_client.osc.base import seconds
+from multisite_client.osc import findings, past, refs
 
 
 def add_option(parser: argparse._ActionsContainer) -> None:
@@ -40,7 +39,8 @@ def others(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _lines(one: Mapping[str, Any]) -> list[str]:
-    rto = "" if one["rto_seconds"] is None else f" (RTO {seconds(one['rto_seconds'])})"
-    said = f"{one['target_site']}: {one['recoverable']}{rto}"
+    rto = past.spread(one, "rto_seconds", "rto_least", "rto_most", "rto_count")
+    took = past.spread(one, "past_median", "past_least", "past_most", "past_count")
+    said = f"{one['target_site']}: {one['recoverable']}; RTO {rto}; past runs there took: {took}"
     told = findings.as_lines(one["findings"])
     return [said, *(f"  {line}" for line in told.splitlines())]

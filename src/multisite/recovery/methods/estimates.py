@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multisite.domain.past import spread
 from multisite.recovery.recover.speed import SpeedModel, restored_after
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds at best and at worst; None: unknown.  ``basis``: what it was estimated from, or why it is unknown."""
+    """Seconds at best and at worst; None: unknown.  ``basis``: what it was estimated from, or why it is unknown.
+
+    ``median_seconds``: of the ``count`` runs that it was estimated from; None and 0 where it is no such figure.
+    """
 
     low_seconds: float | None
     high_seconds: float | None
     basis: str
+    median_seconds: float | None = None
+    count: int = 0
 
     def __str__(self) -> str:
         if self.low_seconds is None:
@@ -93,18 +99,19 @@ def rpo(usable: Estimate, every: Every | None) -> Estimate:
     return Estimate(usable.low_seconds, every.seconds + usable.high_seconds, basis)
 
 
-def rto(figures: Figures, methods: Sequence[str], sizes_gib: Sequence[int] | None, boots: int) -> Estimate:
+def rto(figures: Figures, method: str, sizes_gib: Sequence[int] | None, boots: int) -> Estimate:
     """Until the last server is ready.
 
-    ``methods``: whose recoveries restore as fast; ``boots``: servers that boot after each other; ``sizes_gib`` None:
-    nothing is restored, so every recovery there tells.
+    By past recoveries by the same ``method`` alone.  ``boots``: servers that boot after each other; ``sizes_gib`` None:
+    nothing is restored.
     """
-    known = [past.speed for past in figures.recoveries if sizes_gib is None or past.method in methods]
+    known = [past.speed for past in figures.recoveries if past.method == method]
     if not known:
-        return Estimate(None, None, "no recovery in the target was measured yet")
-    found = [_until_ready(sizes_gib or (), boots, speed) for speed in known]
+        return Estimate(None, None, "no recovery in the target by this method was measured yet")
+    found = spread(_until_ready(sizes_gib or (), boots, speed) for speed in known)
     size = "it does not grow with the data" if sizes_gib is None else f"{sum(sizes_gib)} GiB at their speed"
-    return Estimate(min(found), max(found), f"from {len(found)} past recoveries in the target: {size}")
+    basis = f"from {found.count} past recoveries in the target by this method: {size}"
+    return Estimate(found.least, found.most, basis, found.median, found.count)
 
 
 def frozen(figures: Figures, method: str) -> Estimate | None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from multisite.domain.model import Protection, RestorePoint
 from multisite.domain.policy import ProtectionPolicy, ProtectionSchedule
-from multisite.domain.rpo import Prospect, RpoNow, RpoSample, RpoState, judge, thinned
+from multisite.domain.rpo import MOST_RATED, Prospect, RpoNow, RpoSample, RpoState, judge, thinned
 from multisite.recovery.manifests import StoreUnavailable
 from multisite.recovery.protect.points import KnownPoints
 from multisite.store.database import Database
@@ -82,7 +82,8 @@ class Rpo:
         scope = projects.pop() if len(projects) == 1 else None
         policies = {policy.id: policy for policy in self._policies.list(scope)}
         states = {state.id: state for state in self._schedules.list(scope)}
-        points = self._newest({protection.application_id for protection in protections})
+        applications = {protection.application_id for protection in protections}
+        points, carrying = self._newest(applications), self._points.carrying(applications, MOST_RATED)
         present = self._clock()
         found = {}
         for protection in protections:
@@ -90,7 +91,9 @@ class Rpo:
             prospect = _prospect(protection, policy, states.get(protection.id))
             target = policy.rpo_seconds if policy else None
             known = None if points is None else points.get(protection.application_id, [])
-            found[protection.id] = judge(known, target, prospect, present)
+            found[protection.id] = judge(
+                known, target, prospect, present, carrying.get(protection.application_id, ())
+            )
         return found
 
     def report(self, protection: Protection, hours: int) -> RpoReport:

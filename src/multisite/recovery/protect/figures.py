@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from multisite.domain.errors import NotFound
-from multisite.domain.model import Application, RecoveryState, RestorePoint, RestorePointState
+from multisite.domain.model import Application, RestorePoint, RestorePointState
 from multisite.domain.page import Page
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.view import Job
 from multisite.recovery.methods.estimates import Every, Figures, PastRecovery, PastRun
-from multisite.recovery.recover.speed import measured
+from multisite.recovery.recover.past import PastRecoveries
 from multisite.store.database import Database
 from multisite.store.protections import ProtectionRepository
-from multisite.store.recoveries import RecoveryRepository
 from multisite.store.restore_points import RestorePointRepository
 
 RUNS = 5
 """So many of the newest count, of each kind."""
-LOOKED_AT = 200
-"""So many of the newest recoveries, in whatever site."""
 
 
 class PastFigures:
     """``restores_at_once``: in a site."""
 
-    def __init__(self, database: Database, jobs: JobEngine, restores_at_once: int) -> None:
+    def __init__(
+        self, database: Database, jobs: JobEngine, restores_at_once: int, methods: Collection[str]
+    ) -> None:
         self._points = RestorePointRepository(database)
         self._protections = ProtectionRepository(database)
-        self._recoveries = RecoveryRepository(database)
-        self._jobs, self._restores_at_once = jobs, restores_at_once
+        self._past = PastRecoveries(database, jobs, restores_at_once)
+        self._jobs, self._methods = jobs, methods
 
     def of(self, application: Application, target: str | None, every: Every | None) -> Figures:
         """Of the application, of others in its site, and of recoveries in the target."""
         runs = (*self._own(application), *self._others(application))
-        return Figures(runs, tuple(self._restored(target)) if target else (), every)
+        past = [
+            PastRecovery(method, speed)
+            for method in (self._methods if target else ())
+            for speed in self._past.speeds(str(target), method)
+        ]
+        return Figures(runs, tuple(past), every)
 
     def _own(self, application: Application) -> Iterator[PastRun]:
         usable = RestorePointState.AVAILABLE
@@ -51,18 +55,6 @@ class PastFigures:
             point = self._point(protection.last_restore_point)
             if point is not None and (run := self._run(point, own=False)):
                 yield run
-                found += 1
-            if found == RUNS:
-                return
-
-    def _restored(self, target: str) -> Iterator[PastRecovery]:
-        found = 0
-        for recovery in self._recoveries.list(state=RecoveryState.DONE, page=Page(limit=LOOKED_AT)):
-            job = self._job(recovery.job_id) if recovery.target_site == target else None
-            point = self._point(recovery.restore_point_id)
-            speed = measured(job, self._restores_at_once) if job else None
-            if point is not None and speed is not None:
-                yield PastRecovery(point.method, speed)
                 found += 1
             if found == RUNS:
                 return

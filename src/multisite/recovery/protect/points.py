@@ -51,6 +51,13 @@ class KnownPoints:
                 found[id] = self.certain(id)
         return found
 
+    def carrying(self, applications: Collection[str], most: int) -> dict[str, list[RestorePoint]]:
+        """Of each of these applications (ids) the newest ones that tell how much had changed; by the database alone."""
+        found: dict[str, list[RestorePoint]] = {}
+        for point in self._restore_points.carrying(applications, most):
+            found.setdefault(point.application_id, []).append(point)
+        return found
+
     def with_store(self, read: Callable[[], Sequence[RestorePoint]]) -> list[RestorePoint]:
         """What is ``read`` of the database, as the store has it; as it is when the store cannot be asked."""
         try:

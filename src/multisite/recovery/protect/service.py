@@ -106,7 +106,7 @@ class ProtectionService:
         self._methods = methods
         self._targets = TargetChecks(sites, clouds, methods, capabilities)
         self.check = self._targets.check
-        past = PastFigures(database, jobs, restores_per_site)
+        past = PastFigures(database, jobs, restores_per_site, methods)
         self._choice = MethodChoice(clouds, past, methods, self._targets.can)
         self.dependencies = dependencies = ProtectDependencies(
             sites=clouds,

@@ -59,4 +59,4 @@ def decide_without_access(
         manifest.id, manifest.application, manifest.source.name, target.name, manifest.consistent_at,
         (), (), (), (), {}, (), (), (), (), Readiness(),
     )  # fmt: skip
-    return Decision(preview_of(draft, now, source, None, purpose), nothing)
+    return Decision(preview_of(draft, now, source, purpose), nothing)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,7 +13,7 @@ from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.findings import Finding, blockers, describe
 from multisite.domain.manifest import Manifest, ManifestError, digest_of, dump
-from multisite.domain.model import PreviewItem, Purpose, RecoveryState
+from multisite.domain.model import PreviewItem, Purpose
 from multisite.domain.standby import Standby
 from multisite.jobs.engine import JobEngine
 from multisite.recovery.data import look, remember
@@ -31,11 +30,12 @@ from multisite.recovery.recover.kept_plan import KeptPlan, plan_kept, plan_resto
 from multisite.recovery.recover.mapping import Rules
 from multisite.recovery.recover.model import PlannedVolume
 from multisite.recovery.recover.passthrough import needs_sriov
+from multisite.recovery.recover.past import PastRecoveries
 from multisite.recovery.recover.plan import Decision, decide
 from multisite.recovery.recover.projects import Choice, choose, names_of
 from multisite.recovery.recover.promote import PART, read_volumes
 from multisite.recovery.recover.source import ANSWER_SECONDS, SilentPreviews, ask_source, of_the_store, told
-from multisite.recovery.recover.speed import SpeedModel, measured
+from multisite.recovery.recover.speed import SpeedModel
 from multisite.recovery.recover.target_facts import TargetFacts, read_target
 from multisite.store.database import Database
 from multisite.store.grants import ProjectGrantRepository
@@ -69,7 +69,7 @@ class Decider:
         self._manifests = manifests
         self._jobs = jobs
         self._clouds = clouds
-        self._restores_per_site = restores_per_site
+        self.past = PastRecoveries(database, jobs, restores_per_site)
         self._speed = speed
         self._methods = methods
         self._outside = outside
@@ -130,7 +130,8 @@ class Decider:
         try:
             decision = decide(
                 alone.manifest, alone.facts, alone.rules, self._now(), purpose=purpose, source=answer, project=project,
-                items=(*asked.items, *items, *alone.items), speed=self._measured(target_site) or self._speed,
+                items=(*asked.items, *items, *alone.items),
+                speeds=self.past.speeds(target_site, manifest.method), speed=self._speed,
                 methods=self._methods, others=(*others, *of_the_store(stored, answer)),
                 by_plan=replace(asked.by_plan(self._outside), seen=records()), standby=standby,
             )  # fmt: skip
@@ -235,15 +236,6 @@ class Decider:
             return look(self._methods, self._manifests, manifest)
         except ManifestError as error:
             raise _unusable(manifest.id, error) from error
-
-    def _measured(self, target_site: str) -> SpeedModel | None:
-        """Speeds of the last recovery that was carried out there to the end, and restored something."""
-        for recovery in self._recoveries.list(state=RecoveryState.DONE):
-            if recovery.target_site == target_site:
-                with suppress(NotFound):
-                    if speed := measured(self._jobs.get(recovery.job_id), self._restores_per_site):
-                        return speed
-        return None
 
 
 _WORDS = {

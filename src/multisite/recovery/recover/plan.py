@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest
 from multisite.domain.model import Preview, PreviewItem, Purpose
+from multisite.domain.past import spread
 from multisite.domain.standby import Standby
 from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
@@ -73,6 +75,7 @@ def decide(
     now: datetime,
     *,
     source: SourceAnswer = _NOT_ASKED,
+    speeds: Sequence[SpeedModel] = (),
     speed: SpeedModel | None = None,
     methods: Mapping[str, ProtectionMethod] = METHODS,
     others: Iterable[Finding] = (),
@@ -86,7 +89,8 @@ def decide(
 
     ``others``: what was found of other copies of the application.  ``project``: of the target, which the facts are of.
     ``items``: what is shown first; ``by_plan``: what a recovery plan says besides; ``standby``: what is kept of the
-    restore point at the target, newest first.
+    restore point at the target, newest first.  ``speeds``: of past recoveries there by the same method; ``speed``: what
+    is expected without any.
 
     Raises Invalid for rules that name unknown things, ManifestError for a payload its method cannot read.
     """
@@ -105,7 +109,7 @@ def decide(
     made = replace(made, standby=claimed(draft, made.volumes))
     check_quotas(draft, made)
     check_server_groups(draft, made.server_groups, made.servers, made.flavors)
-    shown = preview_of(draft, now, source, predict(made, speed), purpose)
+    shown = replace(preview_of(draft, now, source, purpose), **_predicted(made, speeds, speed))
     return Decision(shown, made, tuple(dict.fromkeys(draft.accepted)), tuple(draft.unread))
 
 
@@ -113,10 +117,9 @@ def preview_of(
     draft: Draft,
     now: datetime,
     source: SourceAnswer,
-    seconds: float | None,
     purpose: Purpose = Purpose.DISASTER,
 ) -> Preview:
-    """What the draft has come to; ``seconds``: how long it is predicted to take."""
+    """What the draft has come to."""
     manifest = draft.manifest
     return Preview(
         restore_point_id=manifest.id,
@@ -128,7 +131,6 @@ def preview_of(
         items=tuple(draft.items),
         problems=_sorted(draft.problems),
         source_state=source.state.value,
-        predicted_rto_seconds=seconds,
         purpose=purpose,
     )
 
@@ -188,10 +190,23 @@ def _sorted(problems: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(problems), key=lambda p: not p.blocking))
 
 
-def predict(made: RecoverPlan, speed: SpeedModel | None) -> float | None:
-    """Seconds until the last server is ready, by following the plan with these speeds; None when none are known."""
-    if speed is None:
-        return None
+def _predicted(
+    made: RecoverPlan, speeds: Sequence[SpeedModel], expected: SpeedModel | None
+) -> dict[str, Any]:
+    """What a preview says of the time it will take."""
+    found = spread(predict(made, speed) for speed in speeds)
+    if not found.count:
+        return {"predicted_rto_seconds": predict(made, expected)} if expected else {}
+    return {
+        "predicted_rto_seconds": found.median,
+        "predicted_rto_least": found.least,
+        "predicted_rto_most": found.most,
+        "predicted_rto_count": found.count,
+    }
+
+
+def predict(made: RecoverPlan, speed: SpeedModel) -> float:
+    """Seconds until the last server is ready, by following the plan with this speed."""
     sizes = [0 if volume.standby else volume.record.size_gib for volume in made.volumes]
     ends = restored_after(sizes, speed)
     restored = {volume.record.id: end for volume, end in zip(made.volumes, ends, strict=True)}

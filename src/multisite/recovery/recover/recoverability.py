@@ -21,6 +21,7 @@ from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
 from multisite.domain.fence import FencedThreads
 from multisite.domain.findings import Finding, blocking, unknown
 from multisite.domain.model import Protection, Recovery, RestorePoint
+from multisite.domain.past import spread
 from multisite.domain.recoverability import Recoverability, Recoverable, TargetLook, judge
 from multisite.domain.rpo import doubtful, newest_usable
 from multisite.periodic.lease import LeaseLost
@@ -152,7 +153,9 @@ class RecoverabilityChecks:
         past = [recovery for recovery in known if recovery.target_site == target]
         seen = self._seen(protection, target, past)
         recoverable, reason = judge(seen.findings, seen.decision.unread if seen.decision else ())
-        rto = [r.rto_seconds for r in past if r.rto_seconds is not None]
+        shown = seen.decision.preview if seen.decision else None
+        warm = bool(seen.decision and seen.decision.plan.standby)
+        took = spread(self._decider.past.took(past, protection.method, warm=warm))
         return TargetLook(
             target,
             recoverable,
@@ -161,10 +164,15 @@ class RecoverabilityChecks:
             findings=seen.findings,
             restore_point_id=seen.restore_point,
             rules_of=seen.rules_of,
-            rto_seconds=seen.decision.preview.predicted_rto_seconds if seen.decision else None,
-            past_least=min(rto, default=None),
-            past_most=max(rto, default=None),
-            past_count=len(rto),
+            rto_seconds=shown.predicted_rto_seconds if shown else None,
+            rto_least=shown.predicted_rto_least if shown else None,
+            rto_most=shown.predicted_rto_most if shown else None,
+            rto_count=shown.predicted_rto_count if shown else 0,
+            past_median=took.median,
+            past_least=took.least,
+            past_most=took.most,
+            past_count=took.count,
+            method=protection.method,
         )
 
 

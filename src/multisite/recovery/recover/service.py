@@ -278,7 +278,8 @@ class RecoveryService:
                     requested_by=caller.user_name, created_at=self._now(), consistent_at=manifest.consistent_at,
                     mapping=asked.mapping, application_id=manifest.application_id, epoch=plan.epoch,
                     site_project_id=plan.target_project, plan=asked.plan.name if asked.plan else "",
-                    purpose=Purpose.MOVE if move else Purpose.DISASTER,
+                    purpose=Purpose.MOVE if move else Purpose.DISASTER, method=manifest.method,
+                    warm=bool(decision.plan.standby),
                 )
             )  # fmt: skip
 

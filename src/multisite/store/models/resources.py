@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from multisite.domain.drill import Drill
@@ -106,6 +106,7 @@ class RestorePointRow(Base, of=RestorePoint):
     state: Mapped[str]
     created_at: Mapped[datetime]
     error: Mapped[str | None] = mapped_column(Text)
+    carried_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class RecoveryRow(Base, of=Recovery):

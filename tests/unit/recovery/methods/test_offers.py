@@ -250,12 +250,22 @@ def test_rto_follows_the_sizes_unless_nothing_is_restored():
     figures = Figures(
         (), (PastRecovery(BACKUP, SPEED), PastRecovery(SNAPSHOT, slow), PastRecovery(REPLICATION, SPEED))
     )
-    restored = rto(figures, (BACKUP, SNAPSHOT), [10, 10, 10], 2)
-    assert (restored.low_seconds, restored.high_seconds) == (1 + 200 + 14, 1 + 400 + 14)
-    assert "from 2 past recoveries" in restored.basis
-    promoted = rto(figures, (REPLICATION,), None, 2)
+    restored = rto(figures, BACKUP, [10, 10, 10], 2)
+    assert (restored.low_seconds, restored.high_seconds, restored.count) == (215, 215, 1), (
+        "not of another method"
+    )
+    assert "from 1 past recoveries" in restored.basis
+    assert rto(figures, SNAPSHOT, [10, 10, 10], 2).low_seconds == 1 + 400 + 14
+    promoted = rto(figures, REPLICATION, None, 2)
     assert (promoted.low_seconds, promoted.high_seconds) == (15, 15)
-    assert rto(Figures(), (BACKUP,), [10], 1).low_seconds is None
+    assert rto(Figures((), figures.recoveries[:2]), REPLICATION, None, 2).low_seconds is None, "of others"
+    assert rto(Figures(), BACKUP, [10], 1).low_seconds is None
+
+
+def test_rto_has_the_median_and_the_range_of_past_runs():
+    speeds = [replace(SPEED, seconds_per_gib=rate) for rate in (30, 10, 11)]
+    found = rto(Figures((), tuple(PastRecovery(BACKUP, speed) for speed in speeds)), BACKUP, [10], 1)
+    assert (found.median_seconds, found.low_seconds, found.high_seconds, found.count) == (118, 108, 308, 3)
 
 
 def test_offers_have_their_figures():

@@ -62,6 +62,18 @@ def block_digest(store: ManifestStore, record: Mapping[str, str]) -> str | None:
         return None
 
 
+def carried_bytes(store: ManifestStore, record: Mapping[str, str]) -> int | None:
+    """So many bytes of its volume a backup has in its chunks; None where Cinder keeps its files elsewhere."""
+    where = _file(store, record)
+    if where is None:
+        return None
+    try:
+        metadata = _METADATA.validate_json(_whole(store, store.path / where))
+    except (OSError, ValueError, StoreUnavailable):
+        return None
+    return sum(chunk.length for one in metadata.objects for chunk in one.values())
+
+
 def verify(
     store: ManifestStore, volume: VolumeRecord, on_progress: Callable[[float, float], object]
 ) -> VolumeDigest:

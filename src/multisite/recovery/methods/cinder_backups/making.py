@@ -16,7 +16,7 @@ from multisite.clouds.errors import Failed, Refused
 from multisite.clouds.volumes import Backup, parent_in
 from multisite.jobs.model import StepContext
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.methods.cinder_backups.blocks import block_digest
+from multisite.recovery.methods.cinder_backups.blocks import block_digest, carried_bytes
 from multisite.recovery.methods.cinder_backups.chain import PlannedVolume
 from multisite.recovery.methods.cinder_backups.payload import BackupRecord, backup_timeout, chain_of
 
@@ -84,8 +84,8 @@ def chains_of(
 
 
 def with_digest(store: ManifestStore, made: BackupRecord) -> BackupRecord:
-    """With the digest of its blocks, where the store has it: the manifest, which is signed, keeps it."""
-    return replace(made, digest=block_digest(store, made.record))
+    """With the digest of its blocks, and its bytes, where the store has them: the signed manifest keeps them."""
+    return replace(made, digest=block_digest(store, made.record), bytes=carried_bytes(store, made.record))
 
 
 def _make(

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from multisite.domain.findings import Finding, Severity, blocking
 from multisite.domain.model import Known
-from multisite.recovery.methods.cinder_backups.payload import NAMES
 from multisite.recovery.methods.cinder_backups.state import ServerNow
 from multisite.recovery.methods.estimates import rto as estimate_rto
 from multisite.recovery.methods.estimates import usable_after
@@ -47,7 +46,7 @@ def outcome(
     """``sizes_gib``: of all that is backed up and restored."""
     figures, boots = candidate.figures, len({server.order for server in servers})
     usable = usable_after(figures, method, sum(sizes_gib))
-    return Result(consistency, usable, estimate_rto(figures, sorted(NAMES), sizes_gib, boots))
+    return Result(consistency, usable, estimate_rto(figures, method, sizes_gib, boots))
 
 
 def _driver(site: SiteSeen | None) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from multisite.domain.manifest import ManifestError, Payload, VolumeRecord
+from multisite.domain.manifest import Manifest, ManifestError, Payload, VolumeRecord
 from multisite.domain.validation import first_problem
 
 CONSISTENT_BACKUP, INSTANCE_SNAPSHOT = "consistent-backup", "instance-snapshot"
@@ -26,6 +26,7 @@ class BackupRecord:
 
     ``record`` is what another Cinder's ``import_record`` takes: ``GET /backups/{id}/export_record`` verbatim.
     ``digest``: over the sha256 of every block of the volume, as this backup has read it (``blocks``); None: not known.
+    ``bytes``: so many of the volume's it carries, an incremental one those of blocks that had changed; None: not known.
     """
 
     id: str
@@ -34,6 +35,7 @@ class BackupRecord:
     size_gib: int
     record: dict[str, str]
     digest: str | None = None
+    bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,23 @@ def chain_of(volume: VolumeRecord) -> tuple[BackupRecord, ...]:
         return _CHAIN.validate_python(volume.payload.data).backups
     except ValidationError as error:
         raise ManifestError(f"volume {volume.id}: {first_problem(error, 'payload', 'data')}") from error
+
+
+def carried(manifest: Manifest) -> tuple[int, float] | None:
+    """Bytes that had changed in a restore point's volumes, and in how many seconds; None: its backups do not tell.
+
+    As its newest backups carry them: each has to be an incremental one, whose bytes are known.
+    """
+    total, seconds = 0, list[float]()
+    for volume in manifest.volumes:
+        if volume.payload is None or volume.payload.method not in NAMES:
+            return None
+        *before, newest = chain_of(volume)
+        if not before or not newest.incremental or newest.bytes is None:
+            return None
+        total += newest.bytes
+        seconds.append((newest.created_at - before[-1].created_at).total_seconds())
+    return (total, max(seconds)) if seconds and max(seconds) > 0 else None
 
 
 def backup_timeout(size_gib: int) -> float:

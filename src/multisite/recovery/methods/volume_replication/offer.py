@@ -67,7 +67,7 @@ def _result(
     return Result(
         Consistency.APPLICATION if capture.quiesced else Consistency.CRASH,
         usable_after(candidate.figures, NAME, None),
-        rto(candidate.figures, (NAME,), None, boots),
+        rto(candidate.figures, NAME, None, boots),
     )
 
 

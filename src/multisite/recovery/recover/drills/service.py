@@ -207,7 +207,7 @@ class DrillService:
                     restore_point_id=manifest.id, target_site=target, state=RecoveryState.RUNNING, job_id=job_id,
                     requested_by=caller.user_name, created_at=self._now(), consistent_at=manifest.consistent_at,
                     mapping=asked.mapping, application_id=manifest.application_id, site_project_id=plan.target_project,
-                    purpose=Purpose.DRILL, plan=asked.plan.name if asked.plan else "",
+                    purpose=Purpose.DRILL, plan=asked.plan.name if asked.plan else "", method=manifest.method,
                 )
             )  # fmt: skip
             begun(id)
