@@ -36,7 +36,10 @@ def outcome(world: World, service: Service) -> Outcome:
     for recovery in service.recoveries.list(service.caller):
         if recovery.state == "done":
             sim = world.sites[recovery.target_site].settle()
-            data |= compare_data(sim, service.manifests.read(recovery.restore_point_id))
+            # Member by member: each from a restore point of its own, made by the same job.
+            its = [m for m in manifests if m.epoch < 0] if recovery.mapping.get("one_by_one") else []
+            for manifest in its or [service.manifests.read(recovery.restore_point_id)]:
+                data |= compare_data(sim, manifest)
     jobs = sorted((job.kind, str(job.state)) for job in service.jobs.list())
     points = tuple(_point(m) for m in manifests)
     return Outcome({name: site_facts(sim) for name, sim in sims.items()}, points, tuple(jobs), data)
