@@ -8,6 +8,7 @@ import pytest
 
 from multisite.domain.errors import Conflict, Invalid
 from multisite.jobs.model import JobState
+from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.nova.servers import start
 from multisite_lab.sim.world import World
 from tests.sim.service import MAPPING, SITE, TARGET, Service, state_of
@@ -106,6 +107,22 @@ def _back(service: Service, point: str) -> None:
     job = service.rest(started.job_id)
     assert job.state is JobState.DONE, job.error
     service.failback.reprotect(service.caller, started.id, source_is_fenced=True)
+
+
+def test_what_a_short_list_does_not_show_is_not_taken_for_gone(world: World, service: Service) -> None:
+    failback, me = service.failback, service.caller
+    first = recovered(world, service)
+    service.rest(failback.stop_source(me, first, "mme")[0])
+    named = {(i.kind, i.name) for i in failback.preview_commit(me, first).items if i.action == "delete"}
+    for kind, path in (("network", "^/ports$"), ("volume", "^/volumes/detail$"), ("network", "^/trunks$")):
+        world.sites[SITE].strike(Rule("partial", kind, "GET", path))
+    shown = failback.preview_commit(me, first)
+    assert {(i.kind, i.name) for i in shown.items if i.action == "delete"} == named
+    assert {kind for kind, _ in named} == {"server", "volume", "port", "trunk"}
+    (one, *_) = service.manifests.read(service.recoveries.get(me, first).restore_point_id).volumes
+    del state_of(world, SITE).volumes[one.id]
+    shown = failback.preview_commit(me, first)
+    assert [i.name for i in shown.items if i.action == "gone"] == [one.name], "the negative control"
 
 
 def test_what_was_started_again_is_not_removed(world: World, service: Service) -> None:

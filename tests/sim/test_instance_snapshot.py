@@ -85,6 +85,19 @@ def test_a_lost_site_is_recovered_with_the_data_of_the_images(world: World, serv
     assert [seen.call for seen in log if not seen.known] == [], "the simulation lacks these calls"
 
 
+def test_what_a_short_list_does_not_show_is_removed_all_the_same(world: World, service: Service) -> None:
+    deployed(service)
+    site = world.sites[SITE]
+    rules = [
+        site.strike(Rule("partial", "image", "GET", "^/v2/images$", times=999)),
+        site.strike(Rule("partial", "volume", "GET", "^/snapshots/detail$", nth=3, times=999)),
+    ]
+    job, _ = run(service)
+    assert job.state is JobState.DONE, job.error
+    assert all(rule.struck for rule in rules), "the negative control: they were asked"
+    assert left(site.settle()) == NOTHING
+
+
 def test_a_server_whose_image_promises_nothing_is_crash_consistent_and_told(
     world: World, service: Service
 ) -> None:

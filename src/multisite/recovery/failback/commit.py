@@ -49,7 +49,7 @@ class Commit:
         manifest = self._source(recovery)
         project = project_of(manifest, copy) or None
         site = self._clouds.open(manifest.source.name, for_project=recovery.project_id, project=project)
-        return decide_removal(manifest, read_source(site), copy, recovery.id)
+        return decide_removal(manifest, read_source(site, manifest), copy, recovery.id)
 
     def commit(
         self, caller: Caller, recovery: Recovery, copy: OldCopy | None, *, remove: bool, confirm: str | None

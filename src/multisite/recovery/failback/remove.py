@@ -6,9 +6,9 @@ before anything is done.  Networks, routers, groups, key pairs and flavors stay:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from multisite.clouds import build, resources, trunks
 from multisite.clouds.connect import CloudSite, Sites
@@ -30,6 +30,11 @@ LIMIT, AT_ONCE = "remove-source", 4
 GONE_SECONDS = 600.0
 _TENANT = "os-vol-tenant-attr:tenant_id"
 _REPLICATED = "volume-replication"
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -81,19 +86,33 @@ class SourceFacts:
     """Of volumes: id of one of each, by the volume's."""
 
 
-def read_source(site: CloudSite) -> SourceFacts:
-    """Five lists.  Raises what ``call`` raises."""
+def read_source(site: CloudSite, manifest: Manifest) -> SourceFacts:
+    """Five lists, and by its id whatever of the restore point is in none of them: a list may lose rows and not say so.
+
+    Raises what ``call`` raises.
+    """
     own = {"project_id": site.project_id}
 
     def listed(kind: Kind, **filters: str) -> dict[str, Mapping[str, Any]]:
         return {str(row["id"]): row for row in resources.list_all(site, kind, None, **filters)}
 
+    def with_missing(
+        kind: Kind, rows: Mapping[str, Mapping[str, Any]], wanted: Iterable[_HasId]
+    ) -> dict[str, Mapping[str, Any]]:
+        found = dict(rows)
+        for id in (one.id for one in wanted if one.id not in rows):
+            row = resources.read_or_none(site, kind, id)
+            if row is not None and row.get("project_id", site.project_id) == site.project_id:
+                found[id] = row
+        return found
+
+    servers = {str(row["id"]): row for row in list_servers(site, site.project_id)}
     return SourceFacts(
         site.project_id,
-        {str(row["id"]): row for row in list_servers(site, site.project_id)},
-        listed("volume"),
-        listed("port", **own),
-        listed("trunk", **own),
+        with_missing("server", servers, manifest.servers),
+        with_missing("volume", listed("volume"), manifest.volumes),
+        with_missing("port", listed("port", **own), manifest.ports),
+        with_missing("trunk", listed("trunk", **own), manifest.trunks),
         {str(row["volume_id"]): id for id, row in listed("snapshot").items()},
     )
 

@@ -20,7 +20,7 @@ from multisite.domain.manifest import Mark
 from multisite.domain.pattern import newest_match
 from multisite.jobs.model import StepContext, StepFailed
 from multisite.recovery.methods.base import fresh
-from multisite.recovery.methods.instance_snapshot.clean import IMAGES, SNAPSHOTS, sweep
+from multisite.recovery.methods.instance_snapshot.clean import IMAGES, SNAPSHOTS, Made, sweep
 from multisite.recovery.methods.instance_snapshot.plan import PlannedImage, RootDisk
 
 SEARCH_AGAIN_SECONDS = 3.0
@@ -166,8 +166,8 @@ def undo_image(site: CloudSite, ctx: StepContext, made: Imaged | None) -> None:
 
     Raises StepFailed naming what is left.
     """
-    known = ([made.image_id], list(made.snapshots.values())) if made else ([], [])
-    left = sweep(site, lambda token: token == ctx.token, IMAGES, images=known[0], snapshots=known[1])
+    known = Made((made.image_id,), tuple(made.snapshots.values())) if made else None
+    left = sweep(site, lambda token: token == ctx.token, IMAGES, known)
     if made is None and not left:
         time.sleep(SEARCH_AGAIN_SECONDS)
         left = sweep(site, lambda token: token == ctx.token, IMAGES)

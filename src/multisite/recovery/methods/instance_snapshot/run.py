@@ -21,7 +21,7 @@ from multisite.recovery.methods.cinder_backups.payload import (
     BackupRecord,
     payload_of,
 )
-from multisite.recovery.methods.instance_snapshot.clean import clean_up
+from multisite.recovery.methods.instance_snapshot.clean import Made, clean_up
 from multisite.recovery.methods.instance_snapshot.images import (
     Copied,
     Imaged,
@@ -56,7 +56,7 @@ class Run:
         """Check, an image of each server, copies of root disks, backups, the manifest, clean up."""
         plan, site = self._plan, self._order.application.site
         roots = [(image, image.root) for image in plan.images if image.root is not None]
-        cleaning = partial(clean_up, self._dependencies, self._order)
+        cleaning = partial(clean_up, self._dependencies, self._order, self._made)
         needs = (*(i.step for i in plan.images), *(v.step for v in plan.volumes), *(r.step for _, r in roots))
         copies = tuple(root.copy_step for _, root in roots)
         return [
@@ -156,6 +156,16 @@ class Run:
 
     def _undo_root(self, image: PlannedImage, root: RootDisk, ctx: StepContext, result: object) -> None:
         undo_backup(self._site, _copied(image, root, ctx), ctx, result)
+
+    def _made(self, ctx: StepContext) -> Made:
+        """What goes at the end of the run."""
+        imaged = [ctx.result_of(image.step, Imaged) for image in self._plan.images]
+        roots = [image.root for image in self._plan.images if image.root is not None]
+        return Made(
+            tuple(one.image_id for one in imaged),
+            tuple(snapshot for one in imaged for snapshot in one.snapshots.values()),
+            tuple(ctx.result_of(root.copy_step, Copied).id for root in roots),
+        )
 
     def _complete(self, draft: Manifest, ctx: StepContext) -> Manifest:
         """The draft with the moments, root disks as volumes, and in each volume the chain its new backup makes."""
