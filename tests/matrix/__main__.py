@@ -86,7 +86,7 @@ def scenarios_of(asked: argparse.Namespace) -> list[str]:
     """Those whose points are wanted: a pattern that names its scenario spares the others, as a small sample does."""
     heads = {pattern.split("/")[0] for pattern in asked.only or ("*",)}
     wanted = list(NAMED) if any(head not in NAMED for head in heads) else sorted(heads)
-    wanted = [name for name in wanted if not (asked.lab and NAMED[name].simulated)]
+    wanted = [name for name in wanted if NAMED[name].steps and not (asked.lab and NAMED[name].simulated)]
     count = asked.random or (None if asked.lab or asked.list else asked.sample)
     if count is None or count >= len(wanted):
         return wanted

@@ -13,6 +13,7 @@ from typing import Any
 
 from multisite.recovery.plans.outside import outside
 from multisite.store.database import Database
+from tests.matrix import mirrors
 from tests.matrix.plants import PLANTS
 from tests.matrix.verbs import PROGRAMS, VERBS
 from tests.matrix.watch import Watch
@@ -49,7 +50,9 @@ def run(order: Order) -> int:
             PLANTS[order.plant]()
         watch = Watch(folder / NOTES if order.record else None, order.death, str(folder / STORE))
         watch.install()
-        service = Service(folder, outside=outside(hook_folder=str(folder / PROGRAMS)))
+        watch.watch_calls(mirrors.RemoteMirror, mirrors.CHANGES)
+        hooks = outside(hook_folder=str(folder / PROGRAMS))
+        service = Service(folder, outside=hooks, mirrors=mirrors.found_in(folder))
         service.patience = order.words.get("patience", service.patience)
         service.open()
         watch.commits = order.commits

@@ -16,7 +16,7 @@ class Scenario:
 
     ``state``: of its job at the end.  ``may_undo``: the job's kind undoes a run that was interrupted where it
     cannot go on; then nothing may be left, and the verb has to work again.  ``lost``: the source site is.
-    ``steps``: patterns of the steps that are tried, of a verb that has the others from another one.
+    ``steps``: patterns of the steps that are tried, of a verb that has the others from another one; none: it leads on.
     ``simulated``: of simulated sites alone.  ``returned``: the source site is back, as it was when it was lost.
     ``resume``: the verb that carries on after a death.  ``jobless``: the verb is one transaction, and no job; then all
     is as before it or as after it.
@@ -58,6 +58,20 @@ SCENARIOS = (
              steps=("hook-*", "prompt-*", "gate-*", "boot-group-*", "server-*", "summary", JOB)),
     Scenario("undo-plan", "recover-plan", "undo", "undone", lost=True, simulated=True,
              steps=("hook-*", "prompt-*", JOB)),
+    Scenario("recover-names", "incremental", "recover-names", lost=True, simulated=True, steps=("dns-*", JOB)),
+    Scenario("undo-names", "recover-names", "undo", "undone", lost=True, simulated=True, steps=("dns-*", JOB)),
+    Scenario("standby", "incremental", "standby", simulated=True, resume="standby"),
+    Scenario("behind", "standby", "protect", simulated=True, may_undo=True, steps=()),
+    Scenario("refresh", "behind", "standby", simulated=True, resume="standby"),
+    Scenario("promote", "standby", "recover", lost=True, simulated=True, steps=("volume-*", "standby-*", JOB)),
+    Scenario("undo-promote", "promote", "undo", "undone", lost=True, simulated=True,
+             steps=("volume-*", "standby-*", JOB)),
+    Scenario("set-replication", DEPLOYED, "set-replication", simulated=True, jobless=True),
+    Scenario("replicate", "set-replication", "replicate", simulated=True, may_undo=True),
+    Scenario("replicate-again", "replicate", "replicate", simulated=True, may_undo=True),
+    Scenario("promote-copies", "replicate-again", "recover", lost=True, simulated=True, steps=("volume-*", JOB)),
+    Scenario("undo-copies", "promote-copies", "undo", "undone", lost=True, simulated=True,
+             steps=("volume-*", JOB)),
     Scenario("stop-source", "recover", "stop-source", returned=True, simulated=True),
     Scenario("reprotect", "stop-source", "reprotect", returned=True, simulated=True, jobless=True),
     Scenario("undo-reprotect", "reprotect", "undo-reprotect", returned=True, simulated=True, jobless=True),

@@ -14,17 +14,21 @@ from multisite.clouds.connect import open_site
 from multisite.domain.manifest import Manifest
 from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite_lab.guest.console import marked
+from multisite_lab.sim import designate
 from multisite_lab.sim.keep import Kept, keep, take_up
 from multisite_lab.sim.model import Settings
 from multisite_lab.sim.world import World, make_world
+from tests.matrix import mirrors
 from tests.matrix.process import LOG, NOTES, TOLD
 from tests.matrix.processes import Processes
 from tests.matrix.scenarios import DEPLOYED
 from tests.matrix.stage import Facts, common_facts
+from tests.matrix.verbs import ADDRESS, ZONE
 from tests.sim import deploy as template
-from tests.sim.judge import wrong
+from tests.sim.judge import application_problems
+from tests.sim.mirror import SimulatedMirror
 from tests.sim.outcome import outcome
-from tests.sim.service import CLOUDS, SITE, Service
+from tests.sim.service import CLOUDS, SITE, TARGET, Service
 
 NAME, IMAGED = "mme", "img"
 OF_ONE_LIFE = (LOG, NOTES, TOLD)
@@ -43,6 +47,7 @@ class SimStage:
     )
     settings: Settings | None = None
     _worlds: dict[str, Kept] = field(default_factory=dict)
+    _images: dict[str, mirrors.Images] = field(default_factory=dict)
 
     @contextmanager
     def at(self, base: str, processes: Processes) -> Iterator[SimPlace]:
@@ -56,9 +61,12 @@ class SimStage:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         shutil.copytree(self.folder / base, folder, dirs_exist_ok=True)
         try:
-            with take_up(self._worlds[base]) as world:
+            with (
+                take_up(self._worlds[base]) as world,
+                mirrors.served(world, folder, self._images[base]) as storages,
+            ):
                 world.write_clouds(folder / CLOUDS)
-                yield SimPlace(folder, world, self)
+                yield SimPlace(folder, world, self, storages)
         finally:
             shutil.rmtree(folder)
 
@@ -75,10 +83,11 @@ class SimStage:
             ended = processes.run(first, "open", words)
             if ended.code:
                 raise RuntimeError(f"the application cannot be made known: {ended.words()}")
-            SimPlace(first, world, self).keep(DEPLOYED)
+            make_name(world, open_site(TARGET, TARGET, first / CLOUDS).project_id)
+            SimPlace(first, world, self, {}).keep(DEPLOYED)
 
-    def store(self, name: str, folder: Path, world: World) -> None:
-        self._worlds[name] = keep(world)
+    def store(self, name: str, folder: Path, world: World, storages: dict[str, SimulatedMirror]) -> None:
+        self._worlds[name], self._images[name] = keep(world), mirrors.saved(storages)
         shutil.copytree(folder, self.folder / name, ignore=shutil.ignore_patterns(*OF_ONE_LIFE))
 
 
@@ -87,6 +96,7 @@ class SimPlace:
     folder: Path
     world: World
     stage: SimStage
+    storages: dict[str, SimulatedMirror]
 
     def lose_source(self) -> None:
         if SITE not in self.world.lost:
@@ -102,10 +112,17 @@ class SimPlace:
         return {
             "sites": seen.sites,
             "points": {str(number): point for number, point in enumerate(seen.points)},
-            "data in the store": {str(n): stored_data(self.world, m) for n, m in enumerate(manifests)},
+            "data in the store": {str(n): self._data(m) for n, m in enumerate(manifests)},
             "data recovered": seen.data,
+            "storages": mirrors.images_of(self.storages),
+            "names": names_of(self.world),
             **common_facts(service),
         }
+
+    def _data(self, manifest: Manifest) -> Facts:
+        if mirrors.is_replicated(manifest):
+            return mirrors.copied_data(self.storages[TARGET], manifest)
+        return stored_data(self.world, manifest)
 
     def problems(self, service: Service) -> list[str]:
         sims = [site.settle() for name, site in self.world.sites.items() if name not in self.world.lost]
@@ -117,12 +134,14 @@ class SimPlace:
         ]
         manifests = service.manifests.list()
         torn = [f"the data of {name} is not as marked" for m in manifests.manifests
-                for name, verdict in stored_data(self.world, m).items() if verdict != "as marked"]  # fmt: skip
+                for name, verdict in self._data(m).items() if verdict != "as marked"]  # fmt: skip
         damaged = [f"restore point {d.id}: {d.problem}" for d in manifests.damaged]
-        return [*wrong(self.world, service), *frozen, *torn, *damaged]
+        kept = mirrors.kept_snapshots(list(manifests.manifests))
+        left = [line for line in self.world.problems(service.owners()) if not any(id in line for id in kept)]
+        return [*left, *application_problems(self.world, service), *frozen, *torn, *damaged]
 
     def keep(self, name: str) -> None:
-        self.stage.store(name, self.folder, self.world)
+        self.stage.store(name, self.folder, self.world, self.storages)
 
 
 def stored_data(world: World, manifest: Manifest) -> Facts:
@@ -143,3 +162,17 @@ def stored_data(world: World, manifest: Manifest) -> Facts:
             verdicts.append("as marked" if same else f"{asdict(content)} is not {mark}")
         found[server.name] = "; ".join(sorted(set(verdicts)))
     return found
+
+
+def make_name(world: World, project_id: str) -> None:
+    """Let the target have DNS, and the application a name in a zone of the project."""
+    world.sites[TARGET].sim.settings.dns = True
+    sim = world.sites[TARGET].settle()
+    zone = designate.make_zone(sim, f"{ZONE}.", project_id)
+    designate.make_recordset(sim, zone, {"name": f"{NAME}.{ZONE}.", "type": "A", "records": [ADDRESS]})
+
+
+def names_of(world: World) -> list[str]:
+    """What the target's DNS has."""
+    rows = world.sites[TARGET].settle().state.recordsets.values()
+    return sorted(f"{r['name']} {r['type']} {r['ttl']} {sorted(r['records'])} {r['status']}" for r in rows)

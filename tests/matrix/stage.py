@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from multisite.store.standby import StandbyRepository
 from tests.matrix.processes import Processes
 from tests.matrix.verbs import KEYS
 from tests.sim.service import Service
@@ -71,6 +72,7 @@ def common_facts(service: Service) -> Facts:
         "protections": sorted(
             f"{p.application} from {p.site} to {p.target_site}" for p in service.protections.list(caller)
         ),
+        "standbys": sorted(str(standby.state) for standby in StandbyRepository(service.database).list()),
         "hooks": sorted(_hooks_run(service.folder / KEYS)),
         "drills": sorted(
             f"{d.state} {d.result} {d.inventory_equal}" for d in service.recoveries.drills.list(caller)

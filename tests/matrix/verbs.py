@@ -13,6 +13,7 @@ from multisite.recovery.policies.scheduler import PolicyScheduler
 from multisite.recovery.policies.service import PolicyService
 from multisite.store.types import now
 from multisite_lab.guest.console import FREEZE_MARK
+from tests.matrix.mirrors import METHOD
 from tests.sim.service import MAPPING, TARGET, Service
 
 FREEZE_SECONDS = 30
@@ -23,7 +24,9 @@ NOTE = f"""#!/bin/sh
 cat > /dev/null
 echo "$MULTISITE_KEY" >> "$(dirname "$0")/../{KEYS}"
 """
-PLAN, WAITING, POLICY = "by-night", "waiting", "gold"
+PLAN, WAITING, NAMES, POLICY = "by-night", "waiting", "by-name", "gold"
+ZONE, ADDRESS = "vnf.example.org", "192.0.2.10"
+"""Of the target's Designate, and what the application's name there leads to at first."""
 KEPT = {name: value for name, value in MAPPING.items() if name != "source_is_fenced"}
 
 
@@ -159,6 +162,49 @@ def _recover_plan(service: Service, words: dict[str, Any]) -> Job:
     return answered
 
 
+def _recover_names(service: Service, words: dict[str, Any]) -> Job:
+    """Recover by a plan that changes the application's name in DNS."""
+    name = words["name"]
+    application = service.application(name)
+    record = {"name": f"{name}.{ZONE}", "zone": ZONE, "driver": "designate", "ttl": 30}
+    members = [m.server_name for m in application.members]
+    record |= {"members": members, "network": f"{name}-mgmt", "timeout": 60.0}
+    if NAMES not in {plan.name for plan in service.plans.list(service.caller)}:
+        owner = replace(service.caller, project_id=application.project_id)
+        service.plans.create(owner, NAMES, name, TARGET, mapping=KEPT, dns=[record])
+    newest = next(p for p in service.points() if p.state == "available")
+    fenced = {"source_is_fenced": True}
+    begun = service.recoveries.start(service.caller, newest.id, None, fenced, confirm=name, plan=NAMES)
+    return service.rest(begun.job_id)
+
+
+def _standby(service: Service, words: dict[str, Any]) -> Job | None:
+    """Keep the newest restore point restored at the target; carried out again it goes on."""
+    _rest(service, words)
+    standby, protection = service.recoveries.standby, service.protection(words["name"])
+    if protection.standby != 1:
+        standby.set(service.caller, protection.id, 1)
+    for _ in range(3):  # one is restored, then the older one goes, then its row
+        standby.run()
+        standby.settle()
+        _rest(service, words)
+    standby.close()
+    return next((job for job in service.jobs.list() if job.kind == "standby"), None)
+
+
+def _set_replication(service: Service, words: dict[str, Any]) -> Job | None:
+    """From now on its volumes are replicated."""
+    if not any(p.method == METHOD for p in service.protections.list(service.caller)):
+        options = {"freeze_timeout": FREEZE_SECONDS}
+        service.protections.create(service.caller, words["name"], METHOD, target_site=TARGET, options=options)
+    return None
+
+
+def _replicate(service: Service, words: dict[str, Any]) -> Job:
+    found = next(p for p in service.protections.list(service.caller) if p.method == METHOD)
+    return service.rest(service.protections.run(service.caller, found.id))
+
+
 def _answer(service: Service, words: dict[str, Any]) -> Job | None:
     """Carry on, as the operator who answers the question."""
     rested, recovery = _rest(service, words), _recovery(service)
@@ -256,6 +302,10 @@ VERBS: dict[str, Callable[[Service, dict[str, Any]], Job | None]] = {
     "one-by-one-back": _one_by_one_back,
     "recover-plan": _recover_plan,
     "answer": _answer,
+    "recover-names": _recover_names,
+    "standby": _standby,
+    "set-replication": _set_replication,
+    "replicate": _replicate,
     "stop-source": _stop_source,
     "reprotect": _reprotect,
     "undo-reprotect": _undo_reprotect,

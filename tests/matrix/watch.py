@@ -13,8 +13,9 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,20 @@ class Watch:
             after=lambda *_: self._commit("committed"),
         )
         sys.addaudithook(self._file)
+
+    def watch_calls(self, owner: type, names: Iterable[str]) -> None:
+        """Let these methods, which change what is outside, be boundaries as requests are."""
+        for name in names:
+            self._wrap(
+                owner,
+                name,
+                before=partial(self._called, "before", name),
+                after=partial(self._called, "after", name),
+            )
+
+    def _called(self, at: str, name: str, *_args: Any) -> None:
+        if (step := work.current().step) is not None:
+            self.passed(step, at, name)
 
     def _watch_records(self) -> None:
         for name in ("begin", "begin_undo"):

@@ -35,6 +35,13 @@ def _as_there(world: World, manifest: Manifest, *, moved: bool) -> Manifest:
     return replace(manifest, servers=tuple(servers))
 
 
+def _as_recovered(manifest: Manifest) -> Manifest:
+    """Copies of a storage stay when a server is deleted: Nova would delete the only one."""
+    copied = {v.id for v in manifest.volumes if v.payload and v.payload.method == "volume-replication"}
+    volumes = (replace(v, delete_on_termination=False) if v.id in copied else v for v in manifest.volumes)
+    return replace(manifest, volumes=tuple(volumes))
+
+
 def application_problems(world: World, service: Service, *, ordered: bool = True) -> list[str]:
     """Fields that restore points lack or recovered applications lost, and a wrong order of freezing or booting.
 
@@ -58,7 +65,7 @@ def application_problems(world: World, service: Service, *, ordered: bool = True
     for recovery in recoveries:
         if recovery.state == "done" and recovery.target_site not in world.lost:
             manifest = manifests[recovery.restore_point_id]
-            found += differences(service.cloud(recovery.target_site), manifest)
+            found += differences(service.cloud(recovery.target_site), _as_recovered(manifest))
             found += boot_problems(world.sites[recovery.target_site].settle(), manifest)
     for application in service.applications.list(service.caller) if ordered else ():
         members = sorted(application.members, key=lambda m: m.order)

@@ -92,7 +92,10 @@ class SimulatedMirror:
 
     def disable(self, name: str) -> None:
         found = self._find(self._sim(f"disable {name}"), name)
-        if found is not None and self.images.pop(found.global_id, None) and self.peer is not None:
+        if found is None:
+            return
+        known = self.images.pop(found.global_id, None)
+        if known is not None and self.peer is not None:
             self.peer.images.pop(found.global_id, None)
             stored = self.peer.world.sites[self.peer.site].sim.state.stored
             for other in [n for n, image in list(stored.items()) if image.global_id == found.global_id]:

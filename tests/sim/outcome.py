@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from multisite.domain.manifest import Manifest
+from multisite.domain.manifest import Manifest, VolumeRecord
 from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite_lab.guest.console import marked, parse
 from multisite_lab.sim.model import Server, Sim
@@ -14,6 +15,8 @@ from tests.sim.service import Service
 
 Facts = dict[str, Any]
 NOT_THERE = "not there"
+_OF_A_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""In the names of snapshots that stay with a restore point: its id."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,18 @@ def _compare(where: str, one: Any, other: Any, found: list[str]) -> None:
         found.append(f"{where}: {one!r} is not {other!r}")
 
 
+def _backups(volume: VolumeRecord) -> int:
+    """How many its restore takes; none where its storage has a copy."""
+    replicated = volume.payload is not None and volume.payload.method == "volume-replication"
+    return 0 if replicated else len(chain_of(volume))
+
+
 def _point(manifest: Manifest) -> Facts:
     return {
         "application": manifest.application,
         "incremental": manifest.incremental,
         "quiesced": manifest.quiesced,
-        "chains": sorted((v.name, len(chain_of(v))) for v in manifest.volumes),
+        "chains": sorted((v.name, _backups(v)) for v in manifest.volumes),
         "marks": len(manifest.marks),
         "frozen": len(manifest.frozen),
     }
@@ -87,7 +96,7 @@ def site_facts(sim: Sim) -> Facts:
         "volumes": sorted(
             (v.name, v.size, v.status, v.volume_type, v.bootable) for v in state.volumes.values()
         ),
-        "snapshots": sorted((s.name, s.status) for s in state.snapshots.values()),
+        "snapshots": sorted((_OF_A_RUN.sub("*", s.name), s.status) for s in state.snapshots.values()),
         "backups": sorted(
             (b.status, b.parent_id is not None, b.imported, b.size) for b in state.backups.values()
         ),

@@ -127,7 +127,10 @@ def _run(course: Course, run: Run) -> None:
     setup.rest()
     if course.failed:
         return
-    course.failed += setup.as_after(run.name)
+    if run.undone_by and (told := _left_for_the_next(job)):
+        course.stopped("s", told)  # of a move, whose next run is elsewhere: its undo takes it away
+    else:
+        course.failed += setup.as_after(run.name)
     if run.undone_by:
         course.expect(RUNS[run.undone_by].do(service, setup.known()), JobState.UNDONE, "undo")
         setup.rest()
@@ -158,10 +161,15 @@ def _carried_out(course: Course, run: Run) -> Job | None:
     if run.name == "drill" and (reasons := _not_passed(course)):
         course.stopped("u", reasons)
         return None
-    if told := [entry.message for entry in job.journal if AGAIN in entry.message]:
-        course.stopped("s", "; ".join(told))
+    if not run.undone_by and (told := _left_for_the_next(job)):
+        course.stopped("s", told)
         return None
     return job
+
+
+def _left_for_the_next(job: Job) -> str:
+    """What the job has told that it could not delete."""
+    return "; ".join(entry.message for entry in job.journal if AGAIN in entry.message)
 
 
 def _not_passed(course: Course) -> str:

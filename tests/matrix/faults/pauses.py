@@ -20,8 +20,11 @@ from multisite.recovery.methods.cinder_backups import making, payload
 from multisite.recovery.methods.cinder_backups import restore as restore_steps
 from multisite.recovery.methods.consistent_backup import capture, window
 from multisite.recovery.methods.instance_snapshot import images
+from multisite.recovery.methods.volume_replication import copies
+from multisite.recovery.methods.volume_replication import run as replication
 from multisite.recovery.recover import readiness
 from multisite.recovery.recover import steps as recover_steps
+from multisite.recovery.recover.dns import steps as names
 
 SHARE = 0.1
 """Of each pause."""
@@ -33,6 +36,9 @@ PATIENCE = 20.0
 _SLEEPERS: tuple[Any, ...] = (
     lifecycle,
     capture,
+    copies,
+    replication,
+    names,
     images,
     making,
     window,

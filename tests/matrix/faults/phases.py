@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
+from multisite.domain.errors import Conflict
 from multisite.domain.model import Purpose
 from multisite.jobs.model import JobState
 from multisite.jobs.view import Job
+from multisite.store.types import now
 from multisite_lab.guest.console import FREEZE_MARK
+from tests.matrix.mirrors import METHOD
+from tests.matrix.verbs import ZONE
 from tests.sim.deploy import deploy_for_images
 from tests.sim.service import MAPPING, SITE, TARGET, Service
 
@@ -19,10 +24,13 @@ RULES = {name: value for name, value in MAPPING.items() if name != "source_is_fe
 
 @dataclass
 class Known:
-    """``point``: id of the newest restore point of the run's application; ``recovery``: of the newest recovery."""
+    """``point``: id of the newest restore point of the run's application; ``recovery``: of the newest recovery.
+    ``looks``: how often warm standbys were looked at.
+    """
 
     point: str = ""
     recovery: str = ""
+    looks: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,59 @@ def remove_source(service: Service, known: Known) -> Job:
     return service.rest(str(job_id))
 
 
+def replicate(service: Service, known: Known) -> Job:
+    """One restore point of replicated volumes."""
+    made = [p for p in service.protections.list(service.caller) if p.method == METHOD]
+    if not made:
+        options = {"freeze_timeout": 10}
+        made = [
+            service.protections.create(
+                service.caller, APPLICATION, METHOD, target_site=TARGET, options=options
+            )
+        ]
+    job = service.rest(service.protections.run(service.caller, made[0].id))
+    known.point = next(point.id for point in service.points() if point.job_id == job.id)
+    return job
+
+
+def keep_standby(service: Service, known: Known) -> Job:
+    """Keep the newest restore point restored at the target; what failed before is tried again, for time passes."""
+    standby, protection = service.recoveries.standby, service.protection(APPLICATION)
+    before = {job.id for job in service.jobs.list()}
+    if protection.standby != 1:
+        standby.set(service.caller, protection.id, 1)
+    known.looks += 1
+    moment = now() + known.looks * timedelta(hours=1)
+    standby._now = standby._check._now = lambda: moment
+    for _ in range(2):
+        standby.run()
+        standby.settle(600)
+        for job in service.jobs.list(settled=False):
+            service.rest(job.id)
+    done = [job for job in service.jobs.list() if job.kind == "standby" and job.id not in before]
+    if not done:
+        raise Conflict(
+            service.recoveries.standby.of([protection])[protection.id].note or "no standby was begun"
+        )
+    return done[0]
+
+
+def recover_names(service: Service, known: Known) -> Job:
+    """By a plan that changes the application's name in the target's DNS."""
+    application = service.application(APPLICATION)
+    if not service.plans.list(service.caller):
+        record = {"name": f"{APPLICATION}.{ZONE}", "zone": ZONE, "driver": "designate", "ttl": 30}
+        members = [member.server_name for member in application.members]
+        record |= {"members": members, "network": f"{APPLICATION}-mgmt", "timeout": 20.0}
+        owner = replace(service.caller, project_id=application.project_id)
+        service.plans.create(owner, "by-name", APPLICATION, TARGET, mapping=RULES, dns=[record])
+    begun = service.recoveries.start(
+        service.caller, known.point, None, {"source_is_fenced": True}, confirm=APPLICATION, plan="by-name"
+    )
+    known.recovery = begun.id
+    return service.rest(begun.job_id)
+
+
 UNDONE = JobState.UNDONE
 # fmt: off
 RUNS = {run.name: run for run in (
@@ -131,6 +192,14 @@ RUNS = {run.name: run for run in (
     Run("remove-source", "stop-source", remove_source),
     Run("undo-stopped", "stop-source", undo, UNDONE),
     Run("undo-stop-source", "undo-stopped", undo_stop_source, UNDONE),
+    Run("recover-names", "incremental", recover_names, source=LOST, undone_by="undo-names"),
+    Run("undo-names", "recover-names", undo, UNDONE),
+    Run("standby", "incremental", keep_standby),
+    Run("promote", "standby", recover, source=LOST, undone_by="undo-promote"),
+    Run("undo-promote", "promote", undo, UNDONE),
+    Run("replicate", "", replicate),
+    Run("promote-copies", "replicate", recover, source=LOST, undone_by="undo-copies"),
+    Run("undo-copies", "promote-copies", undo, UNDONE),
 )}
 PHASES = {phase.name: phase for phase in (
     Phase("full", "full", SITE, "full"),
@@ -148,6 +217,14 @@ PHASES = {phase.name: phase for phase in (
     Phase("stop-source", "stop", SITE, "stop-source"),
     Phase("undo-stop-source", "unst", SITE, "undo-stop-source"),
     Phase("remove-source", "rmso", SITE, "remove-source"),
+    Phase("recover-names", "dns", TARGET, "recover-names"),
+    Phase("undo-names", "undn", TARGET, "undo-names"),
+    Phase("standby", "stby", TARGET, "standby"),
+    Phase("promote", "prom", TARGET, "promote"),
+    Phase("undo-promote", "unpr", TARGET, "undo-promote"),
+    Phase("replicate", "repl", SITE, "replicate"),
+    Phase("promote-copies", "copy", TARGET, "promote-copies"),
+    Phase("undo-copies", "unco", TARGET, "undo-copies"),
 )}
 # fmt: on
 

@@ -14,16 +14,19 @@ from typing import Any, Protocol
 
 from multisite.domain.manifest import Manifest
 from multisite.recovery.methods.cinder_backups.payload import chain_of
+from multisite.store.standby import StandbyRepository
 from multisite_lab.guest.console import marked
 from multisite_lab.sim.content import Content
 from multisite_lab.sim.faults import Rule, Seen
 from multisite_lab.sim.model import Sim
 from multisite_lab.sim.world import Saved, World, make_world
+from tests.matrix import mirrors
 from tests.matrix.faults.cases import Call, Case, Heard
 from tests.matrix.faults.pauses import ANSWER_SECONDS, hurried
 from tests.matrix.faults.phases import APPLICATION, BACK, LOST, PHASES, Known, Run, needed
-from tests.matrix.simulated import stored_data
+from tests.matrix.simulated import make_name, names_of, stored_data
 from tests.sim.judge import application_problems
+from tests.sim.mirror import simulated_mirrors
 from tests.sim.outcome import compare, compare_data, outcome, site_facts
 from tests.sim.service import SITE, TARGET, Service, prepare
 
@@ -76,6 +79,7 @@ class Stage:
     """Where a run begins: the world, the service's folder, what is known; ``after``: what there was at its end."""
 
     world: Saved
+    images: mirrors.Images
     folder: Path
     known: Known
     after: dict[str, Any]
@@ -86,6 +90,7 @@ class End:
     """Where a run has ended."""
 
     world: Saved
+    images: mirrors.Images
     folder: Path
     known: Known
 
@@ -116,8 +121,9 @@ class SimSetup:
         home = self._folder / "deployed"
         home.mkdir(parents=True)
         prepare(home, self.world)
+        self._storages = simulated_mirrors(self.world)
         self._settle_in(home)
-        self._ends[""] = End(self.world.save(), home, Known())
+        self._ends[""] = End(self.world.save(), {}, home, Known())
         for run in needed(self._phases):
             self._record(run)
         return self
@@ -129,7 +135,9 @@ class SimSetup:
         self._around.close()
 
     def _open(self, folder: Path) -> Service:
-        self._service = Service(folder, answer_seconds=ANSWER_SECONDS, patience=PATIENCE)
+        self._service = Service(
+            folder, answer_seconds=ANSWER_SECONDS, patience=PATIENCE, mirrors=self._storages
+        )
         self._service.open()
         return self._service
 
@@ -143,6 +151,7 @@ class SimSetup:
         service = self._open(home)
         service.deploy(APPLICATION, self._servers)
         service.protection(APPLICATION, freeze_timeout=10)
+        make_name(self.world, service.cloud(TARGET).project_id)
         self._leave()
         self.rest()
 
@@ -150,6 +159,7 @@ class SimSetup:
         """Do it without faults, from where it begins, which is kept, as is its end."""
         base = self._ends[run.base]
         self.world.go_back(base.world)
+        mirrors.restore(self._storages, base.images)
         if run.source == LOST:
             self.world.lose(SITE)
         elif run.source == BACK:
@@ -167,8 +177,8 @@ class SimSetup:
         if run.name == "full":
             after["manifest"] = shape(service.manifests.read(known.point))
         self._leave()
-        self._stages[run.name] = Stage(begun, base.folder, base.known, after)
-        self._ends[run.name] = End(self.world.save(), home, known)
+        self._stages[run.name] = Stage(begun, base.images, base.folder, base.known, after)
+        self._ends[run.name] = End(self.world.save(), mirrors.saved(self._storages), home, known)
 
     def _facts(self, service: Service) -> dict[str, Any]:
         """What came of it.  Backups are judged by their content and their tokens."""
@@ -178,9 +188,17 @@ class SimSetup:
         return {
             **{name: without_backups(facts) for name, facts in seen.sites.items()},
             "data recovered": seen.data,
-            "data stored": sorted({v for m in manifests for v in stored_data(self.world, m).values()}),
+            "data stored": sorted({v for m in manifests for v in self._stored(m).values()}),
+            "storages": mirrors.images_of(self._storages),
+            "names": names_of(self.world),
+            "standbys": [str(standby.state) for standby in StandbyRepository(service.database).list()],
             "applications": {a.name: [a.site, a.epoch] for a in applications},
         }
+
+    def _stored(self, manifest: Manifest) -> dict[str, str]:
+        if mirrors.is_replicated(manifest):
+            return mirrors.copied_data(self._storages[TARGET], manifest)
+        return stored_data(self.world, manifest)
 
     def begin(self, phase: str) -> Service:
         self._leave()
@@ -190,6 +208,7 @@ class SimSetup:
         folder = self._folder / f"case-{self._cases}"
         stage = self._stages[PHASES[phase].run]
         self.world.go_back(stage.world)
+        mirrors.restore(self._storages, stage.images)
         shutil.copytree(stage.folder, folder)
         self._site, self._known = PHASES[phase].site, replace(stage.known)
         return self._open(folder)
@@ -247,8 +266,10 @@ class SimSetup:
         service = self._service
         assert service is not None, "begin() comes first"
         sims = [site.settle() for name, site in self.world.sites.items() if name not in self.world.lost]
+        kept = mirrors.kept_snapshots(list(service.manifests.list().manifests))
+        left = self.world.problems(service.owners())
         return [
-            *self.world.problems(service.owners()),
+            *(line for line in left if not any(id in line for id in kept)),
             *application_problems(self.world, service, ordered=not self._was_cut),
             *(line for sim in sims for line in _still(sim)),
         ]
