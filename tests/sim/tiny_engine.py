@@ -1,6 +1,7 @@
 """The job engine's contract in a few lines and one thread, with deaths at every boundary, for tests of many histories.
 
-Steps run in order, a DONE step never again, RUNNING is noted before and DONE after; on failure the kind's policy.
+Steps run in order, a DONE step never again, RUNNING is noted before and DONE after; when all are done the job may
+grow by more (``JobKind.grow``); on failure the kind's policy.
 A death (``die_at``: before the n-th request to a site or change of a record) leaves everything as it is; ``rest``
 goes on from there as a new process would.
 """
@@ -152,14 +153,14 @@ class TinyEngine:
         return [job.id for job in self.jobs.values() if not job.settled]
 
     def _carry_out(self, job: TinyJob) -> None:
-        steps = job.kind.build(job.params)
         if job.state in (JobState.QUEUED, JobState.RUNNING):
             job.state = JobState.RUNNING
-            done = all(self._run(job, step) for step in steps)
+            done = self._run_all(job)
             if done:
                 job.state = JobState.DONE
             else:
                 job.state = JobState.UNDOING if job.kind.on_failure == "undo" else JobState.PAUSED
+        steps = job.kind.build(job.params)
         if job.state is JobState.UNDOING:
             undone = all(self._undo(job, step) for step in reversed(steps)) and not self._left(job, steps)
             job.state = JobState.UNDONE if undone else JobState.UNDO_FAILED
@@ -168,6 +169,20 @@ class TinyEngine:
         if job.kind.outcome is not None:
             job.kind.outcome.apply(job.ended)
         self._settled(job.id, True)
+
+    def _run_all(self, job: TinyJob) -> bool:
+        """Whether all steps are done, and those the job grew by."""
+        while all(self._run(job, step) for step in job.kind.build(job.params)):
+            if job.kind.grow is None:
+                return True
+            grown = job.kind.grow(
+                job.params, lambda step: job.memos[step].result if step in job.memos else None
+            )
+            if grown is None:
+                return True
+            self.boundaries.check()
+            job.params = plain_object(grown, "params")
+        return False
 
     def _run(self, job: TinyJob, step: Step) -> bool:
         memo = job.memos.setdefault(step.name, Memo())
