@@ -62,6 +62,10 @@ class Points:
         found = self.rows.newest(applications)
         return {id: [point for point in found if point.application_id == id] for id in applications}
 
+    def carrying(self, applications: Any, most: int) -> dict[str, list[RestorePoint]]:
+        found = self.rows.carrying(applications, most)
+        return {id: [point for point in found if point.application_id == id] for id in applications}
+
 
 class Protections:
     """In place of ``ProtectionService``: ``made`` has each run's tick, ``refusal`` is raised by the next runs."""
