@@ -79,9 +79,9 @@ PLAIN: Mapping[str, str] = {
     "POST /v1/addresses": "body.name body.active body.probe body.members[].site",
     "POST /v1/addresses/{id}/move": "body.to body.fenced[] body.why",
     "POST /v1/resource-syncs": "body.name body.source_site body.target_sites[] body.kinds[] body.on_conflict "
-    "body.deletes body.interval_seconds",
+    "body.deletes body.interval_seconds body.only_tag",
     "PATCH /v1/resource-syncs/{id}": "body.target_sites[] body.kinds[] body.on_conflict body.deletes "
-    "body.interval_seconds body.paused",
+    "body.interval_seconds body.paused body.only_tag",
     "GET /v1/resource-syncs/{id}/items": "query:limit query:marker",
     "POST /v1/resource-syncs/{id}/apply": "body.delete_many",
     "POST /v1/image-replications": "body.source_site body.target_sites[]",

@@ -16,6 +16,7 @@ from multisite.jobs.model import JobState
 from multisite.resources.sync.kinds import KINDS
 from multisite.resources.sync.service import ResourceSyncService
 from multisite_lab.sim.faults import Rule
+from multisite_lab.sim.site import Wire
 from multisite_lab.sim.world import World, make_world
 from tests.sim.deploy import ask
 from tests.sim.service import Service, running_service
@@ -328,6 +329,81 @@ def test_a_user_that_is_not_there_is_told(syncs: Syncs) -> None:
     assert result.in_step is False
     assert "no user member@Default has a role in project" in result.told[0]
     assert len(syncs.world.sites["site3"].sim.state.keypairs) == 1
+
+
+def image(syncs: Syncs, name: str, data: bytes, **fields: Any) -> str:
+    cloud = syncs.here.cloud()
+    wanted = {
+        "name": name,
+        "disk_format": "raw",
+        "container_format": "bare",
+        "visibility": "private",
+    } | fields
+    made = str(ask(cloud.image, "POST", "/images", wanted)["id"])
+    headers = {"Content-Type": "application/octet-stream"}
+    assert cloud.image.put(f"/images/{made}/file", data=data, headers=headers).ok
+    return made
+
+
+def images(syncs: Syncs, site: str) -> dict[str, Any]:
+    state = syncs.world.sites[site].settle().state
+    return {
+        row["name"]: (
+            state.image_data[row["id"]],
+            row["tags"],
+            row["visibility"],
+            row.get("hw_disk_bus"),
+            row["protected"],
+        )
+        for row in state.images.values()
+        if row["id"] in state.image_data and not row["os_hidden"]
+    }
+
+
+def test_images_follow_a_tag(syncs: Syncs) -> None:
+    one = image(syncs, "one", b"1" * 3000000, tags=["vnf"], hw_disk_bus="scsi", protected=True)
+    image(syncs, "two", b"2", tags=["other"])
+    syncs.want("image", only_tag="vnf")
+    syncs.in_step()
+    for site in TARGETS:
+        assert images(syncs, site) == {"one": (b"1" * 3000000, ["vnf"], "private", "scsi", True)}
+    state = syncs.world.sites["site1"].sim.state
+    state.images[one] |= {"hw_disk_bus": "virtio", "name": "renamed"}
+    third = image(syncs, "three", b"3", tags=["vnf"])
+    syncs.in_step()
+    assert set(images(syncs, "site2")) == {"renamed", "three"}
+    assert images(syncs, "site2")["renamed"][3] == "virtio"
+    state.images[one]["tags"] = ["old"]
+    del state.images[third]
+    syncs.in_step()
+    assert set(images(syncs, "site3")) == {"renamed"}, (
+        "without the tag it stays; deleted at the source it goes"
+    )
+    puts = sum(s.method == "PUT" for site in TARGETS for s in syncs.world.sites[site].script.log)
+    syncs.in_step()
+    assert sum(s.method == "PUT" for site in TARGETS for s in syncs.world.sites[site].script.log) == puts
+
+
+def test_an_image_that_arrives_damaged_is_not_shown_and_is_tried_again(syncs: Syncs) -> None:
+    image(syncs, "one", b"1" * 100)
+    syncs.want("image")
+    site = syncs.world.sites["site2"]
+    reply = site.reply
+
+    def wrong(wire: Wire) -> Any:
+        if wire.path.endswith("/file"):
+            return reply(Wire(wire.method, wire.path, wire.query, wire.headers, b"damaged"))
+        return reply(wire)
+
+    site.reply = wrong  # type: ignore[method-assign]
+    result = syncs.apply().result
+    assert result.in_step is False
+    assert any("not what was sent" in told for told in result.told)
+    assert images(syncs, "site2") == {}
+    assert set(images(syncs, "site3")) == {"one"}
+    site.reply = reply  # type: ignore[method-assign]
+    syncs.in_step()
+    assert len(syncs.world.sites["site2"].sim.state.images) == 1
 
 
 def test_it_watches_by_itself_until_it_is_paused(syncs: Syncs) -> None:

@@ -18,11 +18,15 @@ from multisite.resources.sync.service import LEAST_INTERVAL, MOST_TARGETS, Resou
 Targets = Annotated[list[Name], Field(min_length=1, max_length=MOST_TARGETS)]
 Kinds = Annotated[list[Name], Field(min_length=1, max_length=20)]
 Policy = Literal["stop", "source", "target"]
+Tag = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f,]+$")]
 Seconds = Annotated[int, Field(ge=LEAST_INTERVAL, le=31 * 86400)]
 
 
 class ResourceSyncIn(In):
-    """``interval_seconds``: null: only when it is applied.  ``deletes``: what Multisite made goes with its source."""
+    """``interval_seconds``: null: only when it is applied.  ``deletes``: what Multisite made goes with its source.
+
+    ``only_tag``: of images and security groups those with this tag.
+    """
 
     name: Name
     source_site: Name
@@ -31,6 +35,7 @@ class ResourceSyncIn(In):
     on_conflict: Policy = "stop"
     deletes: bool = True
     interval_seconds: Seconds | None = None
+    only_tag: Tag | None = None
 
 
 class ResourceSyncChangeIn(In):
@@ -42,6 +47,7 @@ class ResourceSyncChangeIn(In):
     deletes: bool | None = None
     interval_seconds: Seconds | None = None
     paused: bool | None = None
+    only_tag: Tag | None = None
 
 
 class ApplyIn(In):
@@ -56,6 +62,8 @@ SyncItemsOut = page_of("SyncItemsOut", items=list[SyncItem])
 SyncPlanOut = group(
     "SyncPlanOut", "What a pass would do now, and what it would not and why.", changes=list[Change]
 )
+
+_MAY_BE_NULL = ("interval_seconds", "only_tag")
 
 syncs = Service("resource_syncs", ResourceSyncService)
 OWNED = Owned("resource_sync", lambda caller, id: syncs().get(caller, id))
@@ -84,7 +92,7 @@ def show_resource_sync(_caller: Caller, found: ResourceSync) -> object:
 def change_resource_sync(caller: Caller, found: ResourceSync, body: ResourceSyncChangeIn) -> object:
     """Change, pause or go on with a resource sync."""
     given = body.model_dump(exclude_unset=True)
-    wanted = {name: value for name, value in given.items() if value is not None or name == "interval_seconds"}
+    wanted = {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NULL}
     return syncs().change(caller, found.id, wanted)
 
 

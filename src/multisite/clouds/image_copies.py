@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -55,6 +55,14 @@ def of_name(site: CloudSite, name: str) -> list[dict[str, Any]]:
     return [row for row in found if row.get("name") == name and _visible(site, row)]
 
 
+def of_project(site: CloudSite) -> list[dict[str, Any]]:
+    """The images of the project that are shown in lists."""
+    found = read_all(
+        site, "list images", lambda: site.image, "/images", "images", owner=site.project_id, limit=500
+    )
+    return [row for row in found if row.get("owner") == site.project_id]
+
+
 def create(site: CloudSite, image_id: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Without data; ConflictInSite when there is, or ever was, one of this id."""
     what = f"create image {image_id}"
@@ -81,12 +89,15 @@ def download(site: CloudSite, image_id: str) -> Any:
     return call(site, f"read the data of image {image_id}", lambda: site.image.get(path, stream=True))
 
 
-def change(site: CloudSite, image_id: str, wanted: Mapping[str, Any], row: Row) -> None:
-    """Give an image, shown as ``row``, these fields, all at once."""
-    operations = [
+def change(
+    site: CloudSite, image_id: str, wanted: Mapping[str, Any], row: Row, without: Iterable[str] = ()
+) -> None:
+    """Give an image, shown as ``row``, these fields, and take the properties ``without`` off it, all at once."""
+    operations: list[dict[str, Any]] = [
         {"op": "replace" if name in row else "add", "path": f"/{_escaped(name)}", "value": value}
         for name, value in wanted.items()
     ]
+    operations += [{"op": "remove", "path": f"/{_escaped(name)}"} for name in without if name in row]
     path = f"/images/{image_id}"
     call(
         site,

@@ -48,6 +48,7 @@ from multisite.recovery.service import (
     outside,
 )
 from multisite.recovery.standby import service as standby
+from multisite.resources.images.pace import Pace
 from multisite.resources.images.service import ImageService
 from multisite.resources.quotas import service as quota_service
 from multisite.resources.quotas.service import GlobalQuotaService
@@ -137,7 +138,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
     due = PolicyScheduler(database, protections, jobs, drills=recoveries.drills)
     policies = PolicyService(database, protections)
     failback = FailbackService(database, manifests, jobs, clouds, near, protections, audit)
-    syncs, quotas = ResourceSyncService(database, jobs, clouds), GlobalQuotaService(database, jobs, clouds)
+    images, syncs, quotas = _resources(conf, database, jobs, clouds)
     tasks = _tasks(
         conf, database, audit, reconciler, addresses, due, policies, recoveries, failback, syncs, quotas
     )
@@ -148,7 +149,7 @@ def build(conf: cfg.ConfigOpts, *, carry_out: bool = True) -> Services:
         policies=policies, probe=ProbeService(), periodic=periodic, recoveries=recoveries, jobs=jobs, audit=audit,
         paths=PathService(database, jobs, clouds), recovery_plans=RecoveryPlanService(database, applications),
         planes=PlaneService(database, applications, sites, clouds, jobs, networks), failback=failback,
-        images=_images(conf, database, jobs, clouds), resource_syncs=syncs, quotas=quotas,
+        images=images, resource_syncs=syncs, quotas=quotas,
         notifications=Listeners(
             parsed(conf.networks.notifications) if carry_out else {}, lambda: periodic.wake(NETWORKS)),
     )  # fmt: skip
@@ -168,9 +169,15 @@ def _reconciler(conf: cfg.ConfigOpts, database: Database, near: Sites) -> Reconc
     return Reconciler(database, near, parallel=conf.networks.parallel, patience=conf.networks.site_timeout)
 
 
-def _images(conf: cfg.ConfigOpts, database: Database, jobs: JobEngine, clouds: Sites) -> ImageService:
-    limit = int(conf.images.link_mib_per_second * (1 << 20))
-    return ImageService(database, jobs, clouds, streams=conf.images.at_once, bytes_per_second=limit)
+def _resources(
+    conf: cfg.ConfigOpts, database: Database, jobs: JobEngine, clouds: Sites
+) -> tuple[ImageService, ResourceSyncService, GlobalQuotaService]:
+    pace = Pace(int(conf.images.link_mib_per_second * (1 << 20)))
+    return (
+        ImageService(database, jobs, clouds, streams=conf.images.at_once, pace=pace),
+        ResourceSyncService(database, jobs, clouds, pace=pace),
+        GlobalQuotaService(database, jobs, clouds),
+    )
 
 
 def _clouds(

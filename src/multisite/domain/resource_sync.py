@@ -38,8 +38,8 @@ OFTEN, WITHIN_SECONDS = 5, 3600
 class Record:
     """One resource as a site has it.  ``fields``: plain JSON, with ids of *its* site where it names others.
 
-    ``notes``: what is set on it and not carried.  ``ours``: Multisite made it for something else (a recovery, an L3
-    path); at the source it is not looked at.
+    ``notes``: what is set on it and not carried.  ``tags``: by which some are chosen; None: it has none.  ``ours``:
+    Multisite made it for something else (a recovery, an L3 path); at the source it is not looked at.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Record:
     fields: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     ours: bool = False
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class SyncResult:
 class ResourceSync:
     """``interval_seconds`` None: only when asked to.  ``deletes``: what is deleted at the source goes at targets, too.
 
-    ``kinds``: names of ``resources/sync/kinds.py``.
+    ``kinds``: names of ``resources/sync/kinds.py``.  ``only_tag``: of kinds that have tags only those with this one.
     """
 
     id: str
@@ -132,5 +133,6 @@ class ResourceSync:
     interval_seconds: int | None
     paused: bool
     requested_by: str
+    only_tag: str | None = None
     result: SyncResult = field(default_factory=SyncResult)
     created_at: datetime | None = None

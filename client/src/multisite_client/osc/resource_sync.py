@@ -12,7 +12,7 @@ from multisite_client.osc import progress
 from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, table
 from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command
 
-KINDS = ("security-group", "server-group", "keypair", "flavor", "volume-type")
+KINDS = ("image", "security-group", "server-group", "keypair", "flavor", "volume-type")
 POLICIES = ("stop", "source", "target")
 _IN_STEP = {True: "yes", False: "no", None: "unknown"}
 
@@ -29,8 +29,8 @@ SYNC = Noun(
     "resource_sync",
     "Resource sync (id or name)",
     (
-        "id", "name", "source_site", "target_sites", "kinds", "on_conflict", "deletes", "interval_seconds", "paused",
-        "result", "requested_by", "created_at",
+        "id", "name", "source_site", "target_sites", "kinds", "only_tag", "on_conflict", "deletes",
+        "interval_seconds", "paused", "result", "requested_by", "created_at",
     ),
     {
         "ID": "id", "Name": "name", "Source": "source_site", "Targets": "target_sites", "Kinds": "kinds",
@@ -62,6 +62,9 @@ def _add_options(parser: argparse.ArgumentParser, *, new: bool) -> argparse.Argu
     parser.add_argument(
         "--interval", type=int, metavar="<seconds>", help="Compare so often; without, only when applied"
     )
+    parser.add_argument(
+        "--only-tag", metavar="<tag>", help="Of images and security groups only those with this tag"
+    )
     deleting = parser.add_mutually_exclusive_group()
     deleting.add_argument("--delete", action="store_true", help="What it made goes with its source (default)")
     deleting.add_argument("--no-delete", action="store_true", help="Delete nothing at the targets")
@@ -71,7 +74,7 @@ def _add_options(parser: argparse.ArgumentParser, *, new: bool) -> argparse.Argu
 def _wanted(parsed: argparse.Namespace) -> dict[str, Any]:
     wanted = {
         "target_sites": parsed.target_site, "kinds": parsed.kind, "on_conflict": parsed.on_conflict,
-        "interval_seconds": parsed.interval,
+        "interval_seconds": parsed.interval, "only_tag": parsed.only_tag,
         "deletes": False if parsed.no_delete else True if parsed.delete else None,
     }  # fmt: skip
     return {name: value for name, value in wanted.items() if value is not None}

@@ -97,7 +97,8 @@ def _record(row: Row, own: set[str]) -> Record:
         "rules": sorted(rules),
     }  # fmt: skip
     ours = bool(tokens.read("security_group", row))
-    return Record(row["id"], row["name"], fields, tuple(dict.fromkeys(notes)), ours)
+    tags = tuple(row.get("tags") or ())
+    return Record(row["id"], row["name"], fields, tuple(dict.fromkeys(notes)), ours, tags)
 
 
 def _text(rule: Row) -> str:

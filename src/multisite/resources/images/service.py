@@ -65,7 +65,7 @@ class _Found:
 class ImageService:
     """The verbs.  Registers the kind of job "replicate-image" with ``jobs``.
 
-    ``streams``: images sent at the same time; ``bytes_per_second``: of each link, 0: as fast as it goes.
+    ``streams``: images sent at the same time; ``pace``: how fast, shared with what else sends images.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class ImageService:
         clouds: Sites,
         *,
         streams: int = 2,
-        bytes_per_second: int = 0,
+        pace: Pace | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database, self._jobs, self._clouds, self._now = database, jobs, clouds, now
         self._rows = ImageReplicationRepository(database)
-        self._pace = Pace(bytes_per_second)
+        self._pace = pace or Pace(0)
         jobs.register(
             JobKind(
                 KIND, self._build, on_failure="pause", limits={STREAMS: streams}, left=self._left,

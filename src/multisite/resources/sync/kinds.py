@@ -7,10 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.tenant_resources import flavors, keypairs, security_groups, server_groups, volume_types
+from multisite.clouds.tenant_resources import (
+    flavors,
+    images,
+    keypairs,
+    security_groups,
+    server_groups,
+    volume_types,
+)
 from multisite.domain.resource_sync import Record
+from multisite.resources.images import follow
+from multisite.resources.images.pace import Pace
 
 Fields = Mapping[str, Any]
+Copies = Callable[[CloudSite, CloudSite, Record, Fields, str, Pace], str]
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,8 @@ class SyncKind:
         default=lambda _, fields: dict(fields)
     )
     names: Callable[[Fields], set[str]] = field(default=lambda _: set())
+    copied: Copies | None = None
+    """In place of ``create``, for what has more than fields; gets a token by which it finds what it made before."""
 
 
 KINDS: Mapping[str, SyncKind] = {
@@ -40,6 +52,10 @@ KINDS: Mapping[str, SyncKind] = {
         security_groups.read, security_groups.is_there, security_groups.create, security_groups.update,
         security_groups.delete, first=("name", "description", "stateful"), given=frozenset({"default"}),
         translated=security_groups.translated, written=security_groups.in_words, names=security_groups.named,
+    ),
+    "image": SyncKind(
+        images.read, images.is_there, images.create, images.update, images.delete, fixed=images.FIXED,
+        translated=images.translated, written=images.in_words, names=images.named, copied=follow.copy,
     ),
     "server-group": SyncKind(
         server_groups.read, server_groups.is_there, server_groups.create, server_groups.update, server_groups.delete,

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from multisite.clouds.ask import ask_all
 from multisite.clouds.connect import CloudSite, Sites
-from multisite.domain.errors import MultisiteError
+from multisite.domain.errors import MultisiteError, Unavailable
 from multisite.domain.resource_sync import (
     OFTEN,
     TOLD,
@@ -26,6 +27,8 @@ from multisite.domain.resource_sync import (
     SyncItem,
     SyncResult,
 )
+from multisite.jobs.model import StepFailed
+from multisite.resources.images.pace import Pace
 from multisite.resources.sync.decide import Rules, decide, doubted
 from multisite.resources.sync.kinds import KINDS, SyncKind
 from multisite.store.resource_syncs import SyncItemRepository
@@ -33,6 +36,8 @@ from multisite.store.resource_syncs import SyncItemRepository
 ROUNDS = 4
 """A pass writes and looks again so often: groups first, then the rules that name them; the rest waits for the next."""
 MOST_TOLD = 200
+WRITE_SECONDS = 86400.0
+"""For all writes of a kind at one site: images may be big."""
 
 
 @dataclass
@@ -49,8 +54,10 @@ class Pass:
 class SyncRunner:
     """Of any sync.  ``told`` gets (done, all) of the writes of a pass."""
 
-    def __init__(self, clouds: Sites, items: SyncItemRepository, now: Callable[[], datetime]) -> None:
-        self._clouds, self._items, self._now = clouds, items, now
+    def __init__(
+        self, clouds: Sites, items: SyncItemRepository, now: Callable[[], datetime], pace: Pace | None = None
+    ) -> None:
+        self._clouds, self._items, self._now, self._pace = clouds, items, now, pace or Pace(0)
 
     def plan(self, sync: ResourceSync) -> Pass:
         """What a pass would do now; changes nothing."""
@@ -105,8 +112,10 @@ class SyncRunner:
         changes: list[Change] = []
         ids: dict[str, Mapping[str, str]] = {}
         for site in sync.target_sites:
-            items = self._items.of(sync.id, kind, site)
             source, target = seen[sync.source_site], seen[site]
+            items, dropped = _chosen(self._items.of(sync.id, kind, site), source, sync.only_tag)
+            changes += dropped
+            source = _tagged(source, sync.only_tag)
             theirs = _counterparts(source, target, items)
             gone_source, gone_target = doubted(source, target, items)
             source = replace(source, gone=self._asked(sync, row, sync.source_site, gone_source))
@@ -152,7 +161,7 @@ class SyncRunner:
                 self._one(found, row, change, ids[site])
                 told(len(found.done) + len(found.failed), writes)
 
-        asked = ask_all({c.target_site for c in changes}, at, seconds=3600.0, errors=(MultisiteError,))
+        asked = ask_all({c.target_site for c in changes}, at, seconds=WRITE_SECONDS, errors=(MultisiteError,))
         for error in asked.unknown.values():
             raise error
 
@@ -195,7 +204,7 @@ class SyncRunner:
                 known, target_id=None, bases={}, made=True, changes=_stamped(known, stamp, add=again)
             )
             self._items.update(known)
-            target_id = row.create(site, fields)
+            target_id = self._made(sync, row, change, fields, known.id)
             bases = {name: (value, value) for name, value in change.fields.items()}
             self._items.update(replace(known, target_id=target_id, bases=bases))
             return
@@ -207,6 +216,19 @@ class SyncRunner:
                 known, bases=change.bases or known.bases, name=change.name, changes=_stamped(known, stamp, add=back)
             )
         )  # fmt: skip
+
+    def _made(
+        self, sync: ResourceSync, row: SyncKind, change: Change, fields: Mapping[str, Any], item_id: str
+    ) -> str:
+        site = self._open(sync, change.target_site)
+        if row.copied is None:
+            return row.create(site, fields)
+        source = self._open(sync, sync.source_site)
+        record = Record(change.source_id, change.name, change.fields)
+        try:
+            return row.copied(source, site, record, fields, f"multisite:{sync.id}:{item_id}", self._pace)
+        except StepFailed as error:
+            raise Unavailable(str(error)) from error
 
     def _open(self, sync: ResourceSync, name: str) -> CloudSite:
         return self._clouds.open(name, for_project=sync.project_id)
@@ -225,6 +247,32 @@ def _counterparts(source: Seen, target: Seen, items: Sequence[SyncItem]) -> dict
         if record.id not in paired and theirs[record.name] == 1 and record.name in by_name:
             paired[record.id] = by_name[record.name]
     return paired
+
+
+def _tagged(source: Seen, tag: str | None) -> Seen:
+    """Only those with the tag, of what has tags at all."""
+    if source.records is None or tag is None:
+        return source
+    return replace(
+        source, records={id: r for id, r in source.records.items() if r.tags is None or tag in r.tags}
+    )
+
+
+def _chosen(items: Sequence[SyncItem], source: Seen, tag: str | None) -> tuple[list[SyncItem], list[Change]]:
+    """The items that are still chosen, and a change for each whose tag was taken off: it stays, and is left alone."""
+    kept, dropped = [], []
+    for item in items:
+        record = (source.records or {}).get(item.source_id)
+        if tag is None or record is None or record.tags is None or tag in record.tags:
+            kept.append(item)
+        else:
+            why = f"it has no tag {tag} any more: it stays, and is left alone"
+            dropped.append(
+                Change(
+                    Act.FORGET, item.kind, item.target_site, item.source_id, item.name, why, item.target_id
+                )
+            )
+    return kept, dropped
 
 
 def _own(source: Seen) -> Seen:

@@ -20,6 +20,7 @@ from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobKind, Json, Step, StepContext
 from multisite.jobs.values import decode
 from multisite.periodic.lease import held
+from multisite.resources.images.pace import Pace
 from multisite.resources.sync.kinds import KINDS
 from multisite.resources.sync.run import Pass, SyncRunner
 from multisite.store.database import Database
@@ -43,7 +44,10 @@ class PassOrder:
 
 
 class ResourceSyncService:
-    """The verbs, and the periodic task ``run``.  Registers the kind of job "sync-resources" with ``jobs``."""
+    """The verbs, and the periodic task ``run``.  Registers the kind of job "sync-resources" with ``jobs``.
+
+    ``pace``: how fast images may be sent, shared with replications.
+    """
 
     def __init__(
         self,
@@ -51,14 +55,15 @@ class ResourceSyncService:
         jobs: JobEngine,
         clouds: Sites,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pace: Pace | None = None,
     ) -> None:
         self._database, self._jobs, self._clouds, self._now = database, jobs, clouds, now
         self._rows, self._items = ResourceSyncRepository(database), SyncItemRepository(database)
-        self._runner = SyncRunner(clouds, self._items, now)
+        self._runner = SyncRunner(clouds, self._items, now, pace)
         jobs.register(JobKind(KIND, self._build, on_failure="pause", rule="resource_sync:apply"))
 
     def create(self, caller: Caller, name: str, **wanted: Any) -> ResourceSync:
-        """``source_site``, ``target_sites``, ``kinds``; ``on_conflict``, ``deletes``, ``interval_seconds``.
+        """``wanted``: fields of ``ResourceSync``, of which only the sites and kinds have no default.
 
         Nothing is changed in a site.  Invalid naming the field, Conflict when the name is taken.
         """
@@ -66,6 +71,7 @@ class ResourceSyncService:
             str(uuid.uuid4()), name, caller.project_id, wanted["source_site"], tuple(wanted["target_sites"]),
             tuple(wanted["kinds"]), OnConflict(wanted.get("on_conflict") or OnConflict.STOP),
             bool(wanted.get("deletes", True)), wanted.get("interval_seconds"), False, caller.user_name,
+            wanted.get("only_tag"),
         )  # fmt: skip
         self._refuse_wrong(caller, sync)
         return self._rows.add(sync)
