@@ -445,3 +445,17 @@ def test_wrong_words_are_refused(syncs: Syncs) -> None:
     ):
         with pytest.raises(Invalid, match=said):
             syncs.syncs.create(ADMIN, "wrong", **{**wanted, **more})
+
+
+def test_two_of_one_name_are_two(syncs: Syncs) -> None:
+    syncs.group("site1", "one", {"protocol": "tcp"})
+    syncs.group("site1", "one", {"protocol": "udp"})
+    there = syncs.group("site2", "one", {"protocol": "udp"})
+    syncs.want("security-group")
+    syncs.in_step()
+    rows = syncs.world.sites["site2"].sim.state.security_groups
+    protocols = {
+        id: {r["protocol"] for r in g["security_group_rules"]} for id, g in rows.items() if g["name"] == "one"
+    }
+    assert protocols[there] == {None, "udp"}
+    assert len(protocols) == 2

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from multisite.clouds.ask import AT_ONCE, ask_all
+from multisite.clouds.ask import AT_ONCE, ask_all, do_all
 from multisite.clouds.errors import TimedOut, Unreachable
 from multisite.domain import fence, work
 from multisite.domain.errors import Invalid, MultisiteError
@@ -93,3 +93,21 @@ def test_fence_and_work_go_along() -> None:
 
 def test_nobody_to_ask() -> None:
     assert ask_all([], lambda _: 1).known == {}
+
+
+def test_changes_are_over_when_it_returns_or_raises() -> None:
+    done: list[str] = []
+
+    def act(site: str) -> None:
+        if site == "bad":
+            raise Unreachable("bad", "change", "away")
+        if site == "worse":
+            raise KeyboardInterrupt
+        time.sleep(0.2)
+        done.append(site)
+
+    assert list(do_all(["bad", "good"], act)) == ["bad"]
+    assert done == ["good"]
+    with pytest.raises(KeyboardInterrupt):
+        do_all(["worse", "slow"], act)
+    assert done == ["good", "slow"]

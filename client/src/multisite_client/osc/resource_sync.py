@@ -14,6 +14,8 @@ from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, comm
 
 KINDS = ("image", "security-group", "server-group", "keypair", "flavor", "volume-type")
 POLICIES = ("stop", "source", "target")
+LONGEST = 60
+"""Characters of a value in a line of a difference."""
 _IN_STEP = {True: "yes", False: "no", None: "unknown"}
 
 
@@ -140,8 +142,8 @@ class Plan(Lister):
         acts = {change["act"] for change in shown}
         self.exit_status = 1 if acts - {"unknown"} else 2 if acts else 0
         columns = {
-            "": "sign", "Act": "act", "Site": "target_site", "Kind": "kind", "Name": "name", "Difference": "difference",
-            "Why": "why",
+            "": "sign", "Act": "act", "Site": "target_site", "Kind": "kind", "Name": "name", "Why": "why",
+            "Difference": "difference",
         }  # fmt: skip
         rows = [
             {**change, "sign": _SIGNS[change["act"]], "difference": _difference(change)} for change in shown
@@ -174,7 +176,8 @@ def _field(name: str, change: dict[str, Any]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else str(value)
+    text = json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _rule(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from multisite.clouds import quota_limits
-from multisite.clouds.ask import ask_all
+from multisite.clouds.ask import ask_all, do_all
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.errors import MultisiteError
 from multisite.domain.global_quota import (
@@ -133,10 +133,10 @@ class QuotaRunner:
         return self._rows.change(quota.id, told)
 
     def _write(self, quota: GlobalQuota, wanted: ByResource, told: list[str]) -> None:
-        asked = ask_all(
+        failed = do_all(
             wanted, lambda name: quota_limits.write(self._open(quota, name), wanted[name]), errors=(MultisiteError,)
         )  # fmt: skip
-        told += [f"{name}: {why}" for name, why in asked.reasons.items()]
+        told += [f"{name}: {error}" for name, error in failed.items()]
 
     def _open(self, quota: GlobalQuota, name: str) -> CloudSite:
         return self._clouds.open(name, for_project=quota.project_id)

@@ -51,12 +51,16 @@ def decide(
         side, why = ("source", source.why) if source.records is None else (target_site, target.why)
         return [Change(Act.UNKNOWN, rules.kind, target_site, "", "", f"{side} did not answer: {why}")]
     by_source = {item.source_id: item for item in items}
+    new = [record for record in source.records.values() if record.id not in by_source]
+    alike = _alike(new, target.records, items)
+    taken = {*(item.target_id for item in items), *(there.id for there in alike.values())}
+    free = [there for there in target.records.values() if there.id not in taken]
     found = [
         _paired(rules, target_site, record, by_source[record.id], target, now)
-        if record.id in by_source
-        else _new(rules, target_site, record, target.records, items)
         for record in source.records.values()
+        if record.id in by_source
     ]
+    found += [_new(rules, target_site, record, alike.get(record.id), free) for record in new]
     gone = [item for item in items if item.source_id not in source.records]
     found += _gone(rules, target_site, source, target, gone, len(items))
     return [change for change in found if change is not None]
@@ -71,18 +75,34 @@ def doubted(source: Seen, target: Seen, items: Sequence[SyncItem]) -> tuple[set[
     return of_source, {id for id in known if id is not None and id not in (target.records or {})}
 
 
-def _new(
-    rules: Rules, site: str, record: Record, there: Mapping[str, Record], items: Sequence[SyncItem]
-) -> Change:
-    """One without a counterpart: one of its name is adopted, or it is made."""
-    taken = {item.target_id for item in items}
-    same = [one for one in there.values() if one.name == record.name and one.id not in taken]
+def _alike(
+    new: Sequence[Record], there: Mapping[str, Record], items: Sequence[SyncItem]
+) -> dict[str, Record]:
+    """By id at the source one of the target that has its name and all its fields, each only once."""
+    left = [one for one in there.values() if one.id not in {item.target_id for item in items}]
+    found: dict[str, Record] = {}
+    for record in new:
+        for one in left:
+            if one.name == record.name and not _different(record.fields, one.fields):
+                found[record.id] = one
+                left.remove(one)
+                break
+    return found
+
+
+def _new(rules: Rules, site: str, record: Record, alike: Record | None, free: Sequence[Record]) -> Change:
+    """One without a counterpart: one that is alike is adopted, one of its name perhaps, or it is made.
+
+    ``free``: what is there and is nobody's counterpart.
+    """
     change = Change(Act.CREATE, rules.kind, site, record.id, record.name, "the target has none")
+    if alike is not None:
+        return _adopted(rules, change, record, alike)
+    same = [one for one in free if one.name == record.name]
     if len(same) > 1:
         ids = ", ".join(sorted(one.id for one in same))
-        return replace(
-            change, act=Act.CONFLICT, why=f"{len(same)} of this name are there: delete or rename some: {ids}"
-        )
+        why = f"{len(same)} of this name are there: delete or rename some: {ids}"
+        return replace(change, act=Act.CONFLICT, why=why)
     if same:
         return _adopted(rules, change, record, same[0])
     if record.name in rules.given:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from multisite.clouds.ask import ask_all
+from multisite.clouds.ask import ask_all, do_all
 from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.errors import MultisiteError, Unavailable
 from multisite.domain.resource_sync import (
@@ -36,18 +36,20 @@ from multisite.store.resource_syncs import SyncItemRepository
 ROUNDS = 4
 """A pass writes and looks again so often: groups first, then the rules that name them; the rest waits for the next."""
 MOST_TOLD = 200
-WRITE_SECONDS = 86400.0
-"""For all writes of a kind at one site: images may be big."""
 
 
 @dataclass
 class Pass:
-    """``plan``: what there was to do when it began; ``done``, ``failed`` (with why): what was tried of it."""
+    """``plan``: what there was to do when it began; ``done``, ``failed`` (with why): what was tried of it.
+
+    ``open``: what was left to be told in the end.
+    """
 
     sync: ResourceSync
     plan: list[Change] = field(default_factory=list)
     done: list[Change] = field(default_factory=list)
     failed: list[tuple[Change, str]] = field(default_factory=list)
+    open: list[Change] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -77,6 +79,7 @@ class SyncRunner:
         found = Pass(sync)
         for kind in sync.kinds:
             tried: set[tuple[str, str, Act]] = set()
+            changes: list[Change] = []
             for number in range(ROUNDS):
                 changes, ids = self._decided(found, kind, delete_many=delete_many)
                 found.plan += changes if number == 0 else []
@@ -85,15 +88,16 @@ class SyncRunner:
                 tried |= {(c.target_site, c.source_id, c.act) for c in left if c.act in WRITES}
                 if not any(change.act in WRITES or change.act is Act.ADOPT for change in left):
                     break
+            found.open += [change for change in changes if change.act in TOLD]
         return found
 
     def result(self, found: Pass) -> SyncResult:
         """In words, for its row."""
-        wrong = [_line(change) for change in found.plan if change.act in TOLD]
+        wrong = [_line(change) for change in found.open]
         wrong += [f"{_line(change)}: {why}" for change, why in found.failed]
         counts = Counter(str(change.act) for change in found.done if change.act in WRITES)
-        unknown = any(c.act is Act.UNKNOWN for c in found.plan)
-        differs = bool(found.failed) or any(c.act is Act.CONFLICT for c in found.plan)
+        unknown = any(c.act is Act.UNKNOWN for c in found.open)
+        differs = bool(found.failed) or any(c.act is Act.CONFLICT for c in found.open)
         in_step = False if differs else None if unknown else True
         told = [*wrong, *found.notes]
         if len(told) > MOST_TOLD:
@@ -161,8 +165,7 @@ class SyncRunner:
                 self._one(found, row, change, ids[site])
                 told(len(found.done) + len(found.failed), writes)
 
-        asked = ask_all({c.target_site for c in changes}, at, seconds=WRITE_SECONDS, errors=(MultisiteError,))
-        for error in asked.unknown.values():
+        for error in do_all({c.target_site for c in changes}, at, errors=(MultisiteError,)).values():
             raise error
 
     def _one(self, found: Pass, row: SyncKind, change: Change, ids: Mapping[str, str]) -> None:
