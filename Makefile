@@ -18,7 +18,7 @@ FORM_remote_ports := $(FORM_networks)
 # the main job with Cinder's backups and the manifests in S3
 SUITE_object-store := tests/lab/recovery/test_site_loss.py
 FORM_object-store := --object-store
-# images in step between sites
+# images in sync between sites
 SUITE_resources := tests/lab/resources
 # volumes that the storage copies
 SUITE_replication := tests/lab/replication

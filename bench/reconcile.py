@@ -64,7 +64,7 @@ def measured(count: int) -> tuple[int, float]:
         service.rest(syncs.apply(ADMIN, sync.id))
         seconds = time.monotonic() - begun
         result = syncs.get(ADMIN, sync.id).result
-        assert result.in_step is True, result.told
+        assert result.in_sync is True, result.told
         assert result.counts == {}
         return requests(world) - before, seconds
 

@@ -1,4 +1,4 @@
-"""Resources of simulated sites kept in step: what is made, changed and deleted, what is told, what is left alone."""
+"""Resources of simulated sites kept in sync: what is made, changed and deleted, what is told, what is left alone."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Syncs:
         assert job.state is JobState.DONE, job.error
         return self.syncs.get(ADMIN, self.sync_id)
 
-    def in_step(self) -> None:
+    def in_sync(self) -> None:
         """By what the sites have, and by the word of a plan and another pass."""
-        assert self.apply().result.in_step is True, self.syncs.get(ADMIN, self.sync_id).result.told
+        assert self.apply().result.in_sync is True, self.syncs.get(ADMIN, self.sync_id).result.told
         assert [c for c in self.syncs.plan(ADMIN, self.sync_id) if c.act is not Act.ACCEPT] == []
 
     def plan(self) -> list[tuple[str, str, str]]:
@@ -98,10 +98,10 @@ def test_groups_that_name_each_other(syncs: Syncs) -> None:
     syncs.want("security-group")
     assert {act for act, _, name in syncs.plan() if name != "default"} == {"create"}
     result = syncs.apply().result
-    assert result.in_step is True, result.told
+    assert result.in_sync is True, result.told
     for site in TARGETS:
         assert syncs.groups(site) == syncs.groups("site1")
-    syncs.in_step()
+    syncs.in_sync()
 
 
 def test_a_pass_without_change_only_lists(syncs: Syncs) -> None:
@@ -110,7 +110,7 @@ def test_a_pass_without_change_only_lists(syncs: Syncs) -> None:
             "site1", f"g{number}", {"protocol": "tcp", "port_range_min": number + 1, "port_range_max": 99}
         )
     syncs.want("security-group", "server-group", "flavor", "volume-type")
-    syncs.in_step()
+    syncs.in_sync()
     before = syncs.asked()
     syncs.apply()
     new = {
@@ -129,13 +129,13 @@ def test_what_changes_at_the_source_changes_at_the_targets(syncs: Syncs) -> None
         {"flavor": {"name": "f1", "vcpus": 2, "ram": 512, "disk": 1}},
     )
     syncs.want("security-group", "flavor")
-    syncs.in_step()
+    syncs.in_sync()
     syncs.rule("site1", one, protocol="tcp")
     body = {"security_group": {"name": "renamed", "description": "new"}}
     ask(syncs.here.cloud().network, "PUT", f"/security-groups/{one}", body)
     flavor = next(f for f in syncs.world.sites["site1"].sim.state.flavors.values() if f["name"] == "f1")
     flavor["extra_specs"] = {"hw:cpu_policy": "dedicated"}
-    syncs.in_step()
+    syncs.in_sync()
     for site in TARGETS:
         state = syncs.world.sites[site].sim.state
         assert syncs.groups(site) == syncs.groups("site1")
@@ -147,14 +147,14 @@ def test_what_changes_at_the_source_changes_at_the_targets(syncs: Syncs) -> None
 def test_what_was_changed_at_a_target(syncs: Syncs, policy: OnConflict) -> None:
     one = syncs.group("site1", "one")
     syncs.want("security-group", on_conflict=policy)
-    syncs.in_step()
+    syncs.in_sync()
     theirs = next(
         g for g in syncs.world.sites["site2"].sim.state.security_groups.values() if g["name"] == "one"
     )
     theirs["description"] = "by hand"
     result = syncs.apply().result
     if policy is OnConflict.STOP:
-        assert result.in_step is False
+        assert result.in_sync is False
         assert "site2: security-group one: changed at the target: description" in result.told[0]
     assert theirs["description"] == ("of one" if policy is OnConflict.SOURCE else "by hand")
     body = {"security_group": {"description": "of the source, later"}}
@@ -168,10 +168,10 @@ def test_deleted_at_the_source_it_goes_where_multisite_made_it(syncs: Syncs) -> 
     one, two = syncs.group("site1", "one"), syncs.group("site1", "two")
     syncs.group("site2", "two")
     syncs.want("security-group")
-    syncs.in_step()
+    syncs.in_sync()
     for id in (one, two):
         ask(syncs.here.cloud().network, "DELETE", f"/security-groups/{id}")
-    syncs.in_step()
+    syncs.in_sync()
     assert set(syncs.groups("site2")) == {"default", "two"}, "it was there before"
     assert set(syncs.groups("site3")) == {"default"}
 
@@ -179,11 +179,11 @@ def test_deleted_at_the_source_it_goes_where_multisite_made_it(syncs: Syncs) -> 
 def test_many_gone_at_once_are_not_deleted_unasked(syncs: Syncs) -> None:
     ids = [syncs.group("site1", f"g{n}") for n in range(8)]
     syncs.want("security-group")
-    syncs.in_step()
+    syncs.in_sync()
     for id in ids:
         ask(syncs.here.cloud().network, "DELETE", f"/security-groups/{id}")
     result = syncs.apply().result
-    assert result.in_step is False
+    assert result.in_sync is False
     assert "gone at the source at once" in result.told[0]
     assert len(syncs.groups("site2")) == 9
     syncs.apply(delete_many=True)
@@ -193,16 +193,16 @@ def test_many_gone_at_once_are_not_deleted_unasked(syncs: Syncs) -> None:
 def test_absent_from_a_list_is_not_gone(syncs: Syncs) -> None:
     syncs.group("site1", "one")
     syncs.want("security-group")
-    syncs.in_step()
+    syncs.in_sync()
     rule = syncs.world.sites["site1"].strike(
         Rule("partial", "network", "GET", "/security-groups", keep=0, times=99)
     )
     result = syncs.apply().result
-    assert result.in_step is None
+    assert result.in_sync is None
     assert any("could not be asked for" in told for told in result.told)
     assert "one" in syncs.groups("site2")
     syncs.world.sites["site1"].script.rules.remove(rule)
-    syncs.in_step()
+    syncs.in_sync()
 
 
 def test_a_site_that_is_away_is_unknown_and_catches_up(syncs: Syncs) -> None:
@@ -210,11 +210,11 @@ def test_a_site_that_is_away_is_unknown_and_catches_up(syncs: Syncs) -> None:
     syncs.want("security-group")
     syncs.world.cut("site3")
     result = syncs.apply().result
-    assert result.in_step is None
+    assert result.in_sync is None
     assert any(told.startswith("site3: security-group: site3 did not answer") for told in result.told)
     assert "one" in syncs.groups("site2")
     syncs.world.reconnect("site3")
-    syncs.in_step()
+    syncs.in_sync()
     assert "one" in syncs.groups("site3")
 
 
@@ -223,18 +223,18 @@ def test_a_name_that_is_taken_by_another_is_told(syncs: Syncs) -> None:
     syncs.group("site2", "one")
     syncs.want("security-group")
     result = syncs.apply().result
-    assert result.in_step is False
+    assert result.in_sync is False
     assert "one of this name is there, and differs in rules" in result.told[0]
     assert syncs.groups("site3")["one"] == syncs.groups("site1")["one"]
     syncs.syncs.change(ADMIN, syncs.sync_id, {"on_conflict": OnConflict.SOURCE})
-    syncs.in_step()
+    syncs.in_sync()
     assert syncs.groups("site2")["one"] == syncs.groups("site1")["one"]
 
 
 def test_a_fixed_field_is_told(syncs: Syncs) -> None:
     flavors = syncs.world.sites["site1"].sim.state.flavors
     syncs.want("flavor")
-    syncs.in_step()
+    syncs.in_sync()
     next(iter(flavors.values()))["ram"] = 4096
     result = syncs.apply().result
     assert "ram cannot be changed: delete it there" in result.told[0]
@@ -243,27 +243,27 @@ def test_a_fixed_field_is_told(syncs: Syncs) -> None:
 def test_deleted_at_a_target_and_a_struggle(syncs: Syncs) -> None:
     syncs.group("site1", "one")
     syncs.want("security-group", on_conflict=OnConflict.SOURCE, target_sites=["site2"])
-    syncs.in_step()
+    syncs.in_sync()
     groups = syncs.world.sites["site2"].sim.state.security_groups
     for _ in range(5):
         theirs = next(id for id, g in groups.items() if g["name"] == "one")
         del groups[theirs]
-        syncs.in_step()
+        syncs.in_sync()
     del groups[next(id for id, g in groups.items() if g["name"] == "one")]
     result = syncs.apply().result
     assert "changed back 5 times within an hour" in result.told[0]
     syncs.now += timedelta(hours=2)
-    syncs.in_step()
+    syncs.in_sync()
 
 
 def test_what_the_target_deleted_stays_deleted_when_its_word_counts(syncs: Syncs) -> None:
     syncs.group("site1", "one")
     syncs.want("security-group", on_conflict=OnConflict.TARGET)
-    syncs.in_step()
+    syncs.in_sync()
     groups = syncs.world.sites["site2"].sim.state.security_groups
     del groups[next(id for id, g in groups.items() if g["name"] == "one")]
     syncs.apply()
-    syncs.in_step()
+    syncs.in_sync()
     assert "one" not in syncs.groups("site2")
 
 
@@ -275,10 +275,10 @@ def test_a_refusal_is_told_and_the_rest_is_done(syncs: Syncs) -> None:
         Rule("error", "network", "POST", "/security-groups", status=400, times=1)
     )
     result = syncs.apply().result
-    assert result.in_step is False
+    assert result.in_sync is False
     assert len(syncs.groups("site2")) in (3, 4)
     assert len(syncs.groups("site3")) == 4
-    syncs.in_step()
+    syncs.in_sync()
 
 
 def test_an_answer_that_is_lost_makes_no_second_one(syncs: Syncs) -> None:
@@ -290,7 +290,7 @@ def test_an_answer_that_is_lost_makes_no_second_one(syncs: Syncs) -> None:
         for service, path in (("network", "/security-groups"), ("compute", "/os-server-groups")):
             syncs.world.sites[site].strike(Rule("lost", service, "POST", path, times=1))
     syncs.apply()
-    syncs.in_step()
+    syncs.in_sync()
     for site in TARGETS:
         state = syncs.world.sites[site].sim.state
         assert [g["name"] for g in state.server_groups.values()] == ["sg"]
@@ -305,7 +305,7 @@ def test_key_pairs_are_of_the_same_users(syncs: Syncs) -> None:
         row = {"name": "mine", "public_key": f"ssh-ed25519 AAAA{number} x", "fingerprint": "", "type": "ssh"}
         keys[users[user], "mine"] = row
     syncs.want("keypair")
-    syncs.in_step()
+    syncs.in_sync()
     for site in TARGETS:
         sim = syncs.world.sites[site].sim
         names = {a.user_id: a.user_name for a in sim.accounts}
@@ -314,7 +314,7 @@ def test_key_pairs_are_of_the_same_users(syncs: Syncs) -> None:
             ("operator", "mine"): "ssh-ed25519 AAAA0 x", ("member", "mine"): "ssh-ed25519 AAAA1 x",
         }, "not those of a user of another project"  # fmt: skip
     del keys[users["member"], "mine"]
-    syncs.in_step()
+    syncs.in_sync()
     assert len(syncs.world.sites["site2"].sim.state.keypairs) == 1
 
 
@@ -326,7 +326,7 @@ def test_a_user_that_is_not_there_is_told(syncs: Syncs) -> None:
     sim.accounts = tuple(a for a in sim.accounts if a.user_name != "member")
     syncs.want("keypair")
     result = syncs.apply().result
-    assert result.in_step is False
+    assert result.in_sync is False
     assert "no user member@Default has a role in project" in result.told[0]
     assert len(syncs.world.sites["site3"].sim.state.keypairs) == 1
 
@@ -364,23 +364,23 @@ def test_images_follow_a_tag(syncs: Syncs) -> None:
     one = image(syncs, "one", b"1" * 3000000, tags=["vnf"], hw_disk_bus="scsi", protected=True)
     image(syncs, "two", b"2", tags=["other"])
     syncs.want("image", only_tag="vnf")
-    syncs.in_step()
+    syncs.in_sync()
     for site in TARGETS:
         assert images(syncs, site) == {"one": (b"1" * 3000000, ["vnf"], "private", "scsi", True)}
     state = syncs.world.sites["site1"].sim.state
     state.images[one] |= {"hw_disk_bus": "virtio", "name": "renamed"}
     third = image(syncs, "three", b"3", tags=["vnf"])
-    syncs.in_step()
+    syncs.in_sync()
     assert set(images(syncs, "site2")) == {"renamed", "three"}
     assert images(syncs, "site2")["renamed"][3] == "virtio"
     state.images[one]["tags"] = ["old"]
     del state.images[third]
-    syncs.in_step()
+    syncs.in_sync()
     assert set(images(syncs, "site3")) == {"renamed"}, (
         "without the tag it stays; deleted at the source it goes"
     )
     puts = sum(s.method == "PUT" for site in TARGETS for s in syncs.world.sites[site].script.log)
-    syncs.in_step()
+    syncs.in_sync()
     assert sum(s.method == "PUT" for site in TARGETS for s in syncs.world.sites[site].script.log) == puts
 
 
@@ -397,12 +397,12 @@ def test_an_image_that_arrives_damaged_is_not_shown_and_is_tried_again(syncs: Sy
 
     site.reply = wrong  # type: ignore[method-assign]
     result = syncs.apply().result
-    assert result.in_step is False
+    assert result.in_sync is False
     assert any("not what was sent" in told for told in result.told)
     assert images(syncs, "site2") == {}
     assert set(images(syncs, "site3")) == {"one"}
     site.reply = reply  # type: ignore[method-assign]
-    syncs.in_step()
+    syncs.in_sync()
     assert len(syncs.world.sites["site2"].sim.state.images) == 1
 
 
@@ -452,7 +452,7 @@ def test_two_of_one_name_are_two(syncs: Syncs) -> None:
     syncs.group("site1", "one", {"protocol": "udp"})
     there = syncs.group("site2", "one", {"protocol": "udp"})
     syncs.want("security-group")
-    syncs.in_step()
+    syncs.in_sync()
     rows = syncs.world.sites["site2"].sim.state.security_groups
     protocols = {
         id: {r["protocol"] for r in g["security_group_rules"]} for id, g in rows.items() if g["name"] == "one"

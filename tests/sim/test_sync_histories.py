@@ -96,7 +96,7 @@ def test_killed_at_any_request_nothing_is_made_twice(
         if left[0] >= 0:
             break
     assert died > 5
-    syncs.in_step()
+    syncs.in_sync()
     alike(syncs)
     assert all(
         item.made
@@ -110,13 +110,13 @@ def test_whatever_is_changed_on_both_sides_the_source_wins(syncs: Syncs, seed: i
     dice = random.Random(seed)
     furnish(syncs, 4)
     syncs.want(*KINDS, target_sites=TARGETS, on_conflict=OnConflict.SOURCE)
-    syncs.in_step()
+    syncs.in_sync()
     for _ in range(4):
         for _ in range(dice.randint(1, 6)):
             _drift(syncs, dice)
         syncs.now += timedelta(hours=2)
         syncs.apply(delete_many=True)
-        syncs.in_step()
+        syncs.in_sync()
         _without_strangers(syncs)
         alike(syncs)
 
@@ -124,11 +124,11 @@ def test_whatever_is_changed_on_both_sides_the_source_wins(syncs: Syncs, seed: i
 def test_control_where_the_target_counts_they_are_not_alike(syncs: Syncs) -> None:
     furnish(syncs, 2)
     syncs.want(*KINDS, target_sites=TARGETS, on_conflict=OnConflict.TARGET)
-    syncs.in_step()
+    syncs.in_sync()
     next(f for f in syncs.world.sites["site2"].sim.state.flavors.values() if f["name"] == "f0")[
         "extra_specs"
     ] = {"a": "b"}
-    syncs.in_step()
+    syncs.in_sync()
     with pytest.raises(AssertionError):
         alike(syncs)
 

@@ -1,4 +1,4 @@
-"""Resources kept in step over several sites, as openstacksdk verbs of the proxy."""
+"""Resources kept in sync over several sites, as openstacksdk verbs of the proxy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ResourceSyncVerbs(Acting):
         self.delete_one(ResourceSync, id)
 
     def sync_items(self, id: str) -> Iterator[Json]:
-        """Every pair that it keeps in step, asked for page by page."""
+        """Every pair that it keeps in sync, asked for page by page."""
         query: dict[str, str] = {}
         while True:
             answer = self.get(url("resource-syncs", id, "items"), params=query)

@@ -120,7 +120,7 @@ class ImageReplication(Noun):
 
 
 class ResourceSync(Noun):
-    """Resources of a site that others keep in step with."""
+    """Resources of a site that others keep in sync with."""
 
     resources_key = "resource_syncs"
     base_path = "/resource-syncs"

@@ -40,7 +40,7 @@ GlobalQuotasOut = page_of("GlobalQuotasOut", quotas=list[GlobalQuota])
 
 quotas = Service("quotas", GlobalQuotaService)
 OWNED = Owned("quota", lambda caller, id: quotas().get(caller, id))
-resource = Resource("quotas", "/v1/quotas", tag="Resources in step", owned=OWNED)
+resource = Resource("quotas", "/v1/quotas", tag="Resources in sync", owned=OWNED)
 
 
 @resource.route("GET", "quota:list", READER, query=PageQuery, out=GlobalQuotasOut)

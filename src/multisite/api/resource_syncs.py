@@ -1,4 +1,4 @@
-"""``/v1/resource-syncs``: resources of a site that others keep in step with."""
+"""``/v1/resource-syncs``: resources of a site that others keep in sync with."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _MAY_BE_NULL = ("interval_seconds", "only_tag")
 
 syncs = Service("resource_syncs", ResourceSyncService)
 OWNED = Owned("resource_sync", lambda caller, id: syncs().get(caller, id))
-resource = Resource("resource_syncs", "/v1/resource-syncs", tag="Resources in step", owned=OWNED)
+resource = Resource("resource_syncs", "/v1/resource-syncs", tag="Resources in sync", owned=OWNED)
 
 
 @resource.route("GET", "resource_sync:list", READER, query=PageQuery, out=ResourceSyncsOut)
@@ -78,7 +78,7 @@ def list_resource_syncs(caller: Caller, query: PageQuery) -> object:
 
 @resource.route("POST", "resource_sync:create", MEMBER, body=ResourceSyncIn, out=ResourceSyncOut, status=201)
 def create_resource_sync(caller: Caller, body: ResourceSyncIn) -> object:
-    """Say which kinds of a site's resources other sites keep in step with; changes nothing yet."""
+    """Say which kinds of a site's resources other sites keep in sync with; changes nothing yet."""
     return syncs().create(caller, **body.model_dump())
 
 
@@ -98,7 +98,7 @@ def change_resource_sync(caller: Caller, found: ResourceSync, body: ResourceSync
 
 @resource.route("GET /<id>/items", "resource_sync:show_items", READER, query=PageQuery, out=SyncItemsOut)
 def list_sync_items(caller: Caller, found: ResourceSync, query: PageQuery) -> object:
-    """List every pair that it keeps in step."""
+    """List every pair that it keeps in sync."""
     return {"items": syncs().items(caller, found.id, query.page())}
 
 
@@ -112,7 +112,7 @@ def plan_resource_sync(caller: Caller, found: ResourceSync) -> object:
     "POST /<id>/apply", "resource_sync:apply", MEMBER, body=ApplyIn, out=JobStartedOut, status=202
 )
 def apply_resource_sync(caller: Caller, found: ResourceSync, body: ApplyIn) -> object:
-    """One pass: bring the targets in step."""
+    """One pass: bring the targets in sync."""
     return {"job_id": syncs().apply(caller, found.id, delete_many=body.delete_many)}
 
 

@@ -1,4 +1,4 @@
-"""Resources of a site that others keep in step with: what is kept of each, and what an operator is told.  Pure data."""
+"""Resources of a site that others keep in sync with: what is kept of each, and what an operator is told.  Pure data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Act(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     ADOPT = "adopt"  # one that is there from now on is the source's counterpart
-    FORGET = "forget"  # it stays where it is, and is no longer kept in step
+    FORGET = "forget"  # it stays where it is, and is no longer kept in sync
     ACCEPT = "accept"  # what the target has stays
     CONFLICT = "conflict"  # nothing is done: somebody has to decide
     UNKNOWN = "unknown"  # a site did not answer: nothing is done
@@ -107,10 +107,10 @@ class Change:
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What the last pass found.  ``in_step`` None: a site did not answer, and the others are."""
+    """What the last pass found.  ``in_sync`` None: a site did not answer, and the others are."""
 
     at: datetime | None = None
-    in_step: bool | None = None
+    in_sync: bool | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     told: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Resources kept in step: what is wanted, and each thing's counterpart at a target."""
+"""Resources kept in sync: what is wanted, and each thing's counterpart at a target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Security groups, server groups, flavors and volume types of two real sites kept in step; sizes: acceptance of R2, R3.
+"""Security groups, server groups, flavors and volume types of two real sites kept in sync; sizes: acceptance of R2, R3.
 
 Compared by a client that knows nothing of Multisite.
 """
@@ -141,7 +141,7 @@ def test_first_apply_then_nothing_then_drift_on_both_sides(service: Manager) -> 
     assert everything("site2") == everything("site1")
     again = apply(service)
     assert again["result"]["counts"] == {}
-    assert again["result"]["in_step"] is True, again["result"]["told"]
+    assert again["result"]["in_sync"] is True, again["result"]["told"]
     drift(random.Random(5))
     apply(service)
     apply(service)

@@ -29,10 +29,10 @@ def test_create_plan_apply_list_set_delete(openstack: Openstack, cloud: Cloud) -
     assert "default" in shown.out
     applied = openstack("resource", "sync", "apply", "mine", "-f", "json")
     assert applied.code == 0, applied.err
-    assert applied.json["result"]["in_step"] is True
+    assert applied.json["result"]["in_sync"] is True
     assert openstack("resource", "sync", "plan", "mine").code == 0
     listed = {row["Name"]: row for row in openstack("resource", "sync", "list", "-f", "json").json}
-    assert listed["mine"]["In step"]["in_step"] is True
+    assert listed["mine"]["In sync"]["in_sync"] is True
     assert "yes" in openstack("resource", "sync", "list").out
     items = openstack("resource", "sync", "item", "list", "mine", "-f", "json").json
     assert {row["Kind"] for row in items} == {"security-group"}

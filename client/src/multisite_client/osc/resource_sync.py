@@ -1,4 +1,4 @@
-"""``openstack multisite resource sync ...``: resources of a site that others keep in step with."""
+"""``openstack multisite resource sync ...``: resources of a site that others keep in sync with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = ("image", "security-group", "server-group", "keypair", "flavor", "volume
 POLICIES = ("stop", "source", "target")
 LONGEST = 60
 """Characters of a value in a line of a difference."""
-_IN_STEP = {True: "yes", False: "no", None: "unknown"}
+_IN_SYNC = {True: "yes", False: "no", None: "unknown"}
 
 
 def _result(result: dict[str, Any]) -> str:
@@ -24,7 +24,7 @@ def _result(result: dict[str, Any]) -> str:
         return "no pass yet"
     counts = ", ".join(f"{count} {act}d" for act, count in result["counts"].items()) or "nothing changed"
     told = "".join(f"\n{line}" for line in result["told"])
-    return f"{result['at']}: in step: {_IN_STEP[result['in_step']]}; {counts}{told}"
+    return f"{result['at']}: in sync: {_IN_SYNC[result['in_sync']]}; {counts}{told}"
 
 
 SYNC = Noun(
@@ -36,12 +36,12 @@ SYNC = Noun(
     ),
     {
         "ID": "id", "Name": "name", "Source": "source_site", "Targets": "target_sites", "Kinds": "kinds",
-        "In step": "result",
+        "In sync": "result",
     },
     {"target_sites": lines(str), "kinds": lines(str), "result": _result},
     {
         "target_sites": ", ".join, "kinds": ", ".join,
-        "result": lambda result: _IN_STEP[result["in_step"]] if result["at"] else "",
+        "result": lambda result: _IN_SYNC[result["in_sync"]] if result["at"] else "",
     },
 )  # fmt: skip
 
@@ -83,7 +83,7 @@ def _wanted(parsed: argparse.Namespace) -> dict[str, Any]:
 
 
 class Create(ShowOne):
-    """Say which kinds of a site's resources other sites keep in step with; `plan` shows what `apply` would do
+    """Say which kinds of a site's resources other sites keep in sync with; `plan` shows what `apply` would do
 
     Resources are the project's; users' key pairs, and flavors and volume types, which are the whole site's, are for
     administrators.
@@ -100,7 +100,7 @@ class Create(ShowOne):
         return SYNC.row(self.client.create_resource_sync(**wanted))
 
 
-List = command(ListNoun, SYNC, "List resource syncs, and whether the last pass found everything in step")
+List = command(ListNoun, SYNC, "List resource syncs, and whether the last pass found everything in sync")
 Show = command(ShowNoun, SYNC, "Show a resource sync, and what its last pass found")
 Delete = command(DeleteNoun, SYNC, "Forget a resource sync; what it made stays in the sites")
 
@@ -190,9 +190,9 @@ def _rule(text: str) -> str:
 
 
 class Apply(ShowNoun):
-    """Bring the targets of a resource sync in step: one pass
+    """Bring the targets of a resource sync in sync: one pass
 
-    Exit status 1 when something is not in step afterwards, 2 when a site did not answer.
+    Exit status 1 when something is not in sync afterwards, 2 when a site did not answer.
     """
 
     noun = SYNC
@@ -212,12 +212,12 @@ class Apply(ShowNoun):
             progress.follow(self, job_id, parsed_args)
         sync = self.client.get_resource_sync(id)
         if not self.exit_status and not parsed_args.no_wait:
-            self.exit_status = {True: 0, False: 1, None: 2}[sync["result"]["in_step"]]
+            self.exit_status = {True: 0, False: 1, None: 2}[sync["result"]["in_sync"]]
         return SYNC.row(sync)
 
 
 class Items(Lister):
-    """List every resource that a sync keeps in step, and its counterpart at each target"""
+    """List every resource that a sync keeps in sync, and its counterpart at each target"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         return SYNC.argument(super().get_parser(prog_name))

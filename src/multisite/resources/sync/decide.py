@@ -159,7 +159,7 @@ def _paired(
         return replace(
             change, act=Act.ACCEPT, why=f"the target's word counts: {', '.join(conflicts)}", bases=bases
         )
-    return None if dict(item.bases) == bases else replace(change, act=Act.ACCEPT, why="in step", bases=bases)
+    return None if dict(item.bases) == bases else replace(change, act=Act.ACCEPT, why="in sync", bases=bases)
 
 
 _STRUGGLE = (

@@ -1,4 +1,4 @@
-"""The kinds of resources that are kept in step, as a table: a new kind is a row, and its module of ``clouds``."""
+"""The kinds of resources that are kept in sync, as a table: a new kind is a row, and its module of ``clouds``."""
 
 from __future__ import annotations
 

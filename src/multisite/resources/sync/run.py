@@ -98,11 +98,11 @@ class SyncRunner:
         counts = Counter(str(change.act) for change in found.done if change.act in WRITES)
         unknown = any(c.act is Act.UNKNOWN for c in found.open)
         differs = bool(found.failed) or any(c.act is Act.CONFLICT for c in found.open)
-        in_step = False if differs else None if unknown else True
+        in_sync = False if differs else None if unknown else True
         told = [*wrong, *found.notes]
         if len(told) > MOST_TOLD:
             told = [*told[:MOST_TOLD], f"and {len(told) - MOST_TOLD} more"]
-        return SyncResult(self._now(), in_step, dict(counts), tuple(told))
+        return SyncResult(self._now(), in_sync, dict(counts), tuple(told))
 
     def _decided(
         self, found: Pass, kind: str, *, delete_many: bool

@@ -1,4 +1,4 @@
-"""What operators do with resources of several sites: say what is kept in step, see the difference, have it made."""
+"""What operators do with resources of several sites: say what is kept in sync, see the difference, have it made."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class ResourceSyncService:
         return self._rows.get(id, caller.scope)
 
     def items(self, caller: Caller, id: str, page: Page = ALL) -> builtins.list[SyncItem]:
-        """Every pair that it keeps in step, by kind and name."""
+        """Every pair that it keeps in sync, by kind and name."""
         return self._items.list(self.get(caller, id).id, page)
 
     def change(self, caller: Caller, id: str, wanted: Mapping[str, Any]) -> ResourceSync:
@@ -121,7 +121,7 @@ class ResourceSyncService:
         sync = self.get(caller, id)
         self._refuse_wrong(caller, sync)
         return self._jobs.start(
-            KIND, PassOrder(sync.id, delete_many), title=f"Bring resources of sync {sync.name} in step",
+            KIND, PassOrder(sync.id, delete_many), title=f"Bring resources of sync {sync.name} in sync",
             project_id=sync.project_id, requested_by=caller.user_name, request_id=caller.request_id, subject=sync.id,
         )  # fmt: skip
 

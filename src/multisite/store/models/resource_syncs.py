@@ -1,4 +1,4 @@
-"""The tables of resources kept in step."""
+"""The tables of resources kept in sync."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resources that are kept in step over several sites."""
+"""Resources that are kept in sync over several sites."""
 
 from __future__ import annotations
 

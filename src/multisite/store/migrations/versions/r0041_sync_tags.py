@@ -1,4 +1,4 @@
-"""Of the kinds that have tags, a sync may keep only those with one of them in step."""
+"""Of the kinds that have tags, a sync may keep only those with one of them in sync."""
 
 from __future__ import annotations
 
