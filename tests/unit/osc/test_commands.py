@@ -61,6 +61,11 @@ GRAMMAR = {
     ),
     "address": ("create", "list", "show", "move", "undo", "delete", "check"),
     "path": ("create", "list", "show", "delete", "check"),
+    "image": ("replicate",),
+    "image replication": ("list", "show", "delete"),
+    "resource sync": ("create", "list", "show", "set", "plan", "apply", "delete"),
+    "resource sync item": ("list",),
+    "quota": ("create", "list", "show", "set", "apply", "usage", "delete"),
 }
 ALONE = {"probe"}
 """Commands that are a verb of their own."""

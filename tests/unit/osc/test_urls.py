@@ -12,9 +12,12 @@ from api.setup import Services
 from openstack.exceptions import HttpException, InvalidRequest
 
 from multisite.command.wiring import myself
+from multisite_client.images import ImageVerbs
 from multisite_client.networks import NetworkVerbs
 from multisite_client.planes import PlaneVerbs
 from multisite_client.proxy import Proxy
+from multisite_client.quotas import QuotaVerbs
+from multisite_client.resource_syncs import ResourceSyncVerbs
 from multisite_client.urls import url
 from osc.cloud import Cloud, sdk
 from osc.conftest import Openstack
@@ -29,7 +32,10 @@ REQUIRED = {
     "multisite_application_plane_forget": ("--site", "lyon"),
     "multisite_application_plane_set": ("--plane", "name=oam,role=management"),
     "multisite_drill_start": ("--target-site", "lyon"),
+    "multisite_image_replicate": ("--source-site", "paris", "--target-site", "lyon"),
     "multisite_policy_set": ("--pause",),
+    "multisite_quota_set": ("--pause",),
+    "multisite_resource_sync_set": ("--pause",),
     "multisite_project_grant_set": ("--default",),
     "multisite_protection_set": ("--pause",),
     "multisite_recovery_move": ("--target-site", "lyon", "--yes-move", "mme"),
@@ -39,6 +45,7 @@ REQUIRED = {
     "multisite_recovery_stop-source": ("--yes-stop", "mme"),
     "multisite_recovery_start": ("--target-site", "lyon", "--yes-recover", "mme"),
 }
+VERBS = (Proxy, NetworkVerbs, PlaneVerbs, ImageVerbs, ResourceSyncVerbs, QuotaVerbs)
 COMMANDS = sorted(
     point.name
     for point in entry_points(group="openstack.multisite.v1")
@@ -48,7 +55,7 @@ COMMANDS = sorted(
 
 def verbs() -> dict[str, tuple[str, ...]]:
     """Of the proxy, those that are given an id or a name, with their arguments."""
-    owned = {name: verb for kind in (Proxy, NetworkVerbs, PlaneVerbs) for name, verb in vars(kind).items()}
+    owned = {name: verb for kind in VERBS for name, verb in vars(kind).items()}
     found = {
         name: tuple(
             one.name
@@ -77,7 +84,7 @@ def things(cloud: Cloud) -> dict[str, list[str]]:
     client = sdk(cloud)
     lists = ("sites", "applications", "protections", "policies", "restore_points", "recoveries", "jobs", "addresses",
              "recovery_plans",
-             "paths", "stretched_networks")  # fmt: skip
+             "paths", "stretched_networks", "image_replications", "resource_syncs", "quotas")  # fmt: skip
     # An RPO is of the moment it is asked for: it grows by itself.
     found = {
         kind: sorted(str(item.to_dict() | {"rpo": None}) for item in getattr(client, kind)())

@@ -14,11 +14,11 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.domain.manifest import FORMAT, FORMAT_1, ManifestError, check_digest, digest_of, dump, load
 from multisite.jobs.model import Step
 from multisite.jobs.values import decode, plain
-from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder
 from multisite.recovery.methods.cinder_backups.payload import chain_of
 from multisite.recovery.methods.consistent_backup.options import BackupOptions
 from multisite.recovery.methods.consistent_backup.plan import ProtectPlan
+from multisite.recovery.methods.table import METHODS
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import protect_kind
 from multisite.recovery.recover.job import recover_steps

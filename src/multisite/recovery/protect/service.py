@@ -24,7 +24,6 @@ from multisite.jobs.engine import JobEngine
 from multisite.recovery.data import looked_at, remembered
 from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import (
     PlannedRun,
     ProtectDependencies,
@@ -34,6 +33,7 @@ from multisite.recovery.methods.base import (
 )
 from multisite.recovery.methods.estimates import Every
 from multisite.recovery.methods.offers import Choice
+from multisite.recovery.methods.table import METHODS
 from multisite.recovery.protect.choice import MethodChoice
 from multisite.recovery.protect.figures import PastFigures
 from multisite.recovery.protect.forget import KIND as FORGET

@@ -18,8 +18,8 @@ from multisite.jobs.outcome import Outcome
 from multisite.jobs.values import plain_object
 from multisite.recovery.epochs import EpochStore
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import CALLS, IMPORTS, RESTORES, ProtectionMethod
+from multisite.recovery.methods.table import METHODS
 from multisite.recovery.plans.outside import NOTHING, Outside
 from multisite.recovery.recover.dns.steps import RECORDS, RECORDS_AT_ONCE, record_steps
 from multisite.recovery.recover.flavor_steps import describe, leave, make_or_hold

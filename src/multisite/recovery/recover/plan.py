@@ -16,8 +16,8 @@ from multisite.domain.manifest import Manifest
 from multisite.domain.model import Preview, PreviewItem, Purpose
 from multisite.domain.past import spread
 from multisite.domain.standby import Standby
-from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
+from multisite.recovery.methods.table import METHODS
 from multisite.recovery.plans.rules import NO_PLAN, PlanRules
 from multisite.recovery.recover.affinity import check_server_groups
 from multisite.recovery.recover.boot_groups import Arranged, arrange, plan_boot_groups

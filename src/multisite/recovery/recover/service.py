@@ -29,8 +29,8 @@ from multisite.jobs.model import JobState, StepState
 from multisite.recovery.epochs import EpochStore
 from multisite.recovery.failback.reprotect import Reprotection
 from multisite.recovery.manifests import ManifestStore
-from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod
+from multisite.recovery.methods.table import METHODS
 from multisite.recovery.plans.outside import NOTHING, Outside
 from multisite.recovery.plans.question import Question, ask
 from multisite.recovery.plans.targets import KnownTargets

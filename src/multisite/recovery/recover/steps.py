@@ -16,9 +16,9 @@ from multisite.clouds.connect import CloudSite
 from multisite.clouds.resources import Kind, tokens
 from multisite.domain.manifest import Manifest, ServerRecord
 from multisite.jobs.model import Made, Step, StepContext, StepFailed
-from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectionMethod, RestoreTarget, fresh
 from multisite.recovery.methods.standby import KeepsStandby
+from multisite.recovery.methods.table import METHODS
 from multisite.recovery.plans.outside import NOTHING, Outside
 from multisite.recovery.recover import model
 from multisite.recovery.recover.readiness import wait_ready

@@ -10,12 +10,12 @@ import pytest
 from multisite.clouds.mirror.backend import MirrorImage, MirrorMode, StorageInfo
 from multisite.domain.findings import Severity, unknown
 from multisite.domain.model import Application, Capability, Known, Member, MemberRole
-from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import checked_options
 from multisite.recovery.methods.cinder_backups.state import ApplicationState, ServerNow, VolumeNow
 from multisite.recovery.methods.estimates import Every, Figures, PastRecovery, PastRun, rpo, rto, usable_after
 from multisite.recovery.methods.offers import Candidate, Consistency, SiteSeen, choose
 from multisite.recovery.methods.storages import StorageSeen
+from multisite.recovery.methods.table import METHODS
 from multisite.recovery.recover.speed import SpeedModel
 
 CAN = ("compute", "block-storage", "backup", "admin", "quiesce", "image", "network")

@@ -16,9 +16,9 @@ from multisite.clouds.errors import OverQuota, Refused, UnknownOutcome, Unreacha
 from multisite.domain.manifest import dump, load
 from multisite.domain.model import Protection, RestorePoint, RestorePointState, Site
 from multisite.jobs.model import JobState
-from multisite.recovery.methods import METHODS
 from multisite.recovery.methods.base import ProtectDependencies, ProtectOrder, RunRequest
 from multisite.recovery.methods.cinder_backups.payload import chain_of
+from multisite.recovery.methods.table import METHODS
 from multisite.recovery.protect.forget import forget_kind, forget_params
 from multisite.recovery.protect.job import protect_kind
 from multisite.store.applications import ApplicationRepository
