@@ -36,16 +36,17 @@ class ResourceSyncVerbs(Acting):
         """Forget it; what it made stays."""
         self.delete_one(ResourceSync, id)
 
-    def sync_items(self, id: str) -> Iterator[Json]:
+    def sync_items(self, id: str) -> list[Json]:
         """Every pair that it keeps in sync, asked for page by page."""
+        found: list[Json] = []
         query: dict[str, str] = {}
         while True:
             answer = self.get(url("resource-syncs", id, "items"), params=query)
             exceptions.raise_from_response(answer)
             page = answer.json()
-            yield from page["items"]
+            found += page["items"]
             if not page["items_links"]:
-                return
+                return found
             query = {"marker": str(page["items"][-1]["id"])}
 
     def plan_resource_sync(self, id: str) -> list[Json]:
