@@ -108,9 +108,7 @@ def take_back(ctx: StepContext, target: MirrorBackend, source: MirrorBackend | N
     if not image.primary:
         return
     try:
-        own = source.image(copy.image) if source is not None else None
-        if own is None:  # Cinder's name of it may have gone there with the mirror
-            own = source.image(source.names().get(copy.global_id, copy.image)) if source is not None else None
+        own = None if source is None else _of_source(source, copy)
     except SiteError as error:
         own, said = None, error.message
     else:
@@ -131,14 +129,34 @@ def take_back(ctx: StepContext, target: MirrorBackend, source: MirrorBackend | N
     if own.primary:  # it was forced: what was written here since is given up, the source counts
         target.resync(image.name)
         return
+    _promote_source(source, copy)
+
+
+def _of_source(source: MirrorBackend, copy: Copy) -> MirrorImage | None:
+    """The source's image by its global id: with the mirror Cinder's name of the copy goes there, and goes back."""
+    image = source.image(copy.image)
+    if image is not None and image.global_id == copy.global_id:
+        return image
+    name = source.names().get(copy.global_id)
+    return None if name is None else source.image(name)
+
+
+def _promote_source(source: MirrorBackend, copy: Copy) -> None:
+    """Primary again, under the name that the source's Cinder knows.
+
+    It is looked for at each try: in journal mode the mirror may rename it between a look and the request after it.
+    """
     end = time.monotonic() + PLANNED_SECONDS
     while True:
         try:
-            source.promote(own.name, force=False)
-            return
+            if (own := _of_source(source, copy)) is not None:
+                source.promote(own.name, force=False)
+                if own.name != copy.image:
+                    source.rename(own.name, copy.image)
+                return
+            said = "it has no such image"
         except StorageRefused as error:
-            if time.monotonic() > end:
-                raise StepFailed(
-                    f"{own.name} at {source.site} does not become primary again: {error}"
-                ) from error
+            said = str(error)
+        if time.monotonic() > end:
+            raise StepFailed(f"{copy.image} at {source.site} does not become primary again: {said}")
         time.sleep(POLL)

@@ -168,7 +168,25 @@ def test_undone_the_source_is_primary_again_under_its_own_name() -> None:
     source = Storage("paris", replace(THERE, name="volume-new"), patience=2)
     assert take_back(target, source) == []
     assert target.done == ["rename volume-1", "demote"]
+    assert source.done == ["promote", "rename volume-1"]
+
+
+def test_undone_the_mirror_may_rename_the_sources_image_meanwhile() -> None:
+    class Late(Storage):
+        """In journal mode the new name gets there between the look and the request."""
+
+        def promote(self, name: str, *, force: bool) -> None:
+            if name == "volume-new":
+                self._set(name="volume-1")
+                raise StorageRefused(self.site, "promote", "there is no such image")
+            super().promote(name, force=force)
+
+    target = Storage("lyon", replace(THERE, primary=True, name="volume-new"))
+    source = Late("paris", replace(THERE, name="volume-new"))
+    assert take_back(target, source) == []
     assert source.done == ["promote"]
+    assert source.found is not None
+    assert source.found.name == "volume-1"
 
 
 def test_undone_after_force_the_source_counts_and_the_copy_is_made_anew() -> None:
