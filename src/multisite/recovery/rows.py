@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from multisite.domain.manifest import FrozenWindow, Manifest, ManifestError, digest_of, dump
 from multisite.domain.model import RestorePoint, RestorePointState
+from multisite.recovery.methods.cinder_backups.payload import carried
 
 
 def as_restore_point(
@@ -40,9 +41,6 @@ def as_restore_point(
 
 
 def _carried(manifest: Manifest) -> tuple[int, float] | None:
-    # Here, for importing the package of the methods imports all of them, and they write rows.
-    from multisite.recovery.methods.cinder_backups.payload import carried
-
     try:
         return carried(manifest)
     except ManifestError:  # who recovers from it is told
