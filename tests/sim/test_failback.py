@@ -11,6 +11,7 @@ from multisite.jobs.model import JobState
 from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.nova.servers import start
 from multisite_lab.sim.world import World
+from tests.sim.judge import wrong
 from tests.sim.service import MAPPING, SITE, TARGET, Service, state_of
 
 
@@ -42,6 +43,10 @@ def test_there_and_back_again(world: World, service: Service) -> None:
     failback.reprotect(me, first)
     job, back = service.protect("mme")
     assert job.state is JobState.DONE, job.error
+    assert wrong(world, service) == []
+    manifest = service.manifests.read(back.id)
+    assert {group.name for group in manifest.server_groups} == {"mme"}, "names do not grow with each way back"
+    assert not any("src_backup_id" in volume.metadata for volume in manifest.volumes)
     _removed(world, service, first)
     assert names(world, SITE) == {"other-1", "other-1-root", "other-1-data"}
     assert state_of(world, SITE).servers[other.servers[0]].status == "ACTIVE"

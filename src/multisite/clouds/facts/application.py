@@ -22,6 +22,7 @@ from multisite.clouds.ledger import block_storage, compute
 from multisite.clouds.ledger.notes import Notes
 from multisite.clouds.resources import tokens
 from multisite.clouds.resources.kinds import CINDER_VERSION
+from multisite.clouds.restore import SOURCE_BACKUP
 from multisite.domain.manifest import (
     FlavorRecord,
     KeypairRecord,
@@ -39,8 +40,8 @@ from multisite.domain.trunks import TrunkRecord
 
 _USER_DATA = "OS-EXT-SRV-ATTR:user_data"
 _ROOT_DEVICE = "OS-EXT-SRV-ATTR:root_device_name"
-# Cinder mixes these into an administrator's metadata.
-_CINDERS_OWN = frozenset({"readonly", "attached_mode", tokens.KEY})
+# Cinder mixes these into an administrator's metadata, and notes there what a volume was restored from.
+_CINDERS_OWN = frozenset({"readonly", "attached_mode", SOURCE_BACKUP, tokens.KEY})
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def read_application(
         network.subnets,
         network.security_groups,
         keypairs.read(site, rows, notes),
-        tuple(ServerGroupRecord(g["id"], g["name"], g["policy"]) for g in groups),
+        tuple(ServerGroupRecord(g["id"], tokens.unnamed(g["name"]), g["policy"]) for g in groups),
         network.qos_policies,
         *network.routing,
         network.trunks,
