@@ -30,5 +30,6 @@ def test_a_long_series_fits_in_a_line() -> None:
 def test_in_a_list() -> None:
     now = {"state": "missed", "lost_seconds": 9000.0, "target_seconds": 7200}
     assert rpo.in_a_list(now) == "missed (2 h 30 min of 2 h 0 min)"
+    assert rpo.in_a_list(now | {"lost_bytes": 3 * 2**20}).endswith(" of 2 h 0 min, about 3.0 MiB)")
     assert rpo.in_a_list(now | {"state": "unknown", "lost_seconds": None}) == "unknown"
     assert rpo.in_a_list(now | {"state": "no target", "target_seconds": None}) == "no target"

@@ -19,7 +19,7 @@ def in_a_list(found: Mapping[str, Any]) -> str:
     """State, and age against the target."""
     if found["lost_seconds"] is None or found["state"] == "no target":
         return str(found["state"])
-    about = "" if found["lost_bytes"] is None else f", about {size(found['lost_bytes'])}"
+    about = "" if found.get("lost_bytes") is None else f", about {size(found['lost_bytes'])}"
     return f"{found['state']} ({seconds(found['lost_seconds'])} of {seconds(found['target_seconds'])}{about})"
 
 
