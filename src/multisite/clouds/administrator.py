@@ -69,6 +69,7 @@ MANAGE = AdminCall(
     "Cinder, volume_extension:volume_manage, volume_unmanage; the volume is made in the token's project",
     in_project=True,
 )
+PUBLISH_IMAGE = AdminCall("show a copy of an image to all projects", "Glance, publicize_image")
 QUOTAS = AdminCall(
     "read and set the project's limits",
     "Nova, os_compute_api:os-quota-sets:update; Cinder, volume_extension:quotas:update; "
@@ -79,7 +80,7 @@ CALLS = (
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
     *(COMPUTE_HOSTS, HOST_ROOM, PRIVATE_TYPES),
     *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),
-    *(SOURCE_NAT, MANAGE, QUOTAS, USERS, USERS_KEYPAIRS),
+    *(SOURCE_NAT, MANAGE, QUOTAS, USERS, USERS_KEYPAIRS, PUBLISH_IMAGE),
 )
 """All of them; docs/projects.md has the table."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multisite.clouds import image_copies
+from multisite.clouds.administrator import PUBLISH_IMAGE, administrator
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import ConflictInSite
 from multisite.domain.image_copy import Row, Wanted, copy_id, differences, same_data
@@ -79,7 +80,9 @@ def update(site: CloudSite, row: Row, want: Wanted) -> list[str]:
     """Make an image what it is to be; the fields that were not, in words."""
     changed = differences(row, want)
     if changed:
-        image_copies.change(site, row["id"], {name: pair[1] for name, pair in changed.items()}, row)
+        publishes = changed.get("visibility", ("", ""))[1] == "public"
+        by = administrator(site, PUBLISH_IMAGE) if publishes else site
+        image_copies.change(by, row["id"], {name: pair[1] for name, pair in changed.items()}, row)
     return [f"{name}: {old!r} -> {new!r}" for name, (old, new) in changed.items()]
 
 
