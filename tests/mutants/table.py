@@ -174,7 +174,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "undo-in-any-order", "job", "jobs/runner.py",
-        "graph.dependants(self._steps), undoing", "dict.fromkeys(graph.dependants(self._steps), ()), undoing",
+        "self._walk(self._steps[::-1], graph.dependants(self._steps), undoing",
+        "self._walk(self._steps[::-1], dict.fromkeys(graph.dependants(self._steps), ()), undoing",
         f"{_JOBS}/test_failures.py -k last_first",
     ),
     Mutant(

@@ -44,7 +44,7 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "site:list": (READ, "GET", "/v1/sites", None),
     "site:show": (READ, "GET", "/v1/sites/paris", None),
     "site:register": (ADMIN_ONLY, "POST", "/v1/sites", SITE),
-    "site:unregister": (ADMIN_ONLY, "DELETE", "/v1/sites/lyon", None),
+    "site:unregister": (ADMIN_ONLY, "DELETE", "/v1/sites/oslo1", None),
     "project_grant:list": (READ, "GET", "/v1/project-grants", None),
     "project_grant:show": (READ, "GET", "/v1/project-grants/{project_grants}", None),
     "project_grant:create": (ADMIN_ONLY, "POST", "/v1/project-grants", GRANT),
@@ -235,6 +235,8 @@ def ask(
     client: FlaskClient, services: Services, rule: str, headers: dict[str, str], project: str = MINE
 ) -> Any:
     _, method, path, _ = ROUTES[rule]
+    if rule == "site:unregister":  # the others are targets of protections
+        services.sites.register(operator(MINE), "oslo1", "oslo1")
     body = body_of(services, rule, project)
     return client.open(filled(path, services, project), method=method, headers=headers, json=body)
 

@@ -13,6 +13,7 @@ from multisite.domain.errors import Conflict, Invalid, NotFound
 from multisite.domain.recovery_plan import RecoveryPlan
 from multisite.recovery.plans.question import ask, merged
 from multisite.recovery.plans.service import changed
+from multisite.recovery.plans.targets import KnownTargets
 from multisite.store.database import Database
 from multisite.store.recovery_plans import RecoveryPlanRepository
 from tests.unit.recovery.recover_samples import manifest
@@ -61,22 +62,26 @@ def test_a_rule_by_name_does_not_hide_behind_one_by_id() -> None:
 
 
 def test_a_plan_says_where_to_and_is_shown(plans: RecoveryPlanRepository) -> None:
-    asked = ask(plans, CALLER, POINT, None, {"source_is_fenced": True}, "by-day")
+    asked = ask(
+        plans, KnownTargets(plans._database), CALLER, POINT, None, {"source_is_fenced": True}, "by-day"
+    )
     assert asked.target_site == "lyon"
     assert asked.rules.networks == PLAN.mapping["networks"]
     assert asked.rules.source_is_fenced
     (item,) = asked.items
     assert (item.kind, item.name, item.action) == ("recovery plan", "by-day", "use")
     assert f"network {NETWORK.name} -> wan" in item.detail
-    assert ask(plans, CALLER, POINT, "lyon", {}, PLAN.id).plan == plans.get(PLAN.id)
+    assert ask(plans, KnownTargets(plans._database), CALLER, POINT, "lyon", {}, PLAN.id).plan == plans.get(
+        PLAN.id
+    )
 
 
 def test_a_change_of_the_plan_is_a_change_of_the_preview(plans: RecoveryPlanRepository) -> None:
-    before = ask(plans, CALLER, POINT, None, {}, "by-day").items
+    before = ask(plans, KnownTargets(plans._database), CALLER, POINT, None, {}, "by-day").items
     plans.update(replace(PLAN, description="the same in other words"))
-    assert ask(plans, CALLER, POINT, None, {}, "by-day").items == before
+    assert ask(plans, KnownTargets(plans._database), CALLER, POINT, None, {}, "by-day").items == before
     plans.update(replace(PLAN, mapping=PLAN.mapping | {"ready_timeout": 61.0}))
-    assert ask(plans, CALLER, POINT, None, {}, "by-day").items != before
+    assert ask(plans, KnownTargets(plans._database), CALLER, POINT, None, {}, "by-day").items != before
 
 
 @pytest.mark.parametrize(
@@ -96,14 +101,14 @@ def test_a_plan_that_does_not_fit(
 ) -> None:
     plans.update(replace(PLAN, **change))
     with pytest.raises(Invalid, match=said):
-        ask(plans, CALLER, POINT, site, {}, "by-day")
+        ask(plans, KnownTargets(plans._database), CALLER, POINT, site, {}, "by-day")
 
 
 def test_a_site_is_needed_one_way_or_the_other(plans: RecoveryPlanRepository) -> None:
     with pytest.raises(Invalid, match="target_site: name the site to recover in, or a recovery plan"):
-        ask(plans, CALLER, POINT, None, {}, None)
+        ask(plans, KnownTargets(plans._database), CALLER, POINT, None, {}, None)
     with pytest.raises(NotFound, match="there is no recovery plan 'by-night'"):
-        ask(plans, CALLER, POINT, None, {}, "by-night")
+        ask(plans, KnownTargets(plans._database), CALLER, POINT, None, {}, "by-night")
 
 
 @pytest.mark.parametrize("word", [{"accept_loss": ["ephemeral-disk:mme-1"]}, {"source_is_fenced": True}])

@@ -97,6 +97,7 @@ def test_an_application_stands_for_all_that_is_of_it(database: Database) -> None
                 id="rec", application_id="app", application="mme", project_id="p", restore_point_id="rp",
                 target_site="lyon", state="done", purpose="disaster", job_id="j",
                 requested_by="olga", created_at=now(), servers=[], mapping={}, epoch=1, site_project_id="", plan="",
+                method="", warm=False,
             )
         )  # fmt: skip
     rows = AuditRepository(database)
