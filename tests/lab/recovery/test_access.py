@@ -24,7 +24,10 @@ from multisite_lab.manager import Manager
 EXAMPLES = 30
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 """The id of a kind of which nothing is there."""
-MAKERS = ("/v1/applications", "/v1/addresses", "/v1/paths", "/v1/policies", "/v1/recovery-plans")
+MAKERS = (
+    *("/v1/applications", "/v1/addresses", "/v1/paths", "/v1/policies", "/v1/recovery-plans"),
+    *("/v1/image-replications", "/v1/resource-syncs"),
+)
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 
 
@@ -108,6 +111,7 @@ def test_a_member_of_another_project_finds_nothing(
         "/v1/project-grants": {"project_id": "mine", "site": "site1", "site_project_id": "theirs"},
         "/v1/protections": {"application": things["applications"], **target},
         "/v1/protections/preview": {"application": things["applications"], **target},
+        "/v1/quotas": {"project_id": "mine", "sites": ["site1"], "limits": {"cores": 1}},
         "/v1/recoveries/preview": point,
         "/v1/drills": point,
         "/v1/recoveries": {**point, "confirm": application.name},
