@@ -72,8 +72,7 @@ MANAGE = AdminCall(
 PUBLISH_IMAGE = AdminCall("show a copy of an image to all projects", "Glance, publicize_image")
 QUOTAS = AdminCall(
     "read and set the project's limits",
-    "Nova, os_compute_api:os-quota-sets:update; Cinder, volume_extension:quotas:update; "
-    "Neutron, update_quota",
+    "Nova, os_compute_api:os-quota-sets:update, Cinder, volume_extension:quotas:update, and Neutron, update_quota",
 )
 CALLS = (
     NETWORK_AGENTS,
