@@ -168,6 +168,11 @@ def digest_of(row: Row) -> str | None:
     return f"md5:{row['checksum']}" if row.get("checksum") else None
 
 
+def has_data(row: Row, digest: str | None) -> bool:
+    """Whether an image is active, with data of this digest as ``digest_of`` gives it."""
+    return row.get("status") == "active" and digest_of(row) == digest
+
+
 def same_data(row: Row, digests: Mapping[str, str]) -> bool | None:
     """Whether a row's data are those with ``digests`` (hex by algorithm); None: by none of them can that be told."""
     if (ours := digests.get(str(row.get("os_hash_algo")))) is not None and row.get("os_hash_value"):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from multisite.clouds import resources
 from multisite.clouds.administrator import FLAVORS, administrator
-from multisite.clouds.call import call, post
+from multisite.clouds.call import call
 from multisite.clouds.connect import CloudSite
-from multisite.clouds.errors import NotFoundInSite
 from multisite.clouds.resources import tokens
+from multisite.clouds.tenant_resources.extra_specs import set_specs
 from multisite.domain.resource_sync import Record
 
 _SIZES = {
@@ -46,33 +45,15 @@ def update(site: CloudSite, id: str, fields: Mapping[str, Any]) -> None:
         what = f"describe flavor {id}"
         call(site, what, lambda: admin.compute.put(path, json=body, microversion=_VERSION), idempotent=True)
     if "extra_specs" in fields:
-        _set_specs(admin, id, fields["extra_specs"])
+        there = _own_specs(resources.read(admin, "flavor", id))
+        set_specs(
+            admin, lambda: admin.compute, f"{path}/os-extra_specs", there, fields["extra_specs"], microversion=_VERSION
+        )  # fmt: skip
 
 
 def delete(site: CloudSite, id: str) -> None:
     """Servers keep what they have of it."""
     resources.delete_one(administrator(site, FLAVORS), "flavor", id)
-
-
-def _set_specs(admin: CloudSite, id: str, wanted: Mapping[str, str]) -> None:
-    there = _own_specs(resources.read(admin, "flavor", id))
-    path = f"/flavors/{id}/os-extra_specs"
-    if wanted:
-        body = {"extra_specs": dict(wanted)}
-        what = f"set the extra specs of flavor {id}"
-        post(admin, what, lambda: admin.compute, path, body, microversion=_VERSION, idempotent=True)
-    for key in sorted(set(there) - set(wanted)):
-        with suppress(NotFoundInSite):
-            call(
-                admin,
-                f"take extra spec {key} off flavor {id}",
-                _removing(admin, f"{path}/{key}"),
-                idempotent=True,
-            )
-
-
-def _removing(admin: CloudSite, path: str) -> Any:
-    return lambda: admin.compute.delete(path, microversion=_VERSION)
 
 
 def _record(row: Mapping[str, Any]) -> Record:

@@ -14,6 +14,7 @@ from multisite.clouds.administrator import PRIVATE_TYPES, administrator
 from multisite.clouds.call import call, post, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
+from multisite.clouds.tenant_resources.extra_specs import set_specs
 from multisite.domain.resource_sync import Record
 
 OF_THE_SITE = frozenset({"volume_backend_name", "RESKEY:availability_zones"})
@@ -57,7 +58,10 @@ def update(site: CloudSite, id: str, fields: Mapping[str, Any]) -> None:
         body, what = {"volume_type": changed}, f"change volume type {id}"
         call(admin, what, lambda: admin.volume.put(path, json=body, microversion=_VERSION), idempotent=True)
     if "extra_specs" in fields:
-        _set_specs(admin, id, fields["extra_specs"])
+        there = _record(_one(admin, id)).fields["extra_specs"]
+        set_specs(
+            admin, lambda: admin.volume, f"{path}/extra_specs", there, fields["extra_specs"], microversion=_VERSION
+        )  # fmt: skip
 
 
 def delete(site: CloudSite, id: str) -> None:
@@ -78,22 +82,6 @@ def _one(admin: CloudSite, id: str) -> Mapping[str, Any]:
         microversion=_VERSION,
     )
     return found
-
-
-def _set_specs(admin: CloudSite, id: str, wanted: Mapping[str, str]) -> None:
-    there, path = _record(_one(admin, id)).fields["extra_specs"], f"/types/{id}/extra_specs"
-    if wanted:
-        body = {"extra_specs": dict(wanted)}
-        what = f"set the extra specs of volume type {id}"
-        post(admin, what, lambda: admin.volume, path, body, microversion=_VERSION, idempotent=True)
-    for key in sorted(set(there) - set(wanted)):
-        with suppress(NotFoundInSite):
-            what = f"take extra spec {key} off volume type {id}"
-            call(admin, what, _removing(admin, f"{path}/{key}"), idempotent=True)
-
-
-def _removing(admin: CloudSite, path: str) -> Any:
-    return lambda: admin.volume.delete(path, microversion=_VERSION)
 
 
 def _record(row: Mapping[str, Any]) -> Record:

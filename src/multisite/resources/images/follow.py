@@ -25,14 +25,14 @@ def copy(
 
     Unavailable when it could not be sent; SiteError, StepFailed as the two sites say it.
     """
-    digest = str(digest_of(image_copies.read(source, record.id)))
-    algorithm, _, value = digest.partition(":")
+    row = image_copies.read(source, record.id)
+    algorithm, _, value = str(digest_of(row)).partition(":")
     plain = {n: v for n, v in fields.items() if n not in (*_SHOWN, "properties", "digest")}
     want = Wanted({**plain, **fields["properties"]}, {name: fields[name] for name in _SHOWN})
     one = Target(target, token, want, {algorithm: value})
     digests: Mapping[str, str] = {algorithm: value}
     if one.prepare():
-        size = int(image_copies.read(source, record.id).get("size") or 0)
+        size = int(row.get("size") or 0)
 
         def told(count: int) -> None:
             fence.check()  # a lease is lengthened by whoever asks

@@ -15,7 +15,16 @@ from multisite.clouds.connect import CloudSite, Sites
 from multisite.clouds.errors import NotFoundInSite
 from multisite.domain.errors import MultisiteError
 from multisite.domain.fence import FencedThreads
-from multisite.domain.image_copy import CopyState, ImageReplication, Row, Wanted, Words, digest_of, wanted
+from multisite.domain.image_copy import (
+    CopyState,
+    ImageReplication,
+    Row,
+    Wanted,
+    Words,
+    digest_of,
+    has_data,
+    wanted,
+)
 from multisite.jobs.model import Step, StepContext, StepFailed
 from multisite.resources.images.pace import Pace, Rate
 from multisite.resources.images.stream import Source, reason, send
@@ -129,7 +138,7 @@ class ReplicationSteps:
         """One that was there: still is, with the same data, and as the source is if it is Multisite's."""
         site, image_id = self._open(name, run.ctx.project_id), self._order.known[name]
         found = image_copies.read_or_none(site, image_id)
-        if found is None or not same(found, self._order):
+        if found is None or not has_data(found, self._order.digest):
             raise StepFailed(f"image {image_id}, which had the same data, is gone: replicate it anew")
         if name in self._order.own and (changed := update(site, found, self._want(row, name))):
             run.ctx.event(f"{name}: brought in line with the source: {'; '.join(changed)}")
@@ -153,11 +162,6 @@ class ReplicationSteps:
             run.attempt(name, lambda name=name: remove(self._open(name, ctx.project_id), ctx.token))  # type: ignore[misc]
         if run.failed:
             raise StepFailed("; ".join(run.failed.values()))
-
-
-def same(row: Row, order: ReplicationOrder) -> bool:
-    """Whether an image at a target has the data of the source."""
-    return row.get("status") == "active" and digest_of(row) == order.digest
 
 
 class _Run:

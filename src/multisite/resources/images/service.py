@@ -28,6 +28,7 @@ from multisite.domain.image_copy import (
     Row,
     Words,
     digest_of,
+    has_data,
     obstacle,
     wanted,
 )
@@ -165,12 +166,13 @@ class ImageService:
         """What is there of it already."""
         site = self._clouds.open(name, for_project=caller.project_id)
         images = self._other_images(caller, row, source_site, name)
+        digest = digest_of(row)
         if name in known:
             there = image_copies.read_or_none(site, known[name])
-            if there is not None and there.get("status") == "active" and digest_of(there) == digest_of(row):
+            if there is not None and has_data(there, digest):
                 return _Found(known[name], True, images)
         for there in image_copies.of_name(site, str(row.get("name") or "")) if row.get("name") else ():
-            if there.get("status") == "active" and digest_of(there) == digest_of(row):
+            if has_data(there, digest):
                 return _Found(there["id"], False, images)
         return _Found(None, False, images)
 
