@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
+from multisite.domain.adapter import adapter_of
 from multisite.domain.errors import Invalid
 from multisite.domain.pattern import LONGEST_PATTERN, compiled
 
@@ -88,7 +89,8 @@ def validated(kind: type[T], given: object, where: str, what: str) -> T:
         raise Invalid(f"{where}.{unknown[0]}: there is no such {what}; there are: {', '.join(known)}")
     try:
         said = json.dumps({name: value for name, value in given.items() if value is not None})
-        return TypeAdapter(kind).validate_json(said, strict=True)
+        made: T = adapter_of(kind).validate_json(said, strict=True)
+        return made
     except (TypeError, ValueError) as error:
         if not isinstance(error, ValidationError):
             raise Invalid(f"{where}: must be JSON: {error}") from error

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from multisite.domain.adapter import adapter_of
 from multisite.domain.errors import Invalid
 from multisite.jobs.model import Json
 
@@ -62,7 +62,7 @@ def decode(value: Json, kind: type[T], where: str) -> T:
     """
     try:
         shape: Any = kind
-        decoded: T = _adapter(shape).validate_python(value)
+        decoded: T = adapter_of(shape).validate_python(value)
         return decoded
     except ValidationError as error:
         wrong = "; ".join(
@@ -70,11 +70,6 @@ def decode(value: Json, kind: type[T], where: str) -> T:
             for item in error.errors(include_input=False)
         )
         raise Invalid(f"{where}: not a {getattr(kind, '__name__', kind)}: {wrong}") from None
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def text(value: object, where: str) -> str:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
+
+from multisite.domain.adapter import adapter_of
 
 ItemT = TypeVar("ItemT")
 _AS_IT_IS = (bool, int, float, datetime, type(None))
@@ -25,9 +28,9 @@ class Codec(Generic[ItemT]):
             raise TypeError(f"{item_type!r} is no dataclass")
         hints = get_type_hints(item_type)
         self._fields: dict[str, TypeAdapter[Any]] = {
-            field.name: TypeAdapter(hints[field.name]) for field in fields(item_type)
+            field.name: adapter_of(hints[field.name]) for field in fields(item_type)
         }
-        self._item = TypeAdapter(item_type)
+        self._item: TypeAdapter[ItemT] = adapter_of(item_type)
 
     def columns(self, item: ItemT) -> dict[str, Any]:
         """Values by attribute of the row."""
@@ -43,3 +46,13 @@ class Codec(Generic[ItemT]):
 
     def _column(self, name: str, value: object) -> Any:
         return value if isinstance(value, _AS_IT_IS) else self._fields[name].dump_python(value, mode="json")
+
+
+def codec_of(item_type: Any) -> Codec[Any]:
+    """The one of a dataclass, made once: its repositories are made with every service."""
+    return _made(item_type)
+
+
+@cache
+def _made(item_type: Any) -> Codec[Any]:
+    return Codec(item_type)

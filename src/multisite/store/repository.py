@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from multisite.domain.errors import Conflict, NotFound
 from multisite.domain.page import ALL, Page
-from multisite.store.codec import Codec
+from multisite.store.codec import Codec, codec_of
 from multisite.store.database import Database
 from multisite.store.models import Base
 from multisite.store.paging import paged
@@ -42,7 +42,7 @@ class Repository(Generic[ItemT, RowT]):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._codec: Codec[ItemT] = Codec(self.item_type)
+        self._codec: Codec[ItemT] = codec_of(self.item_type)
 
     def add(self, item: ItemT) -> ItemT:
         """Store a new one; returns it as stored (``created_at`` filled in).  Conflict when already there."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pydantic import JsonValue, TypeAdapter
 
 from multisite.clouds.connect import CloudSite, Sites
+from multisite.domain.adapter import adapter_of
 from multisite.domain.errors import Invalid
 from multisite.domain.findings import Finding
 from multisite.domain.manifest import Manifest, VolumeRecord
@@ -248,7 +249,7 @@ def checked_options(
         raise Invalid(f"method: {method!r} is not known; there are: {', '.join(sorted(methods))}")
     kind = methods[method].options
     chosen = validated(kind, given, "options", f"option of {method}")
-    complete: dict[str, Any] = TypeAdapter(kind).dump_python(chosen, mode="json")
+    complete: dict[str, Any] = adapter_of(kind).dump_python(chosen, mode="json")
     return complete
 
 
