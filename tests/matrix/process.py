@@ -6,13 +6,13 @@ import json
 import logging
 import os
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from multisite.recovery.plans.outside import outside
-from multisite.store.database import Database
 from tests.matrix import mirrors
 from tests.matrix.plants import PLANTS
 from tests.matrix.verbs import PROGRAMS, VERBS
@@ -66,13 +66,16 @@ def run(order: Order) -> int:
 
 
 def warm(folder: Path) -> None:
-    """Import what is imported late, once for all the processes to come; starts no thread."""
-    database = Database(f"sqlite:///{folder / 'warm.sqlite'}")
-    database.upgrade()
-    database.close()
+    """Import what is imported late and make what is made once, for all the processes to come; starts no thread."""
+    service = Service(folder)
+    service.audit.close()
+    service.database.close()
     for name in (
         "dbos._sys_db_sqlite",
         "openstack.connection",
         "keystoneauth1.loading._plugins.identity.generic",
     ):
         __import__(name)
+    running = [thread.name for thread in threading.enumerate()]
+    if running != ["MainThread"]:
+        raise RuntimeError(f"a process with threads must not be forked: {', '.join(running)}")
