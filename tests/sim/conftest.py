@@ -9,6 +9,7 @@ import pytest
 
 from multisite_lab.sim.world import World, make_world
 from tests.sim.service import Service, running_service
+from tests.sim.syncs import Syncs
 
 
 @pytest.fixture
@@ -21,3 +22,10 @@ def world() -> Iterator[World]:
 def service(world: World, tmp_path: Path) -> Iterator[Service]:
     with running_service(tmp_path, world) as made:
         yield made
+
+
+@pytest.fixture
+def syncs(tmp_path: Path) -> Iterator[Syncs]:
+    """Over three sites."""
+    with make_world(("site1", "site2", "site3")) as world, running_service(tmp_path, world) as service:
+        yield Syncs(service, world)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +12,10 @@ from multisite.clouds.session import FencedAdapter
 from multisite.domain.resource_sync import OnConflict
 from multisite.resources.sync.run import SyncRunner
 from multisite_lab.sim.model import Row
-from multisite_lab.sim.world import make_world
 from tests.sim.deploy import ask
-from tests.sim.service import running_service
-from tests.sim.test_resource_sync import ADMIN, TARGETS, Syncs
+from tests.sim.syncs import ADMIN, TARGETS, Syncs
 
 KINDS = ("security-group", "server-group", "flavor", "volume-type")
-
-
-@pytest.fixture
-def syncs(tmp_path: Path) -> Iterator[Syncs]:
-    with make_world(("site1", "site2", "site3")) as world, running_service(tmp_path, world) as service:
-        yield Syncs(service, world)
 
 
 class Dead(BaseException):

@@ -1,0 +1,131 @@
+"""Resources kept in sync: what is peculiar to a kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multisite_lab.sim.site import Wire
+from tests.sim.deploy import ask
+from tests.sim.syncs import TARGETS, Syncs
+
+
+def test_groups_that_name_each_other(syncs: Syncs) -> None:
+    one = syncs.group("site1", "one", {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22})
+    two = syncs.group("site1", "two", {"protocol": "udp", "remote_group_id": one})
+    syncs.rule("site1", one, protocol="icmp", remote_group_id=two)
+    syncs.rule("site1", one, protocol="tcp", remote_group_id=one)
+    syncs.want("security-group")
+    assert {act for act, _, name in syncs.plan() if name != "default"} == {"create"}
+    result = syncs.apply().result
+    assert result.in_sync is True, result.told
+    for site in TARGETS:
+        assert syncs.groups(site) == syncs.groups("site1")
+    syncs.in_sync()
+
+
+def test_key_pairs_are_of_the_same_users(syncs: Syncs) -> None:
+    users = {a.user_name: a.user_id for a in syncs.world.sites["site1"].sim.accounts}
+    keys = syncs.world.sites["site1"].sim.state.keypairs
+    for number, user in enumerate(("operator", "member", "other")):
+        row = {"name": "mine", "public_key": f"ssh-ed25519 AAAA{number} x", "fingerprint": "", "type": "ssh"}
+        keys[users[user], "mine"] = row
+    syncs.want("keypair")
+    syncs.in_sync()
+    for site in TARGETS:
+        sim = syncs.world.sites[site].sim
+        names = {a.user_id: a.user_name for a in sim.accounts}
+        found = {(names[user], name): row["public_key"] for (user, name), row in sim.state.keypairs.items()}
+        assert found == {
+            ("operator", "mine"): "ssh-ed25519 AAAA0 x", ("member", "mine"): "ssh-ed25519 AAAA1 x",
+        }, "not those of a user of another project"  # fmt: skip
+    del keys[users["member"], "mine"]
+    syncs.in_sync()
+    assert len(syncs.world.sites["site2"].sim.state.keypairs) == 1
+
+
+def test_a_user_that_is_not_there_is_told(syncs: Syncs) -> None:
+    users = {a.user_name: a.user_id for a in syncs.world.sites["site1"].sim.accounts}
+    row = {"name": "mine", "public_key": "ssh-ed25519 AAAA x", "fingerprint": "", "type": "ssh"}
+    syncs.world.sites["site1"].sim.state.keypairs[users["member"], "mine"] = row
+    sim = syncs.world.sites["site2"].sim
+    sim.accounts = tuple(a for a in sim.accounts if a.user_name != "member")
+    syncs.want("keypair")
+    result = syncs.apply().result
+    assert result.in_sync is False
+    assert "no user member@Default has a role in project" in result.told[0]
+    assert len(syncs.world.sites["site3"].sim.state.keypairs) == 1
+
+
+def image(syncs: Syncs, name: str, data: bytes, **fields: Any) -> str:
+    cloud = syncs.here.cloud()
+    wanted = {
+        "name": name,
+        "disk_format": "raw",
+        "container_format": "bare",
+        "visibility": "private",
+    } | fields
+    made = str(ask(cloud.image, "POST", "/images", wanted)["id"])
+    headers = {"Content-Type": "application/octet-stream"}
+    assert cloud.image.put(f"/images/{made}/file", data=data, headers=headers).ok
+    return made
+
+
+def images(syncs: Syncs, site: str) -> dict[str, Any]:
+    state = syncs.world.sites[site].settle().state
+    return {
+        row["name"]: (
+            state.image_data[row["id"]],
+            row["tags"],
+            row["visibility"],
+            row.get("hw_disk_bus"),
+            row["protected"],
+        )
+        for row in state.images.values()
+        if row["id"] in state.image_data and not row["os_hidden"]
+    }
+
+
+def test_images_follow_a_tag(syncs: Syncs) -> None:
+    one = image(syncs, "one", b"1" * 3000000, tags=["vnf"], hw_disk_bus="scsi", protected=True)
+    image(syncs, "two", b"2", tags=["other"])
+    syncs.want("image", only_tag="vnf")
+    syncs.in_sync()
+    for site in TARGETS:
+        assert images(syncs, site) == {"one": (b"1" * 3000000, ["vnf"], "private", "scsi", True)}
+    state = syncs.world.sites["site1"].sim.state
+    state.images[one] |= {"hw_disk_bus": "virtio", "name": "renamed"}
+    third = image(syncs, "three", b"3", tags=["vnf"])
+    syncs.in_sync()
+    assert set(images(syncs, "site2")) == {"renamed", "three"}
+    assert images(syncs, "site2")["renamed"][3] == "virtio"
+    state.images[one]["tags"] = ["old"]
+    del state.images[third]
+    syncs.in_sync()
+    assert set(images(syncs, "site3")) == {"renamed"}, (
+        "without the tag it stays; deleted at the source it goes"
+    )
+    puts = sum(s.method == "PUT" for site in TARGETS for s in syncs.world.sites[site].script.log)
+    syncs.in_sync()
+    assert sum(s.method == "PUT" for site in TARGETS for s in syncs.world.sites[site].script.log) == puts
+
+
+def test_an_image_that_arrives_damaged_is_not_shown_and_is_tried_again(syncs: Syncs) -> None:
+    image(syncs, "one", b"1" * 100)
+    syncs.want("image")
+    site = syncs.world.sites["site2"]
+    reply = site.reply
+
+    def wrong(wire: Wire) -> Any:
+        if wire.path.endswith("/file"):
+            return reply(Wire(wire.method, wire.path, wire.query, wire.headers, b"damaged"))
+        return reply(wire)
+
+    site.reply = wrong  # type: ignore[method-assign]
+    result = syncs.apply().result
+    assert result.in_sync is False
+    assert any("not what was sent" in told for told in result.told)
+    assert images(syncs, "site2") == {}
+    assert set(images(syncs, "site3")) == {"one"}
+    site.reply = reply  # type: ignore[method-assign]
+    syncs.in_sync()
+    assert len(syncs.world.sites["site2"].sim.state.images) == 1
