@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from multisite.domain import work
 from multisite.domain.errors import Conflict, MultisiteError, NotFound
-from multisite.domain.fence import FencedThreads
 from multisite.domain.model import Protection
 from multisite.domain.policy import ProtectionPolicy, ProtectionSchedule
 from multisite.jobs.engine import JobEngine
 from multisite.periodic.lease import LeaseLost
+from multisite.periodic.site_threads import SiteThreads
 from multisite.recovery.policies.asked import caller_of
 from multisite.recovery.policies.drills import ScheduledDrills
 from multisite.recovery.policies.retention import Looked, PolicyRetention
@@ -41,8 +40,6 @@ BUSY = 15.0
 """Seconds until it is looked again while another job has the application."""
 RETENTION = 600.0
 """Seconds between two looks for restore points to delete, while there are none."""
-SITES = 32
-"""Threads: one for each site with something due, at most."""
 
 
 @dataclass(frozen=True)
@@ -69,30 +66,26 @@ class PolicyScheduler:
         self._protections, self._jobs, self._clock = protections, jobs, clock
         self._retention = PolicyRetention(database, protections)
         self._drills = ScheduledDrills(database, drills, clock) if drills else None
-        self._threads = FencedThreads(SITES, "policy")
-        self._sites: dict[str, Future[None]] = {}
+        self._threads = SiteThreads("policy", self._work)
 
     def run(self) -> None:
         """Begin what is due; a site that is still at work with what was due before is left alone."""
-        lanes: dict[str, list[_Item]] = {}
+        by_site: dict[str, list[_Item]] = {}
         for state in self._schedules.due(self._clock()):
             try:
                 item = _Item(state, self._rows.get(state.id), self._policies.get(state.policy_id))
             except NotFound:  # deleted meanwhile
                 continue
-            lanes.setdefault(item.protection.site, []).append(item)
-        for site, items in lanes.items():
-            busy = self._sites.get(site)
-            if busy is None or busy.done():
-                self._sites[site] = self._threads.submit(self._work, items)
+            by_site.setdefault(item.protection.site, []).append(item)
+        self._threads.begin(by_site)
 
     def settle(self, seconds: float = 60.0) -> None:
         """Wait for what was begun."""
-        wait(self._sites.values(), seconds)
+        self._threads.settle(seconds)
 
     def close(self) -> None:
         """Begin nothing more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _work(self, items: list[_Item]) -> None:
         for item in items:

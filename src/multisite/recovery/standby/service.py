@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,13 +16,13 @@ from datetime import datetime
 from multisite.domain import work
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Conflict, Invalid, MultisiteError, NotFound
-from multisite.domain.fence import FencedThreads
 from multisite.domain.manifest import digest_of, dump
 from multisite.domain.model import Protection, RestorePointState
 from multisite.domain.standby import MOST, Act, Standby, StandbyPlan, StandbyState, Wanted, decide
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.view import AT_REST
 from multisite.periodic.lease import LeaseLost
+from multisite.periodic.site_threads import SiteThreads
 from multisite.recovery.methods.base import ProtectionMethod
 from multisite.recovery.methods.standby import KeepsStandby
 from multisite.recovery.protect.points import KnownPoints
@@ -43,8 +42,6 @@ LOG = logging.getLogger(__name__)
 
 SECONDS = 15.0
 """Between two looks."""
-SITES = 32
-"""Threads: one for each target with something to do, at most."""
 WHO = "multisite"
 _DOUBTFUL = (RestorePointState.MISSING, RestorePointState.UNKNOWN)
 """Not deleted: the store, or the file that tells which copy is the application, may be mended."""
@@ -77,8 +74,7 @@ class StandbyService:
         self._protections = ProtectionRepository(database)
         self._recoveries = RecoveryRepository(database)
         self._rules = KnownRules(database)
-        self._threads = FencedThreads(SITES, "standby")
-        self._sites: dict[str, Future[None]] = {}
+        self._threads = SiteThreads("standby", self._work)
 
     def check_wanted(self, method: str, target_site: str | None, count: int) -> None:
         """Raise Invalid, naming the field, when a protection like this cannot keep so many."""
@@ -112,23 +108,20 @@ class StandbyService:
         known = self._rows.list()
         there = {protection.id: protection for protection in self._protections.list()}
         wanted = {id for id, one in there.items() if one.standby} | {one.protection_id for one in known}
-        lanes: dict[str, list[_Item]] = {}
+        by_site: dict[str, list[_Item]] = {}
         for id in sorted(wanted):
             mine = tuple(one for one in known if one.protection_id == id)
             site = mine[0].target_site if mine else str(there[id].target_site)
-            lanes.setdefault(site, []).append(_Item(there.get(id), mine))
-        for site, items in lanes.items():
-            busy = self._sites.get(site)
-            if busy is None or busy.done():
-                self._sites[site] = self._threads.submit(self._work, items)
+            by_site.setdefault(site, []).append(_Item(there.get(id), mine))
+        self._threads.begin(by_site)
 
     def settle(self, seconds: float = 60.0) -> None:
         """Wait for what was begun."""
-        wait(self._sites.values(), seconds)
+        self._threads.settle(seconds)
 
     def close(self) -> None:
         """Begin nothing more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _work(self, items: list[_Item]) -> None:
         for item in items:

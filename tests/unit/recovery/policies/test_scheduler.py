@@ -159,7 +159,7 @@ def killed_at(setup: Setup, number: int, commits: int | None = None) -> bool:
     event.listen(engine, "before_cursor_execute", before)
     try:
         process = setup.another()
-        process._threads = Inline()  # type: ignore[assignment]
+        process._threads._threads = Inline()  # type: ignore[assignment]
         process.run()
     except Killed:
         return True
