@@ -78,9 +78,10 @@ PLAIN: Mapping[str, str] = {
     "PATCH /v1/recovery-plans/{id}": f"body.description {_KEPT}",
     "POST /v1/addresses": "body.name body.active body.probe body.members[].site",
     "POST /v1/addresses/{id}/move": "body.to body.fenced[] body.why",
-    "POST /v1/resource-syncs": "body.name body.source_site body.target_sites[] body.kinds[] body.on_conflict "
-    "body.deletes body.interval_seconds body.only_tag",
-    "PATCH /v1/resource-syncs/{id}": "body.target_sites[] body.kinds[] body.on_conflict body.deletes "
+    "POST /v1/resource-syncs": "body.name body.source_site body.document body.target_sites[] body.kinds[] "
+    "body.on_conflict body.deletes body.interval_seconds body.only_tag",
+    "POST /v1/resource-syncs/export": "body.source_site body.kinds[] body.only_tag",
+    "PATCH /v1/resource-syncs/{id}": "body.document body.target_sites[] body.kinds[] body.on_conflict body.deletes "
     "body.interval_seconds body.paused body.only_tag",
     "GET /v1/resource-syncs/{id}/items": "query:limit query:marker",
     "POST /v1/resource-syncs/{id}/apply": "body.delete_many",

@@ -29,6 +29,14 @@ class Syncs:
         wanted = {"source_site": "site1", "target_sites": TARGETS, "kinds": kinds} | more
         self.sync_id = self.syncs.create(ADMIN, f"sync-{len(self.syncs.list(ADMIN))}", **wanted).id
 
+    def exported(self, *kinds: str, site: str = "site1", **more: Any) -> str:
+        """The document of what a site has."""
+        return self.syncs.export(ADMIN, site, kinds, **more)[0]
+
+    def want_file(self, document: str, **more: Any) -> None:
+        wanted = {"document": document, "target_sites": TARGETS} | more
+        self.sync_id = self.syncs.create(ADMIN, f"sync-{len(self.syncs.list(ADMIN))}", **wanted).id
+
     def apply(self, **more: bool) -> ResourceSync:
         job = self.here.rest(self.syncs.apply(ADMIN, self.sync_id, **more))
         assert job.state is JobState.DONE, job.error

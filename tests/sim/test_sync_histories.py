@@ -95,15 +95,23 @@ def test_killed_at_any_request_nothing_is_made_twice(
     )
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_whatever_is_changed_on_both_sides_the_source_wins(syncs: Syncs, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("source", "seed"), [*(("site", n) for n in range(6)), *(("file", n) for n in range(6, 9))]
+)
+def test_whatever_is_changed_on_both_sides_the_source_wins(syncs: Syncs, source: str, seed: int) -> None:
+    """A file is a new version of what the site has."""
     dice = random.Random(seed)
     furnish(syncs, 4)
-    syncs.want(*KINDS, target_sites=TARGETS, on_conflict=OnConflict.SOURCE)
+    if source == "site":
+        syncs.want(*KINDS, target_sites=TARGETS, on_conflict=OnConflict.SOURCE)
+    else:
+        syncs.want_file(syncs.exported(*KINDS), on_conflict=OnConflict.SOURCE)
     syncs.in_sync()
     for _ in range(4):
         for _ in range(dice.randint(1, 6)):
             _drift(syncs, dice)
+        if source == "file":
+            syncs.syncs.change(ADMIN, syncs.sync_id, {"document": syncs.exported(*KINDS)})
         syncs.now += timedelta(hours=2)
         syncs.apply(delete_many=True)
         syncs.in_sync()

@@ -23,8 +23,8 @@ class ResourceSyncVerbs(Acting):
         return self.fetch(ResourceSync, id)
 
     def create_resource_sync(self, **attrs: Any) -> ResourceSync:
-        """``name``, ``source_site``, ``target_sites``, ``kinds``, ``on_conflict``, ``deletes``
-        and ``interval_seconds``.
+        """``name``, ``target_sites``, ``on_conflict``, ``deletes``, ``interval_seconds``; and ``source_site`` with
+        ``kinds``, or ``document``: a text of YAML.
         """
         return self._create(ResourceSync, **attrs)
 
@@ -35,6 +35,10 @@ class ResourceSyncVerbs(Acting):
     def delete_resource_sync(self, id: str) -> None:
         """Forget it; what it made stays."""
         self.delete_one(ResourceSync, id)
+
+    def export_resources(self, **asked: Any) -> Json:
+        """``source_site``, ``kinds``, ``only_tag``: the ``document`` of what it has, ``notes``: what is not carried."""
+        return self.act("/resource-syncs/export", asked)
 
     def sync_items(self, id: str) -> list[Json]:
         """Every pair that it keeps in sync, asked for page by page."""

@@ -1,4 +1,4 @@
-"""``/v1/resource-syncs``: resources of a site that others keep in sync with."""
+"""``/v1/resource-syncs``: resources of a site, or of a document, that sites keep in sync with."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from multisite.api.schemas.derived import group, page_of, shown
 from multisite.api.state import Service
 from multisite.domain.caller import Caller
 from multisite.domain.resource_sync import Change, ResourceSync, SyncItem
+from multisite.resources.sync.document.lines import MOST_BYTES
 from multisite.resources.sync.service import LEAST_INTERVAL, MOST_TARGETS, ResourceSyncService
 
 Targets = Annotated[list[Name], Field(min_length=1, max_length=MOST_TARGETS)]
@@ -21,17 +22,28 @@ Policy = Literal["stop", "source", "target"]
 Tag = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f,]+$")]
 Seconds = Annotated[int, Field(ge=LEAST_INTERVAL, le=31 * 86400)]
 
+Document = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MOST_BYTES,
+        description="Desired state in YAML, as export writes it: what the targets are to have",
+    ),
+]
+
 
 class ResourceSyncIn(In):
     """``interval_seconds``: null: only when it is applied.  ``deletes``: what Multisite made goes with its source.
 
-    ``only_tag``: of images and security groups those with this tag.
+    ``only_tag``: of images and security groups those with this tag.  The source is a site, with ``kinds``, or a
+    ``document``, which says its kinds.
     """
 
     name: Name
-    source_site: Name
+    source_site: Name | None = None
+    document: Document | None = None
     target_sites: Targets
-    kinds: Kinds
+    kinds: Kinds | None = None
     on_conflict: Policy = "stop"
     deletes: bool = True
     interval_seconds: Seconds | None = None
@@ -39,8 +51,9 @@ class ResourceSyncIn(In):
 
 
 class ResourceSyncChangeIn(In):
-    """What is not given stays as it is."""
+    """What is not given stays as it is.  ``document``: a new version of it."""
 
+    document: Document | None = None
     target_sites: Targets | None = None
     kinds: Kinds | None = None
     on_conflict: Policy | None = None
@@ -56,7 +69,21 @@ class ApplyIn(In):
     delete_many: bool = False
 
 
-ResourceSyncOut = shown(ResourceSync)
+class ExportIn(In):
+    """``only_tag``: of security groups those with this tag."""
+
+    source_site: Name
+    kinds: Kinds
+    only_tag: Tag | None = None
+
+
+ResourceSyncOut = shown(ResourceSync, without=("document",), more={"document_digest": str | None})
+ExportOut = group(
+    "ExportOut",
+    "A document of what a site has, and what of it is not carried.",
+    document=str,
+    notes=list[str],
+)
 ResourceSyncsOut = page_of("ResourceSyncsOut", resource_syncs=list[ResourceSync])
 SyncItemsOut = page_of("SyncItemsOut", items=list[SyncItem])
 SyncPlanOut = group(
@@ -78,8 +105,15 @@ def list_resource_syncs(caller: Caller, query: PageQuery) -> object:
 
 @resource.route("POST", "resource_sync:create", MEMBER, body=ResourceSyncIn, out=ResourceSyncOut, status=201)
 def create_resource_sync(caller: Caller, body: ResourceSyncIn) -> object:
-    """Say which kinds of a site's resources other sites keep in sync with; changes nothing yet."""
+    """Say which kinds of a site's resources, or what document, sites keep in sync with; changes nothing yet."""
     return syncs().create(caller, **body.model_dump())
+
+
+@resource.route("POST /export", "resource_sync:export", MEMBER, body=ExportIn, out=ExportOut, recorded=False)
+def export_resources(caller: Caller, body: ExportIn) -> object:
+    """Write what a site has as a document of desired state; changes nothing."""
+    text, notes = syncs().export(caller, body.source_site, body.kinds, body.only_tag)
+    return {"document": text, "notes": notes}
 
 
 @resource.route("GET /<id>", "resource_sync:show", READER, out=ResourceSyncOut)

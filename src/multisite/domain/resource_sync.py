@@ -1,7 +1,11 @@
-"""Resources of a site that others keep in sync with: what is kept of each, and what an operator is told.  Pure data."""
+"""Resources of a site, or of a document, that sites keep in sync with: what is kept of each, what an operator is told.
+
+Pure data.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -119,13 +123,14 @@ class SyncResult:
 class ResourceSync:
     """``interval_seconds`` None: only when asked to.  ``deletes``: what is deleted at the source goes at targets, too.
 
+    ``source_site`` None: the source is a document of desired state, ``document``.
     ``kinds``: names of ``resources/sync/kinds.py``.  ``only_tag``: of kinds that have tags only those with this one.
     """
 
     id: str
     name: str
     project_id: str
-    source_site: str
+    source_site: str | None
     target_sites: tuple[str, ...]
     kinds: tuple[str, ...]
     on_conflict: OnConflict
@@ -136,3 +141,9 @@ class ResourceSync:
     only_tag: str | None = None
     result: SyncResult = field(default_factory=SyncResult)
     created_at: datetime | None = None
+    document: str | None = None
+
+    @property
+    def document_digest(self) -> str | None:
+        """SHA-256 of the document, in hexadecimal, as ``sha256sum`` says it of the file."""
+        return None if self.document is None else hashlib.sha256(self.document.encode()).hexdigest()

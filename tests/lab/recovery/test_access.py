@@ -26,7 +26,7 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
 """The id of a kind of which nothing is there."""
 MAKERS = (
     *("/v1/applications", "/v1/addresses", "/v1/paths", "/v1/policies", "/v1/recovery-plans"),
-    *("/v1/image-replications", "/v1/resource-syncs"),
+    *("/v1/image-replications", "/v1/resource-syncs", "/v1/resource-syncs/export"),
 )
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 

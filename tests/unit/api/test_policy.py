@@ -27,6 +27,7 @@ IMAGE: dict[str, Any] = {"image": "{free images}", "source_site": "paris", "targ
 SYNC: dict[str, Any] = {
     "name": "mine", "source_site": "paris", "target_sites": ["lyon"], "kinds": ["security-group"]
 }  # fmt: skip
+EXPORT: dict[str, Any] = {"source_site": "paris", "kinds": ["security-group"]}
 QUOTA: dict[str, Any] = {"project_id": "p-new", "sites": ["paris"], "limits": {"cores": 4}}
 PATH: dict[str, Any] = {"name": "sync", "ends": MEMBERS, "protocol": "udp", "port": 5000}
 
@@ -169,6 +170,7 @@ ROUTES: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "resource_sync:show": (READ, "GET", "/v1/resource-syncs/{resource_syncs}", None),
     "resource_sync:show_items": (READ, "GET", "/v1/resource-syncs/{resource_syncs}/items", None),
     "resource_sync:create": (WRITE, "POST", "/v1/resource-syncs", SYNC),
+    "resource_sync:export": (WRITE, "POST", "/v1/resource-syncs/export", EXPORT),
     "resource_sync:update": (WRITE, "PATCH", "/v1/resource-syncs/{resource_syncs}", {"paused": True}),
     "resource_sync:plan": (WRITE, "POST", "/v1/resource-syncs/{resource_syncs}/plan", None),
     "resource_sync:apply": (WRITE, "POST", "/v1/resource-syncs/{resource_syncs}/apply", {}),

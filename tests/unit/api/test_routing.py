@@ -27,6 +27,7 @@ READ_ONLY_POSTS = {
     "protection:preview",
     "recovery:preview",
     "recovery:preview_commit",
+    "resource_sync:export",
     "resource_sync:plan",
     "site:check",
 }

@@ -63,7 +63,7 @@ GRAMMAR = {
     "path": ("create", "list", "show", "delete", "check"),
     "image": ("replicate",),
     "image replication": ("list", "show", "delete"),
-    "resource sync": ("create", "list", "show", "set", "plan", "apply", "delete"),
+    "resource sync": ("create", "list", "show", "set", "export", "plan", "apply", "delete"),
     "resource sync item": ("list",),
     "quota": ("create", "list", "show", "set", "apply", "usage", "delete"),
 }

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
+import pytest
+
 from multisite.resources.sync.kinds import KINDS as TABLE
 from multisite_client.osc.resource_sync import KINDS
 from osc.cloud import Cloud
@@ -65,3 +70,49 @@ def test_a_conflict_is_shown_rule_by_rule(openstack: Openstack, cloud: Cloud) ->
     ]
     assert change["Difference"] == "rules: + direction=egress ethertype=IPv4"
     assert openstack("resource", "sync", "apply", "mine").code == 0
+
+
+def test_a_file_is_exported_planned_applied_and_replaced(openstack: Openstack, tmp_path: Path) -> None:
+    file = tmp_path / "desired.yaml"
+    words = ("--source-site", "paris", "--kind", "security-group")
+    assert openstack("resource", "sync", "export", *words, "--file", str(file)).code == 0
+    assert openstack("resource", "sync", "export", *words).out == file.read_text()
+    made = openstack(
+        "resource", "sync", "create", "f", "--file", str(file), "--target-site", "lyon", "-f", "json"
+    )
+    assert made.code == 0, made.err
+    assert (made.json["source_site"], made.json["kinds"]) == (None, ["security-group"])
+    assert made.json["document_digest"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert "document" not in made.json
+    assert openstack("resource", "sync", "apply", "f").code == 0
+    file.write_text(file.read_text() + "  - {name: added, rules: []}\n")
+    changed = openstack("resource", "sync", "set", "f", "--file", str(file), "-f", "json").json
+    assert changed["document_digest"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert changed["result"]["at"] is None
+    planned = openstack("resource", "sync", "plan", "f", "-f", "json")
+    assert [(row["Act"], row["Name"]) for row in planned.json] == [("create", "added")]
+    assert "added" not in openstack("resource", "sync", "export", *words).out
+
+
+def test_a_wrong_file_is_refused_by_line_and_a_secret_is_not_sent(
+    openstack: Openstack, cloud: Cloud, tmp_path: Path
+) -> None:
+    file = tmp_path / "desired.yaml"
+    create = ("resource", "sync", "create", "f", "--target-site", "lyon")
+    file.write_text("version: 1\nresources:\n  security-group:\n  - nme: a\n")
+    refused = openstack(*create, "--file", str(file))
+    assert refused.code == 1
+    assert (
+        "document: line 4: resources.security-group[0].nme: no such field: there are id, name" in refused.err
+    )
+    file.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n")
+    cloud.requests.clear()
+    refused = openstack(*create, "--file", str(file))
+    assert refused.code == 1
+    assert "nothing was sent" in refused.err
+    assert "c2VjcmV0" not in refused.err
+    assert not [line for line in cloud.requests if "resource-syncs" in line]
+    assert "it cannot be read" in openstack(*create, "--file", str(tmp_path / "none")).err
+    assert "--kind: say which" in openstack(*create, "--source-site", "paris").err
+    with pytest.raises(SystemExit):
+        openstack(*create)

@@ -25,7 +25,7 @@ from osc.conftest import Openstack
 REFS = ("id", "name", "application")
 OTHERS: dict[str, Any] = {"to": "lyon", "sites": ["lyon"], "planes": [], "etag": None, "cloud": "oslo1",
                           "changes": {"paused": True}, "confirm": "mme", "text": "yes"}  # fmt: skip
-NO_REF = ("list", "create", "register", "stretch", "rescan", "probe", "verify")
+NO_REF = ("list", "create", "register", "stretch", "rescan", "probe", "verify", "export")
 """Verbs whose arguments are no part of a URL."""
 REQUIRED = {
     "multisite_address_move": ("--to", "lyon"),

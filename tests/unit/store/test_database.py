@@ -30,7 +30,7 @@ def test_upgrade_makes_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
     assert database.version() is None
     database.upgrade()
     database.upgrade()
-    assert database.version() == "0041"
+    assert database.version() == "0042"
     with database.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []

@@ -1,15 +1,17 @@
-"""``openstack multisite resource sync ...``: resources of a site that others keep in sync with."""
+"""``openstack multisite resource sync ...``: resources of a site, or of a file, that sites keep in sync with."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 from osc_lib.exceptions import CommandError
 
 from multisite_client.osc import progress
-from multisite_client.osc.base import Lister, Row, ShowOne, Table, lines, table
+from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, lines, table
 from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command
 
 KINDS = ("image", "security-group", "server-group", "keypair", "flavor", "volume-type")
@@ -31,18 +33,19 @@ SYNC = Noun(
     "resource_sync",
     "Resource sync (id or name)",
     (
-        "id", "name", "source_site", "target_sites", "kinds", "only_tag", "on_conflict", "deletes",
+        "id", "name", "source_site", "document_digest", "target_sites", "kinds", "only_tag", "on_conflict", "deletes",
         "interval_seconds", "paused", "result", "requested_by", "created_at",
     ),
     {
         "ID": "id", "Name": "name", "Source": "source_site", "Targets": "target_sites", "Kinds": "kinds",
         "In sync": "result",
     },
-    {"target_sites": lines(str), "kinds": lines(str), "result": _result},
+    {"source_site": str, "document_digest": str, "target_sites": lines(str), "kinds": lines(str), "result": _result},
     {
-        "target_sites": ", ".join, "kinds": ", ".join,
+        "source_site": str, "target_sites": ", ".join, "kinds": ", ".join,
         "result": lambda result: _IN_SYNC[result["in_sync"]] if result["at"] else "",
     },
+    hidden=("document",),  # only said when creating
 )  # fmt: skip
 
 
@@ -55,7 +58,10 @@ def _add_options(parser: argparse.ArgumentParser, *, new: bool) -> argparse.Argu
         help="Site that is to have them (repeatable)",
     )
     parser.add_argument(
-        "--kind", action="append", required=new, choices=KINDS, help="Kind of resource (repeatable)"
+        "--kind",
+        action="append",
+        choices=KINDS,
+        help="Kind of resource (repeatable); a file says them itself",
     )
     parser.add_argument(
         "--on-conflict", choices=POLICIES,
@@ -78,12 +84,13 @@ def _wanted(parsed: argparse.Namespace) -> dict[str, Any]:
         "target_sites": parsed.target_site, "kinds": parsed.kind, "on_conflict": parsed.on_conflict,
         "interval_seconds": parsed.interval, "only_tag": parsed.only_tag,
         "deletes": False if parsed.no_delete else True if parsed.delete else None,
+        "document": None if parsed.file is None else read_document(parsed.file),
     }  # fmt: skip
     return {name: value for name, value in wanted.items() if value is not None}
 
 
 class Create(ShowOne):
-    """Say which kinds of a site's resources other sites keep in sync with; `plan` shows what `apply` would do
+    """Say which kinds of a site's resources, or what file, sites keep in sync with; `plan` shows what `apply` would do
 
     Resources are the project's; users' key pairs, and flavors and volume types, which are the whole site's, are for
     administrators.
@@ -92,12 +99,68 @@ class Create(ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="<name>", help="Name of the sync")
-        parser.add_argument("--source-site", required=True, metavar="<site>", help="Site that has them")
+        source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument("--source-site", metavar="<site>", help="Site that has them")
+        source.add_argument(
+            "--file",
+            metavar="<file>",
+            help="Desired state in YAML, as `export` writes it (-: standard input)",
+        )
         return _add_options(parser, new=True)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Row:
-        wanted = {"name": parsed_args.name, "source_site": parsed_args.source_site, **_wanted(parsed_args)}
+        if parsed_args.source_site and not parsed_args.kind:
+            raise CommandError("--kind: say which kinds of resources of the site")
+        wanted = {"name": parsed_args.name, **_wanted(parsed_args)}
+        wanted |= {"source_site": parsed_args.source_site} if parsed_args.source_site else {}
         return SYNC.row(self.client.create_resource_sync(**wanted))
+
+
+def read_document(name: str) -> str:
+    """The text of a file; what it has to say, the service knows.
+
+    Raises CommandError naming the file; also when it has a private key, which is sent nowhere.
+    """
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"--file {name}: it cannot be read: {error}") from error
+    if "PRIVATE KEY-----" in text:
+        what = "it has a private key: take it out, also of its history, and replace the key pair; nothing was sent"
+        raise CommandError(f"--file {name}: {what}")
+    return text
+
+
+class Export(Command):
+    """Write what a site has as a file for `create --file`, to be kept under version control; changes nothing
+
+    What is not carried is in its comments.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--source-site", required=True, metavar="<site>", help="Site that has them")
+        kinds = [kind for kind in KINDS if kind != "image"]
+        parser.add_argument(
+            "--kind", action="append", required=True, choices=kinds, help="Kind of resource (repeatable)"
+        )
+        parser.add_argument("--only-tag", metavar="<tag>", help="Of security groups only those with this tag")
+        parser.add_argument(
+            "--file", metavar="<file>", default="-", help="Write it there (default: standard output)"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        asked = {"source_site": parsed_args.source_site, "kinds": parsed_args.kind}
+        asked |= {"only_tag": parsed_args.only_tag} if parsed_args.only_tag else {}
+        text = self.client.export_resources(**asked)["document"]
+        if parsed_args.file == "-":
+            self.app.stdout.write(text)
+            return
+        try:
+            Path(parsed_args.file).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"--file {parsed_args.file}: it cannot be written: {error}") from error
 
 
 List = command(ListNoun, SYNC, "List resource syncs, and whether the last pass found everything in sync")
@@ -112,6 +175,7 @@ class Set(ShowNoun):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _add_options(super().get_parser(prog_name), new=False)
+        parser.add_argument("--file", metavar="<file>", help="New version of the file (-: standard input)")
         parser.add_argument("--no-interval", action="store_true", help="Compare only when applied")
         pause = parser.add_mutually_exclusive_group()
         pause.add_argument("--pause", action="store_true", help="Compare nothing by itself until --resume")

@@ -31,8 +31,9 @@ def is_there(site: CloudSite, id: str) -> bool:
 
 
 def create(site: CloudSite, fields: Mapping[str, Any]) -> str:
-    """With its description; the extra specs come after."""
-    wanted = {"name": fields["name"], **{theirs: fields[ours] for ours, theirs in _SIZES.items()}}
+    """With its description; the extra specs come after.  A size that is not said is the site's default."""
+    sizes = {theirs: fields[ours] for ours, theirs in _SIZES.items() if ours in fields}
+    wanted = {"name": fields["name"], **sizes}
     if fields.get("description"):
         wanted["description"] = fields["description"]
     return str(resources.create(administrator(site, FLAVORS), "flavor", {"flavor": wanted})["id"])

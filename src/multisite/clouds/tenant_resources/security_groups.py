@@ -91,7 +91,7 @@ def _record(row: Row, own: set[str]) -> Record:
         elif rule.get(GROUP) and rule[GROUP] not in own:
             notes.append("a rule for another project's group is not carried")
         else:
-            rules.append(_text(rule))
+            rules.append(text_of_rule(rule))
     fields = {
         "name": row["name"], "description": row.get("description") or "", "stateful": row.get("stateful", True),
         "rules": sorted(rules),
@@ -101,7 +101,8 @@ def _record(row: Row, own: set[str]) -> Record:
     return Record(row["id"], row["name"], fields, tuple(dict.fromkeys(notes)), ours, tags)
 
 
-def _text(rule: Row) -> str:
+def text_of_rule(rule: Row) -> str:
+    """What compares equal when two rules are; of a row of Neutron, or of some of its fields."""
     shown = {name: rule.get(name) for name in _RULE} | {"description": rule.get("description") or ""}
     return json.dumps(shown, sort_keys=True)
 
@@ -118,7 +119,7 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _set_rules(site: CloudSite, id: str, wanted: set[str]) -> None:
     row = resources.read(site, "security_group", id)
-    there = {_text(rule): rule["id"] for rule in row["security_group_rules"]}
+    there = {text_of_rule(rule): rule["id"] for rule in row["security_group_rules"]}
     for text in sorted(wanted - set(there)):
         rule = {name: value for name, value in json.loads(text).items() if value is not None}
         body = {"security_group_rule": {**rule, "security_group_id": id}}

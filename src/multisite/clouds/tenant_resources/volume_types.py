@@ -41,9 +41,10 @@ def is_there(site: CloudSite, id: str) -> bool:
 
 
 def create(site: CloudSite, fields: Mapping[str, Any]) -> str:
-    """Without extra specs: they come after."""
+    """Without extra specs: they come after.  What is not said is the site's default."""
     admin = administrator(site, PRIVATE_TYPES)
-    wanted = {"name": fields["name"], "description": fields["description"], _PUBLIC: fields["public"]}
+    theirs = {"name": "name", "description": "description", "public": _PUBLIC}
+    wanted = {name: fields[ours] for ours, name in theirs.items() if ours in fields}
     body, what = {"volume_type": wanted}, f"create volume type {fields['name']}"
     made = post(admin, what, lambda: admin.volume, "/types", body, microversion=_VERSION)
     return str(made["volume_type"]["id"])

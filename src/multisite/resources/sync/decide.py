@@ -1,7 +1,9 @@
 """What has to be done so that a target has what the source has, of one kind; pure.
 
 Three ways: what the source has, what the target has, and what both had when that was last dealt with.  A field that
-only the source changed is written; one that the target changed is a conflict, which a policy decides.  Nothing is
+only the source changed is written; one that the target changed is a conflict, which a policy decides.  A field that the
+source does not say (a document may leave some out) is left alone: what the target has of it is kept from the first time
+that it was seen, so that one who changed it since is told when the source says it.  Nothing is
 concluded from a site that did not answer, and nothing is gone before its site, asked for it by id, has said so.
 """
 
@@ -150,7 +152,7 @@ def _paired(
             change, act=Act.CONFLICT, why=why, before={name: there.fields.get(name) for name in fixed}
         )
     after = {**there.fields, **{name: record.fields.get(name) for name in write}}
-    bases = _bases(record.fields, after)
+    bases = _bases(record.fields, after, item.bases)
     if write:
         before = {name: there.fields.get(name) for name in write}
         fields = {name: record.fields.get(name) for name in write}
@@ -251,8 +253,12 @@ def _different(source: Mapping[str, Any], target: Mapping[str, Any]) -> list[str
     return sorted(name for name, value in source.items() if target.get(name) != value)
 
 
-def _bases(source: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    return {name: (value, target.get(name)) for name, value in source.items()}
+def _bases(
+    source: Mapping[str, Any], target: Mapping[str, Any], known: Mapping[str, tuple[Any, Any]] | None = None
+) -> dict[str, tuple[Any, Any]]:
+    """``known`` stay of fields that the source does not say."""
+    unsaid = {n: (known or {}).get(n, (None, v)) for n, v in target.items() if n not in source}
+    return unsaid | {name: (value, target.get(name)) for name, value in source.items()}
 
 
 def _agreed(source: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -262,7 +268,7 @@ def _agreed(source: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, t
 
 def _first(rules: Rules, record: Record) -> dict[str, Any]:
     names = rules.first if rules.first is not None else tuple(record.fields)
-    return {name: record.fields.get(name) for name in names}
+    return {name: record.fields[name] for name in names if name in record.fields}
 
 
 def _struggle(item: SyncItem, now: datetime) -> bool:

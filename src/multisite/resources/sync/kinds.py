@@ -18,6 +18,8 @@ from multisite.clouds.tenant_resources import (
 from multisite.domain.resource_sync import Record
 from multisite.resources.images import follow
 from multisite.resources.images.pace import Pace
+from multisite.resources.sync.document import entries
+from multisite.resources.sync.document.entries import Entry
 
 Fields = Mapping[str, Any]
 Copies = Callable[[CloudSite, CloudSite, Record, Fields, str, Pace], str]
@@ -27,6 +29,7 @@ Copies = Callable[[CloudSite, CloudSite, Record, Fields, str, Pace], str]
 class SyncKind:
     """``for_administrators``: it is the whole site's, not a project's.  ``fixed``, ``first``, ``given``: see
     ``decide.Rules``.  ``translated``: a record with other ids for what it names; ``written``: fields likewise.
+    ``entry``: what a document says of one; None: it is in none.
     """
 
     read: Callable[[CloudSite], dict[str, Record]]
@@ -43,6 +46,7 @@ class SyncKind:
         default=lambda _, fields: dict(fields)
     )
     names: Callable[[Fields], set[str]] = field(default=lambda _: set())
+    entry: Entry | None = None
     copied: Copies | None = None
     """In place of ``create``, for what has more than fields; gets a token by which it finds what it made before."""
 
@@ -52,6 +56,7 @@ KINDS: Mapping[str, SyncKind] = {
         security_groups.read, security_groups.is_there, security_groups.create, security_groups.update,
         security_groups.delete, first=("name", "description", "stateful"), given=frozenset({"default"}),
         translated=security_groups.translated, written=security_groups.in_words, names=security_groups.named,
+        entry=entries.SECURITY_GROUP,
     ),
     "image": SyncKind(
         images.read, images.is_there, images.create, images.update, images.delete, fixed=images.FIXED,
@@ -59,18 +64,19 @@ KINDS: Mapping[str, SyncKind] = {
     ),
     "server-group": SyncKind(
         server_groups.read, server_groups.is_there, server_groups.create, server_groups.update, server_groups.delete,
-        fixed=frozenset({"name", "policy", "rules"}),
+        fixed=frozenset({"name", "policy", "rules"}), entry=entries.SERVER_GROUP,
     ),
     "keypair": SyncKind(
         keypairs.read, keypairs.is_there, keypairs.create, keypairs.update, keypairs.delete, for_administrators=True,
-        fixed=keypairs.FIXED,
+        fixed=keypairs.FIXED, entry=entries.KEY_PAIR,
     ),
     "flavor": SyncKind(
         flavors.read, flavors.is_there, flavors.create, flavors.update, flavors.delete, for_administrators=True,
-        fixed=flavors.FIXED, first=(*sorted(flavors.FIXED), "description"),
+        fixed=flavors.FIXED, first=(*sorted(flavors.FIXED), "description"), entry=entries.FLAVOR,
     ),
     "volume-type": SyncKind(
         volume_types.read, volume_types.is_there, volume_types.create, volume_types.update, volume_types.delete,
         for_administrators=True, first=("name", "description", "public"), given=frozenset({"__DEFAULT__"}),
+        entry=entries.VOLUME_TYPE,
     ),
 }  # fmt: skip

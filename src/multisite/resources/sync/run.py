@@ -30,6 +30,7 @@ from multisite.domain.resource_sync import (
 from multisite.jobs.model import StepFailed
 from multisite.resources.images.pace import Pace
 from multisite.resources.sync.decide import Rules, decide, doubted
+from multisite.resources.sync.document.read import Desired, desired
 from multisite.resources.sync.kinds import KINDS, SyncKind
 from multisite.store.resource_syncs import SyncItemRepository
 
@@ -42,10 +43,11 @@ MOST_TOLD = 200
 class Pass:
     """``plan``: what there was to do when it began; ``done``, ``failed`` (with why): what was tried of it.
 
-    ``open``: what was left to be told in the end.
+    ``open``: what was left to be told in the end.  ``desired``: what its document says; None: a site is the source.
     """
 
     sync: ResourceSync
+    desired: Desired | None = None
     plan: list[Change] = field(default_factory=list)
     done: list[Change] = field(default_factory=list)
     failed: list[tuple[Change, str]] = field(default_factory=list)
@@ -63,7 +65,7 @@ class SyncRunner:
 
     def plan(self, sync: ResourceSync) -> Pass:
         """What a pass would do now; changes nothing."""
-        found = Pass(sync)
+        found = _begun(sync)
         for kind in sync.kinds:
             found.plan += self._decided(found, kind, delete_many=False)[0]
         return found
@@ -76,7 +78,7 @@ class SyncRunner:
         told: Callable[[int, int], None] = lambda _done, _all: None,
     ) -> Pass:
         """One pass; what a site refuses is in ``failed``.  Raises what the fence and the database raise."""
-        found = Pass(sync)
+        found = _begun(sync)
         for kind in sync.kinds:
             tried: set[tuple[str, str, Act]] = set()
             changes: list[Change] = []
@@ -109,17 +111,17 @@ class SyncRunner:
     ) -> tuple[list[Change], Mapping[str, Mapping[str, str]]]:
         """The changes of a kind at all targets, and by target the ids there of what the source has."""
         sync, row = found.sync, KINDS[kind]
-        sites = (sync.source_site, *sync.target_sites)
+        sites = [name for name in (sync.source_site, *sync.target_sites) if name is not None]
         asked = ask_all(sites, lambda name: row.read(self._open(sync, name)), errors=(MultisiteError,))
         seen = {name: Seen(asked.known.get(name), asked.reasons.get(name, "")) for name in sites}
-        seen[sync.source_site] = _own(seen[sync.source_site])
+        whole = _source(found, kind, seen)
         changes: list[Change] = []
         ids: dict[str, Mapping[str, str]] = {}
         for site in sync.target_sites:
-            source, target = seen[sync.source_site], seen[site]
-            items, dropped = _chosen(self._items.of(sync.id, kind, site), source, sync.only_tag)
+            target = seen[site]
+            items, dropped = _chosen(self._items.of(sync.id, kind, site), whole, sync.only_tag)
             changes += dropped
-            source = _tagged(source, sync.only_tag)
+            source = _tagged(whole, sync.only_tag)
             theirs = _counterparts(source, target, items)
             gone_source, gone_target = doubted(source, target, items)
             source = replace(source, gone=self._asked(sync, row, sync.source_site, gone_source))
@@ -131,13 +133,13 @@ class SyncRunner:
             ids[site] = {ours: there for there, ours in theirs.items()}
             decided = decide(rules, site, source, target, items, self._now())
             changes += [_resolvable(row, change, ids[site]) for change in decided]
-        found.notes = list(dict.fromkeys([*found.notes, *_notes(kind, seen[sync.source_site].records or {})]))
+        found.notes = list(dict.fromkeys([*found.notes, *_notes(kind, whole.records or {})]))
         return changes, ids
 
-    def _asked(self, sync: ResourceSync, row: SyncKind, name: str, ids: set[str]) -> frozenset[str]:
-        """Those of which the site says that there is no such thing."""
-        if not ids:
-            return frozenset()
+    def _asked(self, sync: ResourceSync, row: SyncKind, name: str | None, ids: set[str]) -> frozenset[str]:
+        """Those of which the site says that there is no such thing; a document (None) has said all there is."""
+        if not ids or name is None:
+            return frozenset(ids)
         site = self._open(sync, name)
         gone = set()
         for id in sorted(ids):
@@ -226,6 +228,8 @@ class SyncRunner:
         site = self._open(sync, change.target_site)
         if row.copied is None:
             return row.create(site, fields)
+        if sync.source_site is None:
+            raise AssertionError(f"{change.kind} has more than a document says")
         source = self._open(sync, sync.source_site)
         record = Record(change.source_id, change.name, change.fields)
         try:
@@ -235,6 +239,17 @@ class SyncRunner:
 
     def _open(self, sync: ResourceSync, name: str) -> CloudSite:
         return self._clouds.open(name, for_project=sync.project_id)
+
+
+def _begun(sync: ResourceSync) -> Pass:
+    return Pass(sync, None if sync.document is None else desired(sync.document))
+
+
+def _source(found: Pass, kind: str, seen: Mapping[str, Seen]) -> Seen:
+    """What is wanted of a kind: what the document says, or what the source site has but for Multisite's own."""
+    if found.desired is not None:
+        return Seen(found.desired[kind])
+    return _own(seen[str(found.sync.source_site)])
 
 
 def _counterparts(source: Seen, target: Seen, items: Sequence[SyncItem]) -> dict[str, str]:

@@ -15,12 +15,15 @@ from multisite.domain import work
 from multisite.domain.caller import Caller
 from multisite.domain.errors import Invalid, MultisiteError, NotFound, Unavailable
 from multisite.domain.page import ALL, Page
-from multisite.domain.resource_sync import Change, OnConflict, ResourceSync, SyncItem, SyncResult
+from multisite.domain.resource_sync import Change, OnConflict, Record, ResourceSync, SyncItem, SyncResult
 from multisite.jobs.engine import JobEngine
 from multisite.jobs.model import JobKind, Json, Step, StepContext
 from multisite.jobs.values import decode
 from multisite.periodic.lease import held
 from multisite.resources.images.pace import Pace
+from multisite.resources.sync.document.lines import MOST_BYTES
+from multisite.resources.sync.document.read import desired
+from multisite.resources.sync.document.write import document
 from multisite.resources.sync.kinds import KINDS
 from multisite.resources.sync.run import Pass, SyncRunner
 from multisite.store.database import Database
@@ -63,15 +66,17 @@ class ResourceSyncService:
         jobs.register(JobKind(KIND, self._build, on_failure="pause", rule="resource_sync:apply"))
 
     def create(self, caller: Caller, name: str, **wanted: Any) -> ResourceSync:
-        """``wanted``: fields of ``ResourceSync``, of which only the sites and kinds have no default.
+        """``wanted``: fields of ``ResourceSync``, of which only the target sites have no default, and the source:
+        a site and kinds, or a document, which says its kinds.
 
         Nothing is changed in a site.  Invalid naming the field, Conflict when the name is taken.
         """
+        text = wanted.get("document")
         sync = ResourceSync(
-            str(uuid.uuid4()), name, caller.project_id, wanted["source_site"], tuple(wanted["target_sites"]),
-            tuple(wanted["kinds"]), OnConflict(wanted.get("on_conflict") or OnConflict.STOP),
+            str(uuid.uuid4()), name, caller.project_id, wanted.get("source_site"), tuple(wanted["target_sites"]),
+            _kinds(text, wanted), OnConflict(wanted.get("on_conflict") or OnConflict.STOP),
             bool(wanted.get("deletes", True)), wanted.get("interval_seconds"), False, caller.user_name,
-            wanted.get("only_tag"),
+            wanted.get("only_tag"), document=text,
         )  # fmt: skip
         self._refuse_wrong(caller, sync)
         return self._rows.add(sync)
@@ -89,8 +94,18 @@ class ResourceSyncService:
         return self._items.list(self.get(caller, id).id, page)
 
     def change(self, caller: Caller, id: str, wanted: Mapping[str, Any]) -> ResourceSync:
-        """Fields as for ``create``, and ``paused``; those not given stay."""
+        """Fields as for ``create`` but a source site, and ``paused``; those not given stay.
+
+        What the last pass found is forgotten with the document it was of.
+        """
         known = self.get(caller, id)
+        text = wanted.get("document")
+        if text is not None and known.document is None:
+            raise Invalid(
+                f"document: the source of this sync is site {known.source_site}: make another sync of it"
+            )
+        if known.document is not None:
+            wanted = {**wanted, "kinds": _kinds(text or known.document, wanted)}
 
         def changed(known: ResourceSync) -> ResourceSync:
             fields: dict[str, Any] = {
@@ -98,6 +113,8 @@ class ResourceSyncService:
             }
             if "on_conflict" in fields:
                 fields["on_conflict"] = OnConflict(fields["on_conflict"])
+            if text not in (None, known.document):
+                fields["result"] = SyncResult()
             return replace(known, **fields)
 
         self._refuse_wrong(caller, changed(known))
@@ -115,6 +132,33 @@ class ResourceSyncService:
         sync = self.get(caller, id)
         self._refuse_wrong(caller, sync)
         return self._runner.plan(sync).plan
+
+    def export(
+        self, caller: Caller, source_site: str, kinds: Sequence[str], only_tag: str | None = None
+    ) -> tuple[str, builtins.list[str]]:
+        """The document of what a site has, and what of it is not carried; changes nothing.
+
+        Raises Invalid naming the field, and what the site raises when it does not answer.
+        """
+        self._refuse_kinds(caller, kinds)
+        if without := sorted(kind for kind in kinds if KINDS[kind].entry is None):
+            raise Invalid(f"kinds: {', '.join(without)}: in no document: use a sync with a source site")
+        site = self._clouds.open(source_site, for_project=caller.project_id)
+        found: dict[str, dict[str, Record]] = {}
+        notes: builtins.list[str] = []
+        for kind in kinds:
+            read = {id: one for id, one in KINDS[kind].read(site).items() if not one.ours}
+            found[kind] = {
+                id: r for id, r in read.items() if only_tag is None or r.tags is None or only_tag in r.tags
+            }
+            notes += [f"{kind} {one.name}: {note}" for one in found[kind].values() for note in one.notes]
+        text = document(found, notes)
+        if len(text.encode()) > MOST_BYTES:
+            limit = f"{MOST_BYTES // 1024} KiB"
+            raise Invalid(
+                f"kinds: the document would have more than {limit}: export fewer kinds, or those with a tag"
+            )
+        return text, notes
 
     def apply(self, caller: Caller, id: str, *, delete_many: bool = False) -> str:
         """Start the job of one pass; its id."""
@@ -141,7 +185,7 @@ class ResourceSyncService:
             LOG.info("resource sync %s: %s", sync.name, error)
         except MultisiteError as error:
             LOG.warning("resource sync %s: %s", sync.name, error)
-            self._told(sync.id, SyncResult(self._now(), None, {}, (str(error),)))
+            self._told(sync, SyncResult(self._now(), None, {}, (str(error),)))
 
     def _is_due(self, sync: ResourceSync) -> bool:
         if sync.paused or sync.interval_seconds is None:
@@ -172,31 +216,52 @@ class ResourceSyncService:
             LOG.info(
                 "resource sync %s: %s, %d failed", found.sync.name, dict(result.counts), len(found.failed)
             )
-        self._told(found.sync.id, result)
+        self._told(found.sync, result)
         return result
 
-    def _told(self, id: str, result: SyncResult) -> None:
+    def _told(self, sync: ResourceSync, result: SyncResult) -> None:
+        """Not what was found with a document that another has replaced meanwhile."""
+        id = sync.id
         try:
-            self._rows.change(id, lambda known: replace(known, result=result))
+            self._rows.change(
+                id, lambda known: replace(known, result=result) if known.document == sync.document else known
+            )
         except NotFound:
             LOG.info("resource sync %s was deleted meanwhile", id)
 
     def _refuse_wrong(self, caller: Caller, sync: ResourceSync) -> None:
         _refuse_sites(sync.source_site, sync.target_sites)
-        if unknown := sorted(set(sync.kinds) - set(KINDS)):
-            raise Invalid(f"kinds: {', '.join(unknown)}: there are {', '.join(KINDS)}")
-        if not sync.kinds or len(set(sync.kinds)) != len(sync.kinds):
-            raise Invalid(f"kinds: name each once, of {', '.join(KINDS)}")
-        whole = [kind for kind in sync.kinds if KINDS[kind].for_administrators]
-        if whole and not caller.is_admin:
-            raise Invalid(f"kinds: {', '.join(whole)}: they are the whole site's: ask an administrator")
+        if (sync.source_site is None) == (sync.document is None):
+            raise Invalid("source_site, document: give one of them")
+        if sync.document is not None and sync.only_tag is not None:
+            raise Invalid("only_tag: a document says what is wanted, and has no tags: leave it out")
+        self._refuse_kinds(caller, sync.kinds)
         if sync.interval_seconds is not None and sync.interval_seconds < LEAST_INTERVAL:
             raise Invalid(f"interval_seconds: at least {LEAST_INTERVAL}")
         for name in (sync.source_site, *sync.target_sites):
-            self._clouds.open(name, for_project=sync.project_id)
+            if name is not None:
+                self._clouds.open(name, for_project=sync.project_id)
+
+    def _refuse_kinds(self, caller: Caller, kinds: Sequence[str]) -> None:
+        if unknown := sorted(set(kinds) - set(KINDS)):
+            raise Invalid(f"kinds: {', '.join(unknown)}: there are {', '.join(KINDS)}")
+        if not kinds or len(set(kinds)) != len(kinds):
+            raise Invalid(f"kinds: name each once, of {', '.join(KINDS)}")
+        whole = [kind for kind in kinds if KINDS[kind].for_administrators]
+        if whole and not caller.is_admin:
+            raise Invalid(f"kinds: {', '.join(whole)}: they are the whole site's: ask an administrator")
 
 
-def _refuse_sites(source: str, targets: Sequence[str]) -> None:
+def _kinds(text: str | None, wanted: Mapping[str, Any]) -> tuple[str, ...]:
+    """As they were asked for, or those that a document has."""
+    if text is None:
+        return tuple(wanted.get("kinds") or ())
+    if wanted.get("kinds"):
+        raise Invalid("kinds: the document says them: leave them out")
+    return tuple(desired(text))
+
+
+def _refuse_sites(source: str | None, targets: Sequence[str]) -> None:
     if not targets or len(targets) > MOST_TARGETS or len(set(targets)) != len(targets):
         raise Invalid(f"target_sites: name one to {MOST_TARGETS} sites, each once")
     if source in targets:

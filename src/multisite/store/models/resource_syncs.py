@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from multisite.domain.resource_sync import ResourceSync, SyncItem
@@ -17,6 +17,7 @@ class ResourceSyncRow(Base, of=ResourceSync):
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     project_id: Mapped[str] = mapped_column(index=True)
+    document: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
 
 
