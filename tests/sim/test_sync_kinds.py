@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from multisite_lab.sim.faults import Rule
 from multisite_lab.sim.site import Wire
 from tests.sim.deploy import ask
-from tests.sim.syncs import TARGETS, Syncs
+from tests.sim.syncs import ADMIN, TARGETS, Syncs
 
 
 def test_groups_that_name_each_other(syncs: Syncs) -> None:
@@ -129,3 +131,87 @@ def test_an_image_that_arrives_damaged_is_not_shown_and_is_tried_again(syncs: Sy
     site.reply = reply  # type: ignore[method-assign]
     syncs.in_sync()
     assert len(syncs.world.sites["site2"].sim.state.images) == 1
+
+
+def qos_policy(syncs: Syncs, name: str, **rules: dict[str, Any]) -> str:
+    """At the source; ``rules``: by type."""
+    network = syncs.here.cloud().network
+    made = str(ask(network, "POST", "/qos/policies", {"policy": {"name": name}})["policy"]["id"])
+    for kind, rule in rules.items():
+        ask(network, "POST", f"/qos/policies/{made}/{kind}_rules", {f"{kind}_rule": rule})
+    return made
+
+
+def qos(syncs: Syncs, site: str) -> dict[str, list[str]]:
+    """By name the rules, without their ids."""
+    rows = syncs.world.sites[site].settle().state.qos_policies.values()
+    own = ("id", "qos_policy_id")
+    return {
+        row["name"]: sorted(
+            json.dumps({k: v for k, v in r.items() if k not in own}, sort_keys=True) for r in row["rules"]
+        )
+        for row in rows
+    }
+
+
+GOLD = {
+    "bandwidth_limit": {"max_kbps": 1000},
+    "dscp_marking": {"dscp_mark": 26},
+    "minimum_bandwidth": {"min_kbps": 500},
+}
+
+
+def test_qos_policies_have_their_rules_whatever_order_a_change_needs(syncs: Syncs) -> None:
+    gold = qos_policy(syncs, "gold", **GOLD)
+    syncs.want("qos-policy")
+    syncs.in_sync()
+    assert qos(syncs, "site2") == qos(syncs, "site3") == qos(syncs, "site1") != {}
+    source = syncs.world.sites["site1"].sim.state.qos_policies[gold]
+    owners = {row["project_id"] for row in syncs.world.sites["site2"].sim.state.qos_policies.values()}
+    assert owners == {syncs.here.clouds.open("site2", for_project=ADMIN.project_id).project_id}
+    for limit, least in ((400, 300), (2000, 1500), (1600, 1600)):
+        for rule in source["rules"]:
+            rule |= {"bandwidth_limit": {"max_kbps": limit}, "minimum_bandwidth": {"min_kbps": least}}.get(
+                rule["type"], {}
+            )
+        source["description"] = f"at most {limit}"
+        syncs.in_sync()
+        assert qos(syncs, "site2") == qos(syncs, "site1")
+        assert not any("conflict" in told for told in syncs.syncs.get(ADMIN, syncs.sync_id).result.told)
+    source["rules"] = [rule for rule in source["rules"] if rule["type"] != "dscp_marking"]
+    source["rules"].append({"id": "r", "qos_policy_id": gold, "type": "packet_rate_limit", "max_kpps": 1})
+    result = syncs.apply().result
+    assert result.in_sync is True
+    assert result.told == ("qos-policy gold: a rule of type packet_rate_limit is not carried",)
+    assert len(qos(syncs, "site2")["gold"]) == 2
+
+
+def test_a_qos_rule_whose_answer_is_lost_is_made_once(syncs: Syncs) -> None:
+    qos_policy(syncs, "gold", **GOLD)
+    syncs.want("qos-policy")
+    for path in ("/qos/policies$", "_rules$"):
+        syncs.world.sites["site2"].strike(Rule("lost", "network", "POST", path, times=1))
+    syncs.apply()
+    syncs.in_sync()
+    assert qos(syncs, "site2") == qos(syncs, "site1")
+
+
+def test_a_qos_rule_that_a_hand_changed_is_told_and_a_file_says_rules(syncs: Syncs) -> None:
+    qos_policy(syncs, "gold", **GOLD)
+    syncs.want_file(syncs.exported("qos-policy"))
+    syncs.in_sync()
+    assert qos(syncs, "site2") == qos(syncs, "site1")
+    (theirs,) = syncs.world.sites["site2"].sim.state.qos_policies.values()
+    theirs["rules"][0]["max_kbps"] = 7000
+    assert "site2: qos-policy gold: changed at the target: rules" in syncs.apply().result.told[0]
+    assert theirs["rules"][0]["max_kbps"] == 7000
+
+
+def test_a_site_without_qos_is_told(syncs: Syncs) -> None:
+    qos_policy(syncs, "gold", **GOLD)
+    syncs.want("qos-policy")
+    syncs.world.sites["site3"].sim.settings.lacks = ("qos",)
+    result = syncs.apply().result
+    assert result.in_sync is None
+    assert "Neutron has no extension qos: leave out the kind" in result.told[0]
+    assert qos(syncs, "site2") == qos(syncs, "site1")

@@ -74,12 +74,16 @@ QUOTAS = AdminCall(
     "read and set the project's limits",
     "Nova, os_compute_api:os-quota-sets:update, Cinder, volume_extension:quotas:update, and Neutron, update_quota",
 )
+QOS_POLICIES = AdminCall(
+    "make, change and remove the project's QoS policies and their rules",
+    "Neutron, create_policy, update_policy, delete_policy and those of their rules",
+)
 CALLS = (
     NETWORK_AGENTS,
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
     *(COMPUTE_HOSTS, HOST_ROOM, PRIVATE_TYPES),
     *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),
-    *(SOURCE_NAT, MANAGE, QUOTAS, USERS, USERS_KEYPAIRS, PUBLISH_IMAGE),
+    *(SOURCE_NAT, MANAGE, QUOTAS, USERS, USERS_KEYPAIRS, PUBLISH_IMAGE, QOS_POLICIES),
 )
 """All of them; docs/projects.md has the table."""
 

@@ -215,6 +215,37 @@ def a_qos_policy_is_found_by_id_and_kept_while_it_is_used(pair: Pair) -> None:
         refused(send(pair.one.network, "PUT", path, body), 404, f"QoS policy {NOWHERE} could not be found")
 
 
+@where_neutron_has("qos")
+def a_qos_policy_has_a_rule_of_a_type_and_direction_once(pair: Pair) -> None:
+    """Rules are shown with it, each with its type; a minimum is not above the limit; another project changes none."""
+    network = pair.one.network
+    made = ask(network, "POST", "/qos/policies", {"policy": {"name": pair.name("policy")}})["policy"]["id"]
+    path = f"/qos/policies/{made}"
+    pair.later(send, network, "DELETE", path)
+    limit = {"max_kbps": 1000, "max_burst_kbps": 100, "direction": "egress"}
+    body = {"bandwidth_limit_rule": limit}
+    rule = ask(network, "POST", f"{path}/bandwidth_limit_rules", body)["bandwidth_limit_rule"]
+    ask(network, "POST", f"{path}/dscp_marking_rules", {"dscp_marking_rule": {"dscp_mark": 26}})
+    least = {"min_kbps": 500, "direction": "egress"}
+    ask(network, "POST", f"{path}/minimum_bandwidth_rules", {"minimum_bandwidth_rule": least})
+    rows = {row["type"]: row for row in ask(network, "GET", path)["policy"]["rules"]}
+    assert set(rows) == {"bandwidth_limit", "dscp_marking", "minimum_bandwidth"}
+    assert {name: rows["bandwidth_limit"][name] for name in limit} == limit
+    assert (rows["dscp_marking"]["dscp_mark"], rows["minimum_bandwidth"]["min_kbps"]) == (26, 500)
+    refused(send(network, "POST", f"{path}/bandwidth_limit_rules", body), 409)
+    one = f"{path}/bandwidth_limit_rules/{rule['id']}"
+    refused(send(network, "PUT", one, {"bandwidth_limit_rule": {"max_kbps": 400}}), 409)
+    refused(send(pair.member.network, "PUT", one, {"bandwidth_limit_rule": {"max_kbps": 2000}}), 403)
+    ask(network, "PUT", one, {"bandwidth_limit_rule": {"max_kbps": 2000}})
+    ask(network, "PUT", path, {"policy": {"description": "changed"}})
+    (found,) = ask(network, "GET", f"/qos/policies?id={made}")["policies"]
+    assert found["description"] == "changed"
+    assert 2000 in [row.get("max_kbps") for row in found["rules"]]
+    assert send(network, "DELETE", one).status_code == 204
+    assert "bandwidth_limit" not in {row["type"] for row in ask(network, "GET", path)["policy"]["rules"]}
+    refused(send(network, "DELETE", one), 404)
+
+
 def agents_are_shown_to_administrators(pair: Pair) -> None:
     """Whether each is up; to others an empty list, which is no answer."""
     rows = ask(pair.one.network, "GET", "/agents")["agents"]
@@ -234,5 +265,6 @@ CHECKS: tuple[Check, ...] = (
     a_used_up_network_quota_is_409,
     the_ports_of_a_server_are_its_own,
     a_qos_policy_is_found_by_id_and_kept_while_it_is_used,
+    a_qos_policy_has_a_rule_of_a_type_and_direction_once,
     agents_are_shown_to_administrators,
 )

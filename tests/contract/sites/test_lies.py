@@ -177,6 +177,10 @@ def a_qos_policy_may_be_unknown(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(qos, "refuse_unknown", lambda *_: None)
 
 
+def a_qos_policy_takes_any_rules(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(qos, "refuse_conflict", lambda *_: None)
+
+
 def a_port_has_a_new_field(patch: pytest.MonkeyPatch) -> None:
     shown = remote_ports.shown
     patch.setattr(remote_ports, "shown", lambda sim, ask, row: shown(sim, ask, row) | {"brand_new": 1})
@@ -236,6 +240,11 @@ LIES: tuple[tuple[Lie, Check, str], ...] = (
     ),
     (a_mac_address_may_be_twice, checks_networks.a_mac_address_is_in_a_network_once, "201, not 409"),
     (an_address_may_be_twice, checks_networks.an_address_is_in_a_subnet_once, "201, not 409"),
+    (
+        a_qos_policy_takes_any_rules,
+        checks_networks.a_qos_policy_has_a_rule_of_a_type_and_direction_once,
+        "201, not 409",
+    ),
     (
         a_qos_policy_may_be_unknown,
         checks_networks.a_qos_policy_is_found_by_id_and_kept_while_it_is_used,

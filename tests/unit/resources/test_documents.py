@@ -19,6 +19,7 @@ from multisite.resources.sync.kinds import KINDS
 TOP = "version: 1\nresources:\n"
 FLAVOR = TOP + "  flavor:\n  - name: a\n    vcpus: 1\n    ram: 1\n    disk: 1\n"
 GROUP = TOP + "  security-group:\n  - name: a\n    rules:\n"
+QOS = TOP + "  qos-policy:\n  - name: a\n    rules:\n    - "
 KEY = TOP + "  keypair:\n  - user: alice@Default\n    key_name: k\n    public_key: "
 SECRET = "b3BlbnNzaC1rZXktdjEAAAAA"
 REFUSED: tuple[tuple[str, str], ...] = (
@@ -64,6 +65,12 @@ REFUSED: tuple[tuple[str, str], ...] = (
     (GROUP + "    - {direction: ingress, protocol: 256}\n", "line 6: .*protocol: 256: write a name as tcp"),
     (GROUP + "    - {direction: ingress}\n    - {direction: ingress, ethertype: IPv4}\n", "the same rule is in line 6"),
     (GROUP, "document: line 5: resources.security-group[0].rules: nothing is said: write `[]`"),
+    (QOS + "{type: dscp}\n", "line 6: resources.qos-policy[0].rules[0].type: 'dscp': write one of bandwidth_limit"),
+    (QOS + "{min_kbps: 1}\n", "line 6: resources.qos-policy[0].rules[0]: type: it is missing"),
+    (QOS + "{type: bandwidth_limit, max_kbps: -1}\n", "line 6: resources.qos-policy[0].rules[0].max_kbps: -1: write"),
+    (QOS + "{type: dscp_marking, max_kbps: 1}\n", "line 6: resources.qos-policy[0].rules[0].max_kbps: no such field"),
+    (QOS + "{type: minimum_bandwidth}\n", "line 6: resources.qos-policy[0].rules[0]: min_kbps: it is missing"),
+    (QOS + "{type: dscp_marking, dscp_mark: 8}\n    - {type: dscp_marking, dscp_mark: 10}\n", "direction is in line 6"),
     (KEY.replace("@Default", "") + "ssh-rsa A", "document: line 4: resources.keypair[0].user: 'alice': write <user>@"),
     (KEY + "''\n", "document: line 6: resources.keypair[0].public_key: no key"),
     ("a: &x 1\n", "document: line 1: anchors and aliases"),

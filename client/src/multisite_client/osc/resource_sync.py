@@ -14,7 +14,7 @@ from multisite_client.osc import progress
 from multisite_client.osc.base import Command, Lister, Row, ShowOne, Table, lines, table
 from multisite_client.osc.noun import DeleteNoun, ListNoun, Noun, ShowNoun, command
 
-KINDS = ("image", "security-group", "server-group", "keypair", "flavor", "volume-type")
+KINDS = ("image", "security-group", "server-group", "qos-policy", "keypair", "flavor", "volume-type")
 POLICIES = ("stop", "source", "target")
 LONGEST = 60
 """Characters of a value in a line of a difference."""
@@ -92,8 +92,8 @@ def _wanted(parsed: argparse.Namespace) -> dict[str, Any]:
 class Create(ShowOne):
     """Say which kinds of a site's resources, or what file, sites keep in sync with; `plan` shows what `apply` would do
 
-    Resources are the project's; users' key pairs, and flavors and volume types, which are the whole site's, are for
-    administrators.
+    Resources are the project's; QoS policies, users' key pairs, and flavors and volume types, which are the whole
+    site's, are for administrators.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from multisite.clouds.tenant_resources import (
     flavors,
     images,
     keypairs,
+    qos_policies,
     security_groups,
     server_groups,
     volume_types,
@@ -65,6 +66,10 @@ KINDS: Mapping[str, SyncKind] = {
     "server-group": SyncKind(
         server_groups.read, server_groups.is_there, server_groups.create, server_groups.update, server_groups.delete,
         fixed=frozenset({"name", "policy", "rules"}), entry=entries.SERVER_GROUP,
+    ),
+    "qos-policy": SyncKind(
+        qos_policies.read, qos_policies.is_there, qos_policies.create, qos_policies.update, qos_policies.delete,
+        for_administrators=True, first=("name", "description", "shared", "is_default"), entry=entries.QOS_POLICY,
     ),
     "keypair": SyncKind(
         keypairs.read, keypairs.is_there, keypairs.create, keypairs.update, keypairs.delete, for_administrators=True,

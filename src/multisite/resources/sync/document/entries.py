@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multisite.clouds.resources import tokens
+from multisite.clouds.tenant_resources import qos_policies
 from multisite.clouds.tenant_resources.security_groups import GROUP, text_of_rule
 from multisite.clouds.tenant_resources.volume_types import OF_THE_SITE
 from multisite.resources.sync.document.lines import Said, shown, wrong
@@ -247,6 +248,39 @@ def _said_group(fields: Fields, ids: Mapping[str, str]) -> dict[str, Any]:
     return {**fields, "rules": sorted(rules, key=lambda rule: json.dumps(rule, sort_keys=True))}
 
 
+_QOS: Mapping[str, Check] = {
+    "type": one_of(*qos_policies.RULES), "direction": one_of("egress", "ingress"), "max_kbps": whole(0),
+    "max_burst_kbps": whole(0), "min_kbps": whole(0), "dscp_mark": whole(0, 56),
+}  # fmt: skip
+_QOS_REQUIRED = frozenset({"max_kbps", "min_kbps", "dscp_mark"})
+
+
+def _qos_rules(said: Said, at: str) -> list[str]:
+    """At most one of a type and direction, as Neutron has it."""
+    found: dict[tuple[str, Any], int] = {}
+    rules = []
+    for number, one in enumerate(items(said, at)):
+        where = f"{at}[{number}]"
+        kind = mapping(one, where).get("type")
+        if kind is None:
+            raise wrong(one, where, f"type: it is missing: write one of {', '.join(qos_policies.RULES)}")
+        names = qos_policies.RULES[one_of(*qos_policies.RULES)(kind, f"{where}.type")]
+        parts = known(one, where, ("type", *names))
+        rule = {name: _QOS[name](value, f"{where}.{name}") for name, value in parts.items()}
+        if missing := [name for name in names if name in _QOS_REQUIRED and name not in rule]:
+            raise wrong(one, where, f"{missing[0]}: it is missing")
+        place = (rule["type"], rule.get("direction", "egress"))
+        if place in found:
+            raise wrong(one, where, f"one of this type and direction is in line {found[place]}: keep one")
+        found[place] = one.line
+        rules.append(qos_policies.text_of_rule(rule))
+    return sorted(rules)
+
+
+def _said_qos(fields: Fields, _ids: Mapping[str, str]) -> dict[str, Any]:
+    return {**fields, "rules": [json.loads(rule) for rule in fields["rules"]]}
+
+
 def _what(said: Said) -> str:
     """What is there in place of what should be."""
     if said.value is None:
@@ -261,6 +295,10 @@ SECURITY_GROUP = Entry(
     said=_said_group,
 )
 SERVER_GROUP = Entry({"name": title, "policy": title, "rules": _numbers}, ("name", "policy"))
+QOS_POLICY = Entry(
+    {"name": title, "description": short, "shared": truth, "is_default": truth, "rules": _qos_rules},
+    said=_said_qos,
+)
 KEY_PAIR = Entry(
     {"user": _user, "key_name": title, "public_key": _public_key, "type": one_of("ssh", "x509")},
     ("user", "key_name", "public_key"),
