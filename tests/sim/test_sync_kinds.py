@@ -215,3 +215,27 @@ def test_a_site_without_qos_is_told(syncs: Syncs) -> None:
     assert result.in_sync is None
     assert "Neutron has no extension qos: leave out the kind" in result.told[0]
     assert qos(syncs, "site2") == qos(syncs, "site1")
+
+
+def test_that_a_volume_type_is_encrypted_is_told(syncs: Syncs) -> None:
+    volume = syncs.here.cloud().volume
+    for name in ("clear", "secret"):
+        made = ask(volume, "POST", "/types", {"volume_type": {"name": name}})["volume_type"]["id"]
+    wanted = {
+        "provider": "luks",
+        "cipher": "aes-xts-plain64",
+        "key_size": 256,
+        "control_location": "front-end",
+    }
+    ask(volume, "POST", f"/types/{made}/encryption", {"encryption": wanted})
+    syncs.want("volume-type")
+    result = syncs.apply().result
+    assert result.in_sync is True
+    note = "its encryption (luks, aes-xts-plain64, front-end) is not carried: set it at the targets before a volume has"
+    assert result.told == (f"volume-type secret: {note} the type",)
+    assert syncs.apply().result.told == result.told, "as long as it is so"
+    assert f"# volume-type secret: {note}" in syncs.exported("volume-type")
+    broken = Rule("error", "volume", "GET", "/encryption$", status=500, times=99)
+    syncs.world.sites["site1"].strike(broken)
+    (told,) = syncs.apply().result.told
+    assert "read the encryption of volume type" in told

@@ -74,6 +74,9 @@ QUOTAS = AdminCall(
     "read and set the project's limits",
     "Nova, os_compute_api:os-quota-sets:update, Cinder, volume_extension:quotas:update, and Neutron, update_quota",
 )
+TYPE_ENCRYPTION = AdminCall(
+    "see whether volume types are encrypted", "Cinder, volume_extension:volume_type_encryption:get"
+)
 QOS_POLICIES = AdminCall(
     "make, change and remove the project's QoS policies and their rules",
     "Neutron, create_policy, update_policy, delete_policy and those of their rules",
@@ -83,7 +86,7 @@ CALLS = (
     *(IMPORT_RECORD, EXPORT_RECORD, STOP_BACKUP, GROUP_SPECS, SERVICES, QUIESCE),
     *(COMPUTE_HOSTS, HOST_ROOM, PRIVATE_TYPES),
     *(SERVER_ATTRIBUTES, DIAGNOSTICS, KEYPAIRS, FLAVORS, BINDING_PROFILES, READ_ONLY, STRETCH_NETWORKS),
-    *(SOURCE_NAT, MANAGE, QUOTAS, USERS, USERS_KEYPAIRS, PUBLISH_IMAGE, QOS_POLICIES),
+    *(SOURCE_NAT, MANAGE, QUOTAS, USERS, USERS_KEYPAIRS, PUBLISH_IMAGE, QOS_POLICIES, TYPE_ENCRYPTION),
 )
 """All of them; docs/projects.md has the table."""
 

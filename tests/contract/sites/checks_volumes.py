@@ -114,6 +114,25 @@ def actions_change_what_they_say(pair: Pair) -> None:
     refused(send(pair.one.volume, "POST", path, {"os-no-such": {}}, CINDER), 400)
 
 
+def how_a_volume_type_is_encrypted_is_told_to_administrators(pair: Pair) -> None:
+    """By a call of its own, which answers nothing for one that is not."""
+    body = {"volume_type": {"name": pair.name("encrypted")}}
+    made = ask(pair.one.volume, "POST", "/types", body, CINDER)["volume_type"]["id"]
+    pair.later(send, pair.one.volume, "DELETE", f"/types/{made}")
+    path = f"/types/{made}/encryption"
+    assert ask(pair.one.volume, "GET", path, None, CINDER) == {}
+    wanted = {
+        "provider": "luks",
+        "cipher": "aes-xts-plain64",
+        "key_size": 256,
+        "control_location": "front-end",
+    }
+    ask(pair.one.volume, "POST", path, {"encryption": wanted}, CINDER)
+    found = ask(pair.one.volume, "GET", path, None, CINDER)
+    assert {name: found[name] for name in wanted} == wanted
+    refused(send(pair.member.volume, "GET", path, None, CINDER), 403)
+
+
 def a_private_volume_type_is_for_the_projects_it_names(pair: Pair) -> None:
     name = pair.name("type")
     body = {"volume_type": {"name": name, "os-volume-type-access:is_public": False}}
@@ -143,6 +162,7 @@ def a_volume_is_made_in_a_zone_that_there_is(pair: Pair) -> None:
 
 
 CHECKS: tuple[Check, ...] = (
+    how_a_volume_type_is_encrypted_is_told_to_administrators,
     a_private_volume_type_is_for_the_projects_it_names,
     a_volume_is_made_in_a_zone_that_there_is,
     a_volume_comes_and_goes,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from multisite.clouds.administrator import PRIVATE_TYPES, administrator
+from multisite.clouds.administrator import PRIVATE_TYPES, TYPE_ENCRYPTION, administrator
 from multisite.clouds.call import call, post, read_all, read_one
 from multisite.clouds.connect import CloudSite
 from multisite.clouds.errors import NotFoundInSite
@@ -31,6 +31,24 @@ def read(site: CloudSite) -> dict[str, Record]:
         is_public="None",
     )  # fmt: skip
     return {row["id"]: _record(row) for row in rows}
+
+
+def told(site: CloudSite, records: Mapping[str, Record]) -> dict[str, str]:
+    """By id what of a type is not carried and in no list, at a request for each: that it is encrypted.
+
+    A type that is made without it keeps what it has in the clear.  Raises what ``call`` raises.
+    """
+    admin, found = administrator(site, TYPE_ENCRYPTION), {}
+    for id, record in records.items():
+        with suppress(NotFoundInSite):  # deleted since it was listed
+            what, path = f"read the encryption of volume type {record.name}", f"/types/{id}/encryption"
+            said = read_one(admin, what, lambda: admin.volume, path, microversion=_VERSION)
+            if said.get("provider"):
+                found[id] = (
+                    f"its encryption ({said['provider']}, {said.get('cipher')}, {said.get('control_location')}) is not "
+                    "carried: set it at the targets before a volume has the type"
+                )
+    return found
 
 
 def is_there(site: CloudSite, id: str) -> bool:

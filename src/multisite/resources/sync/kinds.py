@@ -30,7 +30,8 @@ Copies = Callable[[CloudSite, CloudSite, Record, Fields, str, Pace], str]
 class SyncKind:
     """``for_administrators``: it is the whole site's, not a project's.  ``fixed``, ``first``, ``given``: see
     ``decide.Rules``.  ``translated``: a record with other ids for what it names; ``written``: fields likewise.
-    ``entry``: what a document says of one; None: it is in none.
+    ``entry``: what a document says of one; None: it is in none.  ``told``: by id of a source site's what is not carried
+    and in no list.
     """
 
     read: Callable[[CloudSite], dict[str, Record]]
@@ -48,6 +49,7 @@ class SyncKind:
     )
     names: Callable[[Fields], set[str]] = field(default=lambda _: set())
     entry: Entry | None = None
+    told: Callable[[CloudSite, Mapping[str, Record]], dict[str, str]] | None = None
     copied: Copies | None = None
     """In place of ``create``, for what has more than fields; gets a token by which it finds what it made before."""
 
@@ -82,6 +84,6 @@ KINDS: Mapping[str, SyncKind] = {
     "volume-type": SyncKind(
         volume_types.read, volume_types.is_there, volume_types.create, volume_types.update, volume_types.delete,
         for_administrators=True, first=("name", "description", "public"), given=frozenset({"__DEFAULT__"}),
-        entry=entries.VOLUME_TYPE,
+        entry=entries.VOLUME_TYPE, told=volume_types.told,
     ),
 }  # fmt: skip

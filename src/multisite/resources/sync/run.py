@@ -43,7 +43,8 @@ MOST_TOLD = 200
 class Pass:
     """``plan``: what there was to do when it began; ``done``, ``failed`` (with why): what was tried of it.
 
-    ``open``: what was left to be told in the end.  ``desired``: what its document says; None: a site is the source.
+    ``open``: what was left to be told in the end.  ``source``: by kind what its source has.  ``desired``: what its
+    document says; None: a site is the source.
     """
 
     sync: ResourceSync
@@ -53,6 +54,7 @@ class Pass:
     failed: list[tuple[Change, str]] = field(default_factory=list)
     open: list[Change] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    source: dict[str, Mapping[str, Record]] = field(default_factory=dict)
 
 
 class SyncRunner:
@@ -91,6 +93,7 @@ class SyncRunner:
                 if not any(change.act in WRITES or change.act is Act.ADOPT for change in left):
                     break
             found.open += [change for change in changes if change.act in TOLD]
+            found.notes += self._told(found, kind)
         return found
 
     def result(self, found: Pass) -> SyncResult:
@@ -115,6 +118,7 @@ class SyncRunner:
         asked = ask_all(sites, lambda name: row.read(self._open(sync, name)), errors=(MultisiteError,))
         seen = {name: Seen(asked.known.get(name), asked.reasons.get(name, "")) for name in sites}
         whole = _source(found, kind, seen)
+        found.source[kind] = whole.records or {}
         changes: list[Change] = []
         ids: dict[str, Mapping[str, str]] = {}
         for site in sync.target_sites:
@@ -135,6 +139,18 @@ class SyncRunner:
             changes += [_resolvable(row, change, ids[site]) for change in decided]
         found.notes = list(dict.fromkeys([*found.notes, *_notes(kind, whole.records or {})]))
         return changes, ids
+
+    def _told(self, found: Pass, kind: str) -> list[str]:
+        """What the source's lists do not say; that it could not be asked for, too."""
+        row, sync = KINDS[kind], found.sync
+        if row.told is None or sync.source_site is None:
+            return []
+        try:
+            records = found.source[kind]
+            told = row.told(self._open(sync, sync.source_site), records)
+            return [f"{kind} {records[id].name}: {note}" for id, note in told.items()]
+        except MultisiteError as error:
+            return [f"{kind}: {error}"]
 
     def _asked(self, sync: ResourceSync, row: SyncKind, name: str | None, ids: set[str]) -> frozenset[str]:
         """Those of which the site says that there is no such thing; a document (None) has said all there is."""

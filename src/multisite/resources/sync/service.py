@@ -147,11 +147,14 @@ class ResourceSyncService:
         found: dict[str, dict[str, Record]] = {}
         notes: builtins.list[str] = []
         for kind in kinds:
-            read = {id: one for id, one in KINDS[kind].read(site).items() if not one.ours}
+            row = KINDS[kind]
+            read = {id: one for id, one in row.read(site).items() if not one.ours}
             found[kind] = {
                 id: r for id, r in read.items() if only_tag is None or r.tags is None or only_tag in r.tags
             }
             notes += [f"{kind} {one.name}: {note}" for one in found[kind].values() for note in one.notes]
+            besides = row.told(site, found[kind]) if row.told else {}
+            notes += [f"{kind} {found[kind][id].name}: {note}" for id, note in besides.items()]
         text = document(found, notes)
         if len(text.encode()) > MOST_BYTES:
             limit = f"{MOST_BYTES // 1024} KiB"

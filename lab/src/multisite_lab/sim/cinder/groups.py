@@ -14,7 +14,9 @@ SPEC = "consistent_group_snapshot_enabled"
 
 ACCESS = "_access"
 """Of a type, not shown: the projects that may use a private one."""
-_HIDDEN = ("is_default", ACCESS)
+ENCRYPTION = "_encryption"
+"""Of a volume type, shown by a call of its own."""
+_HIDDEN = ("is_default", ACCESS, ENCRYPTION)
 
 
 def types(sim: Sim, ask: Ask) -> Answer:
@@ -65,6 +67,25 @@ def _known_type(sim: Sim, ask: Ask) -> Row:
 
 def show_type(sim: Sim, ask: Ask) -> Answer:
     return ok({"volume_type": _type(_known_type(sim, ask))})
+
+
+def show_encryption(sim: Sim, ask: Ask) -> Answer:
+    """{} of one that is not encrypted (cinder/api/contrib/volume_type_encryption.py)."""
+    _admins_only(ask, "volume_extension:volume_type_encryption:get")
+    return ok(_known_type(sim, ask).get(ENCRYPTION) or {})
+
+
+def encrypt_type(sim: Sim, ask: Ask) -> Answer:
+    _admins_only(ask, "volume_extension:volume_type_encryption:create")
+    row, wanted = _known_type(sim, ask), required(ask.body, "encryption")
+    if row.get(ENCRYPTION):
+        raise fault(400, f"Volume type encryption for type {row['id']} already exists.")
+    row[ENCRYPTION] = {
+        "volume_type_id": row["id"], "encryption_id": new_id(), "provider": wanted["provider"],
+        "control_location": wanted["control_location"], "cipher": wanted.get("cipher"),
+        "key_size": wanted.get("key_size"), "deleted": False,
+    }  # fmt: skip
+    return ok({"encryption": row[ENCRYPTION]})
 
 
 def update_type(sim: Sim, ask: Ask) -> Answer:
@@ -307,6 +328,8 @@ ROUTES = (
     Route("DELETE", "/types/{id}/extra_specs/{key}", delete_type_spec),
     Route("DELETE", "/types/{id}", delete_type),
     Route("POST", "/types/{id}/action", type_action),
+    Route("GET", "/types/{id}/encryption", show_encryption),
+    Route("POST", "/types/{id}/encryption", encrypt_type),
     Route("GET", "/os-services", services),
     Route("GET", "/os-availability-zone", zones),
     Route("GET", "/messages", messages),
