@@ -27,7 +27,7 @@ def test_a_pass_without_change_only_lists(syncs: Syncs) -> None:
     }
     assert {key for key in new if key[0] != "GET"} == set()
     types = len(syncs.world.sites["site1"].sim.state.volume_types)
-    assert sum(new.values()) <= 4 * 3 + 3 + types, new
+    assert sum(new.values()) <= 5 * 3 + 3 + types, new
 
 
 def test_what_changes_at_the_source_changes_at_the_targets(syncs: Syncs) -> None:

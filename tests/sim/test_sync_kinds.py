@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from multisite.domain.resource_sync import OnConflict
 from multisite_lab.sim.faults import Rule
+from multisite_lab.sim.nova.resources import ACCESS
 from multisite_lab.sim.site import Wire
 from tests.sim.deploy import ask
 from tests.sim.syncs import ADMIN, TARGETS, Syncs
@@ -239,3 +241,35 @@ def test_that_a_volume_type_is_encrypted_is_told(syncs: Syncs) -> None:
     syncs.world.sites["site1"].strike(broken)
     (told,) = syncs.apply().result.told
     assert "read the encryption of volume type" in told
+
+
+def test_the_projects_access_to_a_private_flavor_is_carried_and_no_others(syncs: Syncs) -> None:
+    compute = syncs.here.cloud().compute
+    ours = {
+        site: syncs.here.clouds.open(site, for_project=ADMIN.project_id).project_id
+        for site in syncs.world.sites
+    }
+    others = next(
+        a.project_id for a in syncs.world.sites["site1"].sim.accounts if a.project_id != ours["site1"]
+    )
+    for name, projects in (("mine", [ours["site1"], others]), ("theirs", [others])):
+        wanted = {"name": name, "vcpus": 1, "ram": 256, "disk": 1, "os-flavor-access:is_public": False}
+        made = ask(compute, "POST", "/flavors", {"flavor": wanted})["flavor"]["id"]
+        for project in projects:
+            ask(compute, "POST", f"/flavors/{made}/action", {"addTenantAccess": {"tenant": project}})
+    syncs.want("flavor", on_conflict=OnConflict.SOURCE)
+    syncs.in_sync()
+    told = syncs.syncs.get(ADMIN, syncs.sync_id).result.told
+    assert "flavor mine: which other projects may use a private flavor is not carried" in told
+    for site in TARGETS:
+        assert access(syncs, site) == {"mine": (ours[site],), "theirs": ()}
+    flavors = syncs.world.sites["site1"].sim.state.flavors.values()
+    (mine,) = [row for row in flavors if row["name"] == "mine"]
+    mine[ACCESS] = (others,)
+    syncs.in_sync()
+    assert access(syncs, "site2") == {"mine": (), "theirs": ()}
+
+
+def access(syncs: Syncs, site: str) -> dict[str, tuple[str, ...]]:
+    rows = syncs.world.sites[site].settle().state.flavors.values()
+    return {row["name"]: tuple(row.get(ACCESS, ())) for row in rows if not row["os-flavor-access:is_public"]}

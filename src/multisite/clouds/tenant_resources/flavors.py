@@ -1,14 +1,19 @@
-"""Flavors of a site, for administrators: sizes, which are fixed, description and extra specs (Compute API, 2.61)."""
+"""Flavors of a site, for administrators: sizes, which are fixed, description and extra specs (Compute API, 2.61).
+
+``access``: whether the project may use it; a public one is everybody's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from multisite.clouds import resources
 from multisite.clouds.administrator import FLAVORS, administrator
-from multisite.clouds.call import call
+from multisite.clouds.call import call, post, read_all
 from multisite.clouds.connect import CloudSite
+from multisite.clouds.errors import ConflictInSite, NotFoundInSite
 from multisite.clouds.resources import tokens
 from multisite.clouds.tenant_resources.extra_specs import set_specs
 from multisite.domain.resource_sync import Record
@@ -22,8 +27,13 @@ _VERSION = "2.61"
 
 
 def read(site: CloudSite) -> dict[str, Record]:
-    """By id.  That a private one is for some projects only is told."""
-    return {row["id"]: _record(row) for row in resources.list_all(administrator(site, FLAVORS), "flavor")}
+    """By id.  Two lists: of all there are, and of what the project may use, which Nova shows it alone."""
+    what = "list the project's flavors"
+    path, version = "/flavors/detail", _VERSION
+    mine = read_all(site, what, lambda: site.compute, path, "flavors", microversion=version)
+    usable = {row["id"] for row in mine}
+    rows = resources.list_all(administrator(site, FLAVORS), "flavor")
+    return {row["id"]: _record(row, usable) for row in rows}
 
 
 def is_there(site: CloudSite, id: str) -> bool:
@@ -31,7 +41,7 @@ def is_there(site: CloudSite, id: str) -> bool:
 
 
 def create(site: CloudSite, fields: Mapping[str, Any]) -> str:
-    """With its description; the extra specs come after.  A size that is not said is the site's default."""
+    """With its description; extra specs and access come after.  A size that is not said is the site's default."""
     sizes = {theirs: fields[ours] for ours, theirs in _SIZES.items() if ours in fields}
     wanted = {"name": fields["name"], **sizes}
     if fields.get("description"):
@@ -50,6 +60,8 @@ def update(site: CloudSite, id: str, fields: Mapping[str, Any]) -> None:
         set_specs(
             admin, lambda: admin.compute, f"{path}/os-extra_specs", there, fields["extra_specs"], microversion=_VERSION
         )  # fmt: skip
+    if "access" in fields:
+        _set_access(site, admin, id, gives=fields["access"])
 
 
 def delete(site: CloudSite, id: str) -> None:
@@ -57,14 +69,24 @@ def delete(site: CloudSite, id: str) -> None:
     resources.delete_one(administrator(site, FLAVORS), "flavor", id)
 
 
-def _record(row: Mapping[str, Any]) -> Record:
+def _set_access(site: CloudSite, admin: CloudSite, id: str, *, gives: bool) -> None:
+    """Of the project alone; others keep theirs.  Given or taken already is as wanted."""
+    name = "addTenantAccess" if gives else "removeTenantAccess"
+    what = f"{'give the project' if gives else 'take from the project'} the private flavor {id}"
+    body = {name: {"tenant": site.project_id}}
+    with suppress(ConflictInSite, NotFoundInSite):
+        path = f"/flavors/{id}/action"
+        post(admin, what, lambda: admin.compute, path, body, microversion=_VERSION, idempotent=True)
+
+
+def _record(row: Mapping[str, Any], usable: Collection[str]) -> Record:
     fields: dict[str, Any] = {ours: row.get(theirs) or 0 for ours, theirs in _SIZES.items()}
     public = bool(row.get(_SIZES["public"], True))
     fields |= {
         "name": row["name"], "public": public, "description": row.get("description") or "",
-        "extra_specs": _own_specs(row),
+        "extra_specs": _own_specs(row), "access": public or row["id"] in usable,
     }  # fmt: skip
-    notes = () if public else ("which projects have access to a private flavor is not carried",)
+    notes = () if public else ("which other projects may use a private flavor is not carried",)
     return Record(row["id"], row["name"], fields, notes, _of_a_recovery(row))
 
 

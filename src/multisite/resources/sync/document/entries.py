@@ -309,6 +309,7 @@ FLAVOR = Entry(
     {
         "name": title, "vcpus": whole(1), "ram": whole(1), "disk": whole(0), "swap": whole(0), "ephemeral": whole(0),
         "rxtx_factor": _factor, "public": truth, "description": text, "extra_specs": specs(tokens.is_our_spec),
+        "access": truth,
     },
     ("name", "vcpus", "ram", "disk"),
 )  # fmt: skip
